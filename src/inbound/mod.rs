@@ -1,0 +1,1 @@
+//! SMTP in: listener, connection, accept.

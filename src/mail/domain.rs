@@ -1,0 +1,156 @@
+//! Domain names as mail uses them: stored as lower-case A-labels, shown as U-labels (RFC 5321 §2.3.5, RFC 5890 §2.3.2.1).
+//!
+//! A [`Domain`] is always valid: at most 255 octets, labels of 1 to 63 letters, digits and hyphens. It is cheap to clone.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Octets in a domain name (RFC 5321 §4.5.3.1.2).
+pub const MAX_DOMAIN_OCTETS: usize = 255;
+/// Octets in one label (RFC 1035 §2.3.4).
+pub const MAX_LABEL_OCTETS: usize = 63;
+
+/// A domain name in lower-case A-labels, without a final dot.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Domain(Arc<str>);
+
+/// Why a text is not a domain name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DomainError {
+    /// Nothing there.
+    #[error("a domain name is missing")]
+    Empty,
+    /// Longer than 255 octets.
+    #[error("the domain name is longer than {MAX_DOMAIN_OCTETS} octets")]
+    TooLong,
+    /// A label is empty, too long, or has other characters than letters, digits and hyphens.
+    #[error("the domain name has a label that is empty, too long or malformed")]
+    BadLabel,
+    /// The name is not valid under IDNA (UTS 46).
+    #[error("the domain name is not valid in international form")]
+    BadInternational,
+}
+
+impl Domain {
+    /// Parses A-labels or U-labels, with or without one final dot.
+    pub fn parse(text: &str) -> Result<Self, DomainError> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if text.is_ascii() && !has_punycode(text) {
+            check_labels(text)?;
+            return Ok(Self(text.to_ascii_lowercase().into()));
+        }
+        let ascii = idna::domain_to_ascii_strict(text).map_err(|_| DomainError::BadInternational)?;
+        check_labels(&ascii)?;
+        Ok(Self(ascii.into()))
+    }
+
+    /// The A-label form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The U-label form, for people.
+    #[must_use]
+    pub fn unicode(&self) -> String {
+        idna::domain_to_unicode(&self.0).0
+    }
+
+    /// Whether this is `other` or a name below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.strip_suffix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+}
+
+fn has_punycode(text: &str) -> bool {
+    text.split('.').any(|label| label.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("xn--")))
+}
+
+fn check_labels(text: &str) -> Result<(), DomainError> {
+    if text.is_empty() {
+        return Err(DomainError::Empty);
+    }
+    if text.len() > MAX_DOMAIN_OCTETS {
+        return Err(DomainError::TooLong);
+    }
+    if text.split('.').all(is_label) { Ok(()) } else { Err(DomainError::BadLabel) }
+}
+
+/// `sub-domain = Let-dig [Ldh-str]` (RFC 5321 §4.1.2); an underscore is let through inside, since such hosts exist.
+fn is_label(label: &str) -> bool {
+    let octets = label.as_bytes();
+    let inner = |o: &u8| o.is_ascii_alphanumeric() || *o == b'-' || *o == b'_';
+    (1..=MAX_LABEL_OCTETS).contains(&octets.len())
+        && octets.iter().all(inner)
+        && octets.first() != Some(&b'-')
+        && octets.last() != Some(&b'-')
+}
+
+impl FromStr for Domain {
+    type Err = DomainError;
+    fn from_str(text: &str) -> Result<Self, DomainError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for Domain {
+    type Error = DomainError;
+    fn try_from(text: String) -> Result<Self, DomainError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Domain> for String {
+    fn from(domain: Domain) -> Self {
+        domain.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_case_and_the_final_dot() {
+        assert_eq!(Domain::parse("Example.ORG.").unwrap().as_str(), "example.org");
+    }
+
+    #[test]
+    fn u_labels_become_a_labels() {
+        let domain = Domain::parse("Bücher.example").unwrap();
+        assert_eq!(domain.as_str(), "xn--bcher-kva.example");
+        assert_eq!(domain.unicode(), "bücher.example");
+    }
+
+    #[test]
+    fn refuses_what_is_no_name() {
+        for text in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a@b", &"x".repeat(64), &"a.".repeat(140)] {
+            assert!(Domain::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn within_is_by_label() {
+        let parent = Domain::parse("b.example").unwrap();
+        assert!(Domain::parse("a.b.example").unwrap().is_within(&parent));
+        assert!(parent.is_within(&parent));
+        assert!(!Domain::parse("ab.example").unwrap().is_within(&parent));
+    }
+}

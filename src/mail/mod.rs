@@ -1,0 +1,20 @@
+//! The words of mail: addresses, paths, envelopes, header fields, trace fields and delivery status notifications.
+//!
+//! Everything here parses from octets and displays as octets; `parse(display(x)) == x`. No I/O, no clock, no randomness:
+//! a moment is a value that somebody else read. Three address types, not six: [`Mailbox`], [`ReversePath`], [`ForwardPath`].
+
+mod address;
+mod domain;
+mod envelope;
+mod moment;
+mod path;
+
+pub mod dsn;
+pub mod header;
+pub mod trace_fields;
+
+pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};
+pub use domain::{Domain, DomainError};
+pub use envelope::Envelope;
+pub use moment::Moment;
+pub use path::{ForwardPath, ReversePath};

@@ -1,0 +1,44 @@
+//! Plain counters that anyone may raise; `http` renders them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Raises it by one.
+    pub fn raise(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lowers it by one (for gauges).
+    pub fn lower(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What it stands at.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// All counters of the process.
+#[derive(Debug, Default)]
+pub struct Meter {
+    /// SMTP connections accepted.
+    pub connections: Counter,
+    /// SMTP connections open now.
+    pub open_connections: Counter,
+    /// Connections turned away by a limit.
+    pub connections_refused: Counter,
+    /// Messages answered 250.
+    pub accepted: Counter,
+    /// Of these, delivered before the answer.
+    pub direct: Counter,
+    /// Of these, answered after a commit to the queue.
+    pub queued: Counter,
+    /// Messages answered 4xx or 5xx after their end.
+    pub turned_away: Counter,
+}

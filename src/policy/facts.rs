@@ -1,0 +1,175 @@
+//! The facts that decisions read, in stages: connect, sender, recipient, message. Gathered by `facts`, never here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::rule::{HostedDomain, Rule, SenderLists};
+use crate::mail::header::HeaderFacts;
+use crate::mail::{Domain, Mailbox, Moment, ReversePath};
+
+/// TLS of one leg, as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFacts {
+    /// `TLSv1.3`.
+    pub version: String,
+    /// `TLS13_AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// Whether the peer's certificate verified for its name (outbound only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+}
+
+/// Known when a client has connected and greeted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectFacts {
+    /// Its address.
+    pub peer: IpAddr,
+    /// What it called itself.
+    pub helo: String,
+    /// Its TLS.
+    pub tls: Option<TlsFacts>,
+}
+
+/// An SPF result (RFC 7208 §2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpfResult {
+    /// No policy, or no domain to ask.
+    None,
+    /// Explicitly nothing said.
+    Neutral,
+    /// Authorised.
+    Pass,
+    /// Not authorised.
+    Fail,
+    /// Probably not.
+    SoftFail,
+    /// DNS failed for now.
+    TempError,
+    /// The record is broken.
+    PermError,
+}
+
+/// SPF of MAIL FROM (of `postmaster@HELO` for the null path).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpfFacts {
+    /// The result.
+    pub result: SpfResult,
+    /// The domain that was asked.
+    pub domain: String,
+    /// Whether a pass came from `+all`, which proves nothing.
+    pub by_plus_all: bool,
+}
+
+/// A DKIM result (RFC 8601 §2.7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DkimResult {
+    /// Verified.
+    Pass,
+    /// Did not verify.
+    Fail,
+    /// Malformed or unacceptable.
+    Neutral,
+    /// DNS failed for now.
+    TempError,
+    /// Cannot ever verify.
+    PermError,
+}
+
+/// One DKIM signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimFacts {
+    /// The result.
+    pub result: DkimResult,
+    /// `d=`.
+    pub domain: String,
+    /// `s=`.
+    pub selector: String,
+    /// Why not.
+    pub detail: String,
+}
+
+/// Known at RCPT, beside connect and sender facts.
+#[derive(Debug, Clone)]
+pub struct RecipientFacts {
+    /// The present.
+    pub now: Moment,
+    /// Our postmaster has no domain.
+    pub recipient: Mailbox,
+    /// The rules that may match; `None` when the domain is not hosted.
+    pub candidates: Option<Candidates>,
+    /// The instance's blocks.
+    pub instance_senders: Arc<SenderLists>,
+}
+
+/// The rules of a hosted domain that a recipient may select among.
+#[derive(Debug, Clone)]
+pub struct Candidates {
+    /// The domain.
+    pub domain: Arc<HostedDomain>,
+    /// Rules of kind address for the full local part or one without its tag.
+    pub addresses: Vec<Arc<Rule>>,
+    /// Patterns in the order of priority, then id.
+    pub patterns: Arc<[Pattern]>,
+    /// `*@domain`.
+    pub catch_all: Option<Arc<Rule>>,
+}
+
+/// A pattern, compiled once when the rules were read.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// What it matches: anchored, over the folded local part.
+    pub matcher: Matcher,
+}
+
+/// A compiled pattern.
+#[derive(Debug, Clone)]
+pub enum Matcher {
+    /// A glob.
+    Glob(globset::GlobMatcher),
+    /// A regular expression.
+    Regex(regex::Regex),
+}
+
+/// How much mail a rule has had; asked for only where the rule has a quota or an expiry that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Messages accepted in all.
+    pub messages: u64,
+    /// Messages accepted in the last 24 h.
+    pub last_day: u64,
+    /// When the last one came.
+    pub last_mail_at: Option<Moment>,
+}
+
+/// What authentication found, at the end of data.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuthFacts {
+    /// SPF of MAIL FROM.
+    pub spf: Option<SpfFacts>,
+    /// The signatures, at most ten.
+    pub dkim: Vec<DkimFacts>,
+}
+
+/// Known when the message is whole.
+#[derive(Debug, Clone)]
+pub struct MessageFacts {
+    /// The present.
+    pub now: Moment,
+    /// The original reverse-path.
+    pub reverse_path: ReversePath,
+    /// The header.
+    pub header: HeaderFacts,
+    /// Authentication.
+    pub auth: AuthFacts,
+    /// Whether the reverse-path's domain is hosted here.
+    pub sender_is_hosted: bool,
+    /// The organisational domains by name, as the DMARC tree walk found them (author domains, reverse-path, alias and
+    /// SRS domains); a name that is missing is its own organisational domain's unknown and counts as aligned.
+    pub organisational: Vec<(Domain, Domain)>,
+}

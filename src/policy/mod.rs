@@ -1,0 +1,19 @@
+//! Decisions, pure: facts in, values out. No I/O, clock, randomness or log.
+//!
+//! A refusal is a value, not an error; "try later" is a third answer beside yes and no. Facts come in stages (connect,
+//! sender, recipient, message) as types, so a decision cannot read what is not yet known. The server, the simulator and
+//! the API call the very same functions.
+
+pub mod admission;
+pub mod alignment;
+pub mod direct;
+pub mod facts;
+pub mod ids;
+pub mod replies;
+pub mod report;
+pub mod retry;
+pub mod routing;
+pub mod rule;
+pub mod settings;
+pub mod status;
+pub mod verdict;

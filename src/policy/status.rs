@@ -1,0 +1,133 @@
+//! What became of one recipient's mail to one destination: the status of an activity row, its rule and its trace.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::rule::{Kind, Rule};
+
+/// The status of an activity row (INTERFACES).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The next hop said 250.
+    Forwarded,
+    /// Waits for its first try.
+    Queued,
+    /// Waits after a try.
+    Deferred,
+    /// Held by somebody.
+    Held,
+    /// Our 5xx.
+    Refused,
+    /// Our 4xx.
+    RefusedTemporarily,
+    /// By rule.
+    Dropped,
+    /// The next hop refused it after we had taken it.
+    Failed,
+    /// Tried until its lifetime was over.
+    Expired,
+    /// By somebody.
+    Cancelled,
+    /// The client left before the answer.
+    Abandoned,
+    /// Recognised as a repeat, not sent again.
+    Duplicate,
+    /// Mail to an SRS address of ours.
+    Consumed,
+}
+
+impl Status {
+    /// Every status, in the order of INTERFACES.
+    pub const ALL: [Self; 13] = [
+        Self::Forwarded,
+        Self::Queued,
+        Self::Deferred,
+        Self::Held,
+        Self::Refused,
+        Self::RefusedTemporarily,
+        Self::Dropped,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Abandoned,
+        Self::Duplicate,
+        Self::Consumed,
+    ];
+
+    /// As the API and the database write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Queued => "queued",
+            Self::Deferred => "deferred",
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::RefusedTemporarily => "refused_temporarily",
+            Self::Dropped => "dropped",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+            Self::Duplicate => "duplicate",
+            Self::Consumed => "consumed",
+        }
+    }
+
+    /// Reads [`Status::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Whether nothing more will happen by itself.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Queued | Self::Deferred | Self::Held)
+    }
+}
+
+/// One step of a decision, as the owner reads it: `alias` / `matched` / `shop-*@my.domain, priority 0`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    /// What was asked.
+    pub step: Cow<'static, str>,
+    /// The answer in a word or two.
+    pub verdict: Cow<'static, str>,
+    /// Why.
+    pub detail: String,
+}
+
+impl TraceStep {
+    /// Puts one together.
+    #[must_use]
+    pub fn new(step: &'static str, verdict: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { step: Cow::Borrowed(step), verdict: verdict.into(), detail: detail.into() }
+    }
+}
+
+/// The rule that decided, as an activity row keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// The alias's public id.
+    pub id: Uuid,
+    /// How its pattern is read.
+    pub kind: Kind,
+    /// The pattern with its domain: `shop-*@my.domain`.
+    pub pattern: String,
+}
+
+impl RuleRef {
+    /// Names `rule` of the domain `name`.
+    #[must_use]
+    pub fn of(rule: &Rule, name: &crate::mail::Domain) -> Self {
+        let pattern = match rule.kind {
+            Kind::Regex => format!("/{}/@{name}", rule.pattern),
+            Kind::Address | Kind::Glob | Kind::CatchAll => format!("{}@{name}", rule.pattern),
+        };
+        Self { id: rule.uuid, kind: rule.kind, pattern }
+    }
+}

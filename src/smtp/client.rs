@@ -1,0 +1,1 @@
+//! The client side of a session, without I/O (its owner: delivery).

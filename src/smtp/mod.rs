@@ -1,0 +1,8 @@
+//! The protocol without I/O: octets and moments in, octets and questions out (RFC 5321 and its extensions).
+
+pub mod client;
+pub mod command;
+pub mod data;
+pub mod limits;
+pub mod reply;
+pub mod server;

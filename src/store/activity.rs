@@ -1,0 +1,263 @@
+//! The log: one row per recipient and destination, its counters, its search index, and their retention.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Result;
+use crate::mail::{Envelope, Moment};
+use crate::policy::facts::TlsFacts;
+use crate::policy::ids::{AccountId, AliasId, DomainId};
+use crate::policy::status::{RuleRef, Status, TraceStep};
+
+/// The client of a transaction, as a row shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its name by reverse DNS, where it was asked.
+    pub name: Option<String>,
+    /// What it called itself.
+    pub helo: String,
+    /// Its TLS.
+    pub tls: Option<TlsFacts>,
+}
+
+/// Authentication, as a row shows it: results by their RFC 8601 words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auth {
+    /// `pass`, …
+    pub spf: Option<String>,
+    /// `pass d=example.org s=mail`, one each.
+    pub dkim: Vec<String>,
+    /// `pass`, …
+    pub dmarc: Option<String>,
+    /// `none`, `pass`, `fail`.
+    pub arc: Option<String>,
+}
+
+/// One attempt to deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Moment,
+    /// The MX host.
+    pub mx: Option<String>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// TLS of the leg; `None` is plain.
+    pub tls: Option<TlsFacts>,
+    /// The remote's own words, or ours where it said nothing. The owner's to see, never a sender's.
+    pub reply: String,
+    /// `delivered`, `refused`, `deferred`, `unknown`.
+    pub outcome: String,
+    /// What else happened: `handshake failed, sent without TLS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The envelope before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopePair {
+    /// As received: one recipient.
+    pub before: Envelope,
+    /// As sent on; `None` where nothing was.
+    pub after: Option<Envelope>,
+}
+
+/// What became of a DSN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct DsnNote {
+    /// `sent` or `suppressed`.
+    pub dsn: String,
+    /// Why.
+    pub why: String,
+}
+
+/// One row of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The row's id everywhere.
+    pub id: Uuid,
+    /// The transaction's.
+    pub transaction: Uuid,
+    /// When.
+    pub received_at: Moment,
+    /// Whose.
+    pub account: AccountId,
+    /// The hosted domain.
+    pub domain: Option<DomainId>,
+    /// The alias.
+    pub alias: Option<AliasId>,
+    /// What became of it.
+    pub status: Status,
+    /// The reverse-path, as privacy allows.
+    pub sender: String,
+    /// The alias address as the client wrote it.
+    pub recipient: String,
+    /// The real inbox.
+    pub destination: Option<String>,
+    /// As privacy allows.
+    pub subject: Option<String>,
+    /// The header field.
+    pub message_id: Option<String>,
+    /// Octets as received.
+    pub size: u64,
+    /// One sentence.
+    pub reason: String,
+    /// The rule.
+    pub rule: Option<RuleRef>,
+    /// The client.
+    pub client: Client,
+    /// Authentication.
+    pub auth: Auth,
+    /// SHA-256 of the octets as received.
+    pub sha256_received: Option<[u8; 32]>,
+    /// SHA-256 of the octets as handed over, minus the prefix.
+    pub sha256_sent: Option<[u8; 32]>,
+    /// The attempts so far.
+    pub attempts: Vec<Attempt>,
+    /// The next one.
+    pub next_attempt_at: Option<Moment>,
+    /// The envelope.
+    pub envelope: EnvelopePair,
+    /// The decision.
+    pub trace: Vec<TraceStep>,
+    /// The DSN, where one was due.
+    pub dsn: Option<DsnNote>,
+    /// When a report came back.
+    pub bounced_at: Option<Moment>,
+    /// How many events this row counts (refusals beyond the limit share one row).
+    pub count: u64,
+}
+
+/// A change to a row after it was written.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Which row.
+    pub id: Uuid,
+    /// What became of it now.
+    pub status: Status,
+    /// One sentence.
+    pub reason: String,
+    /// The attempt that led here.
+    pub attempt: Option<Attempt>,
+    /// The next one.
+    pub next_attempt_at: Option<Moment>,
+    /// After a delivery.
+    pub sha256_sent: Option<[u8; 32]>,
+    /// After a failure.
+    pub dsn: Option<DsnNote>,
+}
+
+/// Which rows to list; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only this account's (`None`: all, for the owner).
+    pub account: Option<AccountId>,
+    /// Only this domain's.
+    pub domain: Option<DomainId>,
+    /// Only this alias's.
+    pub alias: Option<AliasId>,
+    /// Only these statuses (empty: all).
+    pub statuses: Vec<Status>,
+    /// Only with a returned report (`bounced`).
+    pub bounced: bool,
+    /// Words: an address, domain, or id (exact or prefix), or words of subject and reply.
+    pub search: Option<String>,
+    /// Not before.
+    pub since: Option<Moment>,
+    /// Before.
+    pub until: Option<Moment>,
+    /// Rows behind this cursor.
+    pub cursor: Option<String>,
+    /// At most so many (1 to 500).
+    pub limit: u32,
+}
+
+/// A page of rows.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// An alias's counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Sent on.
+    pub forwarded: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Dropped by rule.
+    pub dropped: u64,
+    /// Failed or expired after acceptance.
+    pub failed: u64,
+    /// Returned.
+    pub bounced: u64,
+}
+
+/// The log; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Activity {}
+
+impl Activity {
+    /// Writes rows and their counts; returns after the commit. Batched with whatever else waits. Refusals beyond 50 an
+    /// hour from one /24 or /64 are counted on one row.
+    pub async fn record(&self, rows: Vec<Row>) -> Result<()> {
+        let _ = rows;
+        todo!("store")
+    }
+
+    /// Changes rows; returns after the commit.
+    pub async fn progress(&self, changes: Vec<Progress>) -> Result<()> {
+        let _ = changes;
+        todo!("store")
+    }
+
+    /// Lists.
+    pub async fn list(&self, query: Query) -> Result<Page> {
+        let _ = query;
+        todo!("store")
+    }
+
+    /// One row by its id.
+    pub async fn get(&self, id: Uuid) -> Result<Row> {
+        let _ = id;
+        todo!("store")
+    }
+
+    /// All rows of a transaction.
+    pub async fn transaction(&self, id: Uuid) -> Result<Vec<Row>> {
+        let _ = id;
+        todo!("store")
+    }
+
+    /// Counts and last mail of these aliases.
+    pub async fn counts(&self, aliases: &[AliasId]) -> Result<Vec<(AliasId, Counts, Option<Moment>)>> {
+        let _ = aliases;
+        todo!("store")
+    }
+
+    /// Feeds the search index; called by upkeep every few seconds. Returns how many rows it took.
+    pub async fn index(&self) -> Result<u64> {
+        todo!("store")
+    }
+
+    /// Drops what is older than `retention`, and the oldest refusals while the log is over `max_bytes`.
+    pub async fn retain(&self, retention: std::time::Duration, max_bytes: u64) -> Result<u64> {
+        let _ = (retention, max_bytes);
+        todo!("store")
+    }
+
+    /// Hears of every row written or changed.
+    #[must_use]
+    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Arc<Row>> {
+        todo!("store")
+    }
+}
