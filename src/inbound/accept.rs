@@ -11,12 +11,11 @@ use tokio::time::Instant;
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
 use super::outgoing::{self, Outgoing, Packed};
-use super::tally::Tally;
+use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::{Tools, create, ledger, replies, rows};
 use crate::delivery::Direct;
 use crate::policy::admission;
-use crate::policy::alignment;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
 use crate::policy::routing;
@@ -89,11 +88,11 @@ async fn accept(
 
 /// Loops and forged senders; the steps go into every recipient's trace.
 fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
-    let recipients: Vec<_> = arrival.taken.iter().map(|taken| taken.recipient.clone()).collect();
+    let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
     let mut trace = Vec::new();
     let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
-    for taken in &mut arrival.taken {
-        taken.decision.trace.extend(trace.iter().cloned());
+    for (_, decision) in &mut arrival.taken {
+        decision.trace.extend(trace.iter().cloned());
     }
     refusal
 }
@@ -113,13 +112,7 @@ async fn refuse_all(tools: &Tools, arrival: &Arrival, reply: Reply) -> Result<Re
 
 /// Fan-out, de-duplication, the alignment guard, SRS once, the prefix of each delivery.
 async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
-    let shared = tools.facts.instance.load().srs_domain.clone();
-    let rewrite_for = |taken: usize| match outgoing::srs_domain(tools, arrival, taken) {
-        Some(wanted) => alignment::rewrite(&arrival.facts, &wanted, shared.as_ref()),
-        None => alignment::Rewrite::Leave,
-    };
-    let decisions = arrival.taken.iter().map(|taken| &taken.decision);
-    let planned = routing::plan(decisions, rewrite_for);
+    let planned = routing::plan(&arrival.taken, &arrival.facts, &tools.facts.instance.load());
     outgoing::write(tools, arrival, planned).await
 }
 
@@ -142,16 +135,16 @@ async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> 
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
-    let answer = answer(tools, arrival, (outgoing, &tally));
+    let answer = answer(tools, arrival, (outgoing, &tally.came));
     if answer.refusal.is_none() && is_over_quota(tools, arrival, &answer).await? {
         return refuse_all(tools, arrival, replies::queue_full()).await;
     }
-    let entries = ledger::write(tools, arrival, (outgoing, &tally), &answer).await;
+    let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
     if !entries.deliveries.is_empty() {
         let (message, rows) = (ledger::message(arrival), entries.queued_rows());
         if let Err(error) = tools.store.queue.accept(message, entries.deliveries.clone(), rows).await {
             tally.finish_sent(outgoing, AFTER_DOT_WAIT).await;
-            return give_the_truth(tools, arrival, (outgoing, &tally), error).await;
+            return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
         }
     }
     let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
@@ -160,8 +153,8 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
 
-fn answer(tools: &Tools, arrival: &Arrival, (outgoing, tally): (&[Outgoing], &Tally)) -> Answer {
-    let mut standings = tally.standings(outgoing);
+fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Came])) -> Answer {
+    let mut standings = tally::standings(outgoing, came);
     standings.extend(ledger::standings_without_next_hop(arrival));
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
@@ -171,7 +164,7 @@ async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Res
     if answer.fates.iter().all(|fate| *fate == Fate::Done) {
         return Ok(false);
     }
-    let Some(domain) = arrival.taken.iter().find_map(|taken| taken.decision.domain) else { return Ok(false) };
+    let Some(domain) = arrival.taken.iter().find_map(|(_, decision)| decision.domain) else { return Ok(false) };
     let used = tools.store.queue.bytes_of(domain).await?;
     Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
 }
@@ -180,15 +173,15 @@ async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Res
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
-    (outgoing, tally): (&[Outgoing], &Tally),
+    (outgoing, came): (&[Outgoing], &[Came]),
     error: StoreError,
 ) -> Result<Reply> {
-    let answer = answer(tools, arrival, (outgoing, tally));
+    let answer = answer(tools, arrival, (outgoing, came));
     if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
         return Err(error);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
-    let entries = ledger::write(tools, arrival, (outgoing, tally), &answer).await;
+    let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
     let recorded = tools.store.activity.record(entries.rows).await;
     after(tools, arrival, (&answer, true), recorded).await
 }
@@ -226,7 +219,7 @@ async fn after(
 /// queued, since the client still has the message.
 async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
     tally.finish_sent(outgoing, CLIENT_DOT_TIMEOUT).await;
-    let rows = ledger::rows_after_client_left(tools, arrival, (outgoing, &tally));
+    let rows = ledger::rows_after_client_left(tools, arrival, (outgoing, &tally.came));
     tools.store.activity.record(rows).await?;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
     Ok(replies::unwell())

@@ -4,9 +4,10 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
-use super::transaction::{Taken, Transaction};
+use super::transaction::Transaction;
 use super::{Tools, auth_fields};
-use crate::mail::{Moment, ReversePath};
+use crate::mail::{Mailbox, Moment, ReversePath};
+use crate::policy::admission::Decision;
 use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts};
 use crate::policy::report;
 use crate::smtp::command::MailCommand;
@@ -20,7 +21,7 @@ pub(super) struct Arrival {
     pub(super) received_at: Moment,
     pub(super) connect: ConnectFacts,
     pub(super) mail: MailCommand,
-    pub(super) taken: Vec<Taken>,
+    pub(super) taken: Vec<(Mailbox, Decision)>,
     pub(super) body: Arrived,
     pub(super) facts: MessageFacts,
     /// Whether the sender may be told of a failure later (decided here, stored with each delivery).
@@ -45,8 +46,7 @@ impl Arrival {
             dkim: dkim(tools, &body, checks_until).await?,
         };
         let taken = std::mem::take(&mut transaction.taken);
-        let decisions = taken.iter().map(|taken| &taken.decision);
-        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, decisions).await;
+        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, &taken).await;
         let shown = tools.facts.instance.load().authentication_results;
         Ok(Self {
             id: transaction.id,
@@ -68,7 +68,7 @@ impl Arrival {
     /// Whether the next hop must speak SMTPUTF8: the client said so and something needs it.
     pub(super) fn is_international(&self) -> bool {
         self.mail.international
-            && (self.body.header.eight_bit || self.from().mailbox().is_some_and(crate::mail::Mailbox::is_international))
+            && (self.body.header.eight_bit || self.from().mailbox().is_some_and(Mailbox::is_international))
     }
 }
 

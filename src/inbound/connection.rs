@@ -223,7 +223,7 @@ impl Connection {
         };
         match verdict(transaction, &recipient, &decision, &self.tools) {
             Ok(()) => {
-                transaction.taken.push(super::transaction::Taken { recipient, decision });
+                transaction.taken.push((recipient, decision));
                 replies::recipient_ok()
             }
             Err(reply) => self.refuse(recipient, decision, reply).await,

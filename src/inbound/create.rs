@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Tools;
 use super::arrival::Arrival;
-use super::transaction::Taken;
-use crate::mail::Moment;
+use crate::mail::{Mailbox, Moment};
+use crate::policy::admission::Decision;
 use crate::policy::ids::DomainId;
 use crate::policy::rule::{Action, Kind};
 use crate::store::accounts::AuditEntry;
@@ -35,35 +35,35 @@ impl Created {
 
 /// Creates what the accepted message calls for. A failure is logged and costs no mail: the catch-all still matches.
 pub(super) async fn aliases(tools: &Tools, arrival: &Arrival) {
-    for taken in arrival.taken.iter().filter(|taken| taken.decision.create) {
-        let created = create(tools, taken, arrival.received_at).await;
+    for (recipient, decision) in arrival.taken.iter().filter(|(_, decision)| decision.create) {
+        let created = create(tools, (recipient, decision), arrival.received_at).await;
         match created {
             Ok(()) | Err(StoreError::Exists(_)) => {}
-            Err(error) => tracing::warn!(%error, alias = %taken.recipient, "mail to a catch-all created no alias"),
+            Err(error) => tracing::warn!(%error, alias = %recipient, "mail to a catch-all created no alias"),
         }
     }
 }
 
-async fn create(tools: &Tools, taken: &Taken, now: Moment) -> Result<()> {
-    let (Some(domain), Some(rule)) = (taken.decision.domain, &taken.decision.rule) else { return Ok(()) };
+async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now: Moment) -> Result<()> {
+    let (Some(domain), Some(rule)) = (decision.domain, &decision.rule) else { return Ok(()) };
     if !tools.created.may_create(domain, now) {
-        tracing::warn!(alias = %taken.recipient, "not created: too many aliases were created by mail in this hour");
+        tracing::warn!(alias = %recipient, "not created: too many aliases were created by mail in this hour");
         return Ok(());
     }
     let catch_all = tools.store.rules.alias_by_id(rule.id).await?;
     let mut spec = catch_all.spec;
     spec.kind = Kind::Address;
-    taken.recipient.local().as_str().clone_into(&mut spec.pattern);
+    recipient.local().as_str().clone_into(&mut spec.pattern);
     spec.action = Action::Forward;
     "Created by its first mail".clone_into(&mut spec.description);
     let audit = AuditEntry {
         at: now,
-        account: taken.decision.account,
+        account: decision.account,
         actor: "mail".to_owned(),
         action: "alias.create".to_owned(),
-        object: taken.recipient.to_string(),
+        object: recipient.to_string(),
         before: None,
         after: None,
     };
-    tools.store.rules.add_alias(taken.decision.account, domain, &spec, audit).await.map(|_| ())
+    tools.store.rules.add_alias(decision.account, domain, &spec, audit).await.map(|_| ())
 }

@@ -6,7 +6,7 @@ use super::Tools;
 use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
-use super::tally::{Came, Tally};
+use super::tally::Came;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Disposition, ReportTo};
 use crate::policy::report::{Answer, Fate, Standing};
@@ -38,11 +38,11 @@ impl Entries {
 pub(super) async fn write(
     tools: &Tools,
     arrival: &Arrival,
-    (outgoing, tally): (&[Outgoing], &Tally),
+    (outgoing, came): (&[Outgoing], &[Came]),
     answer: &Answer,
 ) -> Entries {
     let mut entries = Entries::default();
-    for ((delivery, came), fate) in outgoing.iter().zip(&tally.came).zip(&answer.fates) {
+    for ((delivery, came), fate) in outgoing.iter().zip(came).zip(&answer.fates) {
         let mut row = rows::of_delivery(tools, arrival, delivery);
         row.attempts.clone_from(&came.attempts);
         row.sha256_sent = came.sha256_sent;
@@ -65,7 +65,7 @@ pub(super) async fn write(
 /// The recipients whose mail has no next hop: dropped, held, consumed.
 pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize> {
     let stays = |d: &Disposition| matches!(d, Disposition::Discard | Disposition::Hold | Disposition::Report(_));
-    arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.decision.disposition)).map(|(index, _)| index)
+    arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
 }
 
 /// How they stand.
@@ -77,9 +77,9 @@ pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Ite
 pub(super) fn rows_after_client_left(
     tools: &Tools,
     arrival: &Arrival,
-    (outgoing, tally): (&[Outgoing], &Tally),
+    (outgoing, came): (&[Outgoing], &[Came]),
 ) -> Vec<Row> {
-    let of_delivery = outgoing.iter().zip(&tally.came).map(|(delivery, came)| {
+    let of_delivery = outgoing.iter().zip(came).map(|(delivery, came)| {
         let mut row = rows::of_delivery(tools, arrival, delivery);
         row.attempts.clone_from(&came.attempts);
         row.sha256_sent = came.sha256_sent;
@@ -186,14 +186,14 @@ async fn failed(
 }
 
 fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
-    let taken = &arrival.taken[delivery.taken];
+    let (recipient, decision) = &arrival.taken[delivery.taken];
     NewDelivery {
         id: delivery.id,
         purpose: Purpose::Forward,
-        account: taken.decision.account,
-        domain: taken.decision.domain,
-        alias: taken.decision.alias,
-        recipient: taken.recipient.clone(),
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        recipient: recipient.clone(),
         destination: delivery.destination.clone(),
         reverse_path: delivery.reverse_path.clone(),
         prefix: delivery.prefix.clone(),
@@ -208,7 +208,7 @@ fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, 
 fn kept_here(tools: &Tools, arrival: &Arrival, taken: usize) -> (Row, Option<NewDelivery>) {
     let mut row = rows::of_recipient(tools, arrival, taken);
     let until = arrival.received_at.after(tools.settings.load().keep_failed);
-    let (status, entry, to) = match &arrival.taken[taken].decision.disposition {
+    let (status, entry, to) = match &arrival.taken[taken].1.disposition {
         Disposition::Hold => (Status::Held, Some(Entry::Held), None),
         Disposition::Report(ReportTo { original_sender }) => {
             (Status::Consumed, Some(Entry::Kept(until)), Some(original_sender.clone()))
@@ -225,15 +225,15 @@ fn kept_delivery(
     taken: usize,
     (id, entry, to): (uuid::Uuid, Entry, Option<Mailbox>),
 ) -> NewDelivery {
-    let at = &arrival.taken[taken];
+    let (recipient, decision) = &arrival.taken[taken];
     NewDelivery {
         id,
         purpose: Purpose::Forward,
-        account: at.decision.account,
-        domain: at.decision.domain,
-        alias: at.decision.alias,
-        recipient: at.recipient.clone(),
-        destination: to.unwrap_or_else(|| at.recipient.clone()),
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        recipient: recipient.clone(),
+        destination: to.unwrap_or_else(|| recipient.clone()),
         reverse_path: ReversePath::Null,
         prefix: bytes::Bytes::new(),
         tls: TlsPolicy::Opportunistic,

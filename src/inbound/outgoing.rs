@@ -10,7 +10,7 @@ use super::Tools;
 use super::arrival::Arrival;
 use crate::delivery::{Addressee, Message, Parcel};
 use crate::mail::trace_fields::{Protocol, TraceFields};
-use crate::mail::{Domain, Host, Mailbox, ReversePath};
+use crate::mail::{Host, Mailbox, ReversePath};
 use crate::policy::alignment::Rewrite;
 use crate::policy::routing::Planned;
 use crate::policy::settings::TlsPolicy;
@@ -33,7 +33,7 @@ pub(super) struct Outgoing {
 pub(super) async fn write(tools: &Tools, arrival: &Arrival, planned: Vec<Planned>) -> Result<Vec<Outgoing>> {
     let mut outgoing = Vec::with_capacity(planned.len());
     for plan in planned {
-        let reverse_path = reverse_path(tools, arrival, &plan.rewrite).await?;
+        let reverse_path = reverse_path(tools, arrival, &plan.srs_on).await?;
         let prefix = prefix(tools, arrival, &plan);
         for taken in plan.recipients {
             outgoing.push(Outgoing {
@@ -72,7 +72,6 @@ async fn reverse_path(tools: &Tools, arrival: &Arrival, rewrite: &Rewrite) -> Re
 fn prefix(tools: &Tools, arrival: &Arrival, plan: &Planned) -> Bytes {
     let settings = tools.settings.load();
     let id = arrival.id.to_string();
-    let forwarded = plan.recipients.iter().any(|taken| arrival.taken[*taken].decision.forwarded_headers);
     let fields = TraceFields {
         host: &settings.session.hostname,
         helo: &arrival.connect.helo,
@@ -86,7 +85,7 @@ fn prefix(tools: &Tools, arrival: &Arrival, plan: &Planned) -> Bytes {
         at: arrival.received_at,
         authentication_results: arrival.authentication_results.as_deref(),
         delivered_to: &plan.delivered_to,
-        forwarded: forwarded.then_some((&plan.destination, arrival.from())),
+        forwarded: plan.forwarded_headers.then_some((&plan.destination, arrival.from())),
     };
     fields.prefix()
 }
@@ -130,12 +129,4 @@ fn travels_with(delivery: &Outgoing, parcel: &Parcel) -> bool {
         && parcel.tls == delivery.tls
         && parcel.reverse_path == delivery.reverse_path
         && parcel.prefix == delivery.prefix
-}
-
-/// The wanted domain of a recipient's SRS addresses: the shared one, else its domain's own choice, else its own.
-pub(super) fn srs_domain(tools: &Tools, arrival: &Arrival, taken: usize) -> Option<Domain> {
-    let shared = tools.facts.instance.load().srs_domain.clone();
-    let recipient = arrival.taken[taken].recipient.domain()?;
-    let own = tools.store.directory.domain(recipient).and_then(|domain| domain.srs_domain.clone());
-    own.or(shared).or_else(|| Some(recipient.clone()))
 }

@@ -4,7 +4,7 @@ use super::Tools;
 use super::arrival::Arrival;
 use super::auth_fields;
 use super::outgoing::Outgoing;
-use super::transaction::{Taken, Transaction};
+use super::transaction::Transaction;
 use crate::mail::{Envelope, Mailbox, ReversePath};
 use crate::policy::admission::Decision;
 use crate::policy::facts::ConnectFacts;
@@ -21,7 +21,7 @@ pub(super) fn refused_at_rcpt(
     (recipient, decision, reply): (Mailbox, Decision, &Reply),
 ) -> Row {
     let status = if reply.is_transient() { Status::RefusedTemporarily } else { Status::Refused };
-    let mut row = bare(tools, connect, transaction, &recipient, &decision);
+    let mut row = bare(tools, connect, transaction, (&recipient, &decision));
     row.status = status;
     row.trace.push(TraceStep::new("reply", if reply.is_transient() { "later" } else { "refused" }, reply.to_string()));
     row
@@ -29,8 +29,8 @@ pub(super) fn refused_at_rcpt(
 
 /// The recipients of a transaction whose message never came whole.
 pub(super) fn abandoned(tools: &Tools, connect: &ConnectFacts, transaction: &Transaction) -> Vec<Row> {
-    let row = |taken: &Taken| {
-        let mut row = bare(tools, connect, transaction, &taken.recipient, &taken.decision);
+    let row = |(recipient, decision): &(Mailbox, Decision)| {
+        let mut row = bare(tools, connect, transaction, (recipient, decision));
         row.status = Status::Abandoned;
         "The client left before the end of its message".clone_into(&mut row.reason);
         row
@@ -42,8 +42,7 @@ fn bare(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: &Transaction,
-    recipient: &Mailbox,
-    decision: &Decision,
+    (recipient, decision): (&Mailbox, &Decision),
 ) -> Row {
     Row {
         id: tools.chance.id(transaction.began_at),
@@ -77,7 +76,7 @@ fn bare(
 
 /// The row of one recipient of a whole message that goes nowhere: dropped, held, consumed, or refused at the end of data.
 pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Row {
-    let Taken { recipient, decision } = &arrival.taken[taken];
+    let (recipient, decision) = &arrival.taken[taken];
     let facts = &arrival.facts.header;
     let with_subject = decision.privacy == Privacy::Off && tools.facts.instance.load().subjects;
     Row {
@@ -115,7 +114,7 @@ pub(super) fn of_delivery(tools: &Tools, arrival: &Arrival, outgoing: &Outgoing)
     let mut row = of_recipient(tools, arrival, outgoing.taken);
     row.id = outgoing.id;
     row.destination = Some(outgoing.destination.to_string());
-    let hidden = arrival.taken[outgoing.taken].decision.privacy == Privacy::Envelope;
+    let hidden = arrival.taken[outgoing.taken].1.privacy == Privacy::Envelope;
     let from = if hidden { ReversePath::Null } else { outgoing.reverse_path.clone() };
     row.envelope.after = Some(Envelope { from, to: vec![outgoing.destination.clone()] });
     row

@@ -77,12 +77,6 @@ impl Tally {
         }
     }
 
-    /// For each delivery its recipient and how it stands.
-    pub(super) fn standings(&self, outgoing: &[Outgoing]) -> Vec<(usize, Standing)> {
-        let stands = |came: &Came| came.outcome.clone().map_or(Standing::Waiting, Standing::Tried);
-        outgoing.iter().zip(&self.came).map(|(delivery, came)| (delivery.taken, stands(came))).collect()
-    }
-
     /// Aborts what was not sent, and waits at most `limit` for the replies to what was.
     pub(super) async fn finish_sent(&mut self, outgoing: &[Outgoing], limit: Duration) {
         for (run, _) in &mut self.runs {
@@ -111,4 +105,10 @@ impl Tally {
         self.came.iter().any(|came| matches!(came.outcome, Some(Outcome::Delivered { .. } | Outcome::Unknown { .. })))
             || self.runs.iter().any(|(run, _)| sent(run))
     }
+}
+
+/// For each delivery its recipient and how it stands.
+pub(super) fn standings(outgoing: &[Outgoing], came: &[Came]) -> Vec<(usize, Standing)> {
+    let stands = |came: &Came| came.outcome.clone().map_or(Standing::Waiting, Standing::Tried);
+    outgoing.iter().zip(came).map(|(delivery, came)| (delivery.taken, stands(came))).collect()
 }

@@ -9,21 +9,14 @@ use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::SpfFacts;
 use crate::smtp::command::MailCommand;
 
-/// A recipient that was taken, and why.
-#[derive(Debug)]
-pub(super) struct Taken {
-    /// As the client wrote it.
-    pub(super) recipient: Mailbox,
-    pub(super) decision: Decision,
-}
-
 /// A transaction from MAIL to its answer.
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) id: Uuid,
     pub(super) began_at: Moment,
     pub(super) mail: MailCommand,
-    pub(super) taken: Vec<Taken>,
+    /// The recipients that were answered 250, as the client wrote them, each with its decision.
+    pub(super) taken: Vec<(Mailbox, Decision)>,
     pub(super) body: Option<Body>,
     spf: Option<JoinHandle<SpfFacts>>,
 }
@@ -58,17 +51,17 @@ impl Transaction {
     /// Whether the same recipient was taken already: answered alike, and sent once.
     pub(super) fn has(&self, recipient: &Mailbox) -> bool {
         let key = recipient.key();
-        self.taken.iter().any(|taken| taken.recipient == *recipient || taken.recipient.key() == key)
+        self.taken.iter().any(|(taken, _)| taken.key() == key)
     }
 
     /// Whether `decision` may join, so that one DATA has one policy.
     pub(super) fn fits(&self, decision: &Decision) -> Result<(), Misfit> {
-        let Some(first) = self.taken.first() else { return Ok(()) };
+        let Some((_, first)) = self.taken.first() else { return Ok(()) };
         let is_report = |d: &Decision| matches!(d.disposition, Disposition::Report(_));
-        if is_report(decision) || is_report(&first.decision) {
+        if is_report(decision) || is_report(first) {
             return Err(Misfit::Report);
         }
-        if first.decision.after_data == decision.after_data { Ok(()) } else { Err(Misfit::Separate) }
+        if first.after_data == decision.after_data { Ok(()) } else { Err(Misfit::Separate) }
     }
 }
 
