@@ -104,6 +104,7 @@ impl TraceFields<'_> {
         let results = safe(results, alphabet);
         prefix.push_str("Authentication-Results: ");
         prefix.push_str(self.host.as_str());
+        let results = if results.trim().is_empty() { "none" } else { &results };
         for result in results.split(';').map(str::trim).filter(|result| !result.is_empty()) {
             prefix.push_str(";\r\n\t");
             fold(result, prefix);
