@@ -8,3 +8,4 @@ mod plain;
 mod privacy;
 mod refusals;
 mod rules;
+mod tls;
