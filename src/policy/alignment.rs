@@ -8,6 +8,9 @@ use super::facts::{AuthFacts, DkimResult, MessageFacts, SpfResult};
 use crate::mail::{Domain, ReversePath};
 use crate::srs;
 
+/// Organisational domains that are asked for one message.
+pub const MAX_QUESTIONS: usize = 16;
+
 /// On which domain the reverse-path may be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewrite {
@@ -74,6 +77,44 @@ pub fn spf_domain(reverse_path: &ReversePath, auth: &AuthFacts) -> Option<Domain
 /// The domains of signatures with this result.
 pub fn signers(auth: &AuthFacts, result: DkimResult) -> impl Iterator<Item = Domain> {
     auth.dkim.iter().filter(move |dkim| dkim.result == result).filter_map(|dkim| Domain::parse(&dkim.domain).ok())
+}
+
+/// The names whose organisational domains decide something about this message, at most [`MAX_QUESTIONS`]; what is not
+/// asked stays unknown, and the guard takes the unknown for aligned. `ours` are the domains that a rewritten reverse-path
+/// could lie on. Most messages need none.
+#[must_use]
+pub fn questions(facts: &MessageFacts, ours: &[Domain]) -> Vec<Domain> {
+    let mut questions = Questions::default();
+    let proofs: Vec<_> = spf_domain(&facts.reverse_path, &facts.auth).into_iter().collect();
+    let signers: Vec<_> =
+        signers(&facts.auth, DkimResult::Pass).chain(signers(&facts.auth, DkimResult::TempError)).collect();
+    let threatened = |author: &&Domain| ours.iter().any(|domain| share_two_labels(author, domain));
+    for author in facts.header.author_domains.iter().flatten().filter(threatened) {
+        questions.of(author, ours.iter().chain(&proofs).chain(&signers));
+    }
+    if let Some(sender) = facts.reverse_path.domain() {
+        questions.of(sender, signers.iter());
+    }
+    questions.0
+}
+
+#[derive(Default)]
+struct Questions(Vec<Domain>);
+
+impl Questions {
+    /// Asks for both names of each pair that could be one organisation and is not simply equal.
+    fn of<'a>(&mut self, name: &Domain, others: impl Iterator<Item = &'a Domain>) {
+        for other in others.filter(|other| *other != name && share_two_labels(name, other)) {
+            self.add(name);
+            self.add(other);
+        }
+    }
+
+    fn add(&mut self, name: &Domain) {
+        if self.0.len() < MAX_QUESTIONS && !self.0.contains(name) {
+            self.0.push(name.clone());
+        }
+    }
 }
 
 /// Whether two names could lie in one organisational domain at all.

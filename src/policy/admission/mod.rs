@@ -16,9 +16,9 @@ use super::status::{RuleRef, TraceStep};
 use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
-pub use message::{authenticated, message};
-pub use recipient::{Ended, ended, recipient};
-pub use targets::computed;
+pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, authenticated, message};
+pub use recipient::{Ended, by_rules, ended, recipient};
+pub use targets::{TIME_TO_VERIFY, computed};
 
 /// What is done with one recipient. (`Report`, mail to an SRS address of ours, is decided before rules are asked.)
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,9 @@ pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage:
     let recipient = &case.facts.recipient;
     let Some(candidates) = &case.facts.candidates else {
         let reason = format!("{} is no domain of this server.", recipient.host());
-        return Decision::new(case, None, Ruling::reject(replies::relaying_denied(), reason));
+        let mut decision = Decision::new(case, None, Ruling::reject(replies::relaying_denied(), reason));
+        decision.trace.push(TraceStep::new("domain", "not hosted", recipient.host().to_string()));
+        return decision;
     };
     let Some(selection) = selection else {
         let reason = format!("No alias matches {recipient}.");
@@ -34,6 +36,20 @@ pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage:
     let forwards = matches!(decision.disposition, Disposition::Forward(_));
     decision.create = selection.rule.action == Action::Create && forwards;
     decision.trace.extend(trace);
+    decision
+}
+
+/// The decision by rules, for a recipient that selected `selection`, with the trace of the selection in front.
+#[must_use]
+pub fn by_rules(
+    case: &RecipientCase<'_>,
+    selection: Option<&Selection>,
+    usage: Usage,
+    mut trace: Vec<TraceStep>,
+) -> Decision {
+    let mut decision = recipient(case, selection, usage);
+    trace.append(&mut decision.trace);
+    decision.trace = trace;
     decision
 }
 

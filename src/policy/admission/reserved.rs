@@ -3,10 +3,9 @@
 
 use super::super::facts::Usage;
 use super::super::replies;
-use super::super::routing::Selection;
 use super::super::rule::Rule;
 use super::super::status::TraceStep;
-use super::{Decision, Disposition, Leg, RecipientCase, ReportTo, Ruling, ended, recipient};
+use super::{Decision, Disposition, Leg, RecipientCase, ReportTo, Ruling, ended};
 use crate::mail::{LocalPart, Mailbox, Moment, ReversePath};
 use crate::srs::SrsError;
 
@@ -101,18 +100,4 @@ pub fn report(case: &RecipientCase<'_>, srs: Srs) -> Decision {
 fn is_reporter(sender: &ReversePath) -> bool {
     let by_name = |sender: &Mailbox| REPORTERS.iter().any(|name| sender.local().as_str().eq_ignore_ascii_case(name));
     sender.mailbox().is_none_or(by_name)
-}
-
-/// The decision by rules, for a recipient that selected `selection`, with the trace of the selection in front.
-#[must_use]
-pub fn by_rules(
-    case: &RecipientCase<'_>,
-    selection: Option<&Selection>,
-    usage: Usage,
-    mut trace: Vec<TraceStep>,
-) -> Decision {
-    let mut decision = recipient(case, selection, usage);
-    trace.append(&mut decision.trace);
-    decision.trace = trace;
-    decision
 }

@@ -68,6 +68,8 @@ impl Fanout {
         }
         match inner.disposition {
             Disposition::Forward(legs) => self.waiting.extend(legs.into_iter().map(|next| lengthened(leg, next))),
+            // An SRS address is no way out: reports come from outside only.
+            Disposition::Report(_) => self.fails(leg, Disposition::Reject(replies::unknown()), "an SRS address"),
             other => self.fails(leg, other, "nothing is forwarded from there"),
         }
         self.stop_over_limit();

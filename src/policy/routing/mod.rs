@@ -62,6 +62,14 @@ pub fn select(recipient: &Mailbox, candidates: &Candidates, trace: &mut Vec<Trac
     search.exact().or_else(|| search.pattern()).or_else(|| search.catch_all())
 }
 
+/// The exact alias for the full local part, and no other rule.
+#[must_use]
+pub fn explicit(recipient: &Mailbox, candidates: &Candidates) -> Option<Selection> {
+    let named = |rule: &&Arc<Rule>| same_local(&rule.pattern, recipient.local().as_str());
+    let rule = candidates.addresses.iter().find(named)?;
+    Some(Selection { rule: Arc::clone(rule), captures: Vec::new(), tag: None })
+}
+
 /// The local part, then what is left of its tags, longest first.
 fn left_parts(local: &str, subaddressing: bool) -> impl Iterator<Item = &str> {
     let tags = local.rmatch_indices(TAG_SEPARATOR).map(|(at, _)| &local[..at]);
