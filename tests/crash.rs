@@ -91,7 +91,8 @@ async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
         while !ledger.done.load(Ordering::Relaxed) {
             let number = ledger.next.fetch_add(1, Ordering::Relaxed);
             let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
-            let octets = format!("From: <ann@sender.example>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
+            let octets =
+                format!("From: <ann@sender.example>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
             match sender.send("ann@sender.example", &[to], octets.as_bytes()).await {
                 Ok(answers) if answers.is_accepted() => {
                     ledger.accepted.lock().unwrap().insert(number);

@@ -72,10 +72,10 @@ impl Facts {
         from: &ReversePath,
         header: HeaderFacts,
         auth: AuthFacts,
-        decisions: &[Decision],
+        recipients: &[(Mailbox, Decision)],
     ) -> MessageFacts {
         let settings = self.instance.load_full();
-        let ours = srs_domains(&settings, decisions);
+        let ours = srs_domains(&settings, recipients);
         let sender = from.domain();
         let mut facts = MessageFacts {
             now: self.clock.now(),
@@ -105,8 +105,8 @@ impl Facts {
 }
 
 /// The domains that the reverse-path of this message could be rewritten to.
-fn srs_domains(settings: &Instance, decisions: &[Decision]) -> Vec<Domain> {
-    let wanted = decisions.iter().filter_map(|decision| decision.srs_domain.as_ref());
+fn srs_domains(settings: &Instance, recipients: &[(Mailbox, Decision)]) -> Vec<Domain> {
+    let wanted = recipients.iter().filter_map(|(_, decision)| decision.srs_domain.as_ref());
     let mut domains: Vec<Domain> = Vec::new();
     for domain in wanted.chain(&settings.srs_domain) {
         if !domains.contains(domain) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
@@ -51,14 +52,15 @@ impl Parts {
         let ring = secrets::ring(config, &chance)?;
         let certificates = Certificates::load(certificates(config))?;
         let auth = Authenticator::new(&auth(config)).context("cannot set up DNS")?;
-        let store = Store::open(store(config), clock.clone(), chance.clone()).await.context("cannot open the databases")?;
+        let store =
+            Store::open(store(config), clock.clone(), chance.clone()).await.context("cannot open the databases")?;
         let facts = Facts {
             store: store.clone(),
             auth: auth.clone(),
             clock: clock.clone(),
             instance: Arc::new(ArcSwap::from_pointee(config.instance.clone())),
             ring: Arc::new(ArcSwap::from_pointee(ring)),
-            reports: crate::facts::ReportCounter::new(),
+            reports: crate::facts::ReportCounter::new(config.srs.max_age),
         };
         let tools = Tools {
             store: store.clone(),
@@ -136,9 +138,13 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
     }
 }
 
-pub(super) fn http(config: &Config) -> crate::http::Settings {
+/// Without a public URL, the panel is reached where it listens.
+pub(super) fn http(config: &Config, listeners: &[TcpListener]) -> crate::http::Settings {
+    let listening = || listeners.first().and_then(|listener| listener.local_addr().ok());
+    let configured = || config.http.listen.first().copied();
+    let reached = || listening().or_else(configured).map(|address| format!("http://{address}"));
     crate::http::Settings {
-        public_url: config.http.public_url.clone(),
+        public_url: config.http.public_url.clone().or_else(reached),
         allowed_hosts: config.http.allowed_hosts.clone(),
         trusted_proxies: config.http.trusted_proxies.clone(),
     }

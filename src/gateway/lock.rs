@@ -48,10 +48,9 @@ impl DataLock {
                     tokio::time::sleep(TRY_EVERY).await;
                     waited += TRY_EVERY;
                 }
-                Err(other) => bail!(
-                    "{} is in use by {other}; stop it first, or choose another data_dir",
-                    data_dir.display()
-                ),
+                Err(other) => {
+                    bail!("{} is in use by {other}; stop it first, or choose another data_dir", data_dir.display())
+                }
             }
         }
     }

@@ -47,6 +47,7 @@ pub struct Gateway {
     stop_rest: CancellationToken,
     courier: JoinHandle<()>,
     rest: Vec<JoinHandle<()>>,
+    control: axum::Router,
     lock: DataLock,
 }
 
@@ -62,6 +63,7 @@ impl Gateway {
         parts.recover().await?;
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
+        let settings = build::http(&config, &http);
         let mut gateway = Self {
             smtp: addresses(&smtp)?,
             http: addresses(&http)?,
@@ -69,13 +71,14 @@ impl Gateway {
             stop_rest: CancellationToken::new(),
             courier: tokio::spawn(std::future::ready(())),
             rest: Vec::new(),
+            control: crate::http::control(parts.admin(), settings.clone()),
             parts,
             inbound,
             stop_mail,
             lock,
         };
         gateway.run_mail(smtp);
-        gateway.run_http(&config, http, control);
+        gateway.run_http(settings, http, control);
         gateway.run_upkeep(&config);
         tracing::info!(smtp = ?gateway.smtp, http = ?gateway.http, hostname = %config.hostname, "waypost is up");
         Ok(gateway)
@@ -87,17 +90,15 @@ impl Gateway {
         self.rest.push(tokio::spawn(inbound::listen(listeners, Arc::clone(&self.inbound))));
     }
 
-    fn run_http(&mut self, config: &Config, listeners: Vec<TcpListener>, control: ControlListener) {
-        let settings = build::http(config);
-        let public = crate::http::router(self.parts.admin(), settings.clone());
+    fn run_http(&mut self, settings: crate::http::Settings, listeners: Vec<TcpListener>, control: ControlListener) {
+        let public = crate::http::router(self.parts.admin(), settings);
         for listener in listeners {
             let service = public.clone().into_make_service_with_connect_info::<SocketAddr>();
             let stop = self.stop_rest.clone().cancelled_owned();
             self.rest.push(served(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()));
         }
-        let private = crate::http::control(self.parts.admin(), settings);
         let stop = self.stop_rest.clone().cancelled_owned();
-        self.rest.push(served(axum::serve(control, private).with_graceful_shutdown(stop).into_future()));
+        self.rest.push(served(axum::serve(control, self.control.clone()).with_graceful_shutdown(stop).into_future()));
     }
 
     fn run_upkeep(&mut self, config: &Config) {
@@ -120,10 +121,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// A one-time link into the panel of this gateway, as `panel-link` prints it.
-    pub async fn panel_link(&self) -> anyhow::Result<String> {
-        let base = self.http.first().map(|address| format!("http://{address}"));
-        self.parts.panel_link(base).await
+    /// The router behind the control socket, for callers in this process.
+    #[must_use]
+    pub fn control(&self) -> axum::Router {
+        self.control.clone()
     }
 
     /// Stops in order: no new mail, unsent attempts to the queue, sent ones to their end, databases closed.
@@ -132,7 +133,10 @@ impl Gateway {
         self.stop_mail.cancel();
         self.inbound.sessions.close();
         if tokio::time::timeout(SESSIONS_GRACE, self.inbound.sessions.wait()).await.is_err() {
-            tracing::warn!(sessions = self.inbound.sessions.len(), "some SMTP sessions did not end in time and are cut");
+            tracing::warn!(
+                sessions = self.inbound.sessions.len(),
+                "some SMTP sessions did not end in time and are cut"
+            );
         }
         self.stop_courier.cancel();
         self.courier.await.context("the courier broke down")?;
@@ -186,7 +190,7 @@ impl Offline {
         build::prepare(config)?;
         let lock = DataLock::take(&config.data_dir, Holder::Command).await?;
         let parts = Parts::open(config).await?;
-        let router = crate::http::control(parts.admin_offline(), build::http(config));
+        let router = crate::http::control(parts.admin_offline(), build::http(config, &[]));
         Ok(Self { router, parts, lock })
     }
 

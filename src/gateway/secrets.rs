@@ -19,9 +19,11 @@ pub(super) fn ring(config: &Config, chance: &Chance) -> anyhow::Result<Ring> {
         Err(error) if error.kind() == ErrorKind::NotFound => make(path, chance)?,
         read => read.with_context(|| format!("cannot read the SRS secrets in {}", path.display()))?,
     };
+    let secrets = Ring::parse_secrets(&text, config.srs.hash_length)
+        .with_context(|| format!("{} holds no usable SRS secrets", path.display()))?;
     let max_age_days = config.srs.max_age.as_secs() / Duration::from_hours(24).as_secs();
-    Ring::parse(&text, config.srs.hash_length, i64::try_from(max_age_days).unwrap_or(i64::MAX))
-        .with_context(|| format!("{} holds no usable SRS secret", path.display()))
+    let max_age_days = i64::try_from(max_age_days).unwrap_or(i64::MAX);
+    Ok(Ring { secrets, hash_length: config.srs.hash_length, max_age_days })
 }
 
 fn make(path: &Path, chance: &Chance) -> anyhow::Result<String> {

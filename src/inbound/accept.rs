@@ -19,7 +19,6 @@ use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
 use crate::policy::routing;
-use crate::policy::status::{Status, TraceStep};
 use crate::smtp::limits::CLIENT_DOT_TIMEOUT;
 use crate::smtp::reply::Reply;
 use crate::store::{Result, StoreError};
@@ -100,9 +99,7 @@ fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
 async fn refuse_all(tools: &Tools, arrival: &Arrival, reply: Reply) -> Result<Reply> {
     let refused = (0..arrival.taken.len()).map(|taken| {
         let mut row = rows::of_recipient(tools, arrival, taken);
-        row.status = if reply.is_transient() { Status::RefusedTemporarily } else { Status::Refused };
-        reply.text().clone_into(&mut row.reason);
-        row.trace.push(TraceStep::new("reply", "refused", reply.to_string()));
+        rows::refuse(&mut row, &reply);
         row
     });
     tools.store.activity.record(refused.collect()).await?;

@@ -41,10 +41,8 @@ impl Arrival {
         let lost = |error: std::io::Error| StoreError::Unwell(format!("spooling failed: {error}"));
         let body = transaction.body.take().ok_or_else(|| lost(std::io::ErrorKind::StorageFull.into()))?;
         let body = body.finish().await.map_err(lost)?;
-        let auth = AuthFacts {
-            spf: spf(&mut transaction, checks_until).await,
-            dkim: dkim(tools, &body, checks_until).await?,
-        };
+        let auth =
+            AuthFacts { spf: spf(&mut transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
         let taken = std::mem::take(&mut transaction.taken);
         let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, &taken).await;
         let shown = tools.facts.instance.load().authentication_results;

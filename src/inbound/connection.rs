@@ -276,11 +276,12 @@ impl Connection {
         reply
     }
 
-    /// The client left, or began anew, before the end of its message.
+    /// The client left, or began anew, before the end of its message; or the session refused the message as malformed.
     async fn abandon(&mut self) {
         self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return };
-        let rows = rows::abandoned(&self.tools, &self.connect, &transaction);
+        let refusal = self.session.take_refusal();
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, refusal.as_ref());
         if rows.is_empty() {
             return;
         }

@@ -14,7 +14,7 @@ use crate::policy::retry::{self, Next, Tried};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::status::{Status, TraceStep};
 use crate::policy::verdict::Outcome;
-use crate::store::activity::Row;
+use crate::store::activity::{DsnNote, Row};
 use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 
 /// What is to be committed before the answer.
@@ -49,8 +49,12 @@ pub(super) async fn write(
         match fate {
             Fate::Done => forwarded(&mut row, came),
             Fate::Queue => entries.deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
-            Fate::Fail => entries.deliveries.push(failed(tools, arrival, (delivery, came), &mut row).await),
-            Fate::Refuse => refused(&mut row, answer),
+            Fate::Fail | Fate::Keep => {
+                let kept = failed(tools, arrival, (delivery, came), &mut row);
+                row.dsn = Some(tell_sender(tools, arrival, &kept, *fate).await);
+                entries.deliveries.push(kept);
+            }
+            Fate::Refuse => answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply)),
         }
         entries.rows.push(row);
     }
@@ -126,15 +130,6 @@ fn forwarded(row: &mut Row, came: &Came) {
     }
 }
 
-fn refused(row: &mut Row, answer: &Answer) {
-    let transient = answer.refusal.as_ref().is_some_and(crate::smtp::reply::Reply::is_transient);
-    row.status = if transient { Status::RefusedTemporarily } else { Status::Refused };
-    if let Some(reply) = &answer.refusal {
-        reply.text().clone_into(&mut row.reason);
-        row.trace.push(TraceStep::new("reply", "refused", reply.to_string()));
-    }
-}
-
 fn queued(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
     let now = arrival.received_at;
     let (entry, tries) = match &came.outcome {
@@ -170,18 +165,21 @@ fn next_try(tools: &Tools, arrival: &Arrival, outcome: &Outcome) -> Moment {
     }
 }
 
-/// Others of the transaction were taken: the sender gets a DSN where allowed, the owner keeps the octets.
-async fn failed(
-    tools: &Tools,
-    arrival: &Arrival,
-    (delivery, came): (&Outgoing, &Came),
-    row: &mut Row,
-) -> NewDelivery {
+/// Another destination of the recipient took the message, or may still: then the sender has nothing to be told.
+async fn tell_sender(tools: &Tools, arrival: &Arrival, kept: &NewDelivery, fate: Fate) -> DsnNote {
+    if fate == Fate::Keep {
+        let why = "another destination of this alias has the message".to_owned();
+        return DsnNote { dsn: "suppressed".to_owned(), why };
+    }
+    tools.courier.tell_sender(&message(arrival), std::slice::from_ref(kept), tools.clock.now()).await
+}
+
+/// Others of the transaction were taken: the owner keeps the octets.
+fn failed(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
     let now = tools.clock.now();
     let kept = new_delivery(arrival, delivery, (Entry::Kept(now.after(tools.settings.load().keep_failed)), 1));
     row.status = Status::Failed;
     row.reason = came.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
-    row.dsn = Some(tools.courier.tell_sender(&message(arrival), std::slice::from_ref(&kept), now).await);
     kept
 }
 

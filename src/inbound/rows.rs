@@ -20,19 +20,38 @@ pub(super) fn refused_at_rcpt(
     transaction: &Transaction,
     (recipient, decision, reply): (Mailbox, Decision, &Reply),
 ) -> Row {
-    let status = if reply.is_transient() { Status::RefusedTemporarily } else { Status::Refused };
     let mut row = bare(tools, connect, transaction, (&recipient, &decision));
-    row.status = status;
-    row.trace.push(TraceStep::new("reply", if reply.is_transient() { "later" } else { "refused" }, reply.to_string()));
+    let reason = std::mem::take(&mut row.reason);
+    refuse(&mut row, reply);
+    row.reason = reason;
     row
 }
 
-/// The recipients of a transaction whose message never came whole.
-pub(super) fn abandoned(tools: &Tools, connect: &ConnectFacts, transaction: &Transaction) -> Vec<Row> {
+/// Our own reply refused it.
+pub(super) fn refuse(row: &mut Row, reply: &Reply) {
+    let (status, word) =
+        if reply.is_transient() { (Status::RefusedTemporarily, "later") } else { (Status::Refused, "refused") };
+    row.status = status;
+    reply.text().clone_into(&mut row.reason);
+    row.trace.push(TraceStep::new("reply", word, reply.to_string()));
+}
+
+/// The recipients of a transaction whose message never came whole, or was refused as malformed.
+pub(super) fn unfinished(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: &Transaction,
+    refusal: Option<&Reply>,
+) -> Vec<Row> {
     let row = |(recipient, decision): &(Mailbox, Decision)| {
         let mut row = bare(tools, connect, transaction, (recipient, decision));
-        row.status = Status::Abandoned;
-        "The client left before the end of its message".clone_into(&mut row.reason);
+        match refusal {
+            Some(reply) => refuse(&mut row, reply),
+            None => {
+                row.status = Status::Abandoned;
+                "The client left before the end of its message".clone_into(&mut row.reason);
+            }
+        }
         row
     };
     transaction.taken.iter().map(row).collect()

@@ -36,7 +36,8 @@ pub(super) struct Tally {
 impl Tally {
     /// Takes the runs in the order of the parcels.
     pub(super) fn of(outgoing: &[Outgoing], packed: Vec<Packed>, runs: Vec<Run>) -> Self {
-        let untried = || Came { outcome: None, attempts: Vec::new(), sha256_sent: None, crlf_added: false, running: false };
+        let untried =
+            || Came { outcome: None, attempts: Vec::new(), sha256_sent: None, crlf_added: false, running: false };
         let deliveries = packed.into_iter().map(|packed| packed.deliveries);
         let mut tally = Self {
             came: outgoing.iter().map(|_| untried()).collect(),

@@ -81,6 +81,7 @@ pub struct Session {
     output: Vec<u8>,
     content: Vec<u8>,
     stopping: Option<Reply>,
+    refusal: Option<Reply>,
 }
 
 /// Where a session is.
@@ -117,6 +118,7 @@ impl Session {
             output: Vec::new(),
             content: Vec::new(),
             stopping: None,
+            refusal: None,
         }
     }
 
@@ -165,6 +167,12 @@ impl Session {
     /// Takes the message octets that came.
     pub fn take_content(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.content)
+    }
+
+    /// Takes the reply by which the session itself refused the last message (line ends, size), to be written down before
+    /// it is sent.
+    pub const fn take_refusal(&mut self) -> Option<Reply> {
+        self.refusal.take()
     }
 
     /// How long the next octets may take.
@@ -301,6 +309,7 @@ impl Session {
             }
             Err(reply) => {
                 self.say(&reply, Phase::Introduced(received.client));
+                self.refusal = Some(reply);
                 None
             }
         }

@@ -78,9 +78,14 @@ async fn a_regular_expression_computes_its_destination() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
     let world = World::start().await;
-    world.post("/v1/aliases", json!({
-        "address": "*@my.example", "action": "create", "destinations": ["anna@inbox.example"]
-    })).await;
+    world
+        .post(
+            "/v1/aliases",
+            json!({
+                "address": "*@my.example", "action": "create", "destinations": ["anna@inbox.example"]
+            }),
+        )
+        .await;
     assert!(world.letter("new@my.example").await.is_accepted());
     let alias = world.get("/v1/aliases/new@my.example").await;
     assert_eq!(alias["destinations"][0], "anna@inbox.example");

@@ -26,7 +26,7 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
     if once {
         scene.strike().await?;
     } else {
-        show::invitation(&scene.gateway.panel_link().await?);
+        show::invitation(&scene.panel_link().await?);
         tokio::signal::ctrl_c().await?;
         scene.strike().await?;
     }
