@@ -60,25 +60,32 @@ pub(super) struct Connection {
     pub(super) messages: usize,
     /// The transaction before was given up half-way.
     pub(super) reset_first: bool,
+    /// The next hop said that it closes.
+    pub(super) is_closing: bool,
 }
 
 impl Connection {
     /// A connection that has not been greeted yet.
     pub(super) fn new(stream: TcpStream, peer: Peer) -> Self {
+        Self::over(Stream::Plain(stream), peer)
+    }
+
+    /// The same connection once TLS was started: nothing that was read before counts.
+    pub(super) fn inside_tls(stream: Stream, peer: Peer) -> Self {
+        Self::over(stream, peer)
+    }
+
+    fn over(stream: Stream, peer: Peer) -> Self {
         Self {
-            stream: Stream::Plain(stream),
+            stream,
             input: BytesMut::new(),
             out: Vec::new(),
             peer,
             offered: Arc::default(),
             messages: 0,
             reset_first: false,
+            is_closing: false,
         }
-    }
-
-    /// The same connection with another stream below (TLS was started); nothing read before counts.
-    pub(super) fn over(self, stream: Stream) -> Self {
-        Self { stream, input: BytesMut::new(), ..self }
     }
 
     /// Gives the plain stream away for a handshake.

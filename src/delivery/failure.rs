@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Timeouts;
-use crate::policy::verdict::{Outcome, Stage};
+use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::client::{Phase, Trouble};
 use crate::smtp::reply::Reply;
 
@@ -16,12 +16,30 @@ pub(super) struct Failure {
     pub(super) reply: Option<Reply>,
     /// In our words.
     pub(super) reason: String,
+    /// Who is to blame.
+    pub(super) blame: Blame,
+}
+
+/// Who is to blame for a session that failed, the mildest first: of several failures the mildest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Blame {
+    /// We: our storage, our settings.
+    Us,
+    /// The site: it backs off.
+    Site,
+    /// The destination: it leads nowhere, and will not tomorrow.
+    Destination,
 }
 
 impl Failure {
     /// The next hop said nothing that counts.
     pub(super) fn silent(stage: Stage, reason: impl Into<String>) -> Self {
-        Self { stage, reply: None, reason: reason.into() }
+        Self { stage, reply: None, reason: reason.into(), blame: Blame::Site }
+    }
+
+    /// The destination leads nowhere.
+    pub(super) fn astray(stage: Stage, reply: Reply) -> Self {
+        Self { stage, reason: reply.text().to_owned(), reply: Some(reply), blame: Blame::Destination }
     }
 
     /// It did not answer in time.
@@ -36,14 +54,11 @@ impl Failure {
 
     /// What it means for a recipient: before our final dot it goes later, whatever was said; after it nobody knows.
     pub(super) fn outcome(&self) -> Outcome {
-        if self.stage == Stage::Dot {
-            return Outcome::Unknown { reason: self.reason.clone() };
-        }
-        Outcome::Deferred {
-            stage: self.stage,
-            reply: self.reply.clone(),
-            reason: self.reason.clone(),
-            of_site: true,
+        let (stage, reason) = (self.stage, self.reason.clone());
+        match (self.blame, self.reply.clone()) {
+            (Blame::Destination, Some(reply)) => Outcome::Refused { stage, reply, fault: Fault::Mailbox },
+            _ if stage == Stage::Dot => Outcome::Unknown { reason },
+            (blame, reply) => Outcome::Deferred { stage, reply, reason, of_site: blame == Blame::Site },
         }
     }
 }
@@ -54,7 +69,7 @@ impl From<Trouble> for Failure {
             Trouble::Refused { .. } => "the next hop refused the session".to_owned(),
             other => other.to_string(),
         };
-        Self { stage: stage(trouble.phase()), reply: trouble.reply().cloned(), reason }
+        Self { stage: stage(trouble.phase()), reply: trouble.reply().cloned(), reason, blame: Blame::Site }
     }
 }
 

@@ -10,6 +10,7 @@ mod courier;
 mod dial;
 mod exchangers;
 mod failure;
+mod jumps;
 mod scheduler;
 mod settle;
 mod site;
@@ -159,7 +160,7 @@ pub struct Parcel {
 }
 
 /// What an attempt came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// For each addressee.
     pub outcomes: Vec<(Uuid, Outcome)>,
@@ -170,6 +171,22 @@ pub struct Report {
     /// A last CRLF was added because the message had none.
     pub crlf_added: bool,
 }
+
+impl Report {
+    /// The same outcome for all, known without an attempt.
+    fn of_all(parcel: &Parcel, outcome: &Outcome) -> Self {
+        Self { outcomes: parcel.addressees.iter().map(|to| (to.id, outcome.clone())).collect(), ..Self::default() }
+    }
+
+    /// Nobody knows.
+    fn unknown(ids: &[Uuid], reason: &str) -> Self {
+        let outcome = Outcome::Unknown { reason: reason.to_owned() };
+        Self { outcomes: ids.iter().map(|id| (*id, outcome.clone())).collect(), ..Self::default() }
+    }
+}
+
+/// An attempt under way.
+type Running = Pin<Box<dyn Future<Output = Report> + Send>>;
 
 /// An attempt that is being made; poll [`Attempt::run`] to go on with it.
 pub struct Attempt {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use crate::clock::Clock;
 use crate::mail::Host;
 use crate::policy::settings::TlsPolicy;
 
@@ -38,6 +39,7 @@ pub(super) struct Site {
     parked: AtomicUsize,
     slots: Arc<Semaphore>,
     limit: usize,
+    clock: Clock,
     state: Mutex<State>,
 }
 
@@ -68,7 +70,7 @@ pub(super) type Slot = OwnedSemaphorePermit;
 
 impl Site {
     /// A site that nothing is known of.
-    pub(super) fn new(name: &str, limit: usize) -> Self {
+    pub(super) fn new(name: &str, limit: usize, clock: Clock) -> Self {
         let state = State {
             idle: Vec::new(),
             reaping: false,
@@ -83,6 +85,7 @@ impl Site {
             parked: AtomicUsize::new(0),
             slots: Arc::new(Semaphore::new(limit)),
             limit,
+            clock,
             state: Mutex::new(state),
         }
     }
@@ -135,7 +138,7 @@ impl Site {
     pub(super) fn keep(self: &Arc<Self>, mut connection: Connection, idle: Duration) {
         connection.rest();
         let mut state = self.state();
-        state.idle.push(Idle { connection, since: Instant::now() });
+        state.idle.push(Idle { connection, since: self.clock.instant() });
         if !std::mem::replace(&mut state.reaping, true) {
             tokio::spawn(Arc::clone(self).reap(idle));
         }
@@ -143,7 +146,7 @@ impl Site {
 
     /// Closes connections that nobody wanted for `idle`; ends when none is left.
     async fn reap(self: Arc<Self>, idle: Duration) {
-        while let Some(next) = self.close_idle(Instant::now(), idle) {
+        while let Some(next) = self.close_idle(self.clock.instant(), idle) {
             tokio::time::sleep_until(next).await;
         }
     }
@@ -167,18 +170,25 @@ impl Site {
     }
 
     /// Remembers that a host could not be reached.
-    pub(super) fn host_failed(&self, host: &Host, now: Instant) {
-        self.state().unreachable.insert(host.clone(), now + UNREACHABLE_FOR);
+    pub(super) fn host_failed(&self, host: &Host) {
+        let until = self.clock.instant() + UNREACHABLE_FOR;
+        self.state().unreachable.insert(host.clone(), until);
     }
 
-    /// Whether it could not lately.
-    pub(super) fn is_unreachable(&self, host: &Host, now: Instant) -> bool {
-        self.state().unreachable.get(host).is_some_and(|until| *until > now)
+    /// Which of these hosts could not be reached lately.
+    pub(super) fn unreachable<'a>(&self, hosts: impl Iterator<Item = &'a Host>) -> Vec<bool> {
+        let state = self.state();
+        if state.unreachable.is_empty() {
+            return hosts.map(|_| false).collect();
+        }
+        let now = self.clock.instant();
+        hosts.map(|host| state.unreachable.get(host).is_some_and(|until| *until > now)).collect()
     }
 
     /// A failure that speaks of the site: it backs off, longer each time. Failures of attempts that were under way when
     /// the back-off began do not lengthen it.
-    pub(super) fn deferred(&self, now: Instant, jitter: impl FnOnce(Duration) -> Duration) {
+    pub(super) fn deferred(&self, jitter: impl FnOnce(Duration) -> Duration) {
+        let now = self.clock.instant();
         let mut state = self.state();
         state.deferred_at = Some(now);
         let span = match state.back_off {
@@ -203,14 +213,15 @@ impl Site {
         state.window = (state.window / 2).max(FIRST_WINDOW);
     }
 
-    /// Until when it backs off.
-    pub(super) fn backs_off_until(&self, now: Instant) -> Option<Instant> {
-        self.state().back_off.map(|back_off| back_off.until).filter(|until| *until > now)
+    /// How much longer it backs off.
+    pub(super) fn backs_off_for(&self) -> Option<Duration> {
+        let until = self.state().back_off?.until;
+        until.checked_duration_since(self.clock.instant()).filter(|rest| !rest.is_zero())
     }
 
     /// Whether it deferred in the last minute.
-    pub(super) fn deferred_lately(&self, now: Instant) -> bool {
-        self.state().deferred_at.is_some_and(|at| at + LATELY > now)
+    pub(super) fn deferred_lately(&self) -> bool {
+        self.state().deferred_at.is_some_and(|at| at + LATELY > self.clock.instant())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
