@@ -67,7 +67,6 @@ pub(super) struct Arrived {
     pub(super) octets: Octets,
     pub(super) sha256: [u8; 32],
     pub(super) header: HeaderFacts,
-    pub(super) head: Vec<u8>,
     pub(super) eight_bit: bool,
     _held: Held,
 }
@@ -158,7 +157,6 @@ impl Body {
             octets,
             sha256: std::mem::take(&mut self.hash).finalize().into(),
             header: self.scan.finish(),
-            head: self.scan.head().to_vec(),
             eight_bit: self.eight_bit,
             _held: held,
         })
