@@ -89,7 +89,7 @@ impl Lines {
 fn scan(input: &[u8], searched: usize) -> Scan {
     let at = memchr2(b'\r', b'\n', &input[searched..]).map_or(input.len(), |i| searched + i);
     if at > MAX_LINE_OCTETS {
-        return Scan::Spoiled(at, replies::line_too_long());
+        return Scan::Spoiled(MAX_LINE_OCTETS + 1, replies::line_too_long());
     }
     match input[at..] {
         [] | [b'\r'] => Scan::Open,
