@@ -296,6 +296,8 @@ impl Run {
 
     fn finish(self) -> Report {
         let Self { job, fates, rows, sealed, mildest, spoke, .. } = self;
+        // The connection lies in the pool or is closed: the next one may go.
+        drop(job.slot);
         let open = mildest.as_ref().map_or_else(nobody_to_ask, Failure::outcome);
         let fates = fates.into_iter().map(|fate| fate.unwrap_or_else(|| open.clone()));
         let outcomes = job.parcel.addressees.iter().map(|to| to.id).zip(fates).collect::<Vec<_>>();
