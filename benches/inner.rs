@@ -106,7 +106,8 @@ fn srs_sign(bencher: Bencher) {
 #[divan::bench]
 fn srs_reverse(bencher: Bencher) {
     let ring = ring();
-    let waypost::srs::Signed::Local(local) = ring.sign(&Mailbox::parse("ann@sender.example").expect("a mailbox"), 20_000)
+    let waypost::srs::Signed::Local(local) =
+        ring.sign(&Mailbox::parse("ann@sender.example").expect("a mailbox"), 20_000)
     else {
         return;
     };

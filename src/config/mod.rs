@@ -174,6 +174,8 @@ impl Config {
             public_url: self.http.public_url.clone(),
             allowed_hosts: self.http.allowed_hosts.clone(),
             trusted_proxies: self.http.trusted_proxies.clone(),
+            data_dir: self.data_dir.clone(),
+            srs_secrets: self.srs.secrets_file.clone(),
         }
     }
 

@@ -176,7 +176,9 @@ async fn still_verified(shared: &Shared, claims: Vec<Claim>) -> Vec<Claim> {
         match known {
             Ok(true) => verified.push(claim),
             Ok(false) => wait(shared, claim, "the destination is not verified any more").await,
-            Err(error) => wait(shared, claim, &format!("it is not known whether the destination is verified: {error}")).await,
+            Err(error) => {
+                wait(shared, claim, &format!("it is not known whether the destination is verified: {error}")).await
+            }
         }
     }
     verified

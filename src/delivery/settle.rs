@@ -54,7 +54,9 @@ async fn renew(shared: &Shared, ids: &[Uuid]) {
 
 /// The end of an attempt that began while the sender waited.
 pub(super) async fn adopted(shared: Arc<Shared>, run: Running, sent: Arc<AtomicBool>, ids: Vec<Uuid>) {
-    let Some(report) = drive(&shared, run, &sent, &ids).await else { return give_back(&shared, ids, Duration::ZERO).await };
+    let Some(report) = drive(&shared, run, &sent, &ids).await else {
+        return give_back(&shared, ids, Duration::ZERO).await;
+    };
     let mut claims = Vec::with_capacity(ids.len());
     for id in ids {
         match shared.tools.store.queue.get(id).await {

@@ -36,7 +36,9 @@ pub(super) struct Failed<'a> {
 /// Failures of which only the fact is known.
 pub(super) fn unexplained(failed: &[NewDelivery]) -> Vec<Failed<'_>> {
     let failed = failed.iter();
-    failed.map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() }).collect()
+    failed
+        .map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() })
+        .collect()
 }
 
 impl<'a> Failed<'a> {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
 use crate::auth::{self, Authenticator};
-use crate::certificates::{self, Certificates};
+use crate::certificates::Certificates;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::facts::Facts;
 use crate::inbound;
 use crate::meter::Meter;
 use crate::smtp::server;
-use crate::store::{self, Store};
+use crate::store::Store;
 
 use super::secrets;
 
@@ -50,10 +50,11 @@ impl Parts {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let (clock, chance, meter) = (Clock::system(), Chance::system(), Arc::new(Meter::default()));
         let ring = secrets::ring(config, &chance)?;
-        let certificates = Certificates::load(certificates(config))?;
+        let certificates = Certificates::load(config.certificate_settings())?;
         let auth = Authenticator::new(&auth(config)).context("cannot set up DNS")?;
-        let store =
-            Store::open(store(config), clock.clone(), chance.clone()).await.context("cannot open the databases")?;
+        let store = Store::open(config.store_settings(), clock.clone(), chance.clone())
+            .await
+            .context("cannot open the databases")?;
         let facts = Facts {
             store: store.clone(),
             auth: auth.clone(),
@@ -143,23 +144,12 @@ pub(super) fn http(config: &Config, listeners: &[TcpListener]) -> crate::http::S
     let listening = || listeners.first().and_then(|listener| listener.local_addr().ok());
     let configured = || config.http.listen.first().copied();
     let reached = || listening().or_else(configured).map(|address| format!("http://{address}"));
-    crate::http::Settings {
-        public_url: config.http.public_url.clone().or_else(reached),
-        allowed_hosts: config.http.allowed_hosts.clone(),
-        trusted_proxies: config.http.trusted_proxies.clone(),
-    }
+    let settings = config.http_settings();
+    crate::http::Settings { public_url: settings.public_url.or_else(reached), ..settings }
 }
 
 pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
     crate::upkeep::Settings { retention: config.log.retention, max_log_bytes: config.log.max_bytes }
-}
-
-fn certificates(config: &Config) -> certificates::Settings {
-    certificates::Settings {
-        files: config.smtp.tls_files.clone(),
-        data_dir: config.data_dir.clone(),
-        hostname: config.hostname.clone(),
-    }
 }
 
 fn auth(config: &Config) -> auth::Settings {
@@ -168,8 +158,4 @@ fn auth(config: &Config) -> auth::Settings {
         timeout: config.dns_timeout,
         hostname: config.hostname.clone(),
     }
-}
-
-fn store(config: &Config) -> store::Settings {
-    store::Settings { data_dir: config.data_dir.clone(), database: config.database.clone() }
 }

@@ -44,7 +44,8 @@ impl Arrival {
         let auth =
             AuthFacts { spf: spf(&mut transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
         let taken = std::mem::take(&mut transaction.taken);
-        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, &taken).await;
+        let decisions = taken.iter().map(|(_, decision)| decision);
+        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, decisions).await;
         let shown = tools.facts.instance.load().authentication_results;
         Ok(Self {
             id: transaction.id,
