@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 
 /// A command's lock is waited for so long.
 const WAIT_FOR_COMMAND: Duration = Duration::from_secs(30);
+/// A gateway's lock is tried again for so long: it may be stopping, or somebody only looks whether it is held.
+const WAIT_FOR_GATEWAY: Duration = Duration::from_secs(1);
 /// How often it is tried meanwhile.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
@@ -44,7 +46,7 @@ impl DataLock {
         loop {
             match try_take(&path, holder)? {
                 Ok(lock) => return Ok(lock),
-                Err(other) if other.starts_with(Holder::Command.word()) && waited < WAIT_FOR_COMMAND => {
+                Err(other) if waited < patience_with(&other) => {
                     tokio::time::sleep(TRY_EVERY).await;
                     waited += TRY_EVERY;
                 }
@@ -54,6 +56,10 @@ impl DataLock {
             }
         }
     }
+}
+
+fn patience_with(other: &str) -> Duration {
+    if other.starts_with(Holder::Command.word()) { WAIT_FOR_COMMAND } else { WAIT_FOR_GATEWAY }
 }
 
 /// The lock, or who holds it.
