@@ -4,15 +4,14 @@
 //! anything up: it *asks*, and reads no further line until it is answered, so pipelining needs no flag.
 //!
 //! Four questions in four places: is it well formed (`command.rs`), may it come now (`phase.rs`), do we want it
-//! ([`Question`], answered outside), do it (here). A reply of 421 ends the session, whoever gives it.
+//! ([`Question`], answered outside), do it (`turn.rs`). A reply of 421 ends the session, whoever gives it.
 
 use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::command::{Command, Helo, MailCommand, RcptCommand};
-use super::limits::{COMMAND_TIMEOUT, DATA_BLOCK_TIMEOUT, MAX_IDLE_OUTPUT_OCTETS};
-use super::replies;
+use super::command::{Helo, MailCommand, RcptCommand};
+use super::limits::{COMMAND_TIMEOUT, DATA_BLOCK_TIMEOUT};
 use super::reply::Reply;
 use crate::mail::Domain;
 
@@ -20,11 +19,13 @@ mod conduct;
 mod lines;
 mod phase;
 mod receiving;
+mod state;
+mod turn;
 
 use conduct::Conduct;
-use lines::{Lines, Taken};
-use phase::{Asked, Channel, Introduced, Next, Phase, Stranger, Transaction};
-use receiving::{Received, Receiving};
+use lines::Lines;
+use phase::{Asked, Channel, Phase, Stranger, Transaction};
+use state::State;
 
 /// What the session must know.
 #[derive(Debug, Clone)]
@@ -84,28 +85,6 @@ pub struct Session {
     refusal: Option<Reply>,
 }
 
-/// Where a session is.
-#[derive(Debug, Default)]
-enum State {
-    /// Nothing was said yet.
-    Silent,
-    /// Waiting for a command.
-    Commands(Phase),
-    /// Waiting for an answer.
-    Asked(Asked),
-    /// Content may come, but 354 is not written yet.
-    Inviting(Introduced, Reply),
-    /// Content comes.
-    Receiving(Receiving),
-    /// Content came.
-    Received(Received),
-    /// The handshake is the owner's.
-    Handshake,
-    /// Over.
-    #[default]
-    Closed,
-}
-
 impl Session {
     /// A session that greets.
     #[must_use]
@@ -154,7 +133,10 @@ impl Session {
             }
             Asked::Sender(client, _) => Phase::Introduced(client),
             Asked::Recipient(transaction) | Asked::Content(transaction) => Phase::Transaction(transaction),
-            Asked::Message(client) => self.message_answered(client, reply),
+            Asked::Message(client) => {
+                self.conduct.message_answered(reply);
+                Phase::Introduced(client)
+            }
         };
         self.say(reply, phase);
     }
@@ -186,19 +168,8 @@ impl Session {
 
     /// What the client called itself, once it did.
     #[must_use]
-    pub const fn helo(&self) -> Option<&Helo> {
-        let client = match &self.state {
-            State::Silent | State::Handshake | State::Closed => None,
-            State::Commands(phase) => phase.client(),
-            State::Asked(asked) => Some(asked.client()),
-            State::Inviting(client, _) => Some(client),
-            State::Receiving(receiving) => Some(&receiving.client),
-            State::Received(received) => Some(&received.client),
-        };
-        match client {
-            Some(client) => Some(&client.helo),
-            None => None,
-        }
+    pub fn helo(&self) -> Option<&Helo> {
+        self.state.client().map(|client| &client.helo)
     }
 
     /// The handshake is done: the session starts over inside TLS, and nothing said before it counts (RFC 3207 §4.2).
@@ -216,144 +187,6 @@ impl Session {
     /// Whether a transaction is open (MAIL was taken, its end not answered).
     #[must_use]
     pub const fn in_transaction(&self) -> bool {
-        match &self.state {
-            State::Commands(Phase::Transaction(_)) | State::Inviting(..) | State::Receiving(_) | State::Received(_) => {
-                true
-            }
-            State::Asked(asked) => !matches!(asked, Asked::Sender(..)),
-            _ => false,
-        }
-    }
-
-    /// One turn; no step if there is more to do at once.
-    fn turn(&mut self, input: &mut BytesMut) -> Option<Step> {
-        match std::mem::take(&mut self.state) {
-            State::Silent => self.greet(),
-            State::Commands(phase) => return self.command(phase, input),
-            State::Inviting(client, reply) => self.invite(client, &reply, input),
-            State::Receiving(receiving) => return self.receive(receiving, input),
-            State::Received(received) => return self.end_of_content(received),
-            State::Asked(asked) => return self.stay(State::Asked(asked), Step::Read),
-            State::Handshake => return self.stay(State::Handshake, Step::StartTls),
-            State::Closed => return Some(Step::Close),
-        }
-        None
-    }
-
-    fn stay(&mut self, state: State, step: Step) -> Option<Step> {
-        self.state = state;
-        Some(step)
-    }
-
-    fn greet(&mut self) {
-        let stranger = Stranger { channel: Channel::Plain };
-        self.say(&replies::greeting(&self.settings.hostname), Phase::Stranger(stranger));
-    }
-
-    fn command(&mut self, phase: Phase, input: &mut BytesMut) -> Option<Step> {
-        let command = match self.lines.take(input) {
-            Taken::Nothing => return self.stay(State::Commands(phase), Step::Read),
-            Taken::Refused(reply) => {
-                self.say(&reply, phase);
-                return None;
-            }
-            Taken::Command(command) => command,
-        };
-        if command == Command::Data && !input.is_empty() {
-            self.close(&replies::content_too_early());
-            return None;
-        }
-        self.conduct.note(&command);
-        self.follow(phase.take(command, &self.settings), input)
-    }
-
-    fn follow(&mut self, next: Next, input: &mut BytesMut) -> Option<Step> {
-        match next {
-            Next::Reply(reply, phase) => self.say(&reply, phase),
-            Next::Ask(question, asked) => return self.stay(State::Asked(asked), Step::Ask(question)),
-            Next::Close(reply) => self.close(&reply),
-            Next::StartTls(reply) => {
-                // What was sent behind STARTTLS in the clear must not be taken for something said inside TLS (CVE-2011-0411).
-                input.clear();
-                reply.write(&mut self.output);
-                self.state = State::Handshake;
-            }
-        }
-        None
-    }
-
-    /// Says 354, unless content is there already: then nobody can tell content from commands any more (RFC 2920 §3.1).
-    fn invite(&mut self, client: Introduced, reply: &Reply, input: &BytesMut) {
-        if !input.is_empty() {
-            return self.close(&replies::content_too_early());
-        }
-        reply.write(&mut self.output);
-        self.state = State::Receiving(Receiving::new(client, self.settings.max_message_bytes));
-    }
-
-    fn receive(&mut self, receiving: Receiving, input: &mut BytesMut) -> Option<Step> {
-        if input.is_empty() {
-            return self.stay(State::Receiving(receiving), Step::Read);
-        }
-        self.state = match receiving.take(input, &mut self.content) {
-            Ok(received) => State::Received(received),
-            Err(receiving) => State::Receiving(receiving),
-        };
-        (!self.content.is_empty()).then_some(Step::Content)
-    }
-
-    fn end_of_content(&mut self, received: Received) -> Option<Step> {
-        match received.octets {
-            Ok(octets) => {
-                self.stay(State::Asked(Asked::Message(received.client)), Step::Ask(Question::Message { octets }))
-            }
-            Err(reply) => {
-                self.say(&reply, Phase::Introduced(received.client));
-                self.refusal = Some(reply);
-                None
-            }
-        }
-    }
-
-    fn message_answered(&mut self, client: Introduced, reply: &Reply) -> Phase {
-        if reply.is_positive() {
-            self.conduct.message_taken();
-        }
-        Phase::Introduced(client)
-    }
-
-    /// Writes a reply and goes on, unless it or the client's conduct ends the session.
-    fn say(&mut self, reply: &Reply, phase: Phase) {
-        self.conduct.weigh(reply);
-        reply.write(&mut self.output);
-        match self.conduct.verdict() {
-            _ if reply.code() == CLOSING => self.state = State::Closed,
-            Some(end) => self.close(&end),
-            None => self.state = State::Commands(phase),
-        }
-    }
-
-    fn close(&mut self, reply: &Reply) {
-        reply.write(&mut self.output);
-        self.state = State::Closed;
-    }
-
-    fn end_with(&mut self, reply: &Reply) {
-        match self.state {
-            // Inside a handshake nothing can be said, and after the end nothing more.
-            State::Handshake | State::Closed => self.state = State::Closed,
-            State::Silent if reply.code() != CLOSING => self.say(reply, Phase::TurnedAway),
-            _ => self.close(reply),
-        }
-    }
-
-    /// Ten thousand idle sessions must not keep what one busy moment needed.
-    fn give_memory_back(&mut self) {
-        if self.output.is_empty() && self.output.capacity() > MAX_IDLE_OUTPUT_OCTETS {
-            self.output = Vec::new();
-        }
+        self.state.in_transaction()
     }
 }
-
-/// `421 … closing transmission channel`.
-const CLOSING: u16 = 421;

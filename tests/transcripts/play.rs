@@ -14,7 +14,7 @@ use super::script::{Item, Script, World};
 
 /// How the octets of the client come.
 #[derive(Debug, Clone, Copy)]
-pub enum Pieces {
+pub(crate) enum Pieces {
     /// A line at a time.
     Lines,
     /// All that a client may send without waiting.
@@ -26,11 +26,11 @@ pub enum Pieces {
 }
 
 /// What a play left.
-pub struct Played {
+pub(crate) struct Played {
     /// What was said before the first item, and after each that speaks.
-    pub said: Vec<Vec<u8>>,
+    pub(crate) said: Vec<Vec<u8>>,
     /// The `=` lines.
-    pub remains: Vec<String>,
+    pub(crate) remains: Vec<String>,
 }
 
 /// Longest of the random pieces.
@@ -38,7 +38,7 @@ const MAX_RANDOM_PIECE: usize = 50;
 /// Messages up to this are shown as they are.
 const MAX_SHOWN_OCTETS: usize = 100;
 
-pub fn play(script: &Script, pieces: Pieces) -> Played {
+pub(crate) fn play(script: &Script, pieces: Pieces) -> Played {
     let mut player = Player::new(&script.world);
     player.send(&[]);
     player.pause();
@@ -191,8 +191,14 @@ impl<'a> Player<'a> {
         if self.session.in_transaction() {
             self.remains.push("transaction open".to_owned());
         }
-        Played { said: self.said, remains: self.remains }
+        Played { said: self.said, remains: counted(&self.remains) }
     }
+}
+
+/// Equal lines in a row are counted.
+fn counted(lines: &[String]) -> Vec<String> {
+    let runs = lines.chunk_by(|a, b| a == b);
+    runs.map(|run| if let [line] = run { line.clone() } else { format!("{}, {} times", run[0], run.len()) }).collect()
 }
 
 fn judged(answers: &[(String, Reply)], address: &str) -> Option<Reply> {

@@ -20,30 +20,30 @@ use waypost::smtp::server::Settings;
 use super::play::Played;
 
 /// A transcript without its expectations.
-pub struct Script {
-    pub world: World,
+pub(crate) struct Script {
+    pub(crate) world: World,
     /// `@ play whole`: what it shows is a matter of timing.
-    pub whole_only: bool,
-    pub items: Vec<Item>,
+    pub(crate) whole_only: bool,
+    pub(crate) items: Vec<Item>,
 }
 
 /// What the session is told, and what its questions are answered.
-pub struct World {
-    pub settings: Settings,
+pub(crate) struct World {
+    pub(crate) settings: Settings,
     /// `@ greeting 554 …`.
-    pub greeting: Option<Reply>,
+    pub(crate) greeting: Option<Reply>,
     /// `@ sender ADDRESS REPLY`; all others may send.
-    pub senders: Vec<(String, Reply)>,
+    pub(crate) senders: Vec<(String, Reply)>,
     /// `@ recipient ADDRESS REPLY`; all others may receive.
-    pub recipients: Vec<(String, Reply)>,
+    pub(crate) recipients: Vec<(String, Reply)>,
     /// `@ content REPLY`; else 354.
-    pub content: Reply,
+    pub(crate) content: Reply,
     /// `@ message REPLY`; else 250.
-    pub message: Reply,
+    pub(crate) message: Reply,
 }
 
 /// A line that is read.
-pub enum Item {
+pub(crate) enum Item {
     /// Kept as it is.
     Other(String),
     /// The client speaks: pieces with their line ends.
@@ -84,7 +84,7 @@ impl World {
 }
 
 impl Script {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut script = Self { world: World::default(), whole_only: false, items: Vec::new() };
         for line in text.lines() {
             script.line(line);
@@ -113,7 +113,7 @@ impl Script {
     }
 
     /// The transcript with what was answered.
-    pub fn render(&self, played: &Played) -> String {
+    pub(crate) fn render(&self, played: &Played) -> String {
         let mut lines = Vec::new();
         let mut said = played.said.iter();
         let mut items = self.items.iter().peekable();

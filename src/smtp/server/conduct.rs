@@ -32,9 +32,11 @@ impl Conduct {
         self.faults = self.faults.saturating_sub(1);
     }
 
-    /// A message was taken.
-    pub(super) fn message_taken(&mut self) {
-        *self = Self::default();
+    /// A message was taken, or not.
+    pub(super) fn message_answered(&mut self, reply: &Reply) {
+        if reply.is_positive() {
+            *self = Self::default();
+        }
     }
 
     /// The reply that ends the session, once it must end.
