@@ -1,5 +1,7 @@
 //! SPF, DKIM and organisational domains against the small DNS (CONFORMANCE 56 and 57).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -62,14 +62,14 @@ fn weigh<K, T>(_: &K, (answers, _): &(Answers<T>, Instant)) -> u32 {
     u32::try_from(ENTRY_OCTETS + records * each).unwrap_or(u32::MAX)
 }
 
-fn weigh_txt(name: &Box<str>, (record, _): &(TxtRecord, Instant)) -> u32 {
+fn weigh_txt<K: AsRef<str>>(name: &K, (record, _): &(TxtRecord, Instant)) -> u32 {
     let content = match record {
         TxtRecord::Spf(spf) => spf.directives.len() * 2 * size_of::<mail_auth::spf::Directive>(),
         TxtRecord::Dmarc(dmarc) => dmarc.rua().iter().chain(dmarc.ruf()).map(|uri| uri.uri.len() + 64).sum(),
         TxtRecord::DomainKey(_) => 1024,
         _ => ENTRY_OCTETS,
     };
-    u32::try_from(ENTRY_OCTETS + name.len() + content).unwrap_or(u32::MAX)
+    u32::try_from(ENTRY_OCTETS + name.as_ref().len() + content).unwrap_or(u32::MAX)
 }
 
 /// A cache whose entries say themselves until when they are valid.
