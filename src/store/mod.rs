@@ -120,6 +120,7 @@ impl Store {
             chance,
         });
         rules_api.sweep();
+        rules_api.sweep_imports().await?;
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
         checkpoints::start(log, activity.writer.clone(), checkpoints.clone());
@@ -144,4 +145,3 @@ pub enum Change {
     /// An activity row was written or changed.
     Activity(Arc<activity::Row>),
 }
-mod tmp;
