@@ -4,7 +4,8 @@
 use bytes::BytesMut;
 use waypost::mail::{Domain, Mailbox, ReversePath};
 use waypost::smtp::client::{
-    Capabilities, Credentials, Opening, OpeningStep, Phase, Plan, StartTls, Transaction, TransactionStep, Trouble, Verdict,
+    Capabilities, Credentials, Opening, OpeningStep, Phase, Plan, StartTls, Transaction, TransactionStep, Trouble,
+    Verdict,
 };
 
 /// How the server's octets arrive.
@@ -68,7 +69,14 @@ struct Case<'a> {
 }
 
 fn case<'a>(offered: &Capabilities, to: &'a [&'a str]) -> Case<'a> {
-    Case { offered: offered.clone(), from: "a@from.example", to, eight_bit: false, international: false, reset_first: false }
+    Case {
+        offered: offered.clone(),
+        from: "a@from.example",
+        to,
+        eight_bit: false,
+        international: false,
+        reset_first: false,
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -278,7 +286,10 @@ fn garbage_is_trouble_at_its_place() {
     for (transcript, phase) in [
         ("C: MAIL FROM:<a@from.example>\nS: what?", Phase::Mail),
         ("C: MAIL FROM:<a@from.example>\nS: 250 ok\nC: RCPT TO:<x@to.example>\nS: 354 go", Phase::Recipient),
-        ("C: MAIL FROM:<a@from.example>\nS: 250 ok\nC: RCPT TO:<x@to.example>\nS: 250 ok\nC: DATA\nS: 250 ok", Phase::Data),
+        (
+            "C: MAIL FROM:<a@from.example>\nS: 250 ok\nC: RCPT TO:<x@to.example>\nS: 250 ok\nC: DATA\nS: 250 ok",
+            Phase::Data,
+        ),
     ] {
         let end = transact_in(&case(&Capabilities::default(), &["x@to.example"]), transcript, Pieces::Whole);
         assert_eq!(end.trouble.map(|trouble| trouble.phase()), Some(phase), "{transcript}");
@@ -396,7 +407,8 @@ fn signs_in_with_what_the_relay_offers() {
     let who = || Some(Credentials { name: "me".to_owned(), password: "secret".to_owned() });
     let hello = |auth: &str| format!("S: 220 hi\nC: EHLO gw.example\nS: 250-relay.example\nS: 250 AUTH {auth}\n");
     let plain = hello("LOGIN PLAIN") + "C: AUTH PLAIN AG1lAHNlY3JldA==\nS: 235 welcome";
-    let login = hello("LOGIN") + "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: bWU=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 welcome";
+    let login = hello("LOGIN")
+        + "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: bWU=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 welcome";
     for transcript in [plain, login] {
         assert!(matches!(open_in(&transcript, StartTls::Never, who(), Pieces::Octets), Ok(OpeningStep::Ready(_))));
     }

@@ -212,9 +212,14 @@ impl Run {
         for (index, verdict) in open.iter().zip(verdicts) {
             match verdict {
                 Some(Verdict::Refused(phase, reply)) if reply.code() == CLOSING && phase < Phase::Dot => {
-                    left = Some(Failure { reply: Some(reply), ..Failure::silent(stage(phase), "the next hop is closing") });
+                    left = Some(Failure {
+                        reply: Some(reply),
+                        ..Failure::silent(stage(phase), "the next hop is closing")
+                    });
                 }
-                Some(Verdict::Refused(phase, reply)) => self.decide(*index, judge_from(stage(phase), reply, sender), Some(peer)),
+                Some(Verdict::Refused(phase, reply)) => {
+                    self.decide(*index, judge_from(stage(phase), reply, sender), Some(peer))
+                }
                 Some(Verdict::Taken(reply)) => self.decide(*index, Outcome::Delivered { reply }, Some(peer)),
                 Some(Verdict::Left) | None => {}
             }
@@ -231,7 +236,9 @@ impl Run {
             let one = self.job.parcel.addressees[index].mailbox.is_international();
             let reply = match (too_large, (all || one) && !offered.international) {
                 (true, _) => Reply::new(552, 3, 4, "the message is larger than the next hop takes"),
-                (_, true) => Reply::new(553, 6, 7, "the next hop takes no international addresses or header (SMTPUTF8)"),
+                (_, true) => {
+                    Reply::new(553, 6, 7, "the next hop takes no international addresses or header (SMTPUTF8)")
+                }
                 _ => continue,
             };
             let outcome = Outcome::Refused { stage: Stage::Mail, reply, fault: Fault::Message };

@@ -122,7 +122,9 @@ impl Exchangers {
         }
         let way = Arc::new(match host {
             Host::Name(domain) => self.look_up(domain).await?,
-            Host::Literal(_) => self.sites.way(vec![Hop { host: host.clone(), preference: 0 }], self.port, Found::Literal),
+            Host::Literal(_) => {
+                self.sites.way(vec![Hop { host: host.clone(), preference: 0 }], self.port, Found::Literal)
+            }
         });
         self.ways.insert(host.clone(), Arc::clone(&way));
         Ok(way)

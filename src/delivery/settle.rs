@@ -54,7 +54,9 @@ async fn renew(shared: &Shared, ids: &[Uuid]) {
 
 /// The end of an attempt that began while the sender waited.
 pub(super) async fn adopted(shared: Arc<Shared>, run: Running, sent: Arc<AtomicBool>, ids: Vec<Uuid>) {
-    let Some(report) = drive(&shared, run, &sent, &ids).await else { return give_back(&shared, ids, Duration::ZERO).await };
+    let Some(report) = drive(&shared, run, &sent, &ids).await else {
+        return give_back(&shared, ids, Duration::ZERO).await;
+    };
     let mut claims = Vec::with_capacity(ids.len());
     for id in ids {
         match shared.tools.store.queue.get(id).await {
@@ -72,7 +74,7 @@ pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) 
     if let Err(error) = shared.tools.store.queue.give_back(ids, due).await {
         tracing::warn!(%error, "leases could not be given back; they lapse by themselves");
     }
-    shared.queued.notify_one();
+    shared.due_at(due);
 }
 
 /// Stores what became of claimed deliveries.
@@ -93,6 +95,9 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         persist(stop, || store.activity.progress(changes.clone())).await;
     }
     persist(stop, || store.queue.settle(settlements.clone())).await;
+    let due =
+        settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
+    due.for_each(|due| shared.due_at(due));
 }
 
 /// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one

@@ -36,7 +36,9 @@ pub(super) struct Failed<'a> {
 /// Failures of which only the fact is known.
 pub(super) fn unexplained(failed: &[NewDelivery]) -> Vec<Failed<'_>> {
     let failed = failed.iter();
-    failed.map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() }).collect()
+    failed
+        .map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() })
+        .collect()
 }
 
 impl<'a> Failed<'a> {
@@ -77,7 +79,7 @@ pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed
     let (dsn, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
     match shared.tools.store.queue.accept(dsn, vec![delivery], Vec::new()).await {
         Ok(()) => {
-            shared.queued.notify_one();
+            shared.due_at(at);
             DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") }
         }
         Err(error) => {

@@ -67,7 +67,8 @@ impl Dns {
     /// Addresses, IPv6 first; `NoData` only if both families have none.
     pub async fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, DnsFailure> {
         let (v6, v4) = tokio::join!(self.lookup(host, RecordType::AAAA), self.lookup(host, RecordType::A));
-        let found = [&v6, &v4].into_iter().flatten().flat_map(Lookup::answers).filter_map(|record| address(&record.data));
+        let found =
+            [&v6, &v4].into_iter().flatten().flat_map(Lookup::answers).filter_map(|record| address(&record.data));
         let found = found.collect::<Vec<_>>();
         if found.is_empty() { Err(why_none(v6.err(), v4.err())) } else { Ok(found) }
     }

@@ -74,7 +74,8 @@ async fn a_server_of_1982_gets_its_mail() {
     let world = World::new().await;
     world.inbox.offer(Extensions::none());
     world.inbox.script(Rule::at(Stage::Ehlo, Behaviour::reply("500 what?")).times(1));
-    let report = world.direct(parcel_of(&["a@inbox.example", "b@inbox.example"], "Subject: ä\r\n\r\n".as_bytes())).await;
+    let report =
+        world.direct(parcel_of(&["a@inbox.example", "b@inbox.example"], "Subject: ä\r\n\r\n".as_bytes())).await;
     assert_eq!(words(&report), ["delivered 250", "delivered 250"]);
     // CONFORMANCE 31: 8-bit octets go as they are to a server without 8BITMIME.
     assert_eq!(world.inbox.received()[0].octets, whole("Subject: ä\r\n\r\n".as_bytes()));

@@ -37,7 +37,8 @@ async fn the_preferred_host_is_asked_first_and_the_next_when_it_fails() {
 /// CONFORMANCE 45: 5yz to EHLO and HELO, and 421 anywhere before the dot, leave the host.
 #[tokio::test]
 async fn a_session_that_is_refused_goes_to_the_next_host() {
-    for (stage, reply) in [(Stage::Ehlo, "550 no"), (Stage::Mail, "421 no"), (Stage::Rcpt, "421 no"), (Stage::Data, "421 no")]
+    for (stage, reply) in
+        [(Stage::Ehlo, "550 no"), (Stage::Mail, "421 no"), (Stage::Rcpt, "421 no"), (Stage::Data, "421 no")]
     {
         let world = World::new().await;
         let backup = world.inbox_at(2).await;

@@ -108,7 +108,9 @@ async fn a_row_that_waits_says_why_and_until_when() {
 async fn a_failure_is_reported_to_an_authenticated_sender() {
     let world = World::new().await;
     world.dns.mx("from.example", 10, "mx.inbox.example");
-    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 <me@inbox.example> unknown")).to("me@inbox.example"));
+    world
+        .inbox
+        .script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 <me@inbox.example> unknown")).to("me@inbox.example"));
     world.work();
     let id = world.queue_one("me@inbox.example").await;
     let row = world.wait_for(id, Status::Failed).await;
@@ -251,8 +253,9 @@ async fn an_adopted_attempt_is_settled() {
     until("the queue is empty", async || world.left().await.is_empty()).await;
 
     world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("451 4.3.0 later")));
-    let id = begin("me@inbox.example").await;
+    let id = begin("you@inbox.example").await;
     world.wait_for(id, Status::Deferred).await;
+    until("it is due again", async || world.left().await == [("you@inbox.example".to_owned(), "due")]).await;
     assert_eq!(world.store.queue.get(id).await.unwrap().delivery.tries, 1);
 }
 

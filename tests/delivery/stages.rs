@@ -72,7 +72,11 @@ async fn a_next_hop_that_stops_reading_defers() {
     world.inbox.script(Rule::at(Stage::Content, Behaviour::Hang));
     let large = b"0123456789abcdef\r\n".repeat(1_000_000);
     let report = world.direct(parcel_of(&["me@inbox.example"], &large[..2_000_000 / 18 * 18])).await;
-    assert!(words(&report)[0].starts_with("deferred at Content") || words(&report) == ["unknown"], "{:?}", words(&report));
+    assert!(
+        words(&report)[0].starts_with("deferred at Content") || words(&report) == ["unknown"],
+        "{:?}",
+        words(&report)
+    );
     assert!(world.inbox.received().is_empty());
 }
 

@@ -15,7 +15,9 @@ use uuid::Uuid;
 use waypost::auth::{self, Authenticator};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
-use waypost::delivery::{Addressee, Attempt, Courier, Direct, Message, NextHop, Parcel, Report, Settings, Timeouts, Tools};
+use waypost::delivery::{
+    Addressee, Attempt, Courier, Direct, Message, NextHop, Parcel, Report, Settings, Timeouts, Tools,
+};
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::Inbox;
 use waypost::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
@@ -72,8 +74,7 @@ impl World {
         change(&mut wishes);
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (Clock::system(), Chance::seeded(7));
-        let places =
-            store::Settings { data_dir: dir.path().to_owned(), database: dir.path().join("waypost.db") };
+        let places = store::Settings { data_dir: dir.path().to_owned(), database: dir.path().join("waypost.db") };
         let store = Store::open(places, clock.clone(), chance.clone()).await.unwrap();
         let asked = auth::Settings {
             servers: vec![dns.address()],

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn reads_keywords_in_any_case_and_order() {
-        let text = "mx.example at your service\nsize 1000\nPipelining\nauth LOGIN plain\nLIMITS MAILMAX=5 RCPTMAX=7\nX-ODD";
+        let text =
+            "mx.example at your service\nsize 1000\nPipelining\nauth LOGIN plain\nLIMITS MAILMAX=5 RCPTMAX=7\nX-ODD";
         let offered = Capabilities::parse(&Reply::plain(250, text));
         assert_eq!(
             offered,
