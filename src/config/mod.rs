@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::mail::{Domain, Mailbox};
 
+pub(crate) use units::parse_span;
 pub use written::{ConfigError, Place};
 
 /// Where the file is looked for, after `--config` and the environment.
