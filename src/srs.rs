@@ -1,25 +1,23 @@
 //! Sender Rewriting Scheme: makes reverse-paths of ours, and reads them back. Compatible with postsrsd and Mail::SRS under
 //! the same secret (`SRS0=HHH=TT=domain=local`, `SRS1=HHH=hop=…`). Pure: the day is given.
+//!
+//! A hash is HMAC-SHA1 over the lower-cased parts, without anything between them, in base64, cut to length. Remotes fold
+//! the case of local parts, so hashes and stamps compare without case; hashes in constant time, under every secret.
+//! Whether an address is on one of our domains is the caller's to know.
 
-use crate::mail::{Domain, LocalPart, Mailbox};
+mod secrets;
+mod shape;
+mod stamp;
 
-/// Base32 characters of an SRS day stamp run over this many days.
-pub const DAY_CYCLE: i64 = 1024;
+use crate::mail::{Domain, Host, LocalPart, Mailbox};
 
-/// One secret of the ring.
-#[derive(Clone)]
-pub struct Secret {
-    /// The key octets.
-    pub key: Vec<u8>,
-    /// The shortest hash that verifies under it (`min=4` for moving from postsrsd; else `hash_length`).
-    pub min_hash: usize,
-}
+pub use secrets::{Secret, SecretsError};
+use shape::Shape;
+pub use shape::looks_like_srs;
+pub use stamp::DAY_CYCLE;
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+/// What marks a stored token where a local part would stand.
+const TOKEN_MARK: char = '~';
 
 /// The secrets (the first signs, all verify) and the rules of one gateway.
 #[derive(Clone)]
@@ -43,7 +41,7 @@ impl std::fmt::Debug for Ring {
 pub enum Signed {
     /// The local part of the SRS address.
     Local(LocalPart),
-    /// It would pass 64 octets: store the sender under a token and call [`Ring::sign_token`].
+    /// It would pass 64 octets, or be taken for a token: store the sender and call [`Ring::sign_token`].
     TooLong,
 }
 
@@ -79,27 +77,85 @@ impl Ring {
     /// Signs `sender` on `day`: SRS0 for a plain sender, SRS1 for another forwarder's SRS0 or SRS1.
     #[must_use]
     pub fn sign(&self, sender: &Mailbox, day: i64) -> Signed {
-        let _ = (sender, day);
-        todo!("words")
+        let user = sender.local().as_str();
+        let plain = match Shape::of(user) {
+            Some(Shape::Srs0 { guarded, .. }) => self.guard(sender.host(), guarded),
+            // Never nested: the first hop stays, ours takes the place of the second (Mail::SRS, "Guarded").
+            Some(Shape::Srs1 { hop, rest, .. }) => match Host::parse(hop) {
+                Ok(hop) => self.guard(&hop, rest),
+                Err(_) => self.stamp(sender.host(), user, day),
+            },
+            None if user.starts_with(TOKEN_MARK) => return Signed::TooLong,
+            None => self.stamp(sender.host(), user, day),
+        };
+        local_part(&plain).map_or(Signed::TooLong, Signed::Local)
     }
 
-    /// Signs a stored token for a sender of `domain`: `SRS0=hash=TT=domain=~token`.
+    /// Signs a stored token for a sender of `domain`: `SRS0=hash=TT=domain=~token`. `None` when that passes 64 octets.
     #[must_use]
     pub fn sign_token(&self, domain: &Domain, token: &str, day: i64) -> Option<LocalPart> {
-        let _ = (domain, token, day);
-        todo!("words")
+        local_part(&self.stamp(&Host::Name(domain.clone()), &format!("{TOKEN_MARK}{token}"), day))
     }
 
     /// Verifies and reverses the local part of an SRS address of ours, on `day`.
     pub fn reverse(&self, local: &LocalPart, day: i64) -> Result<Reversed, SrsError> {
-        let _ = (local, day);
-        todo!("words")
+        match Shape::of(local.as_str()) {
+            Some(Shape::Srs0 { parts: Some(parts), .. }) => {
+                self.verify(parts.hash, &[parts.stamp, parts.host, parts.user])?;
+                let age = stamp::age(parts.stamp, day).ok_or(SrsError::Malformed)?;
+                if age > self.max_age_days {
+                    return Err(SrsError::Expired);
+                }
+                if let Some(token) = parts.user.strip_prefix(TOKEN_MARK) {
+                    return Ok(Reversed::Token(token.to_owned()));
+                }
+                mailbox(parts.user, parts.host).map(Reversed::Sender)
+            }
+            Some(Shape::Srs1 { hash, hop, rest }) => {
+                self.verify(hash, &[hop, rest])?;
+                mailbox(&format!("SRS0{rest}"), hop).map(Reversed::FirstHop)
+            }
+            Some(Shape::Srs0 { parts: None, .. }) => Err(SrsError::Malformed),
+            None if looks_like_srs(local) => Err(SrsError::Malformed),
+            None => Err(SrsError::NotSrs),
+        }
+    }
+
+    fn stamp(&self, host: &Host, user: &str, day: i64) -> String {
+        let (host, stamp) = (host.to_string(), stamp::of(day));
+        let hash = self.hash(&[&stamp, &host, user]);
+        format!("SRS0={hash}={stamp}={host}={user}")
+    }
+
+    /// `rest` begins with the separator that stood behind the first forwarder's tag.
+    fn guard(&self, hop: &Host, rest: &str) -> String {
+        let hop = hop.to_string();
+        let hash = self.hash(&[&hop, rest]);
+        format!("SRS1={hash}={hop}={rest}")
+    }
+
+    fn hash(&self, parts: &[&str]) -> String {
+        let mut hash = self.secrets.first().map(|secret| secret.hash(parts)).unwrap_or_default();
+        hash.truncate(self.hash_length);
+        hash
+    }
+
+    /// Every secret is tried, so that the time does not tell which one it was.
+    fn verify(&self, hash: &str, parts: &[&str]) -> Result<(), SrsError> {
+        let verified = self.secrets.iter().fold(false, |found, secret| secret.verifies(hash, parts) | found);
+        if verified { Ok(()) } else { Err(SrsError::BadHash) }
     }
 }
 
-/// Whether a local part has the shape of an SRS address (`SRS0` or `SRS1` and a separator, in any case).
-#[must_use]
-pub fn looks_like_srs(local: &LocalPart) -> bool {
-    let _ = local;
-    todo!("words")
+/// What is quoted must fit with its quoting (RFC 5321 §4.5.3.1.1).
+fn local_part(plain: &str) -> Option<LocalPart> {
+    let local = LocalPart::from_plain(plain).ok()?;
+    LocalPart::from_plain(&local.to_string()).ok()?;
+    Some(local)
+}
+
+fn mailbox(user: &str, host: &str) -> Result<Mailbox, SrsError> {
+    let local = LocalPart::from_plain(user).map_err(|_| SrsError::Malformed)?;
+    let host = Host::parse(host).map_err(|_| SrsError::Malformed)?;
+    Ok(Mailbox::new(local, host))
 }

@@ -41,6 +41,7 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let lock = File::create(folder.path().join("lock")).unwrap();
         lock.lock().unwrap();
+        fs::write(folder.path().join("lock"), "gateway (process 1)\n").unwrap();
         let all =
             answers.iter().map(|(call, status, pieces)| ((*call).to_owned(), (*status, pieces.to_vec()))).collect();
         let asked = Arc::new(Mutex::new(Vec::new()));

@@ -1,7 +1,9 @@
 //! The native API, wherever it is: behind the control socket of a running gateway, else in this very process. Who calls
 //! does not notice which.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::body::Body;
@@ -12,10 +14,14 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tower::ServiceExt as _;
 
-use super::lock;
+use super::owner;
 use crate::config::Config;
-use crate::gateway::Offline;
+use crate::gateway::{Offline, gateway_runs};
 
+/// How long a gateway is waited for that holds the lock and has no socket yet, or no more.
+const WAIT: Duration = Duration::from_secs(30);
+/// How often it is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
 /// What JSON is called.
 pub(super) const JSON: &str = "application/json";
 /// Octets of an answer that is held in memory: a page of 500 rows has far less.
@@ -54,34 +60,32 @@ pub(super) struct Call<'a> {
 }
 
 impl Api {
-    /// Finds the way: the socket while a gateway holds the lock, else ourselves. A lock without a socket is another
-    /// command's, or that of a gateway which is just starting or stopping: that is waited for.
+    /// Finds the way: the socket while a gateway holds the lock, else ourselves. A gateway without a socket is just
+    /// starting or stopping: that is waited for.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let socket = config.control_socket();
         let find = async {
-            while lock::is_held(config)? {
+            while gateway_runs(&config.data_dir) {
                 match UnixStream::connect(&socket).await {
                     Ok(_) => return Ok(Some(Self::Socket(socket.clone()))),
-                    Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                        return Err(lock::not_ours(config));
-                    }
-                    Err(_) => tokio::time::sleep(lock::PAUSE).await,
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(owner::not_ours(config)),
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                 }
             }
             Ok(None)
         };
-        match tokio::time::timeout(lock::WAIT, find).await {
+        match tokio::time::timeout(WAIT, find).await {
             Ok(Ok(Some(api))) => Ok(api),
             Ok(Ok(None)) => Self::here(config).await,
             Ok(Err(error)) => Err(error),
             Err(_) => {
-                bail!("{} is in use by {}, which does not answer", config.data_dir.display(), lock::holder(config))
+                bail!("a gateway holds {} and does not answer at {}", config.data_dir.display(), socket.display())
             }
         }
     }
 
     async fn here(config: &Config) -> anyhow::Result<Self> {
-        lock::require_owner(config)?;
+        owner::require_owner(config)?;
         Ok(Self::Here(Box::new(Offline::open(config).await?)))
     }
 
@@ -238,11 +242,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::load(None, &std::collections::BTreeMap::new()).unwrap().config;
         folder.path().clone_into(&mut config.data_dir);
-        let lock = std::fs::File::create(config.lock_file()).unwrap();
+        let lock = std::fs::File::create(config.data_dir.join("lock")).unwrap();
         lock.lock().unwrap();
-        std::fs::write(config.lock_file(), "4711").unwrap();
+        std::fs::write(config.data_dir.join("lock"), "gateway (process 4711)").unwrap();
         let error = Api::open(&config).await.unwrap_err().to_string();
-        assert_eq!(error, format!("{} is in use by process 4711, which does not answer", folder.path().display()));
+        let folder = folder.path().display();
+        assert_eq!(error, format!("a gateway holds {folder} and does not answer at {folder}/control.sock"));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use clap_complete::Shell;
 
 use super::alias::Alias;
 use super::backup::Backup;
-use super::demo::Demo;
 use super::destination::Destination;
 use super::domain::Domain;
 use super::log::Log;
@@ -37,7 +36,11 @@ pub(super) enum Command {
     /// Run the gateway: SMTP in, delivery out, API and panel
     Serve,
     /// See it work: the whole gateway on loopback, with throw-away data and an inbox of its own
-    Demo(Demo),
+    Demo {
+        /// Stop after the proof: exit code 0 only if every letter was handed over octet for octet
+        #[arg(long)]
+        once: bool,
+    },
     /// Show the configuration, each value with its place, and find its faults
     Check,
     #[command(flatten)]

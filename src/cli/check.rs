@@ -9,10 +9,11 @@ use std::path::Path;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::lock;
 use super::output::{Column, Output};
+use super::owner;
 use crate::certificates::Certificates;
 use crate::config::{Config, Loaded, Place};
+use crate::gateway::gateway_runs;
 
 const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/place")];
 
@@ -44,7 +45,7 @@ fn faults(config: &Config) -> Vec<String> {
     faults.extend(files(config));
     faults.extend(certificate(config));
     faults.extend(data(config));
-    if !lock::is_held(config).unwrap_or(true) {
+    if !gateway_runs(&config.data_dir) {
         faults.extend(ports(config));
     }
     faults
@@ -75,7 +76,7 @@ fn certificate(config: &Config) -> Option<String> {
 fn data(config: &Config) -> Option<String> {
     match std::fs::metadata(&config.data_dir) {
         Ok(there) if !there.is_dir() => Some(format!("data_dir: {} is not a folder", config.data_dir.display())),
-        Ok(_) => lock::require_owner(config).err().map(|error| format!("data_dir: {error}")),
+        Ok(_) => owner::require_owner(config).err().map(|error| format!("data_dir: {error}")),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => Some(format!("data_dir: {} cannot be used: {error}", config.data_dir.display())),
     }

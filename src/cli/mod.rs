@@ -14,11 +14,11 @@ mod demo;
 mod destination;
 mod domain;
 mod listing;
-mod lock;
 mod log;
 mod logging;
 mod options;
 mod output;
+mod owner;
 mod panel_link;
 mod queue;
 mod restore;
@@ -28,7 +28,6 @@ mod shell;
 mod show;
 mod since;
 mod srs;
-mod tar;
 mod token;
 
 use std::process::ExitCode;
@@ -62,7 +61,10 @@ fn run(command: Command, options: &Options) -> anyhow::Result<()> {
         Command::Man => shell::man(),
         Command::Check => check::run(&options.load()?, Output::new(options.json)),
         Command::Serve => runtime()?.block_on(serve::run(options)),
-        Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
+        Command::Demo { once } => {
+            logging::start_quiet();
+            runtime()?.block_on(demo::run(once))
+        }
         Command::Restore(restore) => {
             let config = options.load()?.config;
             runtime()?.block_on(restore::run(&restore, &config))

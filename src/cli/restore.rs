@@ -2,7 +2,7 @@
 //! the databases there (which checks and migrates them), holds whatever waits, and only then puts the files in place.
 
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,18 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use uuid::Uuid;
 
-use super::lock;
-use super::tar::Archive;
+use super::owner;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gateway::{DataLock, Holder};
 use crate::policy::status::Status;
 use crate::store::activity::Progress;
 use crate::store::queue::Waiting;
 use crate::store::{Settings, Store};
 
+/// What every backup has.
+const PARTS: [&str; 3] = ["waypost.db", "activity.db", "srs.secrets"];
 /// Where the backup is unpacked, within the data folder.
 const STAGE: &str = "restore.unfinished";
 /// Where the files of before wait until the new ones are in place.
@@ -37,9 +39,9 @@ pub(super) struct Restore {
 }
 
 pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()> {
-    lock::require_owner(config)?;
+    owner::require_owner(config)?;
     folder(&config.data_dir)?;
-    let _held = lock::take(config).await?;
+    let _held = DataLock::take(&config.data_dir, Holder::Command).await?;
     let there = Files::of(config).existing();
     if let Some(first) = there.first().filter(|_| !restore.replace) {
         bail!("{} is there already; --replace puts the backup in place of all data", first.display());
@@ -99,24 +101,24 @@ fn is_certificate(name: &str) -> bool {
 
 fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be restored", file.display());
-    let mut archive = Archive::new(BufReader::new(File::open(file).with_context(cannot)?));
+    let mut archive = tar::Archive::new(BufReader::new(File::open(file).with_context(cannot)?));
     folder(&stage.join("tls"))?;
-    while let Some(entry) = archive.next().with_context(cannot)? {
-        let is_known = matches!(entry.name.as_str(), "waypost.db" | "activity.db" | "srs.secrets");
-        ensure!(
-            is_known || is_certificate(&entry.name),
-            "{}: {:?} does not belong in a backup",
-            file.display(),
-            entry.name
-        );
-        let mut out = private_file(&stage.join(&entry.name))?;
-        archive.copy(&entry, &mut out).with_context(cannot)?;
-        out.sync_all().with_context(cannot)?;
+    for entry in archive.entries().with_context(cannot)? {
+        unpack_file(&mut entry.with_context(cannot)?, stage).with_context(cannot)?;
     }
-    for part in ["waypost.db", "srs.secrets"] {
-        ensure!(stage.join(part).exists(), "{}: {part} is not in it, so this is no backup", file.display());
+    match PARTS.into_iter().find(|part| !stage.join(part).exists()) {
+        Some(part) => bail!("{}: {part} is not in it, so this is no backup", cannot()),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn unpack_file(entry: &mut tar::Entry<'_, impl Read>, stage: &Path) -> anyhow::Result<()> {
+    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let belongs = PARTS.contains(&name.as_str()) || is_certificate(&name);
+    ensure!(belongs && entry.header().entry_type().is_file(), "{name:?} does not belong in a backup");
+    let mut out = private_file(&stage.join(&name))?;
+    ensure!(std::io::copy(entry, &mut out)? == entry.size(), "it is cut off within {name}");
+    Ok(out.sync_all()?)
 }
 
 /// What waited at the time of the backup may have been delivered since: nothing goes out before a person says so.
@@ -222,34 +224,63 @@ fn discard(folder: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tar::tests::archive;
     use super::*;
 
-    fn unpacked(files: &[(&str, &[u8])]) -> anyhow::Result<Vec<String>> {
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, contents) in files {
+            let mut header = tar::Header::new_ustar();
+            // Not `set_path`, which refuses what an attacker would write.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_size(contents.len() as u64);
+            header.set_cksum();
+            tar.append(&header, *contents).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    fn unpacked(files: &[u8]) -> anyhow::Result<Vec<String>> {
         let folder = tempfile::tempdir()?;
         let (file, stage) = (folder.path().join("backup.tar"), folder.path().join("stage"));
-        fs::write(&file, archive(files))?;
+        fs::write(&file, files)?;
         unpack(&file, &stage)?;
         let mut names = names_in(&stage)?;
         names.sort();
         Ok(names)
     }
 
+    const SOUND: [(&str, &[u8]); 4] =
+        [("waypost.db", b"rules"), ("activity.db", b"log"), ("srs.secrets", b"secret"), ("tls/key.pem", b"key")];
+
     #[test]
     fn unpacks_what_belongs_in_a_backup_and_nothing_else() {
-        let sound: [(&str, &[u8]); 3] = [("waypost.db", b"x"), ("srs.secrets", b"s"), ("tls/key.pem", b"k")];
-        assert_eq!(unpacked(&sound).unwrap(), ["srs.secrets", "tls", "tls/key.pem", "waypost.db"]);
+        let names = unpacked(&archive(&SOUND)).unwrap();
+        assert_eq!(names, ["activity.db", "srs.secrets", "tls", "tls/key.pem", "waypost.db"]);
         for evil in ["../evil", "/etc/passwd", "tls/../evil", "tls/.hidden", "tls/a/b", "waypost.toml", "tls/"] {
-            let error = unpacked(&[("waypost.db", b"x"), (evil, b"e")]).unwrap_err().to_string();
-            assert!(error.contains("does not belong in a backup"), "{evil}: {error}");
+            let error = unpacked(&archive(&[SOUND[0], (evil, b"e")])).unwrap_err();
+            assert!(format!("{error:#}").contains("does not belong in a backup"), "{evil}: {error:#}");
         }
     }
 
     #[test]
     fn half_a_backup_is_none() {
-        let error = unpacked(&[("waypost.db", b"x")]).unwrap_err().to_string();
+        let whole = archive(&SOUND[..3]);
+        for cut in (0..whole.len() - 1024).step_by(50) {
+            assert!(unpacked(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        let error = unpacked(&archive(&SOUND[..2])).unwrap_err().to_string();
         assert!(error.ends_with("srs.secrets is not in it, so this is no backup"), "{error}");
-        assert!(unpacked(&[("waypost.db", b"x"), ("waypost.db", b"y")]).is_err());
+        assert!(unpacked(&archive(&[SOUND[0], SOUND[0]])).is_err());
+    }
+
+    #[test]
+    fn a_damaged_header_is_noticed() {
+        let whole = archive(&SOUND);
+        for at in [0, 100, 130, 300, 511] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert!(unpacked(&changed).is_err(), "changed at {at}");
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigErro
     let relay_sign_in = relay_sign_in(read)?;
     let signs_in = if relay_sign_in.is_some() { SignIn::Yes } else { SignIn::No };
     Ok(Delivery {
+        timeouts: crate::delivery::Timeouts::default(),
         hostname: hostname.clone(),
         port: port(read)?,
         relay: read.optional("delivery.relay", |text| values::next_hop(text, signs_in))?,

@@ -175,6 +175,8 @@ impl Config {
             public_url: self.http.public_url.clone(),
             allowed_hosts: self.http.allowed_hosts.clone(),
             trusted_proxies: self.http.trusted_proxies.clone(),
+            data_dir: self.data_dir.clone(),
+            srs_secrets: self.srs.secrets_file.clone(),
         }
     }
 
@@ -192,12 +194,6 @@ impl Config {
     #[must_use]
     pub fn store_settings(&self) -> crate::store::Settings {
         crate::store::Settings { data_dir: self.data_dir.clone(), database: self.database.clone() }
-    }
-
-    /// Held by whoever works on the data: a gateway, or a command while none runs.
-    #[must_use]
-    pub fn lock_file(&self) -> PathBuf {
-        self.data_dir.join("lock")
     }
 
     /// Where a running gateway answers the command line.

@@ -1,18 +1,30 @@
 //! Gathers what policy asks (directory, SPF, DKIM, usage), for inbound and the simulator alike, and hands it over.
+//!
+//! The common recipient (one exact alias, one verified destination, nothing that counts) costs one question to the
+//! directory. What a decision needs beyond that is asked only where its rule needs it.
+
+mod recipient;
+mod reports;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 
 use crate::auth::Authenticator;
 use crate::clock::Clock;
-use crate::mail::{ForwardPath, ReversePath};
+use crate::mail::header::HeaderFacts;
+use crate::mail::{Domain, ForwardPath, Mailbox, ReversePath};
 use crate::policy::admission::Decision;
+use crate::policy::alignment;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::settings::Instance;
 use crate::srs::Ring;
 use crate::store::{Result, Store};
+
+use recipient::{Inquiry, mailbox_of};
+pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
 
 /// All that is asked; cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,14 +39,25 @@ pub struct Facts {
     pub instance: Arc<ArcSwap<Instance>>,
     /// The SRS secrets.
     pub ring: Arc<ArcSwap<Ring>>,
+    /// Reports that SRS addresses of ours have taken.
+    pub reports: ReportCounter,
 }
 
-#[expect(unused_variables, reason = "the skeleton")]
 impl Facts {
     /// The decision on one recipient: SRS addresses of ours, then postmaster and abuse, then rules, following destinations
     /// on hosted domains (depth 8, fan-out 100, cycles 554 5.4.6). The very same for RCPT, the simulator and the API.
     pub async fn recipient(&self, connect: &ConnectFacts, from: &ReversePath, to: &ForwardPath) -> Result<Decision> {
-        todo!("policy")
+        let settings = self.instance.load_full();
+        let recipient = mailbox_of(to, &settings.hostname);
+        let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
+        inquiry.decide(recipient).await
+    }
+
+    /// Counts a report to an SRS address of ours that is about to be taken; false when it has had its share, and the
+    /// recipient is refused.
+    #[must_use]
+    pub fn count_report(&self, address: &Mailbox) -> bool {
+        self.reports.count(address)
     }
 
     /// Asks SPF.
@@ -44,13 +67,51 @@ impl Facts {
 
     /// Gathers what is judged at the end of data. Organisational domains are asked only where author and SRS domains
     /// could share one (two labels in common).
-    pub async fn message(
+    pub async fn message<'a>(
         &self,
         from: &ReversePath,
-        header: crate::mail::header::HeaderFacts,
+        header: HeaderFacts,
         auth: AuthFacts,
-        decisions: &[Decision],
+        decisions: impl Iterator<Item = &'a Decision>,
     ) -> MessageFacts {
-        todo!("policy")
+        let settings = self.instance.load_full();
+        let ours = srs_domains(&settings, decisions);
+        let sender = from.domain();
+        let mut facts = MessageFacts {
+            now: self.clock.now(),
+            reverse_path: from.clone(),
+            header,
+            auth,
+            sender_is_hosted: self.is_ours(sender, &settings) || sender.is_some_and(|name| ours.contains(name)),
+            organisational: Vec::new(),
+        };
+        facts.organisational = self.organisational(alignment::questions(&facts, &ours)).await;
+        facts
     }
+
+    async fn organisational(&self, names: Vec<Domain>) -> Vec<(Domain, Domain)> {
+        let ask = async |name: Domain| self.auth.organisational(&name).await.map(|found| (name, found));
+        join_all(names.into_iter().map(ask)).await.into_iter().flatten().collect()
+    }
+
+    /// Hosted, our host name, or the domain of our SRS addresses: our address is in the SPF of each of them.
+    fn is_ours(&self, domain: Option<&Domain>, settings: &Instance) -> bool {
+        domain.is_some_and(|name| {
+            *name == settings.hostname
+                || settings.srs_domain.as_ref() == Some(name)
+                || self.store.directory.domain(name).is_some()
+        })
+    }
+}
+
+/// The domains that the reverse-path of this message could be rewritten to.
+fn srs_domains<'a>(settings: &Instance, decisions: impl Iterator<Item = &'a Decision>) -> Vec<Domain> {
+    let wanted = decisions.filter_map(|decision| decision.srs_domain.as_ref());
+    let mut domains: Vec<Domain> = Vec::new();
+    for domain in wanted.chain(&settings.srs_domain) {
+        if !domains.contains(domain) {
+            domains.push(domain.clone());
+        }
+    }
+    domains
 }

@@ -1,13 +1,24 @@
 //! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered.
 //!
 //! It names the alias that the sender wrote to and never the destination; remote words are passed through
-//! [`Failure::diagnostic`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
+//! [`Failure::reason`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
 //! reverse-path, `Auto-Submitted: auto-replied`, the received header returned and never the prefix or the body.
+//!
+//! All of it is 7-bit, unless an address is international: then the status part is of the global kind (RFC 6533).
 
+mod returned;
+
+use super::header::fields;
 use super::{Domain, Mailbox, Moment};
 
 /// Octets of the original header that a DSN returns at most.
 pub const MAX_RETURNED_OCTETS: usize = 32 * 1024;
+/// Octets in a line of text that wrapping aims at.
+const WANTED_LINE_OCTETS: usize = 76;
+/// Octets of a reason that are told.
+const MAX_REASON_OCTETS: usize = 500;
+/// Octets of a Message-ID that is answered to.
+const MAX_MESSAGE_ID_OCTETS: usize = 500;
 
 /// One recipient that failed.
 #[derive(Debug, Clone)]
@@ -43,6 +54,147 @@ impl Dsn<'_> {
     /// The whole report as octets with CRLF line ends.
     #[must_use]
     pub fn octets(&self) -> Vec<u8> {
-        todo!("words")
+        let mut report = Report::default();
+        self.head(&mut report);
+        self.explanation(&mut report);
+        self.status(&mut report);
+        self.returned_header(&mut report);
+        report.line(&["--", &self.boundary(), "--"]);
+        report.0
+    }
+
+    /// Whether an address cannot be written in ASCII.
+    fn is_international(&self) -> bool {
+        self.to.is_international() || self.failures.iter().any(|failure| failure.recipient.is_international())
+    }
+
+    /// Nobody can know `unique` before, so no part holds this line.
+    fn boundary(&self) -> String {
+        format!("=_{}", self.unique)
+    }
+
+    fn head(&self, report: &mut Report) {
+        let host = self.host.as_str();
+        report.line(&["From: Mail Delivery System <MAILER-DAEMON@", host, ">"]);
+        report.line(&["To: <", &self.to.to_string(), ">"]);
+        report.line(&["Subject: Your message could not be delivered"]);
+        report.line(&["Date: ", &self.at.rfc5322()]);
+        report.line(&["Message-ID: <", self.unique, "@", host, ">"]);
+        if let Some(id) = message_id(self.header) {
+            report.line(&["In-Reply-To: ", id]);
+            report.line(&["References: ", id]);
+        }
+        report.line(&["Auto-Submitted: auto-replied"]);
+        report.line(&["MIME-Version: 1.0"]);
+        report.line(&["Content-Type: multipart/report; report-type=delivery-status;"]);
+        report.line(&["\tboundary=\"", &self.boundary(), "\""]);
+        report.line(&[]);
+    }
+
+    fn explanation(&self, report: &mut Report) {
+        let (charset, encoding) = if self.is_international() { ("utf-8", "8bit") } else { ("us-ascii", "7bit") };
+        report.line(&["--", &self.boundary()]);
+        report.line(&["Content-Type: text/plain; charset=", charset]);
+        report.line(&["Content-Transfer-Encoding: ", encoding]);
+        report.line(&[]);
+        report.line(&["This is the mail system at ", self.host.as_str(), "."]);
+        report.line(&[]);
+        report.line(&["Your message could not be delivered to:"]);
+        for failure in self.failures {
+            report.line(&[]);
+            report.line(&["  ", &failure.recipient.to_string()]);
+            report.wrapped("    ", &reason(failure));
+        }
+        report.line(&[]);
+        report.line(&["It will not be tried again. The header of your message is attached."]);
+        report.line(&[]);
+    }
+
+    fn status(&self, report: &mut Report) {
+        let international = self.is_international();
+        let kind = if international { "global-delivery-status" } else { "delivery-status" };
+        report.line(&["--", &self.boundary()]);
+        report.line(&["Content-Type: message/", kind]);
+        if international {
+            report.line(&["Content-Transfer-Encoding: 8bit"]);
+        }
+        report.line(&[]);
+        report.line(&["Reporting-MTA: dns; ", self.host.as_str()]);
+        report.line(&["Arrival-Date: ", &self.arrived.rfc5322()]);
+        for failure in self.failures {
+            let address = if failure.recipient.is_international() { "utf-8; " } else { "rfc822; " };
+            let status = code(failure.status);
+            report.line(&[]);
+            report.line(&["Final-Recipient: ", address, &failure.recipient.to_string()]);
+            report.line(&["Action: failed"]);
+            report.line(&["Status: ", &status]);
+            // Our own reply as a client would have had it; the status class fits the first digit (RFC 3463 §2).
+            let reply = if failure.status.0 == 4 { "450 " } else { "550 " };
+            report.wrapped("Diagnostic-Code: smtp; ", &[reply, &status, " ", &reason(failure)].concat());
+        }
+        report.line(&[]);
+    }
+
+    fn returned_header(&self, report: &mut Report) {
+        report.line(&["--", &self.boundary()]);
+        report.line(&["Content-Type: text/rfc822-headers"]);
+        let returned = returned::cut(self.header, MAX_RETURNED_OCTETS);
+        if returned::is_seven_bit(returned) {
+            report.line(&[]);
+            report.0.extend_from_slice(returned);
+        } else {
+            // The one encoding that is foreseen for broken and international headers (RFC 6522 §4).
+            report.line(&["Content-Transfer-Encoding: quoted-printable"]);
+            report.line(&[]);
+            returned::quote_printable(returned, &mut report.0);
+        }
+        report.line(&[]);
+    }
+}
+
+fn code((class, subject, detail): (u8, u16, u16)) -> String {
+    format!("{class}.{subject}.{detail}")
+}
+
+/// The reason on one line, in printable ASCII.
+fn reason(failure: &Failure) -> String {
+    let words = failure.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(MAX_REASON_OCTETS).map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect()
+}
+
+/// The Message-ID of the failed message, so that the report stands beside it (RFC 3834 §3.1.6); only a well-formed one.
+fn message_id(header: &[u8]) -> Option<&str> {
+    let (_, value) = fields(header).find(|(name, _)| name.eq_ignore_ascii_case(b"Message-ID"))?;
+    let id = std::str::from_utf8(value).ok()?.trim();
+    let inner = id.strip_prefix('<')?.strip_suffix('>')?;
+    let fits = id.len() <= MAX_MESSAGE_ID_OCTETS && inner.contains('@');
+    (fits && inner.chars().all(|c| c.is_ascii_graphic() && c != '<' && c != '>')).then_some(id)
+}
+
+/// The octets as they grow.
+#[derive(Default)]
+struct Report(Vec<u8>);
+
+impl Report {
+    fn line(&mut self, parts: &[&str]) {
+        parts.iter().for_each(|part| self.0.extend_from_slice(part.as_bytes()));
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// Wraps between words; every further line is indented, so that it also folds a field.
+    fn wrapped(&mut self, indent: &str, text: &str) {
+        let mut line = indent.to_owned();
+        let mut begun = false;
+        for word in text.split(' ') {
+            if begun && line.len() + 1 + word.len() > WANTED_LINE_OCTETS {
+                self.line(&[&line]);
+                line = "    ".to_owned();
+            } else if begun {
+                line.push(' ');
+            }
+            line.push_str(word);
+            begun = true;
+        }
+        self.line(&[&line]);
     }
 }

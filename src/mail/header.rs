@@ -1,9 +1,24 @@
 //! Reads what the gateway needs of a header while the octets pass; changes none of them.
+//!
+//! The header is collected up to the empty line, in any split, and read once at the end. Broken headers are read as far
+//! as they make sense: a line that is no field is passed over. Where the author is in doubt there is no author, which
+//! the alignment guard takes as aligned with everything.
+
+mod author;
+mod fields;
+mod received;
+
+use mail_parser::HeaderForm;
 
 use super::{Domain, Mailbox};
+pub(super) use fields::fields;
 
 /// Octets of header that are looked at; what lies beyond does not count (and is passed on untouched).
 pub const MAX_SCANNED_OCTETS: usize = 1 << 20;
+/// Octets kept of a subject or a Message-ID.
+const MAX_TEXT_OCTETS: usize = 998;
+/// `Delivered-To` fields that are kept: more than any loop needs to be seen.
+const MAX_DELIVERED_TO: usize = 200;
 
 /// What the header of a message says, as far as routing and the log care.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +37,8 @@ pub struct HeaderFacts {
     pub received_by_us: usize,
     /// Whether there is a `DKIM-Signature`.
     pub signed: bool,
-    /// Octets of the header with the empty line that ends it; the whole message where none does.
+    /// Octets of the header with the empty line that ends it; the whole message where none does (at most
+    /// [`MAX_SCANNED_OCTETS`]).
     pub octets: usize,
     /// Octets over 127 anywhere in the header (needs SMTPUTF8 at the next hop, RFC 6532).
     pub eight_bit: bool,
@@ -33,20 +49,46 @@ pub struct HeaderFacts {
 pub struct HeaderScan {
     host: Domain,
     head: Vec<u8>,
+    /// The last three octets; at first as if a line had just ended, so that an empty first line ends the header.
+    tail: [u8; TAIL_OCTETS],
     done: bool,
 }
+
+/// Octets of the empty line and the line end before it that may have come with an earlier piece.
+const TAIL_OCTETS: usize = 3;
+const END: &[u8] = b"\r\n\r\n";
 
 impl HeaderScan {
     /// `host` is our own name, to know our own Received fields.
     #[must_use]
     pub fn new(host: Domain) -> Self {
-        Self { host, head: Vec::new(), done: false }
+        Self { host, head: Vec::new(), tail: *b"\0\r\n", done: false }
     }
 
     /// Takes the next octets of the message; cheap once the header has ended.
     pub fn push(&mut self, octets: &[u8]) {
-        let _ = (octets, &mut self.head, &mut self.done, &self.host);
-        todo!("words")
+        if self.done {
+            return;
+        }
+        let end = self.end_in(octets);
+        let room = MAX_SCANNED_OCTETS - self.head.len();
+        let wanted = end.unwrap_or(octets.len());
+        self.head.extend_from_slice(&octets[..wanted.min(room)]);
+        self.done = end.is_some() || wanted >= room;
+        for octet in &octets[octets.len().saturating_sub(TAIL_OCTETS)..] {
+            self.tail.rotate_left(1);
+            self.tail[TAIL_OCTETS - 1] = *octet;
+        }
+    }
+
+    /// How many of the new octets belong to the header, if it ends in them.
+    fn end_in(&self, octets: &[u8]) -> Option<usize> {
+        let mut seam = [0; 2 * TAIL_OCTETS];
+        let ahead = octets.len().min(TAIL_OCTETS);
+        seam[..TAIL_OCTETS].copy_from_slice(&self.tail);
+        seam[TAIL_OCTETS..TAIL_OCTETS + ahead].copy_from_slice(&octets[..ahead]);
+        let across = seam[..TAIL_OCTETS + ahead].windows(END.len()).position(|window| window == END);
+        across.map(|at| at + END.len() - TAIL_OCTETS).or_else(|| Some(memchr::memmem::find(octets, END)? + END.len()))
     }
 
     /// The header octets collected so far (at most [`MAX_SCANNED_OCTETS`]).
@@ -58,6 +100,59 @@ impl HeaderScan {
     /// What the header says. Called once, at the end of the message.
     #[must_use]
     pub fn finish(&self) -> HeaderFacts {
-        todo!("words")
+        let mut facts =
+            HeaderFacts { octets: self.head.len(), eight_bit: !self.head.is_ascii(), ..HeaderFacts::default() };
+        let mut from = None;
+        let mut authors = 0;
+        for (name, value) in fields(&self.head) {
+            if name.eq_ignore_ascii_case(b"Received") {
+                facts.received += 1;
+                facts.received_by_us += usize::from(received::is_by(value, &self.host));
+            } else if name.eq_ignore_ascii_case(b"DKIM-Signature") {
+                facts.signed = true;
+            } else if name.eq_ignore_ascii_case(b"From") {
+                authors += 1;
+                from = Some(value);
+            } else if name.eq_ignore_ascii_case(b"Subject") && facts.subject.is_none() {
+                facts.subject = text(value);
+            } else if name.eq_ignore_ascii_case(b"Message-ID") && facts.message_id.is_none() {
+                facts.message_id = printable(&String::from_utf8_lossy(value));
+            } else if name.eq_ignore_ascii_case(b"Delivered-To") && facts.delivered_to.len() < MAX_DELIVERED_TO {
+                facts.delivered_to.extend(mailbox(value));
+            }
+        }
+        facts.author_domains = from.filter(|_| authors == 1).and_then(author::domains);
+        facts
     }
 }
+
+fn text(value: &[u8]) -> Option<String> {
+    printable(HeaderForm::Text.parse(value).value().as_text()?)
+}
+
+fn mailbox(value: &[u8]) -> Option<Mailbox> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
+    Mailbox::parse(text).ok()
+}
+
+/// On one line, without what could steer a terminal or turn the reading direction, and not too long.
+fn printable(text: &str) -> Option<String> {
+    let mut shown = String::with_capacity(text.len().min(MAX_TEXT_OCTETS));
+    // CRLF of a folded field is no character of its value (RFC 5322 §2.2.3).
+    for c in text.trim().chars().filter(|c| !matches!(c, '\r' | '\n')) {
+        let c = match c {
+            '\t' | '\u{2028}' | '\u{2029}' => ' ',
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            c => c,
+        };
+        if shown.len() + c.len_utf8() > MAX_TEXT_OCTETS {
+            break;
+        }
+        shown.push(c);
+    }
+    (!shown.is_empty()).then_some(shown)
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub mod dsn;
 pub mod header;
 pub mod trace_fields;
 
+pub use address::fold;
 pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};
 pub use domain::{Domain, DomainError};
 pub use envelope::Envelope;

@@ -103,6 +103,9 @@ pub struct RecipientFacts {
     pub candidates: Option<Candidates>,
     /// The instance's blocks.
     pub instance_senders: Arc<SenderLists>,
+    /// Destinations of the selected rule that hold although no row says so: computed ones that are verified or lie in a
+    /// trusted domain, and addresses on hosted domains of the same account.
+    pub admitted: Vec<Mailbox>,
 }
 
 /// The rules of a hosted domain that a recipient may select among.

@@ -14,6 +14,9 @@ pub mod report;
 pub mod retry;
 pub mod routing;
 pub mod rule;
+#[cfg(test)]
+mod samples;
+pub mod senders;
 pub mod settings;
 pub mod status;
 pub mod verdict;

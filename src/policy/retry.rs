@@ -38,9 +38,77 @@ pub enum Next {
     Expire,
 }
 
-/// Decides by `delivery.retry` and `delivery.lifetime`.
+/// Decides by `delivery.retry` and `delivery.lifetime`: the last wait repeats; nothing expires before a failed try and
+/// [`MIN_TRIES_BEFORE_EXPIRY`] of them, so neither a long stop nor a wrong clock gives up young mail.
 #[must_use]
 pub fn next(tried: &Tried, settings: &Instance) -> Next {
-    let _ = (tried, settings);
-    todo!("policy")
+    let may_expire = !tried.frozen && tried.tries >= MIN_TRIES_BEFORE_EXPIRY;
+    if may_expire && tried.now.since(tried.accepted_at) >= lifetime(tried, settings) {
+        return Next::Expire;
+    }
+    Next::Wait(wait(tried, settings))
+}
+
+fn lifetime(tried: &Tried, settings: &Instance) -> Duration {
+    if tried.null_sender { settings.lifetime.min(NULL_SENDER_LIFETIME) } else { settings.lifetime }
+}
+
+fn wait(tried: &Tried, settings: &Instance) -> Duration {
+    let step = usize::try_from(tried.tries.saturating_sub(1)).unwrap_or(usize::MAX);
+    let wait = settings.retry.get(step).or(settings.retry.last()).copied().unwrap_or(AFTER_UNKNOWN);
+    if tried.unknown { wait.max(AFTER_UNKNOWN) } else { wait }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::samples::instance;
+
+    const DAY: u64 = 86_400;
+
+    fn tried(tries: u32, age_in_seconds: u64) -> Tried {
+        let accepted_at = Moment::from_millis(1_795_373_784_120);
+        let now = accepted_at.after(Duration::from_secs(age_in_seconds));
+        Tried { tries, accepted_at, now, null_sender: false, unknown: false, frozen: false }
+    }
+
+    fn minutes(next: Next) -> Option<u64> {
+        match next {
+            Next::Wait(wait) => Some(wait.as_secs() / 60),
+            Next::Expire => None,
+        }
+    }
+
+    #[test]
+    fn waits_grow_and_the_last_repeats() {
+        let settings = instance();
+        let waits: Vec<_> = (1..=9).map(|tries| minutes(next(&tried(tries, 60), &settings))).collect();
+        assert_eq!(waits, [1, 5, 15, 30, 60, 120, 240, 240, 240].map(Some));
+    }
+
+    #[test]
+    fn expires_after_its_lifetime_and_eight_tries() {
+        let settings = instance();
+        assert_eq!(next(&tried(8, 5 * DAY), &settings), Next::Expire);
+        assert_ne!(next(&tried(8, 5 * DAY - 1), &settings), Next::Expire);
+        assert_ne!(next(&tried(7, 50 * DAY), &settings), Next::Expire);
+        assert_ne!(next(&Tried { frozen: true, ..tried(20, 50 * DAY) }, &settings), Next::Expire);
+    }
+
+    #[test]
+    fn the_null_sender_waits_two_days_at_most() {
+        let settings = instance();
+        let null = |age| Tried { null_sender: true, ..tried(8, age) };
+        assert_eq!(next(&null(2 * DAY), &settings), Next::Expire);
+        assert_ne!(next(&null(2 * DAY - 1), &settings), Next::Expire);
+        let short = Instance { lifetime: Duration::from_secs(DAY), ..settings };
+        assert_eq!(next(&null(DAY), &short), Next::Expire);
+    }
+
+    #[test]
+    fn an_unknown_outcome_waits_five_minutes_at_least() {
+        let settings = instance();
+        assert_eq!(minutes(next(&Tried { unknown: true, ..tried(1, 60) }, &settings)), Some(5));
+        assert_eq!(minutes(next(&Tried { unknown: true, ..tried(4, 60) }, &settings)), Some(30));
+    }
 }

@@ -1,5 +1,6 @@
 //! Settings as meant, and how they inherit: alias, else domain, else instance. The trace names the level.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -107,4 +108,125 @@ pub struct Instance {
     pub direct_total: usize,
     /// `[log] subjects`.
     pub subjects: bool,
+}
+
+/// Which level said it: alias, domain or instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The alias itself.
+    Alias,
+    /// Its domain.
+    Domain,
+    /// The instance.
+    Instance,
+}
+
+/// A setting in effect, and where it was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inherited<T> {
+    /// The value.
+    pub value: T,
+    /// Who said so.
+    pub level: Level,
+}
+
+/// The settings in effect for one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effective {
+    /// SPF.
+    pub spf: Inherited<Enforcement>,
+    /// DKIM.
+    pub dkim: Inherited<Enforcement>,
+    /// DMARC.
+    pub dmarc: Inherited<Enforcement>,
+    /// Neither SPF nor aligned DKIM.
+    pub unauthenticated: Inherited<Unauthenticated>,
+    /// TLS towards the destination.
+    pub tls: Inherited<TlsPolicy>,
+    /// X-Forwarded-To and -For.
+    pub forwarded_headers: Inherited<bool>,
+}
+
+impl Effective {
+    /// Alias, else domain, else instance.
+    #[must_use]
+    pub fn of(alias: Option<&Overrides>, domain: Option<&Overrides>, instance: &Instance) -> Self {
+        let pick = Pick { alias, domain };
+        Self {
+            spf: pick.one(|level| level.spf, instance.spf),
+            dkim: pick.one(|level| level.dkim, instance.dkim),
+            dmarc: pick.one(|level| level.dmarc, instance.dmarc),
+            unauthenticated: pick.one(|level| level.unauthenticated, instance.unauthenticated),
+            tls: pick.one(|level| level.tls, instance.tls),
+            forwarded_headers: pick.one(|level| level.forwarded_headers, instance.forwarded_headers),
+        }
+    }
+
+    /// For the trace: `spf observe (instance), … tls require (alias)`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let yes_no = if self.forwarded_headers.value { "on" } else { "off" };
+        format!(
+            "spf {}, dkim {}, dmarc {}, unauthenticated {}, tls {}, forwarded headers {yes_no} ({})",
+            self.spf, self.dkim, self.dmarc, self.unauthenticated, self.tls, self.forwarded_headers.level
+        )
+    }
+}
+
+struct Pick<'a> {
+    alias: Option<&'a Overrides>,
+    domain: Option<&'a Overrides>,
+}
+
+impl Pick<'_> {
+    fn one<T>(&self, of: impl Fn(&Overrides) -> Option<T>, instance: T) -> Inherited<T> {
+        let at = |overrides: Option<&Overrides>, level| Some(Inherited { value: of(overrides?)?, level });
+        at(self.alias, Level::Alias)
+            .or_else(|| at(self.domain, Level::Domain))
+            .unwrap_or(Inherited { value: instance, level: Level::Instance })
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Inherited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.value, self.level)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alias => "alias",
+            Self::Domain => "domain",
+            Self::Instance => "instance",
+        })
+    }
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        })
+    }
+}
+
+impl fmt::Display for Unauthenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+        })
+    }
+}
+
+impl fmt::Display for TlsPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opportunistic => "opportunistic",
+            Self::Require => "require",
+        })
+    }
 }

@@ -10,6 +10,11 @@ pub const MAX_SKIPPED_OCTETS: usize = 64 * 1024;
 pub const MAX_FAULTS: usize = 20;
 /// NOOP, VRFY, RSET, HELP and other commands without mail in one session (Postfix: 100).
 pub const MAX_IDLE_COMMANDS: usize = 100;
+/// RCPT commands past the limit of recipients in one transaction that are answered 452 before the session ends with 421
+/// (Postfix: 1000).
+pub const MAX_SURPLUS_RECIPIENTS: usize = 1000;
+/// Octets of reply buffer that an idle session keeps.
+pub const MAX_IDLE_OUTPUT_OCTETS: usize = 4096;
 
 /// The server waits this long for a command (§4.5.3.2.7: at least 5 min).
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);

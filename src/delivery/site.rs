@@ -1,0 +1,254 @@
+//! A site: the set of MX hosts that serve a domain, or a fixed next hop. A thousand domains at one provider are one site.
+//!
+//! It lends connection slots and warm connections, remembers hosts that did not answer, and backs off as a whole after a
+//! failure that speaks of it. Direct delivery and the queue share it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use crate::clock::Clock;
+use crate::mail::Host;
+use crate::policy::settings::TlsPolicy;
+
+/// The first back-off of a site; each further one is twice as long.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
+/// The longest.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
+/// A deferral that speaks of the site keeps new mail off the direct way for so long (DESIGN section 4).
+const LATELY: Duration = Duration::from_secs(60);
+/// A host that could not be reached is tried last for so long.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
+/// Parcels of the queue that may wait for a slot of one site: at first, and at most once it has shown that it takes mail.
+const FIRST_WINDOW: usize = 20;
+const WIDEST_WINDOW: usize = 512;
+
+/// A site.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Its hosts, for the log.
+    pub(super) name: Box<str>,
+    /// Senders that wait while it is tried.
+    pub(super) waiting: AtomicUsize,
+    /// Parcels of the queue that wait for a slot.
+    parked: AtomicUsize,
+    slots: Arc<Semaphore>,
+    limit: usize,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    idle: Vec<Idle>,
+    reaping: bool,
+    unreachable: HashMap<Host, Instant>,
+    back_off: Option<BackOff>,
+    deferred_at: Option<Instant>,
+    window: usize,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BackOff {
+    until: Instant,
+    span: Duration,
+}
+
+/// The right to use one connection.
+pub(super) type Slot = OwnedSemaphorePermit;
+
+impl Site {
+    /// A site that nothing is known of.
+    pub(super) fn new(name: &str, limit: usize, clock: Clock) -> Self {
+        let state = State {
+            idle: Vec::new(),
+            reaping: false,
+            unreachable: HashMap::new(),
+            back_off: None,
+            deferred_at: None,
+            window: FIRST_WINDOW,
+        };
+        Self {
+            name: name.into(),
+            waiting: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
+            slots: Arc::new(Semaphore::new(limit)),
+            limit,
+            clock,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A slot, if one is free now.
+    pub(super) fn try_slot(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    /// Whether deliveries of the queue wait for it.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) > 0
+    }
+
+    /// A place among the parcels that may wait for a slot; `None` when there are enough.
+    pub(super) fn park(self: &Arc<Self>) -> Option<Parked> {
+        if self.parked.fetch_add(1, Ordering::Relaxed) < self.state().window {
+            return Some(Parked(Arc::clone(self)));
+        }
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Takes a warm connection to `host` that suits the policy.
+    pub(super) fn warm(&self, host: &Host, policy: TlsPolicy) -> Option<Connection> {
+        let mut state = self.state();
+        loop {
+            let suits = |idle: &Idle| {
+                idle.connection.peer.host == *host
+                    && (policy == TlsPolicy::Opportunistic || idle.connection.peer.tls.is_some())
+            };
+            let index = state.idle.iter().rposition(suits)?;
+            let idle = state.idle.swap_remove(index);
+            if idle.connection.is_quiet() {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    /// Makes room for a new connection: idle ones count against the limit too.
+    pub(super) fn make_room(&self) {
+        let mut state = self.state();
+        let in_use = self.limit.saturating_sub(self.slots.available_permits());
+        if state.idle.len() + in_use > self.limit && !state.idle.is_empty() {
+            state.idle.remove(0).connection.quit();
+        }
+    }
+
+    /// Keeps a connection warm for whoever comes next within `idle`.
+    pub(super) fn keep(self: &Arc<Self>, mut connection: Connection, idle: Duration) {
+        connection.rest();
+        let mut state = self.state();
+        state.idle.push(Idle { connection, since: self.clock.instant() });
+        if !std::mem::replace(&mut state.reaping, true) {
+            tokio::spawn(Arc::clone(self).reap(idle));
+        }
+    }
+
+    /// Closes connections that nobody wanted for `idle`; ends when none is left.
+    async fn reap(self: Arc<Self>, idle: Duration) {
+        while let Some(next) = self.close_idle(self.clock.instant(), idle) {
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    /// Says when the next one is due.
+    fn close_idle(&self, now: Instant, idle: Duration) -> Option<Instant> {
+        let mut state = self.state();
+        let (old, young) = std::mem::take(&mut state.idle).into_iter().partition(|kept| kept.since + idle <= now);
+        state.idle = young;
+        let next = state.idle.iter().map(|kept| kept.since + idle).min();
+        state.reaping = next.is_some();
+        drop(state);
+        let old: Vec<Idle> = old;
+        old.into_iter().for_each(|kept| kept.connection.quit());
+        next
+    }
+
+    /// Closes all idle connections.
+    pub(super) fn close_all(&self) {
+        std::mem::take(&mut self.state().idle).into_iter().for_each(|kept| kept.connection.quit());
+    }
+
+    /// Remembers that a host could not be reached.
+    pub(super) fn host_failed(&self, host: &Host) {
+        let until = self.clock.instant() + UNREACHABLE_FOR;
+        self.state().unreachable.insert(host.clone(), until);
+    }
+
+    /// Which of these hosts could not be reached lately.
+    pub(super) fn unreachable<'a>(&self, hosts: impl Iterator<Item = &'a Host>) -> Vec<bool> {
+        let state = self.state();
+        if state.unreachable.is_empty() {
+            return hosts.map(|_| false).collect();
+        }
+        let now = self.clock.instant();
+        hosts.map(|host| state.unreachable.get(host).is_some_and(|until| *until > now)).collect()
+    }
+
+    /// A failure that speaks of the site: it backs off, longer each time. Failures of attempts that were under way when
+    /// the back-off began do not lengthen it.
+    pub(super) fn deferred(&self, jitter: impl FnOnce(Duration) -> Duration) {
+        let now = self.clock.instant();
+        let mut state = self.state();
+        state.deferred_at = Some(now);
+        let span = match state.back_off {
+            Some(old) if old.until > now => return,
+            Some(old) => (old.span * 2).min(LONGEST_BACK_OFF),
+            None => FIRST_BACK_OFF,
+        };
+        state.back_off = Some(BackOff { until: now + jitter(span), span });
+        tracing::warn!(site = %self.name, seconds = span.as_secs(), "the site does not take mail now; backing off");
+    }
+
+    /// It spoke to us as a server should: whatever it said of the message, it is well.
+    pub(super) fn is_well(&self) {
+        let mut state = self.state();
+        state.back_off = None;
+        state.window = (state.window + 1).min(WIDEST_WINDOW);
+    }
+
+    /// A parcel waited in vain for a slot: fewer may wait from now on.
+    pub(super) fn is_slow(&self) {
+        let mut state = self.state();
+        state.window = (state.window / 2).max(FIRST_WINDOW);
+    }
+
+    /// How much longer it backs off.
+    pub(super) fn backs_off_for(&self) -> Option<Duration> {
+        let until = self.state().back_off?.until;
+        until.checked_duration_since(self.clock.instant()).filter(|rest| !rest.is_zero())
+    }
+
+    /// Whether it deferred in the last minute.
+    pub(super) fn deferred_lately(&self) -> bool {
+        self.state().deferred_at.is_some_and(|at| at + LATELY > self.clock.instant())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A parcel of the queue that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Parked(Arc<Site>);
+
+impl Parked {
+    /// Waits at most `limit`.
+    pub(super) async fn slot(self, limit: Duration) -> Option<Slot> {
+        let slots = Arc::clone(&self.0.slots);
+        match tokio::time::timeout(limit, slots.acquire_owned()).await {
+            Ok(slot) => slot.ok(),
+            Err(_) => {
+                self.0.is_slow();
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.0.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}

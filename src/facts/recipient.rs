@@ -1,0 +1,203 @@
+//! One recipient, from the address to the decision: asks the directory, has policy decide, and follows destinations that
+//! lie on hosted domains.
+
+use std::sync::Arc;
+
+use super::Facts;
+use crate::mail::{Domain, ForwardPath, Host, LocalPart, Mailbox, Moment, ReversePath};
+use crate::policy::admission::reserved::{self, Srs};
+use crate::policy::admission::{self, Decision, Disposition, RecipientCase, computed};
+use crate::policy::facts::{Candidates, ConnectFacts, RecipientFacts, Usage};
+use crate::policy::ids::{AccountId, OWNER};
+use crate::policy::routing::{self, Fanout, Selection};
+use crate::policy::rule::{Rule, Target};
+use crate::policy::settings::Instance;
+use crate::srs::{self, Reversed, SrsError};
+use crate::store::Result;
+use crate::store::rules::ListQuery;
+
+/// Destinations among which the owner's first verified one is looked for.
+const MAX_CONTACTS_ASKED: u32 = 500;
+
+/// What is the same for every address that one RCPT leads to.
+pub(super) struct Inquiry<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) settings: &'a Instance,
+    pub(super) connect: &'a ConnectFacts,
+    pub(super) from: &'a ReversePath,
+    pub(super) now: Moment,
+}
+
+/// The mailbox that a forward-path means: bare `postmaster` is that of our host name.
+pub(super) fn mailbox_of(path: &ForwardPath, hostname: &Domain) -> Mailbox {
+    match path {
+        ForwardPath::Mailbox(mailbox) => mailbox.clone(),
+        ForwardPath::Postmaster => Mailbox::new(postmaster(), Host::Name(hostname.clone())),
+    }
+}
+
+fn postmaster() -> LocalPart {
+    LocalPart::from_plain("postmaster").unwrap_or_else(|_| unreachable!("a plain word is a local part"))
+}
+
+impl Inquiry<'_> {
+    /// The whole decision.
+    pub(super) async fn decide(&self, recipient: Mailbox) -> Result<Decision> {
+        let decision = self.judge(recipient.clone()).await?;
+        let by_role = reserved::is_role(recipient.local()) && decision.rule.is_none();
+        let decision = if self.leads_inside(&decision) { self.follow(decision).await? } else { decision };
+        let forwarded = matches!(decision.disposition, Disposition::Forward(_));
+        Ok(if by_role && !forwarded && self.is_ours(recipient.domain()) {
+            reserved::hold_unless_forwarded(decision, &recipient)
+        } else {
+            decision
+        })
+    }
+
+    /// The decision on one address, its destinations not followed.
+    async fn judge(&self, recipient: Mailbox) -> Result<Decision> {
+        if srs::looks_like_srs(recipient.local())
+            && let Some(srs) = self.srs(&recipient).await?
+        {
+            let facts = self.known(recipient);
+            return Ok(reserved::report(&self.case(&facts), srs));
+        }
+        let candidates = self.facts.store.directory.candidates(&recipient).await?;
+        let facts = RecipientFacts { candidates, ..self.bare(recipient) };
+        if reserved::is_role(facts.recipient.local()) && self.is_ours(facts.recipient.domain()) {
+            return self.role(facts).await;
+        }
+        let mut trace = Vec::new();
+        let selection =
+            facts.candidates.as_ref().and_then(|known| routing::select(&facts.recipient, known, &mut trace));
+        let (facts, usage) = self.completed(facts, selection.as_ref()).await?;
+        Ok(admission::by_rules(&self.case(&facts), selection.as_ref(), usage, trace))
+    }
+
+    fn case<'c>(&'c self, facts: &'c RecipientFacts) -> RecipientCase<'c> {
+        RecipientCase { settings: self.settings, connect: self.connect, reverse_path: self.from, facts }
+    }
+
+    fn bare(&self, recipient: Mailbox) -> RecipientFacts {
+        let instance_senders = self.facts.store.directory.instance_senders();
+        RecipientFacts { now: self.now, recipient, candidates: None, instance_senders, admitted: Vec::new() }
+    }
+
+    /// The facts without any rule: no rule speaks for an SRS address.
+    fn known(&self, recipient: Mailbox) -> RecipientFacts {
+        let domain = recipient.domain().and_then(|name| self.facts.store.directory.domain(name));
+        let none = |domain| Candidates { domain, addresses: Vec::new(), patterns: Arc::from([]), catch_all: None };
+        RecipientFacts { candidates: domain.map(none), ..self.bare(recipient) }
+    }
+
+    fn is_hosted(&self, domain: Option<&Domain>) -> bool {
+        domain.is_some_and(|name| self.facts.store.directory.domain(name).is_some())
+    }
+
+    /// Hosted, our host name, or the domain of our SRS addresses.
+    fn is_ours(&self, domain: Option<&Domain>) -> bool {
+        self.facts.is_ours(domain, self.settings)
+    }
+
+    /// What an address that looks like SRS leads to. A valid hash is ours whichever of our domains it came by; on any
+    /// other domain an invalid one is somebody else's.
+    async fn srs(&self, recipient: &Mailbox) -> Result<Option<Srs>> {
+        let reversed = self.facts.ring.load().reverse(recipient.local(), self.now.day());
+        Ok(match reversed {
+            Ok(Reversed::Sender(sender) | Reversed::FirstHop(sender)) => Some(Srs::Ours(sender)),
+            Ok(Reversed::Token(token)) => {
+                let sender = self.facts.store.queue.token_sender(&token).await?;
+                Some(sender.map_or(Srs::TokenGone, Srs::Ours))
+            }
+            Err(SrsError::NotSrs) => None,
+            Err(error) => self.is_ours(recipient.domain()).then_some(Srs::Invalid(error)),
+        })
+    }
+
+    /// Postmaster and abuse: an explicit alias in force wins, else the contact.
+    async fn role(&self, facts: RecipientFacts) -> Result<Decision> {
+        let explicit = facts.candidates.as_ref().and_then(|known| routing::explicit(&facts.recipient, known));
+        let (facts, usage) = self.completed(facts, explicit.as_ref()).await?;
+        let case = self.case(&facts);
+        if let Some(explicit) = explicit.filter(|explicit| reserved::wins(&explicit.rule, usage, self.now)) {
+            return Ok(admission::by_rules(&case, Some(&explicit), usage, Vec::new()));
+        }
+        let domain = facts.candidates.as_ref().map(|known| &known.domain);
+        let contact = domain.and_then(|domain| domain.contact.as_ref()).filter(|contact| contact.verified_at.is_some());
+        let contact = match contact {
+            Some(contact) => Some(contact.address.clone()),
+            None => self.first_verified(domain.map_or(OWNER, |domain| domain.account)).await?,
+        };
+        Ok(reserved::role(&case, contact.as_ref()))
+    }
+
+    /// The account's default destination if it is verified, else its oldest verified one.
+    async fn first_verified(&self, account: AccountId) -> Result<Option<Mailbox>> {
+        let query = ListQuery { account: Some(account), limit: MAX_CONTACTS_ASKED, ..ListQuery::default() };
+        let all = self.facts.store.rules.destinations(query).await?.items;
+        let verified = all.into_iter().filter(|row| row.verified_at.is_some() && !row.address.starts_with('@'));
+        let first = verified.min_by_key(|row| (!row.default, row.created_at));
+        Ok(first.and_then(|row| Mailbox::parse(&row.address).ok()))
+    }
+
+    /// Asks what only some rules need: usage where one counts, and whether destinations without a row hold.
+    async fn completed(
+        &self,
+        mut facts: RecipientFacts,
+        selection: Option<&Selection>,
+    ) -> Result<(RecipientFacts, Usage)> {
+        let Some(selection) = selection else { return Ok((facts, Usage::default())) };
+        let rule = &selection.rule;
+        facts.admitted = self.admitted(selection).await?;
+        let usage = if counts(rule) { self.facts.store.directory.usage(rule).await? } else { Usage::default() };
+        Ok((facts, usage))
+    }
+
+    async fn admitted(&self, selection: &Selection) -> Result<Vec<Mailbox>> {
+        let rule = &*selection.rule;
+        let mut admitted: Vec<_> = self.unverified(rule).filter(|address| self.is_own(rule.account, address)).collect();
+        for address in computed(selection) {
+            let directory = &self.facts.store.directory;
+            if self.is_own(rule.account, &address) || directory.is_verified(rule.account, &address).await? {
+                admitted.push(address);
+            }
+        }
+        Ok(admitted)
+    }
+
+    fn unverified<'r>(&self, rule: &'r Rule) -> impl Iterator<Item = Mailbox> + use<'r> {
+        rule.targets.iter().filter_map(|target| match target {
+            Target::Fixed(fixed) if fixed.verified_at.is_none() => Some(fixed.address.clone()),
+            Target::Fixed(_) | Target::Template(_) => None,
+        })
+    }
+
+    /// An alias of the same account, on whatever hosted domain: it needs no proof, for no mail leaves by it alone.
+    fn is_own(&self, account: AccountId, address: &Mailbox) -> bool {
+        let domain = address.domain().and_then(|name| self.facts.store.directory.domain(name));
+        domain.is_some_and(|domain| domain.account == account)
+    }
+
+    fn leads_inside(&self, decision: &Decision) -> bool {
+        let Disposition::Forward(legs) = &decision.disposition else { return false };
+        legs.iter().any(|leg| self.is_hosted(leg.destination.domain())) || legs.len() > routing::MAX_FAN_OUT
+    }
+
+    async fn follow(&self, decision: Decision) -> Result<Decision> {
+        let mut fanout = Fanout::new(decision);
+        while let Some(leg) = fanout.next() {
+            if self.is_hosted(leg.destination.domain()) {
+                let inner = self.judge(leg.destination.clone()).await?;
+                fanout.enters(&leg, inner);
+            } else {
+                fanout.leaves(leg);
+            }
+        }
+        Ok(fanout.finish())
+    }
+}
+
+/// Whether a decision on this rule reads its usage.
+fn counts(rule: &Rule) -> bool {
+    rule.quota.is_some() || rule.expiry.messages.is_some() || rule.expiry.idle.is_some()
+}

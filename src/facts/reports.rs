@@ -1,0 +1,57 @@
+//! Counts the reports that each SRS address of ours has taken.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::mail::Mailbox;
+
+/// Messages that one SRS address takes in its life (DESIGN section 6).
+pub const MAX_REPORTS_PER_ADDRESS: u32 = 20;
+/// Addresses that are counted at the same time; each of them cost its sender a message through us.
+const MAX_COUNTED_ADDRESSES: u64 = 100_000;
+
+/// The counter; cheap to clone. It lives in memory: a restart forgives what was counted.
+#[derive(Clone)]
+pub struct ReportCounter(Cache<String, Arc<AtomicU32>>);
+
+impl ReportCounter {
+    /// Forgets an address after `max_age`, when its stamp has expired anyhow.
+    #[must_use]
+    pub fn new(max_age: Duration) -> Self {
+        Self(Cache::builder().max_capacity(MAX_COUNTED_ADDRESSES).time_to_live(max_age).build())
+    }
+
+    /// Counts one more report to `address`; false when it has had its share.
+    #[must_use]
+    pub fn count(&self, address: &Mailbox) -> bool {
+        let counter = self.0.get_with(address.key(), Arc::default);
+        counter.fetch_add(1, Ordering::Relaxed) < MAX_REPORTS_PER_ADDRESS
+    }
+}
+
+impl fmt::Debug for ReportCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReportCounter({} addresses)", self.0.entry_count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_takes_twenty_reports_whatever_its_case() {
+        let counter = ReportCounter::new(Duration::from_secs(3600));
+        let address = |text| Mailbox::parse(text).unwrap();
+        for _ in 0..10 {
+            assert!(counter.count(&address("SRS0=HHHH=TT=a.example=b@my.domain")));
+            assert!(counter.count(&address("srs0=hhhh=tt=a.example=b@my.domain")));
+        }
+        assert!(!counter.count(&address("SRS0=HHHH=TT=a.example=b@my.domain")));
+        assert!(counter.count(&address("SRS0=HHHH=TT=a.example=c@my.domain")));
+    }
+}

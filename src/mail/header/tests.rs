@@ -1,0 +1,123 @@
+use super::*;
+
+fn scan(message: &str) -> HeaderFacts {
+    scan_in(message.as_bytes(), message.len().max(1))
+}
+
+fn scan_in(message: &[u8], piece: usize) -> HeaderFacts {
+    let mut scan = HeaderScan::new(Domain::parse("mx.ours.example").unwrap());
+    message.chunks(piece).for_each(|octets| scan.push(octets));
+    scan.finish()
+}
+
+fn authors(from: &str) -> Option<Vec<String>> {
+    let facts = scan(&format!("From: {from}\r\n\r\n"));
+    Some(facts.author_domains?.iter().map(ToString::to_string).collect())
+}
+
+const MESSAGE: &str = "Received: from a.example ([192.0.2.1])\r\n\tby MX.ours.example. with ESMTP id 1;\r\n date\r\n\
+    Received: from by ([192.0.2.1]) by b.example; x\r\nDelivered-To: <Shop@My.example>\r\nDelivered-To: nonsense\r\n\
+    DKIM-Signature: v=1\r\nFrom: \"Doe, Jane\" <jane@Shop.example>\r\nsubject : =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n \tvon mir\r\n\
+    Message-Id:  <1@x.example>\r\n\r\nFrom: body@body.example\r\n\r\nReceived: x\r\n";
+
+#[test]
+fn reads_the_header_in_any_split() {
+    let facts = scan(MESSAGE);
+    assert_eq!(facts.subject.as_deref(), Some("Grüße von mir"));
+    assert_eq!(facts.message_id.as_deref(), Some("<1@x.example>"));
+    assert_eq!(facts.author_domains, Some(vec![Domain::parse("shop.example").unwrap()]));
+    assert_eq!(facts.delivered_to, [Mailbox::parse("Shop@my.example").unwrap()]);
+    assert_eq!((facts.received, facts.received_by_us), (2, 1));
+    assert!(facts.signed && !facts.eight_bit);
+    assert_eq!(facts.octets, MESSAGE.find("\r\n\r\n").unwrap() + 4);
+    for piece in 1..20 {
+        assert_eq!(scan_in(MESSAGE.as_bytes(), piece), facts, "{piece} octets at a time");
+    }
+}
+
+#[test]
+fn a_header_may_be_empty_or_never_end() {
+    for piece in 1..5 {
+        let facts = scan_in(b"\r\nFrom: a@x.example\r\n\r\n", piece);
+        assert_eq!((facts.octets, facts.author_domains), (2, None));
+        let facts = scan_in(b"From: a@x.example\r\nSubject: s\r\n", piece);
+        assert_eq!((facts.octets, facts.subject.as_deref()), (31, Some("s")));
+    }
+    assert_eq!(scan(""), HeaderFacts::default());
+}
+
+#[test]
+fn looks_at_one_mebibyte_and_no_more() {
+    let mut scan = HeaderScan::new(Domain::parse("mx.ours.example").unwrap());
+    for _ in 0..200_000 {
+        scan.push(b"Received: by mx.ours.example\r\n");
+    }
+    scan.push(b"From: a@x.example\r\n\r\n");
+    let facts = scan.finish();
+    assert_eq!((facts.octets, scan.head().len()), (MAX_SCANNED_OCTETS, MAX_SCANNED_OCTETS));
+    assert_eq!(facts.received, facts.octets.div_ceil(30));
+}
+
+#[test]
+fn authors_are_all_or_none() {
+    let one = |domain: &str| Some(vec![domain.to_owned()]);
+    assert_eq!(authors("a@x.example"), one("x.example"));
+    assert_eq!(authors("Jane <a@x.example>, \"b, c\" <b@X.example>"), one("x.example"));
+    assert_eq!(authors("a@x.example, b@y.example").unwrap(), ["x.example", "y.example"]);
+    assert_eq!(authors("People: a@x.example, Bob <b@y.example>;").unwrap(), ["x.example", "y.example"]);
+    assert_eq!(authors("a@bücher.example"), one("xn--bcher-kva.example"));
+    assert_eq!(authors("a@victim.example <b@y.example>"), one("y.example"));
+    assert_eq!(authors("\"a <b@z.example>\" <c@y.example> (<d@w.example>)"), one("y.example"));
+    let doubtful = [
+        "",
+        "Jane",
+        "undisclosed:;",
+        "a@",
+        "@",
+        "a@x y",
+        "a@[192.0.2.1]",
+        "a@x.example, Jane",
+        "<a@x.example> <b@y.example>",
+        "a@x..example",
+        "\u{1}@\u{2}",
+    ];
+    for from in doubtful {
+        assert_eq!(authors(from), None, "{from:?}");
+    }
+    assert_eq!(scan("From: a@x.example\r\nFrom: b@x.example\r\n\r\n").author_domains, None);
+    assert_eq!(authors(&(0..30).map(|n| format!("a@{n}.example, ")).collect::<String>()), None);
+}
+
+#[test]
+fn obsolete_and_broken_lines_do_not_mislead() {
+    let facts = scan(" folded nothing\r\nno field here\r\nFROM \t: a@x.example\r\n:\r\nSubject:\r\n\r\n");
+    assert_eq!(facts.author_domains, Some(vec![Domain::parse("x.example").unwrap()]));
+    assert_eq!(facts.subject, None);
+}
+
+#[test]
+fn texts_are_printable_and_short() {
+    let facts = scan("Subject: =?utf-8?q?a=1b[31mb=0d=0ac=e2=80=aed?=\r\nMessage-ID: <a\u{7}@b>\r\n\r\n");
+    assert_eq!(facts.subject.as_deref(), Some("a\u{fffd}[31mbc\u{fffd}d"));
+    assert_eq!(facts.message_id.as_deref(), Some("<a\u{fffd}@b>"));
+    let long = scan(&format!("Subject: x{}\r\n\r\n", "é".repeat(600)));
+    assert_eq!(long.subject.unwrap().len(), 997);
+    assert!(long.eight_bit);
+}
+
+#[test]
+fn knows_received_fields_of_ours_among_tricks() {
+    for (field, ours) in [
+        ("by mx.ours.example; d", true),
+        ("from x (by mx.ours.example) by (a (nested \\) ) c) mx.OURS.example (y)", true),
+        ("from \"by mx.ours.example\" by other.example", false),
+        ("from by by mx.ours.example", true),
+        ("from x; by mx.ours.example", false),
+        ("by mx.ours.example.evil.example", false),
+        ("by", false),
+        ("(unclosed by mx.ours.example", false),
+    ] {
+        let facts = scan(&format!("Received: {field}\r\n\r\n"));
+        assert_eq!(facts.received_by_us, usize::from(ours), "{field}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Do we want it? Recipient and message, each with the facts known by then.
+//!
+//! [`recipient`] judges what the rules say, [`reserved`] the addresses that have no rule of their own (postmaster, abuse,
+//! SRS addresses of ours), [`message`] and [`authenticated`] what only the whole message shows.
+
+mod message;
+mod recipient;
+pub mod reserved;
+mod targets;
+
+use super::facts::{ConnectFacts, RecipientFacts};
+use super::ids::{AccountId, AliasId, DomainId, OWNER};
+use super::rule::{Privacy, Rule};
+use super::settings::{Effective, Instance, TlsPolicy};
+use super::status::{RuleRef, TraceStep};
+use crate::mail::{Domain, Mailbox, ReversePath};
+use crate::smtp::reply::Reply;
+
+pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, authenticated, message};
+pub use recipient::{Ended, by_rules, ended, recipient};
+pub use targets::{TIME_TO_VERIFY, computed};
+
+/// What is done with one recipient. (`Report`, mail to an SRS address of ours, is decided before rules are asked.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disposition {
+    /// Sent on along the legs (at least one).
+    Forward(Vec<Leg>),
+    /// Mail to an SRS address of ours: consumed.
+    Report(ReportTo),
+    /// Refused for good.
+    Reject(Reply),
+    /// Refused for now.
+    Defer(Reply),
+    /// Taken and thrown away, by rule.
+    Discard,
+    /// Taken and held for the owner: postmaster or abuse with nobody to give it to.
+    Hold,
+}
+
+/// Mail to an SRS address of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportTo {
+    /// Whom the report would go back to.
+    pub original_sender: Mailbox,
+}
+
+/// One way on: a destination by way of an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// The real inbox, tag kept where the domain says so.
+    pub destination: Mailbox,
+    /// The alias (or chain of aliases on hosted domains) that led there, as Delivered-To names it: the recipient first.
+    pub delivered_to: Vec<Mailbox>,
+}
+
+/// Recipients of one DATA must agree in this, else `452 4.5.3 send separately`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AfterData {
+    /// Whose mail it is.
+    pub account: AccountId,
+    /// The effective policies that act at the end of data.
+    pub spf: super::settings::Enforcement,
+    /// DKIM.
+    pub dkim: super::settings::Enforcement,
+    /// DMARC.
+    pub dmarc: super::settings::Enforcement,
+    /// Neither SPF nor DKIM.
+    pub unauthenticated: super::settings::Unauthenticated,
+}
+
+/// The decision on one recipient, whole.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What is done.
+    pub disposition: Disposition,
+    /// The rule that decided.
+    pub rule: Option<RuleRef>,
+    /// Its key.
+    pub alias: Option<AliasId>,
+    /// A catch-all that creates: the alias to make when the message is accepted.
+    pub create: bool,
+    /// The hosted domain.
+    pub domain: Option<DomainId>,
+    /// Whose mail it is.
+    pub account: AccountId,
+    /// What the log keeps.
+    pub privacy: Privacy,
+    /// What holds after DATA.
+    pub after_data: AfterData,
+    /// TLS towards the destination.
+    pub tls: TlsPolicy,
+    /// Effective X-Forwarded-To and -For.
+    pub forwarded_headers: bool,
+    /// The domain on which SRS addresses are wanted: the hosted domain's setting, else the shared one, else the hosted
+    /// domain itself. (`alignment::rewrite` has the last word.)
+    pub srs_domain: Option<Domain>,
+    /// One sentence for the log.
+    pub reason: String,
+    /// How it came to be.
+    pub trace: Vec<TraceStep>,
+}
+
+/// All that a recipient is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct RecipientCase<'a> {
+    /// The instance's settings.
+    pub settings: &'a Instance,
+    /// The client.
+    pub connect: &'a ConnectFacts,
+    /// `MAIL FROM`.
+    pub reverse_path: &'a ReversePath,
+    /// The recipient and its candidates.
+    pub facts: &'a RecipientFacts,
+}
+
+impl Decision {
+    /// The frame of a decision: everything that settings, domain and rule say, and `disposition` with its reason.
+    fn new(case: &RecipientCase<'_>, rule: Option<&Rule>, ruling: Ruling) -> Self {
+        let domain = case.facts.candidates.as_ref().map(|candidates| &*candidates.domain);
+        let overrides = (rule.map(|rule| &rule.overrides), domain.map(|domain| &domain.overrides));
+        let effective = Effective::of(overrides.0, overrides.1, case.settings);
+        let account = rule.map(|rule| rule.account).or(domain.map(|domain| domain.account)).unwrap_or(OWNER);
+        let own_srs = domain.map(|domain| domain.srs_domain.as_ref().or(case.settings.srs_domain.as_ref()));
+        Self {
+            disposition: ruling.disposition,
+            rule: rule.zip(domain).map(|(rule, domain)| RuleRef::of(rule, &domain.name)),
+            alias: rule.map(|rule| rule.id),
+            create: false,
+            domain: domain.map(|domain| domain.id),
+            account,
+            privacy: rule.map_or(Privacy::Off, |rule| rule.privacy),
+            after_data: AfterData::of(account, &effective),
+            tls: effective.tls.value,
+            forwarded_headers: effective.forwarded_headers.value,
+            srs_domain: own_srs.flatten().or(domain.map(|domain| &domain.name)).cloned(),
+            reason: ruling.reason,
+            trace: vec![TraceStep::new("settings", "in effect", effective.in_words())],
+        }
+    }
+}
+
+impl AfterData {
+    fn of(account: AccountId, effective: &Effective) -> Self {
+        Self {
+            account,
+            spf: effective.spf.value,
+            dkim: effective.dkim.value,
+            dmarc: effective.dmarc.value,
+            unauthenticated: effective.unauthenticated.value,
+        }
+    }
+}
+
+/// A disposition with its one sentence.
+#[derive(Debug)]
+struct Ruling {
+    disposition: Disposition,
+    reason: String,
+}
+
+impl Ruling {
+    fn new(disposition: Disposition, reason: impl Into<String>) -> Self {
+        Self { disposition, reason: reason.into() }
+    }
+
+    fn reject(reply: Reply, reason: impl Into<String>) -> Self {
+        Self::new(Disposition::Reject(reply), reason)
+    }
+
+    fn defer(reply: Reply, reason: impl Into<String>) -> Self {
+        Self::new(Disposition::Defer(reply), reason)
+    }
+}

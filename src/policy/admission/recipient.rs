@@ -1,0 +1,158 @@
+//! The decision on one recipient by the rule that it selected.
+//!
+//! Four questions in this order, none of which falls through to another rule: is the rule in force, may this sender
+//! write, what does the rule do, and has it room and a verified destination?
+
+use std::time::Duration;
+
+use super::super::facts::{Candidates, Usage};
+use super::super::replies;
+use super::super::routing::Selection;
+use super::super::rule::{Action, After, Rule};
+use super::super::senders::Levels;
+use super::super::status::TraceStep;
+use super::targets::legs;
+use super::{Decision, Disposition, RecipientCase, Ruling};
+use crate::mail::Moment;
+
+/// The decision on a recipient that selected `selection` (or nothing), given how much the rule was used.
+#[must_use]
+pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage: Usage) -> Decision {
+    let recipient = &case.facts.recipient;
+    let Some(candidates) = &case.facts.candidates else {
+        let reason = format!("{} is no domain of this server.", recipient.host());
+        let mut decision = Decision::new(case, None, Ruling::reject(replies::relaying_denied(), reason));
+        decision.trace.push(TraceStep::new("domain", "not hosted", recipient.host().to_string()));
+        return decision;
+    };
+    let Some(selection) = selection else {
+        let reason = format!("No alias matches {recipient}.");
+        return Decision::new(case, None, Ruling::reject(replies::unknown(), reason));
+    };
+    let mut judge = Judge { case, candidates, selection, usage, trace: Vec::new() };
+    let ruling = judge.ruling();
+    let trace = judge.trace;
+    let mut decision = Decision::new(case, Some(&selection.rule), ruling);
+    let forwards = matches!(decision.disposition, Disposition::Forward(_));
+    decision.create = selection.rule.action == Action::Create && forwards;
+    decision.trace.extend(trace);
+    decision
+}
+
+/// The decision by rules, for a recipient that selected `selection`, with the trace of the selection in front.
+#[must_use]
+pub fn by_rules(
+    case: &RecipientCase<'_>,
+    selection: Option<&Selection>,
+    usage: Usage,
+    mut trace: Vec<TraceStep>,
+) -> Decision {
+    let mut decision = recipient(case, selection, usage);
+    trace.append(&mut decision.trace);
+    decision.trace = trace;
+    decision
+}
+
+/// How a rule came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// At a moment.
+    At(Moment),
+    /// After so many messages.
+    Messages(u64),
+    /// After so long without mail.
+    Idle(Duration),
+}
+
+/// Whether a rule has expired, and how.
+#[must_use]
+pub fn ended(rule: &Rule, usage: Usage, now: Moment) -> Option<Ended> {
+    let last_mail = usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at);
+    let date = rule.expiry.at.filter(|at| *at <= now).map(Ended::At);
+    let count = || rule.expiry.messages.filter(|most| usage.messages >= *most).map(Ended::Messages);
+    let idle = || rule.expiry.idle.filter(|most| now.since(last_mail) >= *most).map(Ended::Idle);
+    date.or_else(count).or_else(idle)
+}
+
+struct Judge<'a> {
+    case: &'a RecipientCase<'a>,
+    candidates: &'a Candidates,
+    selection: &'a Selection,
+    usage: Usage,
+    trace: Vec<TraceStep>,
+}
+
+impl Judge<'_> {
+    fn ruling(&mut self) -> Ruling {
+        let refusal = self.out_of_force().or_else(|| self.blocked());
+        refusal.unwrap_or_else(|| match self.rule().action {
+            Action::Forward | Action::Create => self.forward(),
+            Action::Drop => Ruling::new(Disposition::Discard, format!("{} drops its mail.", self.name())),
+            Action::Reject => {
+                let reply = replies::owners_words(self.rule().reject_text.as_deref());
+                refusal_of(reply, format!("{} refuses its mail.", self.name()))
+            }
+        })
+    }
+
+    fn rule(&self) -> &Rule {
+        &self.selection.rule
+    }
+
+    fn name(&self) -> String {
+        super::RuleRef::of(self.rule(), &self.candidates.domain.name).pattern
+    }
+
+    fn out_of_force(&mut self) -> Option<Ruling> {
+        if !self.rule().enabled {
+            return Some(Ruling::reject(replies::unknown(), format!("{} is switched off.", self.name())));
+        }
+        let how = self.in_words(ended(self.rule(), self.usage, self.case.facts.now)?);
+        let reason = format!("{} {how}.", self.name());
+        self.trace.push(TraceStep::new("expiry", "ended", how));
+        Some(match self.rule().after {
+            After::Refuse | After::Delete => Ruling::reject(replies::unknown(), reason),
+            After::Reject => refusal_of(replies::owners_words(self.rule().reject_text.as_deref()), reason),
+            After::Drop => Ruling::new(Disposition::Discard, reason),
+        })
+    }
+
+    fn in_words(&self, ended: Ended) -> String {
+        match ended {
+            Ended::At(moment) => format!("ended at {moment}"),
+            Ended::Messages(count) => format!("ended after {count} messages"),
+            Ended::Idle(idle) => format!("ended after {} h without mail", idle.as_secs() / 3600),
+        }
+    }
+
+    fn blocked(&mut self) -> Option<Ruling> {
+        let levels = Levels {
+            instance: &self.case.facts.instance_senders,
+            domain: &self.candidates.domain.senders,
+            alias: &self.rule().senders,
+        };
+        let block = levels.block_of(self.case.reverse_path)?;
+        let entry = format!("{} ({})", block.entry.0, block.level);
+        let reason = format!("The entry {entry} keeps this sender out.");
+        self.trace.push(TraceStep::new("sender", "blocked", entry));
+        Some(Ruling::reject(replies::unknown(), reason))
+    }
+
+    fn forward(&mut self) -> Ruling {
+        if let Some(quota) = self.rule().quota {
+            let detail = format!("{} of {quota} messages in the last 24 h", self.usage.last_day);
+            if self.usage.last_day >= quota {
+                let reason = format!("{} has had {detail}.", self.name());
+                self.trace.push(TraceStep::new("quota", "used up", detail));
+                return Ruling::defer(replies::over_quota(), reason);
+            }
+            self.trace.push(TraceStep::new("quota", "room", detail));
+        }
+        legs(self.case, &self.candidates.domain, self.selection, &mut self.trace)
+    }
+}
+
+/// A refusal of the owner's, which may be one for now.
+fn refusal_of(reply: crate::smtp::reply::Reply, reason: String) -> Ruling {
+    if reply.is_transient() { Ruling::defer(reply, reason) } else { Ruling::reject(reply, reason) }
+}

@@ -1,0 +1,103 @@
+//! Addresses that have no rule of their own: postmaster and abuse, which every mail domain must answer to (RFC 5321
+//! §4.5.1, RFC 2142), and the SRS addresses that we made.
+
+use super::super::facts::Usage;
+use super::super::replies;
+use super::super::rule::Rule;
+use super::super::status::TraceStep;
+use super::{Decision, Disposition, Leg, RecipientCase, ReportTo, Ruling, ended};
+use crate::mail::{LocalPart, Mailbox, Moment, ReversePath};
+use crate::srs::SrsError;
+
+/// Local parts that reach the domain's contact.
+const ROLES: [&str; 2] = ["postmaster", "abuse"];
+/// Local parts that mailers send reports from when they do not use the null sender.
+const REPORTERS: [&str; 2] = ["postmaster", "mailer-daemon"];
+
+/// Whether this is `postmaster` or `abuse`.
+#[must_use]
+pub fn is_role(local: &LocalPart) -> bool {
+    ROLES.iter().any(|role| local.as_str().eq_ignore_ascii_case(role))
+}
+
+/// An explicit alias for a role wins, as long as it is in force: these addresses must not go dark.
+#[must_use]
+pub fn wins(rule: &Rule, usage: Usage, now: Moment) -> bool {
+    rule.enabled && ended(rule, usage, now).is_none()
+}
+
+/// The decision on postmaster or abuse: to the contact, else held and shown.
+#[must_use]
+pub fn role(case: &RecipientCase<'_>, contact: Option<&Mailbox>) -> Decision {
+    let recipient = &case.facts.recipient;
+    let ruling = match contact {
+        Some(contact) => {
+            let leg = Leg { destination: contact.clone(), delivered_to: vec![recipient.clone()] };
+            Ruling::new(Disposition::Forward(vec![leg]), format!("{recipient} reaches the contact, {contact}."))
+        }
+        None => held(recipient),
+    };
+    let verdict = if contact.is_some() { "to the contact" } else { "nobody there" };
+    let mut decision = Decision::new(case, None, ruling);
+    if decision.srs_domain.is_none() {
+        let shared = case.settings.srs_domain.as_ref();
+        decision.srs_domain = Some(shared.unwrap_or(&case.settings.hostname).clone());
+    }
+    decision.trace.push(TraceStep::new("role address", verdict, recipient.to_string()));
+    decision
+}
+
+/// A role address whose contact leads nowhere is held all the same.
+#[must_use]
+pub fn hold_unless_forwarded(mut decision: Decision, recipient: &Mailbox) -> Decision {
+    if !matches!(decision.disposition, Disposition::Forward(_)) {
+        let Ruling { disposition, reason } = held(recipient);
+        decision.disposition = disposition;
+        decision.reason = reason;
+    }
+    decision
+}
+
+fn held(recipient: &Mailbox) -> Ruling {
+    Ruling::new(Disposition::Hold, format!("{recipient} has nobody to go to, so its mail is held for the owner."))
+}
+
+/// What an address that looks like SRS leads back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Srs {
+    /// Ours, and valid.
+    Ours(Mailbox),
+    /// Ours by its hash, but the token behind it is gone.
+    TokenGone,
+    /// Not valid.
+    Invalid(SrsError),
+}
+
+/// The decision on an address on a domain of ours that looks like SRS.
+#[must_use]
+pub fn report(case: &RecipientCase<'_>, srs: Srs) -> Decision {
+    let recipient = &case.facts.recipient;
+    let (verdict, ruling) = match srs {
+        Srs::Ours(original_sender) if is_reporter(case.reverse_path) => {
+            let reason = format!("{recipient} is an SRS address of ours: the report is taken and not sent on.");
+            ("valid", Ruling::new(Disposition::Report(ReportTo { original_sender }), reason))
+        }
+        Srs::Ours(_) => {
+            let reason = format!("{} is no sender of reports.", case.reverse_path);
+            ("wrong sender", Ruling::reject(replies::only_reports(), reason))
+        }
+        Srs::TokenGone => {
+            let reason = format!("The sender behind {recipient} is no longer stored.");
+            ("gone", Ruling::reject(replies::unknown(), reason))
+        }
+        Srs::Invalid(error) => ("invalid", Ruling::reject(replies::unknown(), format!("{recipient}: {error}."))),
+    };
+    let mut decision = Decision::new(case, None, ruling);
+    decision.trace.push(TraceStep::new("SRS address", verdict, recipient.to_string()));
+    decision
+}
+
+fn is_reporter(sender: &ReversePath) -> bool {
+    let by_name = |sender: &Mailbox| REPORTERS.iter().any(|name| sender.local().as_str().eq_ignore_ascii_case(name));
+    sender.mailbox().is_none_or(by_name)
+}

@@ -1,0 +1,97 @@
+//! Where a rule's mail goes: its destinations that are verified, computed ones included.
+
+use std::time::Duration;
+
+use super::super::replies;
+use super::super::routing::{Selection, expand};
+use super::super::rule::{Destination, HostedDomain, Rule, Target};
+use super::super::status::{RuleRef, TraceStep};
+use super::{Disposition, Leg, RecipientCase, Ruling};
+use crate::mail::{LocalPart, Mailbox, Moment};
+
+/// So long after a destination was added, mail is only deferred while its owner has not verified it.
+pub const TIME_TO_VERIFY: Duration = Duration::from_secs(3 * 86_400);
+/// Destinations that the trace names one by one; the others are counted.
+const MAX_TRACED_DESTINATIONS: usize = 10;
+
+/// The addresses that a rule's templates give for these captures: who gathers facts asks whether they are verified.
+pub fn computed(selection: &Selection) -> impl Iterator<Item = Mailbox> {
+    selection.rule.targets.iter().filter_map(|target| match target {
+        Target::Template(template) => expand(template, &selection.captures),
+        Target::Fixed(_) => None,
+    })
+}
+
+/// A leg for each verified destination; without any, why not.
+pub(super) fn legs(
+    case: &RecipientCase<'_>,
+    domain: &HostedDomain,
+    selection: &Selection,
+    trace: &mut Vec<TraceStep>,
+) -> Ruling {
+    let rule = &*selection.rule;
+    let verified: Vec<_> = rule.targets.iter().filter_map(|target| verified(case, selection, target)).collect();
+    note(rule, &verified, trace);
+    let name = RuleRef::of(rule, &domain.name).pattern;
+    if verified.is_empty() {
+        return nowhere(rule, &name, case.facts.now);
+    }
+    let reason = match &verified[..] {
+        [only] => format!("{name} forwards to {only}."),
+        all => format!("{name} forwards to {} destinations.", all.len()),
+    };
+    let tag = selection.tag.as_deref().filter(|_| domain.keep_tag);
+    let leg = |address: Mailbox| Leg {
+        destination: tag.and_then(|tag| tagged(&address, tag)).unwrap_or(address),
+        delivered_to: vec![case.facts.recipient.clone()],
+    };
+    Ruling::new(Disposition::Forward(verified.into_iter().map(leg).collect()), reason)
+}
+
+fn verified(case: &RecipientCase<'_>, selection: &Selection, target: &Target) -> Option<Mailbox> {
+    let admitted = |address: &Mailbox| case.facts.admitted.contains(address);
+    match target {
+        Target::Fixed(Destination { address, verified_at, .. }) => {
+            (verified_at.is_some() || admitted(address)).then(|| address.clone())
+        }
+        Target::Template(template) => expand(template, &selection.captures).filter(admitted),
+    }
+}
+
+/// A computed address that nobody verified is an address that does not exist. One that somebody added gets its time.
+fn nowhere(rule: &Rule, name: &str, now: Moment) -> Ruling {
+    let fixed = rule.targets.iter().filter_map(|target| match target {
+        Target::Fixed(destination) => Some(destination.added_at),
+        Target::Template(_) => None,
+    });
+    match fixed.max() {
+        Some(added) if now.since(added) < TIME_TO_VERIFY => {
+            Ruling::defer(replies::not_ready(), format!("No destination of {name} is verified yet."))
+        }
+        Some(_) => Ruling::reject(replies::never_ready(), format!("No destination of {name} was ever verified.")),
+        None if rule.targets.is_empty() => {
+            Ruling::reject(replies::never_ready(), format!("{name} has no destination."))
+        }
+        None => Ruling::reject(replies::unknown(), format!("What {name} computes is no verified destination.")),
+    }
+}
+
+/// `anna@inbox.example` with `+news`; none where the local part would grow too long.
+fn tagged(address: &Mailbox, tag: &str) -> Option<Mailbox> {
+    let local = LocalPart::from_plain(&format!("{}{tag}", address.local().as_str())).ok()?;
+    Some(Mailbox::new(local, address.host().clone()))
+}
+
+fn note(rule: &Rule, verified: &[Mailbox], trace: &mut Vec<TraceStep>) {
+    for address in verified.iter().take(MAX_TRACED_DESTINATIONS) {
+        trace.push(TraceStep::new("destination", "verified", address.to_string()));
+    }
+    if let Some(more) = verified.len().checked_sub(MAX_TRACED_DESTINATIONS).filter(|more| *more > 0) {
+        trace.push(TraceStep::new("destination", "verified", format!("{more} more")));
+    }
+    let missing = rule.targets.len() - verified.len();
+    if missing > 0 {
+        let detail = format!("{missing} of {} destinations", rule.targets.len());
+        trace.push(TraceStep::new("destination", "not verified", detail));
+    }
+}

@@ -1,0 +1,136 @@
+//! Delivery status notifications against golden files, and what must never stand in them (CONFORMANCE 51 to 54).
+//!
+//! `UPDATE_EXPECT=1` rewrites the golden files after a look.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::path::Path;
+
+use mail_parser::MessageParser;
+use waypost::mail::dsn::{Dsn, Failure, MAX_RETURNED_OCTETS};
+use waypost::mail::{Domain, Mailbox, Moment};
+
+struct World {
+    host: Domain,
+    to: Mailbox,
+    failures: Vec<Failure>,
+    header: Vec<u8>,
+}
+
+impl World {
+    fn new(recipient: &str, reason: &str) -> Self {
+        Self {
+            host: Domain::parse("mx.ours.example").unwrap(),
+            to: mailbox("alice@sender.example"),
+            failures: vec![failure(recipient, (5, 2, 2), reason)],
+            header: b"From: alice@sender.example\r\nMessage-ID: <1@sender.example>\r\nSubject: hello\r\n\r\n".to_vec(),
+        }
+    }
+
+    fn report(&self) -> String {
+        let dsn = Dsn {
+            host: &self.host,
+            to: &self.to,
+            at: Moment::from_millis(1_795_373_784_120),
+            arrived: Moment::from_millis(1_795_370_000_000),
+            unique: "0192f3a1-dsn",
+            failures: &self.failures,
+            header: &self.header,
+        };
+        let report = String::from_utf8(dsn.octets()).unwrap();
+        assert!(
+            report.split_terminator("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])),
+            "{report}"
+        );
+        report
+    }
+}
+
+fn mailbox(text: &str) -> Mailbox {
+    Mailbox::parse(text).unwrap()
+}
+
+fn failure(recipient: &str, status: (u8, u16, u16), reason: &str) -> Failure {
+    Failure { recipient: mailbox(recipient), status, reason: reason.to_owned() }
+}
+
+fn golden(name: &str, report: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dsn").join(name);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, report).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(report, wanted, "{name}");
+}
+
+#[test]
+fn one_mailbox_that_is_full() {
+    golden("mailbox-full.eml", &World::new("shop@my.example", "the mailbox is full").report());
+}
+
+#[test]
+fn several_recipients_with_several_reasons() {
+    let mut world = World::new("shop@my.example", "the mailbox is full");
+    let long = "no answer from the mail system of the recipient in five days, after fourteen tries, the last one today";
+    world.failures.push(failure("\"a b\"@my.example", (4, 4, 7), long));
+    golden("several.eml", &world.report());
+}
+
+#[test]
+fn an_international_address_makes_a_global_report() {
+    let mut world = World::new("grüße@bücher.example", "there is no such mailbox");
+    world.header = "From: alice@sender.example\r\nSubject: Grüße\r\n\r\n".into();
+    golden("international.eml", &world.report());
+}
+
+#[test]
+fn an_eight_bit_header_goes_back_quoted() {
+    let mut world = World::new("shop@my.example", "the mailbox is full");
+    world.header = "Subject: Grüße\r\nX-Long: ".to_owned().into_bytes();
+    world.header.extend(vec![b'x'; 2000]);
+    world.header.extend(b"\r\n\r\n");
+    let report = world.report();
+    assert!(report.is_ascii());
+    golden("eight-bit-header.eml", &report);
+}
+
+/// CONFORMANCE 51 and 52, read by another parser than ours.
+#[test]
+fn is_a_multipart_report_of_three_parts() {
+    let report = World::new("shop@my.example", "the mailbox is full").report();
+    let message = MessageParser::default().parse(report.as_bytes()).unwrap();
+    let kind = message.root_part().content_type().unwrap();
+    assert_eq!((kind.ctype(), kind.subtype()), ("multipart", Some("report")));
+    assert_eq!(kind.attribute("report-type"), Some("delivery-status"));
+    let kinds: Vec<_> = message
+        .root_part()
+        .children()
+        .map(|part| part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default())))
+        .collect();
+    let wanted = ["text/plain", "message/delivery-status", "text/rfc822-headers"];
+    assert_eq!(kinds, wanted.map(|kind| Some(kind.to_owned())));
+    for line in ["Auto-Submitted: auto-replied", "Action: failed", "Status: 5.2.2", "In-Reply-To: <1@sender.example>"] {
+        assert!(report.contains(&format!("\r\n{line}\r\n")), "{line}");
+    }
+}
+
+#[test]
+fn hostile_words_start_no_field_and_no_part() {
+    let world = World {
+        header: b"Message-ID: <a@b>\r\n <c@d>\r\nX: --=_0192f3a1-dsn\r\n\r\n".to_vec(),
+        ..World::new("shop@my.example", "full\r\n\r\n--=_0192f3a1-dsn--\r\nBcc: x@y\u{202e}\0")
+    };
+    let report = world.report();
+    assert_eq!(report.lines().filter(|line| line.starts_with("--=_")).count(), 4, "{report}");
+    assert!(!report.contains("\r\nBcc") && !report.contains("In-Reply-To"), "{report}");
+}
+
+/// CONFORMANCE 54: no amplifier.
+#[test]
+fn a_huge_header_is_cut_at_a_line_end() {
+    let mut world = World::new("shop@my.example", "the mailbox is full");
+    world.header = b"X-Line: 0123456789\r\n".repeat(10_000);
+    let report = world.report();
+    assert!(report.len() < MAX_RETURNED_OCTETS + 2048);
+    assert!(report.contains("X-Line: 0123456789\r\n\r\n--=_0192f3a1-dsn--\r\n"));
+}
