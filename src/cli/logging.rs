@@ -21,9 +21,17 @@ const LEVEL_OF_OTHERS: LevelFilter = LevelFilter::WARN;
 
 /// Starts the log of this process; a second call changes nothing.
 pub(super) fn start(settings: &Log) {
-    let level = settings.level.parse().unwrap_or(LevelFilter::INFO);
+    begin(settings.level.parse().unwrap_or(LevelFilter::INFO), settings.json);
+}
+
+/// Starts a log that speaks up only when something is wrong, for commands that tell their own story.
+pub(super) fn start_quiet() {
+    begin(LevelFilter::WARN, false);
+}
+
+fn begin(level: LevelFilter, json: bool) {
     let filter = Targets::new().with_default(LEVEL_OF_OTHERS.min(level)).with_target("waypost", level);
-    let lines = Lines { clock: Clock::system(), json: settings.json };
+    let lines = Lines { clock: Clock::system(), json };
     // The only error is that a log has been started already, which then goes on.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }

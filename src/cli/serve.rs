@@ -19,10 +19,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     while let Wish::Reload = signals.next().await {
         reload(&gateway, options).await;
     }
-    tracing::info!("stopping: no new mail, what is under way is finished or queued");
-    gateway.stop().await?;
-    tracing::info!("stopped");
-    Ok(())
+    gateway.stop().await
 }
 
 async fn reload(gateway: &Gateway, options: &Options) {
@@ -33,9 +30,8 @@ async fn reload(gateway: &Gateway, options: &Options) {
         }
         Err(error) => Err(error),
     };
-    match again {
-        Ok(()) => tracing::info!("configuration and certificates were read again"),
-        Err(error) => tracing::error!(reason = %format!("{error:#}"), "not reloaded, the old configuration stays"),
+    if let Err(error) = again {
+        tracing::error!(reason = %format!("{error:#}"), "not reloaded, the old configuration stays");
     }
 }
 

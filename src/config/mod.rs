@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::mail::{Domain, Mailbox};
 
+pub(crate) use units::parse_span;
 pub use written::{ConfigError, Place};
 
 /// Where the file is looked for, after `--config` and the environment.
@@ -193,12 +194,6 @@ impl Config {
     #[must_use]
     pub fn store_settings(&self) -> crate::store::Settings {
         crate::store::Settings { data_dir: self.data_dir.clone(), database: self.database.clone() }
-    }
-
-    /// Held by whoever works on the data: a gateway, or a command while none runs.
-    #[must_use]
-    pub fn lock_file(&self) -> PathBuf {
-        self.data_dir.join("lock")
     }
 
     /// Where a running gateway answers the command line.

@@ -6,7 +6,7 @@ const SPANS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1
 const SIZES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// Reads a number with one of the units `s m h d`.
-pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     with_unit(text, &SPANS)
         .map(Duration::from_secs)
         .ok_or_else(|| format!("{text:?} is not a duration; write a number with s, m, h or d, such as \"10s\""))

@@ -6,8 +6,15 @@ use super::letters::{Letter, SENDER};
 use super::scene::{Scene, Story};
 
 pub(super) fn opening(scene: &Scene) {
-    println!("Waypost on loopback: gateway {}, inbox {}, DNS {}.", scene.gateway.smtp[0], scene.inbox.address(), scene.dns.address());
-    println!("Rules: shop, old and later @my.example, and the catch-all *@my.example, lead to inboxes at inbox.example.");
+    println!(
+        "Waypost on loopback: gateway {}, inbox {}, DNS {}.",
+        scene.gateway.smtp[0],
+        scene.inbox.address(),
+        scene.dns.address()
+    );
+    println!(
+        "Rules: shop, old and later @my.example, and the catch-all *@my.example, lead to inboxes at inbox.example."
+    );
 }
 
 pub(super) fn story(letter: &Letter, story: &Story) {
