@@ -20,6 +20,8 @@ mod lines;
 mod phase;
 mod receiving;
 mod state;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use conduct::Conduct;
