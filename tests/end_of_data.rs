@@ -1,6 +1,8 @@
 //! Where a message ends, enumerated: every text over small alphabets, whole and cut at each place, against a decoder that
 //! is written for being obviously right (RFC 5321 §4.1.1.4, §4.5.2, §2.3.8). Then the encoder against the decoder.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::thread;
 
 use bytes::BytesMut;

@@ -132,7 +132,8 @@ impl Session {
                 Phase::Transaction(transaction.recipient_taken())
             }
             Asked::Sender(client, _) => Phase::Introduced(client),
-            Asked::Recipient(transaction) | Asked::Content(transaction) => Phase::Transaction(transaction),
+            Asked::Recipient(transaction) => Phase::Transaction(transaction.recipient_refused()),
+            Asked::Content(transaction) => Phase::Transaction(transaction),
             Asked::Message(client) => {
                 self.conduct.message_answered(reply);
                 Phase::Introduced(client)
