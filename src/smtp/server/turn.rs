@@ -109,10 +109,9 @@ impl Session {
     pub(super) fn say(&mut self, reply: &Reply, phase: Phase) {
         self.conduct.weigh(reply);
         reply.write(&mut self.output);
-        match self.conduct.verdict() {
-            _ if reply.code() == CLOSING => self.state = State::Closed,
-            Some(end) => self.close(&end),
-            None => self.state = State::Commands(phase),
+        self.state = if reply.code() == CLOSING { State::Closed } else { State::Commands(phase) };
+        if let (State::Commands(_), Some(end)) = (&self.state, self.conduct.verdict()) {
+            self.close(&end);
         }
     }
 
