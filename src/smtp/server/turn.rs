@@ -64,7 +64,7 @@ impl Session {
             Next::Ask(question, asked) => return self.stay(State::Asked(asked), Step::Ask(question)),
             Next::Close(reply) => self.close(&reply),
             Next::StartTls(reply) => {
-                // What was sent behind STARTTLS in the clear must not be taken for something said inside TLS (CVE-2011-0411).
+                // What was sent in the clear behind STARTTLS must not pass for something said inside TLS (CVE-2011-0411).
                 input.clear();
                 reply.write(&mut self.output);
                 self.state = State::Handshake;
