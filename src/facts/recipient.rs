@@ -185,7 +185,7 @@ impl Inquiry<'_> {
 
     async fn follow(&self, decision: Decision) -> Result<Decision> {
         let mut fanout = Fanout::new(decision);
-        while let Some(leg) = fanout.next() {
+        while let Some(leg) = fanout.next_leg() {
             if self.is_hosted(leg.destination.domain()) {
                 let inner = self.judge(leg.destination.clone()).await?;
                 fanout.enters(&leg, inner);
