@@ -6,6 +6,8 @@
 //! fault of one of them, its jobs are tried singly; when the file is unwell, all hear so at once.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{Executor, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -44,11 +46,12 @@ pub(super) trait Ledger: Send + 'static {
 /// The way to a writer; cheap to clone.
 pub(super) struct Writer<E> {
     jobs: mpsc::Sender<Job<E>>,
+    commits: Arc<AtomicU64>,
 }
 
 impl<E> Clone for Writer<E> {
     fn clone(&self) -> Self {
-        Self { jobs: self.jobs.clone() }
+        Self { jobs: self.jobs.clone(), commits: Arc::clone(&self.commits) }
     }
 }
 
@@ -71,8 +74,10 @@ impl<E: Send + Sync + 'static> Writer<E> {
     /// Starts the task.
     pub(super) fn start<L: Ledger<Entry = E>>(place: Place, ledger: L) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING_JOBS);
-        tokio::spawn(Task { place, ledger, waiting, batch: Batch::empty() }.run());
-        Self { jobs }
+        let commits = Arc::new(AtomicU64::new(0));
+        let task = Task { place, ledger, waiting, batch: Batch::empty(), commits: Arc::clone(&commits) };
+        tokio::spawn(task.run());
+        Self { jobs, commits }
     }
 
     /// Writes an entry; returns after the commit.
@@ -91,6 +96,11 @@ impl<E: Send + Sync + 'static> Writer<E> {
         let (answer, answered) = oneshot::channel();
         self.send(Job::Change(Box::new(Call { needs, run, gave: None, answer }))).await?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Transactions committed so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Checkpoints between two batches.
@@ -196,6 +206,7 @@ struct Task<L: Ledger> {
     ledger: L,
     waiting: mpsc::Receiver<Job<L::Entry>>,
     batch: Batch<L::Entry>,
+    commits: Arc<AtomicU64>,
 }
 
 /// How a transaction ended.
@@ -289,6 +300,7 @@ impl<L: Ledger> Task<L> {
         if let Err(error) = self.place.connection.execute("commit").await {
             return Ended::RolledBack(error.into());
         }
+        self.commits.fetch_add(1, Ordering::Relaxed);
         self.place.faults.pass().map_or_else(Ended::Unanswerable, |()| Ended::Committed)
     }
 

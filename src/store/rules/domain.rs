@@ -108,8 +108,11 @@ impl Rules {
     }
 
     /// Goes on with what a crash interrupted.
-    pub(in crate::store) fn sweep(&self) {
-        tokio::spawn(sweep(self.writer.clone()));
+    pub(in crate::store) async fn sweep_domains(&self) -> Result<()> {
+        if sqlx::query(REMOVED).fetch_optional(&self.readers).await?.is_some() {
+            tokio::spawn(sweep(self.writer.clone()));
+        }
+        Ok(())
     }
 }
 
