@@ -1,6 +1,8 @@
 //! The inner figures of storage: rows of the log and messages of the queue a second with what one costs, a lookup, an
 //! import of a million. `cargo bench --bench store` (with the flag of .cargo/config.toml), or one of them by its name.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that fails may end there")]
+
 use std::time::{Duration, Instant};
 
 #[path = "../tests/store/world.rs"]

@@ -65,6 +65,7 @@ struct Draft {
 
 impl Rules {
     /// Adds a domain.
+    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_domain(
         &self,
         account: AccountId,
