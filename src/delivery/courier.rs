@@ -95,6 +95,7 @@ impl Courier {
         let ticket = Some(self.0.waiting.begin(peer, &way.site));
         let sent = Arc::new(AtomicBool::new(false));
         let connect = self.0.settings.timeouts.direct_connect;
+        let parcel = Arc::new(parcel);
         let job = Job { shared: Arc::clone(&self.0), way, slot, parcel, sent: Arc::clone(&sent), connect };
         Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
     }
