@@ -50,6 +50,7 @@ pub(crate) struct World {
 pub(crate) struct Wishes {
     pub(crate) settings: Settings,
     pub(crate) instance: Instance,
+    pub(crate) dns_timeout: Duration,
 }
 
 pub(crate) fn domain(name: &str) -> Domain {
@@ -70,7 +71,11 @@ impl World {
         let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
         dns.mx("inbox.example", 10, "mx.inbox.example");
         dns.a("mx.inbox.example", Ipv4Addr::LOCALHOST);
-        let mut wishes = Wishes { settings: settings(inbox.address().port()), instance: instance() };
+        let mut wishes = Wishes {
+            settings: settings(inbox.address().port()),
+            instance: instance(),
+            dns_timeout: Duration::from_secs(5),
+        };
         change(&mut wishes);
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (Clock::system(), Chance::seeded(7));
@@ -78,7 +83,7 @@ impl World {
         let store = Store::open(places, clock.clone(), chance.clone()).await.unwrap();
         let asked = auth::Settings {
             servers: vec![dns.address()],
-            timeout: Duration::from_secs(5),
+            timeout: wishes.dns_timeout,
             hostname: wishes.settings.hostname.clone(),
         };
         let tools = Tools {
@@ -89,7 +94,7 @@ impl World {
             meter: Arc::new(Meter::default()),
             instance: Arc::new(ArcSwap::from_pointee(wishes.instance)),
         };
-        let courier = Courier::new(wishes.settings, Duration::from_secs(5), tools);
+        let courier = Courier::new(wishes.settings, wishes.dns_timeout, tools);
         Self { dns, inbox, courier, store, clock, stop: CancellationToken::new(), _dir: dir }
     }
 
