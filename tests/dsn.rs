@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1` rewrites the golden files after a look.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::path::Path;
 
 use mail_parser::MessageParser;

@@ -1,5 +1,7 @@
 //! SRS against fixed vectors of postsrsd and Mail::SRS, its rules (CONFORMANCE 65 to 70), and its properties.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use proptest::prelude::*;
 use waypost::mail::{Domain, LocalPart, Mailbox};
 use waypost::srs::{Reversed, Ring, Secret, Signed, SrsError, looks_like_srs};

@@ -1,10 +1,24 @@
 //! Authentication verdicts: SPF, DKIM, organisational domains. mail-auth's home; lends its plain resolver.
+//!
+//! Answers of DNS are kept, parsed, for as long as they live, within bounds. Whatever is not known in time is
+//! `temperror`; nothing here waits longer than it was given.
+
+mod cache;
+mod dkim;
+mod organisation;
+mod resolver;
+mod spf;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
+
+use mail_auth::MessageAuthenticator;
+use tokio::sync::Semaphore;
 
 use crate::mail::{Domain, ReversePath};
 use crate::policy::facts::{DkimFacts, SpfFacts};
+use cache::Caches;
 
 /// Signatures that are verified at most (RFC 6376 §6.1 lets a verifier choose).
 pub const MAX_SIGNATURES: usize = 10;
@@ -24,37 +38,49 @@ pub struct Settings {
 
 /// Verifies; cheap to clone.
 #[derive(Clone)]
-pub struct Authenticator {}
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    verifier: MessageAuthenticator,
+    caches: Caches,
+    hostname: Domain,
+    /// One permit for each KiB that is being verified.
+    kibibytes: Semaphore,
+}
 
 impl Authenticator {
     /// Builds the resolver and its caches.
     pub fn new(settings: &Settings) -> Result<Self, std::io::Error> {
-        let _ = settings;
-        todo!("words")
+        let (config, options) = resolver::configuration(settings)?;
+        let verifier = MessageAuthenticator::new(config, options).map_err(std::io::Error::other)?;
+        let kibibytes = Semaphore::new(MAX_VERIFIED_OCTETS / dkim::PERMIT_OCTETS);
+        let hostname = settings.hostname.clone();
+        Ok(Self(Arc::new(Inner { verifier, caches: Caches::default(), hostname, kibibytes })))
     }
 
     /// The plain resolver.
     #[must_use]
     pub fn resolver(&self) -> hickory_resolver::TokioResolver {
-        todo!("words")
+        self.0.verifier.resolver().clone()
     }
 
     /// SPF of MAIL FROM; of `postmaster@HELO` for the null path (RFC 7208 §2.4). At most 4 s, then temperror.
     pub async fn spf(&self, peer: IpAddr, helo: &str, from: &ReversePath) -> SpfFacts {
-        let _ = (peer, helo, from);
-        todo!("words")
+        self.0.spf(peer.to_canonical(), helo, from).await
     }
 
     /// All signatures within the cap, of a whole message. What is not done at `deadline` is temperror.
     pub async fn dkim(&self, octets: &[u8], deadline: tokio::time::Instant) -> Vec<DkimFacts> {
-        let _ = (octets, deadline);
-        todo!("words")
+        // Most of a bad day's mail has no signature, and then there is nothing to set up.
+        if !dkim::is_signed(octets) {
+            return Vec::new();
+        }
+        self.0.dkim(octets, deadline).await
     }
 
     /// The organisational domain by the DMARC tree walk; `None` when nothing was published or DNS failed.
     pub async fn organisational(&self, domain: &Domain) -> Option<Domain> {
-        let _ = domain;
-        todo!("words")
+        self.0.organisational(domain).await
     }
 }
 

@@ -4,26 +4,26 @@
 //! (un-stuffed), counts connections, and notes every rule of RFC 5321 that the client broke. Dropping it stops it and
 //! every conversation.
 
+mod extensions;
 mod script;
 mod session;
+mod shared;
 mod watch;
 mod wire;
 mod words;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
+pub use extensions::{Extensions, StartTls};
+use script::Script;
 pub use script::{Behaviour, Rule, Stage};
-use script::{Conversation, Script};
+use shared::{Shared, State};
 
 /// How long [`Inbox::wait_for`] waits at most.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -47,65 +47,6 @@ pub struct Delivery {
     pub rcpt_params: Vec<String>,
     /// Which connection it came by, from 1.
     pub connection: usize,
-}
-
-/// What EHLO offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extensions {
-    /// PIPELINING.
-    pub pipelining: bool,
-    /// 8BITMIME.
-    pub eight_bit_mime: bool,
-    /// SMTPUTF8.
-    pub smtp_utf8: bool,
-    /// SIZE with this limit.
-    pub size: Option<u64>,
-    /// STARTTLS.
-    pub starttls: StartTls,
-    /// Further lines as they stand: `DSN`, `LIMITS RCPTMAX=3`.
-    pub others: Vec<String>,
-}
-
-/// How STARTTLS is offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StartTls {
-    /// Not at all.
-    None,
-    /// With a self-signed certificate.
-    SelfSigned,
-    /// Offered, and then the handshake fails.
-    BrokenHandshake,
-    /// Works, but these octets of plain text stand behind the 220 (response injection).
-    Injecting(Vec<u8>),
-}
-
-impl Default for Extensions {
-    /// What a good inbox offers: all but TLS.
-    fn default() -> Self {
-        Self {
-            pipelining: true,
-            eight_bit_mime: true,
-            smtp_utf8: true,
-            size: Some(50 << 20),
-            starttls: StartTls::None,
-            others: Vec::new(),
-        }
-    }
-}
-
-impl Extensions {
-    /// None: a server as of 1982.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self {
-            pipelining: false,
-            eight_bit_mime: false,
-            smtp_utf8: false,
-            size: None,
-            starttls: StartTls::None,
-            others: Vec::new(),
-        }
-    }
 }
 
 /// A running inbox.
@@ -223,74 +164,6 @@ impl Inbox {
     }
 }
 
-/// What all conversations share.
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Notify,
-    acceptor: Acceptor,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    extensions: Extensions,
-    script: Script,
-    received: Vec<Delivery>,
-    commands: Vec<(usize, String)>,
-    violations: Vec<String>,
-    connections: usize,
-    open: usize,
-    most_open: usize,
-}
-
-struct Acceptor(TlsAcceptor);
-
-impl std::fmt::Debug for Acceptor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Acceptor")
-    }
-}
-
-impl Shared {
-    fn new() -> io::Result<Self> {
-        let acceptor = Acceptor(TlsAcceptor::from(Arc::new(self_signed()?)));
-        Ok(Self { state: Mutex::default(), changed: Notify::new(), acceptor })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn behaviour(&self, stage: Stage, conversation: &Conversation<'_>) -> Option<Behaviour> {
-        self.state().script.at(stage, conversation)
-    }
-
-    fn keep(&self, delivery: Delivery) {
-        self.state().received.push(delivery);
-        self.changed.notify_waiters();
-    }
-
-    fn violation(&self, what: impl Into<String>) {
-        self.state().violations.push(what.into());
-    }
-
-    fn arrive(&self) -> usize {
-        let mut state = self.state();
-        state.connections += 1;
-        state.open += 1;
-        state.most_open = state.most_open.max(state.open);
-        let number = state.connections;
-        drop(state);
-        self.changed.notify_waiters();
-        number
-    }
-
-    fn leave(&self) {
-        self.state().open -= 1;
-        self.changed.notify_waiters();
-    }
-}
-
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut conversations = JoinSet::new();
     loop {
@@ -303,15 +176,6 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             shared.leave();
         });
     }
-}
-
-fn self_signed() -> io::Result<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(["inbox.example".to_owned()]).map_err(io::Error::other)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key))
-        .map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::extensions::offer;
 use super::script::{Behaviour, Conversation, Stage};
+use super::shared::Shared;
 use super::wire::Wire;
-use super::words::{declared_size, offer, path};
-use super::{Delivery, Extensions, Shared, StartTls};
+use super::words::{declared_size, path};
+use super::{Delivery, Extensions, StartTls};
 
 type Flow = io::Result<ControlFlow<()>>;
 const ON: Flow = Ok(ControlFlow::Continue(()));

@@ -95,3 +95,26 @@ async fn a_broken_handshake_ends_the_connection() {
     let heard = talk(&inbox, &["EHLO c.example", "STARTTLS", "\u{16}\u{3}\u{1}"]).await;
     assert!(heard.contains("250-STARTTLS") && heard.ends_with("this is no handshake\r\n"), "{heard}");
 }
+
+#[tokio::test]
+async fn starttls_works_and_may_inject_plain_text() {
+    let inbox = Inbox::start().await.unwrap();
+    for (starttls, wanted) in [
+        (StartTls::SelfSigned, "220 2.0.0 go ahead\r\n"),
+        (StartTls::Injecting(b"250 injected".to_vec()), "220 2.0.0 go ahead\r\n250 injected\r\n"),
+    ] {
+        inbox.offer(Extensions { starttls, ..Extensions::default() });
+        let mut stream = TcpStream::connect(inbox.address()).await.unwrap();
+        read(&mut stream).await;
+        for (line, wanted) in [("EHLO c.example\r\n", None), ("STARTTLS\r\n", Some(wanted))] {
+            stream.write_all(line.as_bytes()).await.unwrap();
+            let heard = read(&mut stream).await;
+            assert!(wanted.is_none_or(|wanted| heard == wanted), "{heard}");
+        }
+        // A ClientHello follows in a real handshake; what is none gets an alert, not an SMTP reply.
+        stream.write_all(b"EHLO c.example\r\n").await.unwrap();
+        let mut octets = [0; 64];
+        let count = stream.read(&mut octets).await.unwrap_or(0);
+        assert!(count == 0 || octets[0] == 21, "{:?}", &octets[..count]);
+    }
+}
