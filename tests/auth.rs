@@ -5,9 +5,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mail_auth::crypto::Ed25519Key;
+use mail_auth::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::dkim::DkimSigner;
 use mail_auth::headers::HeaderWriter;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::time::Instant;
 use waypost::auth::{Authenticator, MAX_SIGNATURES, Settings};
 use waypost::demo::dns::{Dns, Failure};
@@ -164,6 +165,20 @@ async fn a_signature_passes_and_a_changed_message_fails() {
         assert_eq!(facts[0].result, DkimResult::Fail, "{to}");
         assert!(!facts[0].detail.is_empty());
     }
+}
+
+#[tokio::test]
+async fn an_rsa_signature_passes() {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    let world = World::new().await;
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+    let key = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(der.as_ref().into())).unwrap();
+    let public = data_encoding::BASE64.encode(&key.public_key());
+    world.dns.txt("rsa._domainkey.sender.example", &format!("v=DKIM1; p={public}"));
+    let signer = DkimSigner::from_key(key).domain("sender.example").selector("rsa").headers(["From", "Subject"]);
+    let signed = format!("{}{MESSAGE}", signer.sign(MESSAGE.as_bytes()).unwrap().to_header());
+    assert_eq!(world.dkim(&signed).await[0].result, DkimResult::Pass);
 }
 
 #[tokio::test]

@@ -17,35 +17,31 @@ const FIELD: &[u8] = b"DKIM-Signature";
 
 /// Whether the header has a signature, without taking anything apart.
 pub(super) fn is_signed(octets: &[u8]) -> bool {
-    let end = memchr::memmem::find(octets, b"\r\n\r\n").unwrap_or(octets.len());
-    let header = &octets[..end];
+    let header = header(octets);
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', header).map(|at| at + 1));
     starts.map(|at| &header[at..]).any(|line| line.get(..FIELD.len()).is_some_and(|n| n.eq_ignore_ascii_case(FIELD)))
+}
+
+fn header(octets: &[u8]) -> &[u8] {
+    &octets[..memchr::memmem::find(octets, b"\r\n\r\n").map_or(octets.len(), |at| at + 2)]
 }
 
 impl Inner {
     pub(super) async fn dkim(&self, octets: &[u8], deadline: Instant) -> Vec<DkimFacts> {
         let share = octets.len().min(MAX_VERIFIED_OCTETS).div_ceil(PERMIT_OCTETS);
         let permits = self.kibibytes.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
-        let room = tokio::time::timeout_at(deadline, permits).await;
+        let Ok(_room) = tokio::time::timeout_at(deadline, permits).await else { return unfinished(header(octets)) };
         let Some(mut message) = take_apart(octets) else { return Vec::new() };
         let mut seen = 0;
         message.retain_dkim_signatures(|_| {
             seen += 1;
             if seen > MAX_SIGNATURES { Err(DkimError::UnsupportedVersion) } else { Ok(()) }
         });
-        if room.is_err() {
-            return unfinished(&message);
-        }
         let verifying = self.verifier.verify_dkim(Parameters::new(&message).with_cache(&self.caches));
-        match tokio::time::timeout_at(deadline, verifying).await {
-            Ok(outputs) => {
-                // What could be read comes first; what could not, and what was beyond the cap, fills the rest.
-                let (read, unread): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.signature().is_some());
-                read.into_iter().chain(unread).take(MAX_SIGNATURES).map(facts).collect()
-            }
-            Err(_) => unfinished(&message),
-        }
+        let Ok(outputs) = tokio::time::timeout_at(deadline, verifying).await else { return unfinished(header(octets)) };
+        // What could be read comes first; what could not, and what was beyond the cap, fills the rest.
+        let (read, unread): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.signature().is_some());
+        read.into_iter().chain(unread).take(MAX_SIGNATURES).map(facts).collect()
     }
 }
 
@@ -58,9 +54,11 @@ fn take_apart(octets: &[u8]) -> Option<AuthenticatedMessage<'_>> {
     AuthenticatedMessage::parse(octets)
 }
 
-fn unfinished(message: &AuthenticatedMessage<'_>) -> Vec<DkimFacts> {
-    let late = |signature: &Signature| named(Some(signature), DkimResult::TempError, "not verified in time".to_owned());
-    message.dkim_signatures().iter().map(|field| late(&field.header)).collect()
+/// Reads the names of the signatures, and hashes nothing.
+fn unfinished(header: &[u8]) -> Vec<DkimFacts> {
+    let late = |signature| named(Some(signature), DkimResult::TempError, "not verified in time".to_owned());
+    let message = AuthenticatedMessage::parse(header).unwrap_or_default();
+    message.dkim_signatures().iter().take(MAX_SIGNATURES).map(|field| late(&field.header)).collect()
 }
 
 fn facts(output: &DkimOutput<'_>) -> DkimFacts {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -40,10 +40,21 @@ pub(super) struct Shared {
     pub(super) jumps: Jumps,
     /// Something was queued.
     pub(super) queued: Notify,
+    /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
+    pub(super) next_look: AtomicI64,
     /// Set when the gateway stops.
     pub(super) stopping: CancellationToken,
     /// Attempts that run in the background.
     pub(super) running: TaskTracker,
+}
+
+impl Shared {
+    /// Tells the scheduler that something is due at a moment, if it would sleep over it.
+    pub(super) fn due_at(&self, due: Moment) {
+        if due.millis() < self.next_look.load(Ordering::SeqCst) {
+            self.queued.notify_one();
+        }
+    }
 }
 
 impl Courier {
@@ -59,6 +70,7 @@ impl Courier {
             quota: Quota::new(),
             jumps: Jumps::new(&tools.clock),
             queued: Notify::new(),
+            next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),
             running: TaskTracker::new(),
             dns,

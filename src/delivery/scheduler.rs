@@ -44,7 +44,10 @@ const SETTLE_GRACE: Duration = Duration::from_secs(5);
 pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
     let in_flight = Arc::new(AtomicUsize::new(0));
     while !stop.is_cancelled() {
+        // What becomes due while the queue is read must wake us, whenever that is.
+        shared.next_look.store(i64::MAX, Ordering::SeqCst);
         let pause = claim(shared, &in_flight).await;
+        shared.next_look.store(shared.tools.clock.now().after(pause).millis(), Ordering::SeqCst);
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.queued.notified() => {}

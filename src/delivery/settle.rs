@@ -74,7 +74,7 @@ pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) 
     if let Err(error) = shared.tools.store.queue.give_back(ids, due).await {
         tracing::warn!(%error, "leases could not be given back; they lapse by themselves");
     }
-    shared.queued.notify_one();
+    shared.due_at(due);
 }
 
 /// Stores what became of claimed deliveries.
@@ -95,6 +95,9 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         persist(stop, || store.activity.progress(changes.clone())).await;
     }
     persist(stop, || store.queue.settle(settlements.clone())).await;
+    let due =
+        settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
+    due.for_each(|due| shared.due_at(due));
 }
 
 /// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one

@@ -79,7 +79,7 @@ pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed
     let (dsn, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
     match shared.tools.store.queue.accept(dsn, vec![delivery], Vec::new()).await {
         Ok(()) => {
-            shared.queued.notify_one();
+            shared.due_at(at);
             DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") }
         }
         Err(error) => {

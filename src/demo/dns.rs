@@ -229,6 +229,10 @@ mod tests {
         assert_eq!(resolver.txt_lookup("long.example.").await.unwrap().answers().len(), 1);
         assert_eq!(dns.count_of("Inbox.example"), 1);
 
+        dns.null_mx("nomail.example");
+        let null = resolver.mx_lookup("nomail.example.").await.unwrap();
+        assert_eq!(null.answers()[0].data.to_string(), "0 .");
+
         let nothing = resolver.txt_lookup("inbox.example.").await.unwrap_err();
         assert!(nothing.is_no_records_found() && !nothing.is_nx_domain(), "{nothing}");
         assert!(resolver.txt_lookup("unknown.example.").await.unwrap_err().is_nx_domain());

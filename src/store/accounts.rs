@@ -1,9 +1,14 @@
 //! Accounts, tokens, sessions, one-time links, panel settings and the audit log.
 
+pub(super) mod audit;
+
 use serde_json::Value;
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::Result;
+use super::queue::ledger::Entry;
+use super::writer::Writer;
 use crate::mail::Moment;
 use crate::policy::ids::AccountId;
 
@@ -66,7 +71,16 @@ pub enum LinkPurpose {
 
 /// Accounts; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Accounts {}
+pub struct Accounts {
+    writer: Writer<Entry>,
+    readers: SqlitePool,
+}
+
+impl Accounts {
+    pub(super) const fn new(writer: Writer<Entry>, readers: SqlitePool) -> Self {
+        Self { writer, readers }
+    }
+}
 
 #[expect(unused_variables, reason = "the skeleton")]
 impl Accounts {

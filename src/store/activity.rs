@@ -6,7 +6,24 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod feeder;
+mod hours;
+mod ledger;
+mod list;
+mod progress;
+mod refusals;
+mod retention;
+mod row;
+pub(super) mod tally;
+pub(super) mod usage;
+
+use sqlx::SqlitePool;
+use tokio::sync::broadcast;
+
+use self::usage::UsageCache;
 use super::Result;
+use super::writer::{Place, Writer};
+use crate::clock::Clock;
 use crate::mail::{Envelope, Moment};
 use crate::policy::facts::TlsFacts;
 use crate::policy::ids::{AccountId, AliasId, DomainId};
@@ -78,7 +95,7 @@ pub struct DsnNote {
 }
 
 /// One row of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The row's id everywhere.
     pub id: Uuid,
@@ -204,60 +221,49 @@ pub struct Counts {
 
 /// The log; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Activity {}
+pub struct Activity {
+    pub(super) writer: Writer<ledger::Entry>,
+    pub(super) readers: SqlitePool,
+    live: broadcast::Sender<Arc<Row>>,
+    clock: Clock,
+}
+
+/// Rows that a slow listener may lag behind before it misses some.
+const LIVE_ROWS: usize = 1024;
 
 impl Activity {
+    /// Starts the writer of the log.
+    pub(super) async fn start(mut place: Place, readers: SqlitePool, usage: UsageCache, clock: Clock) -> Result<Self> {
+        let (live, _) = broadcast::channel(LIVE_ROWS);
+        let ledger = ledger::Log::open(&mut place, live.clone(), usage).await?;
+        Ok(Self { writer: Writer::start(place, ledger), readers, live, clock })
+    }
+
     /// Writes rows and their counts; returns after the commit. Batched with whatever else waits. Refusals beyond 50 an
     /// hour from one /24 or /64 are counted on one row.
     pub async fn record(&self, rows: Vec<Row>) -> Result<()> {
-        let _ = rows;
-        todo!("store")
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.writer.enter(ledger::Entry::record(rows)).await
     }
 
     /// Changes rows; returns after the commit.
     pub async fn progress(&self, changes: Vec<Progress>) -> Result<()> {
-        let _ = changes;
-        todo!("store")
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.writer.enter(ledger::Entry::Progress(changes)).await
     }
 
-    /// Lists.
-    pub async fn list(&self, query: Query) -> Result<Page> {
-        let _ = query;
-        todo!("store")
-    }
-
-    /// One row by its id.
-    pub async fn get(&self, id: Uuid) -> Result<Row> {
-        let _ = id;
-        todo!("store")
-    }
-
-    /// All rows of a transaction.
-    pub async fn transaction(&self, id: Uuid) -> Result<Vec<Row>> {
-        let _ = id;
-        todo!("store")
-    }
-
-    /// Counts and last mail of these aliases.
-    pub async fn counts(&self, aliases: &[AliasId]) -> Result<Vec<(AliasId, Counts, Option<Moment>)>> {
-        let _ = aliases;
-        todo!("store")
-    }
-
-    /// Feeds the search index; called by upkeep every few seconds. Returns how many rows it took.
-    pub async fn index(&self) -> Result<u64> {
-        todo!("store")
-    }
-
-    /// Drops what is older than `retention`, and the oldest refusals while the log is over `max_bytes`.
-    pub async fn retain(&self, retention: std::time::Duration, max_bytes: u64) -> Result<u64> {
-        let _ = (retention, max_bytes);
-        todo!("store")
+    /// A report came back for a row that was forwarded: it is shown as `bounced` from now on.
+    pub async fn bounced(&self, id: Uuid, at: Moment) -> Result<()> {
+        self.writer.enter(ledger::Entry::Bounce(id, at)).await
     }
 
     /// Hears of every row written or changed.
     #[must_use]
-    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Arc<Row>> {
-        todo!("store")
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Row>> {
+        self.live.subscribe()
     }
 }

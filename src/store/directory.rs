@@ -3,62 +3,149 @@
 //! A change made through [`super::rules`] counts at once: the snapshot is read anew and the cache emptied of what it
 //! touched before the change is announced. A million aliases cost no memory until they are asked for.
 
-use std::sync::Arc;
+mod aliases;
+mod snapshot;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use sqlx::SqlitePool;
+
+use self::aliases::Aliases;
+use self::snapshot::Snapshot;
 use super::Result;
+use super::activity::usage::UsageCache;
+use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
+use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::routing::lookup_keys;
 use crate::policy::rule::{HostedDomain, Rule, SenderLists};
+
+#[cfg(test)]
+pub(super) use self::snapshot::statements;
 
 /// Exact aliases (found or known to be missing) that the cache holds at most.
 pub const MAX_CACHED_ALIASES: u64 = 50_000;
+/// A destination that refused its mailbox is not tried again for new mail so long.
+pub const FAILING_FOR: Duration = Duration::from_secs(600);
+/// Refusing destinations that are remembered at most.
+const MAX_FAILING: u64 = 10_000;
+
+pub(super) const IS_VERIFIED: &str = "select exists (select 1 from destinations where account_id = ?1 \
+    and key in (?2, ?3) and verified_at is not null)";
 
 /// The directory; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Directory {}
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    snapshot: ArcSwap<Snapshot>,
+    aliases: Aliases,
+    failing: Cache<String, ()>,
+    usage: UsageCache,
+    rules: SqlitePool,
+    log: SqlitePool,
+    clock: Clock,
+    /// One reading of the snapshot at a time, so that an older one never replaces a newer.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Directory({} domains)", self.0.snapshot.load().len())
+    }
+}
+
+/// The readers of both files.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    pub(super) rules: SqlitePool,
+    pub(super) log: SqlitePool,
+}
+
+/// What a change of rules touches.
+#[derive(Debug, Clone)]
+pub(super) enum Touched {
+    /// One exact alias, by its key.
+    Address(DomainId, String),
+    /// Domains, patterns, destinations, or many aliases.
+    All,
+}
 
 impl Directory {
+    /// Reads domains and patterns; exact aliases are read when they are asked for.
+    pub(super) async fn open(readers: Readers, usage: UsageCache, clock: Clock) -> Result<Self> {
+        let Readers { rules, log } = readers;
+        let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules).await?);
+        let failing = Cache::builder().max_capacity(MAX_FAILING).time_to_live(FAILING_FOR).build();
+        let reading = tokio::sync::Mutex::new(());
+        let aliases = Aliases::new(rules.clone());
+        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, usage, rules, log, clock, reading })))
+    }
+
     /// The hosted domain of this name.
     #[must_use]
     pub fn domain(&self, name: &Domain) -> Option<Arc<HostedDomain>> {
-        let _ = name;
-        todo!("store")
+        self.0.snapshot.load().get(name).map(|hosted| Arc::clone(&hosted.domain))
     }
 
     /// The rules that may match; `None` when the domain is not hosted.
     pub async fn candidates(&self, recipient: &Mailbox) -> Result<Option<Candidates>> {
-        let _ = recipient;
-        todo!("store")
+        let Some(hosted) = recipient.domain().and_then(|name| self.0.snapshot.load().get(name).cloned()) else {
+            return Ok(None);
+        };
+        let keys = lookup_keys(recipient, hosted.domain.subaddressing);
+        let addresses = self.0.aliases.find(hosted.domain.id, keys).await?;
+        Ok(Some(Candidates {
+            domain: hosted.domain,
+            addresses,
+            patterns: hosted.patterns,
+            catch_all: hosted.catch_all,
+        }))
     }
 
     /// How much mail a rule has had (kept in memory between writes; asked only for rules that count).
     pub async fn usage(&self, rule: &Rule) -> Result<Usage> {
-        let _ = rule;
-        todo!("store")
+        self.0.usage.get(rule.id, self.0.clock.now(), &self.0.log).await
     }
 
     /// Whether this address is a verified destination of the account, or lies in a domain that it trusts.
-    pub async fn is_verified(&self, account: crate::policy::ids::AccountId, address: &Mailbox) -> Result<bool> {
-        let _ = (account, address);
-        todo!("store")
+    pub async fn is_verified(&self, account: AccountId, address: &Mailbox) -> Result<bool> {
+        let ask = sqlx::query_scalar(IS_VERIFIED).bind(account.0).bind(address.key());
+        let found: i64 = ask.bind(format!("@{}", address.host())).fetch_one(&self.0.rules).await?;
+        Ok(found != 0)
     }
 
     /// The instance's blocks.
     #[must_use]
     pub fn instance_senders(&self) -> Arc<SenderLists> {
-        todo!("store")
+        Arc::clone(self.0.snapshot.load().instance_senders())
     }
 
     /// A remembered verdict: this destination refused its mailbox in the last 10 min.
     pub fn remember_failing(&self, destination: &Mailbox) {
-        let _ = destination;
-        todo!("store")
+        self.0.failing.insert(destination.key(), ());
     }
 
     /// Whether it did.
     #[must_use]
     pub fn is_failing(&self, destination: &Mailbox) -> bool {
-        let _ = destination;
-        todo!("store")
+        self.0.failing.contains_key(&destination.key())
+    }
+
+    /// Makes a committed change count.
+    pub(super) async fn refresh(&self, touched: Touched) -> Result<()> {
+        match touched {
+            Touched::Address(domain, key) => self.0.aliases.forget(domain, key),
+            Touched::All => {
+                let _alone = self.0.reading.lock().await;
+                self.0.snapshot.store(Arc::new(Snapshot::read(&self.0.rules).await?));
+                self.0.aliases.forget_all();
+            }
+        }
+        Ok(())
     }
 }

@@ -4,16 +4,36 @@
 
 pub mod accounts;
 pub mod activity;
+mod checkpoints;
+mod columns;
+mod copy;
 pub mod directory;
+pub mod faults;
+mod file;
 pub mod octets;
 pub mod queue;
 pub mod rules;
+mod statement;
+#[cfg(test)]
+mod statements;
+mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+
+use self::activity::usage::UsageCache;
+use self::directory::Readers;
+use self::faults::Faults;
+use self::file::{File, Sync};
+use self::writer::Place;
 use crate::chance::Chance;
 use crate::clock::Clock;
+
+static WAYPOST: Migrator = sqlx::migrate!("migrations/waypost");
+static ACTIVITY: Migrator = sqlx::migrate!("migrations/activity");
 
 /// What goes wrong in storage, as callers tell it apart.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -60,29 +80,60 @@ pub struct Store {
     pub activity: activity::Activity,
     /// Accounts, tokens, sessions, settings, audit.
     pub accounts: accounts::Accounts,
+    readers: Readers,
+    checkpoints: CancellationToken,
 }
 
 impl Store {
     /// Creates what is missing, migrates, checks the pragmas, starts the writers.
     pub async fn open(settings: Settings, clock: Clock, chance: Chance) -> Result<Self> {
-        let _ = (settings, clock, chance);
-        todo!("store")
+        Self::open_failing(settings, (clock, chance), Faults::default()).await
+    }
+
+    /// The same, with faults that tests ask for.
+    pub async fn open_failing(settings: Settings, (clock, chance): (Clock, Chance), faults: Faults) -> Result<Self> {
+        std::fs::create_dir_all(&settings.data_dir)
+            .map_err(|error| StoreError::Unwell(format!("{}: {error}", settings.data_dir.display())))?;
+        let rules = File { path: settings.database, sync: Sync::Full };
+        let log = File { path: settings.data_dir.join("activity.db"), sync: Sync::Normal };
+        let rules_place =
+            Place { connection: rules.open(&WAYPOST).await?, file: rules.clone(), faults: faults.clone() };
+        let log_place = Place { connection: log.open(&ACTIVITY).await?, file: log.clone(), faults };
+        let readers = Readers { rules: rules.readers(), log: log.readers() };
+        let usage = UsageCache::new();
+        let activity = activity::Activity::start(log_place, readers.log.clone(), usage.clone(), clock.clone()).await?;
+        let parts = queue::Parts {
+            readers: readers.rules.clone(),
+            activity: activity.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        };
+        let queue = queue::Queue::start(rules_place, parts).await?;
+        let directory = directory::Directory::open(readers.clone(), usage, clock.clone()).await?;
+        let writer = queue.writer();
+        let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
+        let rules_api = rules::Rules::new(rules::Parts {
+            writer: writer.clone(),
+            readers: readers.clone(),
+            directory: directory.clone(),
+            clock,
+            chance,
+        });
+        rules_api.sweep();
+        rules_api.sweep_imports().await?;
+        let checkpoints = CancellationToken::new();
+        checkpoints::start(rules, writer, checkpoints.clone());
+        checkpoints::start(log, activity.writer.clone(), checkpoints.clone());
+        Ok(Self { directory, rules: rules_api, queue, activity, accounts, readers, checkpoints })
     }
 
     /// Lets the writers finish, checkpoints, closes.
     pub async fn close(&self) {
-        todo!("store")
-    }
-
-    /// Whether both databases can be written now.
-    pub async fn is_writable(&self) -> bool {
-        todo!("store")
-    }
-
-    /// A consistent copy of both databases into `directory` (VACUUM INTO), without queue rows unless `queue`.
-    pub async fn copy_to(&self, directory: &Path, queue: bool) -> Result<()> {
-        let _ = (directory, queue);
-        todo!("store")
+        self.checkpoints.cancel();
+        self.readers.rules.close().await;
+        self.readers.log.close().await;
+        self.queue.writer().close().await;
+        self.activity.writer.close().await;
     }
 }
 

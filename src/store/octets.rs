@@ -1,8 +1,11 @@
 //! The octets of a message: in memory, in an unlinked file under `data_dir/spool`, or in the queue's chunk rows.
 
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use super::StoreError;
 
 /// Octets read at a time from a file or the database.
 pub const CHUNK_OCTETS: usize = 256 * 1024;
@@ -52,10 +55,29 @@ impl Octets {
 
     /// At most [`CHUNK_OCTETS`] from `offset`; empty at the end. A file is read off the async threads.
     pub async fn read(&self, offset: u64) -> super::Result<Bytes> {
-        let _ = offset;
-        if let Self::File(file) = self {
-            let _ = &file.file;
+        match self {
+            Self::Memory(octets) => Ok(slice(octets, offset)),
+            Self::File(file) => {
+                let file = Arc::clone(file);
+                let read = tokio::task::spawn_blocking(move || file.read(offset)).await;
+                read.map_err(std::io::Error::other).flatten().map_err(|e| StoreError::Unwell(format!("spool: {e}")))
+            }
+            Self::Stored(stored) => stored.read(offset).await,
         }
-        todo!("store")
+    }
+}
+
+fn slice(octets: &Bytes, offset: u64) -> Bytes {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(octets.len());
+    octets.slice(from..octets.len().min(from.saturating_add(CHUNK_OCTETS)))
+}
+
+impl SpoolFile {
+    /// Reads at a place of its own, so that many may read at once.
+    fn read(&self, offset: u64) -> std::io::Result<Bytes> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut octets = vec![0; left.min(CHUNK_OCTETS)];
+        self.file.read_exact_at(&mut octets, offset)?;
+        Ok(octets.into())
     }
 }

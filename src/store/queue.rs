@@ -1,14 +1,29 @@
 //! Messages that wait, and their deliveries. Group commit; claims write their lease and next try in one transaction, so a
 //! crash only delays.
 
+mod claims;
+mod delivery;
+mod handling;
+pub(super) mod ledger;
+mod shares;
+pub(super) mod staging;
+mod tokens;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use self::shares::Shares;
 use super::Result;
-use super::activity::Row;
+use super::activity::{Activity, Row};
 use super::octets::Octets;
+use super::writer::{Place, Writer};
+use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::settings::TlsPolicy;
@@ -154,115 +169,63 @@ pub struct Waiting {
 
 /// The queue; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Queue {}
+pub struct Queue {
+    writer: Writer<ledger::Entry>,
+    readers: SqlitePool,
+    activity: Activity,
+    shares: Shares,
+    /// The next message's key; never given out twice.
+    next_message: Arc<AtomicI64>,
+    clock: Clock,
+    chance: Chance,
+}
+
+/// What the queue is made of.
+pub(super) struct Parts {
+    pub(super) readers: SqlitePool,
+    pub(super) activity: Activity,
+    pub(super) clock: Clock,
+    pub(super) chance: Chance,
+}
 
 impl Queue {
+    /// Starts the writer of `waypost.db`, after clearing what a crash left half staged.
+    pub(super) async fn start(mut place: Place, parts: Parts) -> Result<Self> {
+        let next_message = staging::clear(&mut place.connection).await?;
+        let shares = Shares::load(&mut place.connection).await?;
+        let ledger = ledger::QueueLedger::new(shares.clone(), parts.clock.clone(), place.faults.clone());
+        let Parts { readers, activity, clock, chance } = parts;
+        let writer = Writer::start(place, ledger);
+        let next_message = Arc::new(AtomicI64::new(next_message));
+        Ok(Self { writer, readers, activity, shares, next_message, clock, chance })
+    }
+
+    /// The writer, for what else lies in the file.
+    pub(super) fn writer(&self) -> Writer<ledger::Entry> {
+        self.writer.clone()
+    }
+
     /// Keeps a message with its deliveries: one transaction, synced, then returns. Grouped with what else waits.
     /// `rows` are the activity rows of the deliveries, kept beside them so that a crash between the two commits loses
     /// no row (they are recorded again on start where missing).
     pub async fn accept(&self, message: NewMessage, deliveries: Vec<NewDelivery>, rows: Vec<Row>) -> Result<()> {
-        let _ = (message, deliveries, rows);
-        todo!("store")
-    }
-
-    /// Claims up to `limit` deliveries that are due, oldest first, leasing them from `now`. Writing the next try in the
-    /// same transaction is what makes a crash harmless.
-    pub async fn claim(&self, now: Moment, limit: u32) -> Result<Vec<Claim>> {
-        let _ = (now, limit);
-        todo!("store")
-    }
-
-    /// Renews the leases of these activity ids.
-    pub async fn renew(&self, ids: Vec<Uuid>, now: Moment) -> Result<()> {
-        let _ = (ids, now);
-        todo!("store")
-    }
-
-    /// Gives back leases of attempts that were never made (stop, no slot): due at the moment, tries unchanged.
-    pub async fn give_back(&self, ids: Vec<Uuid>, due: Moment) -> Result<()> {
-        let _ = (ids, due);
-        todo!("store")
+        let key = self.next_message.fetch_add(1, Ordering::Relaxed);
+        let octets = self.stage(key, &message.octets).await?;
+        let accepted = ledger::Accepted::new(key, message, octets, (deliveries, &rows));
+        self.writer.enter(ledger::Entry::Accept(Box::new(accepted))).await
     }
 
     /// Ends claims. A `Done` of the last delivery deletes the message.
     pub async fn settle(&self, settlements: Vec<(Uuid, Settlement)>) -> Result<()> {
-        let _ = settlements;
-        todo!("store")
-    }
-
-    /// On start: all earlier leases lapse.
-    pub async fn lapse_all(&self, now: Moment) -> Result<u64> {
-        let _ = now;
-        todo!("store")
-    }
-
-    /// Activity rows of deliveries in the queue that the log lacks (after a crash between the two commits).
-    pub async fn rows_to_restore(&self) -> Result<Vec<Row>> {
-        todo!("store")
-    }
-
-    /// When the next delivery is due.
-    pub async fn next_due(&self) -> Result<Option<Moment>> {
-        todo!("store")
-    }
-
-    /// Lists, oldest first; `cursor` is the last id seen.
-    pub async fn list(&self, account: Option<AccountId>, cursor: Option<Uuid>, limit: u32) -> Result<Vec<Waiting>> {
-        let _ = (account, cursor, limit);
-        todo!("store")
-    }
-
-    /// One waiting or kept delivery with its message, whatever its state.
-    pub async fn get(&self, id: Uuid) -> Result<Claim> {
-        let _ = id;
-        todo!("store")
-    }
-
-    /// Due at once (from due, held or kept).
-    pub async fn retry(&self, id: Uuid, now: Moment) -> Result<()> {
-        let _ = (id, now);
-        todo!("store")
-    }
-
-    /// Held until released.
-    pub async fn hold(&self, id: Uuid) -> Result<()> {
-        let _ = id;
-        todo!("store")
-    }
-
-    /// Taken out of the queue.
-    pub async fn cancel(&self, id: Uuid) -> Result<()> {
-        let _ = id;
-        todo!("store")
-    }
-
-    /// Another destination, due at once.
-    pub async fn redirect(&self, id: Uuid, destination: Mailbox, now: Moment) -> Result<()> {
-        let _ = (id, destination, now);
-        todo!("store")
-    }
-
-    /// Deletes kept deliveries whose time is over, and messages nobody wants. Returns how many deliveries.
-    pub async fn drop_kept(&self, now: Moment) -> Result<u64> {
-        let _ = now;
-        todo!("store")
-    }
-
-    /// Keeps a sender under a token for an SRS address (synced; at most `MAX_TOKENS_PER_DOMAIN` a sender domain).
-    pub async fn store_token(&self, sender: &Mailbox, now: Moment) -> Result<String> {
-        let _ = (sender, now);
-        todo!("store")
-    }
-
-    /// The sender behind a token.
-    pub async fn token_sender(&self, token: &str) -> Result<Option<Mailbox>> {
-        let _ = token;
-        todo!("store")
+        if settlements.is_empty() {
+            return Ok(());
+        }
+        self.writer.enter(ledger::Entry::Settle(settlements)).await
     }
 
     /// Octets kept for a domain, against `queue.max_bytes_per_domain`.
+    #[expect(clippy::unused_async, reason = "a database that several gateways share would be asked")]
     pub async fn bytes_of(&self, domain: DomainId) -> Result<u64> {
-        let _ = domain;
-        todo!("store")
+        Ok(self.shares.of(domain))
     }
 }

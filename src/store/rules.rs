@@ -1,11 +1,24 @@
 //! Rules as people read and change them: domains, aliases, destinations, with their versions. Every change writes the
 //! audit row that it is given in the same transaction, refreshes the directory, and is then announced.
 
+mod alias;
+mod alias_read;
+mod destination;
+mod domain;
+mod import;
+pub(super) mod loaded;
+pub(super) mod words;
+
 use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
-use super::Result;
-use super::accounts::AuditEntry;
+use super::directory::{Directory, Readers, Touched};
+use super::queue::ledger::Entry;
+use super::writer::{Change, Writer};
+use super::{Result, StoreError};
+use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::ids::{AccountId, AliasId, DestinationId, DomainId};
 use crate::policy::rule::{Action, After, Kind, Privacy};
@@ -174,116 +187,73 @@ pub struct ImportLine {
 
 /// Rules; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Rules {}
+pub struct Rules {
+    writer: Writer<Entry>,
+    readers: SqlitePool,
+    /// The log's readers, for how destinations fare.
+    log: SqlitePool,
+    directory: Directory,
+    clock: Clock,
+    chance: Chance,
+}
 
-#[expect(unused_variables, reason = "the skeleton")]
+/// What rules are made of.
+pub(super) struct Parts {
+    pub(super) writer: Writer<Entry>,
+    pub(super) readers: Readers,
+    pub(super) directory: Directory,
+    pub(super) clock: Clock,
+    pub(super) chance: Chance,
+}
+
 impl Rules {
-    /// Adds a domain.
-    pub async fn add_domain(
-        &self,
-        account: AccountId,
-        name: &Domain,
-        verified_at: Option<Moment>,
-        audit: AuditEntry,
-    ) -> Result<DomainRow> {
-        todo!("store")
-    }
-    /// Changes a domain whose version is still `row.version`.
-    pub async fn change_domain(&self, row: &DomainRow, audit: AuditEntry) -> Result<DomainRow> {
-        todo!("store")
-    }
-    /// Removes a domain and its aliases. The log stays.
-    pub async fn remove_domain(&self, key: DomainId, audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-    /// By name.
-    pub async fn domain(&self, name: &Domain) -> Result<DomainRow> {
-        todo!("store")
-    }
-    /// All, by name.
-    pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
-        todo!("store")
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { writer, readers: Readers { rules: readers, log }, directory, clock, chance } = parts;
+        Self { writer, readers, log, directory, clock, chance }
     }
 
-    /// Adds an alias; destinations that do not exist are added unverified.
-    pub async fn add_alias(
-        &self,
-        account: AccountId,
-        domain: DomainId,
-        spec: &AliasSpec,
-        audit: AuditEntry,
-    ) -> Result<AliasRow> {
-        todo!("store")
+    /// Runs a change and makes it count, even if the asker goes away in between.
+    async fn changed<A, T>(&self, needs: A, run: Change<A, T>, touched: fn(&T) -> Touched) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + Sync + 'static,
+    {
+        let rules = self.clone();
+        let done = tokio::spawn(async move {
+            let gave = rules.writer.change(needs, run).await?;
+            rules.directory.refresh(touched(&gave)).await?;
+            Ok(gave)
+        });
+        done.await.map_err(|error| StoreError::Unwell(error.to_string()))?
     }
-    /// Changes an alias whose version is still `row.version`.
-    pub async fn change_alias(&self, row: &AliasRow, audit: AuditEntry) -> Result<AliasRow> {
-        todo!("store")
-    }
-    /// Removes it.
-    pub async fn remove_alias(&self, key: AliasId, audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-    /// By public id.
-    pub async fn alias_by_id(&self, id: Uuid) -> Result<AliasRow> {
-        todo!("store")
-    }
-    /// By domain, kind and pattern (folded for addresses).
-    pub async fn alias(&self, domain: DomainId, kind: Kind, pattern: &str) -> Result<AliasRow> {
-        todo!("store")
-    }
-    /// Newest first.
-    pub async fn aliases(&self, query: ListQuery) -> Result<Listing<AliasRow>> {
-        todo!("store")
-    }
-    /// All or nothing; a million in under a minute, in steps that let other writers through: staged first, made to count
-    /// in one short transaction. Progress is told by the number of lines done.
-    pub async fn import(
-        &self,
-        account: AccountId,
-        lines: Vec<ImportLine>,
-        progress: tokio::sync::watch::Sender<u64>,
-        audit: AuditEntry,
-    ) -> Result<u64> {
-        todo!("store")
-    }
+}
 
-    /// Adds a destination (or `@domain`).
-    pub async fn add_destination(
-        &self,
-        account: AccountId,
-        address: &str,
-        verified_at: Option<Moment>,
-        audit: AuditEntry,
-    ) -> Result<DestinationRow> {
-        todo!("store")
+/// Rows of a page at most.
+pub const MAX_PAGE_ROWS: u32 = 500;
+/// The key before every key.
+const FROM_THE_START: i64 = i64::MIN;
+
+fn page_rows(limit: u32) -> u32 {
+    limit.clamp(1, MAX_PAGE_ROWS)
+}
+
+/// Cuts what was read beyond the page, and gives the last row of the page if there was more.
+fn cut<T>(rows: &mut Vec<T>, limit: u32) -> Option<&T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if rows.len() <= limit {
+        return None;
     }
-    /// Verifies it.
-    pub async fn verify_destination(
-        &self,
-        key: DestinationId,
-        at: Moment,
-        audit: AuditEntry,
-    ) -> Result<DestinationRow> {
-        todo!("store")
-    }
-    /// Makes it the account's default.
-    pub async fn default_destination(&self, key: DestinationId, audit: AuditEntry) -> Result<DestinationRow> {
-        todo!("store")
-    }
-    /// Removes it; `Invalid` while aliases use it.
-    pub async fn remove_destination(&self, key: DestinationId, audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-    /// By public id.
-    pub async fn destination_by_id(&self, id: Uuid) -> Result<DestinationRow> {
-        todo!("store")
-    }
-    /// By address.
-    pub async fn destination(&self, account: AccountId, address: &str) -> Result<DestinationRow> {
-        todo!("store")
-    }
-    /// All, by address.
-    pub async fn destinations(&self, query: ListQuery) -> Result<Listing<DestinationRow>> {
-        todo!("store")
-    }
+    rows.truncate(limit);
+    rows.last()
+}
+
+/// A cursor of a text and a key.
+fn pair_cursor(text: &str, key: i64) -> String {
+    format!("{key}:{text}")
+}
+
+fn cursor_pair(cursor: Option<&str>) -> Result<(String, i64)> {
+    let Some(cursor) = cursor else { return Ok((String::new(), FROM_THE_START)) };
+    let parts = cursor.split_once(':').and_then(|(key, text)| Some((text.to_owned(), key.parse().ok()?)));
+    parts.ok_or_else(|| StoreError::Invalid("the cursor is not one of ours".to_owned()))
 }

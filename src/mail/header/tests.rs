@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn scan(message: &str) -> HeaderFacts {
@@ -119,5 +121,24 @@ fn knows_received_fields_of_ours_among_tricks() {
     ] {
         let facts = scan(&format!("Received: {field}\r\n\r\n"));
         assert_eq!(facts.received_by_us, usize::from(ours), "{field}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_octets_in_any_split_say_the_same(
+        pieces in prop::collection::vec("(From|Subject|Received|Delivered-To|X)? ?:?[ -~\r\n\t\\PC]{0,20}(\r\n){0,2}", 0..12),
+        size in 1..40_usize,
+    ) {
+        let message = pieces.concat();
+        let whole = scan(&message);
+        prop_assert!(whole.octets <= message.len());
+        prop_assert_eq!(scan_in(message.as_bytes(), size), whole);
+    }
+
+    #[test]
+    fn any_author_field_is_read_or_refused(from in prop::collection::vec(any::<u8>(), 0..60)) {
+        let found = author::domains(&from);
+        prop_assert!(found.is_none_or(|domains| !domains.is_empty()));
     }
 }

@@ -1,0 +1,165 @@
+//! Writes the log: rows of a batch by multi-row statements, what they count by one statement for each table.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::hours::Hours;
+use super::progress::{self, Step};
+use super::refusals::Refusals;
+use super::row::{INSERT, Written};
+use super::tally::{ADD, ADD_SELDOM, Tally};
+use super::usage::UsageCache;
+use super::{Progress, Row};
+use crate::mail::Moment;
+use crate::store::Result;
+use crate::store::faults::Faults;
+use crate::store::statement::MAX_ROWS;
+use crate::store::writer::{Ledger, Place, Run};
+
+pub(in crate::store) const LAST_SEQ: &str = "select coalesce(max(seq), 0) from activity";
+
+/// What comes often.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// New rows.
+    Record(Vec<Written>),
+    /// Changes of rows.
+    Progress(Vec<Progress>),
+    /// A report came back for a row.
+    Bounce(Uuid, Moment),
+}
+
+impl Entry {
+    pub(super) fn record(rows: Vec<Row>) -> Self {
+        Self::Record(rows.into_iter().map(Written::new).collect())
+    }
+}
+
+/// The log's ledger.
+#[derive(Debug)]
+pub(super) struct Log {
+    last_seq: i64,
+    refusals: Refusals,
+    hours: Hours,
+    faults: Faults,
+    usage: UsageCache,
+    live: broadcast::Sender<Arc<Row>>,
+    /// Of the open transaction: aliases that it touches, rows that it changed (only where somebody listens).
+    touched: Tally,
+    changed: Vec<Row>,
+}
+
+impl Log {
+    pub(super) async fn open(place: &mut Place, live: broadcast::Sender<Arc<Row>>, usage: UsageCache) -> Result<Self> {
+        let last_seq = sqlx::query_scalar(LAST_SEQ).fetch_one(&mut place.connection).await?;
+        let hours = Hours::load(&mut place.connection).await?;
+        let faults = place.faults.clone();
+        let (refusals, touched) = (Refusals::default(), Tally::default());
+        Ok(Self { last_seq, refusals, hours, faults, usage, live, touched, changed: Vec::new() })
+    }
+
+    async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
+        self.touched = Tally::default();
+        self.changed.clear();
+        self.insert(connection, entries).await?;
+        for steps in progress::rounds(entries) {
+            self.change(connection, &steps).await?;
+        }
+        self.faults.pass()?;
+        self.hours.write(connection).await?;
+        self.count(connection).await
+    }
+
+    /// Writes new rows, but for refusals that are only counted.
+    async fn insert(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
+        let mut rows = Vec::new();
+        for written in entries.iter().filter_map(Entry::rows).flatten() {
+            let seq = self.last_seq + 1;
+            if let Some(shared) = self.refusals.fold(&written.row, seq) {
+                self.touched.share(shared, &written.row);
+            } else {
+                self.last_seq = seq;
+                self.hours.see(written.row.received_at, seq);
+                rows.push((seq, written));
+            }
+            self.touched.add(&written.row);
+        }
+        for rows in rows.chunks(MAX_ROWS) {
+            let insert = sqlx::query(INSERT.of(rows.len()));
+            let insert = rows.iter().fold(insert, |insert, (seq, written)| written.bind(*seq, insert));
+            insert.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn change(&mut self, connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<()> {
+        let seqs = progress::write(connection, steps, &mut self.touched).await?;
+        if self.live.receiver_count() > 0 {
+            self.changed.extend(progress::changed(connection, &seqs).await?);
+        }
+        Ok(())
+    }
+
+    async fn count(&self, connection: &mut SqliteConnection) -> Result<()> {
+        let tally = &self.touched;
+        let add = sqlx::query(ADD).bind(tally.counters()).bind(tally.alias_counts()).bind(tally.alias_hours());
+        add.execute(&mut *connection).await?;
+        if tally.has_seldom() {
+            let add = sqlx::query(ADD_SELDOM).bind(tally.destinations()).bind(tally.shared());
+            add.execute(connection).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn rows(&self) -> Option<&[Written]> {
+        match self {
+            Self::Record(rows) => Some(rows),
+            Self::Progress(_) | Self::Bounce(..) => None,
+        }
+    }
+}
+
+impl Ledger for Log {
+    type Entry = Entry;
+
+    fn octets(entry: &Entry) -> usize {
+        match entry {
+            Entry::Record(rows) => rows.iter().map(Written::octets).sum(),
+            Entry::Progress(changes) => changes.len() * PROGRESS_OCTETS,
+            Entry::Bounce(..) => PROGRESS_OCTETS,
+        }
+    }
+
+    fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Entry]) -> Run<'c, ()> {
+        Box::pin(self.write_entries(connection, entries))
+    }
+
+    fn committed(&mut self, entries: Vec<Entry>) {
+        self.touched.aliases().for_each(|alias| self.usage.forget(alias));
+        if self.live.receiver_count() == 0 {
+            return;
+        }
+        let written = entries.into_iter().filter_map(|entry| match entry {
+            Entry::Record(rows) => Some(rows),
+            Entry::Progress(_) | Entry::Bounce(..) => None,
+        });
+        let recorded = written.flatten().map(|written| written.row);
+        for row in recorded.chain(self.changed.drain(..)) {
+            // Nobody may be left to hear it.
+            let _unheard = self.live.send(Arc::new(row));
+        }
+    }
+
+    fn rolled_back(&mut self) {
+        self.refusals.forget();
+        self.hours.forget();
+    }
+}
+
+/// About what a change of a row writes.
+const PROGRESS_OCTETS: usize = 600;

@@ -1,0 +1,139 @@
+//! A row of the log as columns, there and back.
+//!
+//! What is written once and only read with the row stands in one column as JSON: that is one value to bind and one to
+//! read instead of five.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+
+use super::{Auth, Client, EnvelopePair, Row};
+use crate::mail::Moment;
+use crate::policy::ids::{AccountId, AliasId, DomainId};
+use crate::policy::status::{RuleRef, Status, TraceStep};
+use crate::store::Result;
+use crate::store::columns::{Columns, json, signed};
+use crate::store::statement::{Inserts, Statement, inserts};
+
+/// Inserts rows; the order of [`Written::bind`].
+pub(super) const INSERT: Inserts = inserts!(
+    "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, sender, \
+     recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, next_attempt_at, \
+     bounced_at, count, attempts, dsn)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+);
+
+/// The columns in the order of [`read`].
+macro_rules! columns {
+    () => {
+        "seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, sender, recipient, \
+         destination, subject, message_id, size, reason, sha256_received, sha256_sent, next_attempt_at, bounced_at, \
+         count, attempts, dsn"
+    };
+}
+pub(super) use columns;
+
+#[derive(Serialize, Deserialize)]
+struct Facts<'a> {
+    rule: Cow<'a, Option<RuleRef>>,
+    client: Cow<'a, Client>,
+    auth: Cow<'a, Auth>,
+    envelope: Cow<'a, EnvelopePair>,
+    trace: Cow<'a, [TraceStep]>,
+}
+
+/// A row with its JSON made, which costs the asker's thread rather than the writer's.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(super) row: Row,
+    facts: String,
+    attempts: String,
+}
+
+impl Written {
+    pub(super) fn new(row: Row) -> Self {
+        let facts = json(&Facts {
+            rule: Cow::Borrowed(&row.rule),
+            client: Cow::Borrowed(&row.client),
+            auth: Cow::Borrowed(&row.auth),
+            envelope: Cow::Borrowed(&row.envelope),
+            trace: Cow::Borrowed(&row.trace),
+        });
+        let attempts = if row.attempts.is_empty() { "[]".to_owned() } else { json(&row.attempts) };
+        Self { row, facts, attempts }
+    }
+
+    /// About how many octets it takes.
+    pub(super) const fn octets(&self) -> usize {
+        FIXED_OCTETS + self.facts.len() + self.attempts.len()
+    }
+
+    /// Binds the columns of [`INSERT`].
+    pub(super) fn bind(&self, seq: i64, statement: Statement) -> Statement {
+        let row = &self.row;
+        statement
+            .bind(seq)
+            .bind(self.facts.as_str())
+            .bind(row.id.as_bytes().as_slice())
+            .bind(row.transaction.as_bytes().as_slice())
+            .bind(row.received_at.millis())
+            .bind(row.account.0)
+            .bind(row.domain.map(|d| d.0))
+            .bind(row.alias.map(|a| a.0))
+            .bind(row.status.as_str())
+            .bind(row.sender.as_str())
+            .bind(row.recipient.as_str())
+            .bind(row.destination.as_deref())
+            .bind(row.subject.as_deref())
+            .bind(row.message_id.as_deref())
+            .bind(signed(row.size))
+            .bind(row.reason.as_str())
+            .bind(row.sha256_received.as_ref().map(|h| h.as_slice()))
+            .bind(row.sha256_sent.as_ref().map(|h| h.as_slice()))
+            .bind(row.next_attempt_at.map(Moment::millis))
+            .bind(row.bounced_at.map(Moment::millis))
+            .bind(signed(row.count.max(1)))
+            .bind(self.attempts.as_str())
+            .bind(row.dsn.as_ref().map(json))
+    }
+}
+
+/// Octets of a row's plain columns, roughly.
+const FIXED_OCTETS: usize = 400;
+
+/// Reads a row and its place in the log.
+pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {
+    let mut columns = Columns::of(row);
+    let seq = columns.take()?;
+    let facts: Facts<'static> = columns.json("the facts of a row")?;
+    let row = Row {
+        id: columns.uuid()?,
+        transaction: columns.uuid()?,
+        received_at: columns.moment()?,
+        account: AccountId(columns.take()?),
+        domain: columns.take::<Option<i64>>()?.map(DomainId),
+        alias: columns.take::<Option<i64>>()?.map(AliasId),
+        status: columns.parsed("a status", Status::parse)?,
+        sender: columns.take()?,
+        recipient: columns.take()?,
+        destination: columns.take()?,
+        subject: columns.take()?,
+        message_id: columns.take()?,
+        size: columns.count()?,
+        reason: columns.take()?,
+        rule: facts.rule.into_owned(),
+        client: facts.client.into_owned(),
+        auth: facts.auth.into_owned(),
+        sha256_received: columns.hash()?,
+        sha256_sent: columns.hash()?,
+        next_attempt_at: columns.maybe_moment()?,
+        bounced_at: columns.maybe_moment()?,
+        count: columns.count()?,
+        envelope: facts.envelope.into_owned(),
+        trace: facts.trace.into_owned(),
+        attempts: columns.json("the attempts of a row")?,
+        dsn: columns.maybe_json("the report of a row")?,
+    };
+    Ok((seq, row))
+}

@@ -1,0 +1,264 @@
+//! What a batch of rows adds to the counters, summed in memory and written by one statement for each table.
+//!
+//! A row that changes its status is taken from the old one and added to the new, so that at every instant the counts of
+//! the statuses add up to the messages accepted.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Row;
+use crate::mail::Moment;
+use crate::policy::ids::{AliasId, DomainId};
+use crate::policy::status::Status;
+use crate::store::columns::{json, signed};
+
+pub(super) const HOUR_MILLIS: i64 = 3_600_000;
+const DAY_MILLIS: i64 = 86_400_000;
+/// What a forwarded row counts as once a report came back.
+pub(super) const BOUNCED: &str = "bounced";
+
+/// Adds to all tables at once: counters, counts of aliases, hours of aliases, states of destinations, shared refusals.
+pub(in crate::store) const ADD: &str = concat!(
+    "insert into counters (kind, scope, span, start, status, n) select value ->> 0, value ->> 1, value ->> 2, \
+     value ->> 3, value ->> 4, value ->> 5 from json_each(?1) where true \
+     on conflict (kind, scope, span, start, status) do update set n = n + excluded.n; ",
+    "insert into alias_counts (alias_id, messages, forwarded, refused, dropped, failed, bounced, last_mail_at) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
+     from json_each(?2) where true on conflict (alias_id) do update set messages = messages + excluded.messages, \
+     forwarded = forwarded + excluded.forwarded, refused = refused + excluded.refused, \
+     dropped = dropped + excluded.dropped, failed = failed + excluded.failed, bounced = bounced + excluded.bounced, \
+     last_mail_at = coalesce(max(last_mail_at, excluded.last_mail_at), last_mail_at, excluded.last_mail_at); ",
+    "insert into alias_hours (start, alias_id, messages) select value ->> 0, value ->> 1, value ->> 2 \
+     from json_each(?3) where true on conflict (start, alias_id) do update set messages = messages + excluded.messages"
+);
+
+/// Notes how destinations fare, and counts refusals on the rows that they share.
+pub(in crate::store) const ADD_SELDOM: &str = concat!(
+    "insert into destination_state (address, last_delivered_at, failing_since) select value ->> 0, value ->> 1, \
+     value ->> 2 from json_each(?1) where true on conflict (address) do update set \
+     last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
+     failing_since = case when excluded.last_delivered_at is not null then null \
+     else coalesce(failing_since, excluded.failing_since) end; ",
+    "update activity set count = count + d.n from (select value ->> 0 as seq, value ->> 1 as n from json_each(?2)) as d \
+     where activity.seq = d.seq"
+);
+
+/// Sums of one alias.
+#[derive(Debug, Default)]
+struct AliasSums {
+    messages: i64,
+    forwarded: i64,
+    refused: i64,
+    dropped: i64,
+    failed: i64,
+    bounced: i64,
+    last_mail_at: Option<i64>,
+}
+
+/// What a row is counted by.
+#[derive(Debug, Clone)]
+pub(super) struct Counted<'r> {
+    pub(super) at: Moment,
+    pub(super) domain: Option<DomainId>,
+    pub(super) alias: Option<AliasId>,
+    pub(super) destination: Option<&'r str>,
+    pub(super) count: i64,
+}
+
+impl<'r> Counted<'r> {
+    pub(super) fn of(row: &'r Row) -> Self {
+        Self {
+            at: row.received_at,
+            domain: row.domain,
+            alias: row.alias,
+            destination: row.destination.as_deref(),
+            count: signed(row.count.max(1)),
+        }
+    }
+
+    fn site(&self) -> Option<&'r str> {
+        self.destination.and_then(|address| address.rsplit_once('@')).map(|(_, host)| host)
+    }
+}
+
+/// The sums of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counters: HashMap<(&'static str, String, i64, &'static str), i64>,
+    verdicts: HashMap<(&'static str, i64, i64, String), i64>,
+    aliases: BTreeMap<i64, AliasSums>,
+    alias_hours: BTreeMap<(i64, i64), i64>,
+    messages: HashSet<(Uuid, i64)>,
+    destinations: BTreeMap<String, (Option<i64>, Option<i64>)>,
+    shared: BTreeMap<i64, i64>,
+}
+
+impl Tally {
+    /// Counts a new row.
+    pub(super) fn add(&mut self, row: &Row) {
+        let counted = Counted::of(row);
+        self.count(&counted, shown(row.status, row.bounced_at), 1);
+        self.note_verdicts(row, &counted);
+        if let Some(alias) = row.alias {
+            self.note_message(row, alias);
+        }
+        self.note_destination(row.destination.as_deref(), row.status, row.received_at);
+    }
+
+    /// Counts on a row that refusals share.
+    pub(super) fn share(&mut self, seq: i64, row: &Row) {
+        *self.shared.entry(seq).or_default() += signed(row.count.max(1));
+    }
+
+    /// Moves a row from one status to another.
+    pub(super) fn shift(&mut self, counted: &Counted<'_>, from: &'static str, to: &'static str) {
+        if from != to {
+            self.count(counted, from, -1);
+            self.count(counted, to, 1);
+        }
+    }
+
+    fn count(&mut self, counted: &Counted<'_>, status: &'static str, sign: i64) {
+        let n = sign * counted.count;
+        let hour = hour_of(counted.at);
+        *self.counters.entry(("instance", String::new(), hour, status)).or_default() += n;
+        if let Some(domain) = counted.domain {
+            *self.counters.entry(("domain", domain.0.to_string(), hour, status)).or_default() += n;
+        }
+        if let Some(site) = counted.site() {
+            *self.counters.entry(("site", site.to_ascii_lowercase(), hour, status)).or_default() += n;
+        }
+        if let Some(alias) = counted.alias {
+            let sums = self.aliases.entry(alias.0).or_default();
+            match status {
+                "forwarded" => sums.forwarded += n,
+                "refused" | "refused_temporarily" => sums.refused += n,
+                "dropped" => sums.dropped += n,
+                "failed" | "expired" => sums.failed += n,
+                BOUNCED => sums.bounced += n,
+                _ => {}
+            }
+        }
+    }
+
+    fn note_verdicts(&mut self, row: &Row, counted: &Counted<'_>) {
+        let Some(domain) = counted.domain else { return };
+        let hour = hour_of(counted.at);
+        let mut note = |kind, verdict: Option<&str>| {
+            if let Some(verdict) = verdict {
+                let key = (kind, domain.0, hour, first_word(verdict).to_owned());
+                *self.verdicts.entry(key).or_default() += counted.count;
+            }
+        };
+        note("spf", row.auth.spf.as_deref());
+        let passed = row.auth.dkim.iter().find(|verdict| first_word(verdict) == "pass");
+        note("dkim", passed.or_else(|| row.auth.dkim.first()).map(String::as_str));
+        note("dmarc", row.auth.dmarc.as_deref());
+    }
+
+    /// A message counts once for an alias, to however many destinations it goes, and only if it was accepted.
+    fn note_message(&mut self, row: &Row, alias: AliasId) {
+        if !is_accepted(row.status) || !self.messages.insert((row.transaction, alias.0)) {
+            return;
+        }
+        let sums = self.aliases.entry(alias.0).or_default();
+        sums.messages += 1;
+        sums.last_mail_at = sums.last_mail_at.max(Some(row.received_at.millis()));
+        *self.alias_hours.entry((hour_of(row.received_at), alias.0)).or_default() += 1;
+    }
+
+    /// Notes a delivery or a failure of an inbox.
+    pub(super) fn note_destination(&mut self, destination: Option<&str>, status: Status, at: Moment) {
+        let Some(destination) = destination else { return };
+        let (delivered, failing) = match status {
+            Status::Forwarded => (Some(at.millis()), None),
+            Status::Failed | Status::Expired => (None, Some(at.millis())),
+            _ => return,
+        };
+        let state = self.destinations.entry(destination.to_owned()).or_default();
+        state.0 = state.0.max(delivered);
+        state.1 = state.1.or(failing);
+    }
+
+    /// The aliases that it touches.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = AliasId> {
+        self.aliases.keys().map(|key| AliasId(*key))
+    }
+
+    /// Rows for `counters`.
+    pub(super) fn counters(&self) -> String {
+        let plain = self.counters.iter().filter(|(_, n)| **n != 0).flat_map(|((kind, scope, hour, status), n)| {
+            spans(*hour).map(|(span, start)| (*kind, scope.clone(), span, start, (*status).to_owned(), *n))
+        });
+        let verdicts = self.verdicts.iter().flat_map(|((kind, domain, hour, verdict), n)| {
+            spans(*hour).map(|(span, start)| (*kind, domain.to_string(), span, start, verdict.clone(), *n))
+        });
+        list(plain.chain(verdicts))
+    }
+
+    /// Rows for `alias_counts`.
+    pub(super) fn alias_counts(&self) -> String {
+        list(self.aliases.iter().map(|(alias, s)| {
+            (*alias, s.messages, s.forwarded, s.refused, s.dropped, s.failed, s.bounced, s.last_mail_at)
+        }))
+    }
+
+    /// Rows for `alias_hours`.
+    pub(super) fn alias_hours(&self) -> String {
+        list(self.alias_hours.iter().map(|((hour, alias), n)| (*hour, *alias, *n)))
+    }
+
+    /// Rows for `destination_state`.
+    pub(super) fn destinations(&self) -> String {
+        list(self.destinations.iter().map(|(address, (delivered, failing))| (address, *delivered, *failing)))
+    }
+
+    /// Counts to add to shared rows.
+    pub(super) fn shared(&self) -> String {
+        list(self.shared.iter().map(|(seq, n)| (*seq, *n)))
+    }
+
+    /// Whether there is anything for [`ADD_SELDOM`].
+    pub(super) fn has_seldom(&self) -> bool {
+        !(self.destinations.is_empty() && self.shared.is_empty())
+    }
+}
+
+/// The status that a row is counted and shown under.
+pub(super) const fn shown(status: Status, bounced_at: Option<Moment>) -> &'static str {
+    match (status, bounced_at) {
+        (Status::Forwarded, Some(_)) => BOUNCED,
+        (status, _) => status.as_str(),
+    }
+}
+
+/// Whether the client was told 250 (a drop is a 250 too).
+const fn is_accepted(status: Status) -> bool {
+    !matches!(status, Status::Refused | Status::RefusedTemporarily | Status::Abandoned | Status::Duplicate)
+}
+
+/// The first millisecond of the hour.
+pub(super) const fn hour_of(at: Moment) -> i64 {
+    at.millis() - at.millis().rem_euclid(HOUR_MILLIS)
+}
+
+/// The first milliseconds of the hours that begin after `since`, up to `until`.
+pub(super) fn hours_between(since: Moment, until: Moment) -> Vec<i64> {
+    let hour = usize::try_from(HOUR_MILLIS).unwrap_or(1);
+    (hour_of(since) + HOUR_MILLIS..=hour_of(until)).step_by(hour).collect()
+}
+
+fn spans(hour: i64) -> [(&'static str, i64); 2] {
+    [("hour", hour), ("day", hour - hour.rem_euclid(DAY_MILLIS))]
+}
+
+/// `pass d=example.org s=mail` is counted as `pass`.
+fn first_word(verdict: &str) -> &str {
+    verdict.split([' ', ';', '(']).next().unwrap_or(verdict)
+}
+
+fn list<T: Serialize>(rows: impl Iterator<Item = T>) -> String {
+    json(&rows.collect::<Vec<_>>())
+}

@@ -1,0 +1,100 @@
+//! Exact aliases by a bounded cache over one statement.
+//!
+//! What is missing is remembered too, so that probing for addresses costs no database. A reading that overlapped a
+//! change is used once and not kept: the change raised the generation meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moka::sync::Cache;
+use sqlx::SqlitePool;
+
+use super::MAX_CACHED_ALIASES;
+use crate::policy::ids::DomainId;
+use crate::policy::rule::Rule;
+use crate::store::Result;
+use crate::store::columns::json;
+use crate::store::rules::loaded::{self, Loaded};
+
+pub(in crate::store) const BY_KEYS: &str = concat!(
+    "select a.key, ",
+    loaded::columns!(),
+    " where a.domain_id = ?1 and a.kind = 'address' and a.key in (select value from json_each(?2)) and ",
+    loaded::counts!()
+);
+
+/// Lists and targets that weigh as much as one more entry.
+const ITEMS_PER_WEIGHT: usize = 8;
+
+type Key = (DomainId, String);
+
+pub(super) struct Aliases {
+    cache: Cache<Key, Option<Arc<Rule>>>,
+    generation: AtomicU64,
+    rules: SqlitePool,
+}
+
+impl Aliases {
+    pub(super) fn new(rules: SqlitePool) -> Self {
+        let cache = Cache::builder().max_capacity(MAX_CACHED_ALIASES).weigher(|_, rule| weight(rule)).build();
+        Self { cache, generation: AtomicU64::new(0), rules }
+    }
+
+    /// The rule of the first of these keys that has one.
+    pub(super) async fn find(&self, domain: DomainId, keys: Vec<String>) -> Result<Vec<Arc<Rule>>> {
+        let mut unknown = Vec::new();
+        for key in keys {
+            let key = (domain, key);
+            match self.cache.get(&key) {
+                Some(Some(rule)) if unknown.is_empty() => return Ok(vec![rule]),
+                Some(None) => {}
+                // A rule that is known stands behind one that is not: both are read, so that the order stays right.
+                Some(Some(_)) | None => unknown.push(key.1),
+            }
+        }
+        if unknown.is_empty() { Ok(Vec::new()) } else { self.read(domain, unknown).await }
+    }
+
+    /// Forgets one alias.
+    pub(super) fn forget(&self, domain: DomainId, key: String) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate(&(domain, key));
+    }
+
+    /// Forgets all.
+    pub(super) fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate_all();
+    }
+
+    async fn read(&self, domain: DomainId, keys: Vec<String>) -> Result<Vec<Arc<Rule>>> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        let rows = sqlx::query(BY_KEYS).bind(domain.0).bind(json(&keys)).fetch_all(&self.rules).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (key, loaded) = Loaded::keyed(row)?;
+            found.push((key, Arc::new(loaded.into_rule())));
+        }
+        let mut first = Vec::new();
+        for key in keys {
+            let rule = found.iter().find(|(other, _)| *other == key).map(|(_, rule)| Arc::clone(rule));
+            if first.is_empty() {
+                first.extend(rule.clone());
+            }
+            self.keep(generation, (domain, key), rule);
+        }
+        Ok(first)
+    }
+
+    fn keep(&self, generation: u64, key: Key, rule: Option<Arc<Rule>>) {
+        self.cache.insert(key.clone(), rule);
+        if self.generation.load(Ordering::SeqCst) != generation {
+            self.cache.invalidate(&key);
+        }
+    }
+}
+
+fn weight(rule: &Option<Arc<Rule>>) -> u32 {
+    let items = rule.as_ref().map_or(0, |r| r.targets.len() + r.senders.allow.len() + r.senders.block.len());
+    u32::try_from(1 + items / ITEMS_PER_WEIGHT).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,141 @@
+//! What is read whole: hosted domains, their patterns (compiled once) and catch-alls, the instance's blocks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
+
+use crate::mail::{Domain, Mailbox};
+use crate::policy::facts::Pattern;
+use crate::policy::ids::{AccountId, DestinationId, DomainId};
+use crate::policy::rule::{Destination, HostedDomain, Kind, Rule, SenderLists, SenderPattern};
+use crate::store::Result;
+use crate::store::columns::{Columns, broken};
+use crate::store::rules::loaded::{self, Loaded};
+
+const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.subaddressing, d.keep_tag, d.srs_domain, \
+    d.overrides, (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) \
+        from sender_lists as s where s.level = 'domain' and s.scope_id = d.id), \
+    c.id, c.address, coalesce(c.verified_at, \
+        (select w.verified_at from destinations as w where w.account_id = c.account_id and w.key = c.host)), \
+    c.created_at \
+    from domains as d left join destinations as c on c.id = coalesce(\
+        (select x.id from destinations as x where x.account_id = d.account_id and x.key = lower(d.contact)), \
+        (select min(x.id) from destinations as x where x.account_id = d.account_id \
+            and x.verified_at is not null and x.key not like '@%')) where d.removed_at is null";
+const PATTERNS: &str = concat!(
+    "select ",
+    loaded::columns!(),
+    " where a.kind <> 'address' and ",
+    loaded::counts!(),
+    " order by a.domain_id, a.priority, a.id"
+);
+const INSTANCE: &str = "select json_group_array(json_array(verdict, pattern) order by position) from sender_lists \
+    where level = 'instance' and scope_id = 0";
+
+/// For the test that prepares them.
+#[cfg(test)]
+pub(in crate::store) const fn statements() -> [&'static str; 4] {
+    [DOMAINS, PATTERNS, INSTANCE, super::aliases::BY_KEYS]
+}
+
+/// A hosted domain with what is matched in it.
+#[derive(Debug, Clone)]
+pub(super) struct Hosted {
+    pub(super) domain: Arc<HostedDomain>,
+    pub(super) patterns: Arc<[Pattern]>,
+    pub(super) catch_all: Option<Arc<Rule>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    domains: HashMap<Domain, Hosted>,
+    instance_senders: Arc<SenderLists>,
+}
+
+impl Snapshot {
+    pub(super) async fn read(rules: &SqlitePool) -> Result<Self> {
+        let mut reading = rules.begin().await?;
+        let domains = sqlx::query(DOMAINS).fetch_all(&mut *reading).await?;
+        let patterns = sqlx::query(PATTERNS).fetch_all(&mut *reading).await?;
+        let instance = sqlx::query(INSTANCE).fetch_one(&mut *reading).await?;
+        reading.rollback().await?;
+        let mut matched = matched(&patterns)?;
+        let mut hosted = HashMap::with_capacity(domains.len());
+        for row in &domains {
+            let domain = hosted_domain(row)?;
+            let (patterns, catch_all) = matched.remove(&domain.id).unwrap_or_default();
+            let entry = Hosted { domain: Arc::new(domain), patterns: patterns.into(), catch_all };
+            hosted.insert(entry.domain.name.clone(), entry);
+        }
+        let instance_senders = Arc::new(senders(Columns::of(&instance).json("the instance's blocks")?));
+        Ok(Self { domains: hosted, instance_senders })
+    }
+
+    pub(super) fn get(&self, name: &Domain) -> Option<&Hosted> {
+        self.domains.get(name)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.domains.len()
+    }
+
+    pub(super) const fn instance_senders(&self) -> &Arc<SenderLists> {
+        &self.instance_senders
+    }
+}
+
+type Matched = HashMap<DomainId, (Vec<Pattern>, Option<Arc<Rule>>)>;
+
+/// Patterns and catch-all of each domain, in the order that they are read in.
+fn matched(rows: &[SqliteRow]) -> Result<Matched> {
+    let mut all = Matched::new();
+    for row in rows {
+        let rule = Arc::new(Loaded::read(&mut Columns::of(row))?.into_rule());
+        let (patterns, catch_all) = all.entry(rule.domain).or_default();
+        if rule.kind == Kind::CatchAll {
+            *catch_all = Some(rule);
+            continue;
+        }
+        match Pattern::compile(Arc::clone(&rule)) {
+            Ok(pattern) => patterns.push(pattern),
+            // It was checked when it was written down; a newer release may read patterns more strictly.
+            Err(error) => {
+                tracing::warn!(pattern = %rule.pattern, %error, "a pattern cannot be read and is passed over")
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn hosted_domain(row: &SqliteRow) -> Result<HostedDomain> {
+    let mut columns = Columns::of(row);
+    Ok(HostedDomain {
+        id: DomainId(columns.take()?),
+        uuid: columns.uuid()?,
+        account: AccountId(columns.take()?),
+        name: columns.parsed("a domain", |text| Domain::parse(text).ok())?,
+        subaddressing: columns.flag()?,
+        keep_tag: columns.flag()?,
+        srs_domain: loaded::maybe_domain(columns.take()?)?,
+        overrides: columns.json("the settings of a domain")?,
+        senders: senders(columns.json("the senders of a domain")?),
+        contact: contact(&mut columns)?,
+    })
+}
+
+fn contact(columns: &mut Columns<'_>) -> Result<Option<Destination>> {
+    let (id, address) = (columns.take::<Option<i64>>()?, columns.take::<Option<&str>>()?);
+    let (verified_at, added_at) = (columns.maybe_moment()?, columns.maybe_moment()?);
+    let (Some(id), Some(address), Some(added_at)) = (id, address, added_at) else { return Ok(None) };
+    let address = Mailbox::parse(address).map_err(|_| broken("a destination"))?;
+    Ok(Some(Destination { id: DestinationId(id), address, verified_at, added_at }))
+}
+
+/// Entries with their verdicts, parted.
+pub(in crate::store) fn senders(entries: Vec<(String, String)>) -> SenderLists {
+    let (allow, block): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(verdict, _)| verdict == "allow");
+    let patterns = |entries: Vec<(String, String)>| entries.into_iter().map(|(_, p)| SenderPattern(p)).collect();
+    SenderLists { allow: patterns(allow), block: patterns(block) }
+}

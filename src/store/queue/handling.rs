@@ -1,0 +1,144 @@
+//! The queue as people see it and handle it: list, show, retry, hold, cancel, redirect; and the end of what is kept.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::delivery::{columns, purpose, read_claim};
+use super::ledger::delete;
+use super::{Claim, Queue, Waiting};
+use crate::mail::{Mailbox, Moment};
+use crate::policy::ids::{AccountId, DomainId};
+use crate::store::columns::{Columns, broken};
+use crate::store::{Result, StoreError};
+
+pub(in crate::store) const LIST: &str = "select q.uuid, q.purpose, q.account_id, q.recipient, q.destination, q.state, \
+    m.size, q.tries, m.received_at, q.due_at from deliveries as q join messages as m on m.id = q.message_id \
+    where (?1 is null or q.account_id = ?1) \
+    and q.id > coalesce((select id from deliveries where uuid = ?2), 0) order by q.id limit ?3";
+pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where q.uuid = ?1");
+pub(in crate::store) const RETRY: &str =
+    "update deliveries set state = 'due', due_at = ?2 where uuid = ?1 and state <> 'leased'";
+pub(in crate::store) const HOLD: &str =
+    "update deliveries set state = 'held', due_at = null where uuid = ?1 and state <> 'leased'";
+pub(in crate::store) const REDIRECT: &str = "update deliveries set destination = ?3, state = 'due', due_at = ?2, \
+    tries = 0 where uuid = ?1 and state <> 'leased'";
+pub(in crate::store) const STATE: &str = "select state from deliveries where uuid = ?1";
+pub(in crate::store) const ENDED: &str =
+    "select uuid from deliveries where state = 'kept' and due_at <= ?1 order by due_at limit 500";
+
+/// Deliveries of a page at most.
+pub const MAX_PAGE_ROWS: u32 = 500;
+
+impl Queue {
+    /// Lists, oldest first; `cursor` is the last id seen.
+    pub async fn list(&self, account: Option<AccountId>, cursor: Option<Uuid>, limit: u32) -> Result<Vec<Waiting>> {
+        let ask = sqlx::query(LIST).bind(account.map(|a| a.0)).bind(cursor.map(|id| id.as_bytes().to_vec()));
+        let rows = ask.bind(limit.clamp(1, MAX_PAGE_ROWS)).fetch_all(&self.readers).await?;
+        rows.iter().map(waiting).collect()
+    }
+
+    /// One waiting or kept delivery with its message, whatever its state.
+    pub async fn get(&self, id: Uuid) -> Result<Claim> {
+        let row = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;
+        read_claim(&row, self)
+    }
+
+    /// Due at once (from due, held or kept).
+    pub async fn retry(&self, id: Uuid, now: Moment) -> Result<()> {
+        self.writer.change((id, Some(now), None), |c, needs| Box::pin(set(c, RETRY, needs))).await
+    }
+
+    /// Held until released.
+    pub async fn hold(&self, id: Uuid) -> Result<()> {
+        self.writer.change((id, None, None), |c, needs| Box::pin(set(c, HOLD, needs))).await
+    }
+
+    /// Another destination, due at once.
+    pub async fn redirect(&self, id: Uuid, destination: Mailbox, now: Moment) -> Result<()> {
+        let needs = (id, Some(now), Some(destination));
+        self.writer.change(needs, |c, needs| Box::pin(set(c, REDIRECT, needs))).await
+    }
+
+    /// Taken out of the queue.
+    pub async fn cancel(&self, id: Uuid) -> Result<()> {
+        let freed = self.writer.change(id, |c, id| Box::pin(cancel(c, *id))).await?;
+        self.free(freed);
+        Ok(())
+    }
+
+    /// Deletes kept deliveries whose time is over, and messages nobody wants. Returns how many deliveries.
+    pub async fn drop_kept(&self, now: Moment) -> Result<u64> {
+        let mut dropped = 0;
+        loop {
+            let freed = self.writer.change(now, |c, now| Box::pin(drop_some(c, *now))).await?;
+            if freed.is_empty() {
+                return Ok(dropped);
+            }
+            dropped += freed.len() as u64;
+            self.free(freed);
+        }
+    }
+
+    fn free(&self, freed: Vec<(Option<DomainId>, i64)>) {
+        freed.into_iter().for_each(|(domain, octets)| self.shares.add(domain, -octets));
+    }
+}
+
+/// Id, moment, destination: what the statement needs of them.
+type Needs = (Uuid, Option<Moment>, Option<Mailbox>);
+
+async fn set(connection: &mut SqliteConnection, statement: &'static str, (id, at, to): &Needs) -> Result<()> {
+    let set = sqlx::query(statement).bind(id.as_bytes().as_slice()).bind(at.map(Moment::millis));
+    let set = set.bind(to.as_ref().map(ToString::to_string));
+    if set.execute(&mut *connection).await?.rows_affected() == 0 {
+        Err(why_not(connection, *id).await?)
+    } else {
+        Ok(())
+    }
+}
+
+/// Nothing was changed: it is not there, or an attempt is at it.
+async fn why_not(connection: &mut SqliteConnection, id: Uuid) -> Result<StoreError> {
+    let ask = sqlx::query_scalar::<_, String>(STATE).bind(id.as_bytes().as_slice());
+    Ok(match ask.fetch_optional(connection).await? {
+        Some(_) => StoreError::Invalid("it is being delivered at this moment".to_owned()),
+        None => StoreError::NotFound,
+    })
+}
+
+async fn cancel(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<(Option<DomainId>, i64)>> {
+    let ask = sqlx::query_scalar::<_, String>(STATE).bind(id.as_bytes().as_slice());
+    match ask.fetch_optional(&mut *connection).await?.as_deref() {
+        None => Err(StoreError::NotFound),
+        Some("leased") => Err(StoreError::Invalid("it is being delivered at this moment".to_owned())),
+        Some(_) => delete(connection, &[id]).await,
+    }
+}
+
+async fn drop_some(connection: &mut SqliteConnection, now: Moment) -> Result<Vec<(Option<DomainId>, i64)>> {
+    let ended = sqlx::query(ENDED).bind(now.millis()).fetch_all(&mut *connection).await?;
+    let ids = ended.iter().map(|row| Columns::of(row).uuid()).collect::<Result<Vec<_>>>()?;
+    if ids.is_empty() { Ok(Vec::new()) } else { delete(connection, &ids).await }
+}
+
+fn waiting(row: &SqliteRow) -> Result<Waiting> {
+    let mut columns = Columns::of(row);
+    Ok(Waiting {
+        id: columns.uuid()?,
+        purpose: columns.parsed("a purpose", purpose)?,
+        account: AccountId(columns.take()?),
+        recipient: columns.take()?,
+        destination: columns.take()?,
+        state: state(columns.take()?)?,
+        size: columns.count()?,
+        tries: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
+        received_at: columns.moment()?,
+        due_at: columns.maybe_moment()?,
+    })
+}
+
+fn state(word: &str) -> Result<&'static str> {
+    let words = ["due", "leased", "held", "kept"];
+    words.into_iter().find(|known| *known == word).ok_or_else(|| broken("the state of a delivery"))
+}

@@ -1,0 +1,214 @@
+//! Writes the queue: messages and deliveries of a batch by multi-row statements, settlements by a few.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::delivery::{Beside, INSERT_DELIVERIES, INSERT_MESSAGES, bind_delivery, bind_message, charges};
+use super::shares::Shares;
+use super::{LEASE, NewDelivery, NewMessage, Settlement};
+use crate::clock::Clock;
+use crate::policy::ids::DomainId;
+use crate::store::Result;
+use crate::store::activity::Row;
+use crate::store::columns::{Columns, json};
+use crate::store::faults::Faults;
+use crate::store::statement::MAX_ROWS;
+use crate::store::writer::{Ledger, Run};
+
+pub(in crate::store) const DELETE: &str = "delete from deliveries where uuid in \
+    (select unhex(value) from json_each(?1)) returning message_id, domain_id, charged";
+pub(in crate::store) const SWEEP: &str = concat!(
+    "delete from message_chunks where message_id in (select value from json_each(?1)) \
+     and not exists (select 1 from deliveries where message_id = message_chunks.message_id); ",
+    "delete from messages where id in (select value from json_each(?1)) \
+     and not exists (select 1 from deliveries where message_id = messages.id)"
+);
+pub(in crate::store) const PUT_BACK: &str = "update deliveries set state = d.state, due_at = d.due_at, \
+    tries = tries + 1, node_id = null from (select unhex(value ->> 0) as uuid, value ->> 1 as state, \
+    value ->> 2 as due_at from json_each(?1)) as d where deliveries.uuid = d.uuid";
+
+/// A message on its way into the queue.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    key: i64,
+    message: NewMessage,
+    /// Null where they were staged.
+    octets: Option<Bytes>,
+    deliveries: Vec<NewDelivery>,
+    charges: Vec<i64>,
+    log_rows: Vec<Option<String>>,
+}
+
+impl Accepted {
+    pub(super) fn new(
+        key: i64,
+        message: NewMessage,
+        octets: Option<Bytes>,
+        (deliveries, rows): (Vec<NewDelivery>, &[Row]),
+    ) -> Self {
+        let rows: HashMap<Uuid, &Row> = rows.iter().map(|row| (row.id, row)).collect();
+        let log_rows = deliveries.iter().map(|delivery| rows.get(&delivery.id).map(json)).collect();
+        let charges = charges(&deliveries, message.octets.len());
+        Self { key, message, octets, deliveries, charges, log_rows }
+    }
+
+    fn octets(&self) -> usize {
+        let deliveries = self.deliveries.iter().zip(&self.log_rows);
+        let beside = deliveries.map(|(d, row)| FIXED_OCTETS + d.prefix.len() + row.as_ref().map_or(0, String::len));
+        self.octets.as_ref().map_or(0, Bytes::len) + beside.sum::<usize>()
+    }
+
+    fn beside(&self, number: usize) -> (Option<&str>, i64) {
+        (self.log_rows[number].as_deref(), self.charges[number])
+    }
+}
+
+/// Octets of a delivery's plain columns, roughly.
+const FIXED_OCTETS: usize = 300;
+
+/// What comes often.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// A message with its deliveries.
+    Accept(Box<Accepted>),
+    /// Ends of claims.
+    Settle(Vec<(Uuid, Settlement)>),
+}
+
+/// The queue's ledger.
+#[derive(Debug)]
+pub(super) struct QueueLedger {
+    shares: Shares,
+    clock: Clock,
+    faults: Faults,
+    /// What the open transaction takes off.
+    freed: Vec<(Option<DomainId>, i64)>,
+}
+
+impl QueueLedger {
+    pub(super) const fn new(shares: Shares, clock: Clock, faults: Faults) -> Self {
+        Self { shares, clock, faults, freed: Vec::new() }
+    }
+
+    async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
+        self.freed.clear();
+        let accepted: Vec<&Accepted> = entries.iter().filter_map(Entry::accepted).collect();
+        insert_messages(connection, &accepted).await?;
+        self.faults.pass()?;
+        self.insert_deliveries(connection, &accepted).await?;
+        let settled: Vec<_> = entries.iter().filter_map(Entry::settled).flatten().collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        put_back(connection, &settled).await?;
+        self.faults.pass()?;
+        self.delete_done(connection, &settled).await
+    }
+
+    async fn insert_deliveries(&self, connection: &mut SqliteConnection, accepted: &[&Accepted]) -> Result<()> {
+        let lapses_at = self.clock.now().after(LEASE);
+        let all: Vec<_> = accepted.iter().flat_map(|a| a.deliveries.iter().enumerate().map(move |d| (a, d))).collect();
+        for some in all.chunks(MAX_ROWS) {
+            let insert = sqlx::query(INSERT_DELIVERIES.of(some.len()));
+            let insert = some.iter().fold(insert, |insert, (accepted, (number, delivery))| {
+                let (log_row, charged) = accepted.beside(*number);
+                bind_delivery(insert, delivery, Beside { message: accepted.key, charged, log_row, lapses_at })
+            });
+            insert.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_done(&mut self, connection: &mut SqliteConnection, settled: &[&(Uuid, Settlement)]) -> Result<()> {
+        let done = settled.iter().filter(|(_, end)| *end == Settlement::Done).map(|(id, _)| *id).collect::<Vec<_>>();
+        if !done.is_empty() {
+            self.freed = delete(connection, &done).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn insert_messages(connection: &mut SqliteConnection, accepted: &[&Accepted]) -> Result<()> {
+    for some in accepted.chunks(MAX_ROWS) {
+        let insert = sqlx::query(INSERT_MESSAGES.of(some.len()));
+        let insert = some.iter().fold(insert, |insert, a| bind_message(insert, (a.key, &a.message, a.octets.as_ref())));
+        insert.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Deliveries that stay: due again, or kept for the owner.
+async fn put_back(connection: &mut SqliteConnection, settled: &[&(Uuid, Settlement)]) -> Result<()> {
+    let back = settled.iter().filter_map(|(id, end)| match end {
+        Settlement::Done => None,
+        Settlement::Again(at) => Some((id.simple().to_string(), "due", at.millis())),
+        Settlement::Kept(until) => Some((id.simple().to_string(), "kept", until.millis())),
+    });
+    let back: Vec<_> = back.collect();
+    if !back.is_empty() {
+        sqlx::query(PUT_BACK).bind(json(&back)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Deletes deliveries, and messages with their last one. Gives what they charged their domains.
+pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Vec<(Option<DomainId>, i64)>> {
+    let gone = sqlx::query(DELETE).bind(crate::store::columns::hex_list(ids)).fetch_all(&mut *connection).await?;
+    let (mut messages, mut freed) = (Vec::new(), Vec::new());
+    for row in &gone {
+        let mut columns = Columns::of(row);
+        messages.push(columns.take::<i64>()?);
+        freed.push((columns.take::<Option<i64>>()?.map(DomainId), columns.take()?));
+    }
+    sqlx::query(SWEEP).bind(json(&messages)).execute(connection).await?;
+    Ok(freed)
+}
+
+impl Entry {
+    fn accepted(&self) -> Option<&Accepted> {
+        match self {
+            Self::Accept(accepted) => Some(accepted),
+            Self::Settle(_) => None,
+        }
+    }
+
+    fn settled(&self) -> Option<&[(Uuid, Settlement)]> {
+        match self {
+            Self::Settle(settled) => Some(settled),
+            Self::Accept(_) => None,
+        }
+    }
+}
+
+impl Ledger for QueueLedger {
+    type Entry = Entry;
+
+    fn octets(entry: &Entry) -> usize {
+        match entry {
+            Entry::Accept(accepted) => accepted.octets(),
+            Entry::Settle(settled) => settled.len() * FIXED_OCTETS,
+        }
+    }
+
+    fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Entry]) -> Run<'c, ()> {
+        Box::pin(self.write_entries(connection, entries))
+    }
+
+    fn committed(&mut self, entries: Vec<Entry>) {
+        for accepted in entries.iter().filter_map(Entry::accepted) {
+            for (delivery, charge) in accepted.deliveries.iter().zip(&accepted.charges) {
+                self.shares.add(delivery.domain, *charge);
+            }
+        }
+        for (domain, octets) in self.freed.drain(..) {
+            self.shares.add(domain, -octets);
+        }
+    }
+
+    fn rolled_back(&mut self) {
+        self.freed.clear();
+    }
+}

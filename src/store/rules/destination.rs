@@ -1,0 +1,234 @@
+//! Destinations: real inboxes, and domains that are trusted whole (`@domain`).
+
+use std::collections::HashMap;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::{DestinationRow, ListQuery, Listing, Rules};
+use crate::mail::{Domain, Mailbox, Moment};
+use crate::policy::ids::{AccountId, DestinationId};
+use crate::store::accounts::{AuditEntry, audit};
+use crate::store::columns::{Columns, json};
+use crate::store::directory::Touched;
+use crate::store::{Result, StoreError};
+
+pub(in crate::store) const ADD_MISSING: &str = "insert into destinations \
+    (uuid, account_id, address, key, host, created_at, updated_at) \
+    select unhex(value ->> 0), ?1, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?3) where true \
+    on conflict (account_id, key) do nothing";
+pub(in crate::store) const INSERT: &str = "insert into destinations \
+    (uuid, account_id, address, key, host, verified_at, created_at, updated_at) \
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) returning id";
+pub(in crate::store) const VERIFY: &str =
+    "update destinations set verified_at = ?2, updated_at = ?2, version = version + 1 where id = ?1";
+pub(in crate::store) const UNSET_DEFAULT: &str = "update destinations set is_default = 0, version = version + 1 \
+    where is_default = 1 and account_id = (select account_id from destinations where id = ?1)";
+pub(in crate::store) const SET_DEFAULT: &str =
+    "update destinations set is_default = 1, version = version + 1 where id = ?1";
+pub(in crate::store) const USED_BY: &str = "select a.pattern || '@' || d.name from alias_destinations as t \
+    join aliases as a on a.id = t.alias_id join domains as d on d.id = a.domain_id \
+    where t.destination_id = ?1 and d.removed_at is null limit 6";
+pub(in crate::store) const UNAIM: &str = "delete from alias_destinations where destination_id = ?1";
+pub(in crate::store) const REMOVE: &str = "delete from destinations where id = ?1";
+
+macro_rules! columns {
+    () => {
+        "select id, uuid, version, account_id, address, verified_at, is_default, created_at, key from destinations"
+    };
+}
+pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where id = ?1");
+pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where uuid = ?1");
+pub(in crate::store) const BY_ADDRESS: &str = concat!(columns!(), " where account_id = ?1 and key = ?2");
+pub(in crate::store) const ALL: &str = concat!(
+    columns!(),
+    " where (?1 is null or account_id = ?1) and (?2 is null or instr(key, ?2) > 0) and (key, id) > (?3, ?4) \
+     order by key, id limit ?5"
+);
+pub(in crate::store) const STATES: &str = "select address, last_delivered_at, failing_since from destination_state \
+    where address in (select value from json_each(?1))";
+
+/// Aliases that are named where a destination is still in use.
+const NAMED_USERS: usize = 5;
+
+/// How an address is compared, and the trusted domain that would cover it.
+pub(super) fn key_and_host(mailbox: &Mailbox) -> (String, String) {
+    (mailbox.key(), format!("@{}", mailbox.host()))
+}
+
+/// An address, or `@domain`: as shown, its key, its host.
+fn read_address(text: &str) -> Result<(String, String, String)> {
+    let invalid = |error: &dyn std::fmt::Display| StoreError::Invalid(format!("{text}: {error}"));
+    if let Some(domain) = text.strip_prefix('@') {
+        let trusted = format!("@{}", Domain::parse(domain).map_err(|error| invalid(&error))?);
+        return Ok((trusted.clone(), trusted.clone(), trusted));
+    }
+    let mailbox = Mailbox::parse(text).map_err(|error| invalid(&error))?;
+    let (key, host) = key_and_host(&mailbox);
+    Ok((mailbox.to_string(), key, host))
+}
+
+struct Draft {
+    id: Uuid,
+    account: AccountId,
+    /// As shown, its key, its host.
+    address: (String, String, String),
+    verified_at: Option<Moment>,
+    now: Moment,
+    audit: AuditEntry,
+}
+
+impl Rules {
+    /// Adds a destination (or `@domain`).
+    pub async fn add_destination(
+        &self,
+        account: AccountId,
+        address: &str,
+        verified_at: Option<Moment>,
+        audit: AuditEntry,
+    ) -> Result<DestinationRow> {
+        let now = self.clock.now();
+        let draft =
+            Draft { id: self.chance.id(now), account, address: read_address(address)?, verified_at, now, audit };
+        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), |_| Touched::All).await
+    }
+
+    /// Verifies it.
+    pub async fn verify_destination(
+        &self,
+        key: DestinationId,
+        at: Moment,
+        audit: AuditEntry,
+    ) -> Result<DestinationRow> {
+        let verified = self.changed((key, at, audit), |c, n| Box::pin(verify(c, n)), |_| Touched::All).await?;
+        self.with_state(verified).await
+    }
+
+    /// Makes it the account's default.
+    pub async fn default_destination(&self, key: DestinationId, audit: AuditEntry) -> Result<DestinationRow> {
+        let chosen = self.changed((key, audit), |c, n| Box::pin(make_default(c, n)), |_| Touched::All).await?;
+        self.with_state(chosen).await
+    }
+
+    /// Removes it; `Invalid` while aliases use it.
+    pub async fn remove_destination(&self, key: DestinationId, audit: AuditEntry) -> Result<()> {
+        self.changed((key, audit), |c, n| Box::pin(remove(c, n)), |()| Touched::All).await
+    }
+
+    /// By public id.
+    pub async fn destination_by_id(&self, id: Uuid) -> Result<DestinationRow> {
+        let row = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;
+        self.with_state(read(&row)?.0).await
+    }
+
+    /// By address.
+    pub async fn destination(&self, account: AccountId, address: &str) -> Result<DestinationRow> {
+        let (_, key, _) = read_address(address)?;
+        let row = sqlx::query(BY_ADDRESS).bind(account.0).bind(key).fetch_one(&self.readers).await?;
+        self.with_state(read(&row)?.0).await
+    }
+
+    /// All, by address.
+    pub async fn destinations(&self, query: ListQuery) -> Result<Listing<DestinationRow>> {
+        let limit = super::page_rows(query.limit);
+        let (key, id) = super::cursor_pair(query.cursor.as_deref())?;
+        let ask = sqlx::query(ALL).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
+        let rows = ask.bind(key).bind(id).bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
+        let mut read = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let next_cursor = super::cut(&mut read, limit).map(|(row, key)| super::pair_cursor(key, row.key.0));
+        let items = self.with_states(read.into_iter().map(|(row, _)| row).collect()).await?;
+        Ok(Listing { items, next_cursor })
+    }
+
+    async fn with_state(&self, row: DestinationRow) -> Result<DestinationRow> {
+        let rows = self.with_states(vec![row]).await?;
+        rows.into_iter().next().ok_or(StoreError::NotFound)
+    }
+
+    /// Adds how they fare, which the log knows.
+    async fn with_states(&self, mut rows: Vec<DestinationRow>) -> Result<Vec<DestinationRow>> {
+        let addresses: Vec<&str> = rows.iter().map(|row| row.address.as_str()).collect();
+        let found = sqlx::query(STATES).bind(json(&addresses)).fetch_all(&self.log).await?;
+        let mut states = HashMap::new();
+        for row in &found {
+            let mut columns = Columns::of(row);
+            let address: String = columns.take()?;
+            states.insert(address, (columns.maybe_moment()?, columns.maybe_moment()?));
+        }
+        for row in &mut rows {
+            (row.last_delivered_at, row.failing_since) = states.remove(&row.address).unwrap_or_default();
+        }
+        Ok(rows)
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DestinationRow> {
+    let (address, key, host) = &draft.address;
+    let insert = sqlx::query(INSERT).bind(draft.id.as_bytes().as_slice()).bind(draft.account.0);
+    let insert = insert.bind(address.as_str()).bind(key.as_str()).bind(host.as_str());
+    let insert = insert.bind(draft.verified_at.map(Moment::millis)).bind(draft.now.millis());
+    let added = insert.fetch_one(&mut *connection).await.map_err(|error| match StoreError::from(error) {
+        StoreError::Exists(_) => StoreError::Exists(address.clone()),
+        other => other,
+    })?;
+    audit::write(connection, &draft.audit).await?;
+    by_key(connection, Columns::of(&added).take()?).await
+}
+
+async fn verify(
+    connection: &mut SqliteConnection,
+    (key, at, entry): &(DestinationId, Moment, AuditEntry),
+) -> Result<DestinationRow> {
+    sqlx::query(VERIFY).bind(key.0).bind(at.millis()).execute(&mut *connection).await?;
+    audit::write(connection, entry).await?;
+    by_key(connection, key.0).await
+}
+
+async fn make_default(
+    connection: &mut SqliteConnection,
+    (key, entry): &(DestinationId, AuditEntry),
+) -> Result<DestinationRow> {
+    sqlx::query(UNSET_DEFAULT).bind(key.0).execute(&mut *connection).await?;
+    sqlx::query(SET_DEFAULT).bind(key.0).execute(&mut *connection).await?;
+    audit::write(connection, entry).await?;
+    by_key(connection, key.0).await
+}
+
+async fn remove(connection: &mut SqliteConnection, (key, entry): &(DestinationId, AuditEntry)) -> Result<()> {
+    let users: Vec<String> = sqlx::query_scalar(USED_BY).bind(key.0).fetch_all(&mut *connection).await?;
+    if !users.is_empty() {
+        let more = if users.len() > NAMED_USERS { " and others" } else { "" };
+        let named = users.iter().take(NAMED_USERS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(StoreError::Invalid(format!("it is still used by {named}{more}")));
+    }
+    // What is left of removed domains must not hold it.
+    sqlx::query(UNAIM).bind(key.0).execute(&mut *connection).await?;
+    if sqlx::query(REMOVE).bind(key.0).execute(&mut *connection).await?.rows_affected() == 0 {
+        return Err(StoreError::NotFound);
+    }
+    audit::write(connection, entry).await
+}
+
+async fn by_key(connection: &mut SqliteConnection, key: i64) -> Result<DestinationRow> {
+    let row = sqlx::query(BY_KEY).bind(key).fetch_one(connection).await?;
+    Ok(read(&row)?.0)
+}
+
+/// A row without its state, and its key.
+fn read(row: &SqliteRow) -> Result<(DestinationRow, String)> {
+    let mut columns = Columns::of(row);
+    let row = DestinationRow {
+        key: DestinationId(columns.take()?),
+        id: columns.uuid()?,
+        version: columns.take()?,
+        account: AccountId(columns.take()?),
+        address: columns.take()?,
+        verified_at: columns.maybe_moment()?,
+        default: columns.flag()?,
+        created_at: columns.moment()?,
+        last_delivered_at: None,
+        failing_since: None,
+    };
+    Ok((row, columns.take()?))
+}

@@ -1,0 +1,206 @@
+//! Hosted domains: added, changed, removed.
+//!
+//! A removed domain is gone at once; its aliases, which may be a million, are deleted in steps that let others write in
+//! between, and after a crash at the next start.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::alias::LIST;
+use super::loaded::maybe_domain;
+use super::{DomainRow, ListQuery, Listing, Rules};
+use crate::mail::{Domain, Moment};
+use crate::policy::ids::{AccountId, DomainId};
+use crate::store::accounts::{AuditEntry, audit};
+use crate::store::columns::{Columns, json};
+use crate::store::directory::Touched;
+use crate::store::queue::ledger::Entry;
+use crate::store::writer::Writer;
+use crate::store::{Result, StoreError};
+
+pub(in crate::store) const INSERT: &str = "insert into domains \
+    (uuid, account_id, name, verified_at, created_at, updated_at) values (?1, ?2, ?3, ?4, ?5, ?5) returning id";
+pub(in crate::store) const UPDATE: &str = "update domains set verified_at = ?3, subaddressing = ?4, keep_tag = ?5, \
+    srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, version = version + 1 \
+    where id = ?1 and version = ?2 and removed_at is null";
+pub(in crate::store) const EXISTS: &str = "select exists (select 1 from domains where id = ?1 and removed_at is null)";
+pub(in crate::store) const CLEAR: &str = "delete from sender_lists where level = 'domain' and scope_id = ?1";
+pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, name = 'removed ' || id \
+    where id = ?1 and removed_at is null";
+pub(in crate::store) const REMOVED: &str = "select id from domains where removed_at is not null limit 1";
+pub(in crate::store) const SOME_ALIASES: &str = "select id from aliases where domain_id = ?1 limit 1000";
+pub(in crate::store) const SWEEP: &str = "delete from sender_lists where level = 'alias' \
+    and scope_id in (select value from json_each(?1)); \
+    delete from aliases where id in (select value from json_each(?1))";
+pub(in crate::store) const FORGET: &str = "delete from domains where id = ?1 and removed_at is not null";
+
+macro_rules! columns {
+    () => {
+        "select d.id, d.uuid, d.version, d.account_id, d.name, d.verified_at, d.subaddressing, d.keep_tag, \
+         d.srs_domain, d.contact, d.dns, d.overrides, \
+         (select json_group_array(s.pattern order by s.position) from sender_lists as s \
+             where s.level = 'domain' and s.scope_id = d.id and s.verdict = 'allow'), \
+         (select json_group_array(s.pattern order by s.position) from sender_lists as s \
+             where s.level = 'domain' and s.scope_id = d.id and s.verdict = 'block'), \
+         d.created_at from domains as d"
+    };
+}
+pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where d.id = ?1");
+pub(in crate::store) const BY_NAME: &str = concat!(columns!(), " where d.name = ?1 and d.removed_at is null");
+pub(in crate::store) const ALL: &str = concat!(
+    columns!(),
+    " where d.removed_at is null and (?1 is null or d.account_id = ?1) and (?2 is null or instr(d.name, ?2) > 0) \
+     and d.name > ?3 order by d.name limit ?4"
+);
+
+struct Draft {
+    id: Uuid,
+    account: AccountId,
+    name: Domain,
+    verified_at: Option<Moment>,
+    now: Moment,
+    audit: AuditEntry,
+}
+
+impl Rules {
+    /// Adds a domain.
+    pub async fn add_domain(
+        &self,
+        account: AccountId,
+        name: &Domain,
+        verified_at: Option<Moment>,
+        audit: AuditEntry,
+    ) -> Result<DomainRow> {
+        let now = self.clock.now();
+        let draft = Draft { id: self.chance.id(now), account, name: name.clone(), verified_at, now, audit };
+        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), |_| Touched::All).await
+    }
+
+    /// Changes a domain whose version is still `row.version`.
+    pub async fn change_domain(&self, row: &DomainRow, audit: AuditEntry) -> Result<DomainRow> {
+        let needs = (row.clone(), self.clock.now(), audit);
+        self.changed(needs, |c, needs| Box::pin(update(c, needs)), |_| Touched::All).await
+    }
+
+    /// Removes a domain and its aliases. The log stays.
+    pub async fn remove_domain(&self, key: DomainId, audit: AuditEntry) -> Result<()> {
+        let needs = (key, self.clock.now(), audit);
+        self.changed(needs, |c, needs| Box::pin(remove(c, needs)), |()| Touched::All).await?;
+        tokio::spawn(sweep(self.writer.clone()));
+        Ok(())
+    }
+
+    /// By name.
+    pub async fn domain(&self, name: &Domain) -> Result<DomainRow> {
+        read(&sqlx::query(BY_NAME).bind(name.as_str()).fetch_one(&self.readers).await?)
+    }
+
+    /// All, by name.
+    pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
+        let limit = super::page_rows(query.limit);
+        let ask = sqlx::query(ALL).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
+        let ask = ask.bind(query.cursor.unwrap_or_default()).bind(i64::from(limit) + 1);
+        let rows = ask.fetch_all(&self.readers).await?;
+        let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let next_cursor = super::cut(&mut items, limit).map(|row| row.name.as_str().to_owned());
+        Ok(Listing { items, next_cursor })
+    }
+
+    /// Goes on with what a crash interrupted.
+    pub(in crate::store) fn sweep(&self) {
+        tokio::spawn(sweep(self.writer.clone()));
+    }
+}
+
+/// Deletes what removed domains have left, in steps.
+async fn sweep(writer: Writer<Entry>) {
+    loop {
+        match writer.change((), |c, ()| Box::pin(sweep_some(c))).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(%error, "the aliases of a removed domain are not all deleted yet"),
+        }
+    }
+}
+
+/// One step; whether there is more to do.
+async fn sweep_some(connection: &mut SqliteConnection) -> Result<bool> {
+    let Some(domain) = sqlx::query_scalar::<_, i64>(REMOVED).fetch_optional(&mut *connection).await? else {
+        return Ok(false);
+    };
+    let aliases: Vec<i64> = sqlx::query_scalar(SOME_ALIASES).bind(domain).fetch_all(&mut *connection).await?;
+    if aliases.is_empty() {
+        sqlx::query(CLEAR).bind(domain).execute(&mut *connection).await?;
+        sqlx::query(FORGET).bind(domain).execute(connection).await?;
+    } else {
+        sqlx::query(SWEEP).bind(json(&aliases)).execute(connection).await?;
+    }
+    Ok(true)
+}
+
+async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DomainRow> {
+    let insert = sqlx::query(INSERT).bind(draft.id.as_bytes().as_slice()).bind(draft.account.0);
+    let insert = insert.bind(draft.name.as_str()).bind(draft.verified_at.map(Moment::millis));
+    let added = insert.bind(draft.now.millis()).fetch_one(&mut *connection).await;
+    let added = added.map_err(|error| match StoreError::from(error) {
+        StoreError::Exists(_) => StoreError::Exists(draft.name.to_string()),
+        other => other,
+    })?;
+    audit::write(connection, &draft.audit).await?;
+    by_key(connection, DomainId(Columns::of(&added).take()?)).await
+}
+
+async fn update(
+    connection: &mut SqliteConnection,
+    (row, now, entry): &(DomainRow, Moment, AuditEntry),
+) -> Result<DomainRow> {
+    let update = sqlx::query(UPDATE).bind(row.key.0).bind(row.version).bind(row.verified_at.map(Moment::millis));
+    let update = update.bind(i64::from(row.subaddressing)).bind(i64::from(row.keep_tag));
+    let update = update.bind(row.srs_domain.as_ref().map(Domain::as_str)).bind(row.contact.as_deref());
+    let update = update.bind(row.dns.as_str()).bind(json(&row.overrides)).bind(now.millis());
+    if update.execute(&mut *connection).await?.rows_affected() == 0 {
+        let exists: i64 = sqlx::query_scalar(EXISTS).bind(row.key.0).fetch_one(connection).await?;
+        return Err(if exists == 0 { StoreError::NotFound } else { StoreError::Changed });
+    }
+    sqlx::query(CLEAR).bind(row.key.0).execute(&mut *connection).await?;
+    for (verdict, patterns) in [("allow", &row.allow), ("block", &row.block)] {
+        let list = sqlx::query(LIST).bind("domain").bind(row.key.0).bind(verdict).bind(json(patterns));
+        list.execute(&mut *connection).await?;
+    }
+    audit::write(connection, entry).await?;
+    by_key(connection, row.key).await
+}
+
+async fn remove(connection: &mut SqliteConnection, (key, now, entry): &(DomainId, Moment, AuditEntry)) -> Result<()> {
+    let removed = sqlx::query(REMOVE).bind(key.0).bind(now.millis()).execute(&mut *connection).await?;
+    if removed.rows_affected() == 0 {
+        return Err(StoreError::NotFound);
+    }
+    audit::write(connection, entry).await
+}
+
+async fn by_key(connection: &mut SqliteConnection, key: DomainId) -> Result<DomainRow> {
+    read(&sqlx::query(BY_KEY).bind(key.0).fetch_one(connection).await?)
+}
+
+fn read(row: &SqliteRow) -> Result<DomainRow> {
+    let mut columns = Columns::of(row);
+    Ok(DomainRow {
+        key: DomainId(columns.take()?),
+        id: columns.uuid()?,
+        version: columns.take()?,
+        account: AccountId(columns.take()?),
+        name: columns.parsed("a domain", |text| Domain::parse(text).ok())?,
+        verified_at: columns.maybe_moment()?,
+        subaddressing: columns.flag()?,
+        keep_tag: columns.flag()?,
+        srs_domain: maybe_domain(columns.take()?)?,
+        contact: columns.take()?,
+        dns: columns.take()?,
+        overrides: columns.json("the settings of a domain")?,
+        allow: columns.json("a sender list")?,
+        block: columns.json("a sender list")?,
+        created_at: columns.moment()?,
+    })
+}

@@ -1,0 +1,64 @@
+//! Constant statements over many rows.
+//!
+//! A statement over `N` rows of values serves any number up to `N`: what is not bound is null, and rows whose first
+//! column is null are passed over. So a handful of prepared statements carries batches of every size, and nothing is
+//! ever put together at run time.
+
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+
+/// A statement that takes its values.
+pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+/// Rows that the largest of the three statements takes.
+pub(super) const MAX_ROWS: usize = 32;
+
+/// The same insert for one row, for up to 8, and for up to [`MAX_ROWS`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inserts {
+    pub(super) one: &'static str,
+    pub(super) eight: &'static str,
+    pub(super) many: &'static str,
+}
+
+impl Inserts {
+    /// The smallest statement that takes so many rows.
+    pub(super) const fn of(&self, rows: usize) -> &'static str {
+        match rows {
+            0 | 1 => self.one,
+            2..=8 => self.eight,
+            _ => self.many,
+        }
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const fn all(&self) -> [&'static str; 3] {
+        [self.one, self.eight, self.many]
+    }
+}
+
+/// `inserts!("insert into t (a, b)", "(?, ?)")`.
+macro_rules! inserts {
+    ($into:literal, $row:literal) => {
+        $crate::store::statement::Inserts {
+            one: concat!($into, " values ", $row),
+            eight: $crate::store::statement::inserts!(@ $into, $crate::store::statement::inserts!(@8 $row)),
+            many: $crate::store::statement::inserts!(@ $into, $crate::store::statement::inserts!(@32 $row)),
+        }
+    };
+    (@ $into:literal, $rows:expr) => {
+        concat!($into, " select * from (values ", $rows, ") where column1 is not null")
+    };
+    (@8 $row:literal) => {
+        concat!($row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row)
+    };
+    (@32 $row:literal) => {
+        concat!(
+            $crate::store::statement::inserts!(@8 $row), ",", $crate::store::statement::inserts!(@8 $row), ",",
+            $crate::store::statement::inserts!(@8 $row), ",", $crate::store::statement::inserts!(@8 $row)
+        )
+    };
+}
+pub(super) use inserts;

@@ -1,0 +1,1 @@
+//! Every statement is prepared against empty, migrated databases.

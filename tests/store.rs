@@ -1,0 +1,11 @@
+//! Storage over real files: what is written is there after the call, after a restart, and after a fault at any step.
+
+#[path = "store/world.rs"]
+mod world;
+
+#[path = "store/directory.rs"]
+mod directory;
+#[path = "store/log.rs"]
+mod log;
+#[path = "store/queue.rs"]
+mod queue;

@@ -1,0 +1,99 @@
+//! The directory: what RCPT reads counts at once, and misses cost nothing.
+
+use waypost::policy::ids::OWNER;
+use waypost::policy::rule::{Kind, Target};
+use waypost::store::StoreError;
+
+use crate::world::{World, domain, mailbox, spec};
+
+#[tokio::test]
+async fn an_alias_counts_as_soon_as_it_is_added_and_no_longer_once_removed() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let directory = &world.store.directory;
+    let shop = mailbox("Shop@my.example");
+    assert!(directory.candidates(&mailbox("a@other.example")).await.unwrap().is_none());
+    assert!(directory.candidates(&shop).await.unwrap().unwrap().addresses.is_empty());
+
+    let added = world.alias(&my, "shop", &["me@inbox.example"]).await;
+    let found = directory.candidates(&shop).await.unwrap().unwrap();
+    assert_eq!(found.addresses[0].uuid, added.id);
+
+    world.store.rules.remove_alias(added.key, world.audit("alias.delete")).await.unwrap();
+    assert!(directory.candidates(&shop).await.unwrap().unwrap().addresses.is_empty());
+}
+
+#[tokio::test]
+async fn a_destination_is_verified_by_itself_or_by_its_trusted_domain() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    world.alias(&my, "shop", &["me@inbox.example"]).await;
+    let verified = async || {
+        let found = world.store.directory.candidates(&mailbox("shop@my.example")).await.unwrap().unwrap();
+        let Target::Fixed(destination) = &found.addresses[0].targets[0] else { panic!("not a destination") };
+        destination.verified_at
+    };
+    assert_eq!(verified().await, None);
+    let now = world.clock.now();
+    let audit = world.audit("destination.create");
+    world.store.rules.add_destination(OWNER, "@inbox.example", Some(now), audit).await.unwrap();
+    assert_eq!(verified().await, Some(now));
+    assert!(world.store.directory.is_verified(OWNER, &mailbox("you@inbox.example")).await.unwrap());
+    assert!(!world.store.directory.is_verified(OWNER, &mailbox("you@else.example")).await.unwrap());
+}
+
+#[tokio::test]
+async fn patterns_come_by_priority_and_the_catch_all_stands_apart() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let mut late = spec(Kind::Glob, "shop-*", &["me@inbox.example"]);
+    late.priority = 5;
+    world.add(&my, &late).await;
+    world.add(&my, &spec(Kind::Regex, "^n([0-9]+)$", &["$1@inbox.example"])).await;
+    world.add(&my, &spec(Kind::CatchAll, "*", &["me@inbox.example"])).await;
+    let found = world.store.directory.candidates(&mailbox("x@my.example")).await.unwrap().unwrap();
+    let patterns: Vec<_> = found.patterns.iter().map(|p| p.rule.pattern.as_str()).collect();
+    assert_eq!(patterns, ["^n([0-9]+)$", "shop-*"]);
+    assert_eq!(found.patterns[0].rule.targets, [Target::Template("$1@inbox.example".to_owned())]);
+    assert_eq!(found.catch_all.unwrap().kind, Kind::CatchAll);
+}
+
+#[tokio::test]
+async fn the_same_pattern_twice_is_refused_whatever_its_case() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    world.alias(&my, "shop", &["me@inbox.example"]).await;
+    let again = spec(Kind::Address, "SHOP", &["me@inbox.example"]);
+    let refused = world.store.rules.add_alias(OWNER, my.key, &again, world.audit("alias.create")).await;
+    assert!(matches!(refused, Err(StoreError::Exists(name)) if name == "SHOP"));
+}
+
+#[tokio::test]
+async fn a_change_on_an_old_version_is_refused() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let mut alias = world.alias(&my, "shop", &["me@inbox.example"]).await;
+    alias.spec.enabled = false;
+    alias.spec.labels = vec!["b".to_owned(), "a".to_owned()];
+    alias.spec.block = vec!["@spam.example".to_owned()];
+    let changed = world.store.rules.change_alias(&alias, world.audit("alias.change")).await.unwrap();
+    assert_eq!((changed.version, changed.spec.enabled), (2, false));
+    assert_eq!(changed.spec.labels, ["a", "b"]);
+    assert_eq!(changed.spec.block, ["@spam.example"]);
+    let stale = world.store.rules.change_alias(&alias, world.audit("alias.change")).await;
+    assert!(matches!(stale, Err(StoreError::Changed)));
+    let found = world.store.directory.candidates(&mailbox("shop@my.example")).await.unwrap().unwrap();
+    assert!(!found.addresses[0].enabled);
+}
+
+#[tokio::test]
+async fn a_removed_domain_is_gone_at_once_and_its_name_is_free() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    world.alias(&my, "shop", &["me@inbox.example"]).await;
+    world.store.rules.remove_domain(my.key, world.audit("domain.delete")).await.unwrap();
+    assert!(world.store.directory.domain(&domain("my.example")).is_none());
+    let again = world.domain("my.example").await;
+    assert_ne!(again.id, my.id);
+    assert!(world.store.directory.candidates(&mailbox("shop@my.example")).await.unwrap().unwrap().addresses.is_empty());
+}
