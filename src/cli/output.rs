@@ -87,7 +87,9 @@ fn table(columns: &[Column], rows: &[Value], style: Style) -> String {
     table.set_header(columns.iter().map(|(title, _)| *title));
     table.add_rows(rows.iter().map(|row| columns.iter().map(|(_, pointer)| cell(row, pointer))));
     if style == Style::Plain {
-        table.column_iter_mut().for_each(|column| drop(column.set_padding((0, 2))));
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
     }
     table.trim_fmt()
 }
