@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn plain_columns_are_aligned_and_harmless() {
-        let expected = "ADDRESS         TO        ON   LAST\n\
-                        shop@a.example  x@b, y@b  yes  2026-11-22 18:56:24\n\
+        let expected = "ADDRESS          TO        ON   LAST\n\
+                        shop@a.example   x@b, y@b  yes  2026-11-22 18:56:24\n\
                         é\\u{1b}[2J\\u{a}  -         no   -";
         assert_eq!(table(&COLUMNS, &rows(), Style::Plain), expected);
     }
