@@ -4,6 +4,8 @@
 //! `UPDATE_EXPECT=1 cargo test --test transcripts` writes down what is answered now; look at the difference before you
 //! commit it. What a transcript may say stands in `transcripts/script.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "transcripts/play.rs"]
 mod play;
 #[path = "transcripts/script.rs"]

@@ -135,8 +135,9 @@ impl Sender {
     }
 }
 
-/// Dot-stuffed, with the end of data (RFC 5321 §4.5.2). The content must end with CRLF.
-fn stuffed(octets: &[u8]) -> Vec<u8> {
+/// A message as DATA sends it: dot-stuffed, with the end of data (RFC 5321 §4.5.2). The content must end with CRLF.
+#[must_use]
+pub fn stuffed(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() + 8);
     for line in octets.split_inclusive(|octet| *octet == b'\n') {
         if line.first() == Some(&b'.') {

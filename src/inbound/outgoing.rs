@@ -106,9 +106,8 @@ pub(super) fn pack(arrival: &Arrival, outgoing: &[Outgoing]) -> Vec<Packed> {
     });
     let mut packed: Vec<Packed> = Vec::new();
     for (index, delivery) in outgoing.iter().enumerate() {
-        let addressee = Addressee { id: delivery.id, mailbox: delivery.destination.clone() };
         if let Some(there) = packed.iter_mut().find(|packed| travels_with(delivery, &packed.parcel)) {
-            there.parcel.addressees.push(addressee);
+            Addressee::join(&mut there.parcel.addressees, delivery.id, &delivery.destination);
             there.deliveries.push(index);
             continue;
         }
@@ -116,7 +115,7 @@ pub(super) fn pack(arrival: &Arrival, outgoing: &[Outgoing]) -> Vec<Packed> {
             message: Arc::clone(&message),
             prefix: delivery.prefix.clone(),
             reverse_path: delivery.reverse_path.clone(),
-            addressees: vec![addressee],
+            addressees: vec![Addressee { ids: vec![delivery.id], mailbox: delivery.destination.clone() }],
             tls: delivery.tls,
         };
         packed.push(Packed { parcel, deliveries: vec![index] });

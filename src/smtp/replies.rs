@@ -148,6 +148,10 @@ pub(super) fn too_many_recipients() -> Reply {
     Reply::new(452, 5, 3, "Too many recipients; send the rest separately")
 }
 
+pub(super) fn too_many_recipients_refused() -> Reply {
+    Reply::new(421, 5, 3, "Too many recipients were not taken; closing the connection")
+}
+
 pub(super) fn too_many_faults() -> Reply {
     Reply::new(421, 7, 0, "Too many faults; closing the connection")
 }

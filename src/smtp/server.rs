@@ -20,6 +20,8 @@ mod lines;
 mod phase;
 mod receiving;
 mod state;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use conduct::Conduct;
@@ -101,10 +103,10 @@ impl Session {
         }
     }
 
-    /// Takes what it can from `input` and says what it wants next.
+    /// Takes what it can from `input` and says what it wants next. While a question waits for its answer, nothing is taken.
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
         self.give_memory_back();
-        if let Some(reply) = self.stopping.take() {
+        if let Some(reply) = self.stopping.take_if(|_| !self.state.is_judging()) {
             self.end_with(&reply);
         }
         loop {
@@ -118,11 +120,15 @@ impl Session {
     pub fn answer(&mut self, reply: &Reply) {
         let asked = match std::mem::take(&mut self.state) {
             State::Asked(asked) => asked,
-            other => return self.state = other,
+            other => {
+                self.state = other;
+                return;
+            }
         };
         let phase = match asked {
             Asked::Content(transaction) if reply.code() == 354 => {
-                return self.state = State::Inviting(transaction.client, reply.clone());
+                self.state = State::Inviting(transaction.client, reply.clone());
+                return;
             }
             Asked::Sender(client, script) if reply.is_positive() => {
                 Phase::Transaction(Transaction::new(client, script))
@@ -132,7 +138,8 @@ impl Session {
                 Phase::Transaction(transaction.recipient_taken())
             }
             Asked::Sender(client, _) => Phase::Introduced(client),
-            Asked::Recipient(transaction) | Asked::Content(transaction) => Phase::Transaction(transaction),
+            Asked::Recipient(transaction) => Phase::Transaction(transaction.recipient_refused()),
+            Asked::Content(transaction) => Phase::Transaction(transaction),
             Asked::Message(client) => {
                 self.conduct.message_answered(reply);
                 Phase::Introduced(client)
@@ -179,7 +186,8 @@ impl Session {
     }
 
     /// Ends the session with `reply` (421) at the next step. Any other reply instead of the greeting (554) turns the client
-    /// away: it is heard until QUIT, but no mail is taken (RFC 5321 §3.1).
+    /// away: it is heard until QUIT, but no mail is taken (RFC 5321 §3.1). A message that is being judged is answered
+    /// first, since a client that does not hear the answer sends it again; to cut that short, answer it with 421.
     pub fn stop(&mut self, reply: &Reply) {
         self.stopping = Some(reply.clone());
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::demo::sender::stuffed;
 
 use crate::support::{LETTER, World, without_prefix};
 
@@ -17,7 +18,7 @@ async fn a_slow_inbox_costs_a_commit_and_no_second_copy() {
     let row = world.until("shop@my.example", "forwarded").await;
     assert_eq!(row["attempts"].as_array().unwrap().len(), 1, "{row:#}");
     assert_eq!(world.inbox.received().len(), 1);
-    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 0);
+    world.until_queue_is_empty().await;
     world.stop().await;
 }
 
@@ -51,8 +52,7 @@ async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
     for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
         sender.command(line).await.unwrap();
     }
-    sender.write(LETTER).await.unwrap();
-    sender.write(b".\r\n").await.unwrap();
+    sender.write(&stuffed(LETTER)).await.unwrap();
     world.inbox.wait_for_connections(1).await;
     drop(sender);
     world.until("shop@my.example", "abandoned").await;
@@ -68,8 +68,7 @@ async fn a_stop_commits_what_was_not_sent() {
     for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
         sender.command(line).await.unwrap();
     }
-    sender.write(LETTER).await.unwrap();
-    sender.write(b".\r\n").await.unwrap();
+    sender.write(&stuffed(LETTER)).await.unwrap();
     world.inbox.wait_for_connections(1).await;
     let (world, answer) = tokio::join!(world.restart(), sender.reply());
     assert!(answer.unwrap().starts_with("250 "));

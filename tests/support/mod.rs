@@ -159,6 +159,16 @@ impl World {
         self.get(&format!("/v1/activity/{}", rows[0]["id"].as_str().unwrap())).await
     }
 
+    /// Waits until nothing is in the queue.
+    pub async fn until_queue_is_empty(&self) {
+        let look = async {
+            while !self.get("/v1/queue").await["items"].as_array().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("the queue must become empty");
+    }
+
     /// Waits until the newest row for `recipient` has `status`.
     pub async fn until(&self, recipient: &str, status: &str) -> Value {
         let look = async {

@@ -129,6 +129,8 @@ fn acts_on_display(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn taken(wire: &str) -> Result<Option<Reply>, ReplyError> {
@@ -172,5 +174,42 @@ mod tests {
     fn remote_text_cannot_act() {
         let reply = take_reply(&mut BytesMut::from(&b"550 a\x1b[2J\0\rb\xff \xe2\x80\xae\n"[..])).unwrap().unwrap();
         assert_eq!(reply.text(), "a?[2J??b\u{fffd} ?");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_taken(
+            code in 200_u16..600,
+            status in prop::option::of((0_u16..1000, 0_u16..1000)),
+            text in "[ -~]{0,80}(\n[!-~]{0,80}){0,3}",
+        ) {
+            let reply = match status {
+                Some((subject, detail)) => Reply::new(code, subject, detail, text),
+                None => Reply::plain(code, text),
+            };
+            // A plain text that begins like an enhanced code cannot be told from one.
+            prop_assume!(status.is_some() || split_enhanced(reply.text()).is_none());
+            let mut wire = Vec::new();
+            reply.write(&mut wire);
+            let mut input = BytesMut::from(&wire[..]);
+            prop_assert_eq!(take_reply(&mut input), Ok(Some(reply)));
+            prop_assert!(input.is_empty());
+        }
+
+        #[test]
+        fn a_hostile_server_is_bounded(pieces in prop::collection::vec(prop_oneof![
+            Just(b"250-".to_vec()), Just(b"250 ok\r\n".to_vec()), Just(b"\n".to_vec()), Just(vec![b'x'; 1500]),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ], 0..80)) {
+            let mut input = BytesMut::new();
+            for piece in pieces {
+                input.extend_from_slice(&piece);
+                match take_reply(&mut input) {
+                    Ok(Some(reply)) => prop_assert!(!reply.text().chars().any(|c| c != '\n' && c.is_control())),
+                    Ok(None) => prop_assert!(input.len() <= MAX_REPLY_OCTETS),
+                    Err(_) => break,
+                }
+            }
+        }
     }
 }

@@ -122,3 +122,30 @@ fn skip(input: &mut BytesMut, mut skipped: usize) -> Lines {
     }
     Lines::Skipping(skipped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_octet_is_searched_twice() {
+        let mut lines = Lines::default();
+        let mut input = BytesMut::new();
+        for (piece, searched) in [("NO", 2), ("OP", 4), (" x\r", 6)] {
+            input.extend_from_slice(piece.as_bytes());
+            assert!(matches!(lines.take(&mut input), Taken::Nothing));
+            assert!(matches!(lines, Lines::Within(n) if n == searched), "{lines:?}");
+        }
+        input.extend_from_slice(b"\n");
+        assert!(matches!(lines.take(&mut input), Taken::Command(Command::Noop)));
+    }
+
+    #[test]
+    fn a_refused_line_leaves_nothing_behind() {
+        let mut lines = Lines::default();
+        let mut input = BytesMut::from(&vec![b'x'; 40_000][..]);
+        assert!(matches!(lines.take(&mut input), Taken::Refused(reply) if reply.code() == 500));
+        assert!(matches!(lines.take(&mut input), Taken::Nothing));
+        assert!(input.is_empty());
+    }
+}

@@ -9,7 +9,7 @@
 
 use super::{Question, Settings};
 use crate::smtp::command::{Command, Helo, MailCommand, RcptCommand, Script};
-use crate::smtp::limits::MAX_SURPLUS_RECIPIENTS;
+use crate::smtp::limits::MAX_RECIPIENTS_NOT_TAKEN;
 use crate::smtp::replies;
 use crate::smtp::reply::Reply;
 
@@ -49,7 +49,7 @@ pub(super) struct Transaction {
     pub(super) client: Introduced,
     script: Script,
     taken: usize,
-    surplus: usize,
+    not_taken: usize,
 }
 
 /// A question that waits for its answer.
@@ -144,11 +144,16 @@ impl Introduced {
 
 impl Transaction {
     pub(super) const fn new(client: Introduced, script: Script) -> Self {
-        Self { client, script, taken: 0, surplus: 0 }
+        Self { client, script, taken: 0, not_taken: 0 }
     }
 
     pub(super) const fn recipient_taken(mut self) -> Self {
         self.taken += 1;
+        self
+    }
+
+    pub(super) const fn recipient_refused(mut self) -> Self {
+        self.not_taken += 1;
         self
     }
 
@@ -163,18 +168,17 @@ impl Transaction {
         }
     }
 
-    fn rcpt(mut self, rcpt: RcptCommand, script: Script, settings: &Settings) -> Next {
+    fn rcpt(self, rcpt: RcptCommand, script: Script, settings: &Settings) -> Next {
+        if self.not_taken >= MAX_RECIPIENTS_NOT_TAKEN {
+            return Next::Close(replies::too_many_recipients_refused());
+        }
         if script == Script::Utf8 && self.script == Script::Ascii {
             return Next::Reply(replies::needs_smtputf8(), Phase::Transaction(self));
         }
-        if self.taken < settings.max_recipients {
-            return Next::Ask(Question::Recipient(rcpt), Asked::Recipient(self));
+        if self.taken >= settings.max_recipients {
+            return Next::Reply(replies::too_many_recipients(), Phase::Transaction(self.recipient_refused()));
         }
-        self.surplus += 1;
-        if self.surplus > MAX_SURPLUS_RECIPIENTS {
-            return Next::Close(replies::too_many_faults());
-        }
-        Next::Reply(replies::too_many_recipients(), Phase::Transaction(self))
+        Next::Ask(Question::Recipient(rcpt), Asked::Recipient(self))
     }
 
     fn data(self) -> Next {
