@@ -3,8 +3,14 @@
 #[path = "store/world.rs"]
 mod world;
 
+#[path = "store/accounts.rs"]
+mod accounts;
+#[path = "store/destinations.rs"]
+mod destinations;
 #[path = "store/directory.rs"]
 mod directory;
+#[path = "store/import.rs"]
+mod import;
 #[path = "store/log.rs"]
 mod log;
 #[path = "store/queue.rs"]

@@ -1,7 +1,34 @@
 //! What an account may do, one function for each change, taking the actor: checks rights, validates, writes the audit row,
 //! announces the change; and what it may ask. `http`, `cli` and `upkeep` reach rules only through here.
+//!
+//! A change arrives as written (a JSON object, [`Form`]), is read field by field with every fault named at once, and
+//! becomes a value as meant before storage sees it. Creating and changing read the same fields by the same function.
+
+mod activity;
+mod actor;
+mod aliases;
+mod destinations;
+mod domains;
+mod error;
+mod fields;
+mod form;
+mod import;
+mod links;
+mod lookalike;
+mod loops;
+mod name;
+mod patterns;
+mod queue;
+mod random;
+mod route;
+pub mod shapes;
+mod spec;
+mod srs;
+mod tokens;
 
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -9,6 +36,26 @@ use crate::delivery::Courier;
 use crate::facts::Facts;
 use crate::meter::Meter;
 use crate::store::Store;
+use crate::store::accounts::AuditEntry;
+
+pub use activity::ActivityFilter;
+pub use actor::{Access, Actor, ActorName, Area, Scope};
+pub use aliases::AliasFilter;
+pub use error::{AdminError, Fault};
+pub use form::Form;
+pub use import::{ImportFault, ImportPlan, Importer, MAX_IMPORT_LINES};
+pub use links::{LINK_LIFETIME, SESSION_LIFETIME, Secret};
+pub use name::AliasName;
+pub use queue::QueueAction;
+pub use route::RouteQuestion;
+
+/// Result of a change or a question.
+pub type Result<T> = std::result::Result<T, AdminError>;
+
+/// Rows of a list where nobody says how many.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// Rows of a list at most.
+pub const MAX_LIMIT: u32 = 500;
 
 /// All that `admin` works with; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,4 +72,69 @@ pub struct Admin {
     pub chance: Chance,
     /// Counters.
     pub meter: Arc<Meter>,
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Paging {
+    /// At most so many; none takes [`DEFAULT_LIMIT`].
+    pub limit: Option<u32>,
+    /// Behind this.
+    pub cursor: Option<String>,
+}
+
+impl Paging {
+    /// How many rows to ask for.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+    }
+}
+
+/// What a change was made to, for the audit log: before and after where there is one.
+struct Subject<'a, T> {
+    object: &'a str,
+    before: Option<&'a T>,
+    after: Option<&'a T>,
+}
+
+impl Admin {
+    /// The audit row of a change.
+    fn audit<T: Serialize>(&self, actor: &Actor, action: &str, subject: &Subject<'_, T>) -> AuditEntry {
+        let value = |side: Option<&T>| side.and_then(|s| serde_json::to_value(s).ok());
+        AuditEntry {
+            at: self.clock.now(),
+            account: actor.account,
+            actor: actor.name.to_string(),
+            action: action.to_owned(),
+            object: subject.object.to_owned(),
+            before: value(subject.before),
+            after: value(subject.after),
+        }
+    }
+
+    /// Whether storage can be written now.
+    pub async fn is_ready(&self) -> bool {
+        self.store.is_writable().await
+    }
+
+    /// A consistent copy of both databases into `directory`, with the queue if asked for.
+    pub async fn copy_databases(&self, actor: &Actor, directory: &std::path::Path, queue: bool) -> Result<()> {
+        actor.must_be_admin("take a backup")?;
+        self.store.copy_to(directory, queue).await?;
+        Ok(self.store.accounts.audit(self.audit_plain(actor, "backup.take", "databases")).await?)
+    }
+
+    /// The audit row of a change that needs no before and after.
+    fn audit_plain(&self, actor: &Actor, action: &str, object: &str) -> AuditEntry {
+        self.audit::<()>(actor, action, &Subject { object, before: None, after: None })
+    }
+}
+
+/// `before` and `after` of a change to a rule: its version must still be the one that the client saw.
+fn check_version(wanted: Option<i64>, is: i64) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != is => Err(AdminError::Changed),
+        _ => Ok(()),
+    }
 }

@@ -18,7 +18,7 @@ use super::dial::Call;
 use super::exchangers::{Found, Hop, Way};
 use super::failure::{Failure, patience, stage};
 use super::site::Slot;
-use super::{Parcel, Report};
+use super::{Addressee, Parcel, Report};
 use crate::mail::{Host, Mailbox, Moment};
 use crate::net::resolver::DnsFailure;
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
@@ -299,7 +299,8 @@ impl Run {
             outcome: word.to_owned(),
             note: peer.and_then(|peer| peer.note.clone()),
         };
-        self.rows.push((self.job.parcel.addressees[index].id, row));
+        let ids = &self.job.parcel.addressees[index].ids;
+        self.rows.extend(ids.iter().map(|id| (*id, row.clone())));
     }
 
     fn is_decided(&self) -> bool {
@@ -312,7 +313,9 @@ impl Run {
         drop(job.slot);
         let open = mildest.as_ref().map_or_else(nobody_to_ask, Failure::outcome);
         let fates = fates.into_iter().map(|fate| fate.unwrap_or_else(|| open.clone()));
-        let outcomes = job.parcel.addressees.iter().map(|to| to.id).zip(fates).collect::<Vec<_>>();
+        let to_each =
+            |(to, fate): (&Addressee, Outcome)| to.ids.iter().map(move |id| (*id, fate.clone())).collect::<Vec<_>>();
+        let outcomes = job.parcel.addressees.iter().zip(fates).flat_map(to_each).collect::<Vec<_>>();
         if spoke && !outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
             job.way.site.is_well();
         } else if outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {

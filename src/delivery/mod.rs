@@ -135,13 +135,23 @@ pub struct Message {
     pub international: bool,
 }
 
-/// One recipient of a parcel.
+/// One recipient of a parcel: named once to the next hop, however many aliases of the transaction met there.
 #[derive(Debug, Clone)]
 pub struct Addressee {
-    /// The activity row's id.
-    pub id: Uuid,
+    /// The activity rows that its outcome is for, at least one.
+    pub ids: Vec<Uuid>,
     /// The real inbox.
     pub mailbox: Mailbox,
+}
+
+impl Addressee {
+    /// Adds the row `id` for `mailbox` to those of a parcel.
+    pub fn join(addressees: &mut Vec<Self>, id: Uuid, mailbox: &Mailbox) {
+        match addressees.iter_mut().find(|there| there.mailbox == *mailbox) {
+            Some(there) => there.ids.push(id),
+            None => addressees.push(Self { ids: vec![id], mailbox: mailbox.clone() }),
+        }
+    }
 }
 
 /// One message to one destination domain with one reverse-path, prefix and TLS policy: one transaction with a next hop.
@@ -175,7 +185,8 @@ pub struct Report {
 impl Report {
     /// The same outcome for all, known without an attempt.
     fn of_all(parcel: &Parcel, outcome: &Outcome) -> Self {
-        Self { outcomes: parcel.addressees.iter().map(|to| (to.id, outcome.clone())).collect(), ..Self::default() }
+        let ids = parcel.addressees.iter().flat_map(|to| &to.ids);
+        Self { outcomes: ids.map(|id| (*id, outcome.clone())).collect(), ..Self::default() }
     }
 
     /// Nobody knows.

@@ -196,7 +196,10 @@ async fn wait(shared: &Shared, claim: Claim, reason: &str) {
 
 fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
     let Claim { delivery, message, .. } = claims.first()?;
-    let to = |claim: &Claim| Addressee { id: claim.delivery.id, mailbox: claim.delivery.destination.clone() };
+    let mut addressees = Vec::with_capacity(claims.len());
+    for claim in claims {
+        Addressee::join(&mut addressees, claim.delivery.id, &claim.delivery.destination);
+    }
     Some(Parcel {
         message: Arc::new(Message {
             octets: message.octets.clone(),
@@ -205,7 +208,7 @@ fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
         }),
         prefix: delivery.prefix.clone(),
         reverse_path: delivery.reverse_path.clone(),
-        addressees: claims.iter().map(to).collect(),
+        addressees,
         tls: delivery.tls,
     })
 }

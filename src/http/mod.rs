@@ -1,4 +1,24 @@
 //! HTTP: the native API, the panel, health; and the control socket, which serves the API to the command line.
+//!
+//! Every answer of `/v1` that is an error is a problem (RFC 9457), whoever made it; a panic becomes a 500 and never a
+//! dropped connection. Rules are reached only through `admin`.
+
+mod api;
+mod control;
+mod health;
+mod panel;
+mod problem;
+mod shield;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware;
+use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admin::Admin;
 
@@ -11,16 +31,47 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose X-Forwarded-Proto and -For count.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// `data_dir`: a backup is put together there, and its `tls/` is part of it.
+    pub data_dir: PathBuf,
+    /// `srs.secrets_file`, which is part of a backup.
+    pub srs_secrets: PathBuf,
 }
 
-/// The public router: panel, `/v1`, health.
-pub fn router(admin: Admin, settings: Settings) -> axum::Router {
-    let _ = (admin, settings);
-    todo!("web")
+/// What handlers share; cheap to clone.
+#[derive(Clone, Debug)]
+struct Site {
+    admin: Admin,
+    settings: Arc<Settings>,
+    live: Arc<api::Live>,
+}
+
+impl Site {
+    fn new(admin: Admin, settings: Settings) -> Self {
+        Self { admin, settings: Arc::new(settings), live: Arc::default() }
+    }
+}
+
+/// The public router: panel, `/v1`, health. Served with `ConnectInfo<SocketAddr>`, by which a sign-in over plain HTTP is
+/// known to be local.
+pub fn router(admin: Admin, settings: Settings) -> Router {
+    let site = Site::new(admin, settings);
+    let api = api::router(&site).layer(middleware::from_fn_with_state(site.clone(), api::authenticate));
+    let routes = health::router(&site).nest("/v1", api).merge(panel::router(&site));
+    guarded(routes)
 }
 
 /// The router behind `<data_dir>/control.sock`: `/v1` as the owner without a token, and `/control/…`.
-pub fn control(admin: Admin, settings: Settings) -> axum::Router {
-    let _ = (admin, settings);
-    todo!("web")
+pub fn control(admin: Admin, settings: Settings) -> Router {
+    let site = Site::new(admin, settings);
+    let own = control::router(&site).merge(Router::new().nest("/v1", api::router(&site)));
+    guarded(
+        health::router(&site).merge(own.layer(middleware::from_fn(api::as_operator))).fallback(problem::no_such_path),
+    )
+}
+
+/// What lies around every route: paths tidied before they are matched, panics caught.
+fn guarded(routes: Router) -> Router {
+    let routes = routes.layer(middleware::from_fn(shield::no_sniffing));
+    let tidy = ServiceBuilder::new().layer(MapRequestLayer::new(|request: Request| shield::collapse_slashes(request)));
+    Router::new().fallback_service(tidy.service(routes)).layer(CatchPanicLayer::custom(problem::of_panic))
 }

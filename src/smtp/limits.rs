@@ -8,7 +8,8 @@ pub const MAX_COMMAND_OCTETS: usize = 2048;
 pub const MAX_SKIPPED_OCTETS: usize = 64 * 1024;
 /// Faults in one session before it ends with 421 (Postfix: 20).
 pub const MAX_FAULTS: usize = 20;
-/// Commands that move no mail (NOOP, VRFY, RSET, HELP, EHLO, a MAIL whose message never comes) in one session (Postfix: 100).
+/// Commands that move no mail (NOOP, VRFY, RSET, HELP, EHLO, a MAIL whose message never comes) in one session
+/// (Postfix: 100).
 pub const MAX_IDLE_COMMANDS: usize = 100;
 /// RCPT commands in one transaction that are heard without their recipient being taken, for whatever reason; the next
 /// ends the session with 421 (Postfix: 1000).

@@ -84,6 +84,7 @@ pub struct Session {
     output: Vec<u8>,
     content: Vec<u8>,
     stopping: Option<Reply>,
+    refusal: Option<Reply>,
 }
 
 impl Session {
@@ -98,13 +99,14 @@ impl Session {
             output: Vec::new(),
             content: Vec::new(),
             stopping: None,
+            refusal: None,
         }
     }
 
-    /// Takes what it can from `input` and says what it wants next.
+    /// Takes what it can from `input` and says what it wants next. While a question waits for its answer, nothing is taken.
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
         self.give_memory_back();
-        if let Some(reply) = self.stopping.take() {
+        if let Some(reply) = self.stopping.take_if(|_| !self.state.is_judging()) {
             self.end_with(&reply);
         }
         loop {
@@ -118,11 +120,15 @@ impl Session {
     pub fn answer(&mut self, reply: &Reply) {
         let asked = match std::mem::take(&mut self.state) {
             State::Asked(asked) => asked,
-            other => return self.state = other,
+            other => {
+                self.state = other;
+                return;
+            }
         };
         let phase = match asked {
             Asked::Content(transaction) if reply.code() == 354 => {
-                return self.state = State::Inviting(transaction.client, reply.clone());
+                self.state = State::Inviting(transaction.client, reply.clone());
+                return;
             }
             Asked::Sender(client, script) if reply.is_positive() => {
                 Phase::Transaction(Transaction::new(client, script))
@@ -152,6 +158,12 @@ impl Session {
         std::mem::take(&mut self.content)
     }
 
+    /// Takes the reply by which the session itself refused the last message (line ends, size), to be written down before
+    /// it is sent.
+    pub const fn take_refusal(&mut self) -> Option<Reply> {
+        self.refusal.take()
+    }
+
     /// How long the next octets may take.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
@@ -174,7 +186,8 @@ impl Session {
     }
 
     /// Ends the session with `reply` (421) at the next step. Any other reply instead of the greeting (554) turns the client
-    /// away: it is heard until QUIT, but no mail is taken (RFC 5321 §3.1).
+    /// away: it is heard until QUIT, but no mail is taken (RFC 5321 §3.1). A message that is being judged is answered
+    /// first, since a client that does not hear the answer sends it again; to cut that short, answer it with 421.
     pub fn stop(&mut self, reply: &Reply) {
         self.stopping = Some(reply.clone());
     }

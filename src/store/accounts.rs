@@ -1,12 +1,15 @@
 //! Accounts, tokens, sessions, one-time links, panel settings and the audit log.
 
 pub(super) mod audit;
+pub(super) mod idempotency;
+pub(super) mod sessions;
+pub(super) mod settings;
+pub(super) mod tokens;
 
 use serde_json::Value;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
-use super::Result;
 use super::queue::ledger::Entry;
 use super::writer::Writer;
 use crate::mail::Moment;
@@ -79,90 +82,5 @@ pub struct Accounts {
 impl Accounts {
     pub(super) const fn new(writer: Writer<Entry>, readers: SqlitePool) -> Self {
         Self { writer, readers }
-    }
-}
-
-#[expect(unused_variables, reason = "the skeleton")]
-impl Accounts {
-    /// Keeps a token under its SHA-256.
-    pub async fn add_token(&self, token: &TokenRow, hash: [u8; 32], audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-    /// The token of this hash, unless expired or revoked; its last use is noted at most once a minute.
-    pub async fn token_by_hash(&self, hash: [u8; 32], now: Moment) -> Result<TokenRow> {
-        todo!("store")
-    }
-    /// An account's tokens.
-    pub async fn tokens(&self, account: AccountId) -> Result<Vec<TokenRow>> {
-        todo!("store")
-    }
-    /// Revokes one.
-    pub async fn revoke_token(&self, id: Uuid, audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-
-    /// Keeps a one-time link under its SHA-256.
-    pub async fn add_link(
-        &self,
-        hash: [u8; 32],
-        purpose: LinkPurpose,
-        account: AccountId,
-        expires_at: Moment,
-    ) -> Result<()> {
-        todo!("store")
-    }
-    /// Whether a link could be used (a GET uses none up).
-    pub async fn link_is_good(&self, hash: [u8; 32], now: Moment) -> Result<bool> {
-        todo!("store")
-    }
-    /// Uses a link up.
-    pub async fn use_link(&self, hash: [u8; 32], now: Moment) -> Result<(LinkPurpose, AccountId)> {
-        todo!("store")
-    }
-
-    /// Keeps a session under its SHA-256.
-    pub async fn add_session(&self, hash: [u8; 32], account: AccountId, now: Moment, expires_at: Moment) -> Result<()> {
-        todo!("store")
-    }
-    /// The account of a session that has not ended.
-    pub async fn session(&self, hash: [u8; 32], now: Moment) -> Result<AccountId> {
-        todo!("store")
-    }
-    /// Ends a session.
-    pub async fn end_session(&self, hash: [u8; 32]) -> Result<()> {
-        todo!("store")
-    }
-
-    /// What was set in the panel.
-    pub async fn settings(&self) -> Result<Vec<(String, Value)>> {
-        todo!("store")
-    }
-    /// Sets a key.
-    pub async fn set(&self, key: &str, value: &Value, audit: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-    /// Writes an audit row for a change that is not one of storage's own.
-    pub async fn audit(&self, entry: AuditEntry) -> Result<()> {
-        todo!("store")
-    }
-
-    /// An answer that was given to this idempotency key: the request's hash, status and body.
-    pub async fn idempotent(
-        &self,
-        account: AccountId,
-        key: &str,
-        now: Moment,
-    ) -> Result<Option<([u8; 32], u16, String)>> {
-        todo!("store")
-    }
-    /// Keeps an answer for 24 h.
-    pub async fn keep_idempotent(
-        &self,
-        account: AccountId,
-        key: &str,
-        answer: ([u8; 32], u16, String),
-        now: Moment,
-    ) -> Result<()> {
-        todo!("store")
     }
 }

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-mod feeder;
-mod hours;
-mod ledger;
-mod list;
-mod progress;
+pub(super) mod feeder;
+pub(super) mod hours;
+pub(super) mod ledger;
+pub(super) mod list;
+pub(super) mod progress;
 mod refusals;
-mod retention;
-mod row;
+pub(super) mod retention;
+pub(super) mod row;
 pub(super) mod tally;
 pub(super) mod usage;
 
 use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
+pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
 use self::usage::UsageCache;
 use super::Result;
 use super::writer::{Place, Writer};

@@ -1,13 +1,13 @@
 //! Messages that wait, and their deliveries. Group commit; claims write their lease and next try in one transaction, so a
 //! crash only delays.
 
-mod claims;
-mod delivery;
-mod handling;
+pub(super) mod claims;
+pub(super) mod delivery;
+pub(super) mod handling;
 pub(super) mod ledger;
-mod shares;
+pub(super) mod shares;
 pub(super) mod staging;
-mod tokens;
+pub(super) mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +17,9 @@ use bytes::Bytes;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+pub use self::claims::MAX_CLAIMED;
 use self::shares::Shares;
+pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
 use super::activity::{Activity, Row};
 use super::octets::Octets;
@@ -176,7 +178,6 @@ pub struct Queue {
     shares: Shares,
     /// The next message's key; never given out twice.
     next_message: Arc<AtomicI64>,
-    clock: Clock,
     chance: Chance,
 }
 
@@ -191,13 +192,13 @@ pub(super) struct Parts {
 impl Queue {
     /// Starts the writer of `waypost.db`, after clearing what a crash left half staged.
     pub(super) async fn start(mut place: Place, parts: Parts) -> Result<Self> {
+        let Parts { readers, activity, clock, chance } = parts;
         let next_message = staging::clear(&mut place.connection).await?;
         let shares = Shares::load(&mut place.connection).await?;
-        let ledger = ledger::QueueLedger::new(shares.clone(), parts.clock.clone(), place.faults.clone());
-        let Parts { readers, activity, clock, chance } = parts;
+        let ledger = ledger::QueueLedger::new(shares.clone(), clock, place.faults.clone());
         let writer = Writer::start(place, ledger);
         let next_message = Arc::new(AtomicI64::new(next_message));
-        Ok(Self { writer, readers, activity, shares, next_message, clock, chance })
+        Ok(Self { writer, readers, activity, shares, next_message, chance })
     }
 
     /// The writer, for what else lies in the file.

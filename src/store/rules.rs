@@ -1,11 +1,11 @@
 //! Rules as people read and change them: domains, aliases, destinations, with their versions. Every change writes the
 //! audit row that it is given in the same transaction, refreshes the directory, and is then announced.
 
-mod alias;
-mod alias_read;
-mod destination;
-mod domain;
-mod import;
+pub(super) mod alias;
+pub(super) mod alias_read;
+pub(super) mod destination;
+pub(super) mod domain;
+pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod words;
 

@@ -9,6 +9,9 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 
 /// A statement that takes its values.
+///
+/// A constant may hold several statements, which then cost one way to the connection's thread and back. Such a one
+/// writes its values as plain `?`, each in its turn: with numbers that leave gaps some would stay unbound.
 pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// Rows that the largest of the three statements takes.

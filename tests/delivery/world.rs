@@ -219,7 +219,8 @@ pub(crate) fn parcel(to: &[&str]) -> Parcel {
 }
 
 pub(crate) fn parcel_of(to: &[&str], content: &[u8]) -> Parcel {
-    let addressee = |(n, to): (usize, &&str)| Addressee { id: Uuid::from_u128(n as u128 + 1), mailbox: mailbox(to) };
+    let addressee =
+        |(n, to): (usize, &&str)| Addressee { ids: vec![Uuid::from_u128(n as u128 + 1)], mailbox: mailbox(to) };
     Parcel {
         message: Arc::new(Message {
             octets: Octets::Memory(Bytes::copy_from_slice(content)),

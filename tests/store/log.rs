@@ -1,1 +1,221 @@
-//! x
+//! The log: rows, their counts, changes, floods of refusals, search, retention.
+
+use std::time::Duration;
+
+use waypost::policy::ids::{AliasId, OWNER};
+use waypost::policy::status::Status;
+use waypost::store::StoreError;
+use waypost::store::activity::{Attempt, Counts, Progress, Query, ROWS_PER_NETWORK_AND_HOUR, Row};
+
+use crate::world::{MINUTE, World};
+
+async fn all(world: &World) -> Vec<Row> {
+    list(world, Query { limit: 500, ..Query::default() }).await
+}
+
+async fn list(world: &World, query: Query) -> Vec<Row> {
+    world.store.activity.list(query).await.unwrap().rows
+}
+
+async fn counts(world: &World) -> Counts {
+    let counts = world.store.activity.counts(&[AliasId(1)]).await.unwrap();
+    counts.first().map(|(_, counts, _)| *counts).unwrap_or_default()
+}
+
+fn progress(row: &Row, status: Status, reply: &str) -> Progress {
+    let attempt = Attempt {
+        at: row.received_at,
+        mx: Some("mx.inbox.example".to_owned()),
+        ip: None,
+        tls: None,
+        reply: reply.to_owned(),
+        outcome: "deferred".to_owned(),
+        note: None,
+    };
+    Progress {
+        id: row.id,
+        status,
+        reason: reply.to_owned(),
+        attempt: Some(attempt),
+        next_attempt_at: None,
+        sha256_sent: Some([9; 32]),
+        dsn: None,
+    }
+}
+
+#[tokio::test]
+async fn a_row_reads_back_as_it_was_written() {
+    let world = World::new().await;
+    let row = world.row(Status::Forwarded);
+    world.store.activity.record(vec![row.clone()]).await.unwrap();
+    assert_eq!(world.store.activity.get(row.id).await.unwrap(), row);
+    assert_eq!(world.store.activity.transaction(row.transaction).await.unwrap(), [row]);
+    let missing = world.store.activity.get(world.chance.id(world.clock.now())).await;
+    assert!(matches!(missing, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn many_rows_at_once_keep_their_order_and_pages_join() {
+    let world = World::new().await;
+    let rows: Vec<_> = (0..77).map(|_| world.row(Status::Forwarded)).collect();
+    world.store.activity.record(rows.clone()).await.unwrap();
+    let mut query = Query { account: Some(OWNER), limit: 30, ..Query::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = world.store.activity.list(query.clone()).await.unwrap();
+        seen.extend(page.rows);
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    seen.reverse();
+    assert_eq!(seen, rows);
+    assert_eq!(counts(&world).await.forwarded, 77);
+}
+
+#[tokio::test]
+async fn progress_appends_the_attempt_and_moves_the_counts() {
+    let mut world = World::new().await;
+    let row = world.row(Status::Queued);
+    let activity = &world.store.activity;
+    activity.record(vec![row.clone()]).await.unwrap();
+    let mut live = activity.subscribe();
+    let deferred = progress(&row, Status::Deferred, "450 4.2.1 try later");
+    let failed = progress(&row, Status::Failed, "550 5.1.1 no such user");
+    activity.progress(vec![deferred, failed]).await.unwrap();
+    let now = activity.get(row.id).await.unwrap();
+    assert_eq!((now.status, now.attempts.len()), (Status::Failed, 2));
+    assert_eq!(now.sha256_sent, Some([9; 32]));
+    assert_eq!(counts(&world).await, Counts { failed: 1, ..Counts::default() });
+    assert_eq!(live.recv().await.unwrap().status, Status::Deferred);
+    assert_eq!(live.recv().await.unwrap().status, Status::Failed);
+    world.reopen().await;
+    assert_eq!(world.store.activity.get(row.id).await.unwrap(), now);
+}
+
+#[tokio::test]
+async fn a_report_makes_a_forwarded_row_count_as_bounced() {
+    let world = World::new().await;
+    let row = world.row(Status::Forwarded);
+    world.store.activity.record(vec![row.clone(), world.row(Status::Forwarded)]).await.unwrap();
+    world.store.activity.bounced(row.id, world.clock.now()).await.unwrap();
+    assert_eq!(counts(&world).await, Counts { forwarded: 1, bounced: 1, ..Counts::default() });
+    let bounced = list(&world, Query { bounced: true, limit: 10, ..Query::default() }).await;
+    assert_eq!(bounced.len(), 1);
+    assert_eq!(bounced[0].bounced_at, Some(world.clock.now()));
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_counted_exactly_on_one_row() {
+    let world = World::new().await;
+    let limit = usize::try_from(ROWS_PER_NETWORK_AND_HOUR).unwrap();
+    for _ in 0..10 {
+        let flood = (0..30).map(|n| world.refusal(&format!("198.51.100.{n}"))).collect();
+        world.store.activity.record(flood).await.unwrap();
+    }
+    world.store.activity.record(vec![world.refusal("203.0.113.1")]).await.unwrap();
+    let rows = all(&world).await;
+    assert_eq!(rows.len(), limit + 1 + 1);
+    assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 301);
+    assert_eq!(counts(&world).await.refused, 301);
+    world.clock.advance(60 * MINUTE);
+    world.store.activity.record(vec![world.refusal("198.51.100.1")]).await.unwrap();
+    assert_eq!(all(&world).await.len(), limit + 3);
+}
+
+#[tokio::test]
+async fn a_list_is_narrowed_by_status_alias_and_time() {
+    let world = World::new().await;
+    let first = world.clock.now();
+    world.store.activity.record(vec![world.row(Status::Forwarded), world.row(Status::Dropped)]).await.unwrap();
+    world.clock.advance(90 * MINUTE);
+    let mut other = world.row(Status::Held);
+    other.alias = Some(AliasId(2));
+    world.store.activity.record(vec![other, world.row(Status::Dropped)]).await.unwrap();
+    let with = |query: Query| list(&world, Query { limit: 10, ..query });
+    assert_eq!(with(Query { statuses: vec![Status::Dropped], ..Query::default() }).await.len(), 2);
+    assert_eq!(with(Query { statuses: vec![Status::Dropped, Status::Held], ..Query::default() }).await.len(), 3);
+    assert_eq!(with(Query { alias: Some(AliasId(2)), ..Query::default() }).await.len(), 1);
+    assert_eq!(with(Query { since: Some(first.after(MINUTE)), ..Query::default() }).await.len(), 2);
+    assert_eq!(with(Query { until: Some(first.after(MINUTE)), ..Query::default() }).await.len(), 2);
+    assert_eq!(with(Query { until: Some(first), ..Query::default() }).await.len(), 0);
+}
+
+#[tokio::test]
+async fn search_finds_addresses_domains_ids_and_words() {
+    let world = World::new().await;
+    let mut row = world.row(Status::Queued);
+    row.sender = "Zoe@Odd.example".to_owned();
+    row.subject = Some("Grüße aus Köln".to_owned());
+    world.store.activity.record(vec![world.row(Status::Forwarded), row.clone()]).await.unwrap();
+    assert_eq!(world.store.activity.index().await.unwrap(), 2);
+    world.store.activity.progress(vec![progress(&row, Status::Deferred, "452 mailbox overflowing")]).await.unwrap();
+    assert_eq!(world.store.activity.index().await.unwrap(), 1);
+    let id = row.id.to_string();
+    for words in
+        ["zoe@odd.example", "odd.example", "zoe@", &id, &id[..20], "grusse koln", "overflow", "Köln overflowing"]
+    {
+        let found = list(&world, Query { search: Some(words.to_owned()), limit: 10, ..Query::default() }).await;
+        assert_eq!(found.iter().map(|r| r.id).collect::<Vec<_>>(), [row.id], "{words}");
+    }
+    let none = list(&world, Query { search: Some("\" OR *".to_owned()), limit: 10, ..Query::default() }).await;
+    assert!(none.is_empty());
+}
+
+#[tokio::test]
+async fn old_rows_go_by_day_but_not_what_still_waits() {
+    let world = World::new().await;
+    let day = 24 * 60 * MINUTE;
+    let held = world.row(Status::Held);
+    world.store.activity.record(vec![world.row(Status::Forwarded), held.clone()]).await.unwrap();
+    world.store.activity.index().await.unwrap();
+    world.clock.advance(40 * day);
+    let young = world.row(Status::Forwarded);
+    world.store.activity.record(vec![young.clone()]).await.unwrap();
+    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 1);
+    assert_eq!(all(&world).await, [young, held]);
+    let found = Query { search: Some("fox".to_owned()), limit: 10, ..Query::default() };
+    assert_eq!(list(&world, found).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_is_too_large_loses_its_refusals_first() {
+    let world = World::new().await;
+    let kept = world.row(Status::Forwarded);
+    world
+        .store
+        .activity
+        .record(vec![world.refusal("192.0.2.1"), kept.clone(), world.refusal("192.0.2.2")])
+        .await
+        .unwrap();
+    let mut sizes = Vec::new();
+    for max_bytes in [u64::MAX, 0] {
+        world.store.activity.retain(Duration::from_secs(30 * 86_400), max_bytes).await.unwrap();
+        sizes.push(all(&world).await.len());
+    }
+    assert_eq!(sizes, [3, 0]);
+    assert_eq!(counts(&world).await.forwarded, 1);
+}
+
+/// The equation of INTERFACES: whatever happens to them, the counts of the statuses add up to what was accepted.
+#[tokio::test]
+async fn a_fault_at_any_step_leaves_all_of_a_row_or_nothing() {
+    let mut world = World::new().await;
+    let mut written = 0;
+    for step in 1.. {
+        let row = world.row(Status::Forwarded);
+        world.faults.fail_at(step);
+        let answer = world.store.activity.record(vec![row.clone()]).await;
+        let happened = world.faults.happened();
+        world.reopen().await;
+        let there = world.store.activity.get(row.id).await.is_ok();
+        assert!(there || answer.is_err(), "step {step}: answered, and not there");
+        written += u64::from(there);
+        assert_eq!(counts(&world).await.forwarded, written, "step {step}");
+        if !happened {
+            assert!(answer.is_ok() && step > 3);
+            break;
+        }
+    }
+}

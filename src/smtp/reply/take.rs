@@ -178,7 +178,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_taken(code in 200_u16..600, status in prop::option::of((0_u16..1000, 0_u16..1000)), text in "[ -~]{0,80}(\n[!-~]{0,80}){0,3}") {
+        fn what_is_written_is_taken(
+            code in 200_u16..600,
+            status in prop::option::of((0_u16..1000, 0_u16..1000)),
+            text in "[ -~]{0,80}(\n[!-~]{0,80}){0,3}",
+        ) {
             let reply = match status {
                 Some((subject, detail)) => Reply::new(code, subject, detail, text),
                 None => Reply::plain(code, text),

@@ -48,4 +48,9 @@ impl State {
             Self::Inviting(..) | Self::Receiving(_) | Self::Received(_) => true,
         }
     }
+
+    /// Whether a whole message waits for its answer.
+    pub(super) const fn is_judging(&self) -> bool {
+        matches!(self, Self::Asked(Asked::Message(_)))
+    }
 }

@@ -87,6 +87,19 @@ fn stopping_replaces_an_answer_that_is_not_given_yet() {
 }
 
 #[test]
+fn stopping_waits_for_the_verdict_on_a_message() {
+    let whole = format!("{DATA}Hi\r\n.\r\n");
+    let mut session = session_after(&whole, |question| matches!(question, Question::Message { .. }));
+    session.output().clear();
+    session.stop(&Reply::new(421, 3, 2, "Shutting down"));
+    assert!(matches!(session.advance(&mut BytesMut::new()), Step::Read));
+    assert!(session.output().is_empty());
+    session.answer(&Reply::new(250, 0, 0, "Taken"));
+    assert!(matches!(session.advance(&mut BytesMut::new()), Step::Close));
+    assert_eq!(session.output(), b"250 2.0.0 Taken\r\n421 4.3.2 Shutting down\r\n");
+}
+
+#[test]
 fn nothing_is_said_into_a_handshake() {
     let mut session = Session::new(settings());
     let mut input = BytesMut::from("EHLO c.example\r\nSTARTTLS\r\nNOOP\r\n");
@@ -187,7 +200,9 @@ proptest! {
     #[test]
     fn whatever_comes_is_answered_by_well_formed_replies(octets in hostile(), length in 1_usize..40) {
         let said = said(&octets, length);
-        prop_assert!(said.split_inclusive(|&o| o == b'\n').all(|l| l.ends_with(b"\r\n") && l.len() <= MAX_WRITTEN_LINE_OCTETS));
+        for line in said.split_inclusive(|&o| o == b'\n') {
+            prop_assert!(line.ends_with(b"\r\n") && line.len() <= MAX_WRITTEN_LINE_OCTETS);
+        }
         let mut rest = BytesMut::from(&said[..]);
         while !rest.is_empty() {
             prop_assert!(matches!(take_reply(&mut rest), Ok(Some(_))), "{}", said.escape_ascii());

@@ -64,7 +64,7 @@ impl Session {
             Next::Ask(question, asked) => return self.stay(State::Asked(asked), Step::Ask(question)),
             Next::Close(reply) => self.close(&reply),
             Next::StartTls(reply) => {
-                // What was sent behind STARTTLS in the clear must not be taken for something said inside TLS (CVE-2011-0411).
+                // What was sent in the clear behind STARTTLS must not pass for something said inside TLS (CVE-2011-0411).
                 input.clear();
                 reply.write(&mut self.output);
                 self.state = State::Handshake;
@@ -100,6 +100,7 @@ impl Session {
             }
             Err(reply) => {
                 self.say(&reply, Phase::Introduced(received.client));
+                self.refusal = Some(reply);
                 None
             }
         }
@@ -109,10 +110,9 @@ impl Session {
     pub(super) fn say(&mut self, reply: &Reply, phase: Phase) {
         self.conduct.weigh(reply);
         reply.write(&mut self.output);
-        match self.conduct.verdict() {
-            _ if reply.code() == CLOSING => self.state = State::Closed,
-            Some(end) => self.close(&end),
-            None => self.state = State::Commands(phase),
+        self.state = if reply.code() == CLOSING { State::Closed } else { State::Commands(phase) };
+        if let (State::Commands(_), Some(end)) = (&self.state, self.conduct.verdict()) {
+            self.close(&end);
         }
     }
 

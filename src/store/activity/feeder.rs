@@ -28,11 +28,11 @@ pub(in crate::store) const CHANGED: &str = concat!(
 );
 /// Terms, words, how far the feeder is, which changed rows are done.
 pub(in crate::store) const FEED: &str = concat!(
-    "insert or ignore into terms (term, seq) select value ->> 0, value ->> 1 from json_each(?1); ",
+    "insert or ignore into terms (term, seq) select value ->> 0, value ->> 1 from json_each(?); ",
     "insert or replace into words (rowid, subject, replies) select value ->> 0, value ->> 1, value ->> 2 \
-     from json_each(?2); ",
-    "update feeder set seq = max(seq, ?3) where id = 1; ",
-    "delete from feeder_again where seq in (select value ->> 0 from json_each(?2))"
+     from json_each(?); ",
+    "update feeder set seq = max(seq, ?) where id = 1; ",
+    "delete from feeder_again where seq in (select value ->> 0 from json_each(?))"
 );
 /// Rows whose words changed after the feeder had them.
 pub(in crate::store) const AGAIN: &str = "insert or ignore into feeder_again (seq) select value from json_each(?1) \
@@ -78,7 +78,7 @@ impl Activity {
 
 async fn write(connection: &mut SqliteConnection, step: &Step) -> Result<()> {
     let feed = sqlx::query(FEED).bind(step.terms.as_str()).bind(step.words.as_str()).bind(step.last);
-    feed.execute(connection).await?;
+    feed.bind(step.words.as_str()).execute(connection).await?;
     Ok(())
 }
 

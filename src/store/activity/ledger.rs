@@ -140,7 +140,8 @@ impl Ledger for Log {
     }
 
     fn committed(&mut self, entries: Vec<Entry>) {
-        self.touched.aliases().for_each(|alias| self.usage.forget(alias));
+        std::mem::take(&mut self.touched).aliases().for_each(|alias| self.usage.forget(alias));
+        let changed = std::mem::take(&mut self.changed);
         if self.live.receiver_count() == 0 {
             return;
         }
@@ -149,7 +150,7 @@ impl Ledger for Log {
             Entry::Progress(_) | Entry::Bounce(..) => None,
         });
         let recorded = written.flatten().map(|written| written.row);
-        for row in recorded.chain(self.changed.drain(..)) {
+        for row in recorded.chain(changed) {
             // Nobody may be left to hear it.
             let _unheard = self.live.send(Arc::new(row));
         }

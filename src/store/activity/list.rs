@@ -17,7 +17,7 @@ use crate::store::columns::{Columns, hex_list, json};
 use crate::store::{Result, StoreError};
 
 /// Rows of one page at most.
-pub const MAX_PAGE_ROWS: u32 = 500;
+const MAX_PAGE_ROWS: u32 = 500;
 
 /// A list along one index, whose condition is `$along` over `?1`. Then: from which row, before which row, since, until,
 /// account, domain, alias, statuses, bounced, limit.

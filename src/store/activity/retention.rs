@@ -35,16 +35,16 @@ pub(in crate::store) const OLDEST: &str = concat!(
 );
 /// Rows with their terms and words.
 pub(in crate::store) const DROP: &str = concat!(
-    "delete from terms where (term, seq) in (select value ->> 0, value ->> 1 from json_each(?1)); ",
-    "delete from words where rowid in (select value from json_each(?2)); ",
-    "delete from feeder_again where seq in (select value from json_each(?2)); ",
-    "delete from activity where seq in (select value from json_each(?2))"
+    "delete from terms where (term, seq) in (select value ->> 0, value ->> 1 from json_each(?)); ",
+    "delete from words where rowid in (select value from json_each(?)); ",
+    "delete from feeder_again where seq in (select value from json_each(?)); ",
+    "delete from activity where seq in (select value from json_each(?))"
 );
 pub(in crate::store) const TIDY: &str = concat!(
     "delete from activity_hours where last_seq < (select coalesce(min(seq), 0) from activity); ",
-    "delete from counters where span in ('hour', 'day') and start < ?1; ",
-    "delete from alias_hours where start < ?1; ",
-    "delete from duplicates where expires_at < ?2"
+    "delete from counters where span in ('hour', 'day') and start < ?; ",
+    "delete from alias_hours where start < ?; ",
+    "delete from duplicates where expires_at < ?"
 );
 pub(in crate::store) const SIZE: &str = "select (p.page_count - f.freelist_count) * s.page_size \
     from pragma_page_count as p, pragma_freelist_count as f, pragma_page_size as s";
@@ -125,11 +125,13 @@ impl Activity {
 }
 
 async fn drop_step(connection: &mut SqliteConnection, step: &Step) -> Result<u64> {
-    sqlx::query(DROP).bind(step.terms.as_str()).bind(step.seqs.as_str()).execute(connection).await?;
+    let drop = sqlx::query(DROP).bind(step.terms.as_str());
+    let drop = [&step.seqs; 3].into_iter().fold(drop, |drop, seqs| drop.bind(seqs.as_str()));
+    drop.execute(connection).await?;
     Ok(step.rows)
 }
 
 async fn tidy(connection: &mut SqliteConnection, (counters, now): (i64, i64)) -> Result<()> {
-    sqlx::query(TIDY).bind(counters).bind(now).execute(connection).await?;
+    sqlx::query(TIDY).bind(counters).bind(counters).bind(now).execute(connection).await?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::store::columns::{Columns, json, signed};
 use crate::store::statement::{Inserts, Statement, inserts};
 
 /// Inserts rows; the order of [`Written::bind`].
-pub(super) const INSERT: Inserts = inserts!(
+pub(in crate::store) const INSERT: Inserts = inserts!(
     "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, sender, \
      recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, next_attempt_at, \
      bounced_at, count, attempts, dsn)",

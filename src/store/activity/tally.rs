@@ -22,26 +22,26 @@ pub(super) const BOUNCED: &str = "bounced";
 /// Adds to all tables at once: counters, counts of aliases, hours of aliases, states of destinations, shared refusals.
 pub(in crate::store) const ADD: &str = concat!(
     "insert into counters (kind, scope, span, start, status, n) select value ->> 0, value ->> 1, value ->> 2, \
-     value ->> 3, value ->> 4, value ->> 5 from json_each(?1) where true \
+     value ->> 3, value ->> 4, value ->> 5 from json_each(?) where true \
      on conflict (kind, scope, span, start, status) do update set n = n + excluded.n; ",
     "insert into alias_counts (alias_id, messages, forwarded, refused, dropped, failed, bounced, last_mail_at) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
-     from json_each(?2) where true on conflict (alias_id) do update set messages = messages + excluded.messages, \
+     from json_each(?) where true on conflict (alias_id) do update set messages = messages + excluded.messages, \
      forwarded = forwarded + excluded.forwarded, refused = refused + excluded.refused, \
      dropped = dropped + excluded.dropped, failed = failed + excluded.failed, bounced = bounced + excluded.bounced, \
      last_mail_at = coalesce(max(last_mail_at, excluded.last_mail_at), last_mail_at, excluded.last_mail_at); ",
     "insert into alias_hours (start, alias_id, messages) select value ->> 0, value ->> 1, value ->> 2 \
-     from json_each(?3) where true on conflict (start, alias_id) do update set messages = messages + excluded.messages"
+     from json_each(?) where true on conflict (start, alias_id) do update set messages = messages + excluded.messages"
 );
 
 /// Notes how destinations fare, and counts refusals on the rows that they share.
 pub(in crate::store) const ADD_SELDOM: &str = concat!(
     "insert into destination_state (address, last_delivered_at, failing_since) select value ->> 0, value ->> 1, \
-     value ->> 2 from json_each(?1) where true on conflict (address) do update set \
+     value ->> 2 from json_each(?) where true on conflict (address) do update set \
      last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
      failing_since = case when excluded.last_delivered_at is not null then null \
      else coalesce(failing_since, excluded.failing_since) end; ",
-    "update activity set count = count + d.n from (select value ->> 0 as seq, value ->> 1 as n from json_each(?2)) as d \
+    "update activity set count = count + d.n from (select value ->> 0 as seq, value ->> 1 as n from json_each(?)) as d \
      where activity.seq = d.seq"
 );
 

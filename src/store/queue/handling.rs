@@ -28,7 +28,7 @@ pub(in crate::store) const ENDED: &str =
     "select uuid from deliveries where state = 'kept' and due_at <= ?1 order by due_at limit 500";
 
 /// Deliveries of a page at most.
-pub const MAX_PAGE_ROWS: u32 = 500;
+const MAX_PAGE_ROWS: u32 = 500;
 
 impl Queue {
     /// Lists, oldest first; `cursor` is the last id seen.

@@ -35,10 +35,10 @@ pub(in crate::store) const CLASHES: &str = "select j.key, a.import_id is ?2, \
 pub(in crate::store) const NEXT_ID: &str = "select coalesce(max(id), 0) + 1 from aliases";
 pub(in crate::store) const ADD: &str = concat!(
     "insert into aliases (id, uuid, account_id, domain_id, kind, pattern, key, action, import_id, created_at, \
-     updated_at) select value ->> 0, unhex(value ->> 1), ?1, value ->> 2, 'address', value ->> 3, value ->> 4, \
-     'forward', ?2, ?3, ?3 from json_each(?4); ",
+     updated_at) select value ->> 0, unhex(value ->> 1), ?, value ->> 2, 'address', value ->> 3, value ->> 4, \
+     'forward', ?, ?, ? from json_each(?); ",
     "insert into alias_destinations (alias_id, position, destination_id) select j.value ->> 0, 0, d.id \
-     from json_each(?4) as j join destinations as d on d.account_id = ?1 and d.key = j.value ->> 5"
+     from json_each(?) as j join destinations as d on d.account_id = ? and d.key = j.value ->> 5"
 );
 pub(in crate::store) const FINISH: &str = "update imports set finished_at = ?2 where id = ?1";
 pub(in crate::store) const UNFINISHED: &str = "select id from imports where finished_at is null";
@@ -46,9 +46,9 @@ pub(in crate::store) const LEFT: &str = "select account_id, first_alias_id, star
 pub(in crate::store) const SOME: &str = "select id from aliases where id >= ?2 and import_id = ?1 limit 1000";
 pub(in crate::store) const DELETE: &str = "delete from aliases where id in (select value from json_each(?1))";
 pub(in crate::store) const FORGET: &str = concat!(
-    "delete from destinations where account_id = ?2 and created_at = ?3 and verified_at is null and version = 1 \
+    "delete from destinations where account_id = ? and created_at = ? and verified_at is null and version = 1 \
      and not exists (select 1 from alias_destinations where destination_id = destinations.id); ",
-    "delete from imports where id = ?1"
+    "delete from imports where id = ?"
 );
 
 /// An import that runs.
@@ -242,8 +242,9 @@ async fn add(connection: &mut SqliteConnection, import: &Import, lines: &[&Line]
         .zip(lines)
         .map(|(id, line)| (id, &line.id, line.domain, &line.local, &line.key, &line.destination.2))
         .collect();
-    let add = sqlx::query(ADD).bind(import.account.0).bind(import.id).bind(import.started_at.millis());
-    add.bind(json(&rows)).execute(connection).await?;
+    let (rows, now) = (json(&rows), import.started_at.millis());
+    let add = sqlx::query(ADD).bind(import.account.0).bind(import.id).bind(now).bind(now).bind(rows.as_str());
+    add.bind(rows.as_str()).bind(import.account.0).execute(connection).await?;
     Ok(())
 }
 
@@ -267,7 +268,7 @@ async fn sweep_some(connection: &mut SqliteConnection, id: i64) -> Result<bool> 
     let (account, first, started_at) = (columns.take::<i64>()?, columns.take::<i64>()?, columns.take::<i64>()?);
     let aliases: Vec<i64> = sqlx::query_scalar(SOME).bind(id).bind(first).fetch_all(&mut *connection).await?;
     if aliases.is_empty() {
-        sqlx::query(FORGET).bind(id).bind(account).bind(started_at).execute(connection).await?;
+        sqlx::query(FORGET).bind(account).bind(started_at).bind(id).execute(connection).await?;
     } else {
         sqlx::query(DELETE).bind(json(&aliases)).execute(connection).await?;
     }

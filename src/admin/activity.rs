@@ -1,0 +1,140 @@
+//! The log as people read it: lists with filters, one row or transaction, and the live stream.
+
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use std::sync::Arc;
+
+use crate::mail::Moment;
+use crate::policy::ids::OWNER;
+use crate::policy::status::Status;
+use crate::store::StoreError;
+use crate::store::activity::{Page, Query, Row};
+
+use super::queue::sees_recipient;
+use super::shapes::{ActivityDetail, ActivityShape, ListShape};
+use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Result};
+
+/// Which rows to list, as written.
+#[derive(Debug, Clone, Default)]
+pub struct ActivityFilter {
+    /// Status words; `bounced` is one.
+    pub status: Vec<String>,
+    /// An alias, by its id or as written.
+    pub alias: Option<String>,
+    /// A domain's name.
+    pub domain: Option<String>,
+    /// Not before.
+    pub since: Option<String>,
+    /// Before.
+    pub until: Option<String>,
+    /// Words.
+    pub search: Option<String>,
+    /// Which page.
+    pub paging: Paging,
+}
+
+impl Admin {
+    /// Lists rows, newest first.
+    pub async fn activity(&self, actor: &Actor, filter: &ActivityFilter) -> Result<ListShape<ActivityShape>> {
+        let page = self.activity_rows(actor, filter).await?;
+        Ok(ListShape { items: page.rows.iter().map(ActivityShape::new).collect(), next_cursor: page.next_cursor })
+    }
+
+    /// The rows themselves, for the panel.
+    pub async fn activity_rows(&self, actor: &Actor, filter: &ActivityFilter) -> Result<Page> {
+        actor.must(Area::Activity, Access::Read)?;
+        let query = self.activity_query(actor, filter).await?;
+        let mut page = self.store.activity.list(query).await?;
+        page.rows.retain(|row| sees_row(actor, row));
+        Ok(page)
+    }
+
+    async fn activity_query(&self, actor: &Actor, filter: &ActivityFilter) -> Result<Query> {
+        let mut query = Query {
+            account: (actor.account != OWNER).then_some(actor.account),
+            search: filter.search.clone().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+            cursor: filter.paging.cursor.clone(),
+            limit: filter.paging.rows(),
+            ..Query::default()
+        };
+        read_statuses(&filter.status, &mut query)?;
+        query.since = read_moment("since", filter.since.as_deref())?;
+        query.until = read_moment("until", filter.until.as_deref())?;
+        query.domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
+        if let Some(alias) = filter.alias.as_deref().filter(|text| !text.is_empty()) {
+            query.alias = Some(self.find_alias(actor, alias).await?.key);
+        }
+        Ok(query)
+    }
+
+    /// One row by its id; or, by the id of a transaction, its first row with all of them in `items`.
+    pub async fn activity_detail(&self, actor: &Actor, id: &str) -> Result<ActivityDetail> {
+        let rows = self.activity_of(actor, id).await?;
+        let mut details: Vec<_> = rows.iter().map(ActivityDetail::new).collect();
+        let mut first = details.first().cloned().ok_or_else(|| AdminError::missing("message", id))?;
+        if details.len() > 1 {
+            first.items = std::mem::take(&mut details);
+        }
+        Ok(first)
+    }
+
+    /// The row of this id, or the rows of the transaction of this id.
+    pub async fn activity_of(&self, actor: &Actor, id: &str) -> Result<Vec<Row>> {
+        actor.must(Area::Activity, Access::Read)?;
+        let missing = || AdminError::missing("message", id);
+        let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
+        let mut rows = match self.store.activity.get(uuid).await {
+            Ok(row) => vec![row],
+            Err(StoreError::NotFound) => self.transaction_rows(uuid).await?,
+            Err(other) => return Err(other.into()),
+        };
+        rows.retain(|row| sees_row(actor, row));
+        if rows.is_empty() { Err(missing()) } else { Ok(rows) }
+    }
+
+    async fn transaction_rows(&self, id: Uuid) -> Result<Vec<Row>> {
+        match self.store.activity.transaction(id).await {
+            Err(StoreError::NotFound) => Ok(Vec::new()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Hears of every row written or changed; what the actor may see of it is for [`Admin::sees`].
+    pub fn live(&self, actor: &Actor) -> Result<broadcast::Receiver<Arc<Row>>> {
+        actor.must(Area::Activity, Access::Read)?;
+        Ok(self.store.activity.subscribe())
+    }
+
+    /// Whether an actor may see a row.
+    #[must_use]
+    pub fn sees(&self, actor: &Actor, row: &Row) -> bool {
+        sees_row(actor, row)
+    }
+}
+
+fn sees_row(actor: &Actor, row: &Row) -> bool {
+    (actor.account == OWNER || row.account == actor.account) && sees_recipient(actor, &row.recipient)
+}
+
+fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {
+    for word in words.iter().flat_map(|words| words.split(',')).map(str::trim).filter(|word| !word.is_empty()) {
+        match Status::parse(word) {
+            Some(status) => query.statuses.push(status),
+            None if word == "bounced" => query.bounced = true,
+            None => {
+                let known: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+                let detail = format!("“{word}” is no status: write one of {}, bounced", known.join(", "));
+                return Err(AdminError::Invalid(vec![Fault::new("status", detail)]));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_moment(field: &str, text: Option<&str>) -> Result<Option<Moment>> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let moment = Moment::parse_rfc3339(text).or_else(|| Moment::parse_rfc3339(&format!("{text}T00:00:00Z")));
+    let wrong = || AdminError::field(field, "write a time as 2027-01-31 or 2027-01-31T12:00:00Z");
+    moment.map(Some).ok_or_else(wrong)
+}

@@ -1,0 +1,276 @@
+//! Who asks, and what they may: an account's rights, narrowed by the scopes and domains of a token.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::mail::Domain;
+use crate::policy::ids::{AccountId, OWNER};
+use crate::store::accounts::TokenRow;
+
+use super::{AdminError, Result};
+
+/// What a right is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Area {
+    /// Domains.
+    Domains,
+    /// Aliases.
+    Aliases,
+    /// Destinations.
+    Destinations,
+    /// The log.
+    Activity,
+    /// The queue.
+    Queue,
+    /// The account itself: tokens, sessions.
+    Account,
+    /// Everything.
+    Admin,
+}
+
+impl Area {
+    const ALL: [(Self, &str); 7] = [
+        (Self::Domains, "domains"),
+        (Self::Aliases, "aliases"),
+        (Self::Destinations, "destinations"),
+        (Self::Activity, "activity"),
+        (Self::Queue, "queue"),
+        (Self::Account, "account"),
+        (Self::Admin, "admin"),
+    ];
+
+    /// As scopes write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(area, _)| *area == self).map_or("", |(_, word)| word)
+    }
+}
+
+/// How far a right goes; the later includes the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Access {
+    /// See it.
+    Read,
+    /// See and change it.
+    Write,
+}
+
+/// One scope of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// `aliases:read`, `aliases:write`; the bare `aliases` is the latter.
+    Of(Area, Access),
+    /// `aliases:create`: make aliases, and nothing else.
+    CreateAliases,
+}
+
+impl Scope {
+    /// Whether this scope lets do what `wanted` names.
+    #[must_use]
+    pub fn includes(self, wanted: Self) -> bool {
+        match (self, wanted) {
+            (Self::Of(Area::Admin, access), Self::Of(_, needed)) => access >= needed,
+            (Self::Of(area, access), Self::Of(wanted, needed)) => area == wanted && access >= needed,
+            (Self::Of(Area::Admin | Area::Aliases, Access::Write), Self::CreateAliases) => true,
+            (Self::CreateAliases, wanted) => wanted == Self::CreateAliases,
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "aliases:create" {
+            return Ok(Self::CreateAliases);
+        }
+        let (word, access) = match text.split_once(':') {
+            None => (text, Some(Access::Write)),
+            Some((word, "read")) => (word, Some(Access::Read)),
+            Some((word, "write")) => (word, Some(Access::Write)),
+            Some((word, _)) => (word, None),
+        };
+        let area = Area::ALL.iter().find(|(_, name)| *name == word).map(|(area, _)| *area);
+        area.zip(access).map(|(area, access)| Self::Of(area, access)).ok_or_else(|| {
+            format!(
+                "“{text}” is no scope: write one of domains, aliases, destinations, activity, queue, account, admin, \
+                 each alone or with :read or :write, or aliases:create"
+            )
+        })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(area, Access::Read) => write!(f, "{}:read", area.as_str()),
+            Self::Of(area, Access::Write) => write!(f, "{}:write", area.as_str()),
+            Self::CreateAliases => f.write_str("aliases:create"),
+        }
+    }
+}
+
+/// By what name a change stands in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorName {
+    /// Whoever reaches the control socket.
+    Operator,
+    /// A token, by its name.
+    Token(String),
+    /// A person in the panel.
+    Session,
+}
+
+impl fmt::Display for ActorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::Token(name) => write!(f, "token {name}"),
+            Self::Session => f.write_str("session"),
+        }
+    }
+}
+
+/// What a token brings along for requests that leave it out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// The domain of new aliases.
+    pub domain: Option<String>,
+    /// The format of random aliases.
+    pub alias_format: Option<String>,
+    /// Where new aliases send mail.
+    pub destination: Option<String>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// On whose behalf.
+    pub account: AccountId,
+    /// By what name.
+    pub name: ActorName,
+    /// What for.
+    pub scopes: Vec<Scope>,
+    /// Only these domains (empty: all of the account).
+    pub domains: Vec<String>,
+    /// What it brings along.
+    pub defaults: Defaults,
+}
+
+impl Actor {
+    /// The operator at the control socket: the owner, without limits.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self::whole(OWNER, ActorName::Operator)
+    }
+
+    /// A person in the panel.
+    #[must_use]
+    pub fn session(account: AccountId) -> Self {
+        Self::whole(account, ActorName::Session)
+    }
+
+    /// The bearer of a token. A scope that this version does not know gives no right.
+    #[must_use]
+    pub fn token(row: &TokenRow) -> Self {
+        Self {
+            account: row.account,
+            name: ActorName::Token(row.name.clone()),
+            scopes: row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+            domains: row.domains.clone(),
+            defaults: Defaults {
+                domain: row.default_domain.clone(),
+                alias_format: row.alias_format.clone(),
+                destination: row.default_destination.clone(),
+            },
+        }
+    }
+
+    fn whole(account: AccountId, name: ActorName) -> Self {
+        let scopes = vec![Scope::Of(Area::Admin, Access::Write)];
+        Self { account, name, scopes, domains: Vec::new(), defaults: Defaults::default() }
+    }
+
+    /// Whether a scope is among this actor's rights.
+    #[must_use]
+    pub fn has(&self, wanted: Scope) -> bool {
+        self.scopes.iter().any(|scope| scope.includes(wanted))
+    }
+
+    /// Whether this actor may act for the whole instance: the owner, with the scope `admin`.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.account == OWNER && self.has(Scope::Of(Area::Admin, Access::Write))
+    }
+
+    /// Refuses what no scope allows, naming the scope that would.
+    pub fn must(&self, area: Area, access: Access) -> Result<()> {
+        self.must_have(Scope::Of(area, access))
+    }
+
+    /// Refuses whoever cannot make aliases.
+    pub fn must_create_aliases(&self) -> Result<()> {
+        self.must_have(Scope::CreateAliases)
+    }
+
+    fn must_have(&self, wanted: Scope) -> Result<()> {
+        if self.has(wanted) {
+            return Ok(());
+        }
+        Err(AdminError::Forbidden(format!("This token has no right to this: it needs the scope {wanted}.")))
+    }
+
+    /// Refuses what only the instance's owner decides.
+    pub fn must_be_admin(&self, what: &str) -> Result<()> {
+        if self.is_admin() {
+            return Ok(());
+        }
+        Err(AdminError::Forbidden(format!("Only the owner of this gateway may {what}; a token needs the scope admin.")))
+    }
+
+    /// Whether this actor may see the domain.
+    #[must_use]
+    pub fn sees_domain(&self, name: &Domain) -> bool {
+        self.domains.is_empty() || self.domains.iter().any(|domain| domain == name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_bare_name_means_both_and_write_includes_read() {
+        assert_eq!(scope("domains"), scope("domains:write"));
+        assert!(scope("domains").includes(scope("domains:read")));
+        assert!(!scope("domains:read").includes(scope("domains:write")));
+        assert!(!scope("domains").includes(scope("aliases:read")));
+    }
+
+    #[test]
+    fn creating_aliases_is_a_right_of_its_own() {
+        assert!(scope("aliases").includes(Scope::CreateAliases));
+        assert!(!scope("aliases:read").includes(Scope::CreateAliases));
+        assert!(!Scope::CreateAliases.includes(scope("aliases:read")));
+    }
+
+    #[test]
+    fn admin_includes_all_others_as_far_as_it_goes() {
+        for (_, word) in Area::ALL {
+            assert!(scope("admin").includes(scope(word)), "{word}");
+            assert!(!scope("admin:read").includes(scope(word)), "{word}");
+            assert!(scope("admin:read").includes(scope(&format!("{word}:read"))), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_scope_is_refused() {
+        for text in ["", "alias", "aliases:delete", "aliases:", ":read", "Domains"] {
+            assert!(text.parse::<Scope>().is_err(), "{text:?}");
+        }
+    }
+}

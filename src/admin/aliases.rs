@@ -1,0 +1,279 @@
+//! Aliases: make, change, switch, remove, list.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::mail::{Domain, LocalPart};
+use crate::policy::rule::{Action, Kind};
+use crate::store::StoreError;
+use crate::store::activity::Counts;
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
+
+use super::error::OrMissing;
+use super::name::AliasName;
+use super::shapes::{AliasShape, ListShape, alias_name};
+use super::{
+    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, check_version, fields, lookalike, spec,
+};
+
+/// Which aliases to list.
+#[derive(Debug, Clone, Default)]
+pub struct AliasFilter {
+    /// Only this domain's.
+    pub domain: Option<String>,
+    /// Part of the address or note.
+    pub search: Option<String>,
+    /// Only switched on, or off.
+    pub enabled: Option<bool>,
+    /// Which page.
+    pub paging: Paging,
+}
+
+impl Admin {
+    /// Makes an alias. `address`, or `local_part` and `domain`; without destinations, the default one.
+    pub async fn add_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<AliasRow> {
+        actor.must_create_aliases()?;
+        let mut form = Form::new(written);
+        let Some(name) = read_name(&mut form, actor) else { return Err(unfinished(form)) };
+        self.add_named(actor, name, form).await
+    }
+
+    /// Makes the alias `name` with what the form says of it.
+    pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, mut form: Form<'_>) -> Result<AliasRow> {
+        let domain = self.domain_for_alias(actor, &name.domain).await?;
+        let mut draft = spec::fresh(&name);
+        if !form.has("destinations") {
+            draft.destinations = self.default_destinations(actor).await?;
+        }
+        spec::read(&mut form, &name, &mut draft);
+        form.finish()?;
+        self.refuse_look_alike(&domain, &name).await?;
+        self.refuse_circles(&name, &draft).await?;
+        self.store_new(actor, &domain, &name, &draft).await
+    }
+
+    async fn store_new(
+        &self,
+        actor: &Actor,
+        domain: &DomainRow,
+        name: &AliasName,
+        draft: &AliasSpec,
+    ) -> Result<AliasRow> {
+        let address = name.to_string();
+        let written =
+            serde_json::json!({ "address": address, "action": draft.action, "destinations": draft.destinations });
+        let subject = Subject { object: &address, before: None, after: Some(&written) };
+        let audit = self.audit(actor, "alias.create", &subject);
+        let added = self.store.rules.add_alias(actor.account, domain.key, draft, audit).await;
+        added.map_err(|error| match error {
+            StoreError::Exists(_) => AdminError::Conflict(format!("The alias {address} exists already.")),
+            other => other.into(),
+        })
+    }
+
+    /// Changes an alias; with `version`, only while it is still the one that was seen.
+    pub async fn change_alias(
+        &self,
+        actor: &Actor,
+        id: &str,
+        written: &Map<String, Value>,
+        version: Option<i64>,
+    ) -> Result<AliasRow> {
+        actor.must(Area::Aliases, Access::Write)?;
+        let before = self.find_alias(actor, id).await?;
+        check_version(version, before.version)?;
+        let name = alias_name(&before);
+        let mut form = Form::new(written);
+        keep_name(&mut form, &name);
+        let mut after = before.clone();
+        spec::read(&mut form, &name, &mut after.spec);
+        form.finish()?;
+        self.refuse_circles(&name, &after.spec).await?;
+        let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
+        self.store_change(actor, action, (&before, &after)).await
+    }
+
+    async fn store_change(
+        &self,
+        actor: &Actor,
+        action: &str,
+        (before, after): (&AliasRow, &AliasRow),
+    ) -> Result<AliasRow> {
+        let address = alias_name(before).to_string();
+        let shape = |row: &AliasRow| AliasShape::new(row, Counts::default(), None);
+        let (old, new) = (shape(before), shape(after));
+        let subject = Subject { object: &address, before: Some(&old), after: Some(&new) };
+        let audit = self.audit(actor, action, &subject);
+        Ok(self.store.rules.change_alias(after, audit).await?)
+    }
+
+    /// Switches an alias on or off.
+    pub async fn switch_alias(&self, actor: &Actor, id: &str, enabled: bool) -> Result<AliasRow> {
+        actor.must(Area::Aliases, Access::Write)?;
+        let before = self.find_alias(actor, id).await?;
+        if before.spec.enabled == enabled {
+            return Ok(before);
+        }
+        let mut after = before.clone();
+        after.spec.enabled = enabled;
+        let action = if enabled { "alias.enable" } else { "alias.disable" };
+        self.store_change(actor, action, (&before, &after)).await
+    }
+
+    /// Removes an alias. Its rows in the log stay.
+    pub async fn remove_alias(&self, actor: &Actor, id: &str, version: Option<i64>) -> Result<()> {
+        actor.must(Area::Aliases, Access::Write)?;
+        let row = self.find_alias(actor, id).await?;
+        check_version(version, row.version)?;
+        let address = alias_name(&row).to_string();
+        let shape = AliasShape::new(&row, Counts::default(), None);
+        let audit = self.audit(actor, "alias.remove", &Subject { object: &address, before: Some(&shape), after: None });
+        Ok(self.store.rules.remove_alias(row.key, audit).await?)
+    }
+
+    /// One alias, by its id or as it is written.
+    pub async fn alias(&self, actor: &Actor, id: &str) -> Result<AliasRow> {
+        actor.must(Area::Aliases, Access::Read)?;
+        self.find_alias(actor, id).await
+    }
+
+    /// Lists aliases with their counts, newest first.
+    pub async fn aliases(&self, actor: &Actor, filter: AliasFilter) -> Result<ListShape<AliasShape>> {
+        actor.must(Area::Aliases, Access::Read)?;
+        let domain = self.one_domain(actor, filter.domain.as_deref()).await?;
+        let query = ListQuery {
+            account: Some(actor.account),
+            domain: domain.map(|row| row.key),
+            search: filter.search.filter(|text| !text.trim().is_empty()),
+            enabled: filter.enabled,
+            cursor: filter.paging.cursor.clone(),
+            limit: filter.paging.rows(),
+        };
+        let mut page = self.store.rules.aliases(query).await?;
+        page.items.retain(|row| actor.sees_domain(&row.domain_name));
+        Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })
+    }
+
+    /// Shows aliases with their counts.
+    pub async fn alias_shapes(&self, rows: &[AliasRow]) -> Result<Vec<AliasShape>> {
+        let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
+        let counted = self.store.activity.counts(&keys).await?;
+        let shape = |row: &AliasRow| {
+            let found = counted.iter().find(|(key, ..)| *key == row.key);
+            let (counts, last) = found.map_or((Counts::default(), None), |(_, counts, last)| (*counts, *last));
+            AliasShape::new(row, counts, last)
+        };
+        Ok(rows.iter().map(shape).collect())
+    }
+
+    /// Finds what an actor may see.
+    pub(super) async fn find_alias(&self, actor: &Actor, id: &str) -> Result<AliasRow> {
+        let row = match Uuid::try_parse(id) {
+            Ok(uuid) => self.store.rules.alias_by_id(uuid).await.or_missing("alias", id)?,
+            Err(_) => self.find_named(id).await?,
+        };
+        if row.account != actor.account || !actor.sees_domain(&row.domain_name) {
+            return Err(AdminError::missing("alias", id));
+        }
+        Ok(row)
+    }
+
+    async fn find_named(&self, text: &str) -> Result<AliasRow> {
+        let name =
+            AliasName::parse(text).map_err(|why| AdminError::NotFound(format!("There is no such alias: {why}.")))?;
+        let domain = self.store.rules.domain(&name.domain).await.or_missing("alias", text)?;
+        let pattern = match name.kind {
+            Kind::Address => LocalPart::from_plain(&name.pattern).map_or(name.pattern, |local| local.key()),
+            Kind::Glob | Kind::Regex | Kind::CatchAll => name.pattern,
+        };
+        self.store.rules.alias(domain.key, name.kind, &pattern).await.or_missing("alias", text)
+    }
+
+    /// The domain that a new alias is to stand on.
+    pub(super) async fn domain_for_alias(&self, actor: &Actor, name: &Domain) -> Result<DomainRow> {
+        let detail = || AdminError::field("address", format!("{name} is not one of your domains: add it first"));
+        let row = self.store.rules.domain(name).await.map_err(|error| match error {
+            StoreError::NotFound => detail(),
+            other => other.into(),
+        })?;
+        if row.account != actor.account {
+            return Err(detail());
+        }
+        if !actor.sees_domain(name) {
+            return Err(AdminError::Forbidden(format!("This token is limited to other domains than {name}.")));
+        }
+        Ok(row)
+    }
+
+    async fn refuse_look_alike(&self, domain: &DomainRow, name: &AliasName) -> Result<()> {
+        if name.kind != Kind::Address {
+            return Ok(());
+        }
+        if name.pattern.chars().any(lookalike::is_invisible) {
+            return Err(AdminError::field("address", "the part before the @ has characters that nobody can see"));
+        }
+        let Some(plain) = lookalike::reads_like(&name.pattern) else { return Ok(()) };
+        match self.store.rules.alias(domain.key, Kind::Address, &plain).await {
+            Ok(_) => {
+                let detail =
+                    format!("this reads like {plain}@{}, which exists: one of them would deceive", name.domain);
+                Err(AdminError::field("address", detail))
+            }
+            Err(StoreError::NotFound) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+/// The name of a new alias: `address`, or `local_part` with `domain` (or the token's default domain).
+fn read_name(form: &mut Form<'_>, actor: &Actor) -> Option<AliasName> {
+    if form.given("address").is_some() {
+        return form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
+    }
+    let domain = read_domain(form, actor)?;
+    if form.given("local_part").is_none() {
+        form.fault("address", "write the alias as name@your.domain");
+        return None;
+    }
+    form.optional("local_part", |v| {
+        let text = format!("{}@{domain}", fields::text(v)?.trim());
+        AliasName::parse(&text).map_err(Into::into)
+    })
+}
+
+/// The domain of a new alias that names none itself.
+pub(super) fn read_domain(form: &mut Form<'_>, actor: &Actor) -> Option<Domain> {
+    if form.given("domain").is_some() {
+        return form.optional("domain", fields::domain);
+    }
+    let default = actor.defaults.domain.as_deref().and_then(|name| Domain::parse(name).ok());
+    if default.is_none() {
+        form.fault(if form.has("local_part") { "domain" } else { "address" }, "write the alias as name@your.domain");
+    }
+    default
+}
+
+/// The name of an alias is what it is: a change may repeat it and not alter it.
+fn keep_name(form: &mut Form<'_>, name: &AliasName) {
+    let same = form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
+    if same.is_some_and(|written| written != *name) {
+        form.fault("address", "the address of an alias does not change: make a new alias and remove this one");
+    }
+    let domain = form.optional("domain", fields::domain);
+    if domain.is_some_and(|domain| domain != name.domain) {
+        form.fault("domain", "an alias stays on its domain: make a new alias and remove this one");
+    }
+}
+
+/// The faults of a form that cannot be read on.
+pub(super) fn unfinished(form: Form<'_>) -> AdminError {
+    match form.only_faults() {
+        faults if faults.is_empty() => AdminError::field("address", "write the alias as name@your.domain"),
+        faults => AdminError::Invalid(faults),
+    }
+}
+
+/// Whether an action sends mail on.
+pub(super) const fn sends_on(action: Action) -> bool {
+    matches!(action, Action::Forward | Action::Create)
+}

@@ -1,0 +1,150 @@
+//! Destinations: add, verify by the operator's word, make the default, remove, list. `@domain` trusts a whole domain.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::mail::{Domain, Mailbox};
+use crate::store::StoreError;
+use crate::store::rules::{DestinationRow, ListQuery};
+
+use super::error::OrMissing;
+use super::form::Read;
+use super::shapes::{DestinationShape, ListShape};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, check_version, fields};
+
+impl Admin {
+    /// Adds a destination. `verified` is the operator's word that the inbox is the owner's. The first becomes the default.
+    pub async fn add_destination(&self, actor: &Actor, written: &Map<String, Value>) -> Result<DestinationRow> {
+        actor.must(Area::Destinations, Access::Write)?;
+        let mut form = Form::new(written);
+        let address = form.optional("address", address);
+        let (mut verified, mut default) = (false, false);
+        form.set("verified", &mut verified, fields::boolean);
+        form.set("default", &mut default, fields::boolean);
+        if address.is_none() && form.is_sound() {
+            form.fault("address", "write the address of an inbox, or @domain to trust a whole domain");
+        }
+        form.finish()?;
+        let address = address.unwrap_or_default();
+        if verified || address.starts_with('@') {
+            actor.must_be_admin("vouch for a destination")?;
+        }
+        let row = self.store_destination(actor, &address, verified).await?;
+        self.maybe_default(actor, row, default).await
+    }
+
+    async fn store_destination(&self, actor: &Actor, address: &str, verified: bool) -> Result<DestinationRow> {
+        let verified_at = (verified || address.starts_with('@')).then(|| self.clock.now());
+        let audit = self.audit_plain(actor, "destination.add", address);
+        let added = self.store.rules.add_destination(actor.account, address, verified_at, audit).await;
+        added.map_err(|error| match error {
+            StoreError::Exists(_) => AdminError::Conflict(format!("The destination {address} exists already.")),
+            other => other.into(),
+        })
+    }
+
+    async fn maybe_default(&self, actor: &Actor, row: DestinationRow, wanted: bool) -> Result<DestinationRow> {
+        if row.default || row.address.starts_with('@') {
+            return Ok(row);
+        }
+        if !wanted && !self.default_destinations(actor).await?.is_empty() {
+            return Ok(row);
+        }
+        let audit = self.audit_plain(actor, "destination.default", &row.address);
+        Ok(self.store.rules.default_destination(row.key, audit).await?)
+    }
+
+    /// Verifies a destination by the word of the gateway's owner.
+    pub async fn verify_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
+        actor.must(Area::Destinations, Access::Write)?;
+        actor.must_be_admin("vouch for a destination")?;
+        let row = self.find_destination(actor, id).await?;
+        if row.verified_at.is_some() {
+            return Ok(row);
+        }
+        let audit = self.audit_plain(actor, "destination.verify", &row.address);
+        Ok(self.store.rules.verify_destination(row.key, self.clock.now(), audit).await?)
+    }
+
+    /// Makes a destination the one that new aliases use.
+    pub async fn make_default(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
+        actor.must(Area::Destinations, Access::Write)?;
+        let row = self.find_destination(actor, id).await?;
+        if row.address.starts_with('@') {
+            return Err(AdminError::Conflict("A whole domain cannot be the default: choose an address.".to_owned()));
+        }
+        let audit = self.audit_plain(actor, "destination.default", &row.address);
+        Ok(self.store.rules.default_destination(row.key, audit).await?)
+    }
+
+    /// Removes a destination that no alias uses.
+    pub async fn remove_destination(&self, actor: &Actor, id: &str, version: Option<i64>) -> Result<()> {
+        actor.must(Area::Destinations, Access::Write)?;
+        let row = self.find_destination(actor, id).await?;
+        check_version(version, row.version)?;
+        let audit = self.audit_plain(actor, "destination.remove", &row.address);
+        Ok(self.store.rules.remove_destination(row.key, audit).await?)
+    }
+
+    /// One destination, by its id or address.
+    pub async fn destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
+        actor.must(Area::Destinations, Access::Read)?;
+        self.find_destination(actor, id).await
+    }
+
+    /// Lists destinations, by address.
+    pub async fn destinations(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        paging: &Paging,
+    ) -> Result<ListShape<DestinationShape>> {
+        actor.must(Area::Destinations, Access::Read)?;
+        let query = ListQuery {
+            account: Some(actor.account),
+            search: search.filter(|text| !text.trim().is_empty()),
+            cursor: paging.cursor.clone(),
+            limit: paging.rows(),
+            ..ListQuery::default()
+        };
+        let page = self.store.rules.destinations(query).await?;
+        Ok(ListShape { items: page.items.iter().map(DestinationShape::new).collect(), next_cursor: page.next_cursor })
+    }
+
+    /// Where an alias sends mail when nobody says: the token's default, else the account's.
+    pub(super) async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
+        if let Some(address) = &actor.defaults.destination {
+            return Ok(vec![address.clone()]);
+        }
+        let query = ListQuery { account: Some(actor.account), limit: super::MAX_LIMIT, ..ListQuery::default() };
+        let page = self.store.rules.destinations(query).await?;
+        Ok(page.items.into_iter().filter(|row| row.default).map(|row| row.address).take(1).collect())
+    }
+
+    async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
+        let found = match Uuid::try_parse(id) {
+            Ok(uuid) => self.store.rules.destination_by_id(uuid).await,
+            Err(_) => self.store.rules.destination(actor.account, &canonical(id)).await,
+        };
+        let row = found.or_missing("destination", id)?;
+        if row.account == actor.account { Ok(row) } else { Err(AdminError::missing("destination", id)) }
+    }
+}
+
+/// `a@b`, or `@b` for a whole domain.
+fn address(value: &Value) -> Read<String> {
+    let text = fields::text(value)?.trim();
+    let Some(domain) = text.strip_prefix('@') else {
+        return fields::mailbox(value).map(|mailbox| mailbox.to_string());
+    };
+    let domain = Domain::parse(domain).map_err(|why| format!("“{text}” is no domain to trust: {why}"))?;
+    Ok(format!("@{domain}"))
+}
+
+/// An address as it is stored.
+fn canonical(text: &str) -> String {
+    match text.strip_prefix('@') {
+        Some(domain) => Domain::parse(domain).map_or_else(|_| text.to_owned(), |domain| format!("@{domain}")),
+        None => Mailbox::parse(text).map_or_else(|_| text.to_owned(), |mailbox| mailbox.to_string()),
+    }
+}

@@ -1,0 +1,347 @@
+//! Domains: add, set, verify, remove, list; and the catch-all, which is a view of the `*@domain` alias.
+
+use serde_json::{Map, Value};
+
+use crate::mail::Domain;
+use crate::policy::rule::Kind;
+use crate::store::StoreError;
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
+
+use super::aliases::sends_on;
+use super::error::OrMissing;
+use super::name::AliasName;
+use super::shapes::{CatchAll, DomainShape, ListShape};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, fields, spec};
+
+/// What is wanted of a catch-all.
+struct WantedCatchAll {
+    mode: CatchAll,
+    destinations: Option<Vec<String>>,
+}
+
+impl Admin {
+    /// Adds a domain. The owner's word verifies it.
+    pub async fn add_domain(&self, actor: &Actor, written: &Map<String, Value>) -> Result<DomainShape> {
+        actor.must(Area::Domains, Access::Write)?;
+        let mut form = Form::new(written);
+        let Some(name) = form.optional("name", fields::domain) else {
+            form.fault("name", "name the domain, such as my.example");
+            return Err(AdminError::Invalid(form.only_faults().into_iter().take(1).collect()));
+        };
+        self.check_new_domain(actor, &mut form, &name);
+        let now = self.clock.now();
+        let mut draft = blank(actor, name, now);
+        let catch_all = self.read_domain_fields(actor, &mut form, &mut draft).await?;
+        form.finish()?;
+        let row = self.store_domain(actor, &draft).await?;
+        self.set_catch_all(actor, &row, catch_all).await?;
+        self.domain_shape(&row).await
+    }
+
+    fn check_new_domain(&self, actor: &Actor, form: &mut Form<'_>, name: &Domain) {
+        if !name.as_str().contains('.') {
+            form.fault("name", format!("{name} is a single label: a domain has a dot in it"));
+        }
+        if !actor.sees_domain(name) {
+            form.fault("name", "this token is limited to other domains");
+        }
+    }
+
+    async fn store_domain(&self, actor: &Actor, draft: &DomainRow) -> Result<DomainRow> {
+        let name = draft.name.as_str();
+        let verified_at = actor.is_admin().then_some(draft.created_at);
+        let audit = self.audit_plain(actor, "domain.add", name);
+        let added = self.store.rules.add_domain(actor.account, &draft.name, verified_at, audit).await;
+        let row = added.map_err(|error| match error {
+            StoreError::Exists(_) => AdminError::Conflict(format!("The domain {name} exists already.")),
+            other => other.into(),
+        })?;
+        let wanted = DomainRow { overrides: draft.overrides.clone(), ..with_settings(&row, draft) };
+        if wanted == row {
+            return Ok(row);
+        }
+        self.store_domain_change(actor, "domain.set", (&row, &wanted)).await
+    }
+
+    /// Changes a domain and its catch-all; with `tag`, only while both are still what was seen.
+    pub async fn change_domain(
+        &self,
+        actor: &Actor,
+        name: &str,
+        written: &Map<String, Value>,
+        tag: Option<&str>,
+    ) -> Result<DomainShape> {
+        actor.must(Area::Domains, Access::Write)?;
+        let before = self.find_domain(actor, name).await?;
+        self.check_domain_tag(&before, tag).await?;
+        let mut form = Form::new(written);
+        let repeated = form.optional("name", fields::domain);
+        if repeated.is_some_and(|name| name != before.name) {
+            form.fault("name", "the name of a domain does not change: add the other one");
+        }
+        let mut after = before.clone();
+        let catch_all = self.read_domain_fields(actor, &mut form, &mut after).await?;
+        form.finish()?;
+        self.set_catch_all(actor, &before, catch_all).await?;
+        if after != before {
+            after = self.store_domain_change(actor, "domain.set", (&before, &after)).await?;
+        }
+        self.domain_shape(&after).await
+    }
+
+    async fn store_domain_change(
+        &self,
+        actor: &Actor,
+        action: &str,
+        (before, after): (&DomainRow, &DomainRow),
+    ) -> Result<DomainRow> {
+        let (old, new) = (DomainShape::new(before, CatchAll::Off), DomainShape::new(after, CatchAll::Off));
+        let subject = Subject { object: before.name.as_str(), before: Some(&old), after: Some(&new) };
+        let audit = self.audit(actor, action, &subject);
+        Ok(self.store.rules.change_domain(after, audit).await?)
+    }
+
+    async fn read_domain_fields(
+        &self,
+        actor: &Actor,
+        form: &mut Form<'_>,
+        row: &mut DomainRow,
+    ) -> Result<Option<WantedCatchAll>> {
+        form.require("subaddressing", &mut row.subaddressing, fields::boolean);
+        form.require("keep_tag", &mut row.keep_tag, fields::boolean);
+        form.set("srs_domain", &mut row.srs_domain, |v| fields::domain(v).map(Some));
+        form.set("contact", &mut row.contact, |v| fields::mailbox(v).map(|m| Some(m.to_string())));
+        form.set("policy", &mut row.overrides, spec::overrides);
+        form.set("allow", &mut row.allow, spec::senders);
+        form.set("block", &mut row.block, spec::senders);
+        self.check_srs_domain(actor, form, row).await?;
+        self.check_contact(actor, form, row).await?;
+        Ok(read_catch_all(form))
+    }
+
+    /// Reports to SRS addresses must come back to us: their domain is one of ours.
+    async fn check_srs_domain(&self, actor: &Actor, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
+        let Some(name) = row.srs_domain.as_ref().filter(|name| **name != row.name) else { return Ok(()) };
+        if self.facts.instance.load().srs_domain.as_ref() == Some(name) {
+            return Ok(());
+        }
+        match self.store.rules.domain(name).await {
+            Ok(other) if other.account == actor.account => Ok(()),
+            Ok(_) | Err(StoreError::NotFound) => {
+                form.fault("srs_domain", format!("{name} is not one of your domains, so reports would not come back"));
+                Ok(())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Mail for postmaster goes to a destination, so that it is verified like any other.
+    async fn check_contact(&self, actor: &Actor, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
+        let Some(contact) = row.contact.as_ref().filter(|_| form.has("contact")) else { return Ok(()) };
+        match self.store.rules.destination(actor.account, contact).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::NotFound) => {
+                form.fault("contact", format!("{contact} is not one of your destinations: add it first"));
+                Ok(())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Verifies a domain by the word of the gateway's owner.
+    pub async fn verify_domain(&self, actor: &Actor, name: &str) -> Result<DomainShape> {
+        actor.must_be_admin("vouch for a domain")?;
+        let before = self.find_domain(actor, name).await?;
+        if before.verified_at.is_some() {
+            return self.domain_shape(&before).await;
+        }
+        let after = DomainRow { verified_at: Some(self.clock.now()), ..before.clone() };
+        let row = self.store_domain_change(actor, "domain.verify", (&before, &after)).await?;
+        self.domain_shape(&row).await
+    }
+
+    /// Removes a domain and its aliases. The log stays.
+    pub async fn remove_domain(&self, actor: &Actor, name: &str, tag: Option<&str>) -> Result<()> {
+        actor.must(Area::Domains, Access::Write)?;
+        let row = self.find_domain(actor, name).await?;
+        self.check_domain_tag(&row, tag).await?;
+        let shape = DomainShape::new(&row, CatchAll::Off);
+        let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
+        let audit = self.audit(actor, "domain.remove", &subject);
+        Ok(self.store.rules.remove_domain(row.key, audit).await?)
+    }
+
+    /// One domain.
+    pub async fn domain(&self, actor: &Actor, name: &str) -> Result<DomainShape> {
+        actor.must(Area::Domains, Access::Read)?;
+        let row = self.find_domain(actor, name).await?;
+        self.domain_shape(&row).await
+    }
+
+    /// What changes whenever the domain or its catch-all does: the entity tag of HTTP.
+    pub async fn domain_tag(&self, actor: &Actor, name: &str) -> Result<String> {
+        let row = self.find_domain(actor, name).await?;
+        self.tag_of(&row).await
+    }
+
+    async fn tag_of(&self, row: &DomainRow) -> Result<String> {
+        let catch_all = self.catch_all(row).await?;
+        Ok(format!("{}.{}", row.version, catch_all.map_or(0, |alias| alias.version)))
+    }
+
+    async fn check_domain_tag(&self, row: &DomainRow, tag: Option<&str>) -> Result<()> {
+        match tag {
+            Some(tag) if tag != self.tag_of(row).await? => Err(AdminError::Changed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lists domains, by name.
+    pub async fn domains(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        paging: &Paging,
+    ) -> Result<ListShape<DomainShape>> {
+        actor.must(Area::Domains, Access::Read)?;
+        let page = self.store.rules.domains(domain_query(actor, search, paging)).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for row in page.items.iter().filter(|row| actor.sees_domain(&row.name)) {
+            items.push(self.domain_shape(row).await?);
+        }
+        Ok(ListShape { items, next_cursor: page.next_cursor })
+    }
+
+    async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {
+        let catch_all = self.catch_all(row).await?;
+        Ok(DomainShape::new(row, CatchAll::of(catch_all.as_ref())))
+    }
+
+    /// Finds what an actor may see.
+    pub(super) async fn find_domain(&self, actor: &Actor, name: &str) -> Result<DomainRow> {
+        let missing = || AdminError::missing("domain", name);
+        let parsed = Domain::parse(name).map_err(|_| missing())?;
+        let row = self.store.rules.domain(&parsed).await.or_missing("domain", name)?;
+        if row.account == actor.account && actor.sees_domain(&row.name) { Ok(row) } else { Err(missing()) }
+    }
+
+    /// The domain of a filter, if one is named.
+    pub(super) async fn one_domain(&self, actor: &Actor, name: Option<&str>) -> Result<Option<DomainRow>> {
+        match name.filter(|name| !name.is_empty()) {
+            None => Ok(None),
+            Some(name) => self.find_domain(actor, name).await.map(Some),
+        }
+    }
+
+    async fn catch_all(&self, row: &DomainRow) -> Result<Option<AliasRow>> {
+        match self.store.rules.alias(row.key, Kind::CatchAll, "*").await {
+            Ok(alias) => Ok(Some(alias)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    async fn set_catch_all(&self, actor: &Actor, domain: &DomainRow, wanted: Option<WantedCatchAll>) -> Result<()> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let before = self.catch_all(domain).await?;
+        let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
+        let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
+        let Some(new) = self.catch_all_spec(actor, &name, (old, wanted)).await? else { return Ok(()) };
+        let shown =
+            serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
+        let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
+        let audit = self.audit(actor, "domain.catch_all", &subject);
+        match before {
+            Some(alias) if alias.spec == new => {}
+            Some(alias) => drop(self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?),
+            None => drop(self.store.rules.add_alias(actor.account, domain.key, &new, audit).await?),
+        }
+        Ok(())
+    }
+
+    /// The alias that gives the wanted catch-all; none where nothing is to be made.
+    async fn catch_all_spec(
+        &self,
+        actor: &Actor,
+        name: &AliasName,
+        (mut spec, wanted): (AliasSpec, WantedCatchAll),
+    ) -> Result<Option<AliasSpec>> {
+        let Some(action) = wanted.mode.action() else {
+            let exists =
+                spec.action == crate::policy::rule::Action::Create || !spec.destinations.is_empty() || !spec.enabled;
+            spec.enabled = false;
+            return Ok(exists.then_some(spec));
+        };
+        spec.action = action;
+        spec.enabled = true;
+        if let Some(destinations) = wanted.destinations {
+            spec.destinations = destinations;
+        }
+        if sends_on(action) && spec.destinations.is_empty() {
+            spec.destinations = self.default_destinations(actor).await?;
+        }
+        if sends_on(action) && spec.destinations.is_empty() {
+            return Err(AdminError::field(
+                "catch_all",
+                "say where to in catch_all_destinations, or set a default destination",
+            ));
+        }
+        self.refuse_circles(name, &spec).await?;
+        Ok(Some(spec))
+    }
+}
+
+fn read_catch_all(form: &mut Form<'_>) -> Option<WantedCatchAll> {
+    let mode = form.optional("catch_all", |v| fields::word(v, "forward, create, drop, reject, off"));
+    let address = |v: &Value| fields::mailbox(v).map(|mailbox| mailbox.to_string());
+    let destinations = form.optional("catch_all_destinations", |v| fields::list(v, spec::MAX_DESTINATIONS, address));
+    if mode.is_none() && destinations.is_some() {
+        form.fault("catch_all", "say what the catch-all is to do with these destinations: forward or create");
+    }
+    mode.map(|mode| WantedCatchAll { mode, destinations })
+}
+
+fn domain_query(actor: &Actor, search: Option<String>, paging: &Paging) -> ListQuery {
+    ListQuery {
+        account: Some(actor.account),
+        search: search.filter(|text| !text.trim().is_empty()),
+        cursor: paging.cursor.clone(),
+        limit: paging.rows(),
+        ..ListQuery::default()
+    }
+}
+
+/// A domain as it is when nothing but its name is given.
+fn blank(actor: &Actor, name: Domain, now: crate::mail::Moment) -> DomainRow {
+    DomainRow {
+        key: crate::policy::ids::DomainId(0),
+        id: uuid::Uuid::nil(),
+        version: 0,
+        account: actor.account,
+        name,
+        verified_at: None,
+        subaddressing: true,
+        keep_tag: false,
+        srs_domain: None,
+        contact: None,
+        dns: String::new(),
+        overrides: crate::policy::settings::Overrides::default(),
+        allow: Vec::new(),
+        block: Vec::new(),
+        created_at: now,
+    }
+}
+
+/// The stored row with what the draft sets.
+fn with_settings(row: &DomainRow, draft: &DomainRow) -> DomainRow {
+    DomainRow {
+        subaddressing: draft.subaddressing,
+        keep_tag: draft.keep_tag,
+        srs_domain: draft.srs_domain.clone(),
+        contact: draft.contact.clone(),
+        overrides: draft.overrides.clone(),
+        allow: draft.allow.clone(),
+        block: draft.block.clone(),
+        ..row.clone()
+    }
+}

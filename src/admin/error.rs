@@ -1,0 +1,105 @@
+//! Why a change or a question was turned down, as callers tell it apart. Every text is a sentence for the person who asked.
+
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The field as people name it: `destinations`.
+    pub field: String,
+    /// The place in the body (RFC 6901): `/destinations/1`.
+    pub pointer: String,
+    /// What is wrong, and what would be right.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of a whole field.
+    #[must_use]
+    pub fn new(field: &str, detail: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), pointer: format!("/{field}"), detail: detail.into() }
+    }
+
+    /// A fault of the entry `index` of a list.
+    #[must_use]
+    pub fn at(field: &str, index: usize, detail: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), pointer: format!("/{field}/{index}"), detail: detail.into() }
+    }
+}
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// The actor has no right to it; names the right.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing (or it is somebody else's, which is the same answer).
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done in the present state.
+    #[error("{0}")]
+    Conflict(String),
+    /// Somebody else changed it since the version that the change was made for.
+    #[error("It was changed meanwhile. Read it again and repeat your change.")]
+    Changed,
+    /// Fields that are wrong, at least one.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<Fault>),
+    /// Storage cannot answer now; the cause is in the log.
+    #[error("The database cannot be reached right now. Try again in a moment.")]
+    Unwell,
+}
+
+impl AdminError {
+    /// One wrong field.
+    #[must_use]
+    pub fn field(field: &str, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault::new(field, detail)])
+    }
+
+    /// `There is no alias x@y.`
+    #[must_use]
+    pub fn missing(what: &str, name: impl std::fmt::Display) -> Self {
+        Self::NotFound(format!("There is no {what} {name}."))
+    }
+}
+
+fn summary(faults: &[Fault]) -> String {
+    match faults {
+        [] => "The request is not valid.".to_owned(),
+        [one] => format!("{}: {}", one.field, one.detail),
+        [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.detail, rest.len()),
+    }
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound("There is no such thing.".to_owned()),
+            StoreError::Exists(what) => Self::Conflict(format!("{what} exists already.")),
+            StoreError::Changed => Self::Changed,
+            StoreError::Invalid(why) => Self::Conflict(why),
+            StoreError::Unwell(cause) => {
+                tracing::error!(cause, "storage failed");
+                Self::Unwell
+            }
+        }
+    }
+}
+
+/// Names what was looked for when storage has no such row.
+pub(super) trait OrMissing<T> {
+    /// Turns "not found" into a sentence that says what.
+    fn or_missing(self, what: &str, name: impl std::fmt::Display) -> Result<T, AdminError>;
+}
+
+impl<T> OrMissing<T> for Result<T, StoreError> {
+    fn or_missing(self, what: &str, name: impl std::fmt::Display) -> Result<T, AdminError> {
+        self.map_err(|error| match error {
+            StoreError::NotFound => AdminError::missing(what, name),
+            other => other.into(),
+        })
+    }
+}

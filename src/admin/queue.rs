@@ -1,0 +1,214 @@
+//! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
+
+use uuid::Uuid;
+
+use crate::mail::{Mailbox, Moment};
+use crate::policy::ids::OWNER;
+use crate::policy::status::Status;
+use crate::store::StoreError;
+use crate::store::activity::Progress;
+use crate::store::octets::Octets;
+use crate::store::queue::{Claim, Entry, Purpose};
+
+use super::error::OrMissing;
+use super::shapes::{ListShape, QueueShape};
+use super::{Access, Actor, Admin, AdminError, Area, Paging, Result};
+
+/// A change to a delivery that waits, is held, or is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueAction {
+    /// Try it now.
+    Retry,
+    /// Wait until it is released.
+    Hold,
+    /// Let it go on, now.
+    Release,
+    /// Take it out of the queue.
+    Cancel,
+}
+
+impl QueueAction {
+    /// Reads the word of the API.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "retry" => Some(Self::Retry),
+            "hold" => Some(Self::Hold),
+            "release" => Some(Self::Release),
+            "cancel" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
+
+    const fn audit_word(self) -> &'static str {
+        match self {
+            Self::Retry => "queue.retry",
+            Self::Hold => "queue.hold",
+            Self::Release => "queue.release",
+            Self::Cancel => "queue.cancel",
+        }
+    }
+
+    /// Whether it makes sense in this state.
+    #[must_use]
+    pub const fn fits(self, entry: Entry) -> bool {
+        match self {
+            Self::Retry => matches!(entry, Entry::Due(_) | Entry::Held | Entry::Kept(_)),
+            Self::Hold => matches!(entry, Entry::Due(_)),
+            Self::Release => matches!(entry, Entry::Held),
+            Self::Cancel => matches!(entry, Entry::Due(_) | Entry::Held | Entry::Kept(_)),
+        }
+    }
+
+    const fn outcome(self) -> (Status, &'static str) {
+        match self {
+            Self::Retry => (Status::Queued, "You asked for another try"),
+            Self::Hold => (Status::Held, "You put it on hold"),
+            Self::Release => (Status::Queued, "You released it"),
+            Self::Cancel => (Status::Cancelled, "You cancelled it"),
+        }
+    }
+}
+
+impl Admin {
+    /// Lists what waits, is held, or is kept; oldest first.
+    pub async fn queue(&self, actor: &Actor, paging: &Paging) -> Result<ListShape<QueueShape>> {
+        actor.must(Area::Queue, Access::Read)?;
+        let cursor = match paging.cursor.as_deref().map(Uuid::try_parse) {
+            None => None,
+            Some(Ok(id)) => Some(id),
+            Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
+        };
+        let account = (actor.account != OWNER).then_some(actor.account);
+        let rows = self.store.queue.list(account, cursor, paging.rows()).await?;
+        let is_full = rows.len() == paging.rows() as usize;
+        let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
+        let sees = |recipient: &str| sees_recipient(actor, recipient);
+        let items = rows.into_iter().filter(|row| sees(&row.recipient)).map(QueueShape::new).collect();
+        Ok(ListShape { items, next_cursor })
+    }
+
+    /// Makes a change to one delivery.
+    pub async fn queue_action(&self, actor: &Actor, id: Uuid, action: QueueAction) -> Result<()> {
+        actor.must(Area::Queue, Access::Write)?;
+        let claim = self.find_delivery(actor, id).await?;
+        refuse_unfit(&claim, action)?;
+        let now = self.clock.now();
+        match action {
+            QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, now).await,
+            QueueAction::Hold => self.store.queue.hold(id).await,
+            QueueAction::Cancel => self.store.queue.cancel(id).await,
+        }
+        .or_missing("waiting delivery", id)?;
+        let (status, reason) = action.outcome();
+        self.tell_row(&claim, status, reason.to_owned()).await?;
+        self.store.accounts.audit(self.audit_plain(actor, action.audit_word(), &id.to_string())).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Sends again: to another verified destination, or to the same one.
+    pub async fn resend(&self, actor: &Actor, id: Uuid, destination: Option<&str>) -> Result<()> {
+        actor.must(Area::Queue, Access::Write)?;
+        let claim = self.find_delivery(actor, id).await?;
+        refuse_unfit(&claim, QueueAction::Retry)?;
+        let to = self.resend_to(&claim, destination).await?;
+        let now = self.clock.now();
+        let sent = if to == claim.delivery.destination {
+            self.store.queue.retry(id, now).await
+        } else {
+            self.store.queue.redirect(id, to.clone(), now).await
+        };
+        sent.or_missing("waiting delivery", id)?;
+        self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
+        self.store.accounts.audit(self.audit_plain(actor, "queue.resend", &format!("{id} to {to}"))).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Mail goes to verified destinations only, however it is sent (promise 6).
+    async fn resend_to(&self, claim: &Claim, destination: Option<&str>) -> Result<Mailbox> {
+        let Some(text) = destination else { return Ok(claim.delivery.destination.clone()) };
+        let fault = |why: String| AdminError::field("destination", why);
+        let mailbox = Mailbox::parse(text.trim()).map_err(|why| fault(format!("“{text}” is not an address: {why}")))?;
+        if claim.delivery.purpose == Purpose::Dsn {
+            return Err(AdminError::Conflict("A report goes to its sender and nowhere else.".to_owned()));
+        }
+        if self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
+            return Ok(mailbox);
+        }
+        Err(fault(format!("{mailbox} is not a verified destination: add and verify it first")))
+    }
+
+    /// The octets of a message that waits or is kept, as they came.
+    pub async fn message_octets(&self, actor: &Actor, id: Uuid) -> Result<Octets> {
+        actor.must(Area::Queue, Access::Read)?;
+        Ok(self.find_delivery(actor, id).await?.message.octets)
+    }
+
+    /// In what state a delivery is, if it is in the queue.
+    pub async fn queue_state(&self, actor: &Actor, id: Uuid) -> Result<Option<Entry>> {
+        match self.find_delivery(actor, id).await {
+            Ok(claim) => Ok(Some(claim.delivery.entry)),
+            Err(AdminError::NotFound(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn find_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {
+        let claim = self.store.queue.get(id).await.or_missing("waiting delivery", id)?;
+        let is_own = claim.delivery.account == actor.account || actor.account == OWNER;
+        if is_own && sees_recipient(actor, &claim.delivery.recipient.to_string()) {
+            return Ok(claim);
+        }
+        Err(AdminError::missing("waiting delivery", id))
+    }
+
+    /// A report of ours has no row in the log.
+    async fn tell_row(&self, claim: &Claim, status: Status, reason: String) -> Result<()> {
+        if claim.delivery.purpose == Purpose::Dsn {
+            return Ok(());
+        }
+        let next_attempt_at: Option<Moment> = (status == Status::Queued).then(|| self.clock.now());
+        let change = Progress {
+            id: claim.delivery.id,
+            status,
+            reason,
+            attempt: None,
+            next_attempt_at,
+            sha256_sent: None,
+            dsn: None,
+        };
+        match self.store.activity.progress(vec![change]).await {
+            Ok(()) | Err(StoreError::NotFound) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(courier) = &self.courier {
+            courier.wake();
+        }
+    }
+}
+
+fn refuse_unfit(claim: &Claim, action: QueueAction) -> Result<()> {
+    let entry = claim.delivery.entry;
+    if action.fits(entry) {
+        return Ok(());
+    }
+    Err(AdminError::Conflict(match entry {
+        Entry::Leased => "It is being delivered at this moment. Look again in a minute.".to_owned(),
+        Entry::Held => "It is on hold: release it, or cancel it.".to_owned(),
+        Entry::Kept(_) => "It has failed and is kept for you: send it again, or cancel it.".to_owned(),
+        Entry::Due(_) => "It is not on hold.".to_owned(),
+    }))
+}
+
+/// Whether a token that is limited to domains may see mail for this recipient.
+pub(super) fn sees_recipient(actor: &Actor, recipient: &str) -> bool {
+    if actor.domains.is_empty() {
+        return true;
+    }
+    Mailbox::parse(recipient).ok().and_then(|mailbox| mailbox.domain().map(|d| actor.sees_domain(d))).unwrap_or(false)
+}

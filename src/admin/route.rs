@@ -1,0 +1,216 @@
+//! The simulator: what would happen to a message, and why, by the very functions that RCPT and the end of data ask.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use crate::mail::header::{HeaderFacts, HeaderScan};
+use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
+use crate::policy::admission::{self, Decision, Disposition, Leg};
+use crate::policy::alignment::{self, Rewrite};
+use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts};
+use crate::policy::status::TraceStep;
+use crate::smtp::reply::Reply;
+use crate::srs::Signed;
+
+use super::shapes::{EnvelopeChange, RouteShape};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Result, fields};
+
+/// Octets of header that a question may bring.
+const MAX_HEADER_OCTETS: usize = 64 * 1024;
+/// The client of a question that names none (RFC 5737: it is nobody's).
+const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// A message that might come.
+#[derive(Debug, Clone)]
+pub struct RouteQuestion {
+    /// `MAIL FROM`.
+    pub from: ReversePath,
+    /// `RCPT TO`.
+    pub to: ForwardPath,
+    /// The client, where its SPF is to count.
+    pub ip: Option<IpAddr>,
+    /// The header, where its authors are to count.
+    pub headers: Option<String>,
+}
+
+impl RouteQuestion {
+    /// Reads one: `to`, and optionally `from`, `ip` and `headers`.
+    pub fn read(written: &Map<String, Value>) -> Result<Self> {
+        let mut form = Form::new(written);
+        let to = form.optional("to", |v| {
+            ForwardPath::parse(fields::text(v)?.trim()).map_err(|why| format!("this is not a recipient: {why}").into())
+        });
+        let from = form.optional("from", |v| {
+            ReversePath::parse(unbracketed(fields::text(v)?))
+                .map_err(|why| format!("this is not a sender: {why}").into())
+        });
+        let ip = form.optional("ip", |v| fields::text(v)?.trim().parse().map_err(|_| "write an IP address".into()));
+        let headers = form.optional("headers", |v| fields::prose(&joined(v), MAX_HEADER_OCTETS));
+        if to.is_none() && form.is_sound() {
+            form.fault("to", "name the recipient, such as shop@my.example");
+        }
+        form.finish()?;
+        let to = to.unwrap_or(ForwardPath::Postmaster);
+        Ok(Self { from: from.unwrap_or(ReversePath::Null), to, ip, headers })
+    }
+}
+
+impl Admin {
+    /// What would happen to a message.
+    pub async fn route(&self, actor: &Actor, question: &RouteQuestion) -> Result<RouteShape> {
+        actor.must(Area::Aliases, Access::Read)?;
+        let peer = question.ip.unwrap_or(NOBODY);
+        let helo = self.facts.instance.load().hostname.to_string();
+        let connect = ConnectFacts { peer, helo, tls: None };
+        let mut decision = self.facts.recipient(&connect, &question.from, &question.to).await?;
+        if !sees(actor, &question.to) {
+            return Err(AdminError::Forbidden("This token is limited to other domains.".to_owned()));
+        }
+        let (refusal, after) = self.after_data(&connect, question, &mut decision).await?;
+        Ok(shape(question, decision, (refusal, after)))
+    }
+
+    /// What the end of data would add: a refusal of the whole message, or the envelope as it goes on.
+    async fn after_data(
+        &self,
+        connect: &ConnectFacts,
+        question: &RouteQuestion,
+        decision: &mut Decision,
+    ) -> Result<(Option<Reply>, Option<Envelope>)> {
+        let Disposition::Forward(legs) = &decision.disposition else { return Ok((None, None)) };
+        let legs = legs.clone();
+        let facts = self.message_facts(connect, question, decision).await;
+        if question.ip.is_some() {
+            let recipients: Vec<_> = recipient(&question.to).into_iter().collect();
+            let settings = self.facts.instance.load_full();
+            if let Some(reply) = admission::message(&settings, &facts, &recipients, &mut decision.trace) {
+                return Ok((Some(reply), None));
+            }
+        }
+        let from = self.rewritten(&facts, &question.to, &mut decision.trace);
+        let to = legs.into_iter().map(|leg: Leg| leg.destination).collect();
+        Ok((None, Some(Envelope { from, to })))
+    }
+
+    async fn message_facts(
+        &self,
+        connect: &ConnectFacts,
+        question: &RouteQuestion,
+        decision: &Decision,
+    ) -> MessageFacts {
+        let spf = match question.ip {
+            Some(_) => Some(self.facts.spf(connect.peer, &connect.helo, &question.from).await),
+            None => None,
+        };
+        let auth = AuthFacts { spf, dkim: Vec::new() };
+        let header = header_facts(self.facts.instance.load().hostname.clone(), question);
+        self.facts.message(&question.from, header, auth, std::iter::once(decision)).await
+    }
+
+    /// The reverse-path as the next hop would see it.
+    fn rewritten(&self, facts: &MessageFacts, to: &ForwardPath, trace: &mut Vec<TraceStep>) -> ReversePath {
+        let ReversePath::Mailbox(sender) = &facts.reverse_path else { return ReversePath::Null };
+        let Some(wanted) = self.wanted_srs_domain(to) else { return facts.reverse_path.clone() };
+        let shared = self.facts.instance.load().srs_domain.clone();
+        match alignment::rewrite(facts, &wanted, shared.as_ref()) {
+            Rewrite::Leave => {
+                trace.push(TraceStep::new("reverse-path", "left as it is", "rewriting it would vouch for its author"));
+                facts.reverse_path.clone()
+            }
+            Rewrite::On(domain) => self.signed(sender, domain, trace),
+        }
+    }
+
+    fn signed(&self, sender: &Mailbox, domain: Domain, trace: &mut Vec<TraceStep>) -> ReversePath {
+        match self.sign(sender) {
+            Signed::Local(local) => {
+                trace.push(TraceStep::new("reverse-path", "rewritten", format!("on {domain}")));
+                ReversePath::Mailbox(Mailbox::new(local, Host::Name(domain)))
+            }
+            Signed::TooLong => {
+                let detail = format!("on {domain}, under a token that is stored when a message comes");
+                trace.push(TraceStep::new("reverse-path", "rewritten", detail));
+                ReversePath::Mailbox(sender.clone())
+            }
+        }
+    }
+
+    /// The domain's own SRS domain, else the shared one, else the domain itself.
+    fn wanted_srs_domain(&self, to: &ForwardPath) -> Option<Domain> {
+        let name = recipient(to)?.domain()?.clone();
+        let hosted = self.store.directory.domain(&name)?;
+        let shared = || self.facts.instance.load().srs_domain.clone();
+        Some(hosted.srs_domain.clone().or_else(shared).unwrap_or(name))
+    }
+}
+
+fn shape(
+    question: &RouteQuestion,
+    decision: Decision,
+    (refusal, after): (Option<Reply>, Option<Envelope>),
+) -> RouteShape {
+    let (disposition, reply) = match (&decision.disposition, refusal) {
+        (_, Some(reply)) if reply.is_transient() => ("defer", reply),
+        (_, Some(reply)) => ("reject", reply),
+        (Disposition::Forward(_), None) => ("forward", accepted()),
+        (Disposition::Report(_), None) => ("report", accepted()),
+        (Disposition::Reject(reply), None) => ("reject", reply.clone()),
+        (Disposition::Defer(reply), None) => ("defer", reply.clone()),
+        (Disposition::Discard, None) => ("discard", accepted()),
+        (Disposition::Hold, None) => ("hold", accepted()),
+    };
+    let before = Envelope { from: question.from.clone(), to: recipient(&question.to).into_iter().collect() };
+    RouteShape {
+        disposition,
+        reply: reply.to_string(),
+        rule: decision.rule,
+        reason: decision.reason,
+        trace: decision.trace,
+        envelope: EnvelopeChange { before, after },
+    }
+}
+
+fn accepted() -> Reply {
+    Reply::new(250, 1, 5, "OK")
+}
+
+/// Without a header, the message is taken to be from whom the envelope says.
+fn header_facts(host: Domain, question: &RouteQuestion) -> HeaderFacts {
+    match &question.headers {
+        Some(text) => {
+            let mut scan = HeaderScan::new(host);
+            scan.push(text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes());
+            scan.push(b"\r\n\r\n");
+            scan.finish()
+        }
+        None => {
+            let author_domains = question.from.domain().map(|domain| vec![domain.clone()]);
+            HeaderFacts { author_domains, ..HeaderFacts::default() }
+        }
+    }
+}
+
+fn recipient(to: &ForwardPath) -> Option<Mailbox> {
+    match to {
+        ForwardPath::Postmaster => None,
+        ForwardPath::Mailbox(mailbox) => Some(mailbox.clone()),
+    }
+}
+
+fn sees(actor: &Actor, to: &ForwardPath) -> bool {
+    actor.domains.is_empty() || recipient(to).and_then(|to| to.domain().map(|d| actor.sees_domain(d))).unwrap_or(false)
+}
+
+fn unbracketed(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(text)
+}
+
+/// A header as one text, or as a list of its lines.
+fn joined(value: &Value) -> Value {
+    match value.as_array() {
+        None => value.clone(),
+        Some(lines) => Value::String(lines.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")),
+    }
+}

@@ -1,0 +1,22 @@
+//! What the API shows: the shapes of INTERFACES, made from rows. `id` is the UUID in every one of them.
+
+mod activity;
+mod alias;
+mod domain;
+mod others;
+
+use serde::Serialize;
+
+pub use activity::{ActivityDetail, ActivityShape, BounceShape, ClientShape};
+pub use alias::{AliasShape, alias_name};
+pub use domain::{CatchAll, DomainShape};
+pub use others::{DestinationShape, EnvelopeChange, MeShape, QueueShape, RouteShape, TokenShape};
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListShape<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; `null` on the last one.
+    pub next_cursor: Option<String>,
+}

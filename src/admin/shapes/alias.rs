@@ -1,0 +1,111 @@
+//! An alias as the API shows it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::admin::fields::write_span;
+use crate::admin::name::AliasName;
+use crate::mail::Moment;
+use crate::policy::rule::{Action, After, Kind, Privacy};
+use crate::policy::settings::Overrides;
+use crate::store::activity::Counts;
+use crate::store::rules::AliasRow;
+
+/// An alias.
+#[derive(Debug, Clone, Serialize)]
+pub struct AliasShape {
+    /// Its id.
+    pub id: Uuid,
+    /// As written: address, glob, regular expression between slashes, or `*@…`.
+    pub address: String,
+    /// Its domain's name.
+    pub domain: String,
+    /// How the pattern is read.
+    pub kind: Kind,
+    /// Smaller first.
+    pub priority: i64,
+    /// What it does.
+    pub action: Action,
+    /// Where to.
+    pub destinations: Vec<String>,
+    /// Switched on.
+    pub enabled: bool,
+    /// The note.
+    pub description: String,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// Ends at.
+    pub expires_at: Option<Moment>,
+    /// A number of messages, or an idle time (`30d`).
+    pub expires_after: Value,
+    /// What then.
+    pub then: After,
+    /// Let in.
+    pub allow: Vec<String>,
+    /// Kept out.
+    pub block: Vec<String>,
+    /// Messages in rolling 24 h.
+    pub quota: Option<u64>,
+    /// What the log keeps.
+    pub privacy: Privacy,
+    /// The text of reject.
+    pub reject_message: Option<String>,
+    /// Settings of this level.
+    pub policy: Overrides,
+    /// When made.
+    pub created_at: Moment,
+    /// When changed.
+    pub updated_at: Moment,
+    /// When mail last came.
+    pub last_mail_at: Option<Moment>,
+    /// What became of its mail.
+    pub counts: Counts,
+}
+
+impl AliasShape {
+    /// Shows a row with its counts.
+    #[must_use]
+    pub fn new(row: &AliasRow, counts: Counts, last_mail_at: Option<Moment>) -> Self {
+        let spec = row.spec.clone();
+        Self {
+            id: row.id,
+            address: alias_name(row).to_string(),
+            domain: row.domain_name.to_string(),
+            kind: spec.kind,
+            priority: spec.priority,
+            action: spec.action,
+            destinations: spec.destinations,
+            enabled: spec.enabled,
+            description: spec.description,
+            labels: spec.labels,
+            expires_at: spec.expires_at,
+            expires_after: expires_after(&row.spec),
+            then: spec.then,
+            allow: spec.allow,
+            block: spec.block,
+            quota: spec.quota,
+            privacy: spec.privacy,
+            reject_message: spec.reject_message,
+            policy: spec.overrides,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_mail_at,
+            counts,
+        }
+    }
+}
+
+/// The alias as people write it.
+#[must_use]
+pub fn alias_name(row: &AliasRow) -> AliasName {
+    AliasName::new(row.spec.kind, row.spec.pattern.clone(), row.domain_name.clone())
+}
+
+fn expires_after(spec: &crate::store::rules::AliasSpec) -> Value {
+    match (spec.expires_after_messages, spec.expires_after_idle) {
+        (Some(messages), _) => json!(messages),
+        (None, Some(idle)) => json!(write_span(idle)),
+        (None, None) => Value::Null,
+    }
+}

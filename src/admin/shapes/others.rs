@@ -1,0 +1,187 @@
+//! The smaller shapes: destination, queue item, route, token, and who one is.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::mail::{Envelope, Moment};
+use crate::policy::status::{RuleRef, TraceStep};
+use crate::store::accounts::TokenRow;
+use crate::store::queue::{Purpose, Waiting};
+use crate::store::rules::DestinationRow;
+
+/// A destination, or `@domain`, which trusts a whole domain.
+#[derive(Debug, Clone, Serialize)]
+pub struct DestinationShape {
+    /// Its id.
+    pub id: Uuid,
+    /// `a@b`, or `@b`.
+    pub address: String,
+    /// When verified.
+    pub verified_at: Option<Moment>,
+    /// The account's default.
+    pub default: bool,
+    /// Last delivery.
+    pub last_delivered_at: Option<Moment>,
+    /// Refusing since.
+    pub failing_since: Option<Moment>,
+    /// When made.
+    pub created_at: Moment,
+}
+
+impl DestinationShape {
+    /// Shows a row.
+    #[must_use]
+    pub fn new(row: &DestinationRow) -> Self {
+        Self {
+            id: row.id,
+            address: row.address.clone(),
+            verified_at: row.verified_at,
+            default: row.default,
+            last_delivered_at: row.last_delivered_at,
+            failing_since: row.failing_since,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A delivery that waits, is held, or is kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueShape {
+    /// The activity row's id.
+    pub id: Uuid,
+    /// `forward`, or `dsn` for a report of ours.
+    pub purpose: &'static str,
+    /// `due`, `leased`, `held`, `kept`.
+    pub state: &'static str,
+    /// The alias address.
+    pub recipient: String,
+    /// Where to.
+    pub destination: String,
+    /// Octets.
+    pub size: u64,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it came.
+    pub received_at: Moment,
+    /// The next try.
+    pub next_attempt_at: Option<Moment>,
+    /// Until when its octets are kept.
+    pub kept_until: Option<Moment>,
+}
+
+impl QueueShape {
+    /// Shows one.
+    #[must_use]
+    pub fn new(waiting: Waiting) -> Self {
+        let is_kept = waiting.state == "kept";
+        Self {
+            id: waiting.id,
+            purpose: match waiting.purpose {
+                Purpose::Forward => "forward",
+                Purpose::Dsn => "dsn",
+            },
+            state: waiting.state,
+            recipient: waiting.recipient,
+            destination: waiting.destination,
+            size: waiting.size,
+            tries: waiting.tries,
+            received_at: waiting.received_at,
+            next_attempt_at: waiting.due_at.filter(|_| !is_kept),
+            kept_until: waiting.due_at.filter(|_| is_kept),
+        }
+    }
+}
+
+/// The envelope before and after.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvelopeChange {
+    /// As it would come.
+    pub before: Envelope,
+    /// As it would be sent on, one for each destination domain would be one transaction; `null` where nothing is.
+    pub after: Option<Envelope>,
+}
+
+/// What would happen to a message, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteShape {
+    /// `forward`, `report`, `reject`, `defer`, `discard`; `hold` where mail for postmaster has nobody to go to.
+    pub disposition: &'static str,
+    /// What the client would be answered to RCPT.
+    pub reply: String,
+    /// The rule that decides.
+    pub rule: Option<RuleRef>,
+    /// One sentence.
+    pub reason: String,
+    /// How it came to be.
+    pub trace: Vec<TraceStep>,
+    /// The envelope.
+    pub envelope: EnvelopeChange,
+}
+
+/// A token as people read it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenShape {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The first characters.
+    pub prefix: String,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// Only these domains (empty: all).
+    pub domains: Vec<String>,
+    /// Default domain for new aliases.
+    pub default_domain: Option<String>,
+    /// Default format for random aliases.
+    pub alias_format: Option<String>,
+    /// Default destination.
+    pub default_destination: Option<String>,
+    /// Ends at.
+    pub expires_at: Option<Moment>,
+    /// Last used.
+    pub last_used_at: Option<Moment>,
+    /// When made.
+    pub created_at: Moment,
+    /// The token itself: only in the answer that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+impl TokenShape {
+    /// Shows a row.
+    #[must_use]
+    pub fn new(row: &TokenRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            prefix: row.prefix.clone(),
+            scopes: row.scopes.clone(),
+            domains: row.domains.clone(),
+            default_domain: row.default_domain.clone(),
+            alias_format: row.alias_format.clone(),
+            default_destination: row.default_destination.clone(),
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            created_at: row.created_at,
+            token: None,
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeShape {
+    /// `operator`, `token NAME`, `session`.
+    pub name: String,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// Only these domains (empty: all).
+    pub domains: Vec<String>,
+    /// Default domain for new aliases.
+    pub default_domain: Option<String>,
+    /// Default format for random aliases.
+    pub alias_format: Option<String>,
+    /// Default destination for new aliases.
+    pub default_destination: Option<String>,
+}

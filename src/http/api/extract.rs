@@ -1,0 +1,125 @@
+//! What handlers take from a request, lenient in form: no content type and no body are fine where nothing is needed,
+//! unknown query keys are ignored.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
+use crate::http::problem::Problem;
+
+use super::MAX_BODY_OCTETS;
+
+/// Who asks.
+#[derive(Debug)]
+pub(in crate::http) struct Caller(pub(in crate::http) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let actor = parts.extensions.get::<Actor>().cloned();
+        actor.map(Self).ok_or_else(|| Problem::unauthorized("Say who you are.", "Bearer realm=\"waypost\""))
+    }
+}
+
+/// The query: the last value of each key.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Ask(HashMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ask {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let query = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        Ok(Self(query.map(|pairs| pairs.0.into_iter().collect()).unwrap_or_default()))
+    }
+}
+
+impl Ask {
+    /// A value that is not empty.
+    pub(in crate::http) fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same, owned.
+    pub(in crate::http) fn owned(&self, key: &str) -> Option<String> {
+        self.get(key).map(str::to_owned)
+    }
+
+    /// `true`, `1`, or the key alone.
+    pub(in crate::http) fn flag(&self, key: &str) -> Result<Option<bool>, Problem> {
+        match self.0.get(key).map(String::as_str) {
+            None => Ok(None),
+            Some("" | "true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(_) => Err(AdminError::field(key, "write true or false").into()),
+        }
+    }
+
+    /// `limit` and `cursor`.
+    pub(in crate::http) fn paging(&self) -> Result<Paging, Problem> {
+        let wrong = || AdminError::field("limit", format!("write a number between 1 and {MAX_LIMIT}"));
+        let within = |n: &u32| (1..=MAX_LIMIT).contains(n);
+        let limit = match self.get("limit") {
+            None => None,
+            Some(text) => Some(text.parse().ok().filter(within).ok_or_else(wrong)?),
+        };
+        Ok(Paging { limit, cursor: self.owned("cursor") })
+    }
+}
+
+/// A JSON object; an absent or empty body is an empty object.
+#[derive(Debug)]
+pub(super) struct Written(pub(super) Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Written {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let body = Bytes::from_request(request.map(limited), state).await;
+        let body = body.map_err(|_| Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024)))?;
+        if body.trim_ascii().is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        if !is_json {
+            let detail = "Send the body as application/json.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        match serde_json::from_slice(&body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The body must be a JSON object.")),
+            Err(why) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {why}."))),
+        }
+    }
+}
+
+fn limited(body: axum::body::Body) -> axum::body::Body {
+    axum::body::Body::new(http_body_util::Limited::new(body, MAX_BODY_OCTETS))
+}
+
+/// No content type says nothing against JSON.
+fn is_json(fields: &HeaderMap) -> bool {
+    let Some(kind) = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+        return !fields.contains_key(header::CONTENT_TYPE);
+    };
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// An id in the path that must be a UUID; anything else names nothing.
+#[derive(Debug)]
+pub(super) struct Id(pub(super) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let text = path.ok().and_then(|path| path.get("id").cloned()).unwrap_or_default();
+        Uuid::try_parse(&text).map(Self).map_err(|_| AdminError::missing("delivery", text).into())
+    }
+}

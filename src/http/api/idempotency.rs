@@ -1,0 +1,101 @@
+//! `Idempotency-Key` on POST: the same request under the same key is done once and answered alike for a day.
+//!
+//! Left out are `/tokens`, whose answer holds a secret that must not be stored, and `/aliases/import`, which changes nothing
+//! when repeated (its aliases exist then).
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::admin::Actor;
+use crate::http::Site;
+use crate::http::problem::Problem;
+
+use super::MAX_BODY_OCTETS;
+
+const FIELD: &str = "idempotency-key";
+/// Octets of a key.
+const MAX_KEY_OCTETS: usize = 255;
+/// Octets of an answer that is kept.
+const MAX_ANSWER_OCTETS: usize = 1 << 20;
+const LEFT_OUT: [&str; 2] = ["/tokens", "/aliases/import"];
+
+/// Does a request once.
+pub(super) async fn once(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().trim_start_matches("/v1");
+    let key = request.headers().get(FIELD).cloned();
+    let actor = request.extensions().get::<Actor>().cloned();
+    match (key, actor) {
+        (Some(key), Some(actor)) if request.method() == Method::POST && !LEFT_OUT.contains(&path) => {
+            keyed(&site, (key, actor), request, next).await.unwrap_or_else(IntoResponse::into_response)
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn keyed(
+    site: &Site,
+    (key, actor): (HeaderValue, Actor),
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY_OCTETS).contains(&key.len())).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("An Idempotency-Key has 1 to {MAX_KEY_OCTETS} ASCII characters."))
+    })?;
+    let key = format!("{} {key}", actor.name);
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY_OCTETS).await;
+    let body = body.map_err(|_| Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024)))?;
+    let hash = request_hash(&parts, &body);
+    let _turn = site
+        .live
+        .begin(&key)
+        .ok_or_else(|| Problem::new(StatusCode::CONFLICT, "A request with this Idempotency-Key is being worked on."))?;
+    if let Some((of, status, answer)) = site.admin.given_answer(actor.account, &key).await? {
+        return if of == hash { Ok(repeated(status, answer)) } else { Err(reused()) };
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    kept(site, (actor, key, hash), response).await
+}
+
+fn request_hash(parts: &axum::http::request::Parts, body: &Bytes) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(parts.uri.path().as_bytes());
+    hash.update([0]);
+    hash.update(parts.uri.query().unwrap_or_default().as_bytes());
+    hash.update([0]);
+    hash.update(body);
+    hash.finalize().into()
+}
+
+fn reused() -> Problem {
+    let detail = "This Idempotency-Key was used for another request: draw a new key for each.";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+}
+
+/// Keeps an answer, unless it says that the request may do better later.
+async fn kept(
+    site: &Site,
+    (actor, key, hash): (Actor, String, [u8; 32]),
+    response: Response,
+) -> Result<Response, Problem> {
+    if response.status().is_server_error() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer is too large to be kept.");
+    let body = to_bytes(body, MAX_ANSWER_OCTETS).await.map_err(unreadable)?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    site.admin.keep_answer(actor.account, &key, (hash, parts.status.as_u16(), text)).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn repeated(status: u16, answer: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let kind = if status.is_client_error() { "application/problem+json" } else { "application/json" };
+    (status, [(header::CONTENT_TYPE, kind), (header::HeaderName::from_static("idempotent-replayed"), "true")], answer)
+        .into_response()
+}

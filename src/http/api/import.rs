@@ -1,0 +1,92 @@
+//! `POST /v1/aliases/import`: lines of `alias<TAB>destination`, streamed in, all or nothing.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin::{AdminError, ImportPlan, Importer};
+use crate::http::Site;
+use crate::http::problem::Problem;
+
+use super::{Ask, Caller};
+
+/// Octets of one import.
+const MAX_IMPORT_OCTETS: usize = 256 << 20;
+const NDJSON: &str = "application/x-ndjson";
+
+/// Reads all lines, then makes them count: with `?dry_run=`, it only reads. Whoever accepts NDJSON is told of progress.
+pub(super) async fn import(
+    State(site): State<Site>,
+    (Caller(actor), ask): (Caller, Ask),
+    fields: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let dry_run = ask.flag("dry_run")?.unwrap_or(false);
+    let importer = site.admin.importer(&actor).await?;
+    let plan = read(importer, body).await?;
+    if dry_run {
+        return Ok(Json(told(plan.len() as u64, true)).into_response());
+    }
+    let (progress, seen) = watch::channel(0);
+    let admin = site.admin.clone();
+    let work = tokio::spawn(async move { admin.import(&actor, plan, progress).await });
+    let wants_progress = fields.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(NDJSON));
+    if wants_progress {
+        return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, work)).into_response());
+    }
+    let imported = work.await.map_err(|_| lost())??;
+    Ok(Json(told(imported, false)).into_response())
+}
+
+/// Takes the body as it comes; the last look at its lines is too long for an async thread.
+async fn read(mut importer: Importer, body: Body) -> Result<ImportPlan, Problem> {
+    let mut octets = 0;
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let cut = |_| Problem::new(StatusCode::BAD_REQUEST, "The body broke off before its end.");
+        let piece = piece.map_err(cut)?;
+        octets += piece.len();
+        if octets > MAX_IMPORT_OCTETS {
+            return Err(Problem::too_large(&format!("{} MiB", MAX_IMPORT_OCTETS >> 20)));
+        }
+        importer.push(&piece);
+    }
+    Ok(tokio::task::spawn_blocking(move || importer.finish()).await.map_err(|_| lost())??)
+}
+
+type Work = JoinHandle<Result<u64, AdminError>>;
+
+/// A line for each step, and the result (or the problem) as the last one.
+fn progress_lines(seen: watch::Receiver<u64>, work: Work) -> Body {
+    Body::from_stream(stream::unfold((seen, Some(work)), |(mut seen, work)| async move {
+        let work = work?;
+        if seen.changed().await.is_ok() {
+            let done = *seen.borrow_and_update();
+            return Some((line(&json!({ "done": done })), (seen, Some(work))));
+        }
+        let last = match work.await {
+            Ok(Ok(imported)) => told(imported, false),
+            Ok(Err(error)) => Problem::from(error).to_json(),
+            Err(_) => lost().to_json(),
+        };
+        Some((line(&last), (seen, None)))
+    }))
+}
+
+fn line(value: &Value) -> Result<String, std::convert::Infallible> {
+    Ok(format!("{value}\n"))
+}
+
+fn told(imported: u64, dry_run: bool) -> Value {
+    json!({ "imported": imported, "dry_run": dry_run })
+}
+
+fn lost() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours stopped the import. Nothing was imported.")
+}

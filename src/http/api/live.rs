@@ -1,0 +1,102 @@
+//! The log as it happens, as server-sent events; and what lives no longer than the process: open streams, keys in work.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+
+use crate::admin::shapes::ActivityShape;
+use crate::admin::{Actor, Admin};
+use crate::http::Site;
+use crate::http::problem::Problem;
+use crate::store::activity::Row;
+
+use super::Caller;
+
+/// Streams that are open at once.
+const MAX_STREAMS: usize = 200;
+/// How often a quiet stream says that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What lives no longer than the process.
+#[derive(Debug)]
+pub(in crate::http) struct Live {
+    streams: Arc<Semaphore>,
+    keys: Mutex<HashSet<String>>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { streams: Arc::new(Semaphore::new(MAX_STREAMS)), keys: Mutex::default() }
+    }
+}
+
+/// A key being worked on, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    live: &'a Live,
+    key: String,
+}
+
+impl Live {
+    /// Takes a key; none if somebody has it.
+    pub(super) fn begin(&self, key: &str) -> Option<Turn<'_>> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key.to_owned()).then(|| Turn { live: self, key: key.to_owned() })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.live.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// `GET /activity/stream`.
+pub(super) async fn stream(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
+    follow(&site, actor, |row| {
+        Event::default().event("activity").json_data(ActivityShape::new(row)).unwrap_or_default()
+    })
+}
+
+/// Streams the rows that the actor may see, each as `show` tells it.
+pub(in crate::http) fn follow(site: &Site, actor: Actor, show: fn(&Row) -> Event) -> Result<Response, Problem> {
+    let rows = site.admin.live(&actor)?;
+    let Ok(permit) = Arc::clone(&site.live.streams).try_acquire_owned() else {
+        let detail = format!("{MAX_STREAMS} live streams are open already. Close one, or try again.");
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10"));
+    };
+    let follower = Follower { rows, admin: site.admin.clone(), actor, show, _permit: permit };
+    Ok(Sse::new(events(follower)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+struct Follower {
+    rows: broadcast::Receiver<Arc<Row>>,
+    admin: Admin,
+    actor: Actor,
+    show: fn(&Row) -> Event,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Whoever reads too slowly is told that rows were left out.
+fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(follower, |mut follower| async move {
+        loop {
+            let event = match follower.rows.recv().await {
+                Ok(row) if follower.admin.sees(&follower.actor, &row) => (follower.show)(&row),
+                Ok(_) => continue,
+                Err(RecvError::Lagged(missed)) => Event::default().event("missed").data(missed.to_string()),
+                Err(RecvError::Closed) => return None,
+            };
+            return Some((Ok(event), follower));
+        }
+    })
+}

@@ -1,0 +1,88 @@
+//! Entity tags: `ETag` on what can change, `If-Match` on changes (RFC 9110 §8.8.3, §13.1.1).
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::problem::Problem;
+
+/// The condition under which a change may be made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum IfMatch {
+    /// None was given, or `*`.
+    Any,
+    /// One of these tags.
+    Tags(Vec<String>),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let values: Vec<_> = parts.headers.get_all(header::IF_MATCH).iter().filter_map(|v| v.to_str().ok()).collect();
+        Ok(Self::read(&values.join(",")))
+    }
+}
+
+impl IfMatch {
+    fn read(text: &str) -> Self {
+        if text.trim().is_empty() || text.trim() == "*" {
+            return Self::Any;
+        }
+        Self::Tags(text.split(',').map(|tag| tag.trim().to_owned()).collect())
+    }
+
+    /// Whether the thing is still what the client saw. A weak tag never is (strong comparison).
+    pub(super) fn check(&self, tag: impl std::fmt::Display) -> Result<(), Problem> {
+        let is = format!("\"{tag}\"");
+        match self {
+            Self::Any => Ok(()),
+            Self::Tags(tags) if tags.contains(&is) => Ok(()),
+            Self::Tags(_) => {
+                let detail = "It was changed meanwhile. Read it again and repeat your change.";
+                Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
+            }
+        }
+    }
+
+    /// The version to hold on to: only where a condition was given.
+    pub(super) fn hold<T>(&self, version: T) -> Option<T> {
+        (*self != Self::Any).then_some(version)
+    }
+}
+
+/// An answer with its entity tag.
+pub(super) fn tagged(tag: impl std::fmt::Display, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if let Ok(value) = HeaderValue::try_from(format!("\"{tag}\"")) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
+}
+
+/// 201 with the place of what was made.
+pub(super) fn created(place: &str, answer: Response) -> Response {
+    let mut response = answer;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(value) = HeaderValue::try_from(place) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_compare_strongly() {
+        assert!(IfMatch::read("").check(3).is_ok());
+        assert!(IfMatch::read("*").check(3).is_ok());
+        assert!(IfMatch::read("\"2\", \"3\"").check(3).is_ok());
+        assert!(IfMatch::read("W/\"3\"").check(3).is_err());
+        assert!(IfMatch::read("3").check(3).is_err());
+        assert!(IfMatch::read("\"4\"").check(3).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! `/control/…`: what only the command line asks, over the control socket. OpenAPI does not list it.
+
+mod backup;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use serde_json::json;
+
+use super::Site;
+use super::api::{Ask, Caller};
+use super::problem::{self, Problem};
+
+/// Where the panel is when nobody says: the default listener.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// The routes.
+pub(super) fn router(site: &Site) -> Router {
+    Router::new()
+        .route("/control/srs/forward", get(srs_forward))
+        .route("/control/srs/reverse", get(srs_reverse))
+        .route("/control/panel-link", post(panel_link))
+        .route("/control/backup", get(backup::stream))
+        .layer(middleware::from_fn(problem::always))
+        .with_state(site.clone())
+}
+
+async fn srs_forward(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    let address = address(&ask)?;
+    let made = site.admin.srs_forward(&actor, address, ask.get("domain")).await?;
+    Ok(Json(json!({ "address": made })).into_response())
+}
+
+async fn srs_reverse(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    let address = address(&ask)?;
+    let sender = site.admin.srs_reverse(&actor, address).await?;
+    Ok(Json(json!({ "address": sender })).into_response())
+}
+
+fn address(ask: &Ask) -> Result<&str, Problem> {
+    ask.get("address").ok_or_else(|| crate::admin::AdminError::field("address", "name the address").into())
+}
+
+async fn panel_link(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
+    let link = site.admin.add_panel_link(&actor).await?;
+    let base = site.settings.public_url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/');
+    let answer = json!({ "url": format!("{base}/sign-in/{}", link.text()) });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}

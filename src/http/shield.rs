@@ -1,0 +1,186 @@
+//! What stands before every page: tidy paths, known hosts only (against rebinding), writes only from our own pages (against
+//! forged requests), and the header fields that keep a page from running what is not ours.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::extract::Request;
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Settings;
+
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                   form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Field names of browsers and proxies that `http` has no constants for.
+pub(super) mod names {
+    /// Where a request came from, by the browser's own word.
+    pub(in crate::http) const SEC_FETCH_SITE: &str = "sec-fetch-site";
+    /// The scheme that the client used, by a proxy's word.
+    pub(in crate::http) const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+    /// The client, by a proxy's word.
+    pub(in crate::http) const X_FORWARDED_FOR: &str = "x-forwarded-for";
+    /// The host that the client asked for, by a proxy's word.
+    pub(in crate::http) const X_FORWARDED_HOST: &str = "x-forwarded-host";
+}
+
+/// `//v1///aliases/` means `/v1/aliases`: clients join base addresses as they please.
+pub(super) fn collapse_slashes(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return request;
+    }
+    let mut tidy: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        tidy.push('?');
+        tidy.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(tidy).ok().or(parts.path_and_query);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// No answer is taken for another kind than it says.
+pub(super) async fn no_sniffing(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    set(response.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+/// The fields of a page.
+pub(super) async fn page_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let fields = response.headers_mut();
+    set(fields, header::CONTENT_SECURITY_POLICY, CSP);
+    set(fields, header::REFERRER_POLICY, "no-referrer");
+    set(fields, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(fields, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if !fields.contains_key(header::CACHE_CONTROL) {
+        set(fields, header::CACHE_CONTROL, "no-store");
+    }
+    response
+}
+
+fn set(fields: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    fields.insert(name, HeaderValue::from_static(value));
+}
+
+/// A field as text.
+pub(super) fn text<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    fields.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+/// The host that the client asked for, with its port: of the URI (HTTP/2), else the field.
+pub(super) fn host(request: &Request) -> Option<&str> {
+    request.uri().authority().map(axum::http::uri::Authority::as_str).or_else(|| text(request.headers(), "host"))
+}
+
+/// Whether the panel answers to this host: localhost, an address (rebinding needs a name), or a name of the settings.
+pub(super) fn is_known_host(settings: &Settings, host: &str) -> bool {
+    let name = without_port(host).to_ascii_lowercase();
+    let public = settings.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
+    name == "localhost"
+        || literal(&name).is_some()
+        || settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+        || public.as_ref().and_then(Uri::host).is_some_and(|public| public.eq_ignore_ascii_case(&name))
+}
+
+/// Whether this host is the client's own machine.
+pub(super) fn is_loopback_host(host: &str) -> bool {
+    let name = without_port(host);
+    name.eq_ignore_ascii_case("localhost") || literal(name).is_some_and(|address| address.is_loopback())
+}
+
+fn literal(name: &str) -> Option<IpAddr> {
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => name.parse().ok(),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    }
+}
+
+/// Whether a request may change something: only one that the browser says comes from our own pages. One that says nothing
+/// is let through only without a cookie, when there is nothing to forge.
+pub(super) fn may_write(request: &Request) -> bool {
+    let fields = request.headers();
+    if let Some(site) = text(fields, names::SEC_FETCH_SITE) {
+        return site == "same-origin" || site == "none";
+    }
+    match text(fields, "origin") {
+        Some(origin) => origin.split_once("://").map(|(_, rest)| rest) == host(request),
+        None => !fields.contains_key(header::COOKIE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn request(uri: &str, fields: &[(&str, &str)]) -> Request {
+        let mut builder = Request::builder().uri(uri);
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn slashes_collapse_and_the_query_stays() {
+        for (from, to) in [
+            ("//v1///aliases/", "/v1/aliases"),
+            ("/v1/aliases?a=//", "/v1/aliases?a=//"),
+            ("/v1/aliases/?limit=1", "/v1/aliases?limit=1"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/v1/aliases/%2Fx%2F@d", "/v1/aliases/%2Fx%2F@d"),
+        ] {
+            assert_eq!(collapse_slashes(request(from, &[])).uri(), to, "{from}");
+        }
+    }
+
+    #[test]
+    fn only_known_hosts() {
+        let settings = Settings {
+            public_url: Some("https://mail.my.example/".into()),
+            allowed_hosts: vec!["panel.lan".into()],
+            trusted_proxies: Vec::new(),
+            data_dir: "data".into(),
+            srs_secrets: "data/srs.secrets".into(),
+        };
+        for host in ["localhost:8080", "127.0.0.1", "[::1]:8080", "192.0.2.7:80", "mail.my.example", "Panel.LAN:8080"] {
+            assert!(is_known_host(&settings, host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", ":80", "my.example"] {
+            assert!(!is_known_host(&settings, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn writes_come_from_our_own_pages() {
+        let own = [("host", "localhost:8080")];
+        let with = |more: &[(&'static str, &'static str)]| request("/aliases", &[&own[..], more].concat());
+        assert!(may_write(&with(&[("sec-fetch-site", "same-origin"), ("cookie", "a=b")])));
+        assert!(may_write(&with(&[("origin", "http://localhost:8080"), ("cookie", "a=b")])));
+        assert!(may_write(&with(&[])));
+        assert!(!may_write(&with(&[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:8080")])));
+        assert!(!may_write(&with(&[("sec-fetch-site", "same-site")])));
+        assert!(!may_write(&with(&[("origin", "http://localhost:9090"), ("cookie", "a=b")])));
+        assert!(!may_write(&with(&[("origin", "null")])));
+        assert!(!may_write(&with(&[("cookie", "a=b")])));
+    }
+}

@@ -1,0 +1,63 @@
+//! Destinations: added, verified, used, removed; and how they fare.
+
+use waypost::policy::ids::OWNER;
+use waypost::policy::status::Status;
+use waypost::store::StoreError;
+use waypost::store::rules::ListQuery;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_destination_in_use_is_not_removed_and_says_where() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let alias = world.alias(&my, "shop", &["me@inbox.example"]).await;
+    let rules = &world.store.rules;
+    let destination = rules.destination(OWNER, "ME@inbox.example").await.unwrap();
+    let refused = rules.remove_destination(destination.key, world.audit("destination.delete")).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(why)) if why == "it is still used by shop@my.example"));
+    rules.remove_alias(alias.key, world.audit("alias.delete")).await.unwrap();
+    rules.remove_destination(destination.key, world.audit("destination.delete")).await.unwrap();
+    assert!(matches!(rules.destination_by_id(destination.id).await, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn lists_are_by_address_and_their_pages_join() {
+    let world = World::new().await;
+    let (rules, now) = (&world.store.rules, world.clock.now());
+    for address in ["c@x.example", "a@x.example", "@trusted.example", "b@x.example"] {
+        rules.add_destination(OWNER, address, Some(now), world.audit("destination.create")).await.unwrap();
+    }
+    let again = rules.add_destination(OWNER, "A@x.example", None, world.audit("destination.create")).await;
+    assert!(matches!(again, Err(StoreError::Exists(address)) if address == "A@x.example"));
+    let (mut cursor, mut seen) = (None, Vec::new());
+    loop {
+        let page = rules.destinations(ListQuery { cursor, limit: 3, ..ListQuery::default() }).await.unwrap();
+        seen.extend(page.items.into_iter().map(|row| row.address));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["@trusted.example", "a@x.example", "b@x.example", "c@x.example"]);
+}
+
+#[tokio::test]
+async fn the_log_knows_how_a_destination_fares_and_the_default_is_one() {
+    let world = World::new().await;
+    let (rules, now) = (&world.store.rules, world.clock.now());
+    let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
+    let you = rules.add_destination(OWNER, "you@inbox.example", None, world.audit("destination.create")).await.unwrap();
+    world.store.activity.record(vec![world.row(Status::Failed)]).await.unwrap();
+    assert_eq!(rules.destination_by_id(me.id).await.unwrap().failing_since, Some(now));
+    world.store.activity.record(vec![world.row(Status::Forwarded)]).await.unwrap();
+    let fares = rules.destination_by_id(me.id).await.unwrap();
+    assert_eq!((fares.failing_since, fares.last_delivered_at), (None, Some(now)));
+    rules.default_destination(me.key, world.audit("destination.default")).await.unwrap();
+    rules.default_destination(you.key, world.audit("destination.default")).await.unwrap();
+    assert!(!rules.destination_by_id(me.id).await.unwrap().default);
+    assert_eq!(
+        rules.verify_destination(you.key, now, world.audit("destination.verify")).await.unwrap().verified_at,
+        Some(now)
+    );
+}
