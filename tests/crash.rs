@@ -1,5 +1,5 @@
 //! SIGKILL at many moments under load, with a ledger: every 250 is at the inbox or in the queue, and every reported outcome
-//! has its row. `WAYPOST_KILLS` says how many kills (5; `tests/long` makes it 100).
+//! has its row. `KILLS` says how many kills (5; `tests/long` makes it 100).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
@@ -123,7 +123,7 @@ async fn kill_and_restart(bench: &Bench, kills: u64) -> Child {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_accepted_is_lost_in_a_kill() {
-    let kills = std::env::var("WAYPOST_KILLS").map_or(5, |kills| kills.parse().unwrap());
+    let kills = std::env::var("KILLS").map_or(5, |kills| kills.parse().unwrap());
     let data = tempfile::tempdir().unwrap();
     let dns = Dns::start().await.unwrap();
     let inbox = Inbox::start().await.unwrap();

@@ -35,6 +35,11 @@ pub(super) enum Destination {
         /// Its address or id
         address: String,
     },
+    /// Let new aliases go to it unless they say otherwise
+    Default {
+        /// Its address or id
+        address: String,
+    },
     /// Remove one that no alias uses
     Remove {
         /// Its address or id
@@ -52,6 +57,10 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         Destination::List(paging) => out.list(&listing::fetch(api, "/v1/destinations", &[], paging).await?, &COLUMNS),
         Destination::Verify { address } => {
             out.object(&api.post(&format!("{}/verify", path(&address)), &json!({})).await?, state)
+        }
+        Destination::Default { address } => {
+            let answer = api.post(&format!("{}/default", path(&address)), &json!({})).await?;
+            out.object(&answer, |_| format!("{address} is the default now."))
         }
         Destination::Remove { address } => {
             out.object(&api.delete(&path(&address)).await?, |_| format!("{address} is no destination any more."))

@@ -68,6 +68,9 @@ async fn follow(api: &Api, filters: &[(&str, Option<String>)], log: &Log, out: O
     let mut events = Events { body: api.send(call, Body::empty()).await?.into_body(), pending: Vec::new() };
     while let Some(data) = events.next().await? {
         let Ok(row) = serde_json::from_str::<Value>(&data) else { continue };
+        if let Some(missed) = row.as_u64() {
+            eprintln!("{missed} rows came too fast and were left out; `waypost log` has them.");
+        }
         if row["id"].is_string() && is_wanted(&row, log) {
             out.line(if out.is_json() { data.clone() } else { line(&row) }.as_str())?;
         }

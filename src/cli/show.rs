@@ -117,7 +117,7 @@ mod tests {
                 "tls": {"version": "TLSv1.3"}, "reply": "250 ok", "outcome": "delivered"}],
         });
         let text = whole(&row);
-        assert!(text.starts_with("FORWARDED\nid         7\nfrom       a@b.example\n"), "{text}");
+        assert!(text.starts_with("FORWARDED\nid      7\nfrom    a@b.example\n"), "{text}");
         assert!(text.contains("sha-256  ab (handed over octet for octet)"), "{text}");
         assert!(
             text.ends_with("attempts\n  2026-11-22 18:56:24  delivered  mx.example [192.0.2.9]  TLSv1.3  250 ok"),
