@@ -135,11 +135,7 @@ mod storage {
 
     fn store(runtime: &Runtime) -> (Store, tempfile::TempDir) {
         let data = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
-            data_dir: data.path().into(),
-            database: data.path().join("waypost.db"),
-            faults: waypost::store::faults::Faults::default(),
-        };
+        let settings = Settings { data_dir: data.path().into(), database: data.path().join("waypost.db") };
         let store = runtime.block_on(Store::open(settings, Clock::system(), Chance::system())).expect("a store");
         (store, data)
     }

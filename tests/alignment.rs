@@ -4,6 +4,8 @@
 //! Every combination of author, sender, proof and what is known of organisational domains is enumerated and judged by an
 //! oracle that restates the rule in one sentence; the cases that a postmaster would name follow by name.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use waypost::mail::header::HeaderFacts;
 use waypost::mail::{Domain, Moment, ReversePath};
 use waypost::policy::alignment::{Rewrite, questions, rewrite};

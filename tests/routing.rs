@@ -6,6 +6,8 @@
 //! ```
 //! `UPDATE_EXPECT=1 cargo test --test routing` writes what came out into the tables, to be looked at.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "routing/world.rs"]
 mod world;
 
@@ -97,7 +99,7 @@ fn decide(world: &World, sender: &ReversePath, recipient: &Mailbox) -> Decision 
     let decision = judge(world, sender, recipient);
     let by_role = reserved::is_role(recipient.local()) && decision.rule.is_none();
     let mut fanout = Fanout::new(decision);
-    while let Some(leg) = fanout.next() {
+    while let Some(leg) = fanout.next_leg() {
         match leg.destination.domain().and_then(|name| world.hosted(name)) {
             Some(_) => fanout.enters(&leg, judge(world, sender, &leg.destination)),
             None => fanout.leaves(leg),

@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test --test verdicts` writes what came out into the tables, to be looked at.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::Path;
 
 use waypost::policy::report::{Standing, answer};

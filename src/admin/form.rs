@@ -27,7 +27,7 @@ const ECHOED: [&str; 12] = [
 
 /// An object being read.
 #[derive(Debug)]
-pub struct Form<'a> {
+pub(super) struct Form<'a> {
     fields: &'a Map<String, Value>,
     read: BTreeSet<String>,
     faults: Vec<Fault>,
@@ -36,24 +36,24 @@ pub struct Form<'a> {
 impl<'a> Form<'a> {
     /// Begins to read.
     #[must_use]
-    pub const fn new(fields: &'a Map<String, Value>) -> Self {
+    pub(super) const fn new(fields: &'a Map<String, Value>) -> Self {
         Self { fields, read: BTreeSet::new(), faults: Vec::new() }
     }
 
     /// The raw value of a field, unless absent or null.
-    pub fn given(&mut self, field: &str) -> Option<&'a Value> {
+    pub(super) fn given(&mut self, field: &str) -> Option<&'a Value> {
         self.read.insert(field.to_owned());
         self.fields.get(field).filter(|value| !value.is_null())
     }
 
     /// Whether a field is there at all, `null` included.
     #[must_use]
-    pub fn has(&self, field: &str) -> bool {
+    pub(super) fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
     /// Reads a field into `slot`: absent keeps it, `null` sets the default.
-    pub fn set<T: Default>(&mut self, field: &str, slot: &mut T, read: impl FnOnce(&Value) -> Read<T>) {
+    pub(super) fn set<T: Default>(&mut self, field: &str, slot: &mut T, read: impl FnOnce(&Value) -> Read<T>) {
         if !self.has(field) {
             return;
         }
@@ -65,7 +65,7 @@ impl<'a> Form<'a> {
     }
 
     /// Reads a field that has no default: `null` is a fault.
-    pub fn require<T>(&mut self, field: &str, slot: &mut T, read: impl FnOnce(&Value) -> Read<T>) {
+    pub(super) fn require<T>(&mut self, field: &str, slot: &mut T, read: impl FnOnce(&Value) -> Read<T>) {
         if !self.has(field) {
             return;
         }
@@ -77,7 +77,7 @@ impl<'a> Form<'a> {
     }
 
     /// Reads a field that may be left out.
-    pub fn optional<T>(&mut self, field: &str, read: impl FnOnce(&Value) -> Read<T>) -> Option<T> {
+    pub(super) fn optional<T>(&mut self, field: &str, read: impl FnOnce(&Value) -> Read<T>) -> Option<T> {
         match self.given(field).map(read)? {
             Ok(value) => Some(value),
             Err(fault) => {
@@ -88,29 +88,29 @@ impl<'a> Form<'a> {
     }
 
     /// Notes a fault found otherwise.
-    pub fn fault(&mut self, field: &str, detail: impl Into<String>) {
+    pub(super) fn fault(&mut self, field: &str, detail: impl Into<String>) {
         self.faults.push(Fault::new(field, detail));
     }
 
     /// Notes a fault of one entry of a list.
-    pub fn fault_at(&mut self, field: &str, index: usize, detail: impl Into<String>) {
+    pub(super) fn fault_at(&mut self, field: &str, index: usize, detail: impl Into<String>) {
         self.faults.push(Fault::at(field, index, detail));
     }
 
     /// Whether nothing is wrong so far.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         self.faults.is_empty()
     }
 
     /// Ends the reading early: the faults so far, since what follows cannot be read without what is wrong.
     #[must_use]
-    pub fn only_faults(self) -> Vec<Fault> {
+    pub(super) fn only_faults(self) -> Vec<Fault> {
         self.faults
     }
 
     /// Ends the reading: every fault, unknown fields included, or nothing.
-    pub fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         let unknown = self.fields.keys().filter(|key| !self.read.contains(*key) && !ECHOED.contains(&key.as_str()));
         self.faults.extend(unknown.map(|key| Fault::new(key, "there is no field of this name")));
         if self.faults.is_empty() { Ok(()) } else { Err(AdminError::Invalid(self.faults)) }

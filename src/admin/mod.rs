@@ -42,7 +42,7 @@ pub use activity::ActivityFilter;
 pub use actor::{Access, Actor, ActorName, Area, Scope};
 pub use aliases::AliasFilter;
 pub use error::{AdminError, Fault};
-pub use form::Form;
+use form::Form;
 pub use import::{ImportFault, ImportPlan, Importer, MAX_IMPORT_LINES};
 pub use links::{LINK_LIFETIME, SESSION_LIFETIME, Secret};
 pub use name::AliasName;

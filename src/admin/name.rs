@@ -4,10 +4,9 @@
 use std::fmt;
 
 use crate::mail::{Domain, LocalPart};
+use crate::policy::routing::MAX_PATTERN_OCTETS;
 use crate::policy::rule::Kind;
 
-/// Octets of a glob or a regular expression.
-pub(super) const MAX_PATTERN_OCTETS: usize = 256;
 /// Characters that make a local part a glob. A quoted local part never is one.
 const GLOB_CHARS: [char; 3] = ['*', '?', '['];
 

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::mail::header::{HeaderFacts, HeaderScan};
 use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
-use crate::policy::admission::{self, Decision, Disposition, Leg};
-use crate::policy::alignment::{self, Rewrite};
+use crate::policy::admission::{self, Decision, Disposition};
+use crate::policy::alignment::Rewrite;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts};
+use crate::policy::routing::{self, Planned};
 use crate::policy::status::TraceStep;
 use crate::smtp::reply::Reply;
 use crate::srs::Signed;
@@ -78,18 +79,24 @@ impl Admin {
         question: &RouteQuestion,
         decision: &mut Decision,
     ) -> Result<(Option<Reply>, Option<Envelope>)> {
-        let Disposition::Forward(legs) = &decision.disposition else { return Ok((None, None)) };
-        let legs = legs.clone();
+        if !matches!(decision.disposition, Disposition::Forward(_)) {
+            return Ok((None, None));
+        }
+        let settings = self.facts.instance.load_full();
+        let host = || Mailbox::parse(&format!("postmaster@{}", settings.hostname)).ok();
+        let Some(recipient) = recipient(&question.to).or_else(host) else { return Ok((None, None)) };
         let facts = self.message_facts(connect, question, decision).await;
         if question.ip.is_some() {
-            let recipients: Vec<_> = recipient(&question.to).into_iter().collect();
-            let settings = self.facts.instance.load_full();
-            if let Some(reply) = admission::message(&settings, &facts, &recipients, &mut decision.trace) {
-                return Ok((Some(reply), None));
+            let to = std::slice::from_ref(&recipient);
+            let refused = admission::message(&settings, &facts, to, &mut decision.trace)
+                .or_else(|| admission::authenticated(&decision.after_data, &facts, &mut decision.trace));
+            if refused.is_some() {
+                return Ok((refused, None));
             }
         }
-        let from = self.rewritten(&facts, &question.to, &mut decision.trace);
-        let to = legs.into_iter().map(|leg: Leg| leg.destination).collect();
+        let planned = routing::plan(&[(recipient, decision.clone())], &facts, &settings);
+        let from = self.rewritten(&facts.reverse_path, planned.first(), &mut decision.trace);
+        let to = planned.into_iter().map(|delivery| delivery.destination).collect();
         Ok((None, Some(Envelope { from, to })))
     }
 
@@ -109,16 +116,14 @@ impl Admin {
     }
 
     /// The reverse-path as the next hop would see it.
-    fn rewritten(&self, facts: &MessageFacts, to: &ForwardPath, trace: &mut Vec<TraceStep>) -> ReversePath {
-        let ReversePath::Mailbox(sender) = &facts.reverse_path else { return ReversePath::Null };
-        let Some(wanted) = self.wanted_srs_domain(to) else { return facts.reverse_path.clone() };
-        let shared = self.facts.instance.load().srs_domain.clone();
-        match alignment::rewrite(facts, &wanted, shared.as_ref()) {
+    fn rewritten(&self, from: &ReversePath, delivery: Option<&Planned>, trace: &mut Vec<TraceStep>) -> ReversePath {
+        let (ReversePath::Mailbox(sender), Some(delivery)) = (from, delivery) else { return from.clone() };
+        match &delivery.srs_on {
             Rewrite::Leave => {
                 trace.push(TraceStep::new("reverse-path", "left as it is", "rewriting it would vouch for its author"));
-                facts.reverse_path.clone()
+                from.clone()
             }
-            Rewrite::On(domain) => self.signed(sender, domain, trace),
+            Rewrite::On(domain) => self.signed(sender, domain.clone(), trace),
         }
     }
 
@@ -134,14 +139,6 @@ impl Admin {
                 ReversePath::Mailbox(sender.clone())
             }
         }
-    }
-
-    /// The domain's own SRS domain, else the shared one, else the domain itself.
-    fn wanted_srs_domain(&self, to: &ForwardPath) -> Option<Domain> {
-        let name = recipient(to)?.domain()?.clone();
-        let hosted = self.store.directory.domain(&name)?;
-        let shared = || self.facts.instance.load().srs_domain.clone();
-        Some(hosted.srs_domain.clone().or_else(shared).unwrap_or(name))
     }
 }
 

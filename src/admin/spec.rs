@@ -1,7 +1,7 @@
 //! All that can be set of an alias, read from a form: the same for making one and for changing one.
 
 use crate::mail::Mailbox;
-use crate::policy::rule::{Action, After, Kind, Privacy};
+use crate::policy::rule::{Action, After, Kind, Privacy, SenderPattern};
 use crate::policy::settings::Overrides;
 use crate::store::rules::AliasSpec;
 
@@ -46,7 +46,8 @@ pub(super) fn read(form: &mut Form<'_>, name: &AliasName, spec: &mut AliasSpec) 
     form.set("policy", &mut spec.overrides, overrides);
     read_words(form, spec);
     read_limits(form, spec);
-    form.set("destinations", &mut spec.destinations, |v| fields::list(v, MAX_DESTINATIONS, destination));
+    let kind = name.kind;
+    form.set("destinations", &mut spec.destinations, |v| fields::list(v, MAX_DESTINATIONS, |v| destination(kind, v)));
     form.set("allow", &mut spec.allow, senders);
     form.set("block", &mut spec.block, senders);
     form.set("reject_message", &mut spec.reject_message, |v| fields::reject_message(v).map(Some));
@@ -70,9 +71,9 @@ fn read_limits(form: &mut Form<'_>, spec: &mut AliasSpec) {
 }
 
 /// A destination as written: an address, or a template with `$1`. Whether a template fits is asked with the name at hand.
-fn destination(value: &serde_json::Value) -> Read<String> {
+fn destination(kind: Kind, value: &serde_json::Value) -> Read<String> {
     let text = fields::text(value)?.trim();
-    if patterns::is_template(text) {
+    if patterns::is_template(kind, text) {
         return Ok(text.to_owned());
     }
     fields::mailbox(value).map(|mailbox| mailbox.to_string())
@@ -86,17 +87,8 @@ pub(super) fn overrides(value: &serde_json::Value) -> Read<Overrides> {
 /// Whom `allow` and `block` mean: an address, `@domain`, or a glob over the whole address; folded as they are compared.
 pub(super) fn senders(value: &serde_json::Value) -> Read<Vec<String>> {
     fields::list(value, fields::MAX_ENTRIES, |entry| {
-        let text = fields::text(entry)?.trim();
-        if text.contains(['*', '?', '[', '{']) {
-            return patterns::glob(text).map(|_| text.to_lowercase()).map_err(Misread::from);
-        }
-        if let Some(domain) = text.strip_prefix('@') {
-            let domain = crate::mail::Domain::parse(domain).map_err(|why| why.to_string())?;
-            return Ok(format!("@{domain}"));
-        }
-        let mailbox = Mailbox::parse(text)
-            .map_err(|why| format!("“{text}” is no sender ({why}): write an address, @domain, or a pattern with *"))?;
-        Ok(mailbox.key())
+        let text = fields::text(entry)?;
+        SenderPattern::parse(text).map(|pattern| pattern.0).map_err(|why| format!("“{text}”: {why}").into())
     })
 }
 
@@ -123,7 +115,7 @@ fn check_destinations(form: &mut Form<'_>, name: &AliasName, spec: &AliasSpec) {
     };
     let mut seen = std::collections::BTreeSet::new();
     for (index, text) in spec.destinations.iter().enumerate() {
-        let verdict = match Mailbox::parse(text).ok().filter(|_| !patterns::is_template(text)) {
+        let verdict = match Mailbox::parse(text).ok().filter(|_| !patterns::is_template(name.kind, text)) {
             None => matching.check_template(text),
             Some(mailbox) if !seen.insert(mailbox.key()) => Err(format!("{text} stands here twice")),
             Some(mailbox) if is_self(name, &matching, &mailbox) => {

@@ -41,7 +41,7 @@ pub(super) struct Job {
     /// The right to one connection.
     pub(super) slot: Slot,
     /// What.
-    pub(super) parcel: Parcel,
+    pub(super) parcel: Arc<Parcel>,
     /// Set when the final dot is being written.
     pub(super) sent: Arc<AtomicBool>,
     /// How long connecting may take.
@@ -77,6 +77,11 @@ impl Run {
         {
             return;
         }
+        // Apart on the heap: an attempt over a warm connection does not carry the room that this needs.
+        Box::pin(self.over_fresh(order)).await;
+    }
+
+    async fn over_fresh(&mut self, order: Vec<Hop>) {
         let (mut addresses, mut sessions) = (MAX_ADDRESSES, MAX_SESSIONS);
         for hop in order {
             for ip in self.addresses(&hop.host).await {
@@ -163,7 +168,7 @@ impl Run {
     }
 
     async fn transaction(&mut self, connection: &mut Connection) -> Result<(), Failure> {
-        let parcel = self.job.parcel.clone();
+        let parcel = Arc::clone(&self.job.parcel);
         let most = connection.offered.max_recipients.unwrap_or(usize::MAX);
         let open = (0..self.fates.len()).filter(|index| self.fates[*index].is_none()).take(most).collect::<Vec<_>>();
         let recipients = open.iter().map(|index| &parcel.addressees[*index].mailbox).collect::<Vec<&Mailbox>>();
@@ -314,7 +319,8 @@ impl Run {
         if spoke && !outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
             job.way.site.is_well();
         } else if outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
-            job.way.site.deferred(|span| job.shared.tools.chance.jitter(span));
+            let tools = &job.shared.tools;
+            job.way.site.deferred(&tools.instance.load().retry, |wait| tools.chance.jitter(wait));
         }
         Report {
             outcomes,

@@ -89,22 +89,23 @@ impl Courier {
             Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
         };
         let slot = way.site.try_slot();
-        let facts = self.facts(peer, &parcel, &way, slot.is_some());
+        let facts = DirectFacts { slot_free: slot.is_some(), ..self.facts(peer, &parcel, &way) };
         let why = direct(&facts, &self.0.tools.instance.load());
         let (None, Some(slot)) = (why, slot) else { return Direct::Queue(why.unwrap_or(ToQueue::Busy)) };
         let ticket = Some(self.0.waiting.begin(peer, &way.site));
         let sent = Arc::new(AtomicBool::new(false));
         let connect = self.0.settings.timeouts.direct_connect;
+        let parcel = Arc::new(parcel);
         let job = Job { shared: Arc::clone(&self.0), way, slot, parcel, sent: Arc::clone(&sent), connect };
         Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
     }
 
-    fn facts(&self, peer: IpAddr, parcel: &Parcel, way: &Way, slot_free: bool) -> DirectFacts {
+    fn facts(&self, peer: IpAddr, parcel: &Parcel, way: &Way) -> DirectFacts {
         DirectFacts {
             backing_off: way.site.backs_off_for().is_some(),
             deferred_lately: way.site.deferred_lately(),
             backlog: way.site.has_backlog(),
-            slot_free,
+            slot_free: false,
             waiting_for_site: way.site.waiting.load(Ordering::Relaxed),
             waiting_in_all: self.0.waiting.all(),
             waiting_for_peer: self.0.waiting.of(peer),

@@ -34,15 +34,20 @@ impl Jumps {
     /// Compares the clocks; whether expiry is frozen now.
     pub(super) fn freeze(&self, clock: &Clock) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (wall, steady) = (clock.now(), clock.instant());
-        let passed = steady.saturating_duration_since(seen.steady);
-        let expected = seen.wall.after(passed);
-        if wall.since(expected).max(expected.since(wall)) > JUMP {
-            seen.frozen_until = Some(steady + FREEZE);
+        *seen = seen.then(clock.now(), clock.instant());
+        seen.frozen_until.is_some_and(|until| until > seen.steady)
+    }
+}
+
+impl Seen {
+    fn then(self, wall: Moment, steady: Instant) -> Self {
+        let expected = self.wall.after(steady.saturating_duration_since(self.steady));
+        let jumped = wall.since(expected).max(expected.since(wall)) > JUMP;
+        if jumped {
             tracing::warn!(%wall, %expected, "the clock jumped; nothing expires for an hour");
         }
-        (seen.wall, seen.steady) = (wall, steady);
-        seen.frozen_until.is_some_and(|until| until > steady)
+        let frozen_until = if jumped { Some(steady + FREEZE) } else { self.frozen_until };
+        Self { wall, steady, frozen_until }
     }
 }
 
@@ -50,21 +55,26 @@ impl Jumps {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_jump_freezes_for_an_hour() {
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_jump_freezes_for_an_hour_and_time_that_passes_does_not() {
+        let clock = Clock::manual(Moment::from_millis(1_795_373_784_120));
+        let seen = Seen { wall: clock.now(), steady: clock.instant(), frozen_until: None };
+        let day = seen.then(seen.wall.after(MINUTE * 1440), seen.steady + MINUTE * 1440);
+        assert_eq!(day.frozen_until, None);
+        for wall in [day.wall.after(MINUTE * 6), day.wall.before(MINUTE * 6)] {
+            assert_eq!(day.then(wall, day.steady).frozen_until, Some(day.steady + FREEZE));
+        }
+        assert_eq!(day.then(day.wall.after(MINUTE * 5), day.steady).frozen_until, None);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_freezes() {
         let clock = Clock::manual(Moment::from_millis(1_795_373_784_120));
         let jumps = Jumps::new(&clock);
-        let pass = async |span: Duration| {
-            clock.advance(span);
-            tokio::time::advance(span).await;
-        };
-        pass(Duration::from_secs(86_400)).await;
-        assert!(!jumps.freeze(&clock), "time that passes is no jump");
-        clock.advance(Duration::from_secs(30 * 86_400));
-        assert!(jumps.freeze(&clock));
-        pass(Duration::from_secs(3599)).await;
-        assert!(jumps.freeze(&clock));
-        pass(Duration::from_secs(2)).await;
         assert!(!jumps.freeze(&clock));
+        clock.advance(MINUTE * 60 * 24 * 30);
+        assert!(jumps.freeze(&clock) && jumps.freeze(&clock));
     }
 }

@@ -147,6 +147,7 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
 async fn attempt(shared: &Arc<Shared>, (way, slot, parcel): (Arc<Way>, Slot, Parcel), ids: &[Uuid]) -> Option<Report> {
     let sent = Arc::new(AtomicBool::new(false));
     let connect = shared.settings.timeouts.connect;
+    let parcel = Arc::new(parcel);
     let job = Job { shared: Arc::clone(shared), way, slot, parcel, sent: Arc::clone(&sent), connect };
     drive(shared, Box::pin(attempt::run(job)), &sent, ids).await
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::courier::Shared;
@@ -16,10 +17,11 @@ use crate::mail::Moment;
 use crate::policy::replies;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::status::Status;
-use crate::policy::verdict::{Fault, Outcome};
+use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::reply::Reply;
 use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress};
 use crate::store::queue::{Claim, LEASE, Purpose, Settlement};
+use crate::store::{self, StoreError};
 
 /// Leases are renewed so often: two heartbeats may fail before one lapses.
 const HEARTBEAT: Duration = Duration::from_secs(LEASE.as_secs() / 3);
@@ -59,13 +61,20 @@ pub(super) async fn adopted(shared: Arc<Shared>, run: Running, sent: Arc<AtomicB
     };
     let mut claims = Vec::with_capacity(ids.len());
     for id in ids {
-        match shared.tools.store.queue.get(id).await {
-            Ok(claim) => claims.push(claim),
-            // Its lease lapses and it is tried again: twice rather than never.
-            Err(error) => tracing::error!(%error, delivery = %id, "a delivery under way is not in the queue"),
-        }
+        claims.extend(claim(&shared, id).await);
     }
     settle(&shared, &claims, report).await;
+}
+
+/// The delivery as the queue holds it; `None` where somebody took it out meanwhile.
+async fn claim(shared: &Shared, id: Uuid) -> Option<Claim> {
+    let found = persist(&shared.stopping, || async {
+        match shared.tools.store.queue.get(id).await {
+            Err(StoreError::NotFound) => Ok(None),
+            found => found.map(Some),
+        }
+    });
+    found.await.flatten()
 }
 
 /// Gives leases back that led to no attempt.
@@ -90,11 +99,11 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
             changes.extend(end.progress(claim.delivery.id, attempts, report.sha256_sent));
         }
     }
-    let (store, stop) = (&shared.tools.store, &shared.stopping);
+    let (tools, stop) = (&shared.tools, &shared.stopping);
     if !changes.is_empty() {
-        persist(stop, || store.activity.progress(changes.clone())).await;
+        persist(stop, || tools.store.activity.progress(changes.clone())).await;
     }
-    persist(stop, || store.queue.settle(settlements.clone())).await;
+    persist(stop, || tools.store.queue.settle(settlements.clone())).await;
     let due =
         settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
     due.for_each(|due| shared.due_at(due));
@@ -102,15 +111,18 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
 
 /// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one
 /// last try is enough; the lease lapses and the delivery is repeated.
-async fn persist<F: Future<Output = crate::store::Result<()>>>(
-    stop: &tokio_util::sync::CancellationToken,
+async fn persist<T, F: Future<Output = store::Result<T>>>(
+    stop: &CancellationToken,
     store: impl Fn() -> F,
-) {
+) -> Option<T> {
     let mut pause = FIRST_STORE_PAUSE;
-    while let Err(error) = store().await {
-        tracing::error!(%error, "what became of a delivery could not be stored; trying again");
+    loop {
+        match store().await {
+            Ok(done) => return Some(done),
+            Err(error) => tracing::error!(%error, "what became of a delivery could not be stored; trying again"),
+        }
         if stop.is_cancelled() {
-            return;
+            return None;
         }
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
         pause = (pause * 2).min(LONGEST_STORE_PAUSE);
@@ -164,7 +176,7 @@ async fn end_of(shared: &Shared, claim: &Claim, outcome: &Outcome) -> End {
         Outcome::Refused { fault: Fault::Us, reply, .. } => {
             again_or_expired(shared, claim, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
         }
-        Outcome::Refused { reply, fault, .. } => failed(shared, claim, reply, *fault).await,
+        Outcome::Refused { stage, reply, fault } => failed(shared, claim, (*stage, reply, *fault)).await,
         Outcome::Deferred { reply, reason, .. } => {
             let words = reply.as_ref().map_or_else(|| reason.clone(), |reply| format!("{reason}: {reply}"));
             again_or_expired(shared, claim, words, Certainty::NotDelivered).await
@@ -181,16 +193,20 @@ fn delivered(reply: &Reply) -> End {
     End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 
-async fn failed(shared: &Shared, claim: &Claim, reply: &Reply, fault: Fault) -> End {
+async fn failed(shared: &Shared, claim: &Claim, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
     let (whose, ours) = match fault {
         Fault::Message => ("the message", replies::message_refused(reply)),
         Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
     };
-    if fault == Fault::Mailbox {
+    if fault == Fault::Mailbox && claim.delivery.purpose == Purpose::Forward {
         shared.tools.store.directory.remember_failing(&claim.delivery.destination);
     }
+    let reason = match stage {
+        Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
+        _ => format!("the next hop refused {whose}: {reply}"),
+    };
     let told = Failed::as_refused(&claim.delivery, &ours);
-    given_up(shared, claim, told, (Status::Failed, format!("the next hop refused {whose}: {reply}"))).await
+    given_up(shared, claim, told, (Status::Failed, reason)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

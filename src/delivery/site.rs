@@ -16,9 +16,7 @@ use crate::clock::Clock;
 use crate::mail::Host;
 use crate::policy::settings::TlsPolicy;
 
-/// The first back-off of a site; each further one is twice as long.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
-/// The longest.
+/// A site backs off by the same waits as a delivery, but no longer than this.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
 /// A deferral that speaks of the site keeps new mail off the direct way for so long (DESIGN section 4).
 const LATELY: Duration = Duration::from_secs(60);
@@ -62,7 +60,8 @@ struct Idle {
 #[derive(Debug, Clone, Copy)]
 struct BackOff {
     until: Instant,
-    span: Duration,
+    /// How many went before it without a success.
+    step: usize,
 }
 
 /// The right to use one connection.
@@ -185,19 +184,21 @@ impl Site {
         hosts.map(|host| state.unreachable.get(host).is_some_and(|until| *until > now)).collect()
     }
 
-    /// A failure that speaks of the site: it backs off, longer each time. Failures of attempts that were under way when
-    /// the back-off began do not lengthen it.
-    pub(super) fn deferred(&self, jitter: impl FnOnce(Duration) -> Duration) {
+    /// A failure that speaks of the site: it backs off, for the next of these waits. Failures of attempts that were under
+    /// way when a back-off began do not lengthen it.
+    pub(super) fn deferred(&self, waits: &[Duration], jitter: impl FnOnce(Duration) -> Duration) {
         let now = self.clock.instant();
         let mut state = self.state();
         state.deferred_at = Some(now);
-        let span = match state.back_off {
+        let step = match state.back_off {
             Some(old) if old.until > now => return,
-            Some(old) => (old.span * 2).min(LONGEST_BACK_OFF),
-            None => FIRST_BACK_OFF,
+            Some(old) => old.step + 1,
+            None => 0,
         };
-        state.back_off = Some(BackOff { until: now + jitter(span), span });
-        tracing::warn!(site = %self.name, seconds = span.as_secs(), "the site does not take mail now; backing off");
+        let wait = waits.get(step).or(waits.last()).copied().unwrap_or(LONGEST_BACK_OFF).min(LONGEST_BACK_OFF);
+        state.back_off = Some(BackOff { until: now + jitter(wait), step });
+        drop(state);
+        tracing::warn!(site = %self.name, seconds = wait.as_secs(), "the site takes no mail now and is left alone");
     }
 
     /// It spoke to us as a server should: whatever it said of the message, it is well.
@@ -250,5 +251,71 @@ impl Parked {
 impl Drop for Parked {
     fn drop(&mut self) {
         self.0.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(300), Duration::from_secs(7200)];
+
+    fn site() -> Arc<Site> {
+        Arc::new(Site::new("mx.example:25", 1, Clock::system()))
+    }
+
+    /// Fails; says how long it is left alone.
+    fn fail(site: &Site) -> u64 {
+        let mut waited = Duration::ZERO;
+        // As long as it is, so that the next failure counts at once.
+        site.deferred(&WAITS, |wait| {
+            waited = wait;
+            Duration::ZERO
+        });
+        waited.as_secs()
+    }
+
+    #[tokio::test]
+    async fn backs_off_longer_each_time_up_to_an_hour_and_starts_over_when_well() {
+        let site = site();
+        assert_eq!([fail(&site), fail(&site), fail(&site), fail(&site)], [0, 300, 3600, 3600]);
+        assert!(site.deferred_lately());
+        site.is_well();
+        assert_eq!([fail(&site), fail(&site)], [0, 300]);
+    }
+
+    #[tokio::test]
+    async fn failures_during_a_back_off_do_not_lengthen_it() {
+        let site = site();
+        fail(&site);
+        site.deferred(&WAITS, |wait| wait);
+        let rest = site.backs_off_for().unwrap();
+        assert!(rest <= WAITS[1] && rest > Duration::from_secs(290), "{rest:?}");
+        site.deferred(&WAITS, |_| panic!("it is backing off already"));
+    }
+
+    #[tokio::test]
+    async fn more_may_wait_for_a_site_that_takes_mail() {
+        let site = site();
+        let taken = |site: &Arc<Site>| std::iter::from_fn(|| site.park()).collect::<Vec<_>>();
+        assert_eq!(taken(&site).len(), FIRST_WINDOW);
+        assert!(!site.has_backlog(), "they left");
+        (0..1000).for_each(|_| site.is_well());
+        assert_eq!(taken(&site).len(), WIDEST_WINDOW);
+        site.is_slow();
+        assert_eq!(taken(&site).len(), WIDEST_WINDOW / 2);
+    }
+
+    #[tokio::test]
+    async fn a_slot_waits_for_its_turn_and_not_for_ever() {
+        let site = site();
+        let first = site.try_slot().unwrap();
+        assert!(site.try_slot().is_none());
+        assert!(site.park().unwrap().slot(Duration::from_millis(1)).await.is_none());
+        let parked = site.park().unwrap();
+        assert!(site.has_backlog());
+        drop(first);
+        assert!(parked.slot(Duration::from_secs(20)).await.is_some());
+        assert!(!site.has_backlog());
     }
 }

@@ -49,7 +49,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([list::OF_TERM, list::OF_PREFIX, list::OF_WORDS, list::BY_ID, list::BY_TRANSACTION]);
     all.extend([list::KNOWN, list::COUNTS, super::rules::destination::STATES]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
-    all.extend([retention::SIZE, tally::ADD, tally::ADD_SELDOM, usage::LOAD]);
+    all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all
 }
 

@@ -135,7 +135,7 @@ async fn what_dns_says_for_good_refuses() {
 #[tokio::test]
 async fn what_dns_does_not_say_defers() {
     for failure in [Failure::ServFail, Failure::Refused, Failure::Garbage, Failure::WrongId, Failure::Timeout] {
-        let world = World::new().await;
+        let world = World::with(|wishes| wishes.dns_timeout = Duration::from_millis(300)).await;
         world.dns.a("broken.example", at(1));
         world.dns.fail("broken.example", failure);
         let report = tokio::time::timeout(Duration::from_secs(15), world.send("me@broken.example")).await.unwrap();

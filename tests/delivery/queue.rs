@@ -242,7 +242,7 @@ async fn an_adopted_attempt_is_settled() {
         world.verify(to).await;
         let leased = delivery(to, Entry::Leased);
         let mut parcel = parcel(&[to]);
-        parcel.addressees[0].id = leased.id;
+        parcel.addressees[0].ids = vec![leased.id];
         let Direct::Trying(attempt) = world.courier.direct(PEER, parcel).await else { panic!("not tried") };
         let ids = world.queue(vec![leased]).await;
         world.courier.adopt(attempt, ids.clone());

@@ -32,45 +32,50 @@ use waypost::store::octets::Octets;
 use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 use waypost::store::{self, Store};
 
-pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
-pub const CONTENT: &[u8] = b"Subject: dots\r\nFrom: a@from.example\r\n\r\n.one\r\n..two\r\n.\r\nend\r\n";
-pub const PREFIX: &[u8] = b"Received: by gw.example\r\n";
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
+pub(crate) const CONTENT: &[u8] = b"Subject: dots\r\nFrom: a@from.example\r\n\r\n.one\r\n..two\r\n.\r\nend\r\n";
+pub(crate) const PREFIX: &[u8] = b"Received: by gw.example\r\n";
 
-pub struct World {
-    pub dns: Dns,
-    pub inbox: Inbox,
-    pub courier: Courier,
-    pub store: Store,
-    pub clock: Clock,
+pub(crate) struct World {
+    pub(crate) dns: Dns,
+    pub(crate) inbox: Inbox,
+    pub(crate) courier: Courier,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
     stop: CancellationToken,
     _dir: TempDir,
 }
 
 /// What a test wants otherwise than usual.
-pub struct Wishes {
-    pub settings: Settings,
-    pub instance: Instance,
+pub(crate) struct Wishes {
+    pub(crate) settings: Settings,
+    pub(crate) instance: Instance,
+    pub(crate) dns_timeout: Duration,
 }
 
-pub fn domain(name: &str) -> Domain {
+pub(crate) fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
-pub fn mailbox(address: &str) -> Mailbox {
+pub(crate) fn mailbox(address: &str) -> Mailbox {
     address.parse().unwrap()
 }
 
 impl World {
     /// One inbox at 127.0.0.1 that serves inbox.example.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Wishes)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Wishes)) -> Self {
         let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
         dns.mx("inbox.example", 10, "mx.inbox.example");
         dns.a("mx.inbox.example", Ipv4Addr::LOCALHOST);
-        let mut wishes = Wishes { settings: settings(inbox.address().port()), instance: instance() };
+        let mut wishes = Wishes {
+            settings: settings(inbox.address().port()),
+            instance: instance(),
+            dns_timeout: Duration::from_secs(5),
+        };
         change(&mut wishes);
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (Clock::system(), Chance::seeded(7));
@@ -78,7 +83,7 @@ impl World {
         let store = Store::open(places, clock.clone(), chance.clone()).await.unwrap();
         let asked = auth::Settings {
             servers: vec![dns.address()],
-            timeout: Duration::from_secs(5),
+            timeout: wishes.dns_timeout,
             hostname: wishes.settings.hostname.clone(),
         };
         let tools = Tools {
@@ -89,16 +94,16 @@ impl World {
             meter: Arc::new(Meter::default()),
             instance: Arc::new(ArcSwap::from_pointee(wishes.instance)),
         };
-        let courier = Courier::new(wishes.settings, Duration::from_secs(5), tools);
+        let courier = Courier::new(wishes.settings, wishes.dns_timeout, tools);
         Self { dns, inbox, courier, store, clock, stop: CancellationToken::new(), _dir: dir }
     }
 
     /// Another inbox at `host` of the same port.
-    pub async fn inbox_at(&self, last: u8) -> Inbox {
+    pub(crate) async fn inbox_at(&self, last: u8) -> Inbox {
         Inbox::start_on(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), self.inbox.address().port()))).await.unwrap()
     }
 
-    pub async fn direct(&self, parcel: Parcel) -> Report {
+    pub(crate) async fn direct(&self, parcel: Parcel) -> Report {
         match self.courier.direct(PEER, parcel).await {
             Direct::Trying(Attempt { run, .. }) => run.await,
             Direct::Known(report) => report,
@@ -107,21 +112,21 @@ impl World {
     }
 
     /// Delivers a plain message to one recipient.
-    pub async fn send(&self, to: &str) -> Report {
+    pub(crate) async fn send(&self, to: &str) -> Report {
         self.direct(parcel(&[to])).await
     }
 
     /// Works the queue until the world ends.
-    pub fn work(&self) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn work(&self) -> tokio::task::JoinHandle<()> {
         let (courier, stop) = (self.courier.clone(), self.stop.clone());
         tokio::spawn(async move { courier.run(stop).await })
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
 
-    pub async fn verify(&self, address: &str) {
+    pub(crate) async fn verify(&self, address: &str) {
         let at = self.clock.now();
         let audit = AuditEntry {
             at,
@@ -136,7 +141,7 @@ impl World {
     }
 
     /// Puts deliveries into log and queue as acceptance would.
-    pub async fn accept(&self, message: NewMessage, deliveries: Vec<NewDelivery>) {
+    pub(crate) async fn accept(&self, message: NewMessage, deliveries: Vec<NewDelivery>) {
         let rows = deliveries.iter().map(|delivery| row(&message, delivery)).collect::<Vec<_>>();
         self.store.queue.accept(message, deliveries, rows.clone()).await.unwrap();
         self.store.activity.record(rows).await.unwrap();
@@ -144,7 +149,7 @@ impl World {
     }
 
     /// Waits until the row has this status.
-    pub async fn wait_for(&self, id: Uuid, status: Status) -> Row {
+    pub(crate) async fn wait_for(&self, id: Uuid, status: Status) -> Row {
         let mut changes = self.store.activity.subscribe();
         let waiting = async {
             loop {
@@ -161,7 +166,7 @@ impl World {
     }
 }
 
-pub fn settings(port: u16) -> Settings {
+pub(crate) fn settings(port: u16) -> Settings {
     let long = Duration::from_secs(20);
     Settings {
         hostname: domain("gw.example"),
@@ -188,7 +193,7 @@ pub fn settings(port: u16) -> Settings {
     }
 }
 
-pub fn instance() -> Instance {
+pub(crate) fn instance() -> Instance {
     Instance {
         hostname: domain("gw.example"),
         srs_domain: None,
@@ -209,11 +214,11 @@ pub fn instance() -> Instance {
     }
 }
 
-pub fn parcel(to: &[&str]) -> Parcel {
+pub(crate) fn parcel(to: &[&str]) -> Parcel {
     parcel_of(to, CONTENT)
 }
 
-pub fn parcel_of(to: &[&str], content: &[u8]) -> Parcel {
+pub(crate) fn parcel_of(to: &[&str], content: &[u8]) -> Parcel {
     let addressee =
         |(n, to): (usize, &&str)| Addressee { ids: vec![Uuid::from_u128(n as u128 + 1)], mailbox: mailbox(to) };
     Parcel {
@@ -229,7 +234,7 @@ pub fn parcel_of(to: &[&str], content: &[u8]) -> Parcel {
     }
 }
 
-pub fn message(now: Moment, sender: &str) -> NewMessage {
+pub(crate) fn message(now: Moment, sender: &str) -> NewMessage {
     NewMessage {
         id: Uuid::new_v4_like(),
         octets: Octets::Memory(Bytes::from_static(CONTENT)),
@@ -242,7 +247,7 @@ pub fn message(now: Moment, sender: &str) -> NewMessage {
     }
 }
 
-pub fn delivery(to: &str, entry: Entry) -> NewDelivery {
+pub(crate) fn delivery(to: &str, entry: Entry) -> NewDelivery {
     NewDelivery {
         id: Uuid::new_v4_like(),
         purpose: Purpose::Forward,
@@ -307,7 +312,7 @@ impl Fresh for Uuid {
     }
 }
 
-pub fn next_hop(inbox: &Inbox) -> NextHop {
+pub(crate) fn next_hop(inbox: &Inbox) -> NextHop {
     NextHop {
         host: waypost::mail::Host::parse("[127.0.0.1]").unwrap(),
         port: inbox.address().port(),
@@ -316,7 +321,7 @@ pub fn next_hop(inbox: &Inbox) -> NextHop {
 }
 
 /// The outcomes in a word each: `delivered 250`, `refused 550 Mailbox`, `deferred 450`, `deferred`, `unknown`.
-pub fn words(report: &Report) -> Vec<String> {
+pub(crate) fn words(report: &Report) -> Vec<String> {
     report.outcomes.iter().map(|(_, outcome)| word(outcome)).collect()
 }
 
@@ -333,14 +338,14 @@ fn word(outcome: &Outcome) -> String {
 }
 
 /// What the log keeps, in a word each.
-pub fn attempts(report: &Report) -> Vec<String> {
+pub(crate) fn attempts(report: &Report) -> Vec<String> {
     report.attempts.iter().map(|(_, row)| format!("{} {}", row.mx.as_deref().unwrap_or("-"), row.outcome)).collect()
 }
 
-pub fn whole(content: &[u8]) -> Vec<u8> {
+pub(crate) fn whole(content: &[u8]) -> Vec<u8> {
     [PREFIX, content].concat()
 }
 
-pub fn sha256(content: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn sha256(content: &[u8]) -> Option<[u8; 32]> {
     Some(Sha256::digest(content).into())
 }

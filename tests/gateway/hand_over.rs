@@ -38,6 +38,8 @@ async fn a_connection_lost_before_the_dot_is_tried_again() {
     let world = World::start().await;
     world.inbox.script(Rule::at(Stage::Data, Behaviour::Drop).times(1));
     assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.until("shop@my.example", "deferred").await;
+    world.post(&format!("/v1/queue/{}/retry", row["id"].as_str().unwrap()), serde_json::Value::Null).await;
     let arrived = &world.inbox.wait_for(1).await[0];
     assert_eq!(without_prefix(arrived, LETTER), LETTER);
     world.until("shop@my.example", "forwarded").await;

@@ -1,7 +1,78 @@
-//! The panel.
-use super::Site;
+//! The panel: pages rendered here, which work without script. Who is not signed in is shown how to be; a write must come
+//! from our own pages; a host that is not ours gets no page (PANEL.md has the design, `web/` the templates).
+
+mod activity;
+mod aliases;
+mod assets;
+mod frame;
+mod look;
+mod message;
+mod session;
+mod sign_in;
+mod story;
+mod text;
+
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+use super::Site;
+use super::shield;
+use frame::Words;
+
+/// Octets of a form.
+const MAX_FORM_OCTETS: usize = 64 * 1024;
+
+/// The pages.
 pub(super) fn router(site: &Site) -> Router {
-    let _ = site;
+    let inside = Router::new()
+        .route("/", get(|| async { Redirect::to("/activity") }))
+        .route("/activity", get(activity::page))
+        .route("/activity/stream", get(activity::stream))
+        .route("/activity/{id}", get(message::page))
+        .route("/activity/{id}/{action}", post(message::act))
+        .route("/aliases", get(aliases::page).post(aliases::create))
+        .route("/aliases/{id}/switch", post(aliases::switch))
+        .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
+        .merge(inside)
+        .route("/sign-in", get(sign_in::how))
+        .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/static/{file}", get(assets::file))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_that_way)
+        .layer(DefaultBodyLimit::max(MAX_FORM_OCTETS))
+        .layer(middleware::from_fn_with_state(site.clone(), guard))
+        .layer(middleware::from_fn(shield::page_headers))
+        .with_state(site.clone())
+}
+
+/// Known hosts only; writes only from our own pages.
+async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
+    if !shield::host(&request).is_some_and(|host| shield::is_known_host(&site.settings, host)) {
+        let words = "This gateway does not answer to this name. If it should, add it to http.allowed_hosts, or set \
+                     http.public_url.";
+        return Words::new("Not a name of this gateway", words).answer(&site, StatusCode::MISDIRECTED_REQUEST);
+    }
+    let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_write && !shield::may_write(&request) {
+        let words = "This request did not come from the panel's own page, so nothing was changed. Open the page and try \
+                     again there.";
+        return Words::new("Nothing was changed", words).answer(&site, StatusCode::FORBIDDEN);
+    }
+    next.run(request).await
+}
+
+async fn nothing_here(State(site): State<Site>) -> Response {
+    let page = Words::new("There is no such page", "The address may be mistyped, or what it showed is gone.");
+    page.link("/activity", "Go to Activity").answer(&site, StatusCode::NOT_FOUND)
+}
+
+async fn not_that_way(State(site): State<Site>) -> Response {
+    let page = Words::new("Nothing was changed", "This page cannot be asked for in this way.");
+    page.link("/activity", "Go to Activity").answer(&site, StatusCode::METHOD_NOT_ALLOWED).into_response()
 }

@@ -157,9 +157,9 @@ impl<'a> Transaction<'a> {
         }
         match awaited {
             Awaited::Reset => self.take_reset(out),
-            Awaited::Mail => self.take_mail(reply, out)?,
+            Awaited::Mail => self.take_mail(&reply, out)?,
             Awaited::Recipient(index) => self.take_recipient(index, reply, out)?,
-            Awaited::Data => self.take_data(reply, out)?,
+            Awaited::Data => self.take_data(&reply, out)?,
             // The lone dot of a transaction without recipients: whatever is said to it, nothing was sent.
             Awaited::LoneDot => {}
             Awaited::Dot => self.take_dot(reply)?,
@@ -181,11 +181,11 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn take_mail(&mut self, reply: Reply, out: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn take_mail(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Result<(), Trouble> {
         match reply.class() {
             2 if !self.plan.offered.pipelining => self.send(Awaited::Recipient(0), out),
             2 => {}
-            4 | 5 => self.refuse_open(Phase::Mail, &reply),
+            4 | 5 => self.refuse_open(Phase::Mail, reply),
             _ => return Err(misplaced(Phase::Mail)),
         }
         Ok(())
@@ -214,14 +214,14 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn take_data(&mut self, reply: Reply, out: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn take_data(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Result<(), Trouble> {
         match reply.class() {
             3 if self.accepted > 0 => self.content = true,
             3 => {
                 self.clean = true;
                 self.send(Awaited::LoneDot, out);
             }
-            4 | 5 => self.refuse_open(Phase::Data, &reply),
+            4 | 5 => self.refuse_open(Phase::Data, reply),
             _ => return Err(misplaced(Phase::Data)),
         }
         Ok(())

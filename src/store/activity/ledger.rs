@@ -10,7 +10,7 @@ use super::hours::Hours;
 use super::progress::{self, Step};
 use super::refusals::Refusals;
 use super::row::{INSERT, Written};
-use super::tally::{ADD, ADD_SELDOM, Tally};
+use super::tally::{ADD, SHARE, Tally};
 use super::usage::UsageCache;
 use super::{Progress, Row};
 use crate::mail::Moment;
@@ -105,11 +105,10 @@ impl Log {
 
     async fn count(&self, connection: &mut SqliteConnection) -> Result<()> {
         let tally = &self.touched;
-        let add = sqlx::query(ADD).bind(tally.counters()).bind(tally.alias_counts()).bind(tally.alias_hours());
-        add.execute(&mut *connection).await?;
-        if tally.has_seldom() {
-            let add = sqlx::query(ADD_SELDOM).bind(tally.destinations()).bind(tally.shared());
-            add.execute(connection).await?;
+        let add = sqlx::query(ADD).bind(tally.counters()).bind(tally.alias_counts());
+        add.bind(tally.alias_hours()).bind(tally.destinations()).execute(&mut *connection).await?;
+        if let Some(shared) = tally.shared() {
+            sqlx::query(SHARE).bind(shared).execute(connection).await?;
         }
         Ok(())
     }

@@ -1,0 +1,104 @@
+//! What every page has around it, and the pages of a few words: errors, hints, empty places.
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::admin::AdminError;
+use crate::http::Site;
+
+use super::assets;
+
+/// The frame of a page.
+pub(super) struct Frame {
+    /// Its title.
+    pub(super) title: String,
+    /// The entry of the rail it stands under.
+    pub(super) here: &'static str,
+    /// Whether the rail is shown.
+    pub(super) signed_in: bool,
+    /// The server's clock.
+    pub(super) now: String,
+    /// Changes with every static file.
+    pub(super) version: &'static str,
+}
+
+impl Frame {
+    /// A page of somebody who is signed in.
+    pub(super) fn inside(site: &Site, title: impl Into<String>, here: &'static str) -> Self {
+        Self { title: title.into(), here, signed_in: true, ..Self::outside(site, String::new()) }
+    }
+
+    /// A page without the rail.
+    pub(super) fn outside(site: &Site, title: impl Into<String>) -> Self {
+        let now = site.admin.clock.now().to_string();
+        Self { title: title.into(), here: "", signed_in: false, now, version: assets::version() }
+    }
+}
+
+/// Renders a page.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours stopped this page. It is in the log.").into_response()
+        }
+    }
+}
+
+/// A page of a few words.
+pub(super) struct Words {
+    title: &'static str,
+    paragraphs: Vec<String>,
+    command: Option<String>,
+    link: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "words.html", config = "web/askama.toml")]
+struct WordsPage {
+    frame: Frame,
+    paragraphs: Vec<String>,
+    command: Option<String>,
+    link: Option<(&'static str, &'static str)>,
+}
+
+impl Words {
+    /// A title and one paragraph.
+    pub(super) fn new(title: &'static str, paragraph: impl Into<String>) -> Self {
+        Self { title, paragraphs: vec![paragraph.into()], command: None, link: None }
+    }
+
+    /// With a command to copy.
+    pub(super) fn command(self, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), ..self }
+    }
+
+    /// With a way on.
+    pub(super) fn link(self, place: &'static str, words: &'static str) -> Self {
+        Self { link: Some((place, words)), ..self }
+    }
+
+    /// The page.
+    pub(super) fn answer(self, site: &Site, status: StatusCode) -> Response {
+        let Self { title, paragraphs, command, link } = self;
+        page(status, &WordsPage { frame: Frame::outside(site, title), paragraphs, command, link })
+    }
+}
+
+/// The page of an error that a page has no better place for.
+pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
+    let (status, title) = match error {
+        AdminError::Forbidden(_) => (StatusCode::FORBIDDEN, "You have no right to this"),
+        AdminError::NotFound(_) => (StatusCode::NOT_FOUND, "There is no such thing"),
+        AdminError::Conflict(_) | AdminError::Changed => (StatusCode::CONFLICT, "That is not possible now"),
+        AdminError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Something is wrong with this"),
+        AdminError::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached"),
+    };
+    let mut answer = Words::new(title, error.to_string()).link("/activity", "Go to Activity").answer(site, status);
+    if *error == AdminError::Unwell {
+        answer.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("5"));
+    }
+    answer
+}

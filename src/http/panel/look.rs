@@ -1,0 +1,53 @@
+//! How a status looks: a shape, a colour, and always the word beside them.
+
+use crate::policy::status::Status;
+use crate::store::activity::Row;
+
+/// Shape, colour and word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The symbol of the sprite.
+    pub(super) icon: &'static str,
+    /// `ok`, `wait`, `bad`, or none: nothing is lost.
+    pub(super) tone: &'static str,
+    /// The word.
+    pub(super) word: &'static str,
+}
+
+/// Something that went well.
+pub(super) const DONE: Look = Look { icon: "done", tone: "ok", word: "done" };
+/// Something that waits.
+pub(super) const WAITING: Look = Look { icon: "wait", tone: "wait", word: "waiting" };
+/// Something that failed.
+pub(super) const FAILED: Look = Look { icon: "fail", tone: "bad", word: "failed" };
+/// Something that ended without loss.
+pub(super) const ENDED: Look = Look { icon: "stop", tone: "", word: "ended" };
+
+/// The look of a row.
+pub(super) fn of(row: &Row) -> Look {
+    if row.status == Status::Forwarded && row.bounced_at.is_some() {
+        return Look { word: "bounced", ..FAILED };
+    }
+    let look = match row.status {
+        Status::Forwarded => DONE,
+        Status::Queued | Status::Deferred => WAITING,
+        Status::Held => Look { icon: "held", ..WAITING },
+        Status::Failed | Status::Expired => FAILED,
+        Status::Refused
+        | Status::RefusedTemporarily
+        | Status::Dropped
+        | Status::Cancelled
+        | Status::Abandoned
+        | Status::Duplicate
+        | Status::Consumed => ENDED,
+    };
+    Look { word: word(row.status), ..look }
+}
+
+const fn word(status: Status) -> &'static str {
+    match status {
+        Status::RefusedTemporarily => "refused for now",
+        Status::Consumed => "report received",
+        other => other.as_str(),
+    }
+}

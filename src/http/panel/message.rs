@@ -1,0 +1,222 @@
+//! `/activity/{id}`: the story of one message, and what can be done about it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use uuid::Uuid;
+
+use crate::admin::{Actor, AdminError, QueueAction};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::{Envelope, Mailbox, Moment};
+use crate::policy::status::TraceStep;
+use crate::store::activity::Row;
+use crate::store::queue::Entry;
+
+use super::activity::Line;
+use super::frame::{self, Frame};
+use super::look::{self, Look};
+use super::story::{self, Happening};
+use super::text::{self, When};
+
+/// A button.
+struct Button {
+    name: &'static str,
+    word: &'static str,
+    primary: bool,
+    danger: bool,
+}
+
+/// Both envelopes, as compared.
+struct Compared {
+    from_before: String,
+    from_after: String,
+    from_changed: bool,
+    to_before: String,
+    to_after: String,
+    to_changed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "message.html", config = "web/askama.toml")]
+struct MessagePage {
+    frame: Frame,
+    done: Option<&'static str>,
+    id: String,
+    look: Look,
+    headline: String,
+    reason: String,
+    actions: Vec<Button>,
+    siblings: Vec<Line>,
+    facts: Facts,
+}
+
+/// What a row says of itself.
+struct Facts {
+    sender: String,
+    recipient: String,
+    alias_query: String,
+    destination: Option<String>,
+    subject: Option<String>,
+    at: When,
+    size: String,
+    events: Vec<Happening>,
+    envelope: Compared,
+    checks: Vec<(&'static str, String)>,
+    octets: &'static str,
+    steps: Vec<(String, String, String)>,
+    technical: Vec<(&'static str, String)>,
+}
+
+/// `GET /activity/{id of a row or transaction}`.
+pub(super) async fn page(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    ask: Ask,
+) -> Response {
+    match build(&site, &actor, &id, ask.get("done")).await {
+        Ok(page) => frame::page(StatusCode::OK, &page),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+/// `POST /activity/{id}/retry|hold|release|cancel|resend`.
+pub(super) async fn act(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((id, word)): Path<(String, String)>,
+) -> Response {
+    let done = match (Uuid::try_parse(&id), QueueAction::parse(&word)) {
+        (Ok(id), Some(action)) => site.admin.queue_action(&actor, id, action).await,
+        (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, None).await,
+        _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+    };
+    match done {
+        Ok(()) => Redirect::to(&format!("/activity/{id}?done={word}")).into_response(),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+async fn build(site: &Site, actor: &Actor, id: &str, done: Option<&str>) -> Result<MessagePage, AdminError> {
+    let now = site.admin.clock.now();
+    let rows = site.admin.activity_of(actor, id).await?;
+    let row = rows.first().ok_or_else(|| AdminError::missing("message", id))?;
+    let entry = site.admin.queue_state(actor, row.id).await?;
+    let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
+    let siblings = all.iter().filter(|other| other.id != row.id).map(|other| Line::new(other, now)).collect();
+    let title = row.subject.as_deref().map_or_else(|| "Message".to_owned(), |subject| text::short(subject, 60));
+    Ok(MessagePage {
+        frame: Frame::inside(site, title, "activity"),
+        done: done.and_then(told),
+        id: row.id.to_string(),
+        look: look::of(row),
+        headline: story::headline(row, now),
+        reason: text::visible(&row.reason),
+        actions: entry.map(buttons).unwrap_or_default(),
+        siblings,
+        facts: Facts::of(row, now),
+    })
+}
+
+impl Facts {
+    fn of(row: &Row, now: Moment) -> Self {
+        let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
+        Self {
+            sender: text::sender(&row.sender),
+            recipient: text::visible(&row.recipient),
+            alias_query: text::in_query(&alias_of(row)),
+            destination: row.destination.as_deref().map(text::visible),
+            subject: row.subject.as_deref().map(text::visible),
+            at: When::new(row.received_at, now),
+            size: text::size(row.size),
+            events: story::happenings(row, now),
+            envelope: compared(&row.envelope.before, row.envelope.after.as_ref()),
+            checks: checks(row),
+            octets: story::octets(row),
+            steps: row.trace.iter().map(step).collect(),
+            technical: technical(row),
+        }
+    }
+}
+
+fn alias_of(row: &Row) -> String {
+    row.rule.as_ref().map_or_else(|| row.recipient.clone(), |rule| rule.id.to_string())
+}
+
+fn told(word: &str) -> Option<&'static str> {
+    match word {
+        "retry" | "resend" => Some("It is being tried again."),
+        "hold" => Some("It is on hold until you release it."),
+        "release" => Some("It is released and being tried."),
+        "cancel" => Some("It is cancelled and will not be sent."),
+        _ => None,
+    }
+}
+
+/// Only what works in this state.
+fn buttons(entry: Entry) -> Vec<Button> {
+    const ALL: [(QueueAction, Button); 4] = [
+        (QueueAction::Release, Button { name: "release", word: "Release", primary: true, danger: false }),
+        (QueueAction::Retry, Button { name: "retry", word: "Try now", primary: true, danger: false }),
+        (QueueAction::Hold, Button { name: "hold", word: "Hold", primary: false, danger: false }),
+        (QueueAction::Cancel, Button { name: "cancel", word: "Cancel", primary: false, danger: true }),
+    ];
+    let mut fitting: Vec<_> =
+        ALL.into_iter().filter(|(action, _)| action.fits(entry)).map(|(_, button)| button).collect();
+    if entry == Entry::Held {
+        fitting.retain(|button| button.name != "retry");
+    }
+    if matches!(entry, Entry::Kept(_))
+        && let Some(button) = fitting.iter_mut().find(|button| button.name == "retry")
+    {
+        button.word = "Send again";
+    }
+    fitting
+}
+
+fn compared(before: &Envelope, after: Option<&Envelope>) -> Compared {
+    let from = |envelope: &Envelope| format!("<{}>", text::visible(&envelope.from.to_string()));
+    let to = |envelope: &Envelope| {
+        let all = envelope.to.iter().map(|to: &Mailbox| format!("<{}>", text::visible(&to.to_string())));
+        all.collect::<Vec<_>>().join(" ")
+    };
+    let nothing = || "nothing was sent".to_owned();
+    Compared {
+        from_before: from(before),
+        from_after: after.map_or_else(nothing, from),
+        from_changed: after.is_some_and(|after| after.from != before.from),
+        to_before: to(before),
+        to_after: after.map_or_else(nothing, to),
+        to_changed: after.is_some_and(|after| after.to != before.to),
+    }
+}
+
+fn checks(row: &Row) -> Vec<(&'static str, String)> {
+    let not_asked = || "not asked".to_owned();
+    let told = |result: &Option<String>| result.as_deref().map_or_else(not_asked, text::visible);
+    let dkim = match row.auth.dkim.as_slice() {
+        [] => "no signature was checked".to_owned(),
+        all => all.iter().map(|one| text::visible(one)).collect::<Vec<_>>().join("; "),
+    };
+    let mut checks = vec![("SPF", told(&row.auth.spf)), ("DKIM", dkim)];
+    checks.extend(row.auth.dmarc.as_deref().map(|result| ("DMARC", text::visible(result))));
+    checks.extend(row.auth.arc.as_deref().map(|result| ("ARC", text::visible(result))));
+    checks
+}
+
+fn technical(row: &Row) -> Vec<(&'static str, String)> {
+    let hex = |digest: [u8; 32]| data_encoding::HEXLOWER.encode(&digest);
+    let mut told = vec![("Id", row.id.to_string()), ("Transaction", row.transaction.to_string())];
+    told.extend(row.message_id.as_deref().map(|id| ("Message-ID", text::visible(id))));
+    told.push(("Octets", row.size.to_string()));
+    told.extend(row.sha256_received.map(|digest| ("SHA-256 in", hex(digest))));
+    told.extend(row.sha256_sent.map(|digest| ("SHA-256 out", hex(digest))));
+    told.extend(
+        row.client.tls.as_ref().map(|tls| ("TLS in", text::visible(&format!("{} {}", tls.version, tls.cipher)))),
+    );
+    let last = row.attempts.last().and_then(|attempt| attempt.tls.as_ref());
+    told.extend(last.map(|tls| ("TLS out", text::visible(&format!("{} {}", tls.version, tls.cipher)))));
+    told
+}

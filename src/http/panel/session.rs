@@ -1,0 +1,170 @@
+//! The session cookie, and over what it may travel: HTTPS (told by a trusted proxy), or plain HTTP on the machine itself.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::admin::{Actor, SESSION_LIFETIME};
+use crate::http::shield::{self, names};
+use crate::http::{Settings, Site};
+
+use super::frame::{self, Words};
+
+/// The cookie over HTTPS: bound to this host, its whole path, and HTTPS (RFC 6265bis §4.1.3.2).
+const SECURE_COOKIE: &str = "__Host-waypost";
+/// The cookie over plain HTTP on the machine itself.
+const LOCAL_COOKIE: &str = "waypost";
+
+/// How a request came, as far as secrets are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// HTTPS, by the word of a trusted proxy.
+    Secure,
+    /// Plain HTTP that never left the machine.
+    Local,
+    /// Not fit for a sign-in; says why, and what would be.
+    Open(&'static str),
+}
+
+impl Channel {
+    /// Judges a request.
+    pub(super) fn of(settings: &Settings, request: &Request) -> Self {
+        let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+            return Self::Open("it cannot be told where this request comes from");
+        };
+        let fields = request.headers();
+        let peer = peer.ip().to_canonical();
+        if settings.trusted_proxies.contains(&peer) {
+            let proto = shield::text(fields, names::X_FORWARDED_PROTO).unwrap_or_default();
+            return if proto.eq_ignore_ascii_case("https") { Self::Secure } else { Self::Open(PROXY_WITHOUT_HTTPS) };
+        }
+        if is_forwarded(fields) {
+            return Self::Open(UNKNOWN_PROXY);
+        }
+        let host_is_local = shield::host(request).is_some_and(shield::is_loopback_host);
+        if peer.is_loopback() && host_is_local { Self::Local } else { Self::Open(OPEN_HTTP) }
+    }
+}
+
+const PROXY_WITHOUT_HTTPS: &str =
+    "the proxy in front says that you came over plain HTTP (X-Forwarded-Proto). Use its https address";
+const UNKNOWN_PROXY: &str =
+    "a proxy stands in front that this gateway does not know. Name its address in http.trusted_proxies";
+const OPEN_HTTP: &str = "plain HTTP over a network would show your session to everybody on the way. Use https, or open a tunnel \
+                         on your own machine and use http://127.0.0.1:8080 there";
+
+fn is_forwarded(fields: &HeaderMap) -> bool {
+    let proxied = [names::X_FORWARDED_PROTO, names::X_FORWARDED_FOR, names::X_FORWARDED_HOST, "forwarded"];
+    proxied.iter().any(|name| fields.contains_key(*name))
+}
+
+/// The page that says why there is no sign-in this way.
+pub(super) fn refused(site: &Site, why: &str) -> Response {
+    let page = Words::new("Sign-in is not safe this way", format!("Nobody can sign in here, because {why}."));
+    page.command("ssh -L 8080:127.0.0.1:8080 your-server").answer(site, StatusCode::FORBIDDEN)
+}
+
+/// The cookie that opens a session.
+pub(super) fn cookie(channel: &Channel, secret: &str) -> Option<HeaderValue> {
+    let age = SESSION_LIFETIME.as_secs();
+    written(channel, secret, age)
+}
+
+/// The cookie that ends it.
+pub(super) fn no_cookie(channel: &Channel) -> Option<HeaderValue> {
+    written(channel, "", 0)
+}
+
+fn written(channel: &Channel, value: &str, age: u64) -> Option<HeaderValue> {
+    let text = match channel {
+        Channel::Secure => format!("{SECURE_COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax"),
+        Channel::Local => format!("{LOCAL_COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax"),
+        Channel::Open(_) => return None,
+    };
+    HeaderValue::try_from(text).ok()
+}
+
+/// The secret that a request carries, for the channel that it came over.
+pub(super) fn secret(channel: &Channel, fields: &HeaderMap) -> Option<String> {
+    let name = match channel {
+        Channel::Secure => SECURE_COOKIE,
+        Channel::Local => LOCAL_COOKIE,
+        Channel::Open(_) => return None,
+    };
+    let cookies = fields.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value.to_owned())
+}
+
+/// Lets in who is signed in; shows everybody else how to be.
+pub(super) async fn required(State(site): State<Site>, mut request: Request, next: Next) -> Response {
+    let channel = Channel::of(&site.settings, &request);
+    let actor = match secret(&channel, request.headers()) {
+        None => Ok(None),
+        Some(secret) => site.admin.session(&secret).await,
+    };
+    match actor {
+        Ok(Some(actor)) => {
+            request.extensions_mut().insert::<Actor>(actor);
+            next.run(request).await
+        }
+        Ok(None) if *request.method() == Method::GET => Redirect::to("/sign-in").into_response(),
+        Ok(None) => super::sign_in::ended(&site),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn channel(peer: &str, fields: &[(&str, &str)]) -> Channel {
+        let settings = Settings {
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
+            data_dir: "data".into(),
+            srs_secrets: "data/srs.secrets".into(),
+        };
+        let mut builder = Request::builder().uri("/sign-in");
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        let mut request = builder.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 40000)));
+        Channel::of(&settings, &request)
+    }
+
+    #[test]
+    fn secrets_travel_over_https_or_not_at_all() {
+        let local = ("host", "localhost:8080");
+        assert_eq!(channel("127.0.0.1", &[local]), Channel::Local);
+        assert_eq!(channel("::ffff:127.0.0.1", &[local]), Channel::Local);
+        assert_eq!(channel("10.0.0.1", &[("x-forwarded-proto", "https")]), Channel::Secure);
+        for (peer, fields) in [
+            ("127.0.0.1", vec![("host", "panel.lan")]),
+            ("127.0.0.1", vec![local, ("x-forwarded-proto", "https")]),
+            ("192.0.2.1", vec![local]),
+            ("192.0.2.1", vec![local, ("x-forwarded-proto", "https")]),
+            ("10.0.0.1", vec![("x-forwarded-proto", "http")]),
+            ("10.0.0.1", vec![]),
+        ] {
+            assert!(matches!(channel(peer, &fields), Channel::Open(_)), "{peer} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_bound_to_its_channel() {
+        let fields =
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("x=1; waypost=local; __Host-waypost=s"))]);
+        assert_eq!(secret(&Channel::Local, &fields).as_deref(), Some("local"));
+        assert_eq!(secret(&Channel::Secure, &fields).as_deref(), Some("s"));
+        assert_eq!(secret(&Channel::Open(""), &fields), None);
+        let cookie = cookie(&Channel::Secure, "s").unwrap();
+        assert!(cookie.to_str().unwrap().contains("; Secure; HttpOnly; SameSite=Lax"));
+    }
+}

@@ -1,0 +1,165 @@
+//! One message told: the headline, and what happened in order, each in a sentence that says who did what.
+
+use crate::mail::Moment;
+use crate::policy::status::Status;
+use crate::store::activity::{Attempt, Row};
+
+use super::look::{self, Look};
+use super::text::{self, When};
+
+/// One thing that happened.
+pub(super) struct Happening {
+    pub(super) look: Look,
+    pub(super) words: String,
+    pub(super) at: Option<When>,
+    pub(super) reply: Option<String>,
+}
+
+/// What became of it, in one sentence without its end.
+pub(super) fn headline(row: &Row, now: Moment) -> String {
+    let to = row.destination.as_deref().map_or_else(|| "its destination".to_owned(), text::visible);
+    match row.status {
+        Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
+        Status::Forwarded => format!("Forwarded to {to}{}", at_which_try(row)),
+        Status::Queued => format!("Waits for its first try to {to}"),
+        Status::Deferred => format!("{} asked to try later{}", next_hop(row), next_try(row, now)),
+        Status::Held => "On hold until you release it".to_owned(),
+        Status::Refused => "Refused: the sender was told so at once".to_owned(),
+        Status::RefusedTemporarily => "Refused for now: the sender will try again".to_owned(),
+        Status::Dropped => format!("Dropped, as {} says", rule(row)),
+        Status::Failed => format!("{} refused it", next_hop(row)),
+        Status::Expired => format!("Given up after {}", tries(row.attempts.len())),
+        Status::Cancelled => "Cancelled by you".to_owned(),
+        Status::Abandoned => "The sender hung up before the message was sent on".to_owned(),
+        Status::Duplicate => "A repeat of a message that had arrived: not sent twice".to_owned(),
+        Status::Consumed => "A report came back about mail that was forwarded".to_owned(),
+    }
+}
+
+/// Which try it was, where the first did not do.
+fn at_which_try(row: &Row) -> String {
+    match row.attempts.len() {
+        0 | 1 => String::new(),
+        many => format!(" at the {} try", ordinal(many)),
+    }
+}
+
+fn ordinal(n: usize) -> String {
+    match (n % 10, n % 100) {
+        (2, 2) if n < 10 => "second".to_owned(),
+        (3, 3) if n < 10 => "third".to_owned(),
+        (1, tens) if tens != 11 => format!("{n}st"),
+        (2, tens) if tens != 12 => format!("{n}nd"),
+        (3, tens) if tens != 13 => format!("{n}rd"),
+        _ => format!("{n}th"),
+    }
+}
+
+fn tries(n: usize) -> String {
+    if n == 1 { "one try".to_owned() } else { format!("{n} tries") }
+}
+
+fn next_try(row: &Row, now: Moment) -> String {
+    row.next_attempt_at.map(|at| format!("; next try {}", text::ahead(at, now))).unwrap_or_default()
+}
+
+fn rule(row: &Row) -> String {
+    row.rule.as_ref().map_or_else(|| "your rule".to_owned(), |rule| text::visible(&rule.pattern))
+}
+
+/// Who was talked to last: the host by its name, else the destination's domain.
+fn next_hop(row: &Row) -> String {
+    let host = row.attempts.last().and_then(|attempt| attempt.mx.as_deref());
+    let domain = || row.destination.as_deref().and_then(|to| to.rsplit_once('@')).map(|(_, domain)| domain);
+    host.or_else(domain).map_or_else(|| "The next hop".to_owned(), text::visible)
+}
+
+/// What happened, in order.
+pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
+    let mut told = vec![received(row, now), decided(row)];
+    told.extend(row.attempts.iter().map(|attempt| tried(attempt, now)));
+    if let Some(at) = row.next_attempt_at.filter(|_| !row.status.is_terminal()) {
+        let words = format!("The next try is {}.", text::ahead(at, now));
+        told.push(Happening { look: look::WAITING, words, at: Some(When::new(at, now)), reply: None });
+    }
+    if let Some(dsn) = &row.dsn {
+        let words = match dsn.dsn.as_str() {
+            "sent" => format!("The sender was told by a report: {}", text::visible(&dsn.why)),
+            _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
+        };
+        told.push(Happening { look: look::ENDED, words, at: None, reply: None });
+    }
+    if let Some(at) = row.bounced_at {
+        let words = "A report came back: it was not delivered in the end.".to_owned();
+        told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
+    }
+    told
+}
+
+fn received(row: &Row, now: Moment) -> Happening {
+    let client = &row.client;
+    let name = client.name.as_deref().map(|name| format!(" ({})", text::visible(name))).unwrap_or_default();
+    let tls =
+        client.tls.as_ref().map_or("without TLS".to_owned(), |tls| format!("over {}", text::visible(&tls.version)));
+    let words = format!("{}{name} connected {tls} and called itself {}.", client.ip, text::visible(&client.helo));
+    Happening { look: look::DONE, words, at: Some(When::new(row.received_at, now)), reply: None }
+}
+
+fn decided(row: &Row) -> Happening {
+    let look = match row.status {
+        Status::Refused | Status::RefusedTemporarily | Status::Dropped => look::ENDED,
+        _ => look::DONE,
+    };
+    let words = match &row.rule {
+        Some(rule) => format!("The alias {} decided.", text::visible(&rule.pattern)),
+        None => "No alias of yours decided.".to_owned(),
+    };
+    Happening { look, words, at: None, reply: None }
+}
+
+fn tried(attempt: &Attempt, now: Moment) -> Happening {
+    let (look, verb) = match attempt.outcome.as_str() {
+        "delivered" => (look::DONE, "took it"),
+        "refused" => (look::FAILED, "refused it"),
+        "deferred" => (look::WAITING, "asked to try later, or could not be reached"),
+        _ => (look::WAITING, "may have taken it: the connection was lost before its answer"),
+    };
+    let host = attempt.mx.as_deref().map_or_else(|| "The next hop".to_owned(), text::visible);
+    let ip = attempt.ip.map(|ip| format!(" ({ip})")).unwrap_or_default();
+    let note = attempt.note.as_deref().map(|note| format!(" {}.", text::visible(note))).unwrap_or_default();
+    let words = format!("{host}{ip} {verb}, {}.{note}", leg(attempt));
+    let reply = Some(text::visible_lines(&attempt.reply)).filter(|reply| !reply.is_empty());
+    Happening { look, words, at: Some(When::new(attempt.at, now)), reply }
+}
+
+fn leg(attempt: &Attempt) -> String {
+    match &attempt.tls {
+        None => "without TLS".to_owned(),
+        Some(tls) => {
+            let verified = if tls.verified == Some(true) { ", its certificate verified" } else { "" };
+            format!("over {}{verified}", text::visible(&tls.version))
+        }
+    }
+}
+
+/// Whether what was handed over is what came, octet by octet.
+pub(super) fn octets(row: &Row) -> &'static str {
+    match (row.sha256_received, row.sha256_sent) {
+        (Some(received), Some(sent)) if received == sent => "Octets identical: what was handed over is what came in.",
+        (Some(_), Some(_)) => "A missing line end was added; everything else is as it came in.",
+        (Some(_), None) => "Not handed over.",
+        (None, _) => "Never received.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_counted_in_words() {
+        let told: Vec<_> = [2, 3, 4, 11, 21, 22, 113].map(ordinal).to_vec();
+        assert_eq!(told, ["second", "third", "4th", "11th", "21st", "22nd", "113th"]);
+        assert_eq!(tries(1), "one try");
+    }
+}
