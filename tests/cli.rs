@@ -1,6 +1,8 @@
 //! The command line as people and scripts meet it: the real binary against a control socket whose answers are written here,
 //! so that each test says what is asked of the API, what is printed, and with which exit code.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;

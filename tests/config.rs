@@ -1,5 +1,7 @@
 //! The configuration as people write it: what counts over what, and each kind of mistake with its file, line and reason.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

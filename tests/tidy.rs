@@ -3,6 +3,8 @@
 //!
 //! Code that only tests see (`#[cfg(test)]`, `tests.rs`) may reach anywhere and be of any length.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -129,11 +129,11 @@ impl Fields {
             ("labels", list(&self.label)),
             ("expires_at", self.expires.clone().map(Value::from)),
             ("expires_after", self.expires_after.as_deref().map(count_or_span)),
-            ("then", self.then.and_then(word)),
+            ("then", self.then.as_ref().and_then(word)),
             ("allow", list(&self.allow)),
             ("block", list(&self.block)),
             ("quota", self.quota.map(Value::from)),
-            ("privacy", self.privacy.and_then(word)),
+            ("privacy", self.privacy.as_ref().and_then(word)),
         ];
         let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let cleared = self.clear.iter().map(|clear| (clear.field(), Value::Null));
@@ -146,7 +146,7 @@ fn count_or_span(text: &str) -> Value {
     text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
 }
 
-fn word<T: ValueEnum>(choice: T) -> Option<Value> {
+fn word<T: ValueEnum>(choice: &T) -> Option<Value> {
     Some(choice.to_possible_value()?.get_name().into())
 }
 
