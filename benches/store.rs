@@ -73,12 +73,19 @@ async fn run_many<F: Future<Output = ()> + Send + 'static>(n: usize, at_once: us
 }
 
 async fn record() {
+    for spread in [10, 1_000_003] {
+        record_over(spread).await;
+    }
+}
+
+/// Rows of so many aliases.
+async fn record_over(spread: usize) {
     for (at_once, n) in [(1, 3_000), (20, 30_000), (100, 100_000)] {
         let world = World::new().await;
         let rows: Vec<_> = (0..n)
             .map(|number| {
                 let mut row = world.row(Status::Forwarded);
-                row.alias = Some(AliasId(i64::try_from(number * 7919 % 1_000_003).unwrap()));
+                row.alias = Some(AliasId(i64::try_from(number * 7919 % spread).unwrap()));
                 row
             })
             .collect();
@@ -89,7 +96,7 @@ async fn record() {
             async move { activity.record(vec![row]).await.unwrap() }
         })
         .await;
-        watch.tell(&format!("record, {at_once} at once"), n);
+        watch.tell(&format!("record, {spread} aliases, {at_once} at once"), n);
         let watch = Watch::start();
         while world.store.activity.index().await.unwrap() > 0 {}
         watch.tell("  index them", n);
