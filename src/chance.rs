@@ -56,12 +56,12 @@ impl Chance {
     /// `span` more or less a fifth of itself, so that retries do not march in step.
     #[must_use]
     pub fn jitter(&self, span: Duration) -> Duration {
-        span.mul_f64(self.with(|mut rng| rng.random_range(0.8..1.2)))
+        span.mul_f64(self.with(|rng| rng.random_range(0.8..1.2)))
     }
 
     /// Shuffles in place (equal MX preferences, RFC 5321 §5.1).
     pub fn shuffle<T>(&self, items: &mut [T]) {
-        self.with(|mut rng| items.shuffle(&mut rng));
+        self.with(|rng| items.shuffle(rng));
     }
 }
 

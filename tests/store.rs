@@ -1,5 +1,7 @@
 //! Storage over real files: what is written is there after the call, after a restart, and after a fault at any step.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "store/world.rs"]
 mod world;
 

@@ -112,7 +112,7 @@ impl Admin {
         };
         let auth = AuthFacts { spf, dkim: Vec::new() };
         let header = header_facts(self.facts.instance.load().hostname.clone(), question);
-        self.facts.message(&question.from, header, auth, std::slice::from_ref(decision)).await
+        self.facts.message(&question.from, header, auth, std::iter::once(decision)).await
     }
 
     /// The reverse-path as the next hop would see it.

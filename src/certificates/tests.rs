@@ -1,3 +1,5 @@
+//! Own files, the self-signed certificate, and what a reload takes and leaves.
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 

@@ -1,1 +1,107 @@
 //! The command line: one file per subcommand. A client of the native API, but for `serve demo check restore completions man`.
+//!
+//! Errors are one line on stderr that says what is wrong and what to do, with exit code 1; wrong usage is 2. What is printed
+//! to a reader that has seen enough (`| head`) is no error.
+
+mod alias;
+mod alias_fields;
+mod alias_import;
+mod api;
+mod arguments;
+mod backup;
+mod check;
+mod demo;
+mod destination;
+mod domain;
+mod listing;
+mod log;
+mod logging;
+mod options;
+mod output;
+mod owner;
+mod panel_link;
+mod queue;
+mod restore;
+mod route;
+mod serve;
+mod shell;
+mod show;
+mod since;
+mod srs;
+mod token;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use api::Api;
+use arguments::{Arguments, Client, Command};
+use options::Options;
+use output::Output;
+
+/// Runs what the arguments ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let options = Options { config: arguments.config, json: arguments.json, environment: crate::config::environment() };
+    match run(arguments.command, &options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("waypost: {}", output::harmless(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, options: &Options) -> anyhow::Result<()> {
+    match command {
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man => shell::man(),
+        Command::Check => check::run(&options.load()?, Output::new(options.json)),
+        Command::Serve => runtime()?.block_on(serve::run(options)),
+        Command::Demo { once } => {
+            logging::start_quiet();
+            runtime()?.block_on(demo::run(once))
+        }
+        Command::Restore(restore) => {
+            let config = options.load()?.config;
+            runtime()?.block_on(restore::run(&restore, &config))
+        }
+        Command::Client(client) => runtime()?.block_on(ask(client, options)),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")
+}
+
+/// The data are let go of whatever the command came to; its own error is the one that is told.
+async fn ask(client: Client, options: &Options) -> anyhow::Result<()> {
+    let api = Api::open(&options.load()?.config).await?;
+    let done = run_client(client, &api, Output::new(options.json)).await;
+    let closed = api.close().await;
+    done.and(closed)
+}
+
+async fn run_client(client: Client, api: &Api, out: Output) -> anyhow::Result<()> {
+    match client {
+        Client::Domain(command) => domain::run(command, api, out).await,
+        Client::Destination(command) => destination::run(command, api, out).await,
+        Client::Alias(command) => alias::run(command, api, out).await,
+        Client::Route(command) => route::run(command, api, out).await,
+        Client::Log(command) => log::run(command, api, out).await,
+        Client::Show(command) => show::run(command, api, out).await,
+        Client::Queue(command) => queue::run(command, api, out).await,
+        Client::Srs(command) => srs::run(command, api, out).await,
+        Client::Token(command) => token::run(command, api, out).await,
+        Client::PanelLink => panel_link::run(api, out).await,
+        Client::Backup(command) => backup::run(&command, api).await,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<std::io::Error>().is_some_and(is_pipe)
+}

@@ -3,6 +3,23 @@
 //! [`Courier::direct`] tries a message while its sender waits; [`Courier::run`] works the queue. Both drive the same
 //! attempt over the same sites and judge by the same table.
 
+mod addresses;
+mod attempt;
+mod connection;
+mod content;
+mod courier;
+mod dial;
+mod exchangers;
+mod failure;
+mod fates;
+mod jumps;
+mod pool;
+mod scheduler;
+mod settle;
+mod site;
+mod tell_sender;
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,14 +34,17 @@ use uuid::Uuid;
 use crate::auth::Authenticator;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::mail::{Domain, Host, Mailbox, Moment, ReversePath};
+use crate::mail::{Domain, Host, Mailbox, ReversePath};
 use crate::meter::Meter;
 use crate::policy::direct::ToQueue;
 use crate::policy::settings::{Instance, TlsPolicy};
 use crate::policy::verdict::Outcome;
+use crate::smtp::limits;
 use crate::store::Store;
 use crate::store::activity::Attempt as AttemptRow;
 use crate::store::octets::Octets;
+
+pub use courier::Courier;
 
 /// A next hop that is never looked up by MX.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +82,49 @@ pub struct Settings {
     pub stop_grace: Duration,
     /// How long failed messages are kept.
     pub keep_failed: Duration,
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long a next hop may take for each step; the defaults are those of `smtp::limits`, only tests want others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Connecting while the sender waits.
+    pub direct_connect: Duration,
+    /// Connecting from the queue.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub handshake: Duration,
+    /// Greeting, EHLO, MAIL and RCPT.
+    pub command: Duration,
+    /// The reply to DATA.
+    pub data: Duration,
+    /// Each block of content.
+    pub block: Duration,
+    /// The reply to the final dot.
+    pub dot: Duration,
+    /// A warm connection is closed when nobody wanted it for so long.
+    pub idle: Duration,
+}
+
+/// Connecting while the sender waits (DESIGN section 4).
+pub const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A warm connection is kept so long; servers give idle clients five minutes, and many far less.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            direct_connect: DIRECT_CONNECT_TIMEOUT,
+            connect: limits::CLIENT_CONNECT_TIMEOUT,
+            handshake: limits::HANDSHAKE_TIMEOUT,
+            command: limits::CLIENT_COMMAND_TIMEOUT,
+            data: limits::CLIENT_DATA_TIMEOUT,
+            block: limits::CLIENT_BLOCK_TIMEOUT,
+            dot: limits::CLIENT_DOT_TIMEOUT,
+            idle: IDLE_TIMEOUT,
+        }
+    }
 }
 
 /// A message on its way, as an attempt needs it.
@@ -75,13 +138,23 @@ pub struct Message {
     pub international: bool,
 }
 
-/// One recipient of a parcel.
+/// One recipient of a parcel: named once to the next hop, however many aliases of the transaction met there.
 #[derive(Debug, Clone)]
 pub struct Addressee {
-    /// The activity row's id.
-    pub id: Uuid,
+    /// The activity rows that its outcome is for, at least one.
+    pub ids: Vec<Uuid>,
     /// The real inbox.
     pub mailbox: Mailbox,
+}
+
+impl Addressee {
+    /// Adds the row `id` for `mailbox` to those of a parcel.
+    pub fn join(addressees: &mut Vec<Self>, id: Uuid, mailbox: &Mailbox) {
+        match addressees.iter_mut().find(|there| there.mailbox == *mailbox) {
+            Some(there) => there.ids.push(id),
+            None => addressees.push(Self { ids: vec![id], mailbox: mailbox.clone() }),
+        }
+    }
 }
 
 /// One message to one destination domain with one reverse-path, prefix and TLS policy: one transaction with a next hop.
@@ -100,7 +173,7 @@ pub struct Parcel {
 }
 
 /// What an attempt came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// For each addressee.
     pub outcomes: Vec<(Uuid, Outcome)>,
@@ -112,12 +185,31 @@ pub struct Report {
     pub crlf_added: bool,
 }
 
+impl Report {
+    /// The same outcome for all, known without an attempt.
+    fn of_all(parcel: &Parcel, outcome: &Outcome) -> Self {
+        let ids = parcel.addressees.iter().flat_map(|to| &to.ids);
+        Self { outcomes: ids.map(|id| (*id, outcome.clone())).collect(), ..Self::default() }
+    }
+
+    /// Nobody knows.
+    fn unknown(ids: &[Uuid], reason: &str) -> Self {
+        let outcome = Outcome::Unknown { reason: reason.to_owned() };
+        Self { outcomes: ids.iter().map(|id| (*id, outcome.clone())).collect(), ..Self::default() }
+    }
+}
+
+/// An attempt under way.
+type Running = Pin<Box<dyn Future<Output = Report> + Send>>;
+
 /// An attempt that is being made; poll [`Attempt::run`] to go on with it.
 pub struct Attempt {
     /// Drives it to its end. Dropping it before [`Attempt::sent`] aborts it: the next hop has not got the message.
     pub run: Pin<Box<dyn Future<Output = Report> + Send>>,
     /// Whether our final dot was written: the deciding instant.
     pub sent: Arc<AtomicBool>,
+    /// Its session is counted as waiting until this is dropped.
+    ticket: Option<waiting::Ticket>,
 }
 
 impl std::fmt::Debug for Attempt {
@@ -152,48 +244,4 @@ pub struct Tools {
     pub meter: Arc<Meter>,
     /// The instance's settings, read anew for each decision.
     pub instance: Arc<arc_swap::ArcSwap<Instance>>,
-}
-
-/// Delivers; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Courier {}
-
-#[expect(unused_variables, reason = "the skeleton")]
-impl Courier {
-    /// Builds it; nothing runs yet.
-    #[must_use]
-    pub fn new(settings: Settings, dns_timeout: Duration, tools: Tools) -> Self {
-        todo!("delivery")
-    }
-
-    /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
-    pub async fn direct(&self, peer: IpAddr, parcel: Parcel) -> Direct {
-        todo!("delivery")
-    }
-
-    /// Goes on in the background with an attempt whose deliveries were just accepted as leased, and settles it: renews the
-    /// leases, then writes outcome, retry or DSN.
-    pub fn adopt(&self, attempt: Attempt, ids: Vec<Uuid>) {
-        todo!("delivery")
-    }
-
-    /// Tells the scheduler that something was queued.
-    pub fn wake(&self) {
-        todo!("delivery")
-    }
-
-    /// Writes the sender one DSN for these failed deliveries of a message, where it is reportable; says what was done.
-    pub async fn tell_sender(
-        &self,
-        message: &crate::store::queue::NewMessage,
-        failed: &[crate::store::queue::NewDelivery],
-        at: Moment,
-    ) -> crate::store::activity::DsnNote {
-        todo!("delivery")
-    }
-
-    /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.
-    pub async fn run(&self, stop: tokio_util::sync::CancellationToken) {
-        todo!("delivery")
-    }
 }

@@ -4,3 +4,4 @@
 
 pub mod dns;
 pub mod inbox;
+pub mod sender;

@@ -67,12 +67,13 @@ impl Facts {
 
     /// Gathers what is judged at the end of data. Organisational domains are asked only where author and SRS domains
     /// could share one (two labels in common).
-    pub async fn message(
+    #[expect(clippy::too_many_arguments, reason = "the four things that only the end of data brings together")]
+    pub async fn message<'a>(
         &self,
         from: &ReversePath,
         header: HeaderFacts,
         auth: AuthFacts,
-        decisions: &[Decision],
+        decisions: impl Iterator<Item = &'a Decision>,
     ) -> MessageFacts {
         let settings = self.instance.load_full();
         let ours = srs_domains(&settings, decisions);
@@ -105,8 +106,8 @@ impl Facts {
 }
 
 /// The domains that the reverse-path of this message could be rewritten to.
-fn srs_domains(settings: &Instance, decisions: &[Decision]) -> Vec<Domain> {
-    let wanted = decisions.iter().filter_map(|decision| decision.srs_domain.as_ref());
+fn srs_domains<'a>(settings: &Instance, decisions: impl Iterator<Item = &'a Decision>) -> Vec<Domain> {
+    let wanted = decisions.filter_map(|decision| decision.srs_domain.as_ref());
     let mut domains: Vec<Domain> = Vec::new();
     for domain in wanted.chain(&settings.srs_domain) {
         if !domains.contains(domain) {

@@ -44,14 +44,10 @@ impl Inquiry<'_> {
     /// The whole decision.
     pub(super) async fn decide(&self, recipient: Mailbox) -> Result<Decision> {
         let decision = self.judge(recipient.clone()).await?;
-        let by_role = reserved::is_role(recipient.local()) && decision.rule.is_none();
+        let is_role = reserved::is_role(recipient.local()) && self.is_ours(recipient.domain());
+        let by_role = is_role && decision.rule.is_none();
         let decision = if self.leads_inside(&decision) { self.follow(decision).await? } else { decision };
-        let forwarded = matches!(decision.disposition, Disposition::Forward(_));
-        Ok(if by_role && !forwarded && self.is_ours(recipient.domain()) {
-            reserved::hold_unless_forwarded(decision, &recipient)
-        } else {
-            decision
-        })
+        Ok(if by_role { reserved::hold_unless_forwarded(decision, &recipient) } else { decision })
     }
 
     /// The decision on one address, its destinations not followed.
@@ -185,7 +181,7 @@ impl Inquiry<'_> {
 
     async fn follow(&self, decision: Decision) -> Result<Decision> {
         let mut fanout = Fanout::new(decision);
-        while let Some(leg) = fanout.next() {
+        while let Some(leg) = fanout.next_leg() {
             if self.is_hosted(leg.destination.domain()) {
                 let inner = self.judge(leg.destination.clone()).await?;
                 fanout.enters(&leg, inner);

@@ -4,19 +4,17 @@
 //! `abc@d` are one mailbox. Case is kept; [`LocalPart::key`] is what is compared.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
 use super::domain::{Domain, DomainError};
 
-/// Octets in a local part (RFC 5321 §4.5.3.1.1).
-pub const MAX_LOCAL_OCTETS: usize = 64;
-/// Octets in a path with its angle brackets (RFC 5321 §4.5.3.1.3).
-pub const MAX_PATH_OCTETS: usize = 256;
+mod host;
+mod local_part;
+
+pub use host::{AddressLiteral, Host};
+pub use local_part::{LocalPart, fold};
 
 /// Why a text is not a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +26,7 @@ pub enum AddressError {
     #[error("the part before the @ is malformed")]
     BadLocalPart,
     /// The local part is longer than 64 octets.
-    #[error("the part before the @ is longer than {MAX_LOCAL_OCTETS} octets")]
+    #[error("the part before the @ is longer than {} octets", LocalPart::MAX_OCTETS)]
     LocalPartTooLong,
     /// The domain is no domain name.
     #[error(transparent)]
@@ -36,170 +34,9 @@ pub enum AddressError {
     /// The address literal is malformed.
     #[error("the address literal in brackets is malformed")]
     BadLiteral,
-    /// Longer than 254 octets.
-    #[error("the address is longer than {} octets", MAX_PATH_OCTETS - 2)]
+    /// Longer than 254 octets, as written or with its domain in A-labels.
+    #[error("the address is longer than {} octets", Mailbox::MAX_OCTETS)]
     TooLong,
-}
-
-/// The part before the `@`, without quoting.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LocalPart(Arc<str>);
-
-impl LocalPart {
-    /// Parses a Dot-string or a Quoted-string.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let plain = match text.strip_prefix('"') {
-            Some(rest) => unquote(rest.strip_suffix('"').ok_or(AddressError::BadLocalPart)?)?,
-            None if is_dot_string(text) => text.to_owned(),
-            None => return Err(AddressError::BadLocalPart),
-        };
-        Self::from_plain(&plain)
-    }
-
-    /// Takes the content as it is meant, without quoting.
-    pub fn from_plain(plain: &str) -> Result<Self, AddressError> {
-        if plain.chars().any(char::is_control) {
-            return Err(AddressError::BadLocalPart);
-        }
-        if plain.len() > MAX_LOCAL_OCTETS {
-            return Err(AddressError::LocalPartTooLong);
-        }
-        Ok(Self(plain.into()))
-    }
-
-    /// The content without quoting.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What is compared: ASCII in lower case, everything else after NFC with no further folding (never NFKC).
-    #[must_use]
-    pub fn key(&self) -> String {
-        fold(&self.0)
-    }
-
-    /// Whether it needs SMTPUTF8.
-    #[must_use]
-    pub fn is_international(&self) -> bool {
-        !self.0.is_ascii()
-    }
-}
-
-/// Folds a local part, or a piece of one, for comparison.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.nfc().map(|c| c.to_ascii_lowercase()).collect()
-}
-
-fn is_atext(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control())
-}
-
-fn is_dot_string(text: &str) -> bool {
-    text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
-}
-
-/// Takes the content of a Quoted-string: `qtextSMTP` and `quoted-pairSMTP`, printable ASCII and UTF-8.
-fn unquote(text: &str) -> Result<String, AddressError> {
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => plain.push(chars.next().filter(|c| (' '..='~').contains(c)).ok_or(AddressError::BadLocalPart)?),
-            '"' => return Err(AddressError::BadLocalPart),
-            c if c.is_control() => return Err(AddressError::BadLocalPart),
-            c => plain.push(c),
-        }
-    }
-    Ok(plain)
-}
-
-impl fmt::Display for LocalPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_dot_string(&self.0) {
-            return f.write_str(&self.0);
-        }
-        f.write_str("\"")?;
-        for c in self.0.chars() {
-            if c == '"' || c == '\\' {
-                f.write_str("\\")?;
-            }
-            write!(f, "{c}")?;
-        }
-        f.write_str("\"")
-    }
-}
-
-impl fmt::Debug for LocalPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
-    }
-}
-
-/// An address literal (RFC 5321 §4.1.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AddressLiteral(pub IpAddr);
-
-impl AddressLiteral {
-    /// Parses the text with its brackets: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or(AddressError::BadLiteral)?;
-        let address = match inner.get(..5) {
-            Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => inner[5..].parse::<Ipv6Addr>().map(IpAddr::V6),
-            _ => inner.parse::<Ipv4Addr>().map(IpAddr::V4),
-        };
-        address.map(Self).map_err(|_| AddressError::BadLiteral)
-    }
-}
-
-impl fmt::Display for AddressLiteral {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(a) => write!(f, "[{a}]"),
-            IpAddr::V6(a) => write!(f, "[IPv6:{a}]"),
-        }
-    }
-}
-
-/// What stands behind the `@`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Host {
-    /// A domain name.
-    Name(Domain),
-    /// An address literal.
-    Literal(AddressLiteral),
-}
-
-impl Host {
-    /// Parses a domain name or an address literal.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if text.starts_with('[') {
-            return AddressLiteral::parse(text).map(Self::Literal);
-        }
-        Ok(Self::Name(Domain::parse(text)?))
-    }
-
-    /// The domain name, where it is one.
-    #[must_use]
-    pub fn name(&self) -> Option<&Domain> {
-        match self {
-            Self::Name(domain) => Some(domain),
-            Self::Literal(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(domain) => domain.fmt(f),
-            Self::Literal(literal) => literal.fmt(f),
-        }
-    }
 }
 
 /// A mailbox: `Local-part "@" ( Domain / address-literal )`.
@@ -211,6 +48,9 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// The longest there is: a path of 256 octets without its angle brackets (RFC 5321 §4.5.3.1.3).
+    pub const MAX_OCTETS: usize = 254;
+
     /// Puts one together.
     #[must_use]
     pub const fn new(local: LocalPart, host: Host) -> Self {
@@ -219,12 +59,14 @@ impl Mailbox {
 
     /// Parses the text between the angle brackets of a path.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if text.len() > MAX_PATH_OCTETS - 2 {
+        if text.len() > Self::MAX_OCTETS {
             return Err(AddressError::TooLong);
         }
-        let at = text.rfind('@').ok_or(AddressError::NoAt)?;
-        let (local, host) = (&text[..at], &text[at + 1..]);
-        Ok(Self { local: LocalPart::parse(local)?, host: Host::parse(host)? })
+        let (local, host) = text.rsplit_once('@').ok_or(AddressError::NoAt)?;
+        let mailbox = Self { local: LocalPart::parse(local)?, host: Host::parse(host)? };
+        // A-labels are longer than the U-labels that they stand for.
+        let grown = !host.is_ascii() && mailbox.local.written_octets() + 1 + mailbox.host_octets() > Self::MAX_OCTETS;
+        if grown { Err(AddressError::TooLong) } else { Ok(mailbox) }
     }
 
     /// The part before the `@`.
@@ -255,6 +97,10 @@ impl Mailbox {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}@{}", self.local.key(), self.host)
+    }
+
+    fn host_octets(&self) -> usize {
+        self.domain().map_or(0, |domain| domain.as_str().len())
     }
 }
 
@@ -287,5 +133,94 @@ impl fmt::Display for Mailbox {
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{self}>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mailbox(text: &str) -> Result<Mailbox, AddressError> {
+        Mailbox::parse(text)
+    }
+
+    #[test]
+    fn quoting_is_no_part_of_the_name() {
+        assert_eq!(mailbox(r#""abc"@d.example"#), mailbox("abc@d.example"));
+        assert_eq!(mailbox(r#""a\bc"@d.example"#), mailbox("abc@d.example"));
+        assert_eq!(mailbox(r#""a b"@d.example"#).unwrap().to_string(), r#""a b"@d.example"#);
+        assert_eq!(mailbox(r#"""@d.example"#).unwrap().to_string(), r#"""@d.example"#);
+        assert_eq!(mailbox(r#""a\"\\"@d.example"#).unwrap().local().as_str(), r#"a"\"#);
+    }
+
+    #[test]
+    fn refuses_what_the_grammar_does_not_know() {
+        let wrong = [
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b",
+            ".a@b",
+            "a.@b",
+            "a..b@b",
+            "a b@b",
+            "a@b@c",
+            "(a)b@c",
+            "a@b(c)",
+            "a<@b",
+            "a\u{0}@b",
+            "\"a@b",
+            "\"a\"b@c",
+            "a\"b\"@c",
+            "\"a\\\"@b",
+            "\"a\u{7f}\"@b",
+            "\"\u{85}\"@b",
+            "a@[]",
+            "a@[1.2.3]",
+            "a@[::1]",
+            "a@[IPv6:1.2.3.4]",
+            "a@[1.2.3.4",
+            "a@1.2.3.4]",
+            "a@-b",
+            "a@b_.c-",
+        ];
+        for text in wrong {
+            assert!(mailbox(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_folds_ascii() {
+        assert_eq!(mailbox("ShOp@D.Example").unwrap().key(), "shop@d.example");
+    }
+
+    #[test]
+    fn a_domain_may_outgrow_the_address() {
+        let short_as_u_labels = format!("{}@{}example", "x".repeat(64), "ü.".repeat(24));
+        assert!(short_as_u_labels.len() <= Mailbox::MAX_OCTETS);
+        assert_eq!(mailbox(&short_as_u_labels), Err(AddressError::TooLong));
+    }
+
+    proptest! {
+
+        #[test]
+        fn what_parses_survives_writing_and_reading(
+            text in r#"([a-z.+]{1,9}|"([ -!#-\[\]-~]|\\[ -~]){0,9}"|[a-z\u{fc}\u{df}]{1,5})@([a-zA-Z0-9.-]{1,20}|[a-z\u{fc}\u{4e00}.]{1,9}|\[(IPv6:)?[0-9a-f:.]{1,20}\])"#
+        ) {
+            if let Ok(mailbox) = Mailbox::parse(&text) {
+                prop_assert_eq!(Mailbox::parse(&mailbox.to_string()), Ok(mailbox.clone()), "{}", mailbox);
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in any::<String>()) {
+            if let Ok(mailbox) = Mailbox::parse(&text) {
+                prop_assert!(!mailbox.to_string().chars().any(char::is_control));
+                prop_assert_eq!(Mailbox::parse(&mailbox.to_string()), Ok(mailbox));
+            }
+        }
     }
 }

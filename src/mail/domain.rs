@@ -8,10 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Octets in a domain name (RFC 5321 §4.5.3.1.2).
-pub const MAX_DOMAIN_OCTETS: usize = 255;
 /// Octets in one label (RFC 1035 §2.3.4).
-pub const MAX_LABEL_OCTETS: usize = 63;
+const MAX_LABEL_OCTETS: usize = 63;
 
 /// A domain name in lower-case A-labels, without a final dot.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,7 +23,7 @@ pub enum DomainError {
     #[error("a domain name is missing")]
     Empty,
     /// Longer than 255 octets.
-    #[error("the domain name is longer than {MAX_DOMAIN_OCTETS} octets")]
+    #[error("the domain name is longer than {} octets", Domain::MAX_OCTETS)]
     TooLong,
     /// A label is empty, too long, or has other characters than letters, digits and hyphens.
     #[error("the domain name has a label that is empty, too long or malformed")]
@@ -36,6 +34,9 @@ pub enum DomainError {
 }
 
 impl Domain {
+    /// The longest there is (RFC 5321 §4.5.3.1.2).
+    pub const MAX_OCTETS: usize = 255;
+
     /// Parses A-labels or U-labels, with or without one final dot.
     pub fn parse(text: &str) -> Result<Self, DomainError> {
         let text = text.strip_suffix('.').unwrap_or(text);
@@ -75,7 +76,7 @@ fn check_labels(text: &str) -> Result<(), DomainError> {
     if text.is_empty() {
         return Err(DomainError::Empty);
     }
-    if text.len() > MAX_DOMAIN_OCTETS {
+    if text.len() > Domain::MAX_OCTETS {
         return Err(DomainError::TooLong);
     }
     if text.split('.').all(is_label) { Ok(()) } else { Err(DomainError::BadLabel) }
@@ -125,6 +126,8 @@ impl fmt::Debug for Domain {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -152,5 +155,17 @@ mod tests {
         assert!(Domain::parse("a.b.example").unwrap().is_within(&parent));
         assert!(parent.is_within(&parent));
         assert!(!Domain::parse("ab.example").unwrap().is_within(&parent));
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_survives_writing_and_reading(text in "[a-zA-Z0-9ü\u{df}\u{4e00}\u{3002}_-]{1,12}(\\.[a-zA-Zxn-]{1,8}){0,3}") {
+            if let Ok(domain) = Domain::parse(&text) {
+                prop_assert!(domain.as_str().is_ascii());
+                prop_assert_eq!(Domain::parse(domain.as_str()), Ok(domain.clone()));
+                // Its U-label form names the same domain.
+                prop_assert_eq!(Domain::parse(&domain.unicode()), Ok(domain));
+            }
+        }
     }
 }

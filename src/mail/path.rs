@@ -115,3 +115,52 @@ fn without_source_route(text: &str) -> &str {
     let is_route = route.split(',').all(|hop| hop.strip_prefix('@').is_some_and(|d| Domain::parse(d).is_ok()));
     if is_route { rest } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_source_route_is_dropped() {
+        let plain = ReversePath::parse("u@d.example");
+        assert_eq!(ReversePath::parse("@a.example:u@d.example"), plain);
+        assert_eq!(ReversePath::parse("@a.example,@b.example:u@d.example"), plain);
+    }
+
+    #[test]
+    fn what_is_no_source_route_is_no_path() {
+        for text in
+            ["@a.example", "@a.example:", "@:u@d", "a:u@d", "@a,b:u@d", "@a,:u@d", "@a b:u@d", ":u@d", "@a::u@d"]
+        {
+            assert!(ReversePath::parse(text).is_err(), "{text:?}");
+            assert!(ForwardPath::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_reverse_path_may_be_null() {
+        assert_eq!(ReversePath::parse(""), Ok(ReversePath::Null));
+        assert!(ForwardPath::parse("").is_err());
+    }
+
+    #[test]
+    fn only_postmaster_may_lack_a_domain() {
+        assert_eq!(ForwardPath::parse("PostMaster"), Ok(ForwardPath::Postmaster));
+        assert!(ForwardPath::parse("abuse").is_err());
+        assert!(ReversePath::parse("postmaster").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn paths_survive_writing_and_reading(text in r#"(@[a-z]{1,3}(,@[a-z]{1,3})?:)?("[ -!#-~]{0,5}"|[a-z.]{0,6})(@[a-z.]{0,6})?"#) {
+            if let Ok(path) = ReversePath::parse(&text) {
+                prop_assert_eq!(ReversePath::parse(&path.to_string()), Ok(path));
+            }
+            if let Ok(path) = ForwardPath::parse(&text) {
+                prop_assert_eq!(ForwardPath::parse(&path.to_string()), Ok(path));
+            }
+        }
+    }
+}

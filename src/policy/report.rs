@@ -115,27 +115,26 @@ fn by_rcpt(view: &[(usize, Progress)]) -> BTreeMap<usize, Progress> {
 /// All RCPTs alike give that answer; mixed ones are 250, which is `None`.
 fn refusal(deliveries: &[(usize, Standing)], rcpts: &BTreeMap<usize, Progress>) -> Option<Reply> {
     let all = |progress: Progress| !rcpts.is_empty() && rcpts.values().all(|of_rcpt| *of_rcpt == progress);
-    let outcomes = deliveries.iter().filter_map(|(_, standing)| tried(standing));
     if all(Progress::Failed) {
-        failure(outcomes)
+        failure(deliveries)
     } else if all(Progress::HandedBack) {
-        Some(replies::try_again(outcomes.into_iter().find_map(deferred_after_dot)))
+        Some(replies::try_again(outcomes(deliveries).find_map(deferred_after_dot)))
     } else {
         None
     }
 }
 
-fn tried(standing: &Standing) -> Option<&Outcome> {
-    match standing {
+fn outcomes(deliveries: &[(usize, Standing)]) -> impl Iterator<Item = &Outcome> {
+    deliveries.iter().filter_map(|(_, standing)| match standing {
         Standing::Tried(outcome) => Some(outcome),
         Standing::Waiting | Standing::Taken => None,
-    }
+    })
 }
 
 /// What the sender hears of refusals: of the message if any was, for that is what it can change.
-fn failure<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Option<Reply> {
+fn failure(deliveries: &[(usize, Standing)]) -> Option<Reply> {
     let of = |wanted: Fault| {
-        outcomes.clone().find_map(move |outcome| match outcome {
+        outcomes(deliveries).find_map(|outcome| match outcome {
             Outcome::Refused { reply, fault, .. } if *fault == wanted => Some(reply),
             _ => None,
         })

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mail::ReversePath;
@@ -83,6 +85,19 @@ pub enum Outcome {
         /// In our words.
         reason: String,
     },
+}
+
+impl fmt::Display for Outcome {
+    /// One sentence for the owner: the remote's own words where it spoke.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered { reply } => write!(f, "The next hop took it: {reply}"),
+            Self::Refused { reply, .. } => write!(f, "The next hop refused it: {reply}"),
+            Self::Deferred { reply: Some(reply), .. } => write!(f, "The next hop deferred it: {reply}"),
+            Self::Deferred { reason, .. } => write!(f, "It could not be delivered yet: {reason}"),
+            Self::Unknown { reason } => write!(f, "It may have been delivered: {reason}"),
+        }
+    }
 }
 
 /// Whose domain the reverse-path of the transaction was on: where SPF fails, that is whose fault it is.

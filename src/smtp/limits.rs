@@ -8,8 +8,14 @@ pub const MAX_COMMAND_OCTETS: usize = 2048;
 pub const MAX_SKIPPED_OCTETS: usize = 64 * 1024;
 /// Faults in one session before it ends with 421 (Postfix: 20).
 pub const MAX_FAULTS: usize = 20;
-/// NOOP, VRFY, RSET, HELP and other commands without mail in one session (Postfix: 100).
+/// Commands that move no mail (NOOP, VRFY, RSET, HELP, EHLO, a MAIL whose message never comes) in one session
+/// (Postfix: 100).
 pub const MAX_IDLE_COMMANDS: usize = 100;
+/// RCPT commands in one transaction that are heard without their recipient being taken, for whatever reason; the next
+/// ends the session with 421 (Postfix: 1000).
+pub const MAX_RECIPIENTS_NOT_TAKEN: usize = 1000;
+/// Octets of reply buffer that an idle session keeps.
+pub const MAX_IDLE_OUTPUT_OCTETS: usize = 4096;
 
 /// The server waits this long for a command (§4.5.3.2.7: at least 5 min).
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);

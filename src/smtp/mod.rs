@@ -4,5 +4,6 @@ pub mod client;
 pub mod command;
 pub mod data;
 pub mod limits;
+mod replies;
 pub mod reply;
 pub mod server;

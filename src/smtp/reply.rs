@@ -4,8 +4,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
+
+mod take;
+
+pub use take::{MAX_REPLY_LINE_OCTETS, MAX_REPLY_LINES, MAX_REPLY_OCTETS, ReplyError, take_reply};
 
 /// Subject and detail of an enhanced status code; the class is the reply's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,11 +84,75 @@ impl Reply {
         self.class() == 5
     }
 
-    /// Appends the reply as it goes over the wire: lines of at most 512 octets, the enhanced code on each, no control
-    /// characters from the text.
+    /// Appends the reply as it goes over the wire: lines of at most 512 octets, the enhanced code on each, nothing but
+    /// printable ASCII from the text (RFC 5321 §4.2; longer lines are parted at a blank).
     pub fn write(&self, out: &mut Vec<u8>) {
-        let _ = out;
-        todo!("protocol")
+        let mut prefix = [0; MAX_PREFIX_OCTETS];
+        let prefix = self.prefix(&mut prefix);
+        let room = MAX_WRITTEN_LINE_OCTETS - prefix.len() - b" \r\n".len();
+        let mut pieces = self.text.split('\n').flat_map(|line| Pieces { rest: Some(line), room }).peekable();
+        while let Some(piece) = pieces.next() {
+            let start = out.len();
+            out.extend_from_slice(prefix);
+            if !piece.is_empty() {
+                out.push(b' ');
+                out.extend(piece.chars().map(|c| if matches!(c, ' '..='~') { c as u8 } else { b'?' }));
+            }
+            if pieces.peek().is_some() {
+                part_from_next(out, start);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// `550 5.1.1`, or `550`.
+    fn prefix<'a>(&self, buffer: &'a mut [u8; MAX_PREFIX_OCTETS]) -> &'a [u8] {
+        let mut rest = &mut buffer[..];
+        // The buffer holds the longest code there is, so writing cannot fail.
+        let _ = write!(rest, "{:03}", self.code);
+        if let Some(e) = self.enhanced {
+            let _ = write!(rest, " {}.{}.{}", self.class(), e.subject, e.detail);
+        }
+        let left = rest.len();
+        &buffer[..MAX_PREFIX_OCTETS - left]
+    }
+}
+
+/// Octets in a line of a reply that we write, with CRLF (RFC 5321 §4.5.3.1.5).
+pub const MAX_WRITTEN_LINE_OCTETS: usize = 512;
+/// Octets of `65535 65535.65535.65535`, which no reply has.
+const MAX_PREFIX_OCTETS: usize = 24;
+
+/// A hyphen behind the digits says that more lines follow.
+fn part_from_next(out: &mut Vec<u8>, line_start: usize) {
+    const DIGITS: usize = 3;
+    match out.get_mut(line_start + DIGITS) {
+        Some(separator) => *separator = b'-',
+        None => out.push(b'-'),
+    }
+}
+
+/// A line of text in pieces of at most `room` octets.
+struct Pieces<'a> {
+    rest: Option<&'a str>,
+    room: usize,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest.take()?;
+        if rest.len() <= self.room {
+            return Some(rest);
+        }
+        let end = rest.floor_char_boundary(self.room);
+        let (piece, more) = match rest[..end].rfind(' ').filter(|&blank| blank > 0) {
+            Some(blank) => (&rest[..blank], &rest[blank + 1..]),
+            None => rest.split_at(end),
+        };
+        self.rest = Some(more);
+        Some(piece)
     }
 }
 
@@ -101,28 +170,39 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Octets in one line of a remote reply that are kept; RFC 5321 §4.5.3.1.5 allows 512, servers send more.
-pub const MAX_REPLY_LINE_OCTETS: usize = 2048;
-/// Lines of one remote reply.
-pub const MAX_REPLY_LINES: usize = 128;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Why a remote server's octets are no reply.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplyError {
-    /// Not three digits and blank or hyphen.
-    #[error("the reply is garbled")]
-    Garbled,
-    /// The lines of one reply have different codes.
-    #[error("the lines of the reply have different codes")]
-    MixedCodes,
-    /// Over [`MAX_REPLY_LINE_OCTETS`] or [`MAX_REPLY_LINES`].
-    #[error("the reply does not end")]
-    Endless,
-}
+    fn written(reply: &Reply) -> String {
+        let mut out = Vec::new();
+        reply.write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
 
-/// Takes one whole reply from the front of `input`; `None` if it is not all there yet. Text is made printable UTF-8
-/// (control characters replaced), an enhanced code of the same class is taken off the front of the first line.
-pub fn take_reply(input: &mut bytes::BytesMut) -> Result<Option<Reply>, ReplyError> {
-    let _ = input;
-    todo!("protocol")
+    #[test]
+    fn writes_the_code_on_each_line() {
+        assert_eq!(written(&Reply::new(250, 2, 0, "Ok")), "250 2.2.0 Ok\r\n");
+        assert_eq!(written(&Reply::new(550, 1, 1, "a\nb")), "550-5.1.1 a\r\n550 5.1.1 b\r\n");
+        assert_eq!(written(&Reply::plain(250, "mx\nSIZE 1\nX")), "250-mx\r\n250-SIZE 1\r\n250 X\r\n");
+        assert_eq!(written(&Reply::plain(354, "")), "354\r\n");
+        assert_eq!(written(&Reply::plain(250, "\nx")), "250-\r\n250 x\r\n");
+    }
+
+    #[test]
+    fn writes_nothing_but_printable_ascii() {
+        assert_eq!(written(&Reply::plain(550, "a\r250 ok\x1b[1m\0é")), "550 a?250 ok?[1m??\r\n");
+    }
+
+    #[test]
+    fn parts_long_lines_at_a_blank() {
+        let text = "word ".repeat(300);
+        let wire = written(&Reply::new(550, 7, 1, text));
+        assert!(
+            (3..=4).contains(&wire.lines().count())
+                && wire.lines().all(|l| l.len() <= 510 && l[3..].starts_with([' ', '-']))
+        );
+        let wire = written(&Reply::new(550, 7, 1, "ü".repeat(600)));
+        assert!(wire.lines().all(|l| l.len() <= 510));
+    }
 }

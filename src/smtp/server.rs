@@ -2,12 +2,32 @@
 //!
 //! The owner of the socket calls [`Session::advance`] in a loop and does what the [`Step`] says. The session never looks
 //! anything up: it *asks*, and reads no further line until it is answered, so pipelining needs no flag.
+//!
+//! Four questions in four places: is it well formed (`command.rs`), may it come now (`phase.rs`), do we want it
+//! ([`Question`], answered outside), do it (`turn.rs`). A reply of 421 ends the session, whoever gives it.
+
+use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::command::{Helo, MailCommand, RcptCommand};
+use super::limits::{COMMAND_TIMEOUT, DATA_BLOCK_TIMEOUT};
 use super::reply::Reply;
 use crate::mail::Domain;
+
+mod conduct;
+mod lines;
+mod phase;
+mod receiving;
+mod state;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use conduct::Conduct;
+use lines::Lines;
+use phase::{Asked, Channel, Phase, Stranger, Transaction};
+use state::State;
 
 /// What the session must know.
 #[derive(Debug, Clone)]
@@ -40,13 +60,14 @@ pub enum Step {
 /// What the session cannot know itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// May this sender start a transaction?
+    /// May this sender start a transaction? It replaces whatever transaction there was.
     Sender(MailCommand),
     /// May this recipient be added?
     Recipient(RcptCommand),
     /// May content come now (disk, memory)? Answer 354 to go on.
     Content,
-    /// The message is whole (octets un-stuffed); what becomes of it?
+    /// The message is whole (octets un-stuffed); what becomes of it? A message that is faulty or too big never comes to
+    /// this: the session refuses it, and what was taken of its content is to be dropped with the transaction.
     Message {
         /// Octets of the message.
         octets: u64,
@@ -55,64 +76,125 @@ pub enum Question {
 
 /// One SMTP session.
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    settings: Settings,
+    state: State,
+    lines: Lines,
+    conduct: Conduct,
+    output: Vec<u8>,
+    content: Vec<u8>,
+    stopping: Option<Reply>,
+    refusal: Option<Reply>,
+}
 
 impl Session {
     /// A session that greets.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let _ = settings;
-        todo!("protocol")
+        Self {
+            settings,
+            state: State::Silent,
+            lines: Lines::default(),
+            conduct: Conduct::default(),
+            output: Vec::new(),
+            content: Vec::new(),
+            stopping: None,
+            refusal: None,
+        }
     }
 
-    /// Takes what it can from `input` and says what it wants next.
+    /// Takes what it can from `input` and says what it wants next. While a question waits for its answer, nothing is taken.
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
-        let _ = input;
-        todo!("protocol")
+        self.give_memory_back();
+        if let Some(reply) = self.stopping.take_if(|_| !self.state.is_judging()) {
+            self.end_with(&reply);
+        }
+        loop {
+            if let Some(step) = self.turn(input) {
+                return step;
+            }
+        }
     }
 
     /// Answers the last question: a 2yz (354 for content) goes on, all else refuses. The session writes the reply.
     pub fn answer(&mut self, reply: &Reply) {
-        let _ = reply;
-        todo!("protocol")
+        let asked = match std::mem::take(&mut self.state) {
+            State::Asked(asked) => asked,
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let phase = match asked {
+            Asked::Content(transaction) if reply.code() == 354 => {
+                self.state = State::Inviting(transaction.client, reply.clone());
+                return;
+            }
+            Asked::Sender(client, script) if reply.is_positive() => {
+                Phase::Transaction(Transaction::new(client, script))
+            }
+            Asked::Recipient(transaction) if reply.is_positive() => {
+                self.conduct.recipient_taken();
+                Phase::Transaction(transaction.recipient_taken())
+            }
+            Asked::Sender(client, _) => Phase::Introduced(client),
+            Asked::Recipient(transaction) => Phase::Transaction(transaction.recipient_refused()),
+            Asked::Content(transaction) => Phase::Transaction(transaction),
+            Asked::Message(client) => {
+                self.conduct.message_answered(reply);
+                Phase::Introduced(client)
+            }
+        };
+        self.say(reply, phase);
     }
 
     /// Replies to be written, in order; emptied by the caller.
-    pub fn output(&mut self) -> &mut Vec<u8> {
-        todo!("protocol")
+    pub const fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
     }
 
     /// Takes the message octets that came.
     pub fn take_content(&mut self) -> Vec<u8> {
-        todo!("protocol")
+        std::mem::take(&mut self.content)
+    }
+
+    /// Takes the reply by which the session itself refused the last message (line ends, size), to be written down before
+    /// it is sent.
+    pub const fn take_refusal(&mut self) -> Option<Reply> {
+        self.refusal.take()
     }
 
     /// How long the next octets may take.
     #[must_use]
-    pub fn timeout(&self) -> std::time::Duration {
-        todo!("protocol")
+    pub const fn timeout(&self) -> Duration {
+        match self.state {
+            State::Receiving(_) => DATA_BLOCK_TIMEOUT,
+            _ => COMMAND_TIMEOUT,
+        }
     }
 
     /// What the client called itself, once it did.
     #[must_use]
     pub fn helo(&self) -> Option<&Helo> {
-        todo!("protocol")
+        self.state.client().map(|client| &client.helo)
     }
 
-    /// The handshake is done: the session starts over inside TLS.
+    /// The handshake is done: the session starts over inside TLS, and nothing said before it counts (RFC 3207 §4.2).
     pub fn tls_started(&mut self) {
-        todo!("protocol")
+        self.state = State::Commands(Phase::Stranger(Stranger { channel: Channel::Tls }));
+        self.lines = Lines::default();
     }
 
-    /// Ends the session with `reply` (421) at the next step.
+    /// Ends the session with `reply` (421) at the next step. Any other reply instead of the greeting (554) turns the client
+    /// away: it is heard until QUIT, but no mail is taken (RFC 5321 §3.1). A message that is being judged is answered
+    /// first, since a client that does not hear the answer sends it again; to cut that short, answer it with 421.
     pub fn stop(&mut self, reply: &Reply) {
-        let _ = reply;
-        todo!("protocol")
+        self.stopping = Some(reply.clone());
     }
 
     /// Whether a transaction is open (MAIL was taken, its end not answered).
     #[must_use]
-    pub fn in_transaction(&self) -> bool {
-        todo!("protocol")
+    pub const fn in_transaction(&self) -> bool {
+        self.state.in_transaction()
     }
 }

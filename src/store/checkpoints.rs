@@ -10,9 +10,9 @@ use std::time::Duration;
 use sqlx::{Executor, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::Result;
-use super::file::{self, File};
+use super::file::{self, File, Sync};
 use super::writer::Writer;
+use super::{Result, StoreError};
 
 /// How often the journal is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -25,40 +25,61 @@ const COPY_AFTER_LOOKS: u32 = 30;
 
 /// Starts the task; it ends with `stop`.
 pub(super) fn start<E: Send + std::marker::Sync + 'static>(file: File, writer: Writer<E>, stop: CancellationToken) {
+    let mut task = Task { file, writer, connection: None, looks: 0, copied: 0, synced: 0 };
     tokio::spawn(async move {
-        let mut connection = None;
-        let (mut looks, mut last) = (0, 0);
         while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            let octets = journal_octets(&file).await;
-            looks = if octets == last { 0 } else { looks + 1 };
-            if octets < COPY_OVER_OCTETS && looks < COPY_AFTER_LOOKS {
-                continue;
-            }
-            (looks, last) = (0, octets);
-            if let Err(error) = checkpoint(&file, &mut connection, octets, &writer).await {
-                tracing::warn!(%error, file = %file.path.display(), "the journal could not be copied back");
+            if let Err(error) = task.look().await {
+                tracing::warn!(%error, file = %task.file.path.display(), "the journal could not be copied back");
             }
         }
-        if let Some(connection) = connection {
+        if let Some(connection) = task.connection {
             file::close(connection).await;
         }
     });
 }
 
-async fn checkpoint<E: Send + std::marker::Sync + 'static>(
-    file: &File,
-    connection: &mut Option<SqliteConnection>,
-    octets: u64,
-    writer: &Writer<E>,
-) -> Result<()> {
-    let open = match connection.take() {
-        Some(open) => open,
-        None => file.connect().await?,
-    };
-    connection.insert(open).execute("pragma wal_checkpoint(passive)").await?;
-    if octets > RESTART_OVER_OCTETS { writer.checkpoint().await } else { Ok(()) }
+struct Task<E> {
+    file: File,
+    writer: Writer<E>,
+    connection: Option<SqliteConnection>,
+    /// Looks since the journal was last copied.
+    looks: u32,
+    /// Commits that were copied, and synced.
+    copied: u64,
+    synced: u64,
 }
 
-async fn journal_octets(file: &File) -> u64 {
-    tokio::fs::metadata(file.journal()).await.map_or(0, |journal| journal.len())
+impl<E: Send + std::marker::Sync + 'static> Task<E> {
+    async fn look(&mut self) -> Result<()> {
+        let commits = self.writer.commits();
+        self.looks += 1;
+        if commits == self.copied {
+            return Ok(());
+        }
+        let octets = tokio::fs::metadata(self.file.journal()).await.map_or(0, |journal| journal.len());
+        if octets >= COPY_OVER_OCTETS || self.looks >= COPY_AFTER_LOOKS {
+            self.copy().await?;
+            (self.looks, self.copied, self.synced) = (0, commits, commits);
+        } else if self.file.sync == Sync::Normal && commits != self.synced {
+            self.sync().await?;
+            self.synced = commits;
+        }
+        if octets > RESTART_OVER_OCTETS { self.writer.checkpoint().await } else { Ok(()) }
+    }
+
+    async fn copy(&mut self) -> Result<()> {
+        let open = match self.connection.take() {
+            Some(open) => open,
+            None => self.file.connect().await?,
+        };
+        self.connection.insert(open).execute("pragma wal_checkpoint(passive)").await?;
+        Ok(())
+    }
+
+    /// Commits that are not synced one by one are synced once a look, so that a power cut takes a second's rows at most.
+    async fn sync(&self) -> Result<()> {
+        let unwell = |error: std::io::Error| StoreError::Unwell(error.to_string());
+        let journal = tokio::fs::File::open(self.file.journal()).await.map_err(unwell)?;
+        journal.sync_data().await.map_err(unwell)
+    }
 }

@@ -119,7 +119,7 @@ impl Store {
             clock,
             chance,
         });
-        rules_api.sweep();
+        rules_api.sweep_domains().await?;
         rules_api.sweep_imports().await?;
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
@@ -130,10 +130,10 @@ impl Store {
     /// Lets the writers finish, checkpoints, closes.
     pub async fn close(&self) {
         self.checkpoints.cancel();
-        self.readers.rules.close().await;
-        self.readers.log.close().await;
         self.queue.writer().close().await;
         self.activity.writer.close().await;
+        self.readers.rules.close().await;
+        self.readers.log.close().await;
     }
 }
 

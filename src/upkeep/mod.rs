@@ -1,1 +1,98 @@
-//! When, by the clock: retention, the search index, kept failures, expired aliases, certificates.
+//! When, by the clock: the search index, retention, kept failures, certificates that changed.
+//!
+//! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
+//! next turn.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::certificates::Certificates;
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// The search index is at most so far behind, and a bit.
+const INDEX_EVERY: Duration = Duration::from_secs(2);
+/// Certificate files are looked at so often.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
+/// Kept failures are looked through so often.
+const KEPT_EVERY: Duration = Duration::from_secs(600);
+/// Retention of the log.
+const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long the log is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `log.retention`.
+    pub retention: Duration,
+    /// `log.max_bytes`.
+    pub max_log_bytes: u64,
+}
+
+/// Whose duties they are.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    /// Storage.
+    pub store: Store,
+    /// Certificates.
+    pub certificates: Certificates,
+    /// The clock.
+    pub clock: Clock,
+    /// Settings.
+    pub settings: Settings,
+}
+
+impl Upkeep {
+    /// Does its duties until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let duties = async {
+            tokio::join!(
+                every(INDEX_EVERY, || self.index()),
+                every(CERTIFICATES_EVERY, || self.certificates()),
+                every(KEPT_EVERY, || self.kept()),
+                every(RETENTION_EVERY, || self.retention()),
+            );
+        };
+        tokio::select! {
+            () = duties => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn index(&self) {
+        report("feeding the search index", self.store.activity.index().await.map(|_| ()));
+    }
+
+    async fn certificates(&self) {
+        match self.certificates.reload() {
+            Ok(true) => tracing::info!("the TLS certificate changed and was read again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the TLS certificate changed and cannot be used; the old one stays"),
+        }
+    }
+
+    async fn kept(&self) {
+        report("dropping kept failures", self.store.queue.drop_kept(self.clock.now()).await.map(|_| ()));
+    }
+
+    async fn retention(&self) {
+        let (retention, max_bytes) = (self.settings.retention, self.settings.max_log_bytes);
+        report("log retention", self.store.activity.retain(retention, max_bytes).await.map(|_| ()));
+    }
+}
+
+async fn every<F: Future<Output = ()>>(period: Duration, mut duty: impl FnMut() -> F) {
+    let mut turn = interval(period);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        duty().await;
+    }
+}
+
+fn report(duty: &'static str, done: crate::store::Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, duty, "upkeep failed, will be tried again");
+    }
+}

@@ -154,7 +154,7 @@ async fn search_finds_addresses_domains_ids_and_words() {
     assert_eq!(world.store.activity.index().await.unwrap(), 1);
     let id = row.id.to_string();
     for words in
-        ["zoe@odd.example", "odd.example", "zoe@", &id, &id[..20], "grusse koln", "overflow", "Köln overflowing"]
+        ["zoe@odd.example", "odd.example", "zoe@", &id, &id[..20], "gruße koln", "overflow", "Köln overflowing"]
     {
         let found = list(&world, Query { search: Some(words.to_owned()), limit: 10, ..Query::default() }).await;
         assert_eq!(found.iter().map(|r| r.id).collect::<Vec<_>>(), [row.id], "{words}");

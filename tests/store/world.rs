@@ -20,20 +20,20 @@ use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 use waypost::store::rules::{AliasRow, AliasSpec, DomainRow};
 use waypost::store::{Settings, Store};
 
-pub struct World {
-    pub store: Store,
-    pub clock: Clock,
-    pub chance: Chance,
-    pub faults: Faults,
-    pub directory: TempDir,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) chance: Chance,
+    pub(crate) faults: Faults,
+    pub(crate) directory: TempDir,
 }
 
-pub fn start_of_time() -> Moment {
+pub(crate) fn start_of_time() -> Moment {
     Moment::from_millis(1_795_373_784_120)
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let (clock, chance) = (Clock::manual(start_of_time()), Chance::seeded(7));
         let faults = Faults::armed();
@@ -41,13 +41,13 @@ impl World {
         Self { store, clock, chance, faults, directory }
     }
 
-    pub async fn reopen(&mut self) {
+    pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
         self.faults.fail_at(0);
         self.store = open(&self.directory, &self.clock, &self.chance, &self.faults).await;
     }
 
-    pub fn audit(&self, action: &str) -> AuditEntry {
+    pub(crate) fn audit(&self, action: &str) -> AuditEntry {
         AuditEntry {
             at: self.clock.now(),
             account: OWNER,
@@ -59,20 +59,20 @@ impl World {
         }
     }
 
-    pub async fn domain(&self, name: &str) -> DomainRow {
+    pub(crate) async fn domain(&self, name: &str) -> DomainRow {
         let audit = self.audit("domain.create");
         self.store.rules.add_domain(OWNER, &domain(name), Some(self.clock.now()), audit).await.unwrap()
     }
 
-    pub async fn alias(&self, domain: &DomainRow, local: &str, to: &[&str]) -> AliasRow {
+    pub(crate) async fn alias(&self, domain: &DomainRow, local: &str, to: &[&str]) -> AliasRow {
         self.add(domain, &spec(Kind::Address, local, to)).await
     }
 
-    pub async fn add(&self, domain: &DomainRow, spec: &AliasSpec) -> AliasRow {
+    pub(crate) async fn add(&self, domain: &DomainRow, spec: &AliasSpec) -> AliasRow {
         self.store.rules.add_alias(OWNER, domain.key, spec, self.audit("alias.create")).await.unwrap()
     }
 
-    pub fn row(&self, status: Status) -> Row {
+    pub(crate) fn row(&self, status: Status) -> Row {
         let now = self.clock.now();
         Row {
             id: self.chance.id(now),
@@ -110,14 +110,14 @@ impl World {
         }
     }
 
-    pub fn refusal(&self, ip: &str) -> Row {
+    pub(crate) fn refusal(&self, ip: &str) -> Row {
         let mut row = self.row(Status::Refused);
         row.client.ip = ip.parse().unwrap();
         row.destination = None;
         row
     }
 
-    pub fn message(&self, octets: Vec<u8>) -> NewMessage {
+    pub(crate) fn message(&self, octets: Vec<u8>) -> NewMessage {
         let now = self.clock.now();
         NewMessage {
             id: self.chance.id(now),
@@ -131,11 +131,11 @@ impl World {
         }
     }
 
-    pub fn delivery(&self, entry: Entry) -> NewDelivery {
+    pub(crate) fn delivery(&self, entry: Entry) -> NewDelivery {
         self.delivery_as(self.chance.id(self.clock.now()), entry)
     }
 
-    pub fn delivery_as(&self, id: Uuid, entry: Entry) -> NewDelivery {
+    pub(crate) fn delivery_as(&self, id: Uuid, entry: Entry) -> NewDelivery {
         NewDelivery {
             id,
             purpose: Purpose::Forward,
@@ -153,26 +153,26 @@ impl World {
         }
     }
 
-    pub fn due(&self) -> NewDelivery {
+    pub(crate) fn due(&self) -> NewDelivery {
         self.delivery(Entry::Due(self.clock.now()))
     }
 }
 
-pub async fn open(directory: &TempDir, clock: &Clock, chance: &Chance, faults: &Faults) -> Store {
+pub(crate) async fn open(directory: &TempDir, clock: &Clock, chance: &Chance, faults: &Faults) -> Store {
     let data_dir = directory.path().to_owned();
     let settings = Settings { database: data_dir.join("waypost.db"), data_dir };
     Store::open_failing(settings, (clock.clone(), chance.clone()), faults.clone()).await.unwrap()
 }
 
-pub fn domain(name: &str) -> Domain {
+pub(crate) fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
-pub fn mailbox(text: &str) -> Mailbox {
+pub(crate) fn mailbox(text: &str) -> Mailbox {
     Mailbox::parse(text).unwrap()
 }
 
-pub fn spec(kind: Kind, pattern: &str, to: &[&str]) -> AliasSpec {
+pub(crate) fn spec(kind: Kind, pattern: &str, to: &[&str]) -> AliasSpec {
     AliasSpec {
         kind,
         pattern: pattern.to_owned(),
@@ -195,4 +195,4 @@ pub fn spec(kind: Kind, pattern: &str, to: &[&str]) -> AliasSpec {
     }
 }
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);

@@ -1,3 +1,5 @@
+//! The inbox as a client of SMTP meets it.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,3 +1,5 @@
+//! Header fields in every split, and what is read of them.
+
 use proptest::prelude::*;
 
 use super::*;

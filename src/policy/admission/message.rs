@@ -80,3 +80,99 @@ fn forged(facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
 fn unproven(domain: &Domain) -> String {
     format!("{domain} is hosted here, and neither SPF nor an aligned DKIM signature proves that the mail is its own")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::ids::OWNER;
+    use crate::policy::samples::{dkim, domain, instance, mailbox, message as sample, spf};
+    use crate::policy::settings::Enforcement;
+
+    fn answer(facts: &MessageFacts) -> Option<String> {
+        let mut trace = Vec::new();
+        let reply = message(&instance(), facts, &[mailbox("shop@my.domain")], &mut trace);
+        assert!(reply.is_none() || trace.len() == 1, "a refusal has one step that says why");
+        reply.map(|reply| reply.to_string())
+    }
+
+    #[test]
+    fn loops_are_found_by_each_of_the_three_marks() {
+        let mut facts = sample("a@sender.example", "sender.example");
+        facts.header.received = MAX_RECEIVED;
+        facts.header.received_by_us = MAX_RECEIVED_BY_US;
+        facts.header.delivered_to = vec![mailbox("other@my.domain")];
+        assert_eq!(answer(&facts), None);
+        let looped = Some("554 5.4.6 Routing loop detected".to_owned());
+        let mut by_count = facts.clone();
+        by_count.header.received += 1;
+        assert_eq!(answer(&by_count), looped);
+        let mut by_us = facts.clone();
+        by_us.header.received_by_us += 1;
+        assert_eq!(answer(&by_us), looped);
+        facts.header.delivered_to.push(mailbox("SHOP@MY.domain"));
+        assert_eq!(answer(&facts), looped);
+    }
+
+    #[test]
+    fn a_sender_on_a_hosted_domain_must_prove_it() {
+        let mut facts = MessageFacts { sender_is_hosted: true, ..sample("a@my.domain", "my.domain") };
+        let code = |facts: &MessageFacts| answer(facts).map(|reply| reply[..9].to_owned());
+        assert_eq!(code(&facts).as_deref(), Some("550 5.7.1"));
+        for (result, expected) in [
+            (SpfResult::Pass, None),
+            (SpfResult::Fail, Some("550 5.7.1")),
+            (SpfResult::SoftFail, Some("550 5.7.1")),
+            (SpfResult::PermError, Some("550 5.7.1")),
+            (SpfResult::TempError, Some("451 4.7.5")),
+        ] {
+            facts.auth.spf = spf(result, "my.domain");
+            assert_eq!(code(&facts).as_deref(), expected, "{result:?}");
+        }
+        facts.auth.spf.as_mut().unwrap().result = SpfResult::Pass;
+        facts.auth.spf.as_mut().unwrap().by_plus_all = true;
+        assert_eq!(code(&facts).as_deref(), Some("550 5.7.1"), "+all proves nothing");
+    }
+
+    #[test]
+    fn an_aligned_signature_proves_a_hosted_sender_too() {
+        let mut facts = MessageFacts { sender_is_hosted: true, ..sample("a@news.my.domain", "my.domain") };
+        facts.organisational = ["my.domain", "news.my.domain"].map(|name| (domain(name), domain("my.domain"))).to_vec();
+        for (result, signer, expected) in [
+            (DkimResult::Pass, "my.domain", None),
+            (DkimResult::Pass, "evil.example", Some(550)),
+            (DkimResult::Fail, "my.domain", Some(550)),
+            (DkimResult::TempError, "my.domain", Some(451)),
+            (DkimResult::TempError, "evil.example", Some(550)),
+        ] {
+            facts.auth.dkim = vec![dkim(result, signer)];
+            let reply = message(&instance(), &facts, &[], &mut Vec::new());
+            assert_eq!(reply.map(|reply| reply.code()), expected, "{result:?} {signer}");
+        }
+    }
+
+    #[test]
+    fn unauthenticated_mail_is_refused_only_where_policy_says_so() {
+        let mut after_data = AfterData {
+            account: OWNER,
+            spf: Enforcement::Observe,
+            dkim: Enforcement::Observe,
+            dmarc: Enforcement::Enforce,
+            unauthenticated: Unauthenticated::Accept,
+        };
+        let mut facts = sample("a@sender.example", "sender.example");
+        let code = |after_data: &AfterData, facts: &MessageFacts| {
+            authenticated(after_data, facts, &mut Vec::new()).map(|reply| reply.code())
+        };
+        assert_eq!(code(&after_data, &facts), None);
+        after_data.unauthenticated = Unauthenticated::Reject;
+        assert_eq!(code(&after_data, &facts), Some(550));
+        facts.auth.dkim = vec![dkim(DkimResult::Pass, "other.example")];
+        assert_eq!(code(&after_data, &facts), Some(550), "a signature of somebody else is none");
+        facts.auth.dkim.push(dkim(DkimResult::Pass, "sender.example"));
+        assert_eq!(code(&after_data, &facts), None);
+        facts.auth.dkim = vec![dkim(DkimResult::TempError, "sender.example")];
+        assert_eq!(code(&after_data, &facts), Some(451));
+        facts.auth.spf = spf(SpfResult::Pass, "sender.example");
+        assert_eq!(code(&after_data, &facts), None);
+    }
+}

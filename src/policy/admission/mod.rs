@@ -128,7 +128,7 @@ impl Decision {
             create: false,
             domain: domain.map(|domain| domain.id),
             account,
-            privacy: rule.map_or(Privacy::Off, |rule| rule.privacy),
+            privacy: privacy(rule, case.settings),
             after_data: AfterData::of(account, &effective),
             tls: effective.tls.value,
             forwarded_headers: effective.forwarded_headers.value,
@@ -136,6 +136,14 @@ impl Decision {
             reason: ruling.reason,
             trace: vec![TraceStep::new("settings", "in effect", effective.in_words())],
         }
+    }
+}
+
+/// `log.subjects` off means none for anybody.
+fn privacy(rule: Option<&Rule>, settings: &Instance) -> Privacy {
+    match rule.map_or(Privacy::Off, |rule| rule.privacy) {
+        Privacy::Off if !settings.subjects => Privacy::Subject,
+        wanted => wanted,
     }
 }
 

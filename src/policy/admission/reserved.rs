@@ -101,3 +101,44 @@ fn is_reporter(sender: &ReversePath) -> bool {
     let by_name = |sender: &Mailbox| REPORTERS.iter().any(|name| sender.local().as_str().eq_ignore_ascii_case(name));
     sender.mailbox().is_none_or(by_name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::facts::{ConnectFacts, RecipientFacts};
+    use crate::policy::samples::{instance, mailbox};
+
+    fn answer(sender: &str, srs: Srs) -> Disposition {
+        let recipient = mailbox("SRS0=abcdefgh=AB=sender.example=a@my.domain");
+        let now = Moment::from_millis(0);
+        let instance_senders = std::sync::Arc::default();
+        let facts = RecipientFacts { now, recipient, candidates: None, instance_senders, admitted: Vec::new() };
+        let connect = ConnectFacts { peer: [192, 0, 2, 1].into(), helo: "client.example".into(), tls: None };
+        let reverse_path = ReversePath::parse(sender).unwrap();
+        let case =
+            RecipientCase { settings: &instance(), connect: &connect, reverse_path: &reverse_path, facts: &facts };
+        report(&case, srs).disposition
+    }
+
+    #[test]
+    fn reports_are_taken_from_reporters_only() {
+        let original_sender = mailbox("a@sender.example");
+        let taken = Disposition::Report(ReportTo { original_sender: original_sender.clone() });
+        for sender in ["", "postmaster@any.example", "MAILER-DAEMON@any.example"] {
+            assert_eq!(answer(sender, Srs::Ours(original_sender.clone())), taken, "{sender}");
+        }
+        for sender in ["a@any.example", "postmaster2@any.example"] {
+            let refused = Disposition::Reject(replies::only_reports());
+            assert_eq!(answer(sender, Srs::Ours(original_sender.clone())), refused, "{sender}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_verify_is_an_unknown_address() {
+        let unknown = Disposition::Reject(replies::unknown());
+        assert_eq!(answer("", Srs::TokenGone), unknown);
+        for error in [SrsError::Malformed, SrsError::BadHash, SrsError::Expired] {
+            assert_eq!(answer("", Srs::Invalid(error)), unknown);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Follows destinations that lie on hosted domains to the aliases there, until only real inboxes are left.
 //!
-//! Pure: who asks the directory takes a leg with [`Fanout::next`], and gives it back with [`Fanout::leaves`] (its domain
+//! Pure: who asks the directory takes a leg with [`Fanout::next_leg`], and gives it back with [`Fanout::leaves`] (its domain
 //! is not hosted) or [`Fanout::enters`] (with the decision on it). A leg that fails takes nothing from the others; only
 //! when none is left does the recipient fail.
 
@@ -42,7 +42,7 @@ impl Fanout {
     }
 
     /// The next leg to look at.
-    pub fn next(&mut self) -> Option<Leg> {
+    pub fn next_leg(&mut self) -> Option<Leg> {
         self.waiting.pop_front()
     }
 
@@ -85,6 +85,7 @@ impl Fanout {
             self.decision.disposition = Disposition::Forward(self.legs);
             return self.decision;
         }
+        self.decision.create = false;
         let name = self.decision.rule.as_ref().map_or("The alias", |rule| rule.pattern.as_str());
         self.decision.reason = format!("{name} leads to no inbox: the trace says where each way ends.");
         self.decision.disposition = self.otherwise.unwrap_or_else(|| Disposition::Reject(replies::routing_loop()));

@@ -169,3 +169,25 @@ fn same_local(pattern: &str, local: &str) -> bool {
     }
     fold(pattern) == fold(local)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::samples::mailbox;
+
+    #[test]
+    fn keys_are_folded_longest_first_and_bounded() {
+        let keys = |address, subaddressing| lookup_keys(&mailbox(address), subaddressing);
+        assert_eq!(keys("Shop+A+B@my.domain", true), ["shop+a+b", "shop+a", "shop"]);
+        assert_eq!(keys("Shop+A+B@my.domain", false), ["shop+a+b"]);
+        assert_eq!(keys("++x@my.domain", true), ["++x", "+"]);
+        assert_eq!(keys("a+b+c+d+e+f+g+h+i+j@my.domain", true).len(), MAX_LOOKUP_KEYS);
+    }
+
+    #[test]
+    fn beyond_ascii_the_normal_form_is_compared_and_nothing_more() {
+        assert!(same_local("M\u{FC}ller", "mu\u{308}ller"));
+        assert!(!same_local("m\u{FC}ller", "M\u{DC}LLER"));
+        assert!(!same_local("shop", "\u{17F}hop"));
+    }
+}

@@ -107,3 +107,108 @@ fn srs_on(decision: &Decision, facts: &MessageFacts, settings: &Instance) -> Rew
         None => Rewrite::Leave,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::admission::AfterData;
+    use crate::policy::ids::OWNER;
+    use crate::policy::rule::Privacy;
+    use crate::policy::samples::{domain, instance, mailbox, message};
+    use crate::policy::settings::{Enforcement, Unauthenticated};
+
+    /// A recipient whose alias forwards along `ways`, each the aliases passed and the inbox: `a@d b@d > x@y`.
+    fn forward(recipient: &str, ways: &[&str]) -> (Mailbox, Decision) {
+        let leg = |way: &&str| {
+            let (aliases, inbox) = way.split_once(" > ").unwrap();
+            Leg { destination: mailbox(inbox), delivered_to: aliases.split(' ').map(mailbox).collect() }
+        };
+        let decision = decision(Disposition::Forward(ways.iter().map(leg).collect()));
+        let srs_domain = mailbox(recipient).domain().cloned();
+        (mailbox(recipient), Decision { srs_domain, ..decision })
+    }
+
+    fn decision(disposition: Disposition) -> Decision {
+        let after_data = AfterData {
+            account: OWNER,
+            spf: Enforcement::Observe,
+            dkim: Enforcement::Observe,
+            dmarc: Enforcement::Enforce,
+            unauthenticated: Unauthenticated::Accept,
+        };
+        Decision {
+            disposition,
+            rule: None,
+            alias: None,
+            create: false,
+            domain: None,
+            account: OWNER,
+            privacy: Privacy::Off,
+            after_data,
+            tls: TlsPolicy::Opportunistic,
+            forwarded_headers: false,
+            srs_domain: None,
+            reason: String::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    fn planned(decisions: &[(Mailbox, Decision)]) -> Vec<Planned> {
+        plan(decisions, &message("a@sender.test", "sender.test"), &instance())
+    }
+
+    #[test]
+    fn two_aliases_that_meet_in_one_inbox_are_one_delivery() {
+        let planned = planned(&[
+            forward("a@my.domain", &["a@my.domain > anna@inbox.example", "a@my.domain > bert@inbox.example"]),
+            (mailbox("drop@my.domain"), decision(Disposition::Discard)),
+            forward("b@my.domain", &["b@my.domain > Anna@INBOX.example"]),
+        ]);
+        let [bert, anna] = &planned[..] else { panic!("{planned:#?}") };
+        assert_eq!((bert.recipients.as_slice(), anna.recipients.as_slice()), (&[0][..], &[0, 2][..]));
+        assert_eq!(anna.delivered_to, ["a@my.domain", "b@my.domain"].map(mailbox));
+        assert_eq!(anna.destination, mailbox("anna@inbox.example"));
+    }
+
+    #[test]
+    fn two_ways_of_one_recipient_to_one_inbox_are_one_row() {
+        let ways = ["a@my.domain > anna@inbox.example", "a@my.domain b@my.domain > anna@inbox.example"];
+        let planned = planned(&[forward("a@my.domain", &ways)]);
+        assert_eq!(planned.len(), 1);
+        assert_eq!(planned[0].recipients, [0]);
+        assert_eq!(planned[0].delivered_to, ["a@my.domain", "b@my.domain"].map(mailbox));
+    }
+
+    #[test]
+    fn the_stricter_setting_counts_where_aliases_meet() {
+        let mut strict = forward("b@my.domain", &["b@my.domain > anna@inbox.example"]);
+        strict.1.tls = TlsPolicy::Require;
+        strict.1.forwarded_headers = true;
+        let planned = planned(&[forward("a@my.domain", &["a@my.domain > anna@inbox.example"]), strict]);
+        assert_eq!((planned[0].tls, planned[0].forwarded_headers), (TlsPolicy::Require, true));
+    }
+
+    #[test]
+    fn deliveries_that_may_share_a_transaction_lie_side_by_side() {
+        let ways =
+            ["a@my.domain > anna@inbox.example", "a@my.domain > x@other.example", "a@my.domain > bert@inbox.example"];
+        let planned =
+            planned(&[forward("a@my.domain", &ways), forward("b@my.domain", &["b@my.domain > carl@inbox.example"])]);
+        let parcels: Vec<usize> = planned.chunk_by(Planned::shares_parcel).map(<[Planned]>::len).collect();
+        assert_eq!(parcels, [2, 1, 1]);
+    }
+
+    #[test]
+    fn the_guard_has_the_last_word_and_another_aliass_domain_may_do() {
+        let both = [
+            forward("a@my.domain", &["a@my.domain > anna@inbox.example"]),
+            forward("b@our.domain", &["b@our.domain > anna@inbox.example"]),
+        ];
+        let forged = message("a@sender.test", "my.domain");
+        let settings = instance();
+        assert_eq!(plan(&both[..1], &forged, &settings)[0].srs_on, Rewrite::Leave);
+        assert_eq!(plan(&both, &forged, &settings)[0].srs_on, Rewrite::On(domain("our.domain")));
+        let plain = message("a@sender.test", "sender.test");
+        assert_eq!(plan(&both, &plain, &settings)[0].srs_on, Rewrite::On(domain("my.domain")));
+    }
+}

@@ -59,6 +59,7 @@ struct Draft {
 
 impl Rules {
     /// Adds an alias; destinations that do not exist are added unverified.
+    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_alias(
         &self,
         account: AccountId,
@@ -66,14 +67,14 @@ impl Rules {
         spec: &AliasSpec,
         audit: AuditEntry,
     ) -> Result<AliasRow> {
-        let draft = self.draft(account, domain, spec, audit)?;
+        let draft = self.draft((account, domain), spec, audit)?;
         let id = self.chance.id(draft.now);
         self.changed((id, draft), |c, (id, draft)| Box::pin(insert(c, *id, draft)), touched).await
     }
 
     /// Changes an alias whose version is still `row.version`.
     pub async fn change_alias(&self, row: &AliasRow, audit: AuditEntry) -> Result<AliasRow> {
-        let draft = self.draft(row.account, row.domain, &row.spec, audit)?;
+        let draft = self.draft((row.account, row.domain), &row.spec, audit)?;
         let changed = self.changed((row.key, row.version, draft), |c, n| Box::pin(update(c, n)), |_| Touched::All);
         changed.await
     }
@@ -84,7 +85,7 @@ impl Rules {
         Ok(())
     }
 
-    fn draft(&self, account: AccountId, domain: DomainId, spec: &AliasSpec, audit: AuditEntry) -> Result<Draft> {
+    fn draft(&self, (account, domain): (AccountId, DomainId), spec: &AliasSpec, audit: AuditEntry) -> Result<Draft> {
         check_pattern(spec)?;
         let now = self.clock.now();
         let (mut destinations, mut aims) = (Vec::new(), Vec::new());

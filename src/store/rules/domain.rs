@@ -65,6 +65,7 @@ struct Draft {
 
 impl Rules {
     /// Adds a domain.
+    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_domain(
         &self,
         account: AccountId,
@@ -108,8 +109,11 @@ impl Rules {
     }
 
     /// Goes on with what a crash interrupted.
-    pub(in crate::store) fn sweep(&self) {
-        tokio::spawn(sweep(self.writer.clone()));
+    pub(in crate::store) async fn sweep_domains(&self) -> Result<()> {
+        if sqlx::query(REMOVED).fetch_optional(&self.readers).await?.is_some() {
+            tokio::spawn(sweep(self.writer.clone()));
+        }
+        Ok(())
     }
 }
 

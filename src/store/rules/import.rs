@@ -42,7 +42,8 @@ pub(in crate::store) const ADD: &str = concat!(
 );
 pub(in crate::store) const FINISH: &str = "update imports set finished_at = ?2 where id = ?1";
 pub(in crate::store) const UNFINISHED: &str = "select id from imports where finished_at is null";
-pub(in crate::store) const LEFT: &str = "select account_id, first_alias_id, started_at from imports where id = ?1";
+pub(in crate::store) const LEFT: &str = "select account_id, first_alias_id, started_at from imports \
+    where id = ?1 and finished_at is null";
 pub(in crate::store) const SOME: &str = "select id from aliases where id >= ?2 and import_id = ?1 limit 1000";
 pub(in crate::store) const DELETE: &str = "delete from aliases where id in (select value from json_each(?1))";
 pub(in crate::store) const FORGET: &str = concat!(
@@ -76,6 +77,7 @@ type Step = (Import, Arc<Vec<Line>>, bool);
 impl Rules {
     /// All or nothing; a million in under a minute, in steps that let other writers through: staged first, made to count
     /// in one short transaction. Progress is told by the number of lines done.
+    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn import(
         &self,
         account: AccountId,
@@ -98,17 +100,20 @@ impl Rules {
         let started_at = self.clock.now();
         let id = self.writer.change((account, started_at), |c, needs| Box::pin(begin(c, *needs))).await?;
         let import = Import { id, account, started_at };
-        match self.write_lines(&import, &lines, &progress).await {
-            Ok(added) => {
-                let needs = (import, self.clock.now(), audit);
-                self.changed(needs, |c, needs| Box::pin(finish(c, needs)), |()| Touched::All).await?;
-                Ok(added)
-            }
-            Err(error) => {
-                sweep(self.writer.clone(), vec![id]).await;
-                Err(error)
-            }
+        let finished = match self.write_lines(&import, &lines, &progress).await {
+            Ok(added) => self.finish(import, audit).await.map(|()| added),
+            Err(error) => Err(error),
+        };
+        if finished.is_err() {
+            sweep(self.writer.clone(), vec![id]).await;
         }
+        finished
+    }
+
+    /// Makes it count.
+    async fn finish(&self, import: Import, audit: AuditEntry) -> Result<()> {
+        let needs = (import, self.clock.now(), audit);
+        self.changed(needs, |c, needs| Box::pin(finish(c, needs)), |()| Touched::All).await
     }
 
     async fn write_lines(&self, import: &Import, lines: &[ImportLine], progress: &watch::Sender<u64>) -> Result<u64> {

@@ -1,0 +1,171 @@
+//! `waypost alias`: the addresses that people give away, and the patterns among them.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::alias_fields::{Fields, What};
+use super::alias_import::{self, Import};
+use super::api::{Api, escaped};
+use super::listing::{self, Paging};
+use super::output::{Column, Output, cell};
+
+const COLUMNS: [Column; 6] = [
+    ("ADDRESS", "/address"),
+    ("ACTION", "/action"),
+    ("TO", "/destinations"),
+    ("ON", "/enabled"),
+    ("LAST MAIL", "/last_mail_at"),
+    ("NOTE", "/description"),
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Alias {
+    /// Add an address, a glob (shop-*@…), a regular expression ('/^n([0-9]+)$/@…') or the catch-all ('*@…')
+    Add {
+        /// The alias with its domain
+        alias: String,
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        fields: Box<Fields>,
+    },
+    /// All aliases, newest first
+    List {
+        /// Only of this domain
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// Only with this in address or note
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// One alias
+    Show {
+        /// The alias with its domain, or its id
+        alias: String,
+    },
+    /// Change an alias
+    Set {
+        /// The alias with its domain, or its id
+        alias: String,
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        fields: Box<Fields>,
+    },
+    /// Switch an alias on
+    Enable {
+        /// The alias with its domain, or its id
+        alias: String,
+    },
+    /// Switch an alias off: it answers as if it did not exist
+    Disable {
+        /// The alias with its domain, or its id
+        alias: String,
+    },
+    /// Remove an alias
+    Remove {
+        /// The alias with its domain, or its id
+        alias: String,
+    },
+    /// Make an alias with a name that nobody guesses
+    Random {
+        /// Of this domain
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// Where its mail goes
+        #[arg(long, value_name = "ADDRESS")]
+        to: Vec<String>,
+        /// What it is for
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Add many at once, from lines of alias<TAB>destination: all or nothing
+    Import(Import),
+}
+
+pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Result<()> {
+    match command {
+        Alias::Add { alias, what, fields } => {
+            let mut body = fields.body(&what);
+            body.insert("address".to_owned(), alias.into());
+            out.object(&api.post("/v1/aliases", &Value::Object(body)).await?, summary)
+        }
+        Alias::List { domain, search, paging } => {
+            let filters = [("domain", domain), ("search", search)];
+            out.list(&listing::fetch(api, "/v1/aliases", &filters, paging).await?, &COLUMNS)
+        }
+        Alias::Show { alias } => out.object(&api.get(&path(&alias)).await?, show),
+        Alias::Set { alias, what, fields } => {
+            let body = Value::Object(fields.body(&what));
+            out.object(&api.patch(&path(&alias), &body).await?, show)
+        }
+        Alias::Enable { alias } => switch(api, out, &alias, &json!({"enabled": true})).await,
+        Alias::Disable { alias } => switch(api, out, &alias, &json!({"enabled": false})).await,
+        Alias::Remove { alias } => out.object(&api.delete(&path(&alias)).await?, |_| format!("{alias} is removed.")),
+        Alias::Random { domain, to, note } => {
+            let body = random_body(domain, to, note);
+            out.object(&api.post("/v1/aliases/random", &body).await?, summary)
+        }
+        Alias::Import(import) => alias_import::run(&import, api, out).await,
+    }
+}
+
+fn path(alias: &str) -> String {
+    format!("/v1/aliases/{}", escaped(alias))
+}
+
+async fn switch(api: &Api, out: Output, alias: &str, body: &Value) -> anyhow::Result<()> {
+    out.object(&api.patch(&path(alias), body).await?, summary)
+}
+
+fn random_body(domain: Option<String>, to: Vec<String>, note: Option<String>) -> Value {
+    let destinations = Some(to).filter(|to| !to.is_empty()).map(Value::from);
+    let given =
+        [("domain", domain.map(Value::from)), ("destinations", destinations), ("description", note.map(Value::from))];
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn summary(alias: &Value) -> String {
+    let address = cell(alias, "/address");
+    if alias["enabled"] == Value::Bool(false) {
+        return format!("{address} is switched off.");
+    }
+    match alias["action"].as_str().unwrap_or_default() {
+        "forward" => format!("{address} forwards to {}.", cell(alias, "/destinations")),
+        "create" => format!("{address} makes aliases that forward to {}.", cell(alias, "/destinations")),
+        "drop" => format!("{address} drops its mail."),
+        "reject" => format!("{address} refuses its mail."),
+        other => format!("{address}: {other}"),
+    }
+}
+
+fn show(alias: &Value) -> String {
+    let labels = [
+        ("alias", "/address"),
+        ("id", "/id"),
+        ("kind", "/kind"),
+        ("action", "/action"),
+        ("to", "/destinations"),
+        ("on", "/enabled"),
+        ("priority", "/priority"),
+        ("note", "/description"),
+        ("labels", "/labels"),
+        ("expires", "/expires_at"),
+        ("expires after", "/expires_after"),
+        ("then", "/then"),
+        ("allow", "/allow"),
+        ("block", "/block"),
+        ("quota", "/quota"),
+        ("privacy", "/privacy"),
+        ("reject text", "/reject_message"),
+        ("last mail", "/last_mail_at"),
+        ("forwarded", "/counts/forwarded"),
+        ("refused", "/counts/refused"),
+        ("dropped", "/counts/dropped"),
+        ("failed", "/counts/failed"),
+        ("bounced", "/counts/bounced"),
+    ];
+    listing::sheet(alias, &labels)
+}

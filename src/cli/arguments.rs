@@ -1,0 +1,190 @@
+//! The arguments as a whole: what every command takes, and which commands there are.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::alias::Alias;
+use super::backup::Backup;
+use super::destination::Destination;
+use super::domain::Domain;
+use super::log::Log;
+use super::queue::Queue;
+use super::restore::Restore;
+use super::route::Route;
+use super::show::Show;
+use super::srs::Srs;
+use super::token::Token;
+
+/// A self-hosted e-mail routing gateway: aliases in, your real inbox out, nothing lost and everything shown
+#[derive(Debug, Parser)]
+#[command(name = "waypost", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// The configuration [default: $WAYPOST_CONFIG, ./waypost.toml, /etc/waypost/waypost.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print exactly what the API answers
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the gateway: SMTP in, delivery out, API and panel
+    Serve,
+    /// See it work: the whole gateway on loopback, with throw-away data and an inbox of its own
+    Demo {
+        /// Stop after the proof: exit code 0 only if every letter was handed over octet for octet
+        #[arg(long)]
+        once: bool,
+    },
+    /// Show the configuration, each value with its place, and find its faults
+    Check,
+    #[command(flatten)]
+    Client(Client),
+    /// Put a backup in place; the gateway must not run
+    Restore(Restore),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual
+    Man,
+}
+
+/// The commands that are clients of the native API.
+#[derive(Debug, Subcommand)]
+pub(super) enum Client {
+    /// The domains whose mail comes here
+    #[command(subcommand)]
+    Domain(Domain),
+    /// The real inboxes
+    #[command(subcommand)]
+    Destination(Destination),
+    /// The addresses that you give away
+    #[command(subcommand)]
+    Alias(Alias),
+    /// What would happen to a message, and why, without sending one
+    Route(Route),
+    /// What became of the mail
+    Log(Log),
+    /// The story of one message
+    Show(Show),
+    /// What waits, is held, or failed
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Rewritten senders, there and back
+    #[command(subcommand)]
+    Srs(Srs),
+    /// What programs sign in with
+    #[command(subcommand)]
+    Token(Token),
+    /// A link that signs you into the panel, once
+    PanelLink,
+    /// Everything a new machine needs in one file, while the gateway serves
+    Backup(Backup),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn config_and_json_go_anywhere() {
+        for line in ["waypost --config f --json alias list", "waypost alias list --json --config f"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            assert!(arguments.json && arguments.config == Some(PathBuf::from("f")), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_list_is_there() {
+        let lines = [
+            "serve",
+            "demo",
+            "demo --once",
+            "check",
+            "man",
+            "completions bash",
+            "panel-link",
+            "backup f",
+            "backup f --queue",
+            "restore f --replace",
+            "domain add a.example",
+            "domain list",
+            "domain show a.example",
+            "domain verify a.example",
+            "domain set a.example --catch-all create --to b@c.example",
+            "domain remove a.example",
+            "destination add b@c.example --verified --default",
+            "destination default b@c.example",
+            "destination list",
+            "destination verify b@c.example",
+            "destination remove b@c.example",
+            "alias add s@a.example --to b@c.example --to d@e.example --note x",
+            "alias add s@a.example --drop",
+            "alias add s@a.example --reject",
+            "alias add /^n([0-9]+)$/@a.example --to $1@b.example",
+            "alias set s@a.example --priority -3 --label x --expires 2027-01-31 --then drop --quota 5 --privacy subject",
+            "alias set s@a.example --expires-after 30d --allow @b.example --block *@c.example",
+            "alias enable s@a.example",
+            "alias disable s@a.example",
+            "alias remove s@a.example",
+            "alias random --domain a.example",
+            "alias show s@a.example",
+            "alias list --limit 10 --search shop",
+            "alias import f --dry-run",
+            "route s@a.example --from b@c.example --ip ::1",
+            "log --follow --alias s@a.example --status refused --since 2h --limit 5",
+            "show 7",
+            "queue list",
+            "queue show 7",
+            "queue retry 7",
+            "queue hold 7",
+            "queue release 7",
+            "queue cancel 7",
+            "queue resend 7 --to b@c.example",
+            "srs forward a@b.example",
+            "srs reverse SRS0=x=y=z=a@b.example",
+            "token list",
+            "token revoke x",
+            "token create x --scope aliases:create --scope activity:read --domain a.example",
+        ];
+        for line in lines {
+            let words = std::iter::once("waypost").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_ok(), "waypost {line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        let lines = [
+            "",
+            "alias",
+            "alias add",
+            "alias add s@a --drop --to b@c",
+            "alias list --limit 0",
+            "token create x",
+            "domain set a.example",
+            "domain set a.example --catch-all maybe",
+            "route",
+            "show",
+            "serve now",
+            "route a --ip home",
+        ];
+        for line in lines {
+            let words = std::iter::once("waypost").chain(line.split(' ').filter(|word| !word.is_empty()));
+            assert!(Arguments::try_parse_from(words).is_err(), "waypost {line}");
+        }
+    }
+}

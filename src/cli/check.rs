@@ -1,0 +1,101 @@
+//! `waypost check`: the configuration as it stands, each value with its place, and what would go wrong with it: files that
+//! cannot be read, a certificate without its key, ports that are taken.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use anyhow::bail;
+use serde_json::{Value, json};
+
+use super::output::{Column, Output};
+use super::owner;
+use crate::certificates::Certificates;
+use crate::config::{Config, Loaded, Place};
+use crate::gateway::gateway_runs;
+
+const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/place")];
+
+pub(super) fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
+    let faults = faults(&loaded.config);
+    let values: Vec<Value> = loaded.sources.iter().map(row).collect();
+    if out.is_json() {
+        let all = json!({"values": values, "warnings": loaded.warnings, "faults": faults});
+        out.line(&all.to_string())?;
+    } else {
+        out.rows(&values, &COLUMNS)?;
+        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        faults.iter().for_each(|fault| eprintln!("fault: {fault}"));
+    }
+    match faults.len() {
+        0 => Ok(()),
+        1 => bail!("there is 1 fault in the configuration"),
+        count => bail!("there are {count} faults in the configuration"),
+    }
+}
+
+fn row(source: &crate::config::Source) -> Value {
+    let set = source.place != Place::Default;
+    json!({"key": source.key, "value": source.value, "place": source.place.to_string(), "set": set})
+}
+
+fn faults(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    faults.extend(files(config));
+    faults.extend(certificate(config));
+    faults.extend(data(config));
+    if !gateway_runs(&config.data_dir) {
+        faults.extend(ports(config));
+    }
+    faults
+}
+
+fn files(config: &Config) -> impl Iterator<Item = String> {
+    let password = config.delivery.relay_sign_in.as_ref().map(|(_, file)| ("delivery.relay_password_file", file));
+    let secrets = Some(&config.srs.secrets_file).filter(|file| file.exists()).map(|file| ("srs.secrets_file", file));
+    let certificate = config.smtp.tls_files.as_ref().map(|(file, _)| ("smtp.tls_certificate", file));
+    let key = config.smtp.tls_files.as_ref().map(|(_, file)| ("smtp.tls_key", file));
+    let named = [password, secrets, certificate, key].into_iter().flatten();
+    named.filter_map(|(name, path)| Some(format!("{name}: {} cannot be read: {}", path.display(), unreadable(path)?)))
+}
+
+fn unreadable(path: &Path) -> Option<std::io::Error> {
+    File::open(path).err()
+}
+
+/// Only files of our own are tried: without them the gateway makes a certificate, which is no business of a check.
+fn certificate(config: &Config) -> Option<String> {
+    let (certificate, key) = config.smtp.tls_files.as_ref()?;
+    if unreadable(certificate).is_some() || unreadable(key).is_some() {
+        return None;
+    }
+    Certificates::load(config.certificate_settings()).err().map(|error| format!("smtp.tls_certificate: {error:#}"))
+}
+
+fn data(config: &Config) -> Option<String> {
+    match std::fs::metadata(&config.data_dir) {
+        Ok(there) if !there.is_dir() => Some(format!("data_dir: {} is not a folder", config.data_dir.display())),
+        Ok(_) => owner::require_owner(config).err().map(|error| format!("data_dir: {error}")),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(format!("data_dir: {} cannot be used: {error}", config.data_dir.display())),
+    }
+}
+
+fn ports(config: &Config) -> Vec<String> {
+    let smtp = config.smtp.listen.iter().map(|listen| ("smtp.listen", *listen));
+    let http = config.http.listen.iter().map(|listen| ("http.listen", *listen));
+    smtp.chain(http).filter_map(|(name, listen)| Some(format!("{name}: {listen} {}", unlistenable(listen)?))).collect()
+}
+
+fn unlistenable(listen: SocketAddr) -> Option<String> {
+    let error = TcpListener::bind(listen).err()?;
+    Some(match error.kind() {
+        ErrorKind::AddrInUse => "is taken by another program".to_owned(),
+        ErrorKind::AddrNotAvailable => "is not an address of this machine".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "may not be listened on by this user; ports under 1024 need CAP_NET_BIND_SERVICE".to_owned()
+        }
+        _ => format!("cannot be listened on: {error}"),
+    })
+}

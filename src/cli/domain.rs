@@ -1,0 +1,156 @@
+//! `waypost domain`: the domains whose mail comes here.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::api::{Api, escaped};
+use super::listing::{self, Paging};
+use super::output::{Column, Output, cell};
+
+const COLUMNS: [Column; 6] = [
+    ("NAME", "/name"),
+    ("VERIFIED", "/verified_at"),
+    ("CATCH-ALL", "/catch_all"),
+    ("SUB-ADDRESSES", "/subaddressing"),
+    ("CONTACT", "/contact"),
+    ("DNS", "/dns"),
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Domain {
+    /// Host a domain
+    Add {
+        /// The domain name
+        name: String,
+    },
+    /// All domains
+    List(Paging),
+    /// One domain
+    Show {
+        /// The domain name
+        name: String,
+    },
+    /// Change a domain
+    Set(Box<Set>),
+    /// Look again whether the domain is proven
+    Verify {
+        /// The domain name
+        name: String,
+    },
+    /// Stop hosting a domain: its aliases go, its log stays
+    Remove {
+        /// The domain name
+        name: String,
+    },
+}
+
+/// What mail to unknown addresses gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CatchAll {
+    /// Sent on
+    Forward,
+    /// The first mail makes an alias
+    Create,
+    /// Taken and thrown away
+    Drop,
+    /// Refused with a text of its own
+    Reject,
+    /// Refused as unknown
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The domain name
+    name: String,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
+    /// What becomes of mail to addresses that are no alias
+    #[arg(long, value_name = "MODE")]
+    catch_all: Option<CatchAll>,
+    /// Where the catch-all sends mail
+    #[arg(long, value_name = "ADDRESS", requires = "catch_all")]
+    to: Vec<String>,
+    /// Whether shop+tag@ finds shop@
+    #[arg(long, value_name = "true|false")]
+    subaddressing: Option<bool>,
+    /// Whether the tag is passed on to the destination
+    #[arg(long, value_name = "true|false")]
+    keep_tag: Option<bool>,
+    /// The domain of rewritten senders; "" for its own
+    #[arg(long, value_name = "DOMAIN")]
+    srs_domain: Option<String>,
+    /// Who gets mail to postmaster and abuse; "" for the owner
+    #[arg(long, value_name = "ADDRESS")]
+    contact: Option<String>,
+}
+
+pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Result<()> {
+    match command {
+        Domain::Add { name } => {
+            let answer = api.post("/v1/domains", &json!({"name": name})).await?;
+            out.object(&answer, |domain| format!("{} is hosted here now.", cell(domain, "/name")))
+        }
+        Domain::List(paging) => out.list(&listing::fetch(api, "/v1/domains", &[], paging).await?, &COLUMNS),
+        Domain::Show { name } => out.object(&api.get(&path(&name)).await?, show),
+        Domain::Set(set) => {
+            let answer = api.patch(&path(&set.name), &Value::Object(fields(&set.changes))).await?;
+            out.object(&answer, show)
+        }
+        Domain::Verify { name } => {
+            let answer = api.post(&format!("{}/verify", path(&name)), &json!({})).await?;
+            out.object(&answer, show)
+        }
+        Domain::Remove { name } => {
+            let answer = api.delete(&path(&name)).await?;
+            out.object(&answer, |_| format!("{name} is not hosted here any more."))
+        }
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("/v1/domains/{}", escaped(name))
+}
+
+fn word(mode: CatchAll) -> &'static str {
+    match mode {
+        CatchAll::Forward => "forward",
+        CatchAll::Create => "create",
+        CatchAll::Drop => "drop",
+        CatchAll::Reject => "reject",
+        CatchAll::Off => "off",
+    }
+}
+
+fn fields(changes: &Changes) -> Map<String, Value> {
+    let or_none = |text: &String| if text.is_empty() { Value::Null } else { text.clone().into() };
+    let given = [
+        ("catch_all", changes.catch_all.map(|mode| word(mode).into())),
+        ("catch_all_destinations", Some(&changes.to).filter(|to| !to.is_empty()).map(|to| to.clone().into())),
+        ("subaddressing", changes.subaddressing.map(Value::Bool)),
+        ("keep_tag", changes.keep_tag.map(Value::Bool)),
+        ("srs_domain", changes.srs_domain.as_ref().map(or_none)),
+        ("contact", changes.contact.as_ref().map(or_none)),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn show(domain: &Value) -> String {
+    let labels = [
+        ("name", "/unicode"),
+        ("verified", "/verified_at"),
+        ("catch-all", "/catch_all"),
+        ("sub-addresses", "/subaddressing"),
+        ("keep tag", "/keep_tag"),
+        ("srs domain", "/srs_domain"),
+        ("contact", "/contact"),
+        ("dns", "/dns"),
+        ("since", "/created_at"),
+    ];
+    listing::sheet(domain, &labels)
+}

@@ -1,0 +1,167 @@
+//! How answers are printed: exactly as the API gave them with `--json`, else for people: tables with rules on a terminal,
+//! aligned columns otherwise. What came from outside cannot move the cursor or turn the text.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table};
+use serde_json::Value;
+
+use super::api::Answer;
+use super::logging::is_unsafe;
+
+/// A column: its title, and where its value stands in a row (RFC 6901).
+pub(super) type Column = (&'static str, &'static str);
+
+/// Where and how to print.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+    style: Style,
+}
+
+/// How tables look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// With rules, fitted into the width.
+    Terminal,
+    /// Columns that other programs can cut.
+    Plain,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+        Self { json, style }
+    }
+
+    /// Prints a list; says so if it is empty.
+    pub(super) fn list(&self, answer: &Answer, columns: &[Column]) -> anyhow::Result<()> {
+        if self.json {
+            return self.line(&answer.text);
+        }
+        if answer.items().is_empty() {
+            eprintln!("There are none.");
+            return Ok(());
+        }
+        self.line(&table(columns, answer.items(), self.style))?;
+        if answer.value["next_cursor"].is_string() {
+            eprintln!("There are more; ask for them with --limit.");
+        }
+        Ok(())
+    }
+
+    /// Prints one object: a sentence for people, made by `say`.
+    pub(super) fn object(&self, answer: &Answer, say: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
+        if self.json { self.line(&answer.text) } else { self.line(&say(&answer.value)) }
+    }
+
+    /// Prints rows of our own making.
+    pub(super) fn rows(&self, rows: &[Value], columns: &[Column]) -> anyhow::Result<()> {
+        self.line(&table(columns, rows, self.style))
+    }
+
+    /// Whether `--json` was asked for.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a text and a line end.
+    pub(super) fn line(&self, text: &str) -> anyhow::Result<()> {
+        let text = text.trim_end_matches('\n');
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}")?;
+        Ok(out.flush()?)
+    }
+}
+
+fn table(columns: &[Column], rows: &[Value], style: Style) -> String {
+    let mut table = Table::new();
+    match style {
+        Style::Terminal => table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic),
+        Style::Plain => table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.set_header(columns.iter().map(|(title, _)| *title));
+    table.add_rows(rows.iter().map(|row| columns.iter().map(|(_, pointer)| cell(row, pointer))));
+    if style == Style::Plain {
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+    }
+    table.trim_fmt()
+}
+
+/// A value of a row as people read it.
+pub(super) fn cell(row: &Value, pointer: &str) -> String {
+    match row.pointer(pointer).unwrap_or(&Value::Null) {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => harmless(&time_for_people(pointer, text)),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(|item| cell(item, "")).collect::<Vec<_>>().join(", "),
+        object @ Value::Object(_) => harmless(&object.to_string()),
+    }
+}
+
+/// Characters of a time to the second.
+const TIME_CHARS: usize = 19;
+
+/// `2026-11-22T18:56:24.120Z` without what nobody reads in a table.
+fn time_for_people(pointer: &str, text: &str) -> String {
+    let is_time = pointer.ends_with("_at") || pointer.ends_with("/at");
+    match text.get(..TIME_CHARS).filter(|_| is_time && text.len() > TIME_CHARS) {
+        Some(time) => time.replacen('T', " ", 1),
+        None => text.to_owned(),
+    }
+}
+
+/// The text with what would move a cursor, end a line or turn the text written as escapes.
+pub(super) fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const COLUMNS: [Column; 4] =
+        [("ADDRESS", "/address"), ("TO", "/to"), ("ON", "/enabled"), ("LAST", "/last_mail_at")];
+
+    fn rows() -> Vec<Value> {
+        vec![
+            json!({"address": "shop@a.example", "to": ["x@b", "y@b"], "enabled": true, "last_mail_at": "2026-11-22T18:56:24.120Z"}),
+            json!({"address": "é\u{1b}[2J\n", "to": [], "enabled": false, "last_mail_at": null}),
+        ]
+    }
+
+    #[test]
+    fn plain_columns_are_aligned_and_harmless() {
+        let expected = "ADDRESS          TO        ON   LAST\n\
+                        shop@a.example   x@b, y@b  yes  2026-11-22 18:56:24\n\
+                        é\\u{1b}[2J\\u{a}  -         no   -";
+        assert_eq!(table(&COLUMNS, &rows(), Style::Plain), expected);
+    }
+
+    #[test]
+    fn on_a_terminal_there_are_rules() {
+        let text = table(&COLUMNS, &rows(), Style::Terminal);
+        assert!(text.starts_with('┌') && text.contains("│ shop@a.example"), "{text}");
+    }
+
+    #[test]
+    fn a_time_that_is_no_time_does_not_panic() {
+        assert_eq!(cell(&json!({"x_at": "soon"}), "/x_at"), "soon");
+        assert_eq!(cell(&json!({"a": {"b": 1}}), "/a"), r#"{"b":1}"#);
+    }
+}

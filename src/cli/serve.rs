@@ -1,0 +1,72 @@
+//! `waypost serve`: the gateway, until SIGTERM or SIGINT stops it in order. SIGHUP reads configuration and certificates
+//! again; a mistake in them is logged, and what was in force stays in force.
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::logging;
+use super::options::Options;
+use crate::config::Loaded;
+use crate::gateway::Gateway;
+
+/// Runs until it is stopped.
+pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
+    let loaded = options.load()?;
+    logging::start(&loaded.config.log);
+    warn(&loaded);
+    let mut signals = Signals::listen()?;
+    let gateway = Gateway::start(loaded.config).await?;
+    while let Wish::Reload = signals.next().await {
+        reload(&gateway, options).await;
+    }
+    gateway.stop().await
+}
+
+async fn reload(gateway: &Gateway, options: &Options) {
+    let again = match options.load() {
+        Ok(loaded) => {
+            warn(&loaded);
+            gateway.reload(loaded.config).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = again {
+        tracing::error!(reason = %format!("{error:#}"), "not reloaded, the old configuration stays");
+    }
+}
+
+fn warn(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+enum Wish {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("signals cannot be listened for");
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hang_up.recv() => Wish::Reload,
+        }
+    }
+}

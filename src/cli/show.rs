@@ -1,0 +1,133 @@
+//! `waypost show`: the story of one message: what came, who decided what, what went on, and every attempt.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::api::{Api, escaped};
+use super::listing::sheet;
+use super::output::{Output, cell};
+use super::route::{envelopes, trace};
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The id of a row of the log, or of a transaction (the id in our Received field)
+    id: String,
+}
+
+pub(super) async fn run(show: Show, api: &Api, out: Output) -> anyhow::Result<()> {
+    out.object(&api.get(&format!("/v1/activity/{}", escaped(&show.id))).await?, whole)
+}
+
+fn whole(message: &Value) -> String {
+    match message["items"].as_array().filter(|rows| !rows.is_empty()) {
+        Some(rows) => rows.iter().map(story).collect::<Vec<_>>().join("\n\n"),
+        None => story(message),
+    }
+}
+
+fn story(row: &Value) -> String {
+    let mut lines = vec![headline(row), facts(row)];
+    lines.extend(envelopes(&row["envelope"]));
+    lines.extend(proof(row));
+    lines.extend(trace(&row["trace"]));
+    lines.extend(attempts(&row["attempts"]));
+    lines.extend(next(row));
+    lines.join("\n")
+}
+
+fn headline(row: &Value) -> String {
+    let reason = cell(row, "/reason");
+    let why = if reason == "-" { String::new() } else { format!(": {reason}") };
+    format!("{}{why}", cell(row, "/status").to_uppercase())
+}
+
+fn facts(row: &Value) -> String {
+    let labels = [
+        ("id", "/id"),
+        ("transaction", "/transaction_id"),
+        ("received", "/received_at"),
+        ("from", "/sender"),
+        ("to", "/recipient"),
+        ("destination", "/destination"),
+        ("subject", "/subject"),
+        ("message-id", "/message_id"),
+        ("size", "/size"),
+        ("client", "/client/ip"),
+        ("client name", "/client/name"),
+        ("helo", "/client/helo"),
+        ("tls", "/client/tls/version"),
+        ("spf", "/auth/spf"),
+        ("dkim", "/auth/dkim"),
+        ("dmarc", "/auth/dmarc"),
+        ("rule", "/rule/pattern"),
+    ];
+    let present: Vec<_> = labels.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-").collect();
+    sheet(row, &present)
+}
+
+/// Both hashes: of the octets as they came, and as they were handed over.
+fn proof(row: &Value) -> Vec<String> {
+    let (received, sent) = (row["sha256_received"].as_str(), row["sha256_sent"].as_str());
+    let verdict = match (received, sent) {
+        (Some(received), Some(sent)) if received == sent => "handed over octet for octet",
+        (Some(_), Some(_)) => "handed over with other octets",
+        _ => "not handed over",
+    };
+    received.map(|_| format!("sha-256  {} ({verdict})", cell(row, "/sha256_received"))).into_iter().collect()
+}
+
+fn attempts(attempts: &Value) -> Vec<String> {
+    let attempts = attempts.as_array().map(Vec::as_slice).unwrap_or_default();
+    let head = if attempts.is_empty() { None } else { Some("attempts".to_owned()) };
+    head.into_iter().chain(attempts.iter().map(attempt)).collect()
+}
+
+fn attempt(attempt: &Value) -> String {
+    let host = match (cell(attempt, "/mx").as_str(), cell(attempt, "/ip").as_str()) {
+        ("-", "-") => String::new(),
+        ("-", ip) => format!("  [{ip}]"),
+        (mx, "-") => format!("  {mx}"),
+        (mx, ip) => format!("  {mx} [{ip}]"),
+    };
+    let tls = if attempt["tls"].is_object() { format!("  {}", cell(attempt, "/tls/version")) } else { String::new() };
+    let note = if attempt["note"].is_string() { format!(" ({})", cell(attempt, "/note")) } else { String::new() };
+    let (at, outcome, reply) = (cell(attempt, "/at"), cell(attempt, "/outcome"), cell(attempt, "/reply"));
+    format!("  {at}  {outcome}{host}{tls}  {reply}{note}")
+}
+
+fn next(row: &Value) -> Vec<String> {
+    let said =
+        [("next try", "/next_attempt_at"), ("bounced", "/bounced_at"), ("report", "/dsn/dsn"), ("because", "/dsn/why")];
+    let there = said.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-");
+    there.map(|(label, pointer)| format!("{label}  {}", cell(row, pointer))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tells_the_whole_story() {
+        let row = json!({
+            "id": "7", "status": "forwarded", "reason": "", "sender": "a@b.example", "recipient": "shop@my.example",
+            "sha256_received": "ab", "sha256_sent": "ab", "client": {"ip": "192.0.2.1", "tls": null},
+            "envelope": {"before": {"from": "a@b.example", "to": ["shop@my.example"]}, "after": null},
+            "trace": [], "attempts": [{"at": "2026-11-22T18:56:24.120Z", "mx": "mx.example", "ip": "192.0.2.9",
+                "tls": {"version": "TLSv1.3"}, "reply": "250 ok", "outcome": "delivered"}],
+        });
+        let text = whole(&row);
+        assert!(text.starts_with("FORWARDED\nid      7\nfrom    a@b.example\n"), "{text}");
+        assert!(text.contains("sha-256  ab (handed over octet for octet)"), "{text}");
+        assert!(
+            text.ends_with("attempts\n  2026-11-22 18:56:24  delivered  mx.example [192.0.2.9]  TLSv1.3  250 ok"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_transaction_shows_each_of_its_rows() {
+        let text = whole(&json!({"items": [{"status": "refused"}, {"status": "dropped"}]}));
+        assert!(text.starts_with("REFUSED\n") && text.contains("\n\nDROPPED"), "{text}");
+    }
+}

@@ -1,0 +1,245 @@
+//! From the configuration as written to the settings as meant: every value is read by what its key means, checked against
+//! what is possible, and refused with its place. Questions to the machine end here too: the system's name.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::values::{self, Reading, SignIn};
+use super::written::{ConfigError, Value, Written};
+use super::{Backup, Config, Http, Log, Smtp, Srs, units};
+use crate::delivery::{NextHop, Settings as Delivery};
+use crate::mail::Domain;
+use crate::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
+
+/// A day.
+const DAY: Duration = Duration::from_secs(86_400);
+/// SRS stamps repeat after 1024 days; an address that lives that long never ends.
+const LONGEST_SRS_AGE: Duration = Duration::from_secs(1_023 * 86_400);
+/// From the dot to the answer: time for the commit at least, and less than a client waits (RFC 5321 §4.5.3.2.6).
+const ANSWER_WITHIN: RangeInclusive<u64> = 1..=600;
+/// Characters of an SRS hash: shorter ones can be guessed, a SHA-1 in base64 has no more than 27.
+const HASH_LENGTH: RangeInclusive<u64> = 4..=27;
+/// What the log may say.
+const LEVELS: [(&str, &str); 6] =
+    [("off", "off"), ("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
+const ENFORCEMENTS: [(&str, Enforcement); 3] =
+    [("off", Enforcement::Off), ("observe", Enforcement::Observe), ("enforce", Enforcement::Enforce)];
+const ON_OFF: [(&str, bool); 2] = [("off", false), ("on", true)];
+const COMPAT: [(&str, ()); 3] = [("addy", ()), ("simplelogin", ()), ("cloudflare", ())];
+const DIGESTS: [(&str, ()); 4] = [("off", ()), ("daily", ()), ("weekly", ()), ("monthly", ())];
+
+/// Reads everything.
+pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
+    let read = Reader::new(written);
+    check_what_is_not_kept(&read)?;
+    let hostname = read.optional("hostname", values::domain)?.unwrap_or_else(system_name);
+    let data_dir = PathBuf::from(read.filled("data_dir")?);
+    Ok(Config {
+        database: read.parsed("database.url", database_file)?.unwrap_or_else(|| data_dir.join("waypost.db")),
+        smtp: smtp(&read)?,
+        http: http(&read)?,
+        dns_servers: read.each("dns.servers", values::dns_server)?,
+        dns_timeout: read.positive_span("dns.timeout")?,
+        delivery: delivery(&read, &hostname)?,
+        instance: instance(&read, &hostname)?,
+        direct_timeout: read.positive_span("delivery.direct_timeout")?,
+        keep_failed: read.span("queue.keep_failed"),
+        max_bytes_per_domain: read.positive("queue.max_bytes_per_domain")?,
+        srs: srs(&read, &data_dir)?,
+        log: log(&read)?,
+        backup: backup(&read)?,
+        notify_to: read.each("notify.to", values::mailbox)?,
+        hostname,
+        data_dir,
+    })
+}
+
+fn smtp(read: &Reader<'_>) -> Result<Smtp, ConfigError> {
+    Ok(Smtp {
+        listen: read.each("smtp.listen", values::socket)?,
+        tls_files: tls_files(read)?,
+        max_message_bytes: read.positive("smtp.max_message_bytes")?,
+        max_recipients: read.amount("smtp.max_recipients")?,
+        answer_within: read.seconds_within("smtp.answer_within", ANSWER_WITHIN)?,
+        max_connections: read.amount("smtp.max_connections")?,
+        max_connections_per_ip: read.amount("smtp.max_connections_per_ip")?,
+        proxy_protocol_from: read.each("smtp.proxy_protocol_from", values::address)?,
+    })
+}
+
+fn tls_files(read: &Reader<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    match (read.path("smtp.tls_certificate"), read.path("smtp.tls_key")) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(read.fault("smtp.tls_certificate", "wants smtp.tls_key beside it")),
+        (None, Some(_)) => Err(read.fault("smtp.tls_key", "wants smtp.tls_certificate beside it")),
+    }
+}
+
+fn http(read: &Reader<'_>) -> Result<Http, ConfigError> {
+    Ok(Http {
+        listen: read.each("http.listen", values::socket)?,
+        public_url: read.optional("http.public_url", values::url)?,
+        allowed_hosts: read.list("http.allowed_hosts").to_vec(),
+        trusted_proxies: read.each("http.trusted_proxies", values::address)?,
+    })
+}
+
+fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigError> {
+    let relay_sign_in = relay_sign_in(read)?;
+    let signs_in = if relay_sign_in.is_some() { SignIn::Yes } else { SignIn::No };
+    Ok(Delivery {
+        timeouts: crate::delivery::Timeouts::default(),
+        hostname: hostname.clone(),
+        port: port(read)?,
+        relay: read.optional("delivery.relay", |text| values::next_hop(text, signs_in))?,
+        relay_sign_in,
+        routes: routes(read)?,
+        allow_private: read.flag("delivery.allow_private"),
+        source_addresses: read.each("delivery.source_addresses", values::address)?,
+        connections_per_site: read.amount("delivery.connections_per_site")?,
+        messages_per_connection: read.amount("delivery.messages_per_connection")?,
+        stop_grace: read.span("delivery.stop_grace"),
+        keep_failed: read.span("queue.keep_failed"),
+    })
+}
+
+fn port(read: &Reader<'_>) -> Result<u16, ConfigError> {
+    let number = read.positive("delivery.port")?;
+    u16::try_from(number).map_err(|_| read.fault("delivery.port", format!("{number} is not a port; they end at 65535")))
+}
+
+fn relay_sign_in(read: &Reader<'_>) -> Result<Option<(String, PathBuf)>, ConfigError> {
+    match (read.text("delivery.relay_username"), read.path("delivery.relay_password_file")) {
+        ("", None) => Ok(None),
+        ("", Some(_)) => Err(read.fault("delivery.relay_password_file", "wants delivery.relay_username beside it")),
+        (_, None) => Err(read.fault("delivery.relay_username", "wants delivery.relay_password_file beside it")),
+        (_, Some(_)) if read.text("delivery.relay").is_empty() => {
+            Err(read.fault("delivery.relay_username", "wants delivery.relay, which says where to sign in"))
+        }
+        (name, Some(file)) => Ok(Some((name.to_owned(), file))),
+    }
+}
+
+fn routes(read: &Reader<'_>) -> Result<BTreeMap<Domain, NextHop>, ConfigError> {
+    let Value::Map(pairs) = &read.entry("delivery.routes").value else { return Ok(BTreeMap::new()) };
+    let route = |(name, hop, place): &(String, String, _)| {
+        let fault = |reason| ConfigError::new(place, format!("delivery.routes: {reason}"));
+        Ok((values::domain(name).map_err(fault)?, values::next_hop(hop, SignIn::No).map_err(fault)?))
+    };
+    pairs.iter().map(route).collect()
+}
+
+fn instance(read: &Reader<'_>, hostname: &Domain) -> Result<Instance, ConfigError> {
+    let enforcement = |name| read.parsed(name, |text| values::choice(text, &ENFORCEMENTS));
+    Ok(Instance {
+        hostname: hostname.clone(),
+        srs_domain: read.optional("srs.domain", values::domain)?,
+        spf: enforcement("policy.spf")?,
+        dkim: enforcement("policy.dkim")?,
+        dmarc: enforcement("policy.dmarc")?,
+        unauthenticated: read.parsed("policy.unauthenticated", unauthenticated)?,
+        authentication_results: read.flag("policy.authentication_results"),
+        forwarded_headers: read.flag("policy.forwarded_headers"),
+        tls: read.parsed("delivery.tls", tls_policy)?,
+        custody: read.parsed("delivery.custody", custody)?,
+        retry: retry(read)?,
+        lifetime: read.positive_span("delivery.lifetime")?,
+        direct_max_bytes: read.size("delivery.direct_max_bytes"),
+        direct_per_site: read.amount_or_none("delivery.direct_per_site")?,
+        direct_total: read.amount_or_none("delivery.direct_total")?,
+        subjects: read.flag("log.subjects"),
+    })
+}
+
+fn unauthenticated(text: &str) -> Reading<Unauthenticated> {
+    values::choice(text, &[("accept", Unauthenticated::Accept), ("reject", Unauthenticated::Reject)])
+}
+
+fn tls_policy(text: &str) -> Reading<TlsPolicy> {
+    values::choice(text, &[("opportunistic", TlsPolicy::Opportunistic), ("require", TlsPolicy::Require)])
+}
+
+fn custody(text: &str) -> Reading<Custody> {
+    values::choice(text, &[("careful", Custody::Careful), ("always", Custody::Always)])
+}
+
+fn retry(read: &Reader<'_>) -> Result<Vec<Duration>, ConfigError> {
+    let waits = read.each("delivery.retry", units::parse_span)?;
+    if waits.is_empty() || waits.iter().any(Duration::is_zero) {
+        return Err(read.fault("delivery.retry", "needs at least one wait, and none of zero"));
+    }
+    Ok(waits)
+}
+
+fn srs(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Srs, ConfigError> {
+    let max_age = read.span("srs.max_age");
+    if !(DAY..=LONGEST_SRS_AGE).contains(&max_age) {
+        return Err(read.fault("srs.max_age", "must lie between 1d and 1023d, for the day stamps of SRS repeat"));
+    }
+    Ok(Srs {
+        hash_length: read.amount_within("srs.hash_length", HASH_LENGTH)?,
+        max_age,
+        secrets_file: read.path("srs.secrets_file").unwrap_or_else(|| data_dir.join("srs.secrets")),
+    })
+}
+
+fn log(read: &Reader<'_>) -> Result<Log, ConfigError> {
+    Ok(Log {
+        retention: read.positive_span("log.retention")?,
+        max_bytes: read.positive("log.max_bytes")?,
+        json: read.parsed("log.format", |text| values::choice(text, &[("text", false), ("json", true)]))?,
+        level: read.parsed("log.level", |text| values::choice(text, &LEVELS))?.to_owned(),
+    })
+}
+
+fn backup(read: &Reader<'_>) -> Result<Backup, ConfigError> {
+    Ok(Backup {
+        dir: read.path("backup.dir"),
+        every: read.positive_span("backup.every")?,
+        keep: read.amount("backup.keep")?,
+    })
+}
+
+/// Values of parts that come later are checked all the same, so that a mistake shows before it counts.
+fn check_what_is_not_kept(read: &Reader<'_>) -> Result<(), ConfigError> {
+    for listeners in ["http.https_listen", "http.http_redirect_listen", "http.metrics_listen"] {
+        read.each(listeners, values::socket)?;
+    }
+    read.each("http.compat", |text| values::choice(text, &COMPAT))?;
+    read.parsed("tls.acme", |text| values::choice(text, &ON_OFF))?;
+    read.parsed("tls.acme_directory", values::url)?;
+    read.optional("tls.acme_email", values::mailbox)?;
+    read.each("tls.acme_names", values::domain)?;
+    read.each("policy.dns_lists", values::domain)?;
+    read.parsed("policy.arc", |text| values::choice(text, &[("off", ()), ("seal", ())]))?;
+    read.parsed("notify.digest", |text| values::choice(text, &DIGESTS))?;
+    read.optional("notify.heartbeat_url", values::url)?;
+    Ok(())
+}
+
+/// `sqlite:PATH`; an empty text leaves the choice to us.
+fn database_file(text: &str) -> Reading<Option<PathBuf>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let path = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    let path = path.filter(|path| !path.is_empty() && !path.contains('?'));
+    path.map(|path| Some(path.into()))
+        .ok_or_else(|| format!("{text:?} is not a database such as \"sqlite:/srv/waypost.db\""))
+}
+
+/// Where Linux says its name.
+const SYSTEM_NAME_FILES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+
+fn system_name() -> Domain {
+    let name = |file| Domain::parse(std::fs::read_to_string(file).ok()?.trim()).ok();
+    SYSTEM_NAME_FILES.into_iter().find_map(name).unwrap_or_else(localhost)
+}
+
+fn localhost() -> Domain {
+    Domain::parse("localhost").unwrap_or_else(|_| unreachable!("localhost is a domain name"))
+}

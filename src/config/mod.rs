@@ -1,0 +1,246 @@
+//! The configuration: the file as written, then settings as meant and checked, with the place of each value.
+//!
+//! `keys` is the table of all keys, `written` lays file and environment over their defaults, `meant` makes settings of the
+//! texts, which `reader` takes and `values` and `units` understand, `unbuilt` names what this version does not act on. A mistake is one line that
+//! says where and why, and nothing starts.
+
+mod keys;
+mod meant;
+mod reader;
+mod unbuilt;
+mod units;
+mod values;
+mod written;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::mail::{Domain, Mailbox};
+
+pub(crate) use units::parse_span;
+pub use written::{ConfigError, Place};
+
+/// Where the file is looked for, after `--config` and the environment.
+const USUAL_FILES: [&str; 2] = ["waypost.toml", "/etc/waypost/waypost.toml"];
+
+/// The settings, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// As meant.
+    pub config: Config,
+    /// Every key as it stands, in the order of the documentation.
+    pub sources: Vec<Source>,
+    /// What was set and is not acted on; a line each.
+    pub warnings: Vec<String>,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+}
+
+/// One key with its value and the place that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `smtp.listen`, …
+    pub key: &'static str,
+    /// As TOML writes it.
+    pub value: String,
+    /// The file's line, the variable, or the default.
+    pub place: Place,
+}
+
+/// Settings as meant. Every default is the one of INTERFACES.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name in the greeting, EHLO and Received.
+    pub hostname: Domain,
+    /// Databases, spool, keys, certificates.
+    pub data_dir: PathBuf,
+    /// The file of `database.url`.
+    pub database: PathBuf,
+    /// `[smtp]`.
+    pub smtp: Smtp,
+    /// `[http]`.
+    pub http: Http,
+    /// `[dns] servers`.
+    pub dns_servers: Vec<SocketAddr>,
+    /// `[dns] timeout`.
+    pub dns_timeout: Duration,
+    /// `[delivery]`.
+    pub delivery: crate::delivery::Settings,
+    /// What decisions read.
+    pub instance: crate::policy::settings::Instance,
+    /// `[delivery] direct_timeout`: from the dot to the end of direct attempts.
+    pub direct_timeout: Duration,
+    /// `[queue] keep_failed`.
+    pub keep_failed: Duration,
+    /// `[queue] max_bytes_per_domain`.
+    pub max_bytes_per_domain: u64,
+    /// `[srs]`.
+    pub srs: Srs,
+    /// `[log]`.
+    pub log: Log,
+    /// `[backup]`.
+    pub backup: Backup,
+    /// `[notify] to`.
+    pub notify_to: Vec<Mailbox>,
+}
+
+/// `[smtp]` as meant.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// Listeners.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key files.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// SIZE.
+    pub max_message_bytes: u64,
+    /// Recipients.
+    pub max_recipients: usize,
+    /// From the dot to the answer.
+    pub answer_within: Duration,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections of one address.
+    pub max_connections_per_ip: usize,
+    /// Who may send PROXY headers.
+    pub proxy_protocol_from: Vec<IpAddr>,
+}
+
+/// `[http]` as meant.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Plain listeners.
+    pub listen: Vec<SocketAddr>,
+    /// The panel's URL as people reach it.
+    pub public_url: Option<String>,
+    /// Names the panel answers to.
+    pub allowed_hosts: Vec<String>,
+    /// Proxies whose forwarding fields count.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// `[srs]` as meant.
+#[derive(Debug, Clone)]
+pub struct Srs {
+    /// Characters of a hash.
+    pub hash_length: usize,
+    /// Days.
+    pub max_age: Duration,
+    /// One secret a line; made on first start.
+    pub secrets_file: PathBuf,
+}
+
+/// `[log]` as meant.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// How long rows are kept.
+    pub retention: Duration,
+    /// How large the log may get.
+    pub max_bytes: u64,
+    /// JSON rather than text.
+    pub json: bool,
+    /// `info`, `debug`, …
+    pub level: String,
+}
+
+/// `[backup]` as meant.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Where to; none by default.
+    pub dir: Option<PathBuf>,
+    /// How often.
+    pub every: Duration,
+    /// How many.
+    pub keep: usize,
+}
+
+impl Config {
+    /// Reads file and environment, as every command does: `cli_path` is `--config`, `environment` all variables.
+    pub fn load(cli_path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
+        let mut written = written::Written::defaults()?;
+        let file = find_file(cli_path, environment);
+        if let Some(path) = &file {
+            written.lay_file(path, &read_file(path)?)?;
+        }
+        written.lay_environment(environment)?;
+        let config = meant::config(&written)?;
+        Ok(Loaded { sources: sources(&written, &config), warnings: unbuilt::warnings(&written), config, file })
+    }
+
+    /// What the HTTP part works with.
+    #[must_use]
+    pub fn http_settings(&self) -> crate::http::Settings {
+        crate::http::Settings {
+            public_url: self.http.public_url.clone(),
+            allowed_hosts: self.http.allowed_hosts.clone(),
+            trusted_proxies: self.http.trusted_proxies.clone(),
+            data_dir: self.data_dir.clone(),
+            srs_secrets: self.srs.secrets_file.clone(),
+        }
+    }
+
+    /// What the certificates' part works with.
+    #[must_use]
+    pub fn certificate_settings(&self) -> crate::certificates::Settings {
+        crate::certificates::Settings {
+            files: self.smtp.tls_files.clone(),
+            data_dir: self.data_dir.clone(),
+            hostname: self.hostname.clone(),
+        }
+    }
+
+    /// What storage works with.
+    #[must_use]
+    pub fn store_settings(&self) -> crate::store::Settings {
+        crate::store::Settings { data_dir: self.data_dir.clone(), database: self.database.clone() }
+    }
+
+    /// Where a running gateway answers the command line.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+}
+
+/// This process's environment, as far as it is text.
+#[must_use]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn find_file(cli_path: Option<&Path>, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let named = environment.get(written::ENV_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let usual = || USUAL_FILES.iter().map(PathBuf::from).find(|path| path.exists());
+    cli_path.map(Path::to_owned).or(named).or_else(usual)
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    let octets = std::fs::read(path).map_err(|error| ConfigError {
+        place: Place::Unread(path.to_owned()),
+        reason: format!("the configuration cannot be read: {error}"),
+    })?;
+    String::from_utf8(octets).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|octet| **octet == b'\n').count() + 1;
+        ConfigError { place: Place::File { path: path.to_owned(), line }, reason: "this is not UTF-8".to_owned() }
+    })
+}
+
+/// Every key as written, but for those that an empty text leaves to the program: they show what it chose.
+fn sources(written: &written::Written, config: &Config) -> Vec<Source> {
+    let chosen = |key: &str| match key {
+        "hostname" => Some(format!("{:?}", config.hostname.as_str())),
+        "database.url" => Some(format!("\"sqlite:{}\"", config.database.display())),
+        "srs.secrets_file" => Some(format!("{:?}", config.srs.secrets_file)),
+        _ => None,
+    };
+    let source = |key: &keys::Key| {
+        let entry = written.get(key.name);
+        let value = chosen(key.name).unwrap_or_else(|| entry.value.to_string());
+        Source { key: key.name, value, place: entry.place.clone() }
+    };
+    keys::KEYS.iter().map(source).collect()
+}

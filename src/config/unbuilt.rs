@@ -1,0 +1,42 @@
+//! Keys whose part of the gateway does not exist yet: they are read and checked, and whoever sets one to something that
+//! would matter is told that nothing comes of it.
+
+use super::written::{Place, Written};
+
+/// Each with the values, as `check` writes them, that ask for nothing that is missing.
+const ASK_FOR_NOTHING: &[(&str, &[&str])] = &[
+    ("smtp.proxy_protocol_from", &["[]"]),
+    ("http.https_listen", &["[]"]),
+    ("http.http_redirect_listen", &["[]"]),
+    ("http.metrics_listen", &["[]"]),
+    ("http.compat", &["[]"]),
+    ("tls.acme", &["\"off\""]),
+    ("policy.spf", &["\"off\"", "\"observe\""]),
+    ("policy.dkim", &["\"off\"", "\"observe\""]),
+    ("policy.dmarc", &["\"off\""]),
+    ("policy.dns_lists", &["[]"]),
+    ("policy.greylist", &["false"]),
+    ("policy.arc", &["\"off\""]),
+    ("limits.connections_per_ip_per_minute", &["0"]),
+    ("limits.messages_per_ip_per_hour", &["0"]),
+    ("limits.unknown_recipients_per_ip_per_hour", &["0"]),
+    ("limits.messages_per_sender_domain_per_hour", &["0"]),
+    ("limits.messages_per_alias_per_hour", &["0"]),
+    ("limits.messages_per_destination_per_hour", &["0"]),
+    ("notify.to", &["[]"]),
+    ("notify.digest", &["\"off\""]),
+    ("notify.heartbeat_url", &["\"\""]),
+    ("backup.dir", &["\"\""]),
+];
+
+/// One line for each value that somebody set and that this version does not act on.
+pub(super) fn warnings(written: &Written) -> Vec<String> {
+    let set = |(name, nothing): &&(&str, &[&str])| {
+        let entry = written.get(name);
+        entry.place != Place::Default && !nothing.contains(&entry.value.to_string().as_str())
+    };
+    let line = |(name, _): &(&str, &[&str])| {
+        format!("{}: {name} is read but not acted on in this version", written.get(name).place)
+    };
+    ASK_FOR_NOTHING.iter().filter(set).map(line).collect()
+}

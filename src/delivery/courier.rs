@@ -1,0 +1,141 @@
+//! The courier: what the rest of the gateway knows of delivery.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::attempt::{self, Job};
+use super::dial::Dialer;
+use super::exchangers::{Exchangers, Way};
+use super::fates::nobody_to_ask;
+use super::jumps::Jumps;
+use super::tell_sender::Quota;
+use super::waiting::Waiting;
+use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender};
+use crate::mail::Moment;
+use crate::net::resolver::Dns;
+use crate::policy::direct::{DirectFacts, ToQueue, direct};
+use crate::store::activity::DsnNote;
+use crate::store::queue::{NewDelivery, NewMessage};
+
+/// Delivers; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Courier(Arc<Shared>);
+
+/// What every attempt shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Arc<Settings>,
+    pub(super) tools: Tools,
+    pub(super) dns: Dns,
+    pub(super) exchangers: Exchangers,
+    pub(super) dialer: Dialer,
+    pub(super) waiting: Arc<Waiting>,
+    pub(super) quota: Quota,
+    pub(super) jumps: Jumps,
+    /// Something was queued.
+    pub(super) queued: Notify,
+    /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
+    pub(super) next_look: AtomicI64,
+    /// Set when the gateway stops.
+    pub(super) stopping: CancellationToken,
+    /// Attempts that run in the background.
+    pub(super) running: TaskTracker,
+}
+
+impl Shared {
+    /// Tells the scheduler that something is due at a moment, if it would sleep over it.
+    pub(super) fn due_at(&self, due: Moment) {
+        if due.millis() < self.next_look.load(Ordering::SeqCst) {
+            self.queued.notify_one();
+        }
+    }
+}
+
+impl Courier {
+    /// Builds it; nothing runs yet.
+    #[must_use]
+    pub fn new(settings: Settings, dns_timeout: Duration, tools: Tools) -> Self {
+        let settings = Arc::new(settings);
+        let dns = Dns::new(tools.auth.resolver(), dns_timeout);
+        Self(Arc::new(Shared {
+            exchangers: Exchangers::new(&settings, dns.clone(), tools.clock.clone()),
+            dialer: Dialer::new(Arc::clone(&settings), tools.clock.clone()),
+            waiting: Arc::default(),
+            quota: Quota::new(),
+            jumps: Jumps::new(&tools.clock),
+            queued: Notify::new(),
+            next_look: AtomicI64::new(i64::MAX),
+            stopping: CancellationToken::new(),
+            running: TaskTracker::new(),
+            dns,
+            settings,
+            tools,
+        }))
+    }
+
+    /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
+    pub async fn direct(&self, peer: IpAddr, parcel: Parcel) -> Direct {
+        let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
+            return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
+        };
+        let way = match self.0.exchangers.way(host).await {
+            Ok(way) => way,
+            Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
+        };
+        let slot = way.site.try_slot();
+        let facts = DirectFacts { slot_free: slot.is_some(), ..self.facts(peer, &parcel, &way) };
+        let why = direct(&facts, &self.0.tools.instance.load());
+        let (None, Some(slot)) = (why, slot) else { return Direct::Queue(why.unwrap_or(ToQueue::Busy)) };
+        let ticket = Some(self.0.waiting.begin(peer, &way.site));
+        let sent = Arc::new(AtomicBool::new(false));
+        let connect = self.0.settings.timeouts.direct_connect;
+        let parcel = Arc::new(parcel);
+        let job = Job { shared: Arc::clone(&self.0), way, slot, parcel, sent: Arc::clone(&sent), connect };
+        Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
+    }
+
+    fn facts(&self, peer: IpAddr, parcel: &Parcel, way: &Way) -> DirectFacts {
+        DirectFacts {
+            backing_off: way.site.backs_off_for().is_some(),
+            deferred_lately: way.site.deferred_lately(),
+            backlog: way.site.has_backlog(),
+            slot_free: false,
+            waiting_for_site: way.site.waiting.load(Ordering::Relaxed),
+            waiting_in_all: self.0.waiting.all(),
+            waiting_for_peer: self.0.waiting.of(peer),
+            octets: parcel.message.octets.len(),
+        }
+    }
+
+    /// Goes on in the background with an attempt whose deliveries were just accepted as leased, and settles it: renews the
+    /// leases, then writes outcome, retry or DSN.
+    pub fn adopt(&self, attempt: Attempt, ids: Vec<Uuid>) {
+        let shared = Arc::clone(&self.0);
+        // The sender no longer waits.
+        let Attempt { run, sent, ticket } = attempt;
+        drop(ticket);
+        self.0.running.spawn(async move { settle::adopted(shared, run, sent, ids).await });
+    }
+
+    /// Tells the scheduler that something was queued.
+    pub fn wake(&self) {
+        self.0.queued.notify_one();
+    }
+
+    /// Writes the sender one DSN for these failed deliveries of a message, where it is reportable; says what was done.
+    pub async fn tell_sender(&self, message: &NewMessage, failed: &[NewDelivery], at: Moment) -> DsnNote {
+        tell_sender::tell(&self.0, message, &tell_sender::unexplained(failed), at).await
+    }
+
+    /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.
+    pub async fn run(&self, stop: CancellationToken) {
+        scheduler::run(&self.0, stop).await;
+    }
+}

@@ -1,0 +1,236 @@
+//! Works the queue: claims what is due, makes parcels of it, and gives each its own task, so that a site which stalls
+//! delays nobody else's mail.
+//!
+//! A parcel waits a bounded time for a slot of its site; what finds none goes back to the queue and comes again later.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::attempt::{self, Job};
+use super::courier::Shared;
+use super::exchangers::Way;
+use super::settle::{drive, give_back, settle};
+use super::site::Slot;
+use super::{Addressee, Message, Parcel, Report};
+use crate::mail::{Host, ReversePath};
+use crate::policy::settings::TlsPolicy;
+use crate::policy::verdict::{Outcome, Stage};
+use crate::store::queue::{Claim, Purpose};
+
+/// Deliveries that are claimed at a time.
+const CLAIM_BATCH: usize = 256;
+/// Deliveries that are claimed and not yet settled, in all.
+const MAX_IN_FLIGHT: usize = 4096;
+/// Recipients of one transaction (RFC 5321 §4.5.3.1.8: every server takes a hundred).
+const MAX_RECIPIENTS: usize = 100;
+/// A parcel waits so long for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(10);
+/// And comes again after so long if there was none, or too many waited already.
+const NO_SLOT_PAUSE: Duration = Duration::from_secs(15);
+/// The queue is looked at so often even if nobody says that something is due.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// And not more often than this when nobody does.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// After the grace for attempts, so long is given to storing how they ended.
+const SETTLE_GRACE: Duration = Duration::from_secs(5);
+
+/// Runs until `stop`, then until every attempt has ended.
+pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    while !stop.is_cancelled() {
+        // What becomes due while the queue is read must wake us, whenever that is.
+        shared.next_look.store(i64::MAX, Ordering::SeqCst);
+        let pause = claim(shared, &in_flight).await;
+        shared.next_look.store(shared.tools.clock.now().after(pause).millis(), Ordering::SeqCst);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = shared.queued.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    shared.stopping.cancel();
+    shared.running.close();
+    let _ = tokio::time::timeout(shared.settings.stop_grace + SETTLE_GRACE, shared.running.wait()).await;
+    shared.exchangers.sites().for_each(|site| site.close_all());
+}
+
+/// Claims until nothing is due or nothing more fits; says how long there is nothing to do.
+async fn claim(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>) -> Duration {
+    let queue = &shared.tools.store.queue;
+    loop {
+        let room = MAX_IN_FLIGHT.saturating_sub(in_flight.load(Ordering::Relaxed)).min(CLAIM_BATCH);
+        if room == 0 {
+            return LONGEST_PAUSE;
+        }
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let claims = match queue.claim(shared.tools.clock.now(), limit).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!(%error, "the queue could not be read; trying again");
+                return LONGEST_PAUSE;
+            }
+        };
+        let all = claims.len() < room;
+        dispatch(shared, in_flight, claims);
+        if all {
+            return until_next(shared).await;
+        }
+    }
+}
+
+async fn until_next(shared: &Shared) -> Duration {
+    let now = shared.tools.clock.now();
+    match shared.tools.store.queue.next_due().await {
+        Ok(Some(due)) => due.since(now).clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
+        _ => LONGEST_PAUSE,
+    }
+}
+
+fn dispatch(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, claims: Vec<Claim>) {
+    for claims in parcelled(claims) {
+        let place = Place::take(shared, in_flight, claims.len());
+        let shared = Arc::clone(shared);
+        shared.running.clone().spawn(async move {
+            deliver(&shared, claims).await;
+            drop(place);
+        });
+    }
+}
+
+/// Deliveries of one message that one transaction can carry, together.
+fn parcelled(claims: Vec<Claim>) -> Vec<Vec<Claim>> {
+    type Key = (i64, Host, TlsPolicy, ReversePath, Bytes);
+    let mut places = HashMap::<Key, usize>::new();
+    let mut parcels = Vec::<Vec<Claim>>::new();
+    for claim in claims {
+        let d = &claim.delivery;
+        let key = (claim.message_key, d.destination.host().clone(), d.tls, d.reverse_path.clone(), d.prefix.clone());
+        let place = places.entry(key).or_insert(parcels.len());
+        match parcels.get_mut(*place) {
+            Some(parcel) if parcel.len() < MAX_RECIPIENTS => parcel.push(claim),
+            _ => {
+                *place = parcels.len();
+                parcels.push(vec![claim]);
+            }
+        }
+    }
+    parcels
+}
+
+async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
+    let claims = still_verified(shared, claims).await;
+    let Some(parcel) = parcel_of(&claims) else { return };
+    let Some(host) = claims.first().map(|claim| claim.delivery.destination.host()) else { return };
+    let ids = claims.iter().map(|claim| claim.delivery.id).collect::<Vec<_>>();
+    let way = match shared.exchangers.way(host).await {
+        Ok(way) => way,
+        Err(outcome) => return settle(shared, &claims, Report::of_all(&parcel, &outcome)).await,
+    };
+    match slot(shared, &way).await {
+        Ok(slot) => {
+            let report = attempt(shared, (way, slot, parcel), &ids).await;
+            match report {
+                Some(report) => settle(shared, &claims, report).await,
+                None => give_back(shared, ids, Duration::ZERO).await,
+            }
+        }
+        Err(pause) => give_back(shared, ids, pause).await,
+    }
+}
+
+async fn attempt(shared: &Arc<Shared>, (way, slot, parcel): (Arc<Way>, Slot, Parcel), ids: &[Uuid]) -> Option<Report> {
+    let sent = Arc::new(AtomicBool::new(false));
+    let connect = shared.settings.timeouts.connect;
+    let parcel = Arc::new(parcel);
+    let job = Job { shared: Arc::clone(shared), way, slot, parcel, sent: Arc::clone(&sent), connect };
+    drive(shared, Box::pin(attempt::run(job)), &sent, ids).await
+}
+
+/// A slot of the site, or how long to leave it alone.
+async fn slot(shared: &Shared, way: &Way) -> Result<Slot, Duration> {
+    if let Some(rest) = way.site.backs_off_for() {
+        return Err(shared.tools.chance.jitter(rest).max(rest));
+    }
+    if let Some(slot) = way.site.try_slot() {
+        return Ok(slot);
+    }
+    let pause = || shared.tools.chance.jitter(NO_SLOT_PAUSE);
+    let parked = way.site.park().ok_or_else(pause)?;
+    tokio::select! {
+        slot = parked.slot(SLOT_WAIT) => slot.ok_or_else(pause),
+        () = shared.stopping.cancelled() => Err(Duration::ZERO),
+    }
+}
+
+/// A destination may have lost its owner's word since the message came: then it waits, and is not sent.
+async fn still_verified(shared: &Shared, claims: Vec<Claim>) -> Vec<Claim> {
+    let mut verified = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let d = &claim.delivery;
+        let known = match d.purpose {
+            Purpose::Dsn => Ok(true),
+            Purpose::Forward => shared.tools.store.directory.is_verified(d.account, &d.destination).await,
+        };
+        match known {
+            Ok(true) => verified.push(claim),
+            Ok(false) => wait(shared, claim, "the destination is not verified any more").await,
+            Err(error) => {
+                wait(shared, claim, &format!("it is not known whether the destination is verified: {error}")).await
+            }
+        }
+    }
+    verified
+}
+
+async fn wait(shared: &Shared, claim: Claim, reason: &str) {
+    let outcome = Outcome::Deferred { stage: Stage::Resolve, reply: None, reason: reason.to_owned(), of_site: false };
+    let report = Report { outcomes: vec![(claim.delivery.id, outcome)], ..Report::default() };
+    settle(shared, &[claim], report).await;
+}
+
+fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
+    let Claim { delivery, message, .. } = claims.first()?;
+    let mut addressees = Vec::with_capacity(claims.len());
+    for claim in claims {
+        Addressee::join(&mut addressees, claim.delivery.id, &claim.delivery.destination);
+    }
+    Some(Parcel {
+        message: Arc::new(Message {
+            octets: message.octets.clone(),
+            eight_bit: message.eight_bit,
+            international: message.international,
+        }),
+        prefix: delivery.prefix.clone(),
+        reverse_path: delivery.reverse_path.clone(),
+        addressees,
+        tls: delivery.tls,
+    })
+}
+
+/// Room for deliveries in flight; given back when dropped, and the scheduler told if it had run out.
+struct Place {
+    shared: Arc<Shared>,
+    in_flight: Arc<AtomicUsize>,
+    deliveries: usize,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, deliveries: usize) -> Self {
+        in_flight.fetch_add(deliveries, Ordering::Relaxed);
+        Self { shared: Arc::clone(shared), in_flight: Arc::clone(in_flight), deliveries }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.in_flight.fetch_sub(self.deliveries, Ordering::Relaxed) >= MAX_IN_FLIGHT {
+            self.shared.queued.notify_one();
+        }
+    }
+}

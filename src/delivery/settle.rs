@@ -1,0 +1,255 @@
+//! Turns what an attempt came to into what is stored: delivered, due again, or failed and perhaps told.
+//!
+//! The log is written before the queue lets go, so a crash between the two repeats and never loses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::courier::Shared;
+use super::tell_sender::{self, Failed};
+use super::{Report, Running};
+use crate::mail::Moment;
+use crate::policy::replies;
+use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
+use crate::policy::status::Status;
+use crate::policy::verdict::{Fault, Outcome, Stage};
+use crate::smtp::reply::Reply;
+use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress};
+use crate::store::queue::{Claim, LEASE, Purpose, Settlement};
+use crate::store::{self, StoreError};
+
+/// Leases are renewed so often: two heartbeats may fail before one lapses.
+const HEARTBEAT: Duration = Duration::from_secs(LEASE.as_secs() / 3);
+/// Storage that is unwell is tried again after so long, at first and at most.
+const FIRST_STORE_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(10);
+
+/// Drives an attempt of leased deliveries to its end. `None`: the gateway stops, and the next hop has not got the message.
+pub(super) async fn drive(shared: &Shared, mut run: Running, sent: &AtomicBool, ids: &[Uuid]) -> Option<Report> {
+    let mut heartbeat = interval_at(shared.tools.clock.instant() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut run => return Some(report),
+            () = shared.stopping.cancelled() => break,
+            _ = heartbeat.tick() => renew(shared, ids).await,
+        }
+    }
+    if !sent.load(Ordering::SeqCst) {
+        return None;
+    }
+    let ended = tokio::time::timeout(shared.settings.stop_grace, run).await;
+    Some(ended.unwrap_or_else(|_| Report::unknown(ids, "the gateway stopped before the next hop answered")))
+}
+
+async fn renew(shared: &Shared, ids: &[Uuid]) {
+    if let Err(error) = shared.tools.store.queue.renew(ids.to_vec(), shared.tools.clock.now()).await {
+        tracing::warn!(%error, "leases could not be renewed; the deliveries may be tried twice");
+    }
+}
+
+/// The end of an attempt that began while the sender waited.
+pub(super) async fn adopted(shared: Arc<Shared>, run: Running, sent: Arc<AtomicBool>, ids: Vec<Uuid>) {
+    let Some(report) = drive(&shared, run, &sent, &ids).await else {
+        return give_back(&shared, ids, Duration::ZERO).await;
+    };
+    let mut claims = Vec::with_capacity(ids.len());
+    for id in ids {
+        claims.extend(claim(&shared, id).await);
+    }
+    settle(&shared, &claims, report).await;
+}
+
+/// The delivery as the queue holds it; `None` where somebody took it out meanwhile.
+async fn claim(shared: &Shared, id: Uuid) -> Option<Claim> {
+    let found = persist(&shared.stopping, || async {
+        match shared.tools.store.queue.get(id).await {
+            Err(StoreError::NotFound) => Ok(None),
+            found => found.map(Some),
+        }
+    });
+    found.await.flatten()
+}
+
+/// Gives leases back that led to no attempt.
+pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) {
+    let due = shared.tools.clock.now().after(pause);
+    if let Err(error) = shared.tools.store.queue.give_back(ids, due).await {
+        tracing::warn!(%error, "leases could not be given back; they lapse by themselves");
+    }
+    shared.due_at(due);
+}
+
+/// Stores what became of claimed deliveries.
+pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report) {
+    let mut settlements = Vec::with_capacity(claims.len());
+    let mut changes = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let Some((_, outcome)) = report.outcomes.iter().find(|(id, _)| *id == claim.delivery.id) else { continue };
+        let end = end_of(shared, claim, outcome).await;
+        settlements.push((claim.delivery.id, end.settlement.clone()));
+        if claim.delivery.purpose == Purpose::Forward {
+            let attempts = taken(&mut report.attempts, claim.delivery.id);
+            changes.extend(end.progress(claim.delivery.id, attempts, report.sha256_sent));
+        }
+    }
+    let (tools, stop) = (&shared.tools, &shared.stopping);
+    if !changes.is_empty() {
+        persist(stop, || tools.store.activity.progress(changes.clone())).await;
+    }
+    persist(stop, || tools.store.queue.settle(settlements.clone())).await;
+    let due =
+        settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
+    due.for_each(|due| shared.due_at(due));
+}
+
+/// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one
+/// last try is enough; the lease lapses and the delivery is repeated.
+async fn persist<T, F: Future<Output = store::Result<T>>>(
+    stop: &CancellationToken,
+    store: impl Fn() -> F,
+) -> Option<T> {
+    let mut pause = FIRST_STORE_PAUSE;
+    loop {
+        match store().await {
+            Ok(done) => return Some(done),
+            Err(error) => tracing::error!(%error, "what became of a delivery could not be stored; trying again"),
+        }
+        if stop.is_cancelled() {
+            return None;
+        }
+        let _ = tokio::time::timeout(pause, stop.cancelled()).await;
+        pause = (pause * 2).min(LONGEST_STORE_PAUSE);
+    }
+}
+
+fn taken(attempts: &mut Vec<(Uuid, AttemptRow)>, id: Uuid) -> Vec<AttemptRow> {
+    attempts.extract_if(.., |(of, _)| *of == id).map(|(_, attempt)| attempt).collect()
+}
+
+/// How a claim ends.
+struct End {
+    settlement: Settlement,
+    status: Status,
+    reason: String,
+    next: Option<Moment>,
+    dsn: Option<DsnNote>,
+}
+
+impl End {
+    /// A row's change for each host that was tried; only the last one speaks of the end.
+    fn progress(self, id: Uuid, attempts: Vec<AttemptRow>, sha256_sent: Option<[u8; 32]>) -> Vec<Progress> {
+        let mut attempts = attempts;
+        let last = attempts.pop();
+        let before = attempts.into_iter().map(|attempt| Progress {
+            id,
+            status: Status::Deferred,
+            reason: self.reason.clone(),
+            attempt: Some(attempt),
+            next_attempt_at: None,
+            sha256_sent: None,
+            dsn: None,
+        });
+        let mut changes = before.collect::<Vec<_>>();
+        changes.push(Progress {
+            id,
+            status: self.status,
+            sha256_sent: sha256_sent.filter(|_| self.status == Status::Forwarded),
+            reason: self.reason,
+            attempt: last,
+            next_attempt_at: self.next,
+            dsn: self.dsn,
+        });
+        changes
+    }
+}
+
+async fn end_of(shared: &Shared, claim: &Claim, outcome: &Outcome) -> End {
+    match outcome {
+        Outcome::Delivered { reply } => delivered(reply),
+        Outcome::Refused { fault: Fault::Us, reply, .. } => {
+            again_or_expired(shared, claim, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
+        }
+        Outcome::Refused { stage, reply, fault } => failed(shared, claim, (*stage, reply, *fault)).await,
+        Outcome::Deferred { reply, reason, .. } => {
+            let words = reply.as_ref().map_or_else(|| reason.clone(), |reply| format!("{reason}: {reply}"));
+            again_or_expired(shared, claim, words, Certainty::NotDelivered).await
+        }
+        Outcome::Unknown { reason } => {
+            let words = format!("it may or may not have been delivered: {reason}");
+            again_or_expired(shared, claim, words, Certainty::Unknown).await
+        }
+    }
+}
+
+fn delivered(reply: &Reply) -> End {
+    let reason = format!("the next hop took it: {reply}");
+    End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
+}
+
+async fn failed(shared: &Shared, claim: &Claim, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
+    let (whose, ours) = match fault {
+        Fault::Message => ("the message", replies::message_refused(reply)),
+        Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
+    };
+    if fault == Fault::Mailbox && claim.delivery.purpose == Purpose::Forward {
+        shared.tools.store.directory.remember_failing(&claim.delivery.destination);
+    }
+    let reason = match stage {
+        Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
+        _ => format!("the next hop refused {whose}: {reply}"),
+    };
+    let told = Failed::as_refused(&claim.delivery, &ours);
+    given_up(shared, claim, told, (Status::Failed, reason)).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    NotDelivered,
+    Unknown,
+}
+
+async fn again_or_expired(shared: &Shared, claim: &Claim, reason: String, certainty: Certainty) -> End {
+    let now = shared.tools.clock.now();
+    let tried = Tried {
+        tries: claim.delivery.tries + 1,
+        accepted_at: claim.message.received_at,
+        now,
+        null_sender: claim.message.reverse_path.is_null(),
+        unknown: certainty == Certainty::Unknown,
+        frozen: shared.jumps.freeze(&shared.tools.clock),
+    };
+    match retry::next(&tried, &shared.tools.instance.load()) {
+        Next::Wait(wait) => {
+            let floor = if tried.unknown { AFTER_UNKNOWN } else { Duration::ZERO };
+            let due = now.after(shared.tools.chance.jitter(wait).max(floor));
+            End { settlement: Settlement::Again(due), status: Status::Deferred, reason, next: Some(due), dsn: None }
+        }
+        Next::Expire => {
+            let words = "it could not be delivered in the time that it had".to_owned();
+            let told = Failed { delivery: &claim.delivery, status: (5, 4, 7), reason: words };
+            given_up(shared, claim, told, (Status::Expired, format!("given up after the last try: {reason}"))).await
+        }
+    }
+}
+
+/// The sender is told, or the octets are kept for the owner.
+async fn given_up(shared: &Shared, claim: &Claim, told: Failed<'_>, (status, reason): (Status, String)) -> End {
+    let now = shared.tools.clock.now();
+    if claim.delivery.purpose == Purpose::Dsn {
+        tracing::info!(delivery = %claim.delivery.id, %reason, "a report could not be delivered");
+        return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
+    }
+    let note = tell_sender::tell(shared, &claim.message, &[told], now).await;
+    let settlement = match note.dsn.as_str() {
+        "sent" => Settlement::Done,
+        _ => Settlement::Kept(now.after(shared.settings.keep_failed)),
+    };
+    End { settlement, status, reason, next: None, dsn: Some(note) }
+}

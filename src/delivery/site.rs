@@ -1,0 +1,293 @@
+//! A site: the set of MX hosts that serve a domain, or a fixed next hop. A thousand domains at one provider are one site.
+//!
+//! It lends connection slots and warm connections, remembers hosts that did not answer, and backs off as a whole after a
+//! failure that speaks of it. Direct delivery and the queue share it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::pool::Pool;
+use crate::clock::Clock;
+use crate::mail::Host;
+use crate::policy::settings::TlsPolicy;
+
+/// A site backs off by the same waits as a delivery, but no longer than this.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
+/// A deferral that speaks of the site keeps new mail off the direct way for so long (DESIGN section 4).
+const LATELY: Duration = Duration::from_secs(60);
+/// A host that could not be reached is tried last for so long.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
+/// Parcels of the queue that may wait for a slot of one site: at first, and at most once it has shown that it takes mail.
+const FIRST_WINDOW: usize = 20;
+const WIDEST_WINDOW: usize = 512;
+
+/// A site.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Its hosts, for the log.
+    pub(super) name: Box<str>,
+    /// Senders that wait while it is tried.
+    pub(super) waiting: AtomicUsize,
+    /// Parcels of the queue that wait for a slot.
+    parked: AtomicUsize,
+    slots: Arc<Semaphore>,
+    limit: usize,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    pool: Pool,
+    unreachable: HashMap<Host, Instant>,
+    back_off: Option<BackOff>,
+    deferred_at: Option<Instant>,
+    window: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BackOff {
+    until: Instant,
+    /// How many went before it without a success.
+    step: usize,
+}
+
+/// The right to use one connection.
+pub(super) type Slot = OwnedSemaphorePermit;
+
+impl Site {
+    /// A site that nothing is known of.
+    pub(super) fn new(name: &str, limit: usize, clock: Clock) -> Self {
+        let state = State {
+            pool: Pool::default(),
+            unreachable: HashMap::new(),
+            back_off: None,
+            deferred_at: None,
+            window: FIRST_WINDOW,
+        };
+        Self {
+            name: name.into(),
+            waiting: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
+            slots: Arc::new(Semaphore::new(limit)),
+            limit,
+            clock,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A slot, if one is free now.
+    pub(super) fn try_slot(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    /// Whether deliveries of the queue wait for it.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) > 0
+    }
+
+    /// A place among the parcels that may wait for a slot; `None` when there are enough.
+    pub(super) fn park(self: &Arc<Self>) -> Option<Parked> {
+        if self.parked.fetch_add(1, Ordering::Relaxed) < self.state().window {
+            return Some(Parked(Arc::clone(self)));
+        }
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Takes a warm connection to `host` that suits the policy.
+    pub(super) fn warm(&self, host: &Host, policy: TlsPolicy) -> Option<Connection> {
+        self.state().pool.take(host, policy)
+    }
+
+    /// Makes room for a new connection: idle ones count against the limit too.
+    pub(super) fn make_room(&self) {
+        let in_use = self.limit.saturating_sub(self.slots.available_permits());
+        let mut state = self.state();
+        let surplus = if state.pool.len() + in_use > self.limit { state.pool.take_oldest() } else { None };
+        drop(state);
+        surplus.into_iter().for_each(Connection::quit);
+    }
+
+    /// Keeps a connection warm for whoever comes next within `idle`.
+    pub(super) fn keep(self: &Arc<Self>, mut connection: Connection, idle: Duration) {
+        connection.rest();
+        let unwatched = self.state().pool.put(connection, self.clock.instant());
+        if unwatched {
+            tokio::spawn(Arc::clone(self).reap(idle));
+        }
+    }
+
+    /// Closes connections that nobody wanted for `idle`; ends when none is left.
+    async fn reap(self: Arc<Self>, idle: Duration) {
+        loop {
+            let (old, next) = self.state().pool.take_old(self.clock.instant(), idle);
+            old.into_iter().for_each(Connection::quit);
+            let Some(next) = next else { return };
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    /// Closes all idle connections.
+    pub(super) fn close_all(&self) {
+        let all = self.state().pool.take_all();
+        all.into_iter().for_each(Connection::quit);
+    }
+
+    /// Remembers that a host could not be reached.
+    pub(super) fn host_failed(&self, host: &Host) {
+        let until = self.clock.instant() + UNREACHABLE_FOR;
+        self.state().unreachable.insert(host.clone(), until);
+    }
+
+    /// Which of these hosts could not be reached lately.
+    pub(super) fn unreachable<'a>(&self, hosts: impl Iterator<Item = &'a Host>) -> Vec<bool> {
+        let state = self.state();
+        if state.unreachable.is_empty() {
+            return hosts.map(|_| false).collect();
+        }
+        let now = self.clock.instant();
+        hosts.map(|host| state.unreachable.get(host).is_some_and(|until| *until > now)).collect()
+    }
+
+    /// A failure that speaks of the site: it backs off, for the next of these waits. Failures of attempts that were under
+    /// way when a back-off began do not lengthen it.
+    pub(super) fn deferred(&self, waits: &[Duration], jitter: impl FnOnce(Duration) -> Duration) {
+        let now = self.clock.instant();
+        let mut state = self.state();
+        state.deferred_at = Some(now);
+        let step = match state.back_off {
+            Some(old) if old.until > now => return,
+            Some(old) => old.step + 1,
+            None => 0,
+        };
+        let wait = waits.get(step).or(waits.last()).copied().unwrap_or(LONGEST_BACK_OFF).min(LONGEST_BACK_OFF);
+        state.back_off = Some(BackOff { until: now + jitter(wait), step });
+        drop(state);
+        tracing::warn!(site = %self.name, seconds = wait.as_secs(), "the site takes no mail now and is left alone");
+    }
+
+    /// It spoke to us as a server should: whatever it said of the message, it is well.
+    pub(super) fn is_well(&self) {
+        let mut state = self.state();
+        state.back_off = None;
+        state.window = (state.window + 1).min(WIDEST_WINDOW);
+    }
+
+    /// A parcel waited in vain for a slot: fewer may wait from now on.
+    pub(super) fn is_slow(&self) {
+        let mut state = self.state();
+        state.window = (state.window / 2).max(FIRST_WINDOW);
+    }
+
+    /// How much longer it backs off.
+    pub(super) fn backs_off_for(&self) -> Option<Duration> {
+        let until = self.state().back_off?.until;
+        until.checked_duration_since(self.clock.instant()).filter(|rest| !rest.is_zero())
+    }
+
+    /// Whether it deferred in the last minute.
+    pub(super) fn deferred_lately(&self) -> bool {
+        self.state().deferred_at.is_some_and(|at| at + LATELY > self.clock.instant())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A parcel of the queue that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Parked(Arc<Site>);
+
+impl Parked {
+    /// Waits at most `limit`.
+    pub(super) async fn slot(self, limit: Duration) -> Option<Slot> {
+        let slots = Arc::clone(&self.0.slots);
+        match tokio::time::timeout(limit, slots.acquire_owned()).await {
+            Ok(slot) => slot.ok(),
+            Err(_) => {
+                self.0.is_slow();
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.0.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(300), Duration::from_secs(7200)];
+
+    fn site() -> Arc<Site> {
+        Arc::new(Site::new("mx.example:25", 1, Clock::system()))
+    }
+
+    /// Fails; says how long it is left alone.
+    fn fail(site: &Site) -> u64 {
+        let mut waited = Duration::ZERO;
+        // As long as it is, so that the next failure counts at once.
+        site.deferred(&WAITS, |wait| {
+            waited = wait;
+            Duration::ZERO
+        });
+        waited.as_secs()
+    }
+
+    #[tokio::test]
+    async fn backs_off_longer_each_time_up_to_an_hour_and_starts_over_when_well() {
+        let site = site();
+        assert_eq!([fail(&site), fail(&site), fail(&site), fail(&site)], [0, 300, 3600, 3600]);
+        assert!(site.deferred_lately());
+        site.is_well();
+        assert_eq!([fail(&site), fail(&site)], [0, 300]);
+    }
+
+    #[tokio::test]
+    async fn failures_during_a_back_off_do_not_lengthen_it() {
+        let site = site();
+        fail(&site);
+        site.deferred(&WAITS, |wait| wait);
+        let rest = site.backs_off_for().unwrap();
+        assert!(rest <= WAITS[1] && rest > Duration::from_secs(290), "{rest:?}");
+        site.deferred(&WAITS, |_| panic!("it is backing off already"));
+    }
+
+    #[tokio::test]
+    async fn more_may_wait_for_a_site_that_takes_mail() {
+        let site = site();
+        let taken = |site: &Arc<Site>| std::iter::from_fn(|| site.park()).collect::<Vec<_>>();
+        assert_eq!(taken(&site).len(), FIRST_WINDOW);
+        assert!(!site.has_backlog(), "they left");
+        (0..1000).for_each(|_| site.is_well());
+        assert_eq!(taken(&site).len(), WIDEST_WINDOW);
+        site.is_slow();
+        assert_eq!(taken(&site).len(), WIDEST_WINDOW / 2);
+    }
+
+    #[tokio::test]
+    async fn a_slot_waits_for_its_turn_and_not_for_ever() {
+        let site = site();
+        let first = site.try_slot().unwrap();
+        assert!(site.try_slot().is_none());
+        assert!(site.park().unwrap().slot(Duration::from_millis(1)).await.is_none());
+        let parked = site.park().unwrap();
+        assert!(site.has_backlog());
+        drop(first);
+        assert!(parked.slot(Duration::from_secs(20)).await.is_some());
+        assert!(!site.has_backlog());
+    }
+}

@@ -1,0 +1,162 @@
+//! Tells a sender that a message could not be delivered: one DSN (RFC 3464) for a delivery, and only where promise 5 allows
+//! it. The DSN waits in the queue like any other mail, with the null reverse-path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::courier::Shared;
+use crate::mail::dsn::{Dsn, Failure, MAX_RETURNED_OCTETS};
+use crate::mail::{Mailbox, Moment, ReversePath};
+use crate::policy::settings::TlsPolicy;
+use crate::smtp::reply::Reply;
+use crate::store::activity::DsnNote;
+use crate::store::octets::Octets;
+use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+
+/// DSNs that one sender gets in an hour (CONFORMANCE 54).
+const MAX_DSNS_AN_HOUR: u32 = 20;
+/// Senders whose DSNs are counted.
+const COUNTED_SENDERS: u64 = 10_000;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A failed delivery and what its sender may hear of the reason.
+#[derive(Debug, Clone)]
+pub(super) struct Failed<'a> {
+    pub(super) delivery: &'a NewDelivery,
+    pub(super) status: (u8, u16, u16),
+    pub(super) reason: String,
+}
+
+/// Failures of which only the fact is known.
+pub(super) fn unexplained(failed: &[NewDelivery]) -> Vec<Failed<'_>> {
+    let failed = failed.iter();
+    failed
+        .map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() })
+        .collect()
+}
+
+impl<'a> Failed<'a> {
+    /// With our own reply as the reason: a DSN says no more than the session would have said.
+    pub(super) fn as_refused(delivery: &'a NewDelivery, reply: &Reply) -> Self {
+        let (subject, detail) = reply.enhanced().map_or((0, 0), |enhanced| (enhanced.subject, enhanced.detail));
+        Self { delivery, status: (5, subject, detail), reason: reply.text().to_owned() }
+    }
+}
+
+/// How many DSNs each sender got in the last hour.
+#[derive(Debug)]
+pub(super) struct Quota(Cache<String, Arc<AtomicU32>>);
+
+impl Quota {
+    /// Nobody got any.
+    pub(super) fn new() -> Self {
+        Self(Cache::builder().max_capacity(COUNTED_SENDERS).time_to_live(HOUR).build())
+    }
+
+    fn take(&self, sender: &Mailbox) -> bool {
+        self.0.get_with(sender.key(), Arc::default).fetch_add(1, Ordering::Relaxed) < MAX_DSNS_AN_HOUR
+    }
+}
+
+/// Writes the DSN, or says why there is none.
+pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> DsnNote {
+    let Some(sender) = message.reverse_path.mailbox() else { return suppressed("there is no sender to tell") };
+    let failed = failed.iter().filter(|f| f.delivery.reportable && f.delivery.purpose == Purpose::Forward);
+    let failed = failed.collect::<Vec<_>>();
+    let Some(first) = failed.first() else {
+        return suppressed("the sender was not authenticated when the message came");
+    };
+    if !shared.quota.take(sender) {
+        return suppressed("this sender got its share of reports for this hour");
+    }
+    let (id, octets) = written(shared, message, (sender, &failed), at).await;
+    let (dsn, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
+    match shared.tools.store.queue.accept(dsn, vec![delivery], Vec::new()).await {
+        Ok(()) => {
+            shared.due_at(at);
+            DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") }
+        }
+        Err(error) => {
+            tracing::error!(%error, message = %message.id, "the report to the sender could not be stored");
+            suppressed("the report could not be stored")
+        }
+    }
+}
+
+async fn written(
+    shared: &Shared,
+    message: &NewMessage,
+    (sender, failed): (&Mailbox, &[&Failed<'_>]),
+    at: Moment,
+) -> (Uuid, Vec<u8>) {
+    let id = shared.tools.chance.id(at);
+    let failures = failed.iter().map(|f| Failure {
+        recipient: f.delivery.recipient.clone(),
+        status: f.status,
+        reason: f.reason.clone(),
+    });
+    let dsn = Dsn {
+        host: &shared.settings.hostname,
+        to: sender,
+        at,
+        arrived: message.received_at,
+        unique: &id.to_string(),
+        failures: &failures.collect::<Vec<_>>(),
+        header: &header(message).await,
+    };
+    (id, dsn.octets())
+}
+
+/// The header as received; a report without it is better than none.
+async fn header(message: &NewMessage) -> Vec<u8> {
+    let wanted = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_OCTETS);
+    match message.octets.read(0).await {
+        Ok(first) => first[..wanted.min(first.len())].to_vec(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn to_be_queued(
+    id: Uuid,
+    octets: Vec<u8>,
+    (sender, about): (&Mailbox, &NewDelivery),
+    at: Moment,
+) -> (NewMessage, NewDelivery) {
+    let header_octets = memchr::memmem::find(&octets, b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
+    let message = NewMessage {
+        id,
+        sha256: Sha256::digest(&octets).into(),
+        received_at: at,
+        reverse_path: ReversePath::Null,
+        header_octets: header_octets as u64,
+        eight_bit: !octets.is_ascii(),
+        international: !octets[..header_octets].is_ascii(),
+        octets: Octets::Memory(Bytes::from(octets)),
+    };
+    let delivery = NewDelivery {
+        id,
+        purpose: Purpose::Dsn,
+        account: about.account,
+        domain: about.domain,
+        alias: None,
+        recipient: about.recipient.clone(),
+        destination: sender.clone(),
+        reverse_path: ReversePath::Null,
+        prefix: Bytes::new(),
+        tls: TlsPolicy::Opportunistic,
+        reportable: false,
+        tries: 0,
+        entry: Entry::Due(at),
+    };
+    (message, delivery)
+}
+
+fn suppressed(why: &str) -> DsnNote {
+    DsnNote { dsn: "suppressed".to_owned(), why: why.to_owned() }
+}

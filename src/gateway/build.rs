@@ -1,0 +1,161 @@
+//! How the parts are made of a configuration, and of each other.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::auth::{self, Authenticator};
+use crate::certificates::Certificates;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{Courier, Tools};
+use crate::facts::Facts;
+use crate::inbound;
+use crate::meter::Meter;
+use crate::smtp::server;
+use crate::store::Store;
+
+use super::secrets;
+
+/// The parts that live as long as the process.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) certificates: Certificates,
+    pub(super) courier: Courier,
+    pub(super) clock: Clock,
+    facts: Facts,
+    chance: Chance,
+    meter: Arc<Meter>,
+}
+
+/// Makes the data directory (0700) and its spool.
+pub(super) fn prepare(config: &Config) -> anyhow::Result<()> {
+    let spool = config.data_dir.join("spool");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&spool)
+        .with_context(|| format!("cannot make {}", spool.display()))
+}
+
+impl Parts {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let (clock, chance, meter) = (Clock::system(), Chance::system(), Arc::new(Meter::default()));
+        let ring = secrets::ring(config, &chance)?;
+        let certificates = Certificates::load(config.certificate_settings())?;
+        let auth = Authenticator::new(&auth(config)).context("cannot set up DNS")?;
+        let store = Store::open(config.store_settings(), clock.clone(), chance.clone())
+            .await
+            .context("cannot open the databases")?;
+        let facts = Facts {
+            store: store.clone(),
+            auth: auth.clone(),
+            clock: clock.clone(),
+            instance: Arc::new(ArcSwap::from_pointee(config.instance.clone())),
+            ring: Arc::new(ArcSwap::from_pointee(ring)),
+            reports: crate::facts::ReportCounter::new(config.srs.max_age),
+        };
+        let tools = Tools {
+            store: store.clone(),
+            auth,
+            clock: clock.clone(),
+            chance: chance.clone(),
+            meter: Arc::clone(&meter),
+            instance: Arc::clone(&facts.instance),
+        };
+        let courier = Courier::new(config.delivery.clone(), config.dns_timeout, tools);
+        Ok(Self { store, certificates, courier, clock, facts, chance, meter })
+    }
+
+    /// After a crash: earlier leases lapse, and rows that the log lacks are written from the queue.
+    pub(super) async fn recover(&self) -> anyhow::Result<()> {
+        let lapsed = self.store.queue.lapse_all(self.clock.now()).await?;
+        let missing = self.store.queue.rows_to_restore().await?;
+        if lapsed > 0 || !missing.is_empty() {
+            tracing::info!(leases = lapsed, rows = missing.len(), "recovered from an unclean stop");
+        }
+        if !missing.is_empty() {
+            self.store.activity.record(missing).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
+        self.facts.instance.store(Arc::new(config.instance.clone()));
+        Ok(())
+    }
+
+    pub(super) fn inbound(&self, config: &Config, stop: CancellationToken) -> inbound::Tools {
+        let parts = inbound::Parts {
+            facts: self.facts.clone(),
+            courier: self.courier.clone(),
+            certificates: self.certificates.clone(),
+            chance: self.chance.clone(),
+            meter: Arc::clone(&self.meter),
+            stop,
+        };
+        inbound::Tools::new(parts, inbound(config))
+    }
+
+    pub(super) fn admin(&self) -> Admin {
+        Admin { courier: Some(self.courier.clone()), ..self.admin_offline() }
+    }
+
+    pub(super) fn admin_offline(&self) -> Admin {
+        Admin {
+            store: self.store.clone(),
+            facts: self.facts.clone(),
+            courier: None,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            meter: Arc::clone(&self.meter),
+        }
+    }
+}
+
+pub(super) fn inbound(config: &Config) -> inbound::Settings {
+    inbound::Settings {
+        session: server::Settings {
+            hostname: config.hostname.clone(),
+            max_message_bytes: config.smtp.max_message_bytes,
+            max_recipients: config.smtp.max_recipients,
+            starttls: true,
+        },
+        answer_within: config.smtp.answer_within,
+        max_connections: config.smtp.max_connections,
+        max_connections_per_ip: config.smtp.max_connections_per_ip,
+        data_dir: config.data_dir.clone(),
+        keep_failed: config.keep_failed,
+        max_bytes_per_domain: config.max_bytes_per_domain,
+    }
+}
+
+/// Without a public URL, the panel is reached where it listens.
+pub(super) fn http(config: &Config, listeners: &[TcpListener]) -> crate::http::Settings {
+    let listening = || listeners.first().and_then(|listener| listener.local_addr().ok());
+    let configured = || config.http.listen.first().copied();
+    let reached = || listening().or_else(configured).map(|address| format!("http://{address}"));
+    let settings = config.http_settings();
+    crate::http::Settings { public_url: settings.public_url.or_else(reached), ..settings }
+}
+
+pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
+    crate::upkeep::Settings { retention: config.log.retention, max_log_bytes: config.log.max_bytes }
+}
+
+fn auth(config: &Config) -> auth::Settings {
+    auth::Settings {
+        servers: config.dns_servers.clone(),
+        timeout: config.dns_timeout,
+        hostname: config.hostname.clone(),
+    }
+}

@@ -1,0 +1,203 @@
+//! The composition root: builds everything, runs it, stops it in order.
+//!
+//! Stopping goes against the stream of mail: first no new mail (sessions end, unsent attempts go to the queue), then the
+//! courier (sent attempts get their grace), then HTTP, then storage.
+
+mod build;
+mod control;
+mod lock;
+mod secrets;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::inbound;
+use crate::upkeep::Upkeep;
+
+use build::Parts;
+use control::ControlListener;
+
+pub use lock::{DataLock, Holder, gateway_runs};
+
+/// The control socket's name in `data_dir`.
+pub const CONTROL_SOCKET: &str = "control.sock";
+/// SMTP sessions get so long to end on a stop: the longest answer to a dot, and the commit.
+const SESSIONS_GRACE: Duration = Duration::from_secs(15);
+/// HTTP requests get so long; live streams are cut.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where SMTP listens (ports as bound).
+    pub smtp: Vec<SocketAddr>,
+    /// Where HTTP listens.
+    pub http: Vec<SocketAddr>,
+    parts: Parts,
+    inbound: Arc<inbound::Tools>,
+    stop_mail: CancellationToken,
+    stop_courier: CancellationToken,
+    stop_rest: CancellationToken,
+    courier: JoinHandle<()>,
+    rest: Vec<JoinHandle<()>>,
+    control: axum::Router,
+    lock: DataLock,
+}
+
+impl Gateway {
+    /// Locks the data, opens the databases, binds the listeners, starts everything.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        build::prepare(&config)?;
+        let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
+        let smtp = bind_all(&config.smtp.listen, "smtp.listen").await?;
+        let http = bind_all(&config.http.listen, "http.listen").await?;
+        let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
+        let parts = Parts::open(&config).await?;
+        parts.recover().await?;
+        let stop_mail = CancellationToken::new();
+        let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
+        let settings = build::http(&config, &http);
+        let mut gateway = Self {
+            smtp: addresses(&smtp)?,
+            http: addresses(&http)?,
+            stop_courier: CancellationToken::new(),
+            stop_rest: CancellationToken::new(),
+            courier: tokio::spawn(std::future::ready(())),
+            rest: Vec::new(),
+            control: crate::http::control(parts.admin(), settings.clone()),
+            parts,
+            inbound,
+            stop_mail,
+            lock,
+        };
+        gateway.run_mail(smtp);
+        gateway.run_http(settings, http, control);
+        gateway.run_upkeep(&config);
+        tracing::info!(smtp = ?gateway.smtp, http = ?gateway.http, hostname = %config.hostname, "waypost is up");
+        Ok(gateway)
+    }
+
+    fn run_mail(&mut self, listeners: Vec<TcpListener>) {
+        let (courier, stop) = (self.parts.courier.clone(), self.stop_courier.clone());
+        self.courier = tokio::spawn(async move { courier.run(stop).await });
+        self.rest.push(tokio::spawn(inbound::listen(listeners, Arc::clone(&self.inbound))));
+    }
+
+    fn run_http(&mut self, settings: crate::http::Settings, listeners: Vec<TcpListener>, control: ControlListener) {
+        let public = crate::http::router(self.parts.admin(), settings);
+        for listener in listeners {
+            let service = public.clone().into_make_service_with_connect_info::<SocketAddr>();
+            let stop = self.stop_rest.clone().cancelled_owned();
+            self.rest.push(served(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()));
+        }
+        let stop = self.stop_rest.clone().cancelled_owned();
+        self.rest.push(served(axum::serve(control, self.control.clone()).with_graceful_shutdown(stop).into_future()));
+    }
+
+    fn run_upkeep(&mut self, config: &Config) {
+        let upkeep = Upkeep {
+            store: self.parts.store.clone(),
+            certificates: self.parts.certificates.clone(),
+            clock: self.parts.clock.clone(),
+            settings: build::upkeep(config),
+        };
+        self.rest.push(tokio::spawn(upkeep.run(self.stop_rest.clone())));
+    }
+
+    /// Reads certificates and secrets again, and takes what of a new configuration can change while running. Listeners,
+    /// paths and DNS servers need a restart.
+    pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
+        self.parts.certificates.reload().context("the TLS certificate cannot be read again")?;
+        self.parts.reload(&config)?;
+        self.inbound.settings.store(Arc::new(build::inbound(&config)));
+        tracing::info!("configuration and certificates were read again");
+        Ok(())
+    }
+
+    /// The router behind the control socket, for callers in this process.
+    #[must_use]
+    pub fn control(&self) -> axum::Router {
+        self.control.clone()
+    }
+
+    /// Stops in order: no new mail, unsent attempts to the queue, sent ones to their end, databases closed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no new mail, then the queue, then the rest");
+        self.stop_mail.cancel();
+        self.inbound.sessions.close();
+        if tokio::time::timeout(SESSIONS_GRACE, self.inbound.sessions.wait()).await.is_err() {
+            tracing::warn!(
+                sessions = self.inbound.sessions.len(),
+                "some SMTP sessions did not end in time and are cut"
+            );
+        }
+        self.stop_courier.cancel();
+        self.courier.await.context("the courier broke down")?;
+        self.stop_rest.cancel();
+        for task in self.rest {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(HTTP_GRACE, task).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.parts.store.close().await;
+        drop(self.lock);
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn bind_all(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.with_context(|| format!("cannot listen on {address} ({key})"))?);
+    }
+    Ok(listeners)
+}
+
+fn addresses(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+fn served(server: impl Future<Output = std::io::Result<()>> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "an HTTP listener broke down");
+        }
+    })
+}
+
+/// The API without a gateway: the command line's way when none runs.
+#[derive(Debug)]
+pub struct Offline {
+    /// The control router: `/v1/…` and `/control/…`.
+    pub router: axum::Router,
+    parts: Parts,
+    lock: DataLock,
+}
+
+impl Offline {
+    /// Takes the lock (waiting up to 30 s for another command's), opens the databases.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        build::prepare(config)?;
+        let lock = DataLock::take(&config.data_dir, Holder::Command).await?;
+        let parts = Parts::open(config).await?;
+        let router = crate::http::control(parts.admin_offline(), build::http(config, &[]));
+        Ok(Self { router, parts, lock })
+    }
+
+    /// Closes the databases and gives the lock back.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.parts.store.close().await;
+        drop(self.lock);
+        Ok(())
+    }
+}

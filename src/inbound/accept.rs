@@ -1,0 +1,240 @@
+//! Accept the message: decide, write what goes out, try at once, answer, and keep what must be kept first.
+//!
+//! The order is the promise: a 250 is given only when the next hop has said 250 or the queue has committed and synced, and
+//! the log rows are committed before any answer. One clock runs from the final dot: checks, direct delivery, commit.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::arrival::Arrival;
+use super::handover::{self, Bounds, Ending, Run};
+use super::outgoing::{self, Outgoing, Packed};
+use super::tally::{self, Came, Tally};
+use super::transaction::Transaction;
+use super::{Tools, create, ledger, replies, rows};
+use crate::delivery::Direct;
+use crate::policy::admission;
+use crate::policy::facts::ConnectFacts;
+use crate::policy::report::{self, Answer, Fate};
+use crate::policy::routing;
+use crate::smtp::limits::CLIENT_DOT_TIMEOUT;
+use crate::smtp::reply::Reply;
+use crate::store::{Result, StoreError};
+
+/// How the time from the dot to the answer is shared, in tenths: checks may take four, direct delivery ends at eight.
+const CHECKS_TENTHS: u32 = 4;
+const DIRECT_TENTHS: u32 = 8;
+
+/// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
+const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
+
+/// The instants of one message's answer.
+#[derive(Debug, Clone, Copy)]
+struct Deadlines {
+    checks: Instant,
+    direct: Instant,
+}
+
+impl Deadlines {
+    fn from(dot: Instant, answer_within: Duration) -> Self {
+        let at = |tenths| dot + answer_within * tenths / 10;
+        Self { checks: at(CHECKS_TENTHS), direct: at(DIRECT_TENTHS) }
+    }
+}
+
+/// Decides what becomes of a message, and gives the answer to its final dot.
+pub(super) async fn message(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: Transaction,
+    client: &TcpStream,
+) -> Reply {
+    let deadlines = Deadlines::from(tools.clock.instant(), tools.settings.load().answer_within);
+    let id = transaction.id;
+    match accept(tools, connect, transaction, (client, deadlines)).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            tools.storage_failed("accepting a message", &error);
+            tracing::warn!(%id, %error, "message refused for now");
+            replies::unwell()
+        }
+    }
+}
+
+async fn accept(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: Transaction,
+    (client, deadlines): (&TcpStream, Deadlines),
+) -> Result<Reply> {
+    let mut arrival = Arrival::gather(tools, connect, transaction, deadlines.checks).await?;
+    if let Some(refusal) = admit(tools, &mut arrival) {
+        return refuse_all(tools, &arrival, refusal).await;
+    }
+    let outgoing = plan(tools, &arrival).await?;
+    let packed = outgoing::pack(&arrival, &outgoing);
+    let mut runs = begin(tools, &arrival, &packed).await;
+    let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
+    let ending = handover::wait(&mut runs, bounds).await;
+    let tally = Tally::of(&outgoing, packed, runs);
+    match ending {
+        Ending::ClientLeft => client_left(tools, &arrival, (&outgoing, tally)).await,
+        Ending::Settled | Ending::TimeUp | Ending::Stopping => conclude(tools, &arrival, (&outgoing, tally)).await,
+    }
+}
+
+/// Loops and forged senders; the steps go into every recipient's trace.
+fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
+    let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
+    let mut trace = Vec::new();
+    let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
+    for (_, decision) in &mut arrival.taken {
+        decision.trace.extend(trace.iter().cloned());
+    }
+    refusal
+}
+
+async fn refuse_all(tools: &Tools, arrival: &Arrival, reply: Reply) -> Result<Reply> {
+    let refused = (0..arrival.taken.len()).map(|taken| {
+        let mut row = rows::of_recipient(tools, arrival, taken);
+        rows::refuse(&mut row, &reply);
+        row
+    });
+    tools.store.activity.record(refused.collect()).await?;
+    tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, %reply, "message refused");
+    Ok(reply)
+}
+
+/// Fan-out, de-duplication, the alignment guard, SRS once, the prefix of each delivery.
+async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
+    let planned = routing::plan(&arrival.taken, &arrival.facts, &tools.facts.instance.load());
+    outgoing::write(tools, arrival, planned).await
+}
+
+/// Offers each parcel to direct delivery; what goes straight to the queue is an attempt that never ran.
+async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> {
+    let mut runs = Vec::with_capacity(packed.len());
+    for packed in packed {
+        let run = match tools.courier.direct(arrival.connect.peer, packed.parcel.clone()).await {
+            Direct::Queue(why) => {
+                tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
+                Run::Aborted
+            }
+            Direct::Known(report) => Run::Ended(report),
+            Direct::Trying(attempt) => Run::Going(attempt),
+        };
+        runs.push(run);
+    }
+    runs
+}
+
+/// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
+async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
+    let answer = answer(tools, arrival, (outgoing, &tally.came));
+    if answer.refusal.is_none() && is_over_quota(tools, arrival, &answer).await? {
+        return refuse_all(tools, arrival, replies::queue_full()).await;
+    }
+    let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
+    if !entries.deliveries.is_empty() {
+        let (message, rows) = (ledger::message(arrival), entries.queued_rows());
+        if let Err(error) = tools.store.queue.accept(message, entries.deliveries.clone(), rows).await {
+            tally.finish_sent(outgoing, AFTER_DOT_WAIT).await;
+            return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
+        }
+    }
+    let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
+    let recorded = tools.store.activity.record(entries.rows).await;
+    tally.adopt_running(tools, outgoing);
+    after(tools, arrival, (&answer, is_kept), recorded).await
+}
+
+fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Came])) -> Answer {
+    let mut standings = tally::standings(outgoing, came);
+    standings.extend(ledger::standings_without_next_hop(arrival));
+    report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
+}
+
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued.
+async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
+    if answer.fates.iter().all(|fate| *fate == Fate::Done) {
+        return Ok(false);
+    }
+    let Some(domain) = arrival.taken.iter().find_map(|(_, decision)| decision.domain) else { return Ok(false) };
+    let used = tools.store.queue.bytes_of(domain).await?;
+    Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
+}
+
+/// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
+async fn give_the_truth(
+    tools: &Tools,
+    arrival: &Arrival,
+    (outgoing, came): (&[Outgoing], &[Came]),
+    error: StoreError,
+) -> Result<Reply> {
+    let answer = answer(tools, arrival, (outgoing, came));
+    if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
+        return Err(error);
+    }
+    tools.storage_failed("keeping a message that its next hop has answered", &error);
+    let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
+    let recorded = tools.store.activity.record(entries.rows).await;
+    after(tools, arrival, (&answer, true), recorded).await
+}
+
+/// The answer, once all that it promises is kept.
+async fn after(
+    tools: &Tools,
+    arrival: &Arrival,
+    (answer, is_kept): (&Answer, bool),
+    recorded: Result<()>,
+) -> Result<Reply> {
+    if let Err(error) = recorded {
+        // To refuse what the next hop or the queue has would double it; rows of queued deliveries are restored on start.
+        if answer.refusal.is_some() || !is_kept {
+            return Err(error);
+        }
+        tools.storage_failed("writing the log of a message that was taken", &error);
+    }
+    if let Some(refusal) = &answer.refusal {
+        tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, reply = %refusal, "message refused");
+        return Ok(refusal.clone());
+    }
+    create::aliases(tools, arrival).await;
+    if answer.fates.contains(&Fate::Queue) {
+        tools.meter.queued.raise();
+        tools.courier.wake();
+    } else {
+        tools.meter.direct.raise();
+    }
+    tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, from = %arrival.from(), octets = arrival.body.octets.len(), "message taken");
+    Ok(replies::taken(arrival.id))
+}
+
+/// The client left before its answer: what was sent is waited for and written down, the rest was abandoned; nothing is
+/// queued, since the client still has the message.
+async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
+    tally.finish_sent(outgoing, CLIENT_DOT_TIMEOUT).await;
+    let rows = ledger::rows_after_client_left(tools, arrival, (outgoing, &tally.came));
+    tools.store.activity.record(rows).await?;
+    tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
+    Ok(replies::unwell())
+}
+
+impl Tools {
+    /// Says once, where it is handled, that storage failed; MAIL asks again before it takes more.
+    pub(super) fn storage_failed(&self, doing: &'static str, error: &StoreError) {
+        self.unwell.store(true, std::sync::atomic::Ordering::Relaxed);
+        tracing::error!(%error, doing, "storage failed");
+    }
+
+    /// Whether mail can be kept: asked again after a failure.
+    pub(super) async fn is_well(&self) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.unwell.load(Relaxed) && self.store.is_writable().await {
+            self.unwell.store(false, Relaxed);
+        }
+        !self.unwell.load(Relaxed)
+    }
+}

@@ -1,0 +1,316 @@
+//! One connection: moves octets between its socket and the session, and brings the session's questions to the house.
+//!
+//! The session asks one question at a time and reads no further line before its answer, so this loop needs no flags. What
+//! a question needs lives in `facts` and in [`super::accept`]; here is only who is asked, and in which order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::body::Body;
+use super::transaction::{Misfit, Transaction};
+use super::{Settings, Tools, accept, replies, rows};
+use crate::mail::{ForwardPath, Host, LocalPart, Mailbox};
+use crate::policy::admission::{Decision, Disposition};
+use crate::policy::facts::ConnectFacts;
+use crate::smtp::command::{MailCommand, RcptCommand};
+use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
+use crate::smtp::reply::Reply;
+use crate::smtp::server::{Question, Session, Step};
+
+/// Octets read at a time while commands come.
+const COMMAND_READ_OCTETS: usize = 1024;
+/// Octets read at a time while a message comes.
+const CONTENT_READ_OCTETS: usize = 32 * 1024;
+
+/// What a client is reached by: octets, and the socket below them.
+trait Client: AsyncRead + AsyncWrite + Unpin + Send {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Client for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Client for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Why a conversation ended.
+enum End {
+    Closed,
+    StartTls,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>) {
+    let settings = tools.settings.load_full();
+    let _ = stream.set_nodelay(true);
+    let connection = Connection {
+        session: Session::new(settings.session.clone()),
+        stopped: Box::pin(tools.stop.clone().cancelled_owned()),
+        input: BytesMut::new(),
+        connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
+        transaction: None,
+        deadline: None,
+        settings,
+        tools,
+    };
+    if let Err(error) = connection.run(stream).await {
+        tracing::debug!(peer = %peer.ip(), %error, "an SMTP connection ended early");
+    }
+}
+
+struct Connection {
+    session: Session,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    input: BytesMut,
+    connect: ConnectFacts,
+    transaction: Option<Box<Transaction>>,
+    deadline: Option<Instant>,
+    settings: Arc<Settings>,
+    tools: Arc<Tools>,
+}
+
+impl Connection {
+    async fn run(mut self, mut stream: TcpStream) -> io::Result<()> {
+        let ended = match self.converse(&mut stream).await {
+            Ok(End::StartTls) => Box::pin(self.run_inside_tls(stream)).await,
+            Ok(End::Closed) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.abandon().await;
+        ended
+    }
+
+    async fn run_inside_tls(&mut self, stream: TcpStream) -> io::Result<()> {
+        let acceptor = TlsAcceptor::from(self.tools.certificates.server_config());
+        let shaken = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+        let mut tls = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
+        self.connect.tls = Some(crate::net::tls::facts(tls.get_ref().1));
+        self.session.tls_started();
+        self.converse(&mut tls).await.map(|_| ())
+    }
+
+    async fn converse(&mut self, stream: &mut impl Client) -> io::Result<End> {
+        loop {
+            let step = self.session.advance(&mut self.input);
+            if self.transaction.is_some() && !self.session.in_transaction() {
+                self.abandon().await;
+            }
+            match step {
+                Step::Read => {
+                    self.flush(stream).await?;
+                    if !self.fill(stream).await? {
+                        return Ok(End::Closed);
+                    }
+                }
+                Step::Ask(question) => {
+                    let reply = self.ask(question, stream.socket()).await;
+                    self.session.answer(&reply);
+                }
+                Step::Content => self.content().await,
+                Step::StartTls => {
+                    self.flush(stream).await?;
+                    self.input.clear();
+                    return Ok(End::StartTls);
+                }
+                Step::Close => {
+                    self.flush(stream).await?;
+                    stream.shutdown().await?;
+                    return Ok(End::Closed);
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self, stream: &mut impl Client) -> io::Result<()> {
+        let output = self.session.output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        let write = async {
+            stream.write_all(output).await?;
+            stream.flush().await
+        };
+        timeout(WRITE_TIMEOUT, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        output.clear();
+        Ok(())
+    }
+
+    /// Reads more octets; false when the client has left. A client that waits too long, and a gateway that stops, end the
+    /// session with 421.
+    async fn fill(&mut self, stream: &mut impl Client) -> io::Result<bool> {
+        let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
+        self.input.reserve(octets);
+        let mut until = Instant::now() + self.session.timeout();
+        if let Some(deadline) = self.deadline {
+            until = until.min(deadline);
+        }
+        tokio::select! {
+            biased;
+            read = timeout_at(until, stream.read_buf(&mut self.input)) => match read {
+                Ok(read) => return Ok(read? > 0),
+                Err(_) => self.session.stop(&replies::too_slow()),
+            },
+            () = &mut self.stopped => self.session.stop(&replies::stopping()),
+        }
+        Ok(true)
+    }
+
+    async fn ask(&mut self, question: Question, socket: &TcpStream) -> Reply {
+        match question {
+            Question::Sender(mail) => self.sender(mail).await,
+            Question::Recipient(rcpt) => self.recipient(&rcpt).await,
+            Question::Content => self.begin_content(),
+            Question::Message { .. } => self.message(socket).await,
+        }
+    }
+
+    async fn sender(&mut self, mail: MailCommand) -> Reply {
+        if !self.tools.space.has_room_for(mail.size.unwrap_or(0), self.tools.clock.instant()) {
+            tracing::warn!("refusing mail for now: the disk of data_dir is nearly full");
+            return replies::no_room();
+        }
+        if !self.tools.is_well().await {
+            return replies::unwell();
+        }
+        if let Some(helo) = self.session.helo()
+            && self.connect.helo != helo.name
+        {
+            self.connect.helo.clone_from(&helo.name);
+        }
+        let now = self.tools.clock.now();
+        let mut transaction = Box::new(Transaction::new(self.tools.chance.id(now), now, mail));
+        transaction.spf_began(self.begin_spf(&transaction));
+        self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
+        self.transaction = Some(transaction);
+        Reply::new(250, 1, 0, "Sender ok")
+    }
+
+    /// SPF is asked while recipients and content arrive.
+    fn begin_spf(&self, transaction: &Transaction) -> tokio::task::JoinHandle<crate::policy::facts::SpfFacts> {
+        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
+        let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
+        tokio::spawn(async move { facts.spf(peer, &helo, &from).await })
+    }
+
+    async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {
+        let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
+        let recipient = named(&rcpt.to, &self.settings);
+        if transaction.has(&recipient) {
+            return replies::recipient_ok();
+        }
+        let decision = match self.tools.facts.recipient(&self.connect, transaction.from(), &rcpt.to).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                self.tools.storage_failed("deciding on a recipient", &error);
+                return replies::unwell();
+            }
+        };
+        match verdict(transaction, &recipient, &decision, &self.tools) {
+            Ok(()) => {
+                transaction.taken.push((recipient, decision));
+                replies::recipient_ok()
+            }
+            Err(reply) => self.refuse(recipient, decision, reply).await,
+        }
+    }
+
+    /// A refusal is written down before the client hears of it.
+    async fn refuse(&self, recipient: Mailbox, decision: Decision, reply: Reply) -> Reply {
+        let Some(transaction) = self.transaction.as_deref() else { return reply };
+        let row = rows::refused_at_rcpt(&self.tools, &self.connect, transaction, (recipient, decision, &reply));
+        tracing::info!(id = %row.id, peer = %self.connect.peer, recipient = %row.recipient, %reply, "recipient refused");
+        match self.tools.store.activity.record(vec![row]).await {
+            Ok(()) => reply,
+            Err(error) => {
+                self.tools.storage_failed("writing down a refusal", &error);
+                replies::unwell()
+            }
+        }
+    }
+
+    fn begin_content(&mut self) -> Reply {
+        let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
+        let host = self.settings.session.hostname.clone();
+        transaction.body = Some(Body::new(self.tools.bodies.clone(), transaction.id, host));
+        Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
+    }
+
+    async fn content(&mut self) {
+        let octets = self.session.take_content();
+        let Some(body) = self.transaction.as_deref_mut().and_then(|transaction| transaction.body.as_mut()) else {
+            return;
+        };
+        if let Err(error) = body.push(octets).await {
+            tracing::error!(%error, "spooling a message failed");
+            if let Some(transaction) = self.transaction.as_deref_mut() {
+                transaction.body = None;
+            }
+        }
+    }
+
+    async fn message(&mut self, socket: &TcpStream) -> Reply {
+        self.deadline = None;
+        let Some(transaction) = self.transaction.take() else { return replies::unwell() };
+        let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, socket)).await;
+        if reply.is_positive() {
+            self.tools.meter.accepted.raise();
+        } else {
+            self.tools.meter.turned_away.raise();
+        }
+        reply
+    }
+
+    /// The client left, or began anew, before the end of its message; or the session refused the message as malformed.
+    async fn abandon(&mut self) {
+        self.deadline = None;
+        let Some(transaction) = self.transaction.take() else { return };
+        let refusal = self.session.take_refusal();
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, refusal.as_ref());
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = self.tools.store.activity.record(rows).await {
+            self.tools.storage_failed("writing down an abandoned transaction", &error);
+        }
+    }
+}
+
+/// The recipient as a mailbox: bare postmaster is ours.
+fn named(to: &ForwardPath, settings: &Settings) -> Mailbox {
+    match to {
+        ForwardPath::Mailbox(mailbox) => mailbox.clone(),
+        ForwardPath::Postmaster => {
+            let local = LocalPart::from_plain("postmaster").expect("postmaster is a local part");
+            Mailbox::new(local, Host::Name(settings.session.hostname.clone()))
+        }
+    }
+}
+
+/// Whether the recipient is taken; else the reply that refuses it.
+fn verdict(transaction: &Transaction, recipient: &Mailbox, decision: &Decision, tools: &Tools) -> Result<(), Reply> {
+    match &decision.disposition {
+        Disposition::Reject(reply) | Disposition::Defer(reply) => return Err(reply.clone()),
+        Disposition::Report(_) if !tools.facts.count_report(recipient) => return Err(replies::too_many_reports()),
+        _ => {}
+    }
+    transaction.fits(decision).map_err(|misfit| match misfit {
+        Misfit::Separate => replies::send_separately(),
+        Misfit::Report => replies::report_apart(),
+    })
+}

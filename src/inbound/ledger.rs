@@ -1,0 +1,242 @@
+//! The ledger of one message: the queue entries and log rows that say what each delivery came to.
+//!
+//! Every recipient of the transaction ends in exactly one row for each of its destinations, whatever happened.
+
+use super::Tools;
+use super::arrival::Arrival;
+use super::outgoing::Outgoing;
+use super::rows;
+use super::tally::Came;
+use crate::mail::{Mailbox, Moment, ReversePath};
+use crate::policy::admission::{Disposition, ReportTo};
+use crate::policy::report::{Answer, Fate, Standing};
+use crate::policy::retry::{self, Next, Tried};
+use crate::policy::settings::TlsPolicy;
+use crate::policy::status::{Status, TraceStep};
+use crate::policy::verdict::Outcome;
+use crate::store::activity::{DsnNote, Row};
+use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+
+/// What is to be committed before the answer.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    /// For the queue.
+    pub(super) deliveries: Vec<NewDelivery>,
+    /// For the log.
+    pub(super) rows: Vec<Row>,
+}
+
+impl Entries {
+    /// The rows of the deliveries that enter the queue, to be kept beside them.
+    pub(super) fn queued_rows(&self) -> Vec<Row> {
+        let queued = |row: &&Row| self.deliveries.iter().any(|delivery| delivery.id == row.id);
+        self.rows.iter().filter(queued).cloned().collect()
+    }
+}
+
+/// Writes down each delivery by its fate, then the recipients that have no next hop.
+pub(super) async fn write(
+    tools: &Tools,
+    arrival: &Arrival,
+    (outgoing, came): (&[Outgoing], &[Came]),
+    answer: &Answer,
+) -> Entries {
+    let mut entries = Entries::default();
+    for ((delivery, came), fate) in outgoing.iter().zip(came).zip(&answer.fates) {
+        let mut row = rows::of_delivery(tools, arrival, delivery);
+        row.attempts.clone_from(&came.attempts);
+        row.sha256_sent = came.sha256_sent;
+        match fate {
+            Fate::Done => forwarded(&mut row, came),
+            Fate::Queue => entries.deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
+            Fate::Fail | Fate::Keep => {
+                let kept = failed(tools, arrival, (delivery, came), &mut row);
+                row.dsn = Some(tell_sender(tools, arrival, &kept, *fate).await);
+                entries.deliveries.push(kept);
+            }
+            Fate::Refuse => answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply)),
+        }
+        entries.rows.push(row);
+    }
+    for taken in without_next_hop(arrival) {
+        let (row, kept) = kept_here(tools, arrival, taken);
+        entries.rows.push(row);
+        entries.deliveries.extend(kept);
+    }
+    entries
+}
+
+/// The recipients whose mail has no next hop: dropped, held, consumed.
+pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize> {
+    let stays = |d: &Disposition| matches!(d, Disposition::Discard | Disposition::Hold | Disposition::Report(_));
+    arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
+}
+
+/// How they stand.
+pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Item = (usize, Standing)> {
+    without_next_hop(arrival).map(|taken| (taken, Standing::Taken))
+}
+
+/// What is left to say when the client left before its answer.
+pub(super) fn rows_after_client_left(
+    tools: &Tools,
+    arrival: &Arrival,
+    (outgoing, came): (&[Outgoing], &[Came]),
+) -> Vec<Row> {
+    let of_delivery = outgoing.iter().zip(came).map(|(delivery, came)| {
+        let mut row = rows::of_delivery(tools, arrival, delivery);
+        row.attempts.clone_from(&came.attempts);
+        row.sha256_sent = came.sha256_sent;
+        if matches!(came.outcome, Some(Outcome::Delivered { .. })) {
+            forwarded(&mut row, came);
+            "Delivered; the client had left before it could be told".clone_into(&mut row.reason);
+        } else {
+            abandoned(&mut row);
+        }
+        row
+    });
+    let of_recipient = without_next_hop(arrival).map(|taken| {
+        let mut row = rows::of_recipient(tools, arrival, taken);
+        abandoned(&mut row);
+        row
+    });
+    of_delivery.chain(of_recipient).collect()
+}
+
+fn abandoned(row: &mut Row) {
+    row.status = Status::Abandoned;
+    "The client left before its answer, and keeps the message".clone_into(&mut row.reason);
+}
+
+/// The message as the queue keeps it.
+pub(super) fn message(arrival: &Arrival) -> NewMessage {
+    NewMessage {
+        id: arrival.id,
+        octets: arrival.body.octets.clone(),
+        sha256: arrival.body.sha256,
+        received_at: arrival.received_at,
+        reverse_path: arrival.from().clone(),
+        header_octets: arrival.facts.header.octets as u64,
+        eight_bit: arrival.mail.eight_bit || arrival.body.eight_bit,
+        international: arrival.is_international(),
+    }
+}
+
+fn forwarded(row: &mut Row, came: &Came) {
+    row.status = Status::Forwarded;
+    "Delivered while the sender waited".clone_into(&mut row.reason);
+    if came.crlf_added {
+        row.trace.push(TraceStep::new("octets", "CRLF added", "The message did not end with CRLF, as DATA demands"));
+    }
+}
+
+fn queued(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
+    let now = arrival.received_at;
+    let (entry, tries) = match &came.outcome {
+        None if came.running => (Entry::Leased, 0),
+        None => (Entry::Due(now), 0),
+        Some(outcome) => (Entry::Due(next_try(tools, arrival, outcome)), 1),
+    };
+    row.status = if tries == 0 { Status::Queued } else { Status::Deferred };
+    row.reason = match &came.outcome {
+        None if came.running => "Still being delivered when the sender had to be answered".to_owned(),
+        None => "Waits for its first try".to_owned(),
+        Some(outcome) => outcome.to_string(),
+    };
+    row.next_attempt_at = match entry {
+        Entry::Due(at) => Some(at),
+        _ => None,
+    };
+    new_delivery(arrival, delivery, (entry, tries))
+}
+
+fn next_try(tools: &Tools, arrival: &Arrival, outcome: &Outcome) -> Moment {
+    let tried = Tried {
+        tries: 1,
+        accepted_at: arrival.received_at,
+        now: tools.clock.now(),
+        null_sender: arrival.from().is_null(),
+        unknown: matches!(outcome, Outcome::Unknown { .. }),
+        frozen: false,
+    };
+    match retry::next(&tried, &tools.facts.instance.load()) {
+        Next::Wait(wait) => tried.now.after(tools.chance.jitter(wait).max(if tried.unknown { wait } else { wait / 2 })),
+        Next::Expire => tried.now,
+    }
+}
+
+/// Another destination of the recipient took the message, or may still: then the sender has nothing to be told.
+async fn tell_sender(tools: &Tools, arrival: &Arrival, kept: &NewDelivery, fate: Fate) -> DsnNote {
+    if fate == Fate::Keep {
+        let why = "another destination of this alias has the message".to_owned();
+        return DsnNote { dsn: "suppressed".to_owned(), why };
+    }
+    tools.courier.tell_sender(&message(arrival), std::slice::from_ref(kept), tools.clock.now()).await
+}
+
+/// Others of the transaction were taken: the owner keeps the octets.
+fn failed(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
+    let now = tools.clock.now();
+    let kept = new_delivery(arrival, delivery, (Entry::Kept(now.after(tools.settings.load().keep_failed)), 1));
+    row.status = Status::Failed;
+    row.reason = came.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
+    kept
+}
+
+fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
+    let (recipient, decision) = &arrival.taken[delivery.taken];
+    NewDelivery {
+        id: delivery.id,
+        purpose: Purpose::Forward,
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        recipient: recipient.clone(),
+        destination: delivery.destination.clone(),
+        reverse_path: delivery.reverse_path.clone(),
+        prefix: delivery.prefix.clone(),
+        tls: delivery.tls,
+        reportable: arrival.reportable,
+        tries,
+        entry,
+    }
+}
+
+/// Dropped by rule: a row and nothing else. Held or consumed: the octets are kept for the owner.
+fn kept_here(tools: &Tools, arrival: &Arrival, taken: usize) -> (Row, Option<NewDelivery>) {
+    let mut row = rows::of_recipient(tools, arrival, taken);
+    let until = arrival.received_at.after(tools.settings.load().keep_failed);
+    let (status, entry, to) = match &arrival.taken[taken].1.disposition {
+        Disposition::Hold => (Status::Held, Some(Entry::Held), None),
+        Disposition::Report(ReportTo { original_sender }) => {
+            (Status::Consumed, Some(Entry::Kept(until)), Some(original_sender.clone()))
+        }
+        _ => (Status::Dropped, None, None),
+    };
+    row.status = status;
+    let kept = entry.map(|entry| kept_delivery(arrival, taken, (row.id, entry, to)));
+    (row, kept)
+}
+
+fn kept_delivery(
+    arrival: &Arrival,
+    taken: usize,
+    (id, entry, to): (uuid::Uuid, Entry, Option<Mailbox>),
+) -> NewDelivery {
+    let (recipient, decision) = &arrival.taken[taken];
+    NewDelivery {
+        id,
+        purpose: Purpose::Forward,
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        recipient: recipient.clone(),
+        destination: to.unwrap_or_else(|| recipient.clone()),
+        reverse_path: ReversePath::Null,
+        prefix: bytes::Bytes::new(),
+        tls: TlsPolicy::Opportunistic,
+        reportable: false,
+        tries: 0,
+        entry,
+    }
+}

@@ -1,0 +1,141 @@
+//! Takes permits (in all, per address), accepts, and hands each connection to its own task.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Tools, connection};
+
+/// Accepting failed (no file descriptors left): wait so long before trying again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Writing the refusal to a client over the limits may take so long.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Open connections, in all and per address; bounded, since an entry goes with its last connection.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    open: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// One open connection's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    doors: Arc<Doors>,
+    network: IpAddr,
+}
+
+impl Doors {
+    fn enter(self: &Arc<Self>, peer: IpAddr, max: usize, max_per_ip: usize) -> Option<Permit> {
+        let network = network_of(peer);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = open.1.get(&network).copied().unwrap_or(0);
+        if open.0 >= max || here >= max_per_ip {
+            return None;
+        }
+        open.0 += 1;
+        open.1.insert(network, here + 1);
+        Some(Permit { doors: Arc::clone(self), network })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.0 -= 1;
+        if let Some(here) = open.1.get_mut(&self.network) {
+            *here -= 1;
+            if *here == 0 {
+                open.1.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// An IPv4 address counts alone, an IPv6 address with its /64: whoever has one has all of it.
+fn network_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Accepts on all listeners until the tools' `stop` is cancelled.
+pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
+    let doors = Arc::new(Doors::default());
+    let each = listeners.into_iter().map(|listener| accept_on(listener, Arc::clone(&tools), Arc::clone(&doors)));
+    futures_util::future::join_all(each).await;
+}
+
+async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = tools.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &tools, &doors),
+            Err(error) => {
+                tracing::warn!(%error, "accepting an SMTP connection failed; pausing");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>, doors: &Arc<Doors>) {
+    let settings = tools.settings.load();
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let Some(permit) = doors.enter(peer.ip(), settings.max_connections, settings.max_connections_per_ip) else {
+        tools.meter.connections_refused.raise();
+        tracing::info!(peer = %peer.ip(), "turned away: too many connections");
+        tokio::spawn(refuse(stream));
+        return;
+    };
+    let tools = Arc::clone(tools);
+    tools.meter.connections.raise();
+    tools.meter.open_connections.raise();
+    let session = connection::serve(stream, peer, Arc::clone(&tools));
+    tools.sessions.clone().spawn(async move {
+        session.await;
+        tools.meter.open_connections.lower();
+        drop(permit);
+    });
+}
+
+async fn refuse(mut stream: TcpStream) {
+    let mut reply = Vec::new();
+    crate::smtp::reply::Reply::new(421, 4, 5, "Too many connections, try again later").write(&mut reply);
+    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(&reply)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_per_address_and_in_all_and_given_back() {
+        let doors = Arc::new(Doors::default());
+        let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let first = doors.enter(a, 3, 2).unwrap();
+        let _second = doors.enter(a, 3, 2).unwrap();
+        assert!(doors.enter(a, 3, 2).is_none());
+        let _third = doors.enter(b, 3, 2).unwrap();
+        assert!(doors.enter(b, 3, 2).is_none());
+        drop(first);
+        assert!(doors.enter(a, 3, 2).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_place() {
+        let one = network_of("2001:db8:1:2:3::4".parse().unwrap());
+        assert_eq!(one, network_of("2001:db8:1:2:ffff::".parse().unwrap()));
+        assert_eq!(network_of("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
+    }
+}

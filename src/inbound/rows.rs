@@ -1,0 +1,157 @@
+//! The log rows of a transaction: what is written before the client hears its answer.
+
+use super::Tools;
+use super::arrival::Arrival;
+use super::auth_fields;
+use super::outgoing::Outgoing;
+use super::transaction::Transaction;
+use crate::mail::{Envelope, Mailbox, ReversePath};
+use crate::policy::admission::Decision;
+use crate::policy::facts::ConnectFacts;
+use crate::policy::rule::Privacy;
+use crate::policy::status::{Status, TraceStep};
+use crate::smtp::reply::Reply;
+use crate::store::activity::{Auth, Client, EnvelopePair, Row};
+
+/// A recipient that was refused at RCPT.
+pub(super) fn refused_at_rcpt(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: &Transaction,
+    (recipient, decision, reply): (Mailbox, Decision, &Reply),
+) -> Row {
+    let mut row = bare(tools, connect, transaction, (&recipient, &decision));
+    let reason = std::mem::take(&mut row.reason);
+    refuse(&mut row, reply);
+    row.reason = reason;
+    row
+}
+
+/// Our own reply refused it.
+pub(super) fn refuse(row: &mut Row, reply: &Reply) {
+    let (status, word) =
+        if reply.is_transient() { (Status::RefusedTemporarily, "later") } else { (Status::Refused, "refused") };
+    row.status = status;
+    reply.text().clone_into(&mut row.reason);
+    row.trace.push(TraceStep::new("reply", word, reply.to_string()));
+}
+
+/// The recipients of a transaction whose message never came whole, or was refused as malformed.
+pub(super) fn unfinished(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: &Transaction,
+    refusal: Option<&Reply>,
+) -> Vec<Row> {
+    let row = |(recipient, decision): &(Mailbox, Decision)| {
+        let mut row = bare(tools, connect, transaction, (recipient, decision));
+        match refusal {
+            Some(reply) => refuse(&mut row, reply),
+            None => {
+                row.status = Status::Abandoned;
+                "The client left before the end of its message".clone_into(&mut row.reason);
+            }
+        }
+        row
+    };
+    transaction.taken.iter().map(row).collect()
+}
+
+fn bare(
+    tools: &Tools,
+    connect: &ConnectFacts,
+    transaction: &Transaction,
+    (recipient, decision): (&Mailbox, &Decision),
+) -> Row {
+    Row {
+        id: tools.chance.id(transaction.began_at),
+        transaction: transaction.id,
+        received_at: transaction.began_at,
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        status: Status::Refused,
+        sender: shown_sender(transaction.from(), decision.privacy),
+        recipient: recipient.to_string(),
+        destination: None,
+        subject: None,
+        message_id: None,
+        size: 0,
+        reason: decision.reason.clone(),
+        rule: decision.rule.clone(),
+        client: client(connect),
+        auth: Auth::default(),
+        sha256_received: None,
+        sha256_sent: None,
+        attempts: Vec::new(),
+        next_attempt_at: None,
+        envelope: EnvelopePair { before: before(transaction.from(), recipient, decision.privacy), after: None },
+        trace: decision.trace.clone(),
+        dsn: None,
+        bounced_at: None,
+        count: 1,
+    }
+}
+
+/// The row of one recipient of a whole message that goes nowhere: dropped, held, consumed, or refused at the end of data.
+pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Row {
+    let (recipient, decision) = &arrival.taken[taken];
+    let facts = &arrival.facts.header;
+    let with_subject = decision.privacy == Privacy::Off && tools.facts.instance.load().subjects;
+    Row {
+        id: tools.chance.id(arrival.received_at),
+        transaction: arrival.id,
+        received_at: arrival.received_at,
+        account: decision.account,
+        domain: decision.domain,
+        alias: decision.alias,
+        status: Status::Queued,
+        sender: shown_sender(arrival.from(), decision.privacy),
+        recipient: recipient.to_string(),
+        destination: None,
+        subject: facts.subject.clone().filter(|_| with_subject),
+        message_id: facts.message_id.clone().filter(|_| decision.privacy != Privacy::Envelope),
+        size: arrival.body.octets.len(),
+        reason: decision.reason.clone(),
+        rule: decision.rule.clone(),
+        client: client(&arrival.connect),
+        auth: auth_fields::logged(&arrival.facts.auth),
+        sha256_received: Some(arrival.body.sha256),
+        sha256_sent: None,
+        attempts: Vec::new(),
+        next_attempt_at: None,
+        envelope: EnvelopePair { before: before(arrival.from(), recipient, decision.privacy), after: None },
+        trace: decision.trace.clone(),
+        dsn: None,
+        bounced_at: None,
+        count: 1,
+    }
+}
+
+/// The row of one delivery.
+pub(super) fn of_delivery(tools: &Tools, arrival: &Arrival, outgoing: &Outgoing) -> Row {
+    let mut row = of_recipient(tools, arrival, outgoing.taken);
+    row.id = outgoing.id;
+    row.destination = Some(outgoing.destination.to_string());
+    let hidden = arrival.taken[outgoing.taken].1.privacy == Privacy::Envelope;
+    let from = if hidden { ReversePath::Null } else { outgoing.reverse_path.clone() };
+    row.envelope.after = Some(Envelope { from, to: vec![outgoing.destination.clone()] });
+    row
+}
+
+fn client(connect: &ConnectFacts) -> Client {
+    Client { ip: connect.peer, name: None, helo: connect.helo.clone(), tls: connect.tls.clone() }
+}
+
+fn before(from: &ReversePath, recipient: &Mailbox, privacy: Privacy) -> Envelope {
+    let from = if privacy == Privacy::Envelope { ReversePath::Null } else { from.clone() };
+    Envelope { from, to: vec![recipient.clone()] }
+}
+
+/// With privacy `envelope`, of the sender only the domain is kept.
+fn shown_sender(from: &ReversePath, privacy: Privacy) -> String {
+    match (from.mailbox(), privacy) {
+        (Some(mailbox), Privacy::Envelope) => format!("@{}", mailbox.host()),
+        _ => from.to_string(),
+    }
+}

@@ -1,1 +1,0 @@
-//! The client side of a session, without I/O (its owner: delivery).

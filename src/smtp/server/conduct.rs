@@ -1,0 +1,55 @@
+//! How a client behaves: faults and commands without mail are counted, and too many end the session.
+//!
+//! Each recipient that is taken excuses one fault as long as its transaction lasts, so that a long list with some dead
+//! addresses is not cut off while guessing at addresses is; a message that is taken clears the slate.
+
+use crate::smtp::command::Command;
+use crate::smtp::limits::{MAX_FAULTS, MAX_IDLE_COMMANDS};
+use crate::smtp::replies;
+use crate::smtp::reply::Reply;
+
+/// The count.
+#[derive(Debug, Default)]
+pub(super) struct Conduct {
+    faults: usize,
+    excused: usize,
+    idle: usize,
+}
+
+impl Conduct {
+    /// Counts a command that by itself moves no mail. MAIL is one: only its message is mail.
+    pub(super) fn note(&mut self, command: &Command) {
+        match command {
+            Command::Rcpt(..) | Command::Data => return,
+            Command::Hello(_) | Command::Mail(_) | Command::Rset => self.excused = 0,
+            _ => {}
+        }
+        self.idle += 1;
+    }
+
+    /// Counts a refusal for good: whoever gives it, the client asked for something that it should not have.
+    pub(super) fn weigh(&mut self, reply: &Reply) {
+        self.faults += usize::from(reply.is_permanent());
+    }
+
+    /// A recipient was taken.
+    pub(super) const fn recipient_taken(&mut self) {
+        self.excused += 1;
+    }
+
+    /// A message was taken, or not.
+    pub(super) fn message_answered(&mut self, reply: &Reply) {
+        self.excused = 0;
+        if reply.is_positive() {
+            *self = Self::default();
+        }
+    }
+
+    /// The reply that ends the session, once it must end.
+    pub(super) fn verdict(&self) -> Option<Reply> {
+        if self.faults > MAX_FAULTS + self.excused {
+            return Some(replies::too_many_faults());
+        }
+        (self.idle > MAX_IDLE_COMMANDS).then(replies::too_many_idle_commands)
+    }
+}

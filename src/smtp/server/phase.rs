@@ -1,0 +1,199 @@
+//! May this command come now? The three phases between transactions and within one, each knowing just what holds there.
+//!
+//! ```text
+//! Stranger --EHLO--> Introduced --MAIL--> Transaction --DATA--> (content) --> Introduced
+//!     ^                  |    ^--RSET, EHLO--'
+//!     '-----STARTTLS-----'
+//! ```
+//! A phase takes a well-formed command and is used up by it; what comes [`Next`] holds the phase that follows.
+
+use super::{Question, Settings};
+use crate::smtp::command::{Command, Helo, MailCommand, RcptCommand, Script};
+use crate::smtp::limits::MAX_RECIPIENTS_NOT_TAKEN;
+use crate::smtp::replies;
+use crate::smtp::reply::Reply;
+
+/// How the octets come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Plain,
+    Tls,
+}
+
+/// A session that waits for a command.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Greeted with 554: it gets no mail through and is heard out until QUIT (RFC 5321 §3.1).
+    TurnedAway,
+    Stranger(Stranger),
+    Introduced(Introduced),
+    Transaction(Transaction),
+}
+
+/// A client that has not said who it is.
+#[derive(Debug)]
+pub(super) struct Stranger {
+    pub(super) channel: Channel,
+}
+
+/// A client that said EHLO or HELO.
+#[derive(Debug)]
+pub(super) struct Introduced {
+    pub(super) channel: Channel,
+    pub(super) helo: Helo,
+}
+
+/// A sender was taken.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) client: Introduced,
+    script: Script,
+    taken: usize,
+    not_taken: usize,
+}
+
+/// A question that waits for its answer.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Sender(Introduced, Script),
+    Recipient(Transaction),
+    Content(Transaction),
+    Message(Introduced),
+}
+
+/// What a command leads to.
+#[derive(Debug)]
+pub(super) enum Next {
+    Reply(Reply, Phase),
+    Ask(Question, Asked),
+    StartTls(Reply),
+    Close(Reply),
+}
+
+impl Phase {
+    pub(super) fn take(self, command: Command, settings: &Settings) -> Next {
+        match (command, self) {
+            (Command::Quit, _) => Next::Close(replies::bye()),
+            (_, Self::TurnedAway) => Next::Reply(replies::only_quit(), Self::TurnedAway),
+            (Command::Noop, phase) => Next::Reply(replies::ok(), phase),
+            (Command::Help, phase) => Next::Reply(replies::help(), phase),
+            (Command::Vrfy, phase) => Next::Reply(replies::verify(), phase),
+            (command, Self::Stranger(stranger)) => stranger.take(command, settings),
+            (command, Self::Introduced(client)) => client.take(command, settings),
+            (command, Self::Transaction(transaction)) => transaction.take(command, settings),
+        }
+    }
+
+    pub(super) const fn client(&self) -> Option<&Introduced> {
+        match self {
+            Self::TurnedAway | Self::Stranger(_) => None,
+            Self::Introduced(client) => Some(client),
+            Self::Transaction(transaction) => Some(&transaction.client),
+        }
+    }
+}
+
+impl Stranger {
+    fn take(self, command: Command, settings: &Settings) -> Next {
+        match command {
+            Command::Hello(helo) => Introduced { channel: self.channel, helo }.welcome(settings),
+            Command::Rset => Next::Reply(replies::ok(), Phase::Stranger(self)),
+            _ => Next::Reply(replies::hello_first(), Phase::Stranger(self)),
+        }
+    }
+}
+
+impl Introduced {
+    fn take(self, command: Command, settings: &Settings) -> Next {
+        match command {
+            Command::Hello(helo) => Self { helo, ..self }.welcome(settings),
+            Command::Mail(mail) => self.mail(mail, settings),
+            Command::StartTls => self.start_tls(settings),
+            Command::Rset => Next::Reply(replies::ok(), Phase::Introduced(self)),
+            _ => Next::Reply(replies::mail_first(), Phase::Introduced(self)),
+        }
+    }
+
+    fn welcome(self, settings: &Settings) -> Next {
+        let reply = if self.helo.extended {
+            let starttls = settings.starttls && self.channel == Channel::Plain;
+            replies::ehlo(&settings.hostname, settings.max_message_bytes, starttls)
+        } else {
+            replies::helo(&settings.hostname)
+        };
+        Next::Reply(reply, Phase::Introduced(self))
+    }
+
+    fn mail(self, mail: MailCommand, settings: &Settings) -> Next {
+        if mail.size.is_some_and(|size| size > settings.max_message_bytes) {
+            return Next::Reply(replies::too_big(), Phase::Introduced(self));
+        }
+        let script = if mail.international { Script::Utf8 } else { Script::Ascii };
+        Next::Ask(Question::Sender(mail), Asked::Sender(self, script))
+    }
+
+    fn start_tls(self, settings: &Settings) -> Next {
+        match self.channel {
+            Channel::Tls => Next::Reply(replies::tls_in_tls(), Phase::Introduced(self)),
+            Channel::Plain if !settings.starttls => Next::Reply(replies::tls_unavailable(), Phase::Introduced(self)),
+            // All that the client said in the clear is forgotten, its name too (RFC 3207 §4.2).
+            Channel::Plain => Next::StartTls(replies::ready_for_tls()),
+        }
+    }
+}
+
+impl Transaction {
+    pub(super) const fn new(client: Introduced, script: Script) -> Self {
+        Self { client, script, taken: 0, not_taken: 0 }
+    }
+
+    pub(super) const fn recipient_taken(mut self) -> Self {
+        self.taken += 1;
+        self
+    }
+
+    pub(super) const fn recipient_refused(mut self) -> Self {
+        self.not_taken += 1;
+        self
+    }
+
+    fn take(self, command: Command, settings: &Settings) -> Next {
+        match command {
+            Command::Rcpt(rcpt, script) => self.rcpt(rcpt, script, settings),
+            Command::Data => self.data(),
+            // Both end a transaction (RFC 5321 §4.1.4).
+            Command::Rset => Next::Reply(replies::ok(), Phase::Introduced(self.client)),
+            Command::Hello(helo) => Introduced { helo, ..self.client }.welcome(settings),
+            _ => Next::Reply(replies::nested_mail(), Phase::Transaction(self)),
+        }
+    }
+
+    fn rcpt(self, rcpt: RcptCommand, script: Script, settings: &Settings) -> Next {
+        if self.not_taken >= MAX_RECIPIENTS_NOT_TAKEN {
+            return Next::Close(replies::too_many_recipients_refused());
+        }
+        if script == Script::Utf8 && self.script == Script::Ascii {
+            return Next::Reply(replies::needs_smtputf8(), Phase::Transaction(self));
+        }
+        if self.taken >= settings.max_recipients {
+            return Next::Reply(replies::too_many_recipients(), Phase::Transaction(self.recipient_refused()));
+        }
+        Next::Ask(Question::Recipient(rcpt), Asked::Recipient(self))
+    }
+
+    fn data(self) -> Next {
+        if self.taken == 0 {
+            return Next::Reply(replies::no_recipients(), Phase::Transaction(self));
+        }
+        Next::Ask(Question::Content, Asked::Content(self))
+    }
+}
+
+impl Asked {
+    pub(super) const fn client(&self) -> &Introduced {
+        match self {
+            Self::Sender(client, _) | Self::Message(client) => client,
+            Self::Recipient(transaction) | Self::Content(transaction) => &transaction.client,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a session is: one state at a time, each holding just what it knows.
+
+use super::phase::{Asked, Introduced, Phase};
+use super::receiving::{Received, Receiving};
+use crate::smtp::reply::Reply;
+
+/// Where a session is.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// Nothing was said yet.
+    Silent,
+    /// Waiting for a command.
+    Commands(Phase),
+    /// Waiting for an answer.
+    Asked(Asked),
+    /// Content may come, but 354 is not written yet.
+    Inviting(Introduced, Reply),
+    /// Content comes.
+    Receiving(Receiving),
+    /// Content came.
+    Received(Received),
+    /// The handshake is the owner's.
+    Handshake,
+    /// Over.
+    #[default]
+    Closed,
+}
+
+impl State {
+    /// The client, once it said who it is.
+    pub(super) const fn client(&self) -> Option<&Introduced> {
+        match self {
+            Self::Silent | Self::Handshake | Self::Closed => None,
+            Self::Commands(phase) => phase.client(),
+            Self::Asked(asked) => Some(asked.client()),
+            Self::Inviting(client, _) => Some(client),
+            Self::Receiving(receiving) => Some(&receiving.client),
+            Self::Received(received) => Some(&received.client),
+        }
+    }
+
+    /// Whether MAIL was taken and its end not answered.
+    pub(super) const fn in_transaction(&self) -> bool {
+        match self {
+            Self::Silent | Self::Handshake | Self::Closed => false,
+            Self::Commands(phase) => matches!(phase, Phase::Transaction(_)),
+            Self::Asked(asked) => !matches!(asked, Asked::Sender(..)),
+            Self::Inviting(..) | Self::Receiving(_) | Self::Received(_) => true,
+        }
+    }
+
+    /// Whether a whole message waits for its answer.
+    pub(super) const fn is_judging(&self) -> bool {
+        matches!(self, Self::Asked(Asked::Message(_)))
+    }
+}

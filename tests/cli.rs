@@ -1,0 +1,448 @@
+//! The command line as people and scripts meet it: the real binary against a control socket whose answers are written here,
+//! so that each test says what is asked of the API, what is printed, and with which exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A request as it came: method and path, then the body.
+type Asked = (String, String);
+type Answers = BTreeMap<String, (StatusCode, Vec<&'static str>)>;
+
+/// A data folder whose lock is held, with a socket that answers as it is told.
+struct Gateway {
+    folder: TempDir,
+    _lock: File,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+#[derive(Clone)]
+struct Script {
+    answers: Arc<Answers>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Gateway {
+    /// Answers each `METHOD /path` with a status and a body that comes in these pieces.
+    fn answering(answers: &[(&str, StatusCode, &[&'static str])]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        lock.lock().unwrap();
+        fs::write(folder.path().join("lock"), "gateway (process 1)\n").unwrap();
+        let all =
+            answers.iter().map(|(call, status, pieces)| ((*call).to_owned(), (*status, pieces.to_vec()))).collect();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let script = Script { answers: Arc::new(all), asked: asked.clone() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::UnixListener::bind(folder.path().join("control.sock")).unwrap()
+        };
+        runtime.spawn(async move { axum::serve(listener, Router::new().fallback(play).with_state(script)).await });
+        Self { folder, _lock: lock, asked, _runtime: runtime }
+    }
+
+    fn one(call: &str, answer: &'static str) -> Self {
+        Self::answering(&[(call, StatusCode::OK, &[answer])])
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(waypost(self.folder.path()).args(arguments).output().unwrap())
+    }
+
+    fn file(&self, name: &str, contents: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn play(State(script): State<Script>, method: Method, uri: Uri, body: Bytes) -> Response {
+    let call = format!("{method} {uri}");
+    script.asked.lock().unwrap().push((call.clone(), String::from_utf8(body.to_vec()).unwrap()));
+    match script.answers.get(&call) {
+        Some((status, pieces)) if pieces.last() == Some(&BROKEN) => {
+            let pieces = pieces.clone().into_iter();
+            let sent = futures_util::stream::unfold(pieces, |mut pieces| async move {
+                // What came before goes out before it breaks off.
+                tokio::task::yield_now().await;
+                let piece = pieces.next()?;
+                let piece = if piece == BROKEN { Err(std::io::Error::other("cut")) } else { Ok(piece) };
+                Some((piece, pieces))
+            });
+            (*status, Body::from_stream(sent)).into_response()
+        }
+        Some((status, pieces)) => {
+            let pieces = pieces.clone().into_iter().map(Ok::<_, std::io::Error>);
+            (*status, Body::from_stream(futures_util::stream::iter(pieces))).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, json!({"detail": format!("There is no {call}.")}).to_string()).into_response(),
+    }
+}
+
+/// A last piece that breaks the answer off.
+const BROKEN: &str = "\0broken";
+
+/// The binary with nothing of our environment that it would read.
+fn waypost(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WAYPOST_")) {
+        command.env_remove(name);
+    }
+    command.env("WAYPOST_DATA_DIR", data).current_dir(data).stdin(Stdio::null());
+    command
+}
+
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |octets| String::from_utf8(octets).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The columns without the blanks that align them.
+    fn cells(&self) -> Vec<Vec<String>> {
+        let cells =
+            |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
+        self.out.lines().map(cells).collect()
+    }
+}
+
+#[test]
+fn a_list_is_aligned_columns_or_exactly_what_the_api_says() {
+    let answer = r#"{"items":[{"name":"my.example","verified_at":"2026-11-22T18:56:24.120Z","catch_all":"off","subaddressing":true,"contact":null,"dns":"ok"}],"next_cursor":null}"#;
+    let gateway = Gateway::one("GET /v1/domains?limit=500", answer);
+    let plain = gateway.run(&["domain", "list"]);
+    assert_eq!(plain.code, 0, "{plain:?}");
+    assert_eq!(plain.cells()[0], ["NAME", "VERIFIED", "CATCH-ALL", "SUB-ADDRESSES", "CONTACT", "DNS"]);
+    assert_eq!(plain.cells()[1], ["my.example", "2026-11-22 18:56:24", "off", "yes", "-", "ok"]);
+    assert_eq!(gateway.run(&["--json", "domain", "list"]).out, format!("{answer}\n"));
+}
+
+#[test]
+fn an_empty_list_prints_nothing_on_stdout() {
+    let ran = Gateway::one("GET /v1/queue?limit=500", r#"{"items":[],"next_cursor":null}"#).run(&["queue", "list"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", "There are none.\n"));
+}
+
+#[test]
+fn a_long_list_is_fetched_page_by_page() {
+    let gateway = Gateway::answering(&[
+        ("GET /v1/aliases?limit=500", StatusCode::OK, &[r#"{"items":[{"address":"a@x"}],"next_cursor":"c/1"}"#]),
+        (
+            "GET /v1/aliases?limit=500&cursor=c%2F1",
+            StatusCode::OK,
+            &[r#"{"items":[{"address":"b@x"}],"next_cursor":null}"#],
+        ),
+    ]);
+    let ran = gateway.run(&["alias", "list", "--limit", "600", "--json"]);
+    let list: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(list, json!({"items": [{"address": "a@x"}, {"address": "b@x"}], "next_cursor": null}));
+    let first = gateway.run(&["alias", "list"]);
+    assert!(first.err.contains("There are more"), "{first:?}");
+}
+
+#[test]
+fn what_is_said_of_an_alias_is_what_the_api_is_asked() {
+    let gateway = Gateway::one(
+        "POST /v1/aliases",
+        r#"{"address":"shop@my.example","action":"forward","enabled":true,"destinations":["me@inbox.example"]}"#,
+    );
+    let ran = gateway.run(&[
+        "alias",
+        "add",
+        "shop@my.example",
+        "--to",
+        "me@inbox.example",
+        "--note",
+        "the shop",
+        "--expires-after",
+        "30d",
+    ]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "shop@my.example forwards to me@inbox.example.\n"));
+    let body: Value = serde_json::from_str(&gateway.asked()[0].1).unwrap();
+    let expected = json!({"address": "shop@my.example", "action": "forward", "destinations": ["me@inbox.example"],
+        "description": "the shop", "expires_after": "30d"});
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn a_pattern_goes_whole_into_the_path() {
+    let gateway = Gateway::one(
+        "PATCH /v1/aliases/%2F%5En%28%5B0-9%5D%2B%29%24%2F%40my.example",
+        r#"{"address":"/^n([0-9]+)$/@my.example","action":"drop","enabled":false}"#,
+    );
+    let ran = gateway.run(&["alias", "disable", "/^n([0-9]+)$/@my.example"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "/^n([0-9]+)$/@my.example is switched off.\n"));
+    assert_eq!(gateway.asked()[0].1, r#"{"enabled":false}"#);
+}
+
+#[test]
+fn every_client_command_asks_its_own_path() {
+    let cases: [(&[&str], &str); 17] = [
+        (&["domain", "add", "my.example"], "POST /v1/domains"),
+        (&["domain", "show", "my.example"], "GET /v1/domains/my.example"),
+        (&["domain", "set", "my.example", "--catch-all", "off"], "PATCH /v1/domains/my.example"),
+        (&["domain", "verify", "my.example"], "POST /v1/domains/my.example/verify"),
+        (&["domain", "remove", "my.example"], "DELETE /v1/domains/my.example"),
+        (&["destination", "add", "@inbox.example", "--verified"], "POST /v1/destinations"),
+        (&["destination", "verify", "a@b.example"], "POST /v1/destinations/a%40b.example/verify"),
+        (&["destination", "default", "a@b.example"], "POST /v1/destinations/a%40b.example/default"),
+        (&["destination", "remove", "a@b.example"], "DELETE /v1/destinations/a%40b.example"),
+        (&["alias", "random", "--domain", "my.example"], "POST /v1/aliases/random"),
+        (&["route", "shop@my.example", "--ip", "192.0.2.1"], "POST /v1/route"),
+        (&["show", "7"], "GET /v1/activity/7"),
+        (&["queue", "hold", "7"], "POST /v1/queue/7/hold"),
+        (&["queue", "resend", "7", "--to", "a@b.example"], "POST /v1/queue/7/resend"),
+        (&["srs", "forward", "a@b.example"], "GET /control/srs/forward?address=a%40b.example"),
+        (&["token", "revoke", "phone"], "DELETE /v1/tokens/phone"),
+        (&["panel-link"], "POST /control/panel-link"),
+    ];
+    let answers: Vec<_> = cases.iter().map(|(_, call)| (*call, StatusCode::OK, ["{}"].as_slice())).collect();
+    let gateway = Gateway::answering(&answers);
+    for (arguments, call) in cases {
+        let ran = gateway.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        assert_eq!(gateway.asked().last().unwrap().0, call);
+    }
+}
+
+#[test]
+fn an_answer_without_a_body_is_success() {
+    let gateway = Gateway::answering(&[("DELETE /v1/aliases/a%40b.example", StatusCode::NO_CONTENT, &[])]);
+    let ran = gateway.run(&["alias", "remove", "a@b.example"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "a@b.example is removed.\n"));
+}
+
+#[test]
+fn a_refusal_is_one_line_and_exit_1() {
+    let problem = r#"{"title":"Invalid","status":422,"detail":"The alias is not valid.","errors":[{"field":"address","detail":"no such \u001b[2Jdomain"}]}"#;
+    let gateway = Gateway::answering(&[("POST /v1/aliases", StatusCode::UNPROCESSABLE_ENTITY, &[problem])]);
+    let ran = gateway.run(&["alias", "add", "shop@nowhere.example", "--drop"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert_eq!(ran.err, "waypost: The alias is not valid (address: no such \\u{1b}[2Jdomain)\n");
+}
+
+#[test]
+fn wrong_usage_is_exit_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["alias", "add"][..], &["fly"], &[], &["alias", "add", "a@b", "--drop", "--to", "c@d"]] {
+        let ran = Ran::of(waypost(folder.path()).args(arguments).output().unwrap());
+        assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
+        assert!(ran.out.is_empty());
+    }
+}
+
+#[test]
+fn an_import_is_streamed_and_ends_with_its_result() {
+    let call = "POST /v1/aliases/import";
+    let answer: &[&str] = &["{\"done\":1", "}\n{\"done\":2}\n", "{\"imported\":2,\"dry_run\":false}\n"];
+    let gateway = Gateway::answering(&[(call, StatusCode::OK, answer)]);
+    let lines = "a@my.example\tme@inbox.example\nb@my.example\tme@inbox.example\n";
+    let file = gateway.file("aliases.tsv", lines);
+    let ran = gateway.run(&["alias", "import", file.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "2 aliases were imported.\n", ""));
+    assert_eq!(gateway.asked(), [(call.to_owned(), lines.to_owned())]);
+}
+
+#[test]
+fn an_import_reads_standard_input_too() {
+    let gateway = Gateway::answering(&[(
+        "POST /v1/aliases/import?dry_run=true",
+        StatusCode::OK,
+        &["{\"imported\":1,\"dry_run\":true}"],
+    )]);
+    let mut child = waypost(gateway.folder.path())
+        .args(["alias", "import", "-", "--dry-run", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"a@my.example\tme@inbox.example\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"imported\":1,\"dry_run\":true}\n");
+    assert_eq!(gateway.asked()[0].1, "a@my.example\tme@inbox.example\n");
+}
+
+#[test]
+fn an_import_names_each_bad_line() {
+    let problem = r#"{"status":422,"detail":"Two lines are wrong.","errors":[{"field":"line 2","detail":"no tab"},{"field":"line 9","detail":"no domain"}]}"#;
+    for (status, pieces) in
+        [(StatusCode::OK, vec!["{\"done\":0}\n", problem]), (StatusCode::UNPROCESSABLE_ENTITY, vec![problem])]
+    {
+        let gateway = Gateway::answering(&[("POST /v1/aliases/import", status, &pieces)]);
+        let file = gateway.file("aliases.tsv", "x\n");
+        let ran = gateway.run(&["alias", "import", file.to_str().unwrap()]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        let last = format!("waypost: {} is not sound; nothing was imported", file.display());
+        assert_eq!(ran.err, format!("line 2: no tab\nline 9: no domain\n{last}\n"));
+    }
+}
+
+#[test]
+fn an_import_that_breaks_off_is_no_success() {
+    let gateway = Gateway::answering(&[("POST /v1/aliases/import", StatusCode::OK, &["{\"done\":1}\n", BROKEN])]);
+    let file = gateway.file("aliases.tsv", "x\n");
+    let ran = gateway.run(&["alias", "import", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.starts_with("waypost: the answer broke off"), "{ran:?}");
+}
+
+#[test]
+fn a_backup_is_for_its_owner_only_and_whole_or_not_there() {
+    let gateway = Gateway::answering(&[
+        ("GET /control/backup?queue=true", StatusCode::OK, &["first ", "second"]),
+        ("GET /control/backup", StatusCode::OK, &["first ", BROKEN]),
+    ]);
+    let file = gateway.folder.path().join("waypost.tar");
+    let ran = gateway.run(&["backup", file.to_str().unwrap(), "--queue"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "first second");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let other = gateway.folder.path().join("other.tar");
+    let broken = gateway.run(&["backup", other.to_str().unwrap()]);
+    assert!(broken.code == 1 && broken.err.contains("broke off"), "{broken:?}");
+    assert!(!other.exists() && !gateway.folder.path().join("other.tar.partial").exists());
+    assert_eq!(gateway.run(&["backup", "-", "--queue"]).out, "first second");
+}
+
+#[test]
+fn the_log_is_followed_until_the_gateway_stops() {
+    let event = "data: {\"id\":\"7\",\"received_at\":\"2026-11-22T18:56:24.120Z\",\"status\":\"forwarded\",\"sender\":\"a@b.example\",\"recipient\":\"shop@my.example\",\"destination\":\"me@inbox.example\",\"reason\":\"\"}\n\n";
+    let other = "data: {\"id\":\"8\",\"status\":\"refused\"}\n\n";
+    let call = "GET /v1/activity/stream?status=forwarded";
+    let gateway = Gateway::answering(&[(call, StatusCode::OK, &[": hello\n\n", other, event])]);
+    let ran = gateway.run(&["log", "--follow", "--status", "forwarded"]);
+    assert_eq!(ran.out, "2026-11-22 18:56:24  forwarded   a@b.example -> shop@my.example -> me@inbox.example\n");
+    assert_eq!((ran.code, ran.err.as_str()), (1, "waypost: the gateway stopped\n"));
+}
+
+#[test]
+fn a_token_is_shown_alone_on_stdout() {
+    let gateway = Gateway::one("POST /v1/tokens", r#"{"name":"phone","token":"wp_secret"}"#);
+    let ran = gateway.run(&["token", "create", "phone", "--scope", "aliases:create", "--domain", "my.example"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "wp_secret\n"));
+    let body: Value = serde_json::from_str(&gateway.asked()[0].1).unwrap();
+    assert_eq!(body, json!({"name": "phone", "scopes": ["aliases:create"], "domains": ["my.example"]}));
+}
+
+#[test]
+fn check_shows_each_value_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waypost.toml");
+    fs::write(
+        &file,
+        "[smtp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = [\"127.0.0.1:0\"]\n[policy]\ngreylist = true\n",
+    )
+    .unwrap();
+    let ran = Ran::of(waypost(folder.path()).args(["check", "--config"]).arg(&file).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let row = |key: &str| ran.cells().into_iter().find(|cells| cells[0] == key).unwrap();
+    assert_eq!(row("smtp.listen"), ["smtp.listen", "[\"127.0.0.1:0\"]", &format!("{}:2", file.display())]);
+    assert_eq!(row("data_dir")[2], "WAYPOST_DATA_DIR");
+    assert_eq!(row("srs.hash_length"), ["srs.hash_length", "8", "default"]);
+    assert_eq!(
+        ran.err,
+        format!("warning: {}:6: policy.greylist is read but not acted on in this version\n", file.display())
+    );
+    assert!(fs::read_dir(folder.path()).unwrap().count() == 1, "a check leaves nothing behind");
+}
+
+#[test]
+fn check_finds_ports_that_are_taken_and_files_that_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = Ran::of(
+        waypost(folder.path())
+            .args(["check", "--json"])
+            .env("WAYPOST_SMTP__LISTEN", &address)
+            .env("WAYPOST_HTTP__LISTEN", "127.0.0.1:0")
+            .env("WAYPOST_SMTP__TLS_CERTIFICATE", "/nowhere/cert.pem")
+            .env("WAYPOST_SMTP__TLS_KEY", "/nowhere/key.pem")
+            .output()
+            .unwrap(),
+    );
+    let found: Value = serde_json::from_str(&ran.out).unwrap();
+    let expected = json!([
+        "smtp.tls_certificate: /nowhere/cert.pem cannot be read: No such file or directory (os error 2)",
+        "smtp.tls_key: /nowhere/key.pem cannot be read: No such file or directory (os error 2)",
+        format!("smtp.listen: {address} is taken by another program"),
+    ]);
+    assert_eq!(found["faults"], expected);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "waypost: there are 3 faults in the configuration\n"));
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_one_line_and_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("waypost.toml"), "hostname = \"mx.example\"\n[smtp]\nlisen = []\n").unwrap();
+    for command in ["serve", "check", "panel-link"] {
+        let ran = Ran::of(waypost(folder.path()).arg(command).output().unwrap());
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        assert_eq!(ran.err, "waypost: waypost.toml:3: there is no key smtp.lisen; did you mean smtp.listen?\n");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
+}
+
+#[test]
+fn restore_refuses_what_is_no_backup_and_data_that_are_in_use() {
+    let gateway = Gateway::answering(&[]);
+    let file = gateway.file("backup.tar", "this is no archive");
+    let free = tempfile::tempdir().unwrap();
+    let ran = Ran::of(waypost(free.path()).arg("restore").arg(&file).output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.ends_with("backup.tar cannot be restored: failed to read entire block\n"), "{ran:?}");
+    fs::write(free.path().join("waypost.db"), "data").unwrap();
+    let refused = Ran::of(waypost(free.path()).arg("restore").arg(&file).output().unwrap());
+    assert!(refused.code == 1 && refused.err.contains("is there already; --replace"), "{refused:?}");
+    assert_eq!(fs::read_to_string(free.path().join("waypost.db")).unwrap(), "data");
+}
+
+#[test]
+fn completions_and_manual_cover_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| Ran::of(waypost(folder.path()).args(arguments).output().unwrap());
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = run(&["completions", shell]);
+        assert!(ran.code == 0 && ran.out.contains("panel-link"), "{shell}");
+    }
+    let manual = run(&["man"]);
+    for page in ["waypost 1", "waypost-serve 1", "waypost-alias 1", "waypost-alias-import 1", "waypost-panel-link 1"] {
+        assert!(manual.out.contains(&format!(".TH {page}")), "{page} is missing");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = waypost(folder.path()).arg("man").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+}

@@ -1,0 +1,184 @@
+//! SIGKILL at many moments under load, with a ledger: every 250 is at the inbox or in the queue, and every reported outcome
+//! has its row. `KILLS` says how many kills (5; `tests/long` makes it 100).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use waypost::demo::dns::Dns;
+use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
+use waypost::demo::sender::Sender;
+
+/// Senders at the same time.
+const SENDERS: u32 = 4;
+/// All accepted mail arrives within this time after the last start.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+struct Bench {
+    environment: BTreeMap<String, String>,
+    smtp: SocketAddr,
+}
+
+/// Answers by message number: accepted (250) and refused for good.
+#[derive(Default)]
+struct Ledger {
+    accepted: Mutex<BTreeSet<u32>>,
+    next: AtomicU32,
+    done: AtomicBool,
+}
+
+impl Bench {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
+        command.args(arguments).envs(&self.environment).stderr(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        assert!(self.command(arguments).status().unwrap().success(), "waypost {arguments:?}");
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).stdout(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "waypost {arguments:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    async fn serve(&self) -> Child {
+        let child = self.command(&["serve"]).spawn().unwrap();
+        let up = async {
+            while Sender::connect(self.smtp, "probe.example").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), up).await.expect("the gateway must greet");
+        child
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn bench(data: &Path, dns: &Dns, inbox: &Inbox) -> Bench {
+    let smtp = free_address();
+    let environment = [
+        ("DATA_DIR", data.to_str().unwrap().to_owned()),
+        ("HOSTNAME", "gw.example".to_owned()),
+        ("SMTP__LISTEN", smtp.to_string()),
+        ("HTTP__LISTEN", free_address().to_string()),
+        ("DNS__SERVERS", dns.address().to_string()),
+        ("DELIVERY__PORT", inbox.address().port().to_string()),
+        ("DELIVERY__ALLOW_PRIVATE", "true".to_owned()),
+        ("DELIVERY__RETRY", "1s".to_owned()),
+    ];
+    let environment = environment.map(|(key, value)| (format!("WAYPOST_{key}"), value));
+    Bench { environment: BTreeMap::from(environment), smtp }
+}
+
+/// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed.
+async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
+    while !ledger.done.load(Ordering::Relaxed) {
+        let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
+        while !ledger.done.load(Ordering::Relaxed) {
+            let number = ledger.next.fetch_add(1, Ordering::Relaxed);
+            let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
+            let octets =
+                format!("From: <ann@sender.example>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
+            match sender.send("ann@sender.example", &[to], octets.as_bytes()).await {
+                Ok(answers) if answers.is_accepted() => {
+                    ledger.accepted.lock().unwrap().insert(number);
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+fn number_of(octets: &[u8]) -> u32 {
+    let text = String::from_utf8_lossy(octets);
+    text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
+}
+
+async fn kill_and_restart(bench: &Bench, kills: u64) -> Child {
+    let mut gateway = bench.serve().await;
+    for kill in 0..kills {
+        // Spread over the life of a message: from a few milliseconds after the greeting to half a second.
+        tokio::time::sleep(Duration::from_millis(20 + kill * 97 % 500)).await;
+        gateway.kill().unwrap();
+        gateway.wait().unwrap();
+        gateway = bench.serve().await;
+    }
+    gateway
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_accepted_is_lost_in_a_kill() {
+    let kills = std::env::var("KILLS").map_or(5, |kills| kills.parse().unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let dns = Dns::start().await.unwrap();
+    let inbox = Inbox::start().await.unwrap();
+    dns.mx("inbox.example", 10, "mx.inbox.example");
+    dns.a("mx.inbox.example", [127, 0, 0, 1].into());
+    dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+    inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
+    let bench = bench(data.path(), &dns, &inbox);
+    bench.run(&["domain", "add", "my.example"]);
+    bench.run(&["destination", "add", "@inbox.example", "--verified"]);
+    bench.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
+    bench.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
+
+    let ledger = Arc::new(Ledger::default());
+    let senders: Vec<_> = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
+    let mut gateway = kill_and_restart(&bench, kills).await;
+    ledger.done.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    inbox.behave();
+
+    let accepted = ledger.accepted.lock().unwrap().clone();
+    assert!(accepted.len() > 20, "too little load to prove anything: {}", accepted.len());
+    let all_there = async {
+        loop {
+            let arrived: BTreeSet<_> = inbox.received().iter().map(|delivery| number_of(&delivery.octets)).collect();
+            let missing: Vec<_> = accepted.difference(&arrived).copied().collect();
+            if missing.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_there).await.expect("every message answered 250 must arrive");
+
+    let shown = rows(&bench);
+    let unlogged: Vec<_> = accepted.iter().filter(|number| !shown.contains(number)).collect();
+    assert!(unlogged.is_empty(), "answered 250 and not in the log: {unlogged:?}");
+    println!("{kills} kills, {} accepted, {} arrived, none lost", accepted.len(), inbox.received().len());
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+}
+
+/// The numbers of all messages that the log has taken as forwarded or waiting.
+fn rows(bench: &Bench) -> BTreeSet<u32> {
+    let mut numbers = BTreeSet::new();
+    let log = bench.json(&["log", "--json", "--limit", "1000000"]);
+    for row in log["items"].as_array().unwrap() {
+        let taken = ["forwarded", "queued", "deferred"].contains(&row["status"].as_str().unwrap());
+        if let Some(number) = row["subject"].as_str().and_then(|subject| subject.strip_prefix("number "))
+            && taken
+        {
+            numbers.insert(number.parse().unwrap());
+        }
+    }
+    numbers
+}

@@ -1,0 +1,17 @@
+//! Delivery over real sockets: a small DNS, small inboxes that misbehave as told, and what must come of it.
+
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
+
+#[path = "delivery/world.rs"]
+mod world;
+
+#[path = "delivery/direct.rs"]
+mod direct;
+#[path = "delivery/exchangers.rs"]
+mod exchangers;
+#[path = "delivery/queue.rs"]
+mod queue;
+#[path = "delivery/stages.rs"]
+mod stages;
+#[path = "delivery/tls.rs"]
+mod tls;

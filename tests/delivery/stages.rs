@@ -1,0 +1,92 @@
+//! What the next hop may do at each stage, and what it means: refuse, defer, hang, drop, garbage, before and after the dot.
+
+use std::time::Duration;
+
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
+use crate::world::{World, parcel_of, words};
+
+/// A world in which waiting for a reply ends soon.
+async fn impatient() -> World {
+    World::with(|wishes| {
+        let soon = Duration::from_millis(150);
+        let timeouts = &mut wishes.settings.timeouts;
+        (timeouts.command, timeouts.data, timeouts.block, timeouts.dot) = (soon, soon, soon, soon);
+    })
+    .await
+}
+
+async fn come_of(stage: Stage, behaviour: Behaviour) -> String {
+    let world = impatient().await;
+    world.inbox.script(Rule::at(stage, behaviour));
+    let [word] = words(&world.send("me@inbox.example").await).try_into().unwrap();
+    word
+}
+
+#[tokio::test]
+async fn a_refusal_is_judged_by_its_stage() {
+    for (stage, reply, expected) in [
+        (Stage::Greeting, "554 5.7.1 no", "deferred 554 at Greeting of the site"),
+        (Stage::Ehlo, "550 5.7.1 no", "deferred 550 at Hello of the site"),
+        (Stage::Mail, "550 5.7.1 no", "deferred 550 at Mail of the site"),
+        (Stage::Mail, "552 5.3.4 too large", "refused 552 Message at Mail"),
+        (Stage::Rcpt, "550 5.1.1 unknown", "refused 550 Mailbox at Recipient"),
+        (Stage::Rcpt, "552 5.2.2 full", "refused 552 Mailbox at Recipient"),
+        (Stage::Data, "554 5.6.0 no", "refused 554 Message at Data"),
+        (Stage::Dot, "550 5.7.1 spam", "refused 550 Message at Dot"),
+        (Stage::Greeting, "450 4.3.2 busy", "deferred 450 at Greeting of the site"),
+        (Stage::Mail, "451 4.7.1 later", "deferred 451 at Mail of the site"),
+        (Stage::Rcpt, "450 4.2.1 greylisted", "deferred 450 at Recipient"),
+        (Stage::Data, "451 4.3.0 later", "deferred 451 at Data"),
+        (Stage::Dot, "452 4.3.1 disk", "deferred 452 at Dot"),
+        (Stage::Dot, "421 4.3.2 bye", "deferred 421 at Dot of the site"),
+    ] {
+        assert_eq!(come_of(stage, Behaviour::reply(reply)).await, expected, "{stage:?} {reply}");
+    }
+}
+
+/// CONFORMANCE 45 and 46: before the dot it goes later; after the dot nobody knows, and it never counts as delivered.
+#[tokio::test]
+async fn silence_and_noise_are_judged_by_the_dot() {
+    let before = [
+        (Stage::Connect, "Greeting"),
+        (Stage::Greeting, "Greeting"),
+        (Stage::Ehlo, "Hello"),
+        (Stage::Mail, "Mail"),
+        (Stage::Rcpt, "Recipient"),
+        (Stage::Data, "Data"),
+    ];
+    for behaviour in [Behaviour::Hang, Behaviour::Drop, Behaviour::Garbage(b"no reply\r\n".to_vec())] {
+        for (stage, name) in before {
+            // Before RCPT nobody has spoken of this message: it is the site that fails.
+            let of_site = if matches!(stage, Stage::Rcpt | Stage::Data) { "" } else { " of the site" };
+            let expected = format!("deferred at {name}{of_site}");
+            assert_eq!(come_of(stage, behaviour.clone()).await, expected, "{stage:?} {behaviour:?}");
+        }
+        assert_eq!(come_of(Stage::Dot, behaviour).await, "unknown");
+    }
+    assert_eq!(come_of(Stage::Dot, Behaviour::DropAfterReading).await, "unknown");
+}
+
+#[tokio::test]
+async fn a_next_hop_that_stops_reading_defers() {
+    let world = impatient().await;
+    world.inbox.script(Rule::at(Stage::Content, Behaviour::Hang));
+    let large = b"0123456789abcdef\r\n".repeat(1_000_000);
+    let report = world.direct(parcel_of(&["me@inbox.example"], &large[..2_000_000 / 18 * 18])).await;
+    assert!(
+        words(&report)[0].starts_with("deferred at Content") || words(&report) == ["unknown"],
+        "{:?}",
+        words(&report)
+    );
+    assert!(world.inbox.received().is_empty());
+}
+
+/// A reply that never ends is given up, whether it dribbles or floods.
+#[tokio::test]
+async fn an_endless_reply_is_given_up() {
+    let flood = Behaviour::Garbage(b"250-more\r\n".repeat(100_000));
+    assert_eq!(come_of(Stage::Ehlo, flood).await, "deferred at Hello of the site");
+    let long = Behaviour::Garbage(vec![b'2'; 1 << 20]);
+    assert_eq!(come_of(Stage::Mail, long).await, "deferred at Mail of the site");
+}

@@ -1,0 +1,93 @@
+//! The hand-over of DESIGN section 4, in each of its cases: what runs when the sender must be answered is never lost.
+
+use std::time::Duration;
+
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::demo::sender::stuffed;
+
+use crate::support::{LETTER, World, without_prefix};
+
+/// Short, so that the deadline comes soon: direct delivery ends at 1.6 s.
+const SHORT: &[(&str, &str)] = &[("SMTP__ANSWER_WITHIN", "2s")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_inbox_costs_a_commit_and_no_second_copy() {
+    let world = World::start_with(SHORT).await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(Duration::from_millis(100))).times(1));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.until("shop@my.example", "forwarded").await;
+    assert_eq!(row["attempts"].as_array().unwrap().len(), 1, "{row:#}");
+    assert_eq!(world.inbox.received().len(), 1);
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lost_after_the_dot_is_queued_as_unknown() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::DropAfterReading).times(1));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["status"], "deferred", "{row:#}");
+    assert_eq!(row["attempts"][0]["outcome"], "unknown");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lost_before_the_dot_is_tried_again() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Data, Behaviour::Drop).times(1));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.until("shop@my.example", "deferred").await;
+    world.post(&format!("/v1/queue/{}/retry", row["id"].as_str().unwrap()), serde_json::Value::Null).await;
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(without_prefix(arrived, LETTER), LETTER);
+    world.until("shop@my.example", "forwarded").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang).times(1));
+    let mut sender = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(LETTER)).await.unwrap();
+    world.until_inbox_hears("RCPT").await;
+    drop(sender);
+    world.until("shop@my.example", "abandoned").await;
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_commits_what_was_not_sent() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang).times(1));
+    let mut sender = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(LETTER)).await.unwrap();
+    world.until_inbox_hears("RCPT").await;
+    let (world, answer) = tokio::join!(world.restart(), sender.reply());
+    assert!(answer.unwrap().starts_with("250 "));
+    world.until("shop@my.example", "forwarded").await;
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(without_prefix(arrived, LETTER), LETTER);
+    world.until("shop@my.example", "forwarded").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_inbox_ends_in_the_queue_within_the_time() {
+    let world = World::start_with(SHORT).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["status"], "queued", "{row:#}");
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}

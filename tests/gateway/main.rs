@@ -1,0 +1,11 @@
+//! End to end over real sockets: a gateway, a fake DNS and fake inboxes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hand_over;
+mod plain;
+mod privacy;
+mod refusals;
+mod rules;
+mod tls;

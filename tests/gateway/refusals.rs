@@ -1,0 +1,118 @@
+//! What a next hop says, and what becomes of it: refused in the session, queued, retried, reported, kept.
+
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
+use crate::support::{LETTER, World, without_prefix};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_does_not_exist_is_refused_in_the_session() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 <anna@inbox.example> unknown")));
+    let answers = world.letter("shop@my.example").await;
+    let dot = answers.dot.unwrap();
+    assert!(dot.starts_with("550 5.2."), "{dot}");
+    assert!(!dot.contains("anna"), "{dot}");
+    let row = world.row().await;
+    assert_eq!(row["status"], "refused");
+    assert_eq!(row["attempts"][0]["reply"], "550 5.1.1 <anna@inbox.example> unknown");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_is_refused_is_refused_alike() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("554 5.6.0 anna@inbox.example does not want this")));
+    let dot = world.letter("shop@my.example").await.dot.unwrap();
+    assert!(dot.starts_with("554 5.6.0") || dot.starts_with("550 5.6.0"), "{dot}");
+    assert!(!dot.contains("anna"), "{dot}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deferral_before_the_dot_is_queued_and_tried_again() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 greylisted")).times(1));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(without_prefix(arrived, LETTER), LETTER);
+    let row = world.until("shop@my.example", "forwarded").await;
+    assert_eq!(row["attempts"].as_array().unwrap().len(), 2, "{row:#}");
+    assert_eq!(row["sha256_received"], row["sha256_sent"]);
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_trouble_never_refuses_the_sender() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Greeting, Behaviour::reply("554 5.7.1 your address is listed")).times(1));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.row().await;
+    assert!(["queued", "deferred"].contains(&row["status"].as_str().unwrap()), "{row:#}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_4yz_after_the_dot_is_queued_only_for_a_sender_who_can_be_told() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    world.dns.txt("unproved.example", "v=spf1 -all");
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("451 4.3.0 later")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let passed_on = world.send("eve@unproved.example", &["shop@my.example"], LETTER).await;
+    assert!(passed_on.dot.unwrap().starts_with("451 "));
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_does_not_exist_is_refused() {
+    let world = World::start().await;
+    world.destination("bob@nowhere.example").await;
+    world.alias("bob@my.example", &["bob@nowhere.example"]).await;
+    let last = world.letter("bob@my.example").await.last().to_owned();
+    assert!(last.starts_with("550 5."), "{last}");
+    assert!(!last.contains("nowhere"), "{last}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dns_that_fails_queues() {
+    let world = World::start().await;
+    world.dns.fail("inbox.example", waypost::demo::dns::Failure::ServFail);
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_queued_survives_a_restart() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "2s")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let world = world.restart().await;
+    world.inbox.behave();
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(without_prefix(arrived, LETTER), LETTER);
+    world.until("shop@my.example", "forwarded").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mixed_recipients_get_250_and_the_failed_one_is_reported() {
+    let world = World::start().await;
+    world.alias("gone@my.example", &["gone@inbox.example"]).await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    let gone = Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone@inbox.example is no more"));
+    world.inbox.script(gone.to("gone@inbox.example"));
+    let answers = world.send("ann@sender.example", &["shop@my.example", "gone@my.example"], LETTER).await;
+    assert!(answers.is_accepted(), "{answers:?}");
+    let arrived = world.inbox.wait_for(2).await;
+    let report = arrived.iter().find(|delivery| delivery.from.is_empty()).expect("a DSN");
+    assert_eq!(report.to, ["ann@sender.example"]);
+    let text = String::from_utf8_lossy(&report.octets);
+    assert!(text.contains("gone@my.example") && !text.contains("inbox.example is no more"), "{text}");
+    assert!(!text.contains("gone@inbox.example"), "{text}");
+    let failed = world.until("gone@my.example", "failed").await;
+    assert_eq!(failed["dsn"]["dsn"], "sent", "{failed:#}");
+    world.stop().await;
+}

@@ -1,0 +1,154 @@
+//! Rules end to end: what a recipient selects, and where its mail goes.
+
+use serde_json::json;
+
+use crate::support::{LETTER, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_destinations_get_a_copy_and_a_row_each() {
+    let world = World::start().await;
+    world.alias("team@my.example", &["a@inbox.example", "b@inbox.example"]).await;
+    assert!(world.letter("team@my.example").await.is_accepted());
+    let arrived = world.inbox.wait_for(1).await;
+    let mut to: Vec<_> = arrived.iter().flat_map(|delivery| delivery.to.clone()).collect();
+    to.sort();
+    assert_eq!(to, ["a@inbox.example", "b@inbox.example"]);
+    assert_eq!(world.rows().await.len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_aliases_that_meet_in_one_inbox_are_two_rows_and_one_delivery() {
+    let world = World::start().await;
+    world.alias("sales@my.example", &["anna@inbox.example"]).await;
+    let answers = world.send("ann@sender.example", &["shop@my.example", "sales@my.example"], LETTER).await;
+    assert!(answers.is_accepted());
+    let arrived = world.inbox.wait_for(1).await;
+    assert_eq!(arrived.len(), 1);
+    assert_eq!(arrived[0].to, ["anna@inbox.example"]);
+    let text = String::from_utf8_lossy(&arrived[0].octets).into_owned();
+    assert!(text.contains("Delivered-To: shop@my.example\r\n") && text.contains("Delivered-To: sales@my.example\r\n"));
+    assert_eq!(world.rows().await.len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_the_other_recipients_of_a_message() {
+    let world = World::start().await;
+    world.alias("other@my.example", &["bob@inbox.example"]).await;
+    let answers = world.send("ann@sender.example", &["shop@my.example", "other@my.example"], LETTER).await;
+    assert!(answers.is_accepted());
+    for arrived in world.inbox.wait_for(2).await {
+        let text = String::from_utf8_lossy(&arrived.octets).into_owned();
+        assert_eq!(text.matches("Delivered-To:").count(), 1, "{text}");
+        assert_eq!(arrived.to.len(), 1);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drop_is_taken_thrown_away_and_logged() {
+    let world = World::start().await;
+    world.post("/v1/aliases", json!({ "address": "void@my.example", "action": "drop" })).await;
+    assert!(world.letter("void@my.example").await.is_accepted());
+    assert_eq!(world.row().await["status"], "dropped");
+    assert_eq!(world.inbox.connections(), 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reject_says_its_own_words() {
+    let world = World::start().await;
+    let body = json!({ "address": "old@my.example", "action": "reject", "reject_message": "Moved to new@my.example" });
+    world.post("/v1/aliases", body).await;
+    let last = world.letter("old@my.example").await.last().to_owned();
+    assert!(last.starts_with("550 5.7.1 Moved to new@my.example"), "{last}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regular_expression_computes_its_destination() {
+    let world = World::start().await;
+    world.alias("/^n([0-9]+)$/@my.example", &["box$1@inbox.example"]).await;
+    assert!(world.letter("n42@my.example").await.is_accepted());
+    assert_eq!(world.inbox.wait_for(1).await[0].to, ["box42@inbox.example"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
+    let world = World::start().await;
+    world
+        .post(
+            "/v1/aliases",
+            json!({
+                "address": "*@my.example", "action": "create", "destinations": ["anna@inbox.example"]
+            }),
+        )
+        .await;
+    assert!(world.letter("new@my.example").await.is_accepted());
+    let alias = world.get("/v1/aliases/new@my.example").await;
+    assert_eq!(alias["destinations"][0], "anna@inbox.example");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_on_a_hosted_domain_is_resolved_inside() {
+    let world = World::start().await;
+    world.domain("two.example").await;
+    world.destination("shop@my.example").await;
+    world.alias("hello@two.example", &["shop@my.example"]).await;
+    assert!(world.letter("hello@two.example").await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(arrived.to, ["anna@inbox.example"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unverified_destination_gets_nothing() {
+    let world = World::start().await;
+    world.post("/v1/destinations", json!({ "address": "new@elsewhere.example" })).await;
+    world.alias("wait@my.example", &["new@elsewhere.example"]).await;
+    assert!(world.letter("wait@my.example").await.last().starts_with("450 4.2.1"));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_to_postmaster_with_nobody_to_give_it_to_is_held_and_shown() {
+    let world = World::bare(&[]).await;
+    world.domain("lonely.example").await;
+    assert!(world.letter("postmaster@lonely.example").await.is_accepted());
+    assert_eq!(world.row().await["status"], "held");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_is_cut() {
+    let world = World::start().await;
+    let looped = [b"Delivered-To: shop@my.example\r\n".as_slice(), LETTER].concat();
+    let dot = world.send("ann@sender.example", &["shop@my.example"], &looped).await.dot.unwrap();
+    assert!(dot.starts_with("554 5.4.6"), "{dot}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_sender_on_a_hosted_domain_is_refused() {
+    let world = World::start().await;
+    world.dns.txt("my.example", "v=spf1 ip4:192.0.2.1 -all");
+    let dot = world.send("boss@my.example", &["shop@my.example"], LETTER).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.7.1"), "{dot}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_to_an_srs_address_of_ours_is_consumed_and_kept() {
+    let world = World::start().await;
+    world.letter("shop@my.example").await;
+    let srs = world.inbox.wait_for(1).await[0].from.clone();
+    assert!(world.send("", &[&srs], LETTER).await.is_accepted());
+    world.until(&srs, "consumed").await;
+    let refused = world.send("ann@sender.example", &[&srs], LETTER).await;
+    assert!(refused.last().starts_with("550 "), "{refused:?}");
+    assert_eq!(world.inbox.received().len(), 1);
+    world.stop().await;
+}

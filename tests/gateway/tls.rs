@@ -1,0 +1,83 @@
+//! STARTTLS on both legs.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use waypost::demo::inbox::{Extensions, StartTls};
+
+use crate::support::{LETTER, World, prefix, without_prefix};
+
+fn offering(starttls: StartTls) -> Extensions {
+    Extensions { starttls, ..Extensions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_next_hop_that_offers_tls_gets_it() {
+    let world = World::start().await;
+    world.inbox.offer(offering(StartTls::SelfSigned));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert!(arrived.tls);
+    assert_eq!(without_prefix(arrived, LETTER), LETTER);
+    let row = world.row().await;
+    assert_eq!(row["attempts"][0]["tls"]["version"], "TLSv1_3", "{row:#}");
+    assert_eq!(row["attempts"][0]["tls"]["verified"], false);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_handshake_goes_on_without_tls_and_says_so() {
+    let world = World::start().await;
+    world.inbox.offer(offering(StartTls::BrokenHandshake));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert!(!arrived.tls);
+    let row = world.until("shop@my.example", "forwarded").await;
+    assert!(row["attempts"].to_string().contains("TLS"), "{row:#}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn required_tls_that_is_not_there_defers() {
+    let world = World::start_with(&[("DELIVERY__TLS", "require"), ("DELIVERY__RETRY", "1h")]).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["status"], "deferred", "{row:#}");
+    assert!(world.inbox.received().is_empty());
+    world.stop().await;
+}
+
+async fn say(tls: &mut TlsStream<tokio::net::TcpStream>, line: &[u8]) -> String {
+    tls.write_all(line).await.unwrap();
+    let mut reply = vec![0; 4096];
+    let octets = tls.read(&mut reply).await.unwrap();
+    String::from_utf8_lossy(&reply[..octets]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_inside_tls_is_logged_as_such() {
+    let world = World::start().await;
+    let mut sender = world.sender().await;
+    assert!(sender.command("EHLO mail.sender.example").await.unwrap().contains("STARTTLS"));
+    assert!(sender.command("STARTTLS").await.unwrap().starts_with("220 "));
+    let connector = TlsConnector::from(waypost::net::tls::opportunistic_client());
+    let name = ServerName::try_from("gw.example").unwrap();
+    let mut tls = connector.connect(name, sender.into_stream()).await.unwrap();
+    let ehlo = say(&mut tls, b"EHLO mail.sender.example\r\n").await;
+    assert!(!ehlo.contains("STARTTLS"), "{ehlo}");
+    let commands = b"MAIL FROM:<ann@sender.example>\r\nRCPT TO:<shop@my.example>\r\nDATA\r\n";
+    say(&mut tls, commands).await;
+    let mut message = LETTER.to_vec();
+    let dot = message.windows(3).position(|w| w == b"\n.A").unwrap();
+    message.insert(dot + 1, b'.');
+    message.extend_from_slice(b".\r\n");
+    let mut reply = say(&mut tls, &message).await;
+    while !reply.contains("250 2.0.0") {
+        reply.push_str(&say(&mut tls, b"").await);
+    }
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert!(prefix(arrived, LETTER).contains("with ESMTPS"));
+    assert_eq!(world.row().await["client"]["tls"]["version"], "TLSv1_3");
+    world.stop().await;
+}
