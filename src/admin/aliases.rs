@@ -13,7 +13,8 @@ use super::error::OrMissing;
 use super::name::AliasName;
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
-    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, check_version, fields, lookalike, spec,
+    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, check_version, fields, lookalike,
+    spec,
 };
 
 /// Which aliases to list.
@@ -49,14 +50,13 @@ impl Admin {
         form.finish()?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
-        self.store_new(actor, &domain, &name, &draft).await
+        self.store_new(actor, (&domain, &name), &draft).await
     }
 
     async fn store_new(
         &self,
         actor: &Actor,
-        domain: &DomainRow,
-        name: &AliasName,
+        (domain, name): (&DomainRow, &AliasName),
         draft: &AliasSpec,
     ) -> Result<AliasRow> {
         let address = name.to_string();
@@ -71,17 +71,16 @@ impl Admin {
         })
     }
 
-    /// Changes an alias; with `version`, only while it is still the one that was seen.
+    /// Changes an alias; with a version, only while it is still the one that was seen.
     pub async fn change_alias(
         &self,
         actor: &Actor,
-        id: &str,
+        target: Target<'_, i64>,
         written: &Map<String, Value>,
-        version: Option<i64>,
     ) -> Result<AliasRow> {
         actor.must(Area::Aliases, Access::Write)?;
-        let before = self.find_alias(actor, id).await?;
-        check_version(version, before.version)?;
+        let before = self.find_alias(actor, target.id).await?;
+        check_version(target.version, before.version)?;
         let name = alias_name(&before);
         let mut form = Form::new(written);
         keep_name(&mut form, &name);
@@ -121,10 +120,10 @@ impl Admin {
     }
 
     /// Removes an alias. Its rows in the log stay.
-    pub async fn remove_alias(&self, actor: &Actor, id: &str, version: Option<i64>) -> Result<()> {
+    pub async fn remove_alias(&self, actor: &Actor, target: Target<'_, i64>) -> Result<()> {
         actor.must(Area::Aliases, Access::Write)?;
-        let row = self.find_alias(actor, id).await?;
-        check_version(version, row.version)?;
+        let row = self.find_alias(actor, target.id).await?;
+        check_version(target.version, row.version)?;
         let address = alias_name(&row).to_string();
         let shape = AliasShape::new(&row, Counts::default(), None);
         let audit = self.audit(actor, "alias.remove", &Subject { object: &address, before: Some(&shape), after: None });

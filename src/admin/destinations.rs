@@ -10,7 +10,7 @@ use crate::store::rules::{DestinationRow, ListQuery};
 use super::error::OrMissing;
 use super::form::Read;
 use super::shapes::{DestinationShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, check_version, fields};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Target, check_version, fields};
 
 impl Admin {
     /// Adds a destination. `verified` is the operator's word that the inbox is the owner's. The first becomes the default.
@@ -78,10 +78,10 @@ impl Admin {
     }
 
     /// Removes a destination that no alias uses.
-    pub async fn remove_destination(&self, actor: &Actor, id: &str, version: Option<i64>) -> Result<()> {
+    pub async fn remove_destination(&self, actor: &Actor, target: Target<'_, i64>) -> Result<()> {
         actor.must(Area::Destinations, Access::Write)?;
-        let row = self.find_destination(actor, id).await?;
-        check_version(version, row.version)?;
+        let row = self.find_destination(actor, target.id).await?;
+        check_version(target.version, row.version)?;
         let audit = self.audit_plain(actor, "destination.remove", &row.address);
         Ok(self.store.rules.remove_destination(row.key, audit).await?)
     }

@@ -3,21 +3,13 @@
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
-use crate::policy::rule::Kind;
 use crate::store::StoreError;
-use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
+use crate::store::rules::{DomainRow, ListQuery};
 
-use super::aliases::sends_on;
+use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::OrMissing;
-use super::name::AliasName;
 use super::shapes::{CatchAll, DomainShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, fields, spec};
-
-/// What is wanted of a catch-all.
-struct WantedCatchAll {
-    mode: CatchAll,
-    destinations: Option<Vec<String>>,
-}
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, fields, spec};
 
 impl Admin {
     /// Adds a domain. The owner's word verifies it.
@@ -63,17 +55,16 @@ impl Admin {
         self.store_domain_change(actor, "domain.set", (&row, &wanted)).await
     }
 
-    /// Changes a domain and its catch-all; with `tag`, only while both are still what was seen.
+    /// Changes a domain and its catch-all; with its tag, only while both are still what was seen.
     pub async fn change_domain(
         &self,
         actor: &Actor,
-        name: &str,
+        target: Target<'_, &str>,
         written: &Map<String, Value>,
-        tag: Option<&str>,
     ) -> Result<DomainShape> {
         actor.must(Area::Domains, Access::Write)?;
-        let before = self.find_domain(actor, name).await?;
-        self.check_domain_tag(&before, tag).await?;
+        let before = self.find_domain(actor, target.id).await?;
+        self.check_domain_tag(&before, target.version).await?;
         let mut form = Form::new(written);
         let repeated = form.optional("name", fields::domain);
         if repeated.is_some_and(|name| name != before.name) {
@@ -161,10 +152,10 @@ impl Admin {
     }
 
     /// Removes a domain and its aliases. The log stays.
-    pub async fn remove_domain(&self, actor: &Actor, name: &str, tag: Option<&str>) -> Result<()> {
+    pub async fn remove_domain(&self, actor: &Actor, target: Target<'_, &str>) -> Result<()> {
         actor.must(Area::Domains, Access::Write)?;
-        let row = self.find_domain(actor, name).await?;
-        self.check_domain_tag(&row, tag).await?;
+        let row = self.find_domain(actor, target.id).await?;
+        self.check_domain_tag(&row, target.version).await?;
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
         let audit = self.audit(actor, "domain.remove", &subject);
@@ -232,73 +223,6 @@ impl Admin {
             Some(name) => self.find_domain(actor, name).await.map(Some),
         }
     }
-
-    async fn catch_all(&self, row: &DomainRow) -> Result<Option<AliasRow>> {
-        match self.store.rules.alias(row.key, Kind::CatchAll, "*").await {
-            Ok(alias) => Ok(Some(alias)),
-            Err(StoreError::NotFound) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
-    }
-
-    async fn set_catch_all(&self, actor: &Actor, domain: &DomainRow, wanted: Option<WantedCatchAll>) -> Result<()> {
-        let Some(wanted) = wanted else { return Ok(()) };
-        let before = self.catch_all(domain).await?;
-        let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
-        let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
-        let Some(new) = self.catch_all_spec(actor, &name, (old, wanted)).await? else { return Ok(()) };
-        let shown =
-            serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
-        let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
-        let audit = self.audit(actor, "domain.catch_all", &subject);
-        match before {
-            Some(alias) if alias.spec == new => {}
-            Some(alias) => drop(self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?),
-            None => drop(self.store.rules.add_alias(actor.account, domain.key, &new, audit).await?),
-        }
-        Ok(())
-    }
-
-    /// The alias that gives the wanted catch-all; none where nothing is to be made.
-    async fn catch_all_spec(
-        &self,
-        actor: &Actor,
-        name: &AliasName,
-        (mut spec, wanted): (AliasSpec, WantedCatchAll),
-    ) -> Result<Option<AliasSpec>> {
-        let Some(action) = wanted.mode.action() else {
-            let exists =
-                spec.action == crate::policy::rule::Action::Create || !spec.destinations.is_empty() || !spec.enabled;
-            spec.enabled = false;
-            return Ok(exists.then_some(spec));
-        };
-        spec.action = action;
-        spec.enabled = true;
-        if let Some(destinations) = wanted.destinations {
-            spec.destinations = destinations;
-        }
-        if sends_on(action) && spec.destinations.is_empty() {
-            spec.destinations = self.default_destinations(actor).await?;
-        }
-        if sends_on(action) && spec.destinations.is_empty() {
-            return Err(AdminError::field(
-                "catch_all",
-                "say where to in catch_all_destinations, or set a default destination",
-            ));
-        }
-        self.refuse_circles(name, &spec).await?;
-        Ok(Some(spec))
-    }
-}
-
-fn read_catch_all(form: &mut Form<'_>) -> Option<WantedCatchAll> {
-    let mode = form.optional("catch_all", |v| fields::word(v, "forward, create, drop, reject, off"));
-    let address = |v: &Value| fields::mailbox(v).map(|mailbox| mailbox.to_string());
-    let destinations = form.optional("catch_all_destinations", |v| fields::list(v, spec::MAX_DESTINATIONS, address));
-    if mode.is_none() && destinations.is_some() {
-        form.fault("catch_all", "say what the catch-all is to do with these destinations: forward or create");
-    }
-    mode.map(|mode| WantedCatchAll { mode, destinations })
 }
 
 fn domain_query(actor: &Actor, search: Option<String>, paging: &Paging) -> ListQuery {

@@ -22,15 +22,6 @@ const MAX_LINE_OCTETS: usize = 1024;
 /// Bad lines that are named; the rest are counted.
 const MAX_NAMED: usize = 100;
 
-/// A line that cannot be imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportFault {
-    /// Its number, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub detail: String,
-}
-
 /// Lines being read.
 #[derive(Debug)]
 pub struct Importer {
@@ -39,7 +30,7 @@ pub struct Importer {
     number: usize,
     lines: Vec<ImportLine>,
     numbers: Vec<usize>,
-    faults: Vec<ImportFault>,
+    faults: Vec<(usize, String)>,
     bad: usize,
     last: Option<(String, Mailbox)>,
 }
@@ -97,7 +88,7 @@ impl Importer {
     fn fault(&mut self, line: usize, detail: String) {
         self.bad += 1;
         if self.faults.len() < MAX_NAMED {
-            self.faults.push(ImportFault { line, detail });
+            self.faults.push((line, detail));
         }
     }
 
@@ -164,8 +155,8 @@ impl Importer {
         if self.bad == 0 {
             return Ok(ImportPlan { lines: self.lines, numbers: self.numbers });
         }
-        self.faults.sort_by_key(|fault| fault.line);
-        let faults = self.faults.iter().map(|fault| line_fault(fault.line, &fault.detail));
+        self.faults.sort();
+        let faults = self.faults.iter().map(|(line, detail)| line_fault(*line, detail));
         let mut faults: Vec<_> = faults.collect();
         if let Some(more) = self.bad.checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             faults.push(Fault::new("lines", format!("{more} more lines are wrong")));

@@ -7,6 +7,7 @@
 mod activity;
 mod actor;
 mod aliases;
+mod catch_all;
 mod destinations;
 mod domains;
 mod error;
@@ -43,7 +44,7 @@ pub use actor::{Access, Actor, ActorName, Area, Scope};
 pub use aliases::AliasFilter;
 pub use error::{AdminError, Fault};
 use form::Form;
-pub use import::{ImportFault, ImportPlan, Importer, MAX_IMPORT_LINES};
+pub use import::{ImportPlan, Importer, MAX_IMPORT_LINES};
 pub use links::{LINK_LIFETIME, SESSION_LIFETIME, Secret};
 pub use name::AliasName;
 pub use queue::QueueAction;
@@ -89,6 +90,15 @@ impl Paging {
     pub fn rows(&self) -> u32 {
         self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
     }
+}
+
+/// What is to be changed, and the version that the change was made for, where the client holds on to one.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a, V> {
+    /// An id, or the thing as it is written.
+    pub id: &'a str,
+    /// What it must still be.
+    pub version: Option<V>,
 }
 
 /// What a change was made to, for the audit log: before and after where there is one.

@@ -7,7 +7,7 @@ mod others;
 
 use serde::Serialize;
 
-pub use activity::{ActivityDetail, ActivityShape, BounceShape, ClientShape};
+pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, alias_name};
 pub use domain::{CatchAll, DomainShape};
 pub use others::{DestinationShape, EnvelopeChange, MeShape, QueueShape, RouteShape, TokenShape};

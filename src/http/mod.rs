@@ -75,3 +75,26 @@ fn guarded(routes: Router) -> Router {
     let tidy = ServiceBuilder::new().layer(MapRequestLayer::new(|request: Request| shield::collapse_slashes(request)));
     Router::new().fallback_service(tidy.service(routes)).layer(CatchPanicLayer::custom(problem::of_panic))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn breaks() -> &'static str {
+        let nothing: Option<&str> = None;
+        nothing.expect("a fault of ours")
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_problem() {
+        let router = guarded(Router::new().route("/break", get(breaks)));
+        let request = Request::builder().uri("//break/").body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+}

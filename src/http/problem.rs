@@ -20,7 +20,7 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     errors: Vec<Fault>,
-    extra: Option<(HeaderName, HeaderValue)>,
+    extra: Option<(HeaderName, &'static str)>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ impl Problem {
 
     /// With a header field.
     pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.extra = Some((name, HeaderValue::from_static(value)));
+        self.extra = Some((name, value));
         self
     }
 
@@ -95,7 +95,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.written())).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some((name, value)) = self.extra {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
@@ -129,6 +129,7 @@ pub(super) async fn always(request: Request, next: Next) -> Response {
 }
 
 /// The answer when a handler panicked: logged once, told as a 500.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands a panic over whole")]
 pub(super) fn of_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> HttpResponse<Body> {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("unknown"), "a request failed by a fault of ours");

@@ -14,14 +14,14 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How a browser is set up.
 #[derive(Clone, Copy)]
-pub struct Look {
-    pub width: u32,
-    pub script: bool,
-    pub dark: bool,
+pub(crate) struct Look {
+    pub(crate) width: u32,
+    pub(crate) script: bool,
+    pub(crate) dark: bool,
 }
 
 /// One browser with a profile of its own, gone when dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     address: SocketAddr,
     session: String,
@@ -30,7 +30,7 @@ pub struct Browser {
 
 impl Browser {
     /// Starts chromedriver on a port of its choice, and one browser.
-    pub async fn start(look: Look) -> Self {
+    pub(crate) async fn start(look: Look) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -67,19 +67,19 @@ impl Browser {
     }
 
     /// Opens a page and waits until it is there.
-    pub async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.post("/url", json!({ "url": url })).await;
     }
 
     /// The page's path.
-    pub async fn path(&self) -> String {
+    pub(crate) async fn path(&self) -> String {
         let url = self.get("/url").await;
         let url: axum::http::Uri = url.as_str().unwrap().split('#').next().unwrap().parse().unwrap();
         url.path().to_owned()
     }
 
     /// The page as it stands.
-    pub async fn source(&self) -> String {
+    pub(crate) async fn source(&self) -> String {
         self.get("/source").await.as_str().unwrap().to_owned()
     }
 
@@ -94,31 +94,31 @@ impl Browser {
     }
 
     /// The text that is seen of an element.
-    pub async fn text(&self, css: &str) -> String {
+    pub(crate) async fn text(&self, css: &str) -> String {
         let id = self.wait(css).await;
         self.get(&format!("/element/{id}/text")).await.as_str().unwrap().to_owned()
     }
 
     /// Presses an element as a person would.
-    pub async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         let id = self.wait(css).await;
         self.post(&format!("/element/{id}/click"), json!({})).await;
     }
 
     /// Writes into an element, in place of what is there.
-    pub async fn write(&self, css: &str, text: &str) {
+    pub(crate) async fn write(&self, css: &str, text: &str) {
         let id = self.wait(css).await;
         self.post(&format!("/element/{id}/clear"), json!({})).await;
         self.post(&format!("/element/{id}/value"), json!({ "text": text })).await;
     }
 
     /// Asks the page; needs script.
-    pub async fn ask(&self, script: &str) -> Value {
+    pub(crate) async fn ask(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// A picture of the page, as PNG.
-    pub async fn picture(&self) -> Vec<u8> {
+    pub(crate) async fn picture(&self) -> Vec<u8> {
         let text = self.get("/screenshot").await;
         data_encoding::BASE64.decode(text.as_str().unwrap().as_bytes()).unwrap()
     }

@@ -11,15 +11,15 @@ use tokio::task::JoinHandle;
 use crate::web::House;
 
 /// A house that can be visited.
-pub struct Open {
-    pub house: House,
-    pub address: SocketAddr,
+pub(crate) struct Open {
+    pub(crate) house: House,
+    pub(crate) address: SocketAddr,
     serving: JoinHandle<()>,
 }
 
 impl Open {
     /// Opens the furnished house.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let house = House::furnished().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -29,12 +29,12 @@ impl Open {
     }
 
     /// A page's address.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// The address of a fresh sign-in link.
-    pub async fn link(&self) -> String {
+    pub(crate) async fn link(&self) -> String {
         let link = self.house.admin.add_panel_link(&waypost::admin::Actor::operator()).await.unwrap();
         self.url(&format!("/sign-in/{}", link.text()))
     }
@@ -47,7 +47,7 @@ impl Drop for Open {
 }
 
 /// One request of JSON over plain HTTP.
-pub async fn json_request(to: SocketAddr, (method, path): (&str, &str), body: Value) -> Result<Value, String> {
+pub(crate) async fn json_request(to: SocketAddr, (method, path): (&str, &str), body: Value) -> Result<Value, String> {
     let stream = tokio::net::TcpStream::connect(to).await.map_err(|why| why.to_string())?;
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(|why| why.to_string())?;

@@ -3,7 +3,7 @@
 // Each test binary uses its own part of this.
 #![expect(dead_code, reason = "api, panel and browser each use a part")]
 
-pub mod rows;
+pub(crate) mod rows;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,26 +32,26 @@ use waypost::srs::{Ring, Secret};
 use waypost::store::{self, Store};
 
 /// 22 Nov 2026, 18:56:24 UTC.
-pub const START: i64 = 1_795_373_784_000;
+pub(crate) const START: i64 = 1_795_373_784_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Everything, over a directory that goes with it.
-pub struct House {
-    pub admin: Admin,
-    pub public: Router,
-    pub control: Router,
-    pub clock: Clock,
-    pub dir: TempDir,
+pub(crate) struct House {
+    pub(crate) admin: Admin,
+    pub(crate) public: Router,
+    pub(crate) control: Router,
+    pub(crate) clock: Clock,
+    pub(crate) dir: TempDir,
 }
 
 impl House {
     /// An empty one.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
     /// One with other settings.
-    pub async fn with(change: impl FnOnce(&mut http::Settings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut http::Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (Clock::manual(Moment::from_millis(START)), Chance::seeded(1));
         let admin = admin(dir.path().to_owned(), &clock, chance).await;
@@ -63,7 +63,7 @@ impl House {
     }
 
     /// One with the domain my.example and the verified default destination owner@inbox.example.
-    pub async fn furnished() -> Self {
+    pub(crate) async fn furnished() -> Self {
         let house = Self::new().await;
         house.operator("POST", "/v1/domains", json!({ "name": "my.example" })).await.expect(201);
         let inbox = json!({ "address": "owner@inbox.example", "verified": true });
@@ -72,25 +72,25 @@ impl House {
     }
 
     /// Asks the control router.
-    pub async fn operator(&self, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn operator(&self, method: &str, path: &str, body: Value) -> Answer {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         call(&self.control, request(method, path, &[("content-type", "application/json")], body)).await
     }
 
     /// Asks the control router with header fields.
-    pub async fn operator_with(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn operator_with(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         call(&self.control, request(method, path, fields, Body::from(body.to_owned()))).await
     }
 
     /// Asks the public router from this machine.
-    pub async fn visitor(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn visitor(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         let mut request = request(method, path, fields, Body::from(body.to_owned()));
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40000))));
         call(&self.public, request).await
     }
 
     /// Makes a token of these scopes and domains.
-    pub async fn token(&self, scopes: &[&str], domains: &[&str]) -> String {
+    pub(crate) async fn token(&self, scopes: &[&str], domains: &[&str]) -> String {
         let name = format!("{} {}", scopes.join(" "), domains.join(" "));
         let body = json!({ "name": name, "scopes": scopes, "domains": domains });
         let made = self.operator("POST", "/v1/tokens", body).await;
@@ -98,14 +98,14 @@ impl House {
     }
 
     /// Asks the public API with a token.
-    pub async fn bearer(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn bearer(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let bearer = format!("Bearer {token}");
         self.visitor(method, path, &[("authorization", &bearer), ("content-type", "application/json")], &body).await
     }
 
     /// Signs in; gives the cookie.
-    pub async fn signed_in(&self) -> String {
+    pub(crate) async fn signed_in(&self) -> String {
         let link = self.admin.add_panel_link(&Actor::operator()).await.unwrap();
         let fields = [("host", "localhost:8080"), ("sec-fetch-site", "same-origin")];
         let answer = self.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await;
@@ -114,7 +114,7 @@ impl House {
     }
 
     /// Asks the panel as somebody who is signed in, from the panel's own page.
-    pub async fn panel(&self, cookie: &str, method: &str, path: &str, form: &str) -> Answer {
+    pub(crate) async fn panel(&self, cookie: &str, method: &str, path: &str, form: &str) -> Answer {
         let fields = [
             ("host", "localhost:8080"),
             ("sec-fetch-site", "same-origin"),
@@ -126,39 +126,39 @@ impl House {
 }
 
 /// An answer, whole.
-pub struct Answer {
-    pub status: StatusCode,
-    pub fields: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     /// Fails unless the status is this one, showing the body.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         self
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.text()))
     }
 
     /// A header field.
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         self.fields.get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
     /// Where a problem's faults lie, after checking that it is a whole problem.
     #[track_caller]
-    pub fn pointers(&self) -> Vec<String> {
+    pub(crate) fn pointers(&self) -> Vec<String> {
         let problem = self.problem();
         let errors = problem["errors"].as_array().unwrap();
         errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
@@ -166,7 +166,7 @@ impl Answer {
 
     /// The problem that this is, checked.
     #[track_caller]
-    pub fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.field("content-type").as_deref(), Some("application/problem+json"), "{}", self.text());
         let problem = self.json();
         assert_eq!(problem["status"], self.status.as_u16());
@@ -177,7 +177,7 @@ impl Answer {
 }
 
 /// Puts a request together.
-pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: Body) -> Request<Body> {
+pub(crate) fn request(method: &str, path: &str, fields: &[(&str, &str)], body: Body) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
     for (name, value) in fields {
         builder = builder.header(*name, *value);
@@ -186,7 +186,7 @@ pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: Body) ->
 }
 
 /// Calls a router and reads the whole answer.
-pub async fn call(router: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn call(router: &Router, request: Request<Body>) -> Answer {
     let answer = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -194,7 +194,7 @@ pub async fn call(router: &Router, request: Request<Body>) -> Answer {
 }
 
 /// An alias in a path.
-pub fn in_path(alias: &str) -> String {
+pub(crate) fn in_path(alias: &str) -> String {
     alias
         .bytes()
         .map(

@@ -15,14 +15,14 @@ use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 
 use super::House;
 
-pub const MESSAGE: &[u8] = b"From: shop@shop.example\r\nSubject: Your order\r\n\r\nThank you.\r\n";
+pub(crate) const MESSAGE: &[u8] = b"From: shop@shop.example\r\nSubject: Your order\r\n\r\nThank you.\r\n";
 
-pub fn mailbox(text: &str) -> Mailbox {
+pub(crate) fn mailbox(text: &str) -> Mailbox {
     Mailbox::parse(text).unwrap()
 }
 
 /// A row as the first thing that is known of it: forwarded at the first try.
-pub fn forwarded(house: &House, recipient: &str) -> Row {
+pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
     let now = house.clock.now();
     let sent = ReversePath::parse("SRS0=abcdefgh=AB=shop.example=orders@my.example").unwrap();
     Row {
@@ -75,7 +75,7 @@ pub fn forwarded(house: &House, recipient: &str) -> Row {
     }
 }
 
-pub fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
+pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
     Attempt {
         at,
         mx: Some("mx1.inbox.example".to_owned()),
@@ -92,7 +92,7 @@ pub fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
 }
 
 /// Puts a message into the queue with its row.
-pub async fn queued(house: &House, recipient: &str, entry: Entry) -> Row {
+pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row {
     let deferred = attempt(house.clock.now(), "deferred", "450 4.2.0 Try later");
     let status = match entry {
         Entry::Due(_) | Entry::Leased => Status::Deferred,

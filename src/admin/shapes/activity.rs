@@ -7,9 +7,6 @@ use crate::mail::{Envelope, Mailbox, Moment};
 use crate::policy::status::{RuleRef, Status, TraceStep};
 use crate::store::activity::{Attempt, Auth, Client, DsnNote, Row};
 
-/// The client of a transaction.
-pub type ClientShape = Client;
-
 /// One recipient of one transaction with one destination.
 #[derive(Debug, Clone, Serialize)]
 pub struct ActivityShape {

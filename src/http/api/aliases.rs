@@ -64,7 +64,7 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let seen = site.admin.alias(&actor, &id).await?;
     if_match.check(seen.version)?;
-    let row = site.admin.change_alias(&actor, &id, &body.0, if_match.hold(seen.version)).await?;
+    let row = site.admin.change_alias(&actor, if_match.target(&id, seen.version), &body.0).await?;
     shown(&site, &row).await
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let seen = site.admin.alias(&actor, &id).await?;
     if_match.check(seen.version)?;
-    site.admin.remove_alias(&actor, &id, if_match.hold(seen.version)).await?;
+    site.admin.remove_alias(&actor, if_match.target(&id, seen.version)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let seen = site.admin.destination(&actor, &id).await?;
     if_match.check(seen.version)?;
-    site.admin.remove_destination(&actor, &id, if_match.hold(seen.version)).await?;
+    site.admin.remove_destination(&actor, if_match.target(&id, seen.version)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

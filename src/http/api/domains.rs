@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::admin::Target;
 use crate::http::Site;
 use crate::http::problem::Problem;
 
@@ -49,7 +50,7 @@ pub(super) async fn change(
     body: Written,
 ) -> Result<Response, Problem> {
     let held = condition(&site, (&actor, &name), &if_match).await?;
-    let domain = site.admin.change_domain(&actor, &name, &body.0, held.as_deref()).await?;
+    let domain = site.admin.change_domain(&actor, Target { id: &name, version: held.as_deref() }, &body.0).await?;
     let tag = site.admin.domain_tag(&actor, &name).await?;
     Ok(tagged(tag, Json(domain)))
 }
@@ -61,7 +62,7 @@ pub(super) async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let held = condition(&site, (&actor, &name), &if_match).await?;
-    site.admin.remove_domain(&actor, &name, held.as_deref()).await?;
+    site.admin.remove_domain(&actor, Target { id: &name, version: held.as_deref() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,5 +87,5 @@ async fn condition(
     site.admin.domain(actor, name).await?;
     let tag = site.admin.domain_tag(actor, name).await?;
     if_match.check(&tag)?;
-    Ok(if_match.hold(tag))
+    Ok(Some(tag))
 }

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::admin::Target;
 use crate::http::problem::Problem;
 
 /// The condition under which a change may be made.
@@ -47,9 +48,9 @@ impl IfMatch {
         }
     }
 
-    /// The version to hold on to: only where a condition was given.
-    pub(super) fn hold<T>(&self, version: T) -> Option<T> {
-        (*self != Self::Any).then_some(version)
+    /// What is to be changed, held to its version where a condition was given.
+    pub(super) fn target<'a, V>(&self, id: &'a str, version: V) -> Target<'a, V> {
+        Target { id, version: (*self != Self::Any).then_some(version) }
     }
 }
 

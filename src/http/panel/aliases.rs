@@ -1,31 +1,24 @@
 //! `/aliases`: the list with its switches, and the form that makes one.
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde_json::{Map, Value, json};
 
 use crate::admin::shapes::AliasShape;
-use crate::admin::{Actor, AdminError, AliasFilter, Fault, MAX_LIMIT, Paging};
+use crate::admin::{Actor, AdminError, AliasFilter, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::rule::Action;
 
 use super::frame::{self, Frame};
+use super::new_alias::{Filled, NewAlias, written};
 use super::text::{self, When};
 
 /// Rows of a page.
 const ROWS: u32 = 100;
-/// Destinations that the form proposes.
-const PROPOSED: usize = 50;
-
-/// What a person wrote into the form.
-type Filled = HashMap<String, String>;
 
 /// An alias as the list shows it.
 struct Line {
@@ -38,22 +31,6 @@ struct Line {
     to_full: String,
     counts: String,
     last: Option<When>,
-}
-
-/// The form that makes an alias, as it was filled in, with what is wrong.
-#[derive(Default)]
-struct NewAlias {
-    open: bool,
-    domains: Vec<String>,
-    inboxes: Vec<String>,
-    local: String,
-    domain: String,
-    to: String,
-    note: String,
-    wrong: Option<String>,
-    local_wrong: Option<String>,
-    to_wrong: Option<String>,
-    note_wrong: Option<String>,
 }
 
 /// What was just done, and how to undo it.
@@ -156,7 +133,7 @@ async fn build(
     Ok(AliasesPage {
         frame: Frame::inside(site, "Aliases", "aliases"),
         toast: toast(site, actor, ask).await,
-        form: form(site, actor, (filled, rows.is_empty() && search.is_empty()), error).await?,
+        form: NewAlias::show(site, actor, (filled, rows.is_empty() && search.is_empty()), error).await?,
         filtered: !search.is_empty(),
         search,
         wrong,
@@ -202,85 +179,6 @@ fn counts(alias: &AliasShape) -> String {
     ];
     let told: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     told.join(" · ")
-}
-
-/// The form; open when asked for, when something is wrong with it, or when there is nothing else to see.
-async fn form(
-    site: &Site,
-    actor: &Actor,
-    (filled, lonely): (Option<Filled>, bool),
-    error: Option<AdminError>,
-) -> Result<NewAlias, AdminError> {
-    let all = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let domains: Vec<_> = site.admin.domains(actor, None, &all).await?.items.into_iter().map(|d| d.name).collect();
-    let known = site.admin.destinations(actor, None, &all).await?.items;
-    let default = known.iter().find(|row| row.default).map(|row| row.address.clone()).unwrap_or_default();
-    let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
-    let mut form = NewAlias {
-        open: filled.is_some() || lonely,
-        inboxes: inboxes.take(PROPOSED).collect(),
-        domain: domains.first().cloned().unwrap_or_default(),
-        domains,
-        to: default,
-        ..NewAlias::default()
-    };
-    form.fill(filled.unwrap_or_default());
-    form.mark(error);
-    Ok(form)
-}
-
-impl NewAlias {
-    fn fill(&mut self, mut filled: Filled) {
-        for (key, slot) in [
-            ("local_part", &mut self.local),
-            ("domain", &mut self.domain),
-            ("destination", &mut self.to),
-            ("description", &mut self.note),
-        ] {
-            if let Some(value) = filled.remove(key) {
-                *slot = value;
-            }
-        }
-    }
-
-    /// Puts each fault beside its field.
-    fn mark(&mut self, error: Option<AdminError>) {
-        match error {
-            None => {}
-            Some(AdminError::Invalid(faults)) => faults.into_iter().for_each(|fault| self.mark_one(fault)),
-            Some(error @ AdminError::Conflict(_)) => self.local_wrong = Some(error.to_string()),
-            Some(other) => self.wrong = Some(other.to_string()),
-        }
-    }
-
-    fn mark_one(&mut self, fault: Fault) {
-        let slot = match fault.field.as_str() {
-            "address" | "local_part" | "domain" => &mut self.local_wrong,
-            "destinations" => &mut self.to_wrong,
-            "description" => &mut self.note_wrong,
-            _ => &mut self.wrong,
-        };
-        slot.get_or_insert(sentence(&fault.detail));
-    }
-}
-
-/// A fault's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", chars.as_str())
-}
-
-/// The form as the change that it means.
-fn written(filled: &Filled) -> Map<String, Value> {
-    let value = |key: &str| filled.get(key).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let mut change = Map::new();
-    change.insert("local_part".to_owned(), json!(value("local_part")));
-    change.insert("domain".to_owned(), json!(value("domain")));
-    change.insert("description".to_owned(), json!(value("description")));
-    change.insert("destinations".to_owned(), json!([value("destination")]));
-    change
 }
 
 /// What was just done, told after the redirect.

@@ -7,6 +7,7 @@ mod assets;
 mod frame;
 mod look;
 mod message;
+mod new_alias;
 mod session;
 mod sign_in;
 mod story;

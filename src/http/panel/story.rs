@@ -17,7 +17,7 @@ pub(super) struct Happening {
 
 /// What became of it, in one sentence without its end.
 pub(super) fn headline(row: &Row, now: Moment) -> String {
-    let to = row.destination.as_deref().map_or_else(|| "its destination".to_owned(), text::visible);
+    let to = row.destination.as_deref().map_or_else(|| "its destination".to_owned(), text::short_address);
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
         Status::Forwarded => format!("Forwarded to {to}{}", at_which_try(row)),

@@ -1,0 +1,94 @@
+//! The catch-all of a domain: a view of its one `*@domain` alias, which alone is stored.
+
+use serde_json::Value;
+
+use crate::policy::rule::{Action, Kind};
+use crate::store::StoreError;
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow};
+
+use super::aliases::sends_on;
+use super::name::AliasName;
+use super::shapes::CatchAll;
+use super::{Actor, Admin, AdminError, Form, Result, Subject, fields, spec};
+
+/// What is wanted of a catch-all.
+pub(super) struct WantedCatchAll {
+    mode: CatchAll,
+    destinations: Option<Vec<String>>,
+}
+
+impl Admin {
+    /// The `*@domain` alias, if there is one.
+    pub(super) async fn catch_all(&self, row: &DomainRow) -> Result<Option<AliasRow>> {
+        match self.store.rules.alias(row.key, Kind::CatchAll, "*").await {
+            Ok(alias) => Ok(Some(alias)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Makes, changes or switches off the `*@domain` alias.
+    pub(super) async fn set_catch_all(
+        &self,
+        actor: &Actor,
+        domain: &DomainRow,
+        wanted: Option<WantedCatchAll>,
+    ) -> Result<()> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let before = self.catch_all(domain).await?;
+        let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
+        let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
+        let Some(new) = self.catch_all_spec(actor, &name, (old, wanted)).await? else { return Ok(()) };
+        let shown =
+            serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
+        let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
+        let audit = self.audit(actor, "domain.catch_all", &subject);
+        match before {
+            Some(alias) if alias.spec == new => {}
+            Some(alias) => drop(self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?),
+            None => drop(self.store.rules.add_alias(actor.account, domain.key, &new, audit).await?),
+        }
+        Ok(())
+    }
+
+    /// The alias that gives the wanted catch-all; none where nothing is to be made.
+    async fn catch_all_spec(
+        &self,
+        actor: &Actor,
+        name: &AliasName,
+        (mut spec, wanted): (AliasSpec, WantedCatchAll),
+    ) -> Result<Option<AliasSpec>> {
+        let Some(action) = wanted.mode.action() else {
+            let exists = spec.action == Action::Create || !spec.destinations.is_empty() || !spec.enabled;
+            spec.enabled = false;
+            return Ok(exists.then_some(spec));
+        };
+        spec.action = action;
+        spec.enabled = true;
+        if let Some(destinations) = wanted.destinations {
+            spec.destinations = destinations;
+        }
+        if sends_on(action) && spec.destinations.is_empty() {
+            spec.destinations = self.default_destinations(actor).await?;
+        }
+        if sends_on(action) && spec.destinations.is_empty() {
+            return Err(AdminError::field(
+                "catch_all",
+                "say where to in catch_all_destinations, or set a default destination",
+            ));
+        }
+        self.refuse_circles(name, &spec).await?;
+        Ok(Some(spec))
+    }
+}
+
+/// Reads `catch_all` and `catch_all_destinations`.
+pub(super) fn read_catch_all(form: &mut Form<'_>) -> Option<WantedCatchAll> {
+    let mode = form.optional("catch_all", |v| fields::word(v, "forward, create, drop, reject, off"));
+    let address = |v: &Value| fields::mailbox(v).map(|mailbox| mailbox.to_string());
+    let destinations = form.optional("catch_all_destinations", |v| fields::list(v, spec::MAX_DESTINATIONS, address));
+    if mode.is_none() && destinations.is_some() {
+        form.fault("catch_all", "say what the catch-all is to do with these destinations: forward or create");
+    }
+    mode.map(|mode| WantedCatchAll { mode, destinations })
+}
