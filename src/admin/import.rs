@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::rules::{ImportLine, ListQuery};
 
 use super::name::AliasName;
-use super::{Access, Actor, Admin, AdminError, Area, MAX_LIMIT, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Fault, MAX_LIMIT, Result};
 
 /// Lines of one import.
 pub const MAX_IMPORT_LINES: usize = 5_000_000;
@@ -44,21 +44,24 @@ pub struct Importer {
     last: Option<(String, Mailbox)>,
 }
 
-/// Lines that are all sound.
+/// Lines that are all sound, and their numbers in the file.
 #[derive(Debug)]
-pub struct ImportPlan(Vec<ImportLine>);
+pub struct ImportPlan {
+    lines: Vec<ImportLine>,
+    numbers: Vec<usize>,
+}
 
 impl ImportPlan {
     /// How many aliases they make.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lines.is_empty()
     }
 }
 
@@ -159,17 +162,13 @@ impl Importer {
         }
         self.find_repeats();
         if self.bad == 0 {
-            return Ok(ImportPlan(self.lines));
+            return Ok(ImportPlan { lines: self.lines, numbers: self.numbers });
         }
         self.faults.sort_by_key(|fault| fault.line);
-        let faults = self.faults.iter().map(|fault| super::Fault {
-            field: format!("line {}", fault.line),
-            pointer: String::new(),
-            detail: fault.detail.clone(),
-        });
+        let faults = self.faults.iter().map(|fault| line_fault(fault.line, &fault.detail));
         let mut faults: Vec<_> = faults.collect();
         if let Some(more) = self.bad.checked_sub(MAX_NAMED).filter(|more| *more > 0) {
-            faults.push(super::Fault::new("lines", format!("{more} more lines are wrong")));
+            faults.push(Fault::new("lines", format!("{more} more lines are wrong")));
         }
         Err(AdminError::Invalid(faults))
     }
@@ -203,12 +202,29 @@ impl Admin {
     pub async fn import(&self, actor: &Actor, plan: ImportPlan, progress: watch::Sender<u64>) -> Result<u64> {
         actor.must(Area::Aliases, Access::Write)?;
         let audit = self.audit_plain(actor, "alias.import", &format!("{} aliases", plan.len()));
-        let imported = self.store.rules.import(actor.account, plan.0, progress, audit).await;
+        let imported = self.store.rules.import(actor.account, plan.lines, progress, audit).await;
         imported.map_err(|error| match error {
-            StoreError::Exists(what) => AdminError::Conflict(format!("{what} exists already: nothing was imported.")),
+            StoreError::Invalid(told) => {
+                AdminError::Invalid(told.lines().map(|line| in_file(line, &plan.numbers)).collect())
+            }
             other => other.into(),
         })
     }
+}
+
+/// A fault that storage found, `line 7: …`: it counts the lines that say something, people count all of them.
+fn in_file(told: &str, numbers: &[usize]) -> Fault {
+    let parts = told.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    let place =
+        parts.and_then(|(number, why)| Some((*numbers.get(number.parse::<usize>().ok()?.checked_sub(1)?)?, why)));
+    match place {
+        Some((number, why)) => line_fault(number, why),
+        None => Fault::new("lines", told),
+    }
+}
+
+fn line_fault(line: usize, detail: &str) -> Fault {
+    Fault { field: format!("line {line}"), pointer: String::new(), detail: detail.to_owned() }
 }
 
 #[cfg(test)]
@@ -229,7 +245,7 @@ mod tests {
             importer.push(&text[..split]);
             importer.push(&text[split..]);
             let plan = importer.finish().unwrap();
-            assert_eq!(plan.0.iter().map(|line| line.local.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+            assert_eq!(plan.lines.iter().map(|line| line.local.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         }
     }
 

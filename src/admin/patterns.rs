@@ -1,7 +1,7 @@
 //! Whether a pattern can be used, asked when it is saved: it compiles within the limits of `policy`, and every group that a
 //! template names exists.
 
-use crate::mail::{LocalPart, Mailbox};
+use crate::mail::LocalPart;
 use crate::policy::facts::Matcher;
 use crate::policy::routing;
 use crate::policy::rule::Kind;
@@ -52,10 +52,10 @@ impl Matching {
     }
 }
 
-/// Whether a destination of an alias of `kind` is computed from captures.
+/// Whether a destination of an alias of `kind` is computed from captures, or written as if it were.
 pub(super) fn is_template(kind: Kind, text: &str) -> bool {
-    let looks_like = text.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '{'));
-    text.contains('$') && (kind == Kind::Regex || (looks_like && Mailbox::parse(text).is_err()))
+    let refers = |rest: &str| kind == Kind::Regex || rest.starts_with(|c: char| c.is_ascii_digit() || c == '{');
+    text.split('$').skip(1).any(refers)
 }
 
 #[cfg(test)]

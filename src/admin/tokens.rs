@@ -65,6 +65,9 @@ impl Admin {
         });
         form.set("expires_at", &mut row.expires_at, |v| fields::moment(v).map(Some));
         require_given(form, &row);
+        if row.domains.is_empty() && !actor.domains.is_empty() {
+            form.fault("domains", "you are limited to some domains yourself, so name those that the token is for");
+        }
         if row.expires_at.is_some_and(|at| at <= now) {
             form.fault("expires_at", "this time is over already");
         }

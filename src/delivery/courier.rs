@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::attempt::{self, Job};
 use super::dial::Dialer;
 use super::exchangers::{Exchangers, Way};
+use super::fates::nobody_to_ask;
 use super::jumps::Jumps;
 use super::tell_sender::Quota;
 use super::waiting::Waiting;
@@ -82,7 +83,7 @@ impl Courier {
     /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
     pub async fn direct(&self, peer: IpAddr, parcel: Parcel) -> Direct {
         let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
-            return Direct::Known(Report::of_all(&parcel, &attempt::nobody_to_ask()));
+            return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
         };
         let way = match self.0.exchangers.way(host).await {
             Ok(way) => way,

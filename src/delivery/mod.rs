@@ -3,6 +3,7 @@
 //! [`Courier::direct`] tries a message while its sender waits; [`Courier::run`] works the queue. Both drive the same
 //! attempt over the same sites and judge by the same table.
 
+mod addresses;
 mod attempt;
 mod connection;
 mod content;
@@ -10,7 +11,9 @@ mod courier;
 mod dial;
 mod exchangers;
 mod failure;
+mod fates;
 mod jumps;
+mod pool;
 mod scheduler;
 mod settle;
 mod site;

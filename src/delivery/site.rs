@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::pool::Pool;
 use crate::clock::Clock;
 use crate::mail::Host;
 use crate::policy::settings::TlsPolicy;
@@ -43,18 +44,11 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 struct State {
-    idle: Vec<Idle>,
-    reaping: bool,
+    pool: Pool,
     unreachable: HashMap<Host, Instant>,
     back_off: Option<BackOff>,
     deferred_at: Option<Instant>,
     window: usize,
-}
-
-#[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,8 +65,7 @@ impl Site {
     /// A site that nothing is known of.
     pub(super) fn new(name: &str, limit: usize, clock: Clock) -> Self {
         let state = State {
-            idle: Vec::new(),
-            reaping: false,
+            pool: Pool::default(),
             unreachable: HashMap::new(),
             back_off: None,
             deferred_at: None,
@@ -110,62 +103,41 @@ impl Site {
 
     /// Takes a warm connection to `host` that suits the policy.
     pub(super) fn warm(&self, host: &Host, policy: TlsPolicy) -> Option<Connection> {
-        let mut state = self.state();
-        loop {
-            let suits = |idle: &Idle| {
-                idle.connection.peer.host == *host
-                    && (policy == TlsPolicy::Opportunistic || idle.connection.peer.tls.is_some())
-            };
-            let index = state.idle.iter().rposition(suits)?;
-            let idle = state.idle.swap_remove(index);
-            if idle.connection.is_quiet() {
-                return Some(idle.connection);
-            }
-        }
+        self.state().pool.take(host, policy)
     }
 
     /// Makes room for a new connection: idle ones count against the limit too.
     pub(super) fn make_room(&self) {
-        let mut state = self.state();
         let in_use = self.limit.saturating_sub(self.slots.available_permits());
-        if state.idle.len() + in_use > self.limit && !state.idle.is_empty() {
-            state.idle.remove(0).connection.quit();
-        }
+        let mut state = self.state();
+        let surplus = if state.pool.len() + in_use > self.limit { state.pool.take_oldest() } else { None };
+        drop(state);
+        surplus.into_iter().for_each(Connection::quit);
     }
 
     /// Keeps a connection warm for whoever comes next within `idle`.
     pub(super) fn keep(self: &Arc<Self>, mut connection: Connection, idle: Duration) {
         connection.rest();
-        let mut state = self.state();
-        state.idle.push(Idle { connection, since: self.clock.instant() });
-        if !std::mem::replace(&mut state.reaping, true) {
+        let unwatched = self.state().pool.put(connection, self.clock.instant());
+        if unwatched {
             tokio::spawn(Arc::clone(self).reap(idle));
         }
     }
 
     /// Closes connections that nobody wanted for `idle`; ends when none is left.
     async fn reap(self: Arc<Self>, idle: Duration) {
-        while let Some(next) = self.close_idle(self.clock.instant(), idle) {
+        loop {
+            let (old, next) = self.state().pool.take_old(self.clock.instant(), idle);
+            old.into_iter().for_each(Connection::quit);
+            let Some(next) = next else { return };
             tokio::time::sleep_until(next).await;
         }
     }
 
-    /// Says when the next one is due.
-    fn close_idle(&self, now: Instant, idle: Duration) -> Option<Instant> {
-        let mut state = self.state();
-        let (old, young) = std::mem::take(&mut state.idle).into_iter().partition(|kept| kept.since + idle <= now);
-        state.idle = young;
-        let next = state.idle.iter().map(|kept| kept.since + idle).min();
-        state.reaping = next.is_some();
-        drop(state);
-        let old: Vec<Idle> = old;
-        old.into_iter().for_each(|kept| kept.connection.quit());
-        next
-    }
-
     /// Closes all idle connections.
     pub(super) fn close_all(&self) {
-        std::mem::take(&mut self.state().idle).into_iter().for_each(|kept| kept.connection.quit());
+        let all = self.state().pool.take_all();
+        all.into_iter().for_each(Connection::quit);
     }
 
     /// Remembers that a host could not be reached.

@@ -44,14 +44,14 @@ impl Inserts {
 
 /// `inserts!("insert into t (a, b)", "(?, ?)")`.
 macro_rules! inserts {
-    ($into:literal, $row:literal) => {
+    ($into:expr, $row:literal) => {
         $crate::store::statement::Inserts {
             one: concat!($into, " values ", $row),
             eight: $crate::store::statement::inserts!(@ $into, $crate::store::statement::inserts!(@8 $row)),
             many: $crate::store::statement::inserts!(@ $into, $crate::store::statement::inserts!(@32 $row)),
         }
     };
-    (@ $into:literal, $rows:expr) => {
+    (@ $into:expr, $rows:expr) => {
         concat!($into, " select * from (values ", $rows, ") where column1 is not null")
     };
     (@8 $row:literal) => {

@@ -42,6 +42,7 @@ fn of_rules() -> Vec<&'static str> {
 fn of_log() -> Vec<&'static str> {
     use super::activity::{feeder, hours, ledger, list, progress, retention, row, tally, usage};
     let mut all = row::INSERT.all().to_vec();
+    all.extend(row::ADD_AND_INSERT.all());
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);

@@ -79,6 +79,24 @@ async fn deliveries_of_one_message_to_one_host_travel_together() {
     assert_eq!(got, [vec!["a@inbox.example", "b@inbox.example"], vec!["c@inbox.example"]]);
 }
 
+/// Two aliases that meet in one inbox: one copy, two rows.
+#[tokio::test]
+async fn aliases_that_meet_in_one_inbox_are_one_recipient() {
+    let world = World::new().await;
+    world.verify("me@inbox.example").await;
+    let both = [
+        delivery("me@inbox.example", Entry::Due(world.clock.now())),
+        delivery("me@inbox.example", Entry::Due(world.clock.now())),
+    ];
+    let ids = world.queue(both.to_vec()).await;
+    world.work();
+    for id in ids {
+        world.wait_for(id, Status::Forwarded).await;
+    }
+    let got = world.inbox.received().into_iter().map(|delivery| delivery.to).collect::<Vec<_>>();
+    assert_eq!(got, [vec!["me@inbox.example"]]);
+}
+
 #[tokio::test]
 async fn a_deferral_waits_and_is_tried_again() {
     let world = World::with(|wishes| wishes.instance.retry = vec![Duration::from_millis(50)]).await;

@@ -58,7 +58,9 @@ async fn silence_and_noise_are_judged_by_the_dot() {
     ];
     for behaviour in [Behaviour::Hang, Behaviour::Drop, Behaviour::Garbage(b"no reply\r\n".to_vec())] {
         for (stage, name) in before {
-            let expected = format!("deferred at {name} of the site");
+            // Before RCPT nobody has spoken of this message: it is the site that fails.
+            let of_site = if matches!(stage, Stage::Rcpt | Stage::Data) { "" } else { " of the site" };
+            let expected = format!("deferred at {name}{of_site}");
             assert_eq!(come_of(stage, behaviour.clone()).await, expected, "{stage:?} {behaviour:?}");
         }
         assert_eq!(come_of(Stage::Dot, behaviour).await, "unknown");

@@ -55,7 +55,7 @@ async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
         sender.command(line).await.unwrap();
     }
     sender.write(&stuffed(LETTER)).await.unwrap();
-    world.inbox.wait_for_connections(1).await;
+    world.until_inbox_hears("RCPT").await;
     drop(sender);
     world.until("shop@my.example", "abandoned").await;
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 0);
@@ -71,9 +71,10 @@ async fn a_stop_commits_what_was_not_sent() {
         sender.command(line).await.unwrap();
     }
     sender.write(&stuffed(LETTER)).await.unwrap();
-    world.inbox.wait_for_connections(1).await;
+    world.until_inbox_hears("RCPT").await;
     let (world, answer) = tokio::join!(world.restart(), sender.reply());
     assert!(answer.unwrap().starts_with("250 "));
+    world.until("shop@my.example", "forwarded").await;
     let arrived = &world.inbox.wait_for(1).await[0];
     assert_eq!(without_prefix(arrived, LETTER), LETTER);
     world.until("shop@my.example", "forwarded").await;

@@ -159,6 +159,16 @@ impl World {
         self.get(&format!("/v1/activity/{}", rows[0]["id"].as_str().unwrap())).await
     }
 
+    /// Waits until the inbox has read a command that begins with `verb`.
+    pub async fn until_inbox_hears(&self, verb: &str) {
+        let look = async {
+            while !self.inbox.commands().iter().any(|(_, command)| command.starts_with(verb)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("the inbox must hear it");
+    }
+
     /// Waits until nothing is in the queue.
     pub async fn until_queue_is_empty(&self) {
         let look = async {

@@ -54,7 +54,10 @@
     bar.textContent = `${unseen.size} new`;
     bar.hidden = false;
   });
-  source.addEventListener("open", () => { paused.hidden = true; });
+  source.addEventListener("open", () => {
+    paused.hidden = true;
+    list.dataset.open = "yes";
+  });
   source.addEventListener("error", () => { paused.hidden = false; });
   addEventListener("pagehide", () => source.close());
 })();

@@ -22,7 +22,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
         Status::Forwarded => format!("Forwarded to {to}{}", at_which_try(row)),
         Status::Queued => format!("Waits for its first try to {to}"),
-        Status::Deferred => format!("{} asked to try later{}", next_hop(row), next_try(row, now)),
+        Status::Deferred => format!("{} {}{}", next_hop(row), put_off(row), next_try(row, now)),
         Status::Held => "On hold until you release it".to_owned(),
         Status::Refused => "Refused: the sender was told so at once".to_owned(),
         Status::RefusedTemporarily => "Refused for now: the sender will try again".to_owned(),
@@ -61,6 +61,10 @@ fn tries(n: usize) -> String {
 
 fn next_try(row: &Row, now: Moment) -> String {
     row.next_attempt_at.map(|at| format!("; next try {}", text::ahead(at, now))).unwrap_or_default()
+}
+
+fn put_off(row: &Row) -> &'static str {
+    if row.attempts.last().is_some_and(spoke) { "asked to try later" } else { "could not take it yet" }
 }
 
 fn rule(row: &Row) -> String {
@@ -121,7 +125,8 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let (look, verb) = match attempt.outcome.as_str() {
         "delivered" => (look::DONE, "took it"),
         "refused" => (look::FAILED, "refused it"),
-        "deferred" => (look::WAITING, "asked to try later, or could not be reached"),
+        "deferred" if spoke(attempt) => (look::WAITING, "asked to try later"),
+        "deferred" => (look::WAITING, "could not take it"),
         _ => (look::WAITING, "may have taken it: the connection was lost before its answer"),
     };
     let host = attempt.mx.as_deref().map_or_else(|| "The next hop".to_owned(), text::visible);
@@ -130,6 +135,11 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let words = format!("{host}{ip} {verb}, {}.{note}", leg(attempt));
     let reply = Some(text::visible_lines(&attempt.reply)).filter(|reply| !reply.is_empty());
     Happening { look, words, at: Some(When::new(attempt.at, now)), reply }
+}
+
+/// Whether the words are the remote's own: a reply begins with its code.
+fn spoke(attempt: &Attempt) -> bool {
+    attempt.reply.len() >= 3 && attempt.reply.bytes().take(3).all(|octet| octet.is_ascii_digit())
 }
 
 fn leg(attempt: &Attempt) -> String {

@@ -9,14 +9,14 @@ use uuid::Uuid;
 use super::hours::Hours;
 use super::progress::{self, Step};
 use super::refusals::Refusals;
-use super::row::{INSERT, Written};
+use super::row::{ADD_AND_INSERT, INSERT, Written};
 use super::tally::{ADD, SHARE, Tally};
 use super::usage::UsageCache;
 use super::{Progress, Row};
 use crate::mail::Moment;
 use crate::store::Result;
 use crate::store::faults::Faults;
-use crate::store::statement::MAX_ROWS;
+use crate::store::statement::{MAX_ROWS, Statement};
 use crate::store::writer::{Ledger, Place, Run};
 
 pub(in crate::store) const LAST_SEQ: &str = "select coalesce(max(seq), 0) from activity";
@@ -64,17 +64,24 @@ impl Log {
     async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
         self.touched = Tally::default();
         self.changed.clear();
-        self.insert(connection, entries).await?;
-        for steps in progress::rounds(entries) {
+        let rows = self.plan(entries);
+        let changes = progress::rounds(entries);
+        // Changes may be of rows of this very batch, so those are written first; else rows and counts go together.
+        let (first, last) =
+            if changes.is_empty() { rows.split_at(last_chunk(rows.len())) } else { (&rows[..], &[][..]) };
+        for some in first.chunks(MAX_ROWS) {
+            bind_rows(sqlx::query(INSERT.of(some.len())), some).execute(&mut *connection).await?;
+        }
+        for steps in changes {
             self.change(connection, &steps).await?;
         }
         self.faults.pass()?;
-        self.hours.write(connection).await?;
-        self.count(connection).await
+        self.count(connection, last).await?;
+        self.hours.write(connection).await
     }
 
-    /// Writes new rows, but for refusals that are only counted.
-    async fn insert(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
+    /// Which rows are written, and where; the others are refusals that are only counted.
+    fn plan<'e>(&mut self, entries: &'e [Entry]) -> Vec<(i64, &'e Written)> {
         let mut rows = Vec::new();
         for written in entries.iter().filter_map(Entry::rows).flatten() {
             let seq = self.last_seq + 1;
@@ -87,12 +94,7 @@ impl Log {
             }
             self.touched.add(&written.row);
         }
-        for rows in rows.chunks(MAX_ROWS) {
-            let insert = sqlx::query(INSERT.of(rows.len()));
-            let insert = rows.iter().fold(insert, |insert, (seq, written)| written.bind(*seq, insert));
-            insert.execute(&mut *connection).await?;
-        }
-        Ok(())
+        rows
     }
 
     async fn change(&mut self, connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<()> {
@@ -103,15 +105,24 @@ impl Log {
         Ok(())
     }
 
-    async fn count(&self, connection: &mut SqliteConnection) -> Result<()> {
-        let tally = &self.touched;
-        let add = sqlx::query(ADD).bind(tally.counters()).bind(tally.alias_counts());
-        add.bind(tally.alias_hours()).bind(tally.destinations()).execute(&mut *connection).await?;
-        if let Some(shared) = tally.shared() {
+    /// Writes the counts, with the last rows.
+    async fn count(&self, connection: &mut SqliteConnection, rows: &[(i64, &Written)]) -> Result<()> {
+        let add = if rows.is_empty() { ADD } else { ADD_AND_INSERT.of(rows.len()) };
+        bind_rows(self.touched.bind(sqlx::query(add)), rows).execute(&mut *connection).await?;
+        if let Some(shared) = self.touched.shared() {
             sqlx::query(SHARE).bind(shared).execute(connection).await?;
         }
         Ok(())
     }
+}
+
+/// Where the last statement's rows begin.
+const fn last_chunk(rows: usize) -> usize {
+    if rows == 0 { 0 } else { (rows - 1) / MAX_ROWS * MAX_ROWS }
+}
+
+fn bind_rows(statement: Statement, rows: &[(i64, &Written)]) -> Statement {
+    rows.iter().fold(statement, |statement, (seq, written)| written.bind(*seq, statement))
 }
 
 impl Entry {

@@ -13,6 +13,7 @@ use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
 use crate::store::columns::{json, signed};
+use crate::store::statement::Statement;
 
 pub(super) const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 86_400_000;
@@ -20,7 +21,9 @@ const DAY_MILLIS: i64 = 86_400_000;
 pub(super) const BOUNCED: &str = "bounced";
 
 /// Adds to all tables at once: counters, counts of aliases, hours of aliases, states of destinations.
-pub(in crate::store) const ADD: &str = concat!(
+macro_rules! add {
+    () => {
+        concat!(
     "insert into counters (kind, scope, span, start, status, n) select value ->> 0, value ->> 1, value ->> 2, \
      value ->> 3, value ->> 4, value ->> 5 from json_each(?) where true \
      on conflict (kind, scope, span, start, status) do update set n = n + excluded.n; ",
@@ -37,7 +40,11 @@ pub(in crate::store) const ADD: &str = concat!(
      last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
      failing_since = case when excluded.last_delivered_at is not null then null \
      else coalesce(failing_since, excluded.failing_since) end"
-);
+)
+    };
+}
+pub(super) use add;
+pub(in crate::store) const ADD: &str = add!();
 
 /// Counts refusals on the rows that they share.
 pub(in crate::store) const SHARE: &str = "update activity set count = count + d.n from \
@@ -185,8 +192,13 @@ impl Tally {
         self.aliases.keys().map(|key| AliasId(*key))
     }
 
+    /// Binds the values of [`ADD`].
+    pub(super) fn bind(&self, add: Statement) -> Statement {
+        add.bind(self.counters()).bind(self.alias_counts()).bind(self.alias_hours()).bind(self.destinations())
+    }
+
     /// Rows for `counters`.
-    pub(super) fn counters(&self) -> String {
+    fn counters(&self) -> String {
         let plain = self.counters.iter().filter(|(_, n)| **n != 0).flat_map(|((kind, scope, hour, status), n)| {
             spans(*hour).map(|(span, start)| (*kind, scope.clone(), span, start, (*status).to_owned(), *n))
         });
@@ -197,19 +209,19 @@ impl Tally {
     }
 
     /// Rows for `alias_counts`.
-    pub(super) fn alias_counts(&self) -> String {
+    fn alias_counts(&self) -> String {
         list(self.aliases.iter().map(|(alias, s)| {
             (*alias, s.messages, s.forwarded, s.refused, s.dropped, s.failed, s.bounced, s.last_mail_at)
         }))
     }
 
     /// Rows for `alias_hours`.
-    pub(super) fn alias_hours(&self) -> String {
+    fn alias_hours(&self) -> String {
         list(self.alias_hours.iter().map(|((hour, alias), n)| (*hour, *alias, *n)))
     }
 
     /// Rows for `destination_state`.
-    pub(super) fn destinations(&self) -> String {
+    fn destinations(&self) -> String {
         list(self.destinations.iter().map(|(address, (delivered, failing))| (address, *delivered, *failing)))
     }
 

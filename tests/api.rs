@@ -1,0 +1,17 @@
+//! The native API over real databases: shapes, rights, errors, conditions.
+
+#[path = "api/activity.rs"]
+mod activity;
+#[path = "api/aliases.rs"]
+mod aliases;
+#[path = "api/control.rs"]
+mod control;
+#[path = "api/domains.rs"]
+mod domains;
+#[path = "api/manners.rs"]
+mod manners;
+#[path = "api/queue.rs"]
+mod queue;
+#[path = "api/rights.rs"]
+mod rights;
+mod web;

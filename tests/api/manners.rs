@@ -1,0 +1,101 @@
+//! How the API answers whatever is asked: problems, conditions, repetition, lenience in form.
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+#[tokio::test]
+async fn every_error_is_a_problem() {
+    let house = House::furnished().await;
+    let token = house.token(&["admin"], &[]).await;
+    let bearer = format!("Bearer {token}");
+    let auth = ("authorization", bearer.as_str());
+    let json = ("content-type", "application/json");
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(300 * 1024));
+    for (method, path, fields, body, status) in [
+        ("GET", "/v1/nothing", vec![auth], "", 404),
+        ("GET", "/v1", vec![auth], "", 404),
+        ("PUT", "/v1/domains", vec![auth], "", 405),
+        ("GET", "/v1/aliases/nobody@my.example", vec![auth], "", 404),
+        ("GET", "/v1/aliases/not-an-address", vec![auth], "", 404),
+        ("GET", "/v1/activity/not-an-id", vec![auth], "", 404),
+        ("GET", "/v1/queue/not-an-id/message", vec![auth], "", 404),
+        ("POST", "/v1/queue/not-an-id/explode", vec![auth], "", 404),
+        ("POST", "/v1/domains", vec![auth, json], "{", 400),
+        ("POST", "/v1/domains", vec![auth, json], "[]", 422),
+        ("POST", "/v1/domains", vec![auth, ("content-type", "text/plain")], "{}", 415),
+        ("POST", "/v1/domains", vec![auth, json], &large, 413),
+        ("POST", "/v1/domains", vec![auth, json, ("idempotency-key", "")], "{}", 400),
+        ("GET", "/v1/domains", vec![], "", 401),
+        ("GET", "/v1/nothing", vec![], "", 401),
+        ("GET", "/v1/domains", vec![("authorization", "Bearer wp_wrong")], "", 401),
+        ("GET", "/v1/domains", vec![("authorization", "Basic eDp5")], "", 401),
+    ] {
+        let answer = house.visitor(method, path, &fields, body).await.expect(status);
+        answer.problem();
+        assert_eq!(answer.field("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        if status == 401 {
+            assert!(answer.field("www-authenticate").unwrap().starts_with("Bearer"), "{path}");
+        }
+        if status == 405 {
+            assert!(answer.field("allow").unwrap().contains("POST"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn form_is_taken_leniently() {
+    let house = House::furnished().await;
+    let made =
+        house.operator_with("POST", "//v1///aliases/", &[], r#"{"address":"shop@my.example"}"#).await.expect(201);
+    assert!(made.field("location").unwrap().starts_with("/v1/aliases/"));
+    house.operator_with("GET", "/v1/aliases/?nonsense&x=%ff", &[], "").await.expect(200);
+    house.operator_with("POST", "/v1/destinations/owner@inbox.example/verify", &[], "").await.expect(200);
+    let kind = [("content-type", "application/json; charset=utf-8")];
+    house.operator_with("POST", "/v1/aliases", &kind, r#"{"address":"b@my.example"}"#).await.expect(201);
+}
+
+#[tokio::test]
+async fn changes_may_be_bound_to_a_version() {
+    let house = House::furnished().await;
+    let made = house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    for path in ["/v1/aliases/shop@my.example", "/v1/domains/my.example"] {
+        let seen = house.operator("GET", path, Value::Null).await.expect(200).field("etag").unwrap();
+        let body = if path.contains("domains") { r#"{"keep_tag":true}"# } else { r#"{"description":"mine"}"# };
+        let changed = house.operator_with("PATCH", path, &[("if-match", &seen)], body).await.expect(200);
+        assert_ne!(changed.field("etag").unwrap(), seen);
+        house.operator_with("PATCH", path, &[("if-match", &seen)], body).await.expect(412).problem();
+        house.operator_with("DELETE", path, &[("if-match", &seen)], "").await.expect(412).problem();
+        house.operator_with("PATCH", path, &[("if-match", "*")], body).await.expect(200);
+    }
+    assert!(made.field("etag").is_some());
+    let seen = house.operator("GET", "/v1/domains/my.example", Value::Null).await.field("etag").unwrap();
+    house.operator("PATCH", "/v1/domains/my.example", json!({ "catch_all": "drop" })).await.expect(200);
+    let body = r#"{"keep_tag":false}"#;
+    let fields = [("if-match", seen.as_str())];
+    house.operator_with("PATCH", "/v1/domains/my.example", &fields, body).await.expect(412);
+}
+
+#[tokio::test]
+async fn a_request_with_a_key_is_done_once() {
+    let house = House::furnished().await;
+    let key = [("idempotency-key", "k-1"), ("content-type", "application/json")];
+    let body = r#"{"address":"shop@my.example"}"#;
+    let first = house.operator_with("POST", "/v1/aliases", &key, body).await.expect(201);
+    let second = house.operator_with("POST", "/v1/aliases", &key, body).await.expect(201);
+    assert_eq!(first.json(), second.json());
+    assert_eq!(second.field("idempotent-replayed").as_deref(), Some("true"));
+    let other = r#"{"address":"other@my.example"}"#;
+    house.operator_with("POST", "/v1/aliases", &key, other).await.expect(422).problem();
+    let wrong = [("idempotency-key", "k-2"), ("content-type", "application/json")];
+    for _ in 0..2 {
+        house.operator_with("POST", "/v1/aliases", &wrong, "{}").await.expect(422).problem();
+    }
+}
+
+#[tokio::test]
+async fn health_says_whether_it_can_work() {
+    let house = House::new().await;
+    assert_eq!(house.visitor("GET", "/healthz", &[], "").await.expect(200).text(), "ok\n");
+    assert_eq!(house.visitor("GET", "/readyz", &[], "").await.expect(200).text(), "ready\n");
+}

@@ -1,0 +1,89 @@
+//! The queue over the API: every change is made, told to the log, and refused where it makes no sense.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waypost::store::queue::Entry;
+
+use crate::web::House;
+use crate::web::rows::{MESSAGE, queued};
+
+fn later(house: &House) -> Entry {
+    Entry::Due(house.clock.now().after(Duration::from_secs(3600)))
+}
+
+async fn status(house: &House, id: uuid::Uuid) -> String {
+    let row = house.operator("GET", &format!("/v1/activity/{id}"), Value::Null).await.expect(200).json();
+    row["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_waits_is_held_released_tried_and_cancelled() {
+    let house = House::furnished().await;
+    let row = queued(&house, "shop@my.example", later(&house)).await;
+    let act = async |word: &str| house.operator("POST", &format!("/v1/queue/{}/{word}", row.id), Value::Null).await;
+    let state = async || {
+        let page = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
+        page["items"][0]["state"].as_str().map(str::to_owned)
+    };
+    assert_eq!(state().await.as_deref(), Some("due"));
+    act("release").await.expect(409).problem();
+    act("hold").await.expect(200);
+    assert_eq!((state().await.as_deref(), status(&house, row.id).await.as_str()), (Some("held"), "held"));
+    act("hold").await.expect(409).problem();
+    act("release").await.expect(200);
+    assert_eq!((state().await.as_deref(), status(&house, row.id).await.as_str()), (Some("due"), "queued"));
+    act("retry").await.expect(200);
+    act("cancel").await.expect(200);
+    assert_eq!((state().await, status(&house, row.id).await.as_str()), (None, "cancelled"));
+    act("cancel").await.expect(404).problem();
+}
+
+#[tokio::test]
+async fn a_kept_failure_is_read_and_sent_again_to_a_verified_inbox() {
+    let house = House::furnished().await;
+    let kept = Entry::Kept(house.clock.now().after(Duration::from_secs(86_400)));
+    let row = queued(&house, "shop@my.example", kept).await;
+    let octets = house.operator("GET", &format!("/v1/queue/{}/message", row.id), Value::Null).await.expect(200);
+    assert_eq!(octets.body, MESSAGE);
+    assert_eq!(octets.field("content-type").as_deref(), Some("message/rfc822"));
+    let resend = async |body: Value| house.operator("POST", &format!("/v1/queue/{}/resend", row.id), body).await;
+    let stranger = json!({ "destination": "stranger@elsewhere.example" });
+    assert_eq!(resend(stranger).await.expect(422).pointers(), ["/destination"]);
+    let second = json!({ "address": "second@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", second).await.expect(201);
+    resend(json!({ "destination": "second@inbox.example" })).await.expect(200);
+    let page = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
+    assert_eq!(
+        (&page["items"][0]["destination"], &page["items"][0]["state"]),
+        (&json!("second@inbox.example"), &json!("due"))
+    );
+    assert_eq!(status(&house, row.id).await, "queued");
+}
+
+#[tokio::test]
+async fn what_is_being_delivered_is_left_alone() {
+    let house = House::furnished().await;
+    let row = queued(&house, "shop@my.example", Entry::Leased).await;
+    for word in ["retry", "hold", "release", "cancel", "resend"] {
+        let answer = house.operator("POST", &format!("/v1/queue/{}/{word}", row.id), Value::Null).await.expect(409);
+        assert!(answer.text().contains("being delivered"), "{word}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn the_queue_is_paged_oldest_first() {
+    let house = House::furnished().await;
+    let mut ids = Vec::new();
+    for index in 0..3 {
+        house.clock.advance(Duration::from_secs(1));
+        ids.push(queued(&house, &format!("a{index}@my.example"), later(&house)).await.id.to_string());
+    }
+    let first = house.operator("GET", "/v1/queue?limit=2", Value::Null).await.expect(200).json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second =
+        house.operator("GET", &format!("/v1/queue?limit=2&cursor={cursor}"), Value::Null).await.expect(200).json();
+    let seen: Vec<_> = [&first, &second].iter().flat_map(|page| page["items"].as_array().unwrap().clone()).collect();
+    assert_eq!(seen.iter().map(|item| item["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
+    house.operator("GET", "/v1/queue?cursor=nonsense", Value::Null).await.expect(422).problem();
+}

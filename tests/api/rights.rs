@@ -1,0 +1,159 @@
+//! Tokens: made once, stored as a hash, as far as their scopes and domains go, and no further than their maker.
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_works_until_revoked() {
+    let house = House::furnished().await;
+    let made = house.operator("POST", "/v1/tokens", json!({ "name": "vault", "scopes": ["aliases:create"] })).await;
+    let made = made.expect(201).json();
+    let token = made["token"].as_str().unwrap();
+    assert!(token.starts_with("wp_") && token.len() == 46, "{token}");
+    assert!(token.starts_with(made["prefix"].as_str().unwrap()));
+    let listed = house.operator("GET", "/v1/tokens", Value::Null).await.expect(200);
+    assert!(!listed.text().contains(token), "a list holds no token");
+    for key in [
+        "id",
+        "name",
+        "prefix",
+        "scopes",
+        "domains",
+        "default_domain",
+        "alias_format",
+        "default_destination",
+        "expires_at",
+        "last_used_at",
+    ] {
+        assert!(listed.json()["items"][0].get(key).is_some(), "{key} is missing");
+    }
+    house.bearer(token, "POST", "/v1/aliases", json!({ "address": "a@my.example" })).await.expect(201);
+    house.operator("DELETE", "/v1/tokens/vault", Value::Null).await.expect(204);
+    house.bearer(token, "POST", "/v1/aliases", json!({ "address": "b@my.example" })).await.expect(401).problem();
+    house.operator("DELETE", "/v1/tokens/vault", Value::Null).await.expect(404).problem();
+}
+
+#[tokio::test]
+async fn no_token_is_found_in_the_database() {
+    let house = House::furnished().await;
+    let token = house.token(&["admin"], &[]).await;
+    house.admin.store.close().await;
+    for file in std::fs::read_dir(house.dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let octets = std::fs::read(&path).unwrap();
+            let found = octets.windows(token.len()).any(|window| window == token.as_bytes());
+            assert!(!found, "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_scope_opens_its_own_doors_only() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let doors = [
+        ("GET", "/v1/domains", "domains:read"),
+        ("PATCH", "/v1/domains/my.example", "domains:write"),
+        ("GET", "/v1/aliases", "aliases:read"),
+        ("PATCH", "/v1/aliases/shop@my.example", "aliases:write"),
+        ("GET", "/v1/destinations", "destinations:read"),
+        ("GET", "/v1/activity", "activity:read"),
+        ("GET", "/v1/queue", "queue:read"),
+        ("GET", "/v1/tokens", "account:read"),
+    ];
+    let scopes = [
+        "domains:read",
+        "domains",
+        "aliases:read",
+        "aliases:write",
+        "aliases:create",
+        "destinations:read",
+        "activity",
+        "queue:read",
+        "account:read",
+        "admin",
+        "admin:read",
+    ];
+    for scope in scopes {
+        let token = house.token(&[scope], &[]).await;
+        for (method, path, needed) in doors {
+            let answer =
+                house.bearer(&token, method, path, if method == "PATCH" { json!({}) } else { Value::Null }).await;
+            let (area, access) = needed.split_once(':').unwrap();
+            let own = scope == needed || scope == area || (scope == format!("{area}:write") && access == "read");
+            let all = scope == "admin" || (scope == "admin:read" && access == "read");
+            assert_eq!(answer.status.as_u16(), if own || all { 200 } else { 403 }, "{scope} {method} {path}");
+        }
+        house.bearer(&token, "GET", "/v1/me", Value::Null).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_one_domain_sees_no_other() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    for address in ["a@my.example", "b@other.example"] {
+        house.operator("POST", "/v1/aliases", json!({ "address": address })).await.expect(201);
+    }
+    let token = house.token(&["domains", "aliases"], &["my.example"]).await;
+    let ask = async |method: &str, path: &str, body: Value| house.bearer(&token, method, path, body).await;
+    let domains = ask("GET", "/v1/domains", Value::Null).await.expect(200).json();
+    assert_eq!(domains["items"].as_array().unwrap().len(), 1);
+    let aliases = ask("GET", "/v1/aliases", Value::Null).await.expect(200).json();
+    assert_eq!(aliases["items"].as_array().unwrap().len(), 1);
+    ask("GET", "/v1/aliases/b@other.example", Value::Null).await.expect(404);
+    ask("DELETE", "/v1/aliases/b@other.example", Value::Null).await.expect(404);
+    ask("GET", "/v1/domains/other.example", Value::Null).await.expect(404);
+    ask("POST", "/v1/aliases", json!({ "address": "c@other.example" })).await.expect(403);
+    ask("POST", "/v1/domains", json!({ "name": "third.example" })).await.expect(422);
+    ask("POST", "/v1/aliases", json!({ "address": "c@my.example" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn nobody_gives_more_than_they_have() {
+    let house = House::furnished().await;
+    let token = house.token(&["account", "aliases:read"], &["my.example"]).await;
+    let make = async |body: Value| house.bearer(&token, "POST", "/v1/tokens", body).await;
+    assert_eq!(make(json!({ "name": "x", "scopes": ["admin"] })).await.expect(422).pointers(), ["/scopes/0"]);
+    assert_eq!(make(json!({ "name": "x", "scopes": ["aliases"] })).await.expect(422).pointers(), ["/scopes/0"]);
+    let wide = json!({ "name": "x", "scopes": ["aliases:read"], "domains": [] });
+    assert_eq!(make(wide).await.expect(422).pointers(), ["/domains"]);
+    let made = make(json!({ "name": "x", "scopes": ["aliases:read"] })).await.expect(201).json();
+    assert_eq!(made["domains"], json!(["my.example"]), "its limits are inherited");
+    let word = json!({ "address": "evil@inbox.example", "verified": true });
+    let word_token = house.token(&["destinations"], &[]).await;
+    house.bearer(&word_token, "POST", "/v1/destinations", word).await.expect(403).problem();
+}
+
+#[tokio::test]
+async fn a_token_brings_its_defaults() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "two@inbox.example" })).await.expect(201);
+    let body = json!({
+        "name": "vault", "scopes": ["aliases:create"], "default_domain": "my.example", "alias_format": "characters",
+        "default_destination": "two@inbox.example", "expires_at": "2026-12-01",
+    });
+    let token =
+        house.operator("POST", "/v1/tokens", body).await.expect(201).json()["token"].as_str().unwrap().to_owned();
+    let made = house.bearer(&token, "POST", "/v1/aliases/random", Value::Null).await.expect(201).json();
+    let local = made["address"].as_str().unwrap().split('@').next().unwrap().to_owned();
+    assert_eq!((local.len(), &made["destinations"]), (10, &json!(["two@inbox.example"])));
+    house.clock.advance(std::time::Duration::from_secs(10 * 86_400));
+    house.bearer(&token, "POST", "/v1/aliases/random", Value::Null).await.expect(401).problem();
+    for (body, pointer) in [
+        (json!({ "scopes": ["aliases"] }), "/name"),
+        (json!({ "name": "x" }), "/scopes"),
+        (json!({ "name": "x", "scopes": ["everything"] }), "/scopes/0"),
+        (json!({ "name": "x", "scopes": ["aliases"], "expires_at": "2020-01-01" }), "/expires_at"),
+        (json!({ "name": "x", "scopes": ["aliases"], "default_domain": "other.example" }), "/default_domain"),
+        (json!({ "name": "x", "scopes": ["aliases"], "default_destination": "q@z.example" }), "/default_destination"),
+    ] {
+        assert_eq!(
+            house.operator("POST", "/v1/tokens", body.clone()).await.expect(422).pointers(),
+            [pointer],
+            "{body}"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The panel in a real browser: Chromium, driven over the WebDriver protocol by chromedriver, on a loopback port.
+//!
+//! `tests/run` installs both; without them these tests fail and say so, for a test that is skipped proves nothing.
+
+#[path = "browser/driver.rs"]
+mod driver;
+#[path = "browser/panel.rs"]
+mod panel;
+#[path = "browser/server.rs"]
+mod server;
+mod web;

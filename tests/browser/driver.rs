@@ -1,0 +1,176 @@
+//! A browser and the few words of the WebDriver protocol (W3C) that the tests speak.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::json_request;
+
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How a browser is set up.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub width: u32,
+    pub script: bool,
+    pub dark: bool,
+}
+
+/// One browser with a profile of its own, gone when dropped.
+pub struct Browser {
+    driver: Child,
+    address: SocketAddr,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts chromedriver on a port of its choice, and one browser.
+    pub async fn start(look: Look) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is needed: apt-get install chromium chromium-driver");
+        let address = SocketAddr::from(([127, 0, 0, 1], port_of(&mut driver)));
+        let profile = tempfile::tempdir().unwrap();
+        let wanted = capabilities(&profile, look);
+        let made = json_request(address, ("POST", "/session"), wanted).await.unwrap();
+        let session = made["sessionId"].as_str().unwrap().to_owned();
+        let browser = Self { driver, address, session, _profile: profile };
+        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params":
+            { "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": look.width < 760 } });
+        browser.post("/goog/cdp/execute", metrics).await;
+        let scheme = if look.dark { "dark" } else { "light" };
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params":
+            { "features": [{ "name": "prefers-color-scheme", "value": scheme }] } });
+        browser.post("/goog/cdp/execute", media).await;
+        browser
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        self.try_post(path, body).await.unwrap_or_else(|why| panic!("{path}: {why}"))
+    }
+
+    async fn try_post(&self, path: &str, body: Value) -> Result<Value, String> {
+        json_request(self.address, ("POST", &format!("/session/{}{path}", self.session)), body).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        json_request(self.address, ("GET", &path), Value::Null).await.unwrap_or_else(|why| panic!("{path}: {why}"))
+    }
+
+    /// Opens a page and waits until it is there.
+    pub async fn open(&self, url: &str) {
+        self.post("/url", json!({ "url": url })).await;
+    }
+
+    /// The page's path.
+    pub async fn path(&self) -> String {
+        let url = self.get("/url").await;
+        let url: axum::http::Uri = url.as_str().unwrap().split('#').next().unwrap().parse().unwrap();
+        url.path().to_owned()
+    }
+
+    /// The page as it stands.
+    pub async fn source(&self) -> String {
+        self.get("/source").await.as_str().unwrap().to_owned()
+    }
+
+    async fn find(&self, css: &str) -> Result<String, String> {
+        let found = self.try_post("/element", json!({ "using": "css selector", "value": css })).await?;
+        Ok(found[ELEMENT].as_str().unwrap().to_owned())
+    }
+
+    /// Waits for an element: the driver looks again until it is there or ten seconds are over.
+    async fn wait(&self, css: &str) -> String {
+        self.find(css).await.unwrap_or_else(|why| panic!("{css}: {why}"))
+    }
+
+    /// The text that is seen of an element.
+    pub async fn text(&self, css: &str) -> String {
+        let id = self.wait(css).await;
+        self.get(&format!("/element/{id}/text")).await.as_str().unwrap().to_owned()
+    }
+
+    /// Presses an element as a person would.
+    pub async fn click(&self, css: &str) {
+        let id = self.wait(css).await;
+        self.post(&format!("/element/{id}/click"), json!({})).await;
+    }
+
+    /// Writes into an element, in place of what is there.
+    pub async fn write(&self, css: &str, text: &str) {
+        let id = self.wait(css).await;
+        self.post(&format!("/element/{id}/clear"), json!({})).await;
+        self.post(&format!("/element/{id}/value"), json!({ "text": text })).await;
+    }
+
+    /// Asks the page; needs script.
+    pub async fn ask(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// A picture of the page, as PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        let text = self.get("/screenshot").await;
+        data_encoding::BASE64.decode(text.as_str().unwrap().as_bytes()).unwrap()
+    }
+}
+
+/// The driver closes its browser when the session is deleted; then it is stopped itself.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let request =
+            format!("DELETE /session/{} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.session, self.address);
+        if let Ok(mut stream) = TcpStream::connect(self.address) {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read(&mut [0; 1024]);
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn capabilities(profile: &TempDir, look: Look) -> Value {
+    let own = format!("--user-data-dir={}", profile.path().display());
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-dev-shm-usage",
+        &own,
+    ];
+    let script = if look.script { 1 } else { 2 };
+    json!({ "capabilities": { "alwaysMatch": {
+        "browserName": "chrome",
+        "timeouts": { "implicit": 10_000 },
+        "goog:chromeOptions": {
+            "args": arguments,
+            "prefs": { "profile.managed_default_content_settings.javascript": script },
+        },
+    } } })
+}
+
+/// chromedriver says on which port it listens; what it says later is read and forgotten.
+fn port_of(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let said = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, rest) = line.split_once("started successfully on port ")?;
+        rest.trim_end_matches('.').parse().ok()
+    });
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    said.expect("chromedriver ended before it listened")
+}

@@ -1,0 +1,66 @@
+//! The public router on a loopback port, as the gateway serves it.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::web::House;
+
+/// A house that can be visited.
+pub struct Open {
+    pub house: House,
+    pub address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Open {
+    /// Opens the furnished house.
+    pub async fn new() -> Self {
+        let house = House::furnished().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = house.public.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { house, address, serving }
+    }
+
+    /// A page's address.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The address of a fresh sign-in link.
+    pub async fn link(&self) -> String {
+        let link = self.house.admin.add_panel_link(&waypost::admin::Actor::operator()).await.unwrap();
+        self.url(&format!("/sign-in/{}", link.text()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// One request of JSON over plain HTTP.
+pub async fn json_request(to: SocketAddr, (method, path): (&str, &str), body: Value) -> Result<Value, String> {
+    let stream = tokio::net::TcpStream::connect(to).await.map_err(|why| why.to_string())?;
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(|why| why.to_string())?;
+    let connection = tokio::spawn(connection);
+    let body = if method == "POST" { Body::from(body.to_string()) } else { Body::empty() };
+    let request = Request::builder().method(method).uri(path).header("host", to.to_string());
+    let request = request.header("content-type", "application/json").body(body).map_err(|why| why.to_string())?;
+    let answer = sender.send_request(request).await.map_err(|why| why.to_string())?;
+    let octets = http_body_util::BodyExt::collect(answer.into_body()).await.map_err(|why| why.to_string())?.to_bytes();
+    connection.abort();
+    let answer: Value = serde_json::from_slice(&octets).map_err(|why| why.to_string())?;
+    match answer["value"]["error"].as_str() {
+        Some(error) => Err(format!("{error}: {}", answer["value"]["message"])),
+        None => Ok(answer.get("value").cloned().unwrap_or(json!(null))),
+    }
+}

@@ -1,0 +1,157 @@
+//! Activity, one message, Aliases: what they say, and that mail cannot make them say anything else.
+
+use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
+
+use crate::web::House;
+use crate::web::rows::{attempt, forwarded, queued};
+
+#[tokio::test]
+async fn a_new_house_is_told_what_to_do_first() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    assert!(house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text().contains("waypost domain add"));
+    let activity = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
+    assert!(activity.contains("No mail has come yet") && activity.contains("Create an alias"));
+    assert_eq!(house.panel(&cookie, "GET", "/", "").await.expect(303).field("location").as_deref(), Some("/activity"));
+}
+
+#[tokio::test]
+async fn an_alias_is_made_switched_and_switched_back() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let form = "local_part=shop&domain=my.example&destination=owner%40inbox.example&description=Shops";
+    let made = house.panel(&cookie, "POST", "/aliases", form).await.expect(303);
+    let place = made.field("location").unwrap();
+    let page = house.panel(&cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text();
+    assert!(page.contains("shop@my.example is ready to receive mail."), "{page}");
+    let alias = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(200).json();
+    assert_eq!((&alias["description"], &alias["enabled"]), (&json!("Shops"), &json!(true)));
+
+    let switch = format!("/aliases/{}/switch", alias["id"].as_str().unwrap());
+    let off = house.panel(&cookie, "POST", &switch, "on=false").await.expect(303).field("location").unwrap();
+    let page = house.panel(&cookie, "GET", off.split('#').next().unwrap(), "").await.expect(200).text();
+    assert!(page.contains("shop@my.example is off") && page.contains(">Undo</button>"), "{page}");
+    assert!(page.contains("aria-checked=\"false\""));
+    house.panel(&cookie, "POST", &switch, "on=true").await.expect(303);
+    let alias = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.json();
+    assert_eq!(alias["enabled"], true);
+}
+
+#[tokio::test]
+async fn what_is_wrong_stands_beside_its_field_and_what_was_written_stays() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let form = "local_part=a..b&domain=my.example&destination=nowhere&description=Keep+me";
+    let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(422).text();
+    assert!(page.contains("The part before the @ is malformed."), "{page}");
+    assert!(page.contains("value=\"a..b\"") && page.contains("value=\"Keep me\""));
+    let form = "local_part=a&domain=my.example&destination=nowhere";
+    let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(422).text();
+    assert!(page.contains("“nowhere” is not an address"), "{page}");
+    let form = "local_part=a&domain=my.example&destination=owner%40inbox.example";
+    house.panel(&cookie, "POST", "/aliases", form).await.expect(303);
+    let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(409).text();
+    assert!(page.contains("The alias a@my.example exists already."), "{page}");
+}
+
+#[tokio::test]
+async fn activity_lists_filters_and_says_when_nothing_matches() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let refused = Row { status: Status::Refused, destination: None, ..forwarded(&house, "old@my.example") };
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example"), refused]).await.unwrap();
+    let page = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
+    assert!(page.contains("shop@my.example") && page.contains("old@my.example") && page.contains("data-live="));
+    let page = house.panel(&cookie, "GET", "/activity?status=refused,refused_temporarily", "").await.expect(200).text();
+    assert!(!page.contains("shop@my.example") && page.contains("old@my.example") && !page.contains("data-live="));
+    let page = house.panel(&cookie, "GET", "/activity?status=held", "").await.expect(200).text();
+    assert!(page.contains("No mail matches.") && page.contains("Clear filters"));
+    let page = house.panel(&cookie, "GET", "/activity?status=nonsense", "").await.expect(200).text();
+    assert!(page.contains("is no status") && page.contains("Clear filters"));
+}
+
+#[tokio::test]
+async fn a_message_tells_its_story() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    for words in [
+        "Forwarded to owner@inbox.example",
+        "mx1.inbox.example (198.51.100.4) took it, over TLSv1.3, its certificate verified.",
+        "250 2.0.0 OK: queued as 4F7",
+        "<mark><bdi>&#60;SRS0=abcdefgh=AB=shop.example=orders@my.example&#62;</bdi></mark>",
+        "Octets identical",
+        "pass d=shop.example s=mail",
+        "shop@my.example, priority 0",
+    ] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    assert!(!page.contains("Try now"), "nothing can be done about what is done");
+}
+
+#[tokio::test]
+async fn actions_stand_only_where_they_work_and_work() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(240)));
+    let row = queued(&house, "shop@my.example", due).await;
+    let path = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains(">Try now</button>") && page.contains(">Hold</button>") && page.contains(">Cancel</button>"));
+    let held = house.panel(&cookie, "POST", &format!("{path}/hold"), "").await.expect(303).field("location").unwrap();
+    let page = house.panel(&cookie, "GET", &held, "").await.expect(200).text();
+    assert!(
+        page.contains("On hold until you release it")
+            && page.contains(">Release</button>")
+            && !page.contains("Try now")
+    );
+    house.panel(&cookie, "POST", &format!("{path}/hold"), "").await.expect(409);
+    house.panel(&cookie, "POST", &format!("{path}/cancel"), "").await.expect(303);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains("Cancelled by you") && !page.contains("<form method=\"post\" action=\"/activity"));
+}
+
+#[tokio::test]
+async fn hostile_mail_stays_inert() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let evil = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&\r\nX: y";
+    let client = waypost::store::activity::Client {
+        helo: evil.to_owned(),
+        name: Some(evil.to_owned()),
+        ..forwarded(&house, "a@my.example").client
+    };
+    let row = Row {
+        subject: Some(evil.to_owned()),
+        sender: format!("{evil}@{}.example", "x".repeat(200)),
+        reason: evil.to_owned(),
+        message_id: Some(evil.to_owned()),
+        attempts: vec![attempt(house.clock.now(), "refused", evil)],
+        client,
+        ..forwarded(&house, "shop@my.example")
+    };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    for path in ["/activity".to_owned(), format!("/activity/{}", row.id), "/activity?q=%3Cscript%3E%22".to_owned()] {
+        let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+        assert!(!page.contains("<script>"), "{path}");
+        assert!(!page.contains(['\u{1b}', '\u{202e}', '\r']), "{path}");
+        assert_eq!(page.matches("<script ").count(), 1, "our own alone: {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_there_has_a_page_too() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    for path in ["/activity/nonsense", "/activity/00000000-0000-0000-0000-000000000000"] {
+        assert!(
+            house.panel(&cookie, "GET", path, "").await.expect(404).text().contains("There is no message"),
+            "{path}"
+        );
+    }
+}

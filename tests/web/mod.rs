@@ -1,0 +1,257 @@
+//! A gateway's web side over real databases in a directory of its own: both routers, called without a socket.
+
+// Each test binary uses its own part of this.
+#![expect(dead_code, reason = "api, panel and browser each use a part")]
+
+pub mod rows;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use waypost::admin::{Actor, Admin};
+use waypost::auth::{self, Authenticator};
+use waypost::chance::Chance;
+use waypost::clock::Clock;
+use waypost::facts::{Facts, ReportCounter};
+use waypost::http;
+use waypost::mail::{Domain, Moment};
+use waypost::meter::Meter;
+use waypost::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
+use waypost::srs::{Ring, Secret};
+use waypost::store::{self, Store};
+
+/// 22 Nov 2026, 18:56:24 UTC.
+pub const START: i64 = 1_795_373_784_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything, over a directory that goes with it.
+pub struct House {
+    pub admin: Admin,
+    pub public: Router,
+    pub control: Router,
+    pub clock: Clock,
+    pub dir: TempDir,
+}
+
+impl House {
+    /// An empty one.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One with other settings.
+    pub async fn with(change: impl FnOnce(&mut http::Settings)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, chance) = (Clock::manual(Moment::from_millis(START)), Chance::seeded(1));
+        let admin = admin(dir.path().to_owned(), &clock, chance).await;
+        let mut settings = settings(dir.path().to_owned());
+        change(&mut settings);
+        let public = http::router(admin.clone(), settings.clone());
+        let control = http::control(admin.clone(), settings);
+        Self { admin, public, control, clock, dir }
+    }
+
+    /// One with the domain my.example and the verified default destination owner@inbox.example.
+    pub async fn furnished() -> Self {
+        let house = Self::new().await;
+        house.operator("POST", "/v1/domains", json!({ "name": "my.example" })).await.expect(201);
+        let inbox = json!({ "address": "owner@inbox.example", "verified": true });
+        house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+        house
+    }
+
+    /// Asks the control router.
+    pub async fn operator(&self, method: &str, path: &str, body: Value) -> Answer {
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        call(&self.control, request(method, path, &[("content-type", "application/json")], body)).await
+    }
+
+    /// Asks the control router with header fields.
+    pub async fn operator_with(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+        call(&self.control, request(method, path, fields, Body::from(body.to_owned()))).await
+    }
+
+    /// Asks the public router from this machine.
+    pub async fn visitor(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = request(method, path, fields, Body::from(body.to_owned()));
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40000))));
+        call(&self.public, request).await
+    }
+
+    /// Makes a token of these scopes and domains.
+    pub async fn token(&self, scopes: &[&str], domains: &[&str]) -> String {
+        let name = format!("{} {}", scopes.join(" "), domains.join(" "));
+        let body = json!({ "name": name, "scopes": scopes, "domains": domains });
+        let made = self.operator("POST", "/v1/tokens", body).await;
+        made.expect(201).json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the public API with a token.
+    pub async fn bearer(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let bearer = format!("Bearer {token}");
+        self.visitor(method, path, &[("authorization", &bearer), ("content-type", "application/json")], &body).await
+    }
+
+    /// Signs in; gives the cookie.
+    pub async fn signed_in(&self) -> String {
+        let link = self.admin.add_panel_link(&Actor::operator()).await.unwrap();
+        let fields = [("host", "localhost:8080"), ("sec-fetch-site", "same-origin")];
+        let answer = self.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await;
+        let cookie = answer.expect(303).field("set-cookie").unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Asks the panel as somebody who is signed in, from the panel's own page.
+    pub async fn panel(&self, cookie: &str, method: &str, path: &str, form: &str) -> Answer {
+        let fields = [
+            ("host", "localhost:8080"),
+            ("sec-fetch-site", "same-origin"),
+            ("cookie", cookie),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        self.visitor(method, path, &fields, form).await
+    }
+}
+
+/// An answer, whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub fields: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Fails unless the status is this one, showing the body.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        self
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.text()))
+    }
+
+    /// A header field.
+    pub fn field(&self, name: &str) -> Option<String> {
+        self.fields.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    /// Where a problem's faults lie, after checking that it is a whole problem.
+    #[track_caller]
+    pub fn pointers(&self) -> Vec<String> {
+        let problem = self.problem();
+        let errors = problem["errors"].as_array().unwrap();
+        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The problem that this is, checked.
+    #[track_caller]
+    pub fn problem(&self) -> Value {
+        assert_eq!(self.field("content-type").as_deref(), Some("application/problem+json"), "{}", self.text());
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["detail"], problem["message"]);
+        assert!(problem["type"].is_string() && problem["title"].is_string() && problem["errors"].is_array());
+        problem
+    }
+}
+
+/// Puts a request together.
+pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path);
+    for (name, value) in fields {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(body).unwrap()
+}
+
+/// Calls a router and reads the whole answer.
+pub async fn call(router: &Router, request: Request<Body>) -> Answer {
+    let answer = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, fields: parts.headers, body }
+}
+
+/// An alias in a path.
+pub fn in_path(alias: &str) -> String {
+    alias
+        .bytes()
+        .map(
+            |octet| if octet.is_ascii_alphanumeric() { char::from(octet).to_string() } else { format!("%{octet:02X}") },
+        )
+        .collect()
+}
+
+fn settings(data_dir: PathBuf) -> http::Settings {
+    http::Settings {
+        public_url: None,
+        allowed_hosts: Vec::new(),
+        trusted_proxies: Vec::new(),
+        srs_secrets: data_dir.join("srs.secrets"),
+        data_dir,
+    }
+}
+
+async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
+    let database = data_dir.join("waypost.db");
+    let store = Store::open(store::Settings { data_dir, database }, clock.clone(), chance.clone()).await.unwrap();
+    let hostname = Domain::parse("mx.gateway.example").unwrap();
+    let asking = auth::Settings {
+        servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
+        timeout: Duration::from_millis(50),
+        hostname: hostname.clone(),
+    };
+    let secrets = vec![Secret { key: b"the secret of the tests".to_vec(), min_hash: 8 }];
+    let facts = Facts {
+        store: store.clone(),
+        auth: Authenticator::new(&asking).unwrap(),
+        clock: clock.clone(),
+        instance: Arc::new(ArcSwap::from_pointee(instance(hostname))),
+        ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
+        reports: ReportCounter::new(DAY),
+    };
+    let clock = clock.clone();
+    Admin { store, facts, courier: None, clock, chance, meter: Arc::new(Meter::default()) }
+}
+
+fn instance(hostname: Domain) -> Instance {
+    Instance {
+        hostname,
+        srs_domain: None,
+        spf: Enforcement::Observe,
+        dkim: Enforcement::Observe,
+        dmarc: Enforcement::Observe,
+        unauthenticated: Unauthenticated::Accept,
+        authentication_results: true,
+        forwarded_headers: false,
+        tls: TlsPolicy::Opportunistic,
+        custody: Custody::Careful,
+        retry: vec![Duration::from_secs(60)],
+        lifetime: 5 * DAY,
+        direct_max_bytes: 2 << 20,
+        direct_per_site: 20,
+        direct_total: 500,
+        subjects: true,
+    }
+}

@@ -1,0 +1,131 @@
+//! Rows of the log, and deliveries in the queue, as the gateway would have written them.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use waypost::mail::{Envelope, Mailbox, Moment, ReversePath};
+use waypost::policy::facts::TlsFacts;
+use waypost::policy::ids::OWNER;
+use waypost::policy::rule::Kind;
+use waypost::policy::settings::TlsPolicy;
+use waypost::policy::status::{RuleRef, Status, TraceStep};
+use waypost::store::activity::{Attempt, Auth, Client, EnvelopePair, Row};
+use waypost::store::octets::Octets;
+use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+
+use super::House;
+
+pub const MESSAGE: &[u8] = b"From: shop@shop.example\r\nSubject: Your order\r\n\r\nThank you.\r\n";
+
+pub fn mailbox(text: &str) -> Mailbox {
+    Mailbox::parse(text).unwrap()
+}
+
+/// A row as the first thing that is known of it: forwarded at the first try.
+pub fn forwarded(house: &House, recipient: &str) -> Row {
+    let now = house.clock.now();
+    let sent = ReversePath::parse("SRS0=abcdefgh=AB=shop.example=orders@my.example").unwrap();
+    Row {
+        id: house.admin.chance.id(now),
+        transaction: house.admin.chance.id(now),
+        received_at: now,
+        account: OWNER,
+        domain: Some(waypost::policy::ids::DomainId(1)),
+        alias: None,
+        status: Status::Forwarded,
+        sender: "orders@shop.example".to_owned(),
+        recipient: recipient.to_owned(),
+        destination: Some("owner@inbox.example".to_owned()),
+        subject: Some("Your order".to_owned()),
+        message_id: Some("<1@shop.example>".to_owned()),
+        size: MESSAGE.len() as u64,
+        reason: "Your alias sends it on.".to_owned(),
+        rule: Some(RuleRef { id: Uuid::nil(), kind: Kind::Address, pattern: recipient.to_owned() }),
+        client: Client {
+            ip: "192.0.2.7".parse().unwrap(),
+            name: Some("out.shop.example".to_owned()),
+            helo: "out.shop.example".to_owned(),
+            tls: Some(TlsFacts {
+                version: "TLSv1.3".to_owned(),
+                cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
+                verified: None,
+            }),
+        },
+        auth: Auth {
+            spf: Some("pass".to_owned()),
+            dkim: vec!["pass d=shop.example s=mail".to_owned()],
+            dmarc: None,
+            arc: None,
+        },
+        sha256_received: Some(Sha256::digest(MESSAGE).into()),
+        sha256_sent: Some(Sha256::digest(MESSAGE).into()),
+        attempts: vec![attempt(now, "delivered", "250 2.0.0 OK: queued as 4F7")],
+        next_attempt_at: None,
+        envelope: EnvelopePair {
+            before: Envelope {
+                from: ReversePath::Mailbox(mailbox("orders@shop.example")),
+                to: vec![mailbox(recipient)],
+            },
+            after: Some(Envelope { from: sent, to: vec![mailbox("owner@inbox.example")] }),
+        },
+        trace: vec![TraceStep::new("alias", "matched", format!("{recipient}, priority 0"))],
+        dsn: None,
+        bounced_at: None,
+        count: 1,
+    }
+}
+
+pub fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
+    Attempt {
+        at,
+        mx: Some("mx1.inbox.example".to_owned()),
+        ip: Some("198.51.100.4".parse().unwrap()),
+        tls: Some(TlsFacts {
+            version: "TLSv1.3".to_owned(),
+            cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
+            verified: Some(true),
+        }),
+        reply: reply.to_owned(),
+        outcome: outcome.to_owned(),
+        note: None,
+    }
+}
+
+/// Puts a message into the queue with its row.
+pub async fn queued(house: &House, recipient: &str, entry: Entry) -> Row {
+    let deferred = attempt(house.clock.now(), "deferred", "450 4.2.0 Try later");
+    let status = match entry {
+        Entry::Due(_) | Entry::Leased => Status::Deferred,
+        Entry::Held => Status::Held,
+        Entry::Kept(_) => Status::Failed,
+    };
+    let row = Row { status, sha256_sent: None, attempts: vec![deferred], ..forwarded(house, recipient) };
+    let message = NewMessage {
+        id: row.transaction,
+        octets: Octets::Memory(Bytes::from_static(MESSAGE)),
+        sha256: Sha256::digest(MESSAGE).into(),
+        received_at: row.received_at,
+        reverse_path: ReversePath::Mailbox(mailbox("orders@shop.example")),
+        header_octets: 47,
+        eight_bit: false,
+        international: false,
+    };
+    let delivery = NewDelivery {
+        id: row.id,
+        purpose: Purpose::Forward,
+        account: OWNER,
+        domain: row.domain,
+        alias: None,
+        recipient: mailbox(recipient),
+        destination: mailbox("owner@inbox.example"),
+        reverse_path: ReversePath::Mailbox(mailbox("orders@shop.example")),
+        prefix: Bytes::new(),
+        tls: TlsPolicy::Opportunistic,
+        reportable: true,
+        tries: 1,
+        entry,
+    };
+    house.admin.store.queue.accept(message, vec![delivery], vec![row.clone()]).await.unwrap();
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    row
+}
