@@ -446,3 +446,118 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
 }
+
+// With the real data, and with the real gateway.
+
+/// Runs a command in-process on a data folder of its own, as happens while no gateway runs.
+fn alone(data: &Path, arguments: &[&str]) -> Ran {
+    Ran::of(waypost(data).args(arguments).output().unwrap())
+}
+
+fn made(data: &Path, arguments: &[&str]) -> String {
+    let ran = alone(data, arguments);
+    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+    ran.out
+}
+
+#[test]
+fn rules_are_made_without_a_gateway_and_survive_a_backup() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    made(old.path(), &["domain", "add", "my.example"]);
+    made(old.path(), &["destination", "add", "@inbox.example", "--verified"]);
+    made(old.path(), &["alias", "add", "shop@my.example", "--to", "me@inbox.example", "--quota", "5"]);
+    let list = old.path().join("aliases.tsv");
+    fs::write(&list, "a@my.example\tme@inbox.example\nb@my.example\tme@inbox.example\n").unwrap();
+    assert_eq!(made(old.path(), &["alias", "import", list.to_str().unwrap()]), "2 aliases were imported.\n");
+    let route = made(old.path(), &["route", "a@my.example", "--from", "x@elsewhere.example"]);
+    assert!(route.starts_with("forward: 250 ") && route.contains(" -> me@inbox.example"), "{route}");
+    let secret = fs::read(old.path().join("srs.secrets")).unwrap();
+    let file = old.path().join("backup.tar");
+    made(old.path(), &["backup", file.to_str().unwrap()]);
+    made(new.path(), &["restore", file.to_str().unwrap()]);
+    assert_eq!(made(new.path(), &["alias", "list", "--json"]), made(old.path(), &["alias", "list", "--json"]));
+    assert_eq!(fs::read(new.path().join("srs.secrets")).unwrap(), secret);
+}
+
+#[test]
+fn check_finds_a_certificate_without_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, pem: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, pem).unwrap();
+        path
+    };
+    let made = || rcgen::generate_simple_self_signed(vec!["mx.example".to_owned()]).unwrap();
+    let (ours, other) = (made(), made());
+    let certificate = write("cert.pem", ours.cert.pem());
+    let check = |key: &Path| {
+        let mut command = waypost(folder.path());
+        command
+            .args(["check", "--json"])
+            .env("WAYPOST_SMTP__LISTEN", "127.0.0.1:0")
+            .env("WAYPOST_HTTP__LISTEN", "127.0.0.1:0");
+        command.env("WAYPOST_SMTP__TLS_CERTIFICATE", &certificate).env("WAYPOST_SMTP__TLS_KEY", key);
+        Ran::of(command.output().unwrap())
+    };
+    assert_eq!(check(&write("key.pem", ours.signing_key.serialize_pem())).code, 0);
+    let wrong = check(&write("other.pem", other.signing_key.serialize_pem()));
+    let found: Value = serde_json::from_str(&wrong.out).unwrap();
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(found["faults"][0].as_str().unwrap().starts_with("smtp.tls_certificate: "), "{found}");
+}
+
+/// `waypost serve`, whose log is read as it is written.
+struct Served {
+    child: std::process::Child,
+    log: std::io::Lines<std::io::BufReader<std::process::ChildStderr>>,
+}
+
+impl Served {
+    fn start(data: &Path) -> Self {
+        use std::io::BufRead as _;
+        let mut child =
+            waypost(data).args(["serve", "--config", "waypost.toml"]).stderr(Stdio::piped()).spawn().unwrap();
+        let log = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut served = Self { child, log };
+        served.hear("waypost is up");
+        served
+    }
+
+    /// Reads on until the log says this.
+    fn hear(&mut self, words: &str) {
+        let found = self.log.by_ref().map(Result::unwrap).any(|line| line.contains(words));
+        assert!(found, "the log ended without {words:?}");
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+#[test]
+fn a_gateway_serves_commands_takes_signals_and_names_itself_to_a_second_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let config = "[smtp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = [\"127.0.0.1:0\"]\n";
+    fs::write(data.join("waypost.toml"), config).unwrap();
+    let mut served = Served::start(data);
+    made(data, &["domain", "add", "my.example"]);
+    assert_eq!(alone(data, &["domain", "list"]).cells()[1][0], "my.example");
+    let second = alone(data, &["serve"]);
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains(&format!("process {}", served.child.id())), "{second:?}");
+    let file = data.join("backup.tar");
+    made(data, &["backup", file.to_str().unwrap()]);
+    let refused = alone(data, &["restore", file.to_str().unwrap(), "--replace"]);
+    assert!(refused.code == 1 && refused.err.contains("in use by gateway"), "{refused:?}");
+    fs::write(data.join("waypost.toml"), "hostnam = \"x\"\n").unwrap();
+    served.signal(rustix::process::Signal::HUP);
+    served.hear("not reloaded, the old configuration stays reason=\"waypost.toml:1: there is no key hostnam");
+    fs::write(data.join("waypost.toml"), config).unwrap();
+    served.signal(rustix::process::Signal::HUP);
+    served.hear("read again");
+    served.signal(rustix::process::Signal::TERM);
+    served.hear("stopped");
+    assert!(served.child.wait().unwrap().success());
+    assert_eq!(made(data, &["domain", "list", "--json"]).matches("my.example").count(), 2);
+}

@@ -120,8 +120,8 @@ impl Events {
             if self.pending.len() > MAX_EVENT_OCTETS {
                 bail!("the gateway sends an event without end");
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(|error| anyhow::anyhow!("the stream broke off: {error}"))?;
+            // A gateway that stops cuts its streams: an error here is the same end.
+            let Some(Ok(frame)) = self.body.frame().await else { return Ok(None) };
             self.pending.extend_from_slice(frame.data_ref().map(bytes::Bytes::as_ref).unwrap_or_default());
         }
     }

@@ -53,9 +53,8 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     put_in_place(config, &stage, &there)?;
     eprintln!("{} is restored from {}.", config.data_dir.display(), restore.file.display());
     if held > 0 {
-        eprintln!(
-            "{held} messages that waited are held; `waypost queue list` shows them, `waypost queue release` lets them go."
-        );
+        let messages = if held == 1 { "1 message that waited is" } else { &format!("{held} messages that waited are") };
+        eprintln!("{messages} held; `waypost queue list` shows them, `waypost queue release` lets them go.");
     }
     Ok(())
 }
