@@ -4,6 +4,7 @@
 mod support;
 
 mod hand_over;
+mod next_hops;
 mod plain;
 mod privacy;
 mod refusals;

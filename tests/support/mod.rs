@@ -9,6 +9,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
 use tower::ServiceExt;
 use waypost::config::Config;
 use waypost::demo::dns::Dns;
@@ -159,6 +161,25 @@ impl World {
         self.get(&format!("/v1/activity/{}", rows[0]["id"].as_str().unwrap())).await
     }
 
+    /// Runs a statement on a database of this world, behind the gateway's back.
+    pub async fn change(&self, database: &str, statement: &'static str) {
+        let mut connection = self.open(database).await;
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Locks a database against every writer until the connection is dropped.
+    pub async fn lock(&self, database: &str) -> SqliteConnection {
+        let mut connection = self.open(database).await;
+        sqlx::query("begin immediate").execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    async fn open(&self, database: &str) -> SqliteConnection {
+        let path = self.data.path().join(database);
+        SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).connect().await.unwrap()
+    }
+
     /// Waits until the inbox has read a command that begins with `verb`.
     pub async fn until_inbox_hears(&self, verb: &str) {
         let look = async {
@@ -177,6 +198,18 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, look).await.expect("the queue must become empty");
+    }
+
+    /// Waits until the rows of the log are as `wanted`.
+    pub async fn until_rows(&self, wanted: impl Fn(&[Value]) -> bool) {
+        let look = async {
+            while !wanted(&self.rows().await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, look).await.is_err() {
+            panic!("the log never became as wanted: {:#?}", self.rows().await);
+        }
     }
 
     /// Waits until the newest row for `recipient` has `status`.
