@@ -7,6 +7,7 @@ mod hand_over;
 mod next_hops;
 mod plain;
 mod privacy;
+mod recipients;
 mod refusals;
 mod rules;
 mod tls;
