@@ -10,4 +10,5 @@ mod privacy;
 mod recipients;
 mod refusals;
 mod rules;
+mod senders;
 mod tls;
