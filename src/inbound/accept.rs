@@ -133,7 +133,8 @@ async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, &tally.came));
-    if answer.refusal.is_none() && is_over_quota(tools, arrival, &answer).await? {
+    let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
+    if may_refuse && is_over_quota(tools, arrival, &answer).await? {
         return refuse_all(tools, arrival, replies::queue_full()).await;
     }
     let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
@@ -156,7 +157,8 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
 
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued.
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued and no next hop has the message: who is
+/// refused comes again, and what was delivered would arrive twice.
 async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
     if answer.fates.iter().all(|fate| *fate == Fate::Done) {
         return Ok(false);

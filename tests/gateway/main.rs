@@ -4,6 +4,7 @@
 mod support;
 
 mod hand_over;
+mod keeping;
 mod next_hops;
 mod plain;
 mod privacy;
