@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
 use super::outgoing::{self, Outgoing, Packed};
+use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::{Tools, create, ledger, replies, rows};
@@ -146,7 +147,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
         }
     }
     let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     tally.adopt_running(tools, outgoing);
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
@@ -181,7 +182,7 @@ async fn give_the_truth(
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
     let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     after(tools, arrival, (&answer, true), recorded).await
 }
 
@@ -190,14 +191,15 @@ async fn after(
     tools: &Tools,
     arrival: &Arrival,
     (answer, is_kept): (&Answer, bool),
-    recorded: Result<()>,
+    recorded: std::result::Result<(), Overdue>,
 ) -> Result<Reply> {
-    if let Err(error) = recorded {
-        // To refuse what the next hop or the queue has would double it; rows of queued deliveries are restored on start.
+    if let Err(overdue) = recorded {
+        // To refuse what the next hop or the queue has would double it: its rows are written when that is possible again.
         if answer.refusal.is_some() || !is_kept {
-            return Err(error);
+            return Err(overdue.error);
         }
-        tools.storage_failed("writing the log of a message that was taken", &error);
+        tools.storage_failed("writing the log of a message that was taken", &overdue.error);
+        overdue.write_later(tools);
     }
     if let Some(refusal) = &answer.refusal {
         tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, reply = %refusal, "message refused");
