@@ -12,4 +12,5 @@ mod recipients;
 mod refusals;
 mod rules;
 mod senders;
+mod storage;
 mod tls;
