@@ -145,3 +145,18 @@ async fn postmaster_without_a_contact_reaches_the_first_destination_of_a_trusted
     assert!(arrived.iter().all(|delivery| delivery.to == ["anna@inbox.example"]), "{arrived:?}");
     world.stop().await;
 }
+
+/// DESIGN section 6: never mixed with other recipients, whichever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_takes_no_other_recipients() {
+    let world = World::start().await;
+    world.letter("shop@my.example").await;
+    let srs = world.inbox.wait_for(1).await[0].from.clone();
+    for to in [[&*srs, "shop@my.example"], ["shop@my.example", &*srs]] {
+        let answers = world.send("", &to, LETTER).await;
+        assert!(answers.recipients[0].starts_with("250 "), "{answers:?}");
+        assert!(answers.recipients[1].starts_with("550 5.5.3"), "{answers:?}");
+    }
+    assert_eq!(world.inbox.wait_for(2).await.len(), 2);
+    world.stop().await;
+}
