@@ -13,7 +13,7 @@ use super::handover::{self, Bounds, Ending, Run};
 use super::outgoing::{self, Outgoing, Packed};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
-use super::{Tools, create, ledger, replies, rows};
+use super::{Settings, Tools, create, ledger, replies, rows};
 use crate::delivery::Direct;
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
@@ -38,9 +38,9 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    fn from(dot: Instant, answer_within: Duration) -> Self {
-        let at = |tenths| dot + answer_within * tenths / 10;
-        Self { checks: at(CHECKS_TENTHS), direct: at(DIRECT_TENTHS) }
+    fn from(dot: Instant, settings: &Settings) -> Self {
+        let share = |tenths| settings.answer_within * tenths / 10;
+        Self { checks: dot + share(CHECKS_TENTHS), direct: dot + share(DIRECT_TENTHS).min(settings.direct_timeout) }
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn message(
     transaction: Transaction,
     client: &TcpStream,
 ) -> Reply {
-    let deadlines = Deadlines::from(tools.clock.instant(), tools.settings.load().answer_within);
+    let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
     match accept(tools, connect, transaction, (client, deadlines)).await {
         Ok(reply) => reply,
@@ -85,11 +85,14 @@ async fn accept(
     }
 }
 
-/// Loops and forged senders; the steps go into every recipient's trace.
+/// Loops, forged senders, policy; the steps go into every recipient's trace.
 fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
     let mut trace = Vec::new();
     let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
+    let policy = arrival.taken.first().map(|(_, decision)| &decision.after_data);
+    let unproved = || policy.and_then(|policy| admission::authenticated(policy, &arrival.facts, &mut trace));
+    let refusal = refusal.or_else(unproved);
     for (_, decision) in &mut arrival.taken {
         decision.trace.extend(trace.iter().cloned());
     }
