@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
@@ -75,7 +76,7 @@ async fn accept(
     }
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
-    let mut runs = begin(tools, &arrival, &packed).await;
+    let mut runs = begin(tools, &arrival, &packed, deadlines.direct).await;
     let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
@@ -116,21 +117,25 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     outgoing::write(tools, arrival, planned).await
 }
 
-/// Offers each parcel to direct delivery; what goes straight to the queue is an attempt that never ran.
-async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> {
-    let mut runs = Vec::with_capacity(packed.len());
-    for packed in packed {
-        let run = match tools.courier.direct(arrival.connect.peer, packed.parcel.clone()).await {
-            Direct::Queue(why) => {
+/// Offers each parcel to direct delivery. What goes straight to the queue, or whose DNS does not answer in time, is an
+/// attempt that never ran.
+async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
+    let offer = async |packed: &Packed| {
+        let offered = tools.courier.direct(arrival.connect.peer, packed.parcel.clone());
+        match timeout_at(until, offered).await {
+            Ok(Direct::Known(report)) => Run::Ended(report),
+            Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+            Ok(Direct::Queue(why)) => {
                 tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
                 Run::Aborted
             }
-            Direct::Known(report) => Run::Ended(report),
-            Direct::Trying(attempt) => Run::Going(attempt),
-        };
-        runs.push(run);
+            Err(_) => Run::Aborted,
+        }
+    };
+    match packed {
+        [one] => vec![offer(one).await],
+        several => join_all(several.iter().map(offer)).await,
     }
-    runs
 }
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
