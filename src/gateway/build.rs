@@ -131,6 +131,7 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
             starttls: true,
         },
         answer_within: config.smtp.answer_within,
+        direct_timeout: config.direct_timeout,
         max_connections: config.smtp.max_connections,
         max_connections_per_ip: config.smtp.max_connections_per_ip,
         data_dir: config.data_dir.clone(),

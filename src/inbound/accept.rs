@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
@@ -14,7 +15,7 @@ use super::outgoing::{self, Outgoing, Packed};
 use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
-use super::{Tools, create, ledger, replies, rows};
+use super::{Settings, Tools, create, ledger, replies, rows};
 use crate::delivery::Direct;
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
@@ -39,9 +40,9 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    fn from(dot: Instant, answer_within: Duration) -> Self {
-        let at = |tenths| dot + answer_within * tenths / 10;
-        Self { checks: at(CHECKS_TENTHS), direct: at(DIRECT_TENTHS) }
+    fn from(dot: Instant, settings: &Settings) -> Self {
+        let share = |tenths| settings.answer_within * tenths / 10;
+        Self { checks: dot + share(CHECKS_TENTHS), direct: dot + share(DIRECT_TENTHS).min(settings.direct_timeout) }
     }
 }
 
@@ -52,7 +53,7 @@ pub(super) async fn message(
     transaction: Transaction,
     client: &TcpStream,
 ) -> Reply {
-    let deadlines = Deadlines::from(tools.clock.instant(), tools.settings.load().answer_within);
+    let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
     match accept(tools, connect, transaction, (client, deadlines)).await {
         Ok(reply) => reply,
@@ -76,7 +77,7 @@ async fn accept(
     }
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
-    let mut runs = begin(tools, &arrival, &packed).await;
+    let mut runs = begin(tools, &arrival, &packed, deadlines.direct).await;
     let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
@@ -86,11 +87,14 @@ async fn accept(
     }
 }
 
-/// Loops and forged senders; the steps go into every recipient's trace.
+/// Loops, forged senders, policy; the steps go into every recipient's trace.
 fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
     let mut trace = Vec::new();
     let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
+    let policy = arrival.taken.first().map(|(_, decision)| &decision.after_data);
+    let unproved = || policy.and_then(|policy| admission::authenticated(policy, &arrival.facts, &mut trace));
+    let refusal = refusal.or_else(unproved);
     for (_, decision) in &mut arrival.taken {
         decision.trace.extend(trace.iter().cloned());
     }
@@ -114,21 +118,25 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     outgoing::write(tools, arrival, planned).await
 }
 
-/// Offers each parcel to direct delivery; what goes straight to the queue is an attempt that never ran.
-async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> {
-    let mut runs = Vec::with_capacity(packed.len());
-    for packed in packed {
-        let run = match tools.courier.direct(arrival.connect.peer, packed.parcel.clone()).await {
-            Direct::Queue(why) => {
+/// Offers each parcel to direct delivery. What goes straight to the queue, or whose DNS does not answer in time, is an
+/// attempt that never ran.
+async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
+    let offer = async |packed: &Packed| {
+        let offered = tools.courier.direct(arrival.connect.peer, packed.parcel.clone());
+        match timeout_at(until, offered).await {
+            Ok(Direct::Known(report)) => Run::Ended(report),
+            Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+            Ok(Direct::Queue(why)) => {
                 tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
                 Run::Aborted
             }
-            Direct::Known(report) => Run::Ended(report),
-            Direct::Trying(attempt) => Run::Going(attempt),
-        };
-        runs.push(run);
+            Err(_) => Run::Aborted,
+        }
+    };
+    match packed {
+        [one] => vec![offer(one).await],
+        several => join_all(several.iter().map(offer)).await,
     }
-    runs
 }
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.

@@ -4,11 +4,12 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
-use super::transaction::Transaction;
+use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
+use crate::mail::trace_fields::Protocol;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::Decision;
-use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts};
+use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts, SpfResult};
 use crate::policy::report;
 use crate::smtp::command::MailCommand;
 use crate::store::StoreError;
@@ -21,6 +22,7 @@ pub(super) struct Arrival {
     pub(super) received_at: Moment,
     pub(super) connect: ConnectFacts,
     pub(super) mail: MailCommand,
+    pub(super) protocol: Protocol,
     pub(super) taken: Vec<(Mailbox, Decision)>,
     pub(super) body: Arrived,
     pub(super) facts: MessageFacts,
@@ -54,6 +56,7 @@ impl Arrival {
             reportable: report::reportable(transaction.from(), &facts.auth, &facts),
             authentication_results: shown.then(|| auth_fields::results(&facts, connect)),
             mail: transaction.mail.clone(),
+            protocol: transaction.protocol,
             taken,
             body,
             facts,
@@ -72,18 +75,17 @@ impl Arrival {
 }
 
 async fn spf(transaction: &mut Transaction, until: Instant) -> Option<SpfFacts> {
-    let handle = transaction.take_spf()?;
-    let abort = handle.abort_handle();
-    match timeout_at(until, handle).await {
-        Ok(joined) => joined.ok(),
-        Err(_) => {
-            abort.abort();
-            Some(SpfFacts {
-                result: crate::policy::facts::SpfResult::TempError,
+    match &mut transaction.take_spf() {
+        Spf::Unasked => None,
+        Spf::Known(facts) => Some(facts.clone()),
+        Spf::Asking(handle) => match timeout_at(until, handle).await {
+            Ok(joined) => joined.ok(),
+            Err(_) => Some(SpfFacts {
+                result: SpfResult::TempError,
                 domain: transaction.from().domain().map(ToString::to_string).unwrap_or_default(),
                 by_plus_all: false,
-            })
-        }
+            }),
+        },
     }
 }
 

@@ -17,8 +17,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::body::Body;
-use super::transaction::{Misfit, Transaction};
+use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, accept, replies, rows};
+use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
@@ -194,18 +195,23 @@ impl Connection {
             self.connect.helo.clone_from(&helo.name);
         }
         let now = self.tools.clock.now();
-        let mut transaction = Box::new(Transaction::new(self.tools.chance.id(now), now, mail));
-        transaction.spf_began(self.begin_spf(&transaction));
+        let protocol = Protocol {
+            extended: self.session.helo().is_some_and(|helo| helo.extended),
+            tls: self.connect.tls.is_some(),
+            international: mail.international,
+        };
+        let mut transaction = Box::new(Transaction::new((self.tools.chance.id(now), now), mail, protocol));
+        transaction.spf_began(self.begin_spf(&transaction).await);
         self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
         self.transaction = Some(transaction);
         Reply::new(250, 1, 0, "Sender ok")
     }
 
     /// SPF is asked while recipients and content arrive.
-    fn begin_spf(&self, transaction: &Transaction) -> tokio::task::JoinHandle<crate::policy::facts::SpfFacts> {
+    async fn begin_spf(&self, transaction: &Transaction) -> Spf {
         let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
         let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
-        tokio::spawn(async move { facts.spf(peer, &helo, &from).await })
+        Spf::begin(async move { facts.spf(peer, &helo, &from).await }).await
     }
 
     async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub session: server::Settings,
     /// From the final dot to the answer.
     pub answer_within: Duration,
+    /// From the final dot, direct delivery may take so long.
+    pub direct_timeout: Duration,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections of one address (IPv6: of one /64).

@@ -1,5 +1,7 @@
 //! End to end over real sockets: a gateway, a fake DNS and fake inboxes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
