@@ -189,7 +189,7 @@ async fn end_of(shared: &Shared, claim: &Claim, outcome: &Outcome) -> End {
 }
 
 fn delivered(reply: &Reply) -> End {
-    let reason = format!("the next hop took it: {reply}");
+    let reason = format!("The next hop took it: {reply}");
     End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 

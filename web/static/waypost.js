@@ -22,8 +22,23 @@
   setInterval(tellTimes, MINUTE / 2);
 
   // Keys, never while somebody writes.
+  const PAGES = { a: "/activity", l: "/aliases" };
+  const ROWS = ".rows a.row, .rows .row a.address";
+  const move = (step) => {
+    const rows = [...document.querySelectorAll(ROWS)];
+    const at = rows.indexOf(document.activeElement);
+    rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
+  };
+  let before = "";
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    const led = before === "g";
+    before = event.key;
+    if (led && Object.hasOwn(PAGES, event.key)) {
+      location.href = PAGES[event.key];
+      return;
+    }
+    if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
     const search = $("input[type=search]"), fresh = $("#new-alias");
     if (event.key === "/" && search) {
       event.preventDefault();

@@ -24,6 +24,9 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Queued => format!("Waits for its first try to {to}"),
         Status::Deferred => format!("{} {}{}", next_hop(row), put_off(row), next_try(row, now)),
         Status::Held => "On hold until you release it".to_owned(),
+        Status::Refused if row.attempts.last().is_some_and(spoke) => {
+            format!("{} refused it, and the sender was told at once", next_hop(row))
+        }
         Status::Refused => "Refused: the sender was told so at once".to_owned(),
         Status::RefusedTemporarily => "Refused for now: the sender will try again".to_owned(),
         Status::Dropped => format!("Dropped, as {} says", rule(row)),
@@ -36,11 +39,14 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     }
 }
 
-/// Which try it was, where the first did not do.
+/// Which try it was and how late it began, where the first did not do.
 fn at_which_try(row: &Row) -> String {
-    match row.attempts.len() {
-        0 | 1 => String::new(),
-        many => format!(" at the {} try", ordinal(many)),
+    match row.attempts.as_slice() {
+        [] | [_] => String::new(),
+        [.., last] => {
+            let waited = text::span(last.at.since(row.received_at));
+            format!(" at the {} try, {waited} after it came", ordinal(row.attempts.len()))
+        }
     }
 }
 
