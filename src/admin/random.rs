@@ -72,6 +72,9 @@ impl Admin {
         let mut form = Form::new(written);
         let format = form.optional("format", format_name).or_else(|| actor.defaults.alias_format.clone());
         let format = format.as_deref().and_then(Format::parse).unwrap_or(Format::Words);
+        if form.given("domain").is_none() && actor.defaults.domain.is_none() {
+            return Err(AdminError::field("domain", "say which of your domains it belongs to"));
+        }
         let Some(domain) = read_domain(&mut form, actor) else { return Err(unfinished(form)) };
         let local = draw(&self.chance, format);
         self.add_named(actor, AliasName::new(Kind::Address, local, domain), form).await

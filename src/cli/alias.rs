@@ -94,7 +94,9 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
         }
         Alias::List { domain, search, paging } => {
             let filters = [("domain", domain), ("search", search)];
-            out.list(&listing::fetch(api, "/v1/aliases", &filters, paging).await?, &COLUMNS)
+            let mut found = listing::fetch(api, "/v1/aliases", &filters, paging).await?;
+            found.value["items"].as_array_mut().into_iter().flatten().for_each(hide_unused_destinations);
+            out.list(&found, &COLUMNS)
         }
         Alias::Show { alias } => out.object(&api.get(&path(&alias)).await?, show),
         Alias::Set { alias, what, fields } => {
@@ -114,6 +116,13 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
 
 fn path(alias: &str) -> String {
     format!("/v1/aliases/{}", escaped(alias))
+}
+
+/// An alias that sends nothing on keeps its destinations for the day when it does; a table does not show them.
+fn hide_unused_destinations(alias: &mut Value) {
+    if matches!(alias["action"].as_str(), Some("drop" | "reject")) {
+        alias["destinations"] = json!([]);
+    }
 }
 
 async fn switch(api: &Api, out: Output, alias: &str, body: &Value) -> anyhow::Result<()> {

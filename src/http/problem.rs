@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -103,13 +103,19 @@ impl IntoResponse for Problem {
 
 /// The answer to a path that is none.
 pub(super) async fn no_such_path(request: Request) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}.", request.uri().path()))
+    Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}.", whole_path(&request)))
+}
+
+/// The path as the client wrote it: a nested router sees only what follows its own.
+fn whole_path(request: &Request) -> String {
+    let original = request.extensions().get::<OriginalUri>().map(|OriginalUri(uri)| uri);
+    original.unwrap_or(request.uri()).path().to_owned()
 }
 
 /// Makes problems of errors that the framework itself answered in plain text.
 pub(super) async fn always(request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = whole_path(&request);
     let response = next.run(request).await;
     let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
     let is_error = response.status().is_client_error() || response.status().is_server_error();
