@@ -178,6 +178,7 @@ async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Res
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
+/// What was to be held here is lost without the queue, so the client keeps it.
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
@@ -185,7 +186,7 @@ async fn give_the_truth(
     error: StoreError,
 ) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, came));
-    if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
+    if ledger::keeps(arrival) || answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
         return Err(error);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
