@@ -104,6 +104,7 @@ impl Gateway {
 
     fn run_upkeep(&mut self, config: &Config) {
         let upkeep = Upkeep {
+            admin: self.parts.admin(),
             store: self.parts.store.clone(),
             certificates: self.parts.certificates.clone(),
             clock: self.parts.clock.clone(),
