@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
@@ -29,6 +30,9 @@ const DIRECT_TENTHS: u32 = 8;
 
 /// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
 const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
+
+/// Ways that are looked for at the same time for one message.
+const MAX_WAYS_SOUGHT: usize = 16;
 
 /// The instants of one message's answer.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +79,7 @@ async fn accept(
     }
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
-    let mut runs = begin(tools, &arrival, &packed).await;
+    let mut runs = begin(tools, &arrival, &packed, deadlines.direct).await;
     let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
@@ -116,27 +120,37 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     outgoing::write(tools, arrival, planned).await
 }
 
-/// Offers each parcel to direct delivery; what goes straight to the queue is an attempt that never ran.
-async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> {
-    let mut runs = Vec::with_capacity(packed.len());
-    for packed in packed {
-        let run = match tools.courier.direct(arrival.connect.peer, packed.parcel.clone()).await {
-            Direct::Queue(why) => {
-                tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
-                Run::Aborted
-            }
-            Direct::Known(report) => Run::Ended(report),
-            Direct::Trying(attempt) => Run::Going(attempt),
-        };
-        runs.push(run);
+/// Offers each parcel to direct delivery, several at a time; looking for their ways takes at most half of what is left
+/// until `until`, so that a name server that is silent costs neither the sender's patience nor the other parcels' time.
+async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
+    let now = tools.clock.instant();
+    let until = now + until.saturating_duration_since(now) / 2;
+    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
+    futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
+}
+
+/// What goes straight to the queue is an attempt that never ran.
+async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
+    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
+        Ok(Direct::Known(report)) => Run::Ended(report),
+        Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+        Ok(Direct::Queue(why)) => {
+            tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
+            Run::Aborted
+        }
+        Err(_) => {
+            tracing::debug!(id = %arrival.id, "straight to the queue: DNS did not answer in time");
+            Run::Aborted
+        }
     }
-    runs
 }
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, &tally.came));
-    if answer.refusal.is_none() && is_over_quota(tools, arrival, &answer).await? {
+    // What a next hop has, or may have, is never refused for want of room: each repeat would deliver it again.
+    let refusable = answer.refusal.is_none() && !tally.is_out_of_our_hands();
+    if refusable && is_over_quota(tools, arrival, &answer).await? {
         return refuse_all(tools, arrival, replies::queue_full()).await;
     }
     let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
@@ -159,12 +173,12 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
 
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued.
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept.
 async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
-    if answer.fates.iter().all(|fate| *fate == Fate::Done) {
+    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps_here(arrival) {
         return Ok(false);
     }
-    let Some(domain) = arrival.taken.iter().find_map(|(_, decision)| decision.domain) else { return Ok(false) };
+    let domain = arrival.taken.iter().find_map(|(_, decision)| decision.domain);
     let used = tools.store.queue.bytes_of(domain).await?;
     Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
 }

@@ -72,6 +72,11 @@ pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize>
     arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
 }
 
+/// Whether octets are kept for a recipient without a next hop.
+pub(super) fn keeps_here(arrival: &Arrival) -> bool {
+    arrival.taken.iter().any(|(_, decision)| matches!(decision.disposition, Disposition::Hold | Disposition::Report(_)))
+}
+
 /// How they stand.
 pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Item = (usize, Standing)> {
     without_next_hop(arrival).map(|taken| (taken, Standing::Taken))
