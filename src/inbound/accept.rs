@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
 use super::outgoing::{self, Outgoing, Packed};
+use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::{Settings, Tools, create, ledger, replies, rows};
@@ -125,6 +126,9 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
 async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
     let now = tools.clock.instant();
     let until = now + until.saturating_duration_since(now) / 2;
+    if let [one] = packed {
+        return vec![offer(tools, arrival, one, until).await];
+    }
     let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
     futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
 }
@@ -148,9 +152,8 @@ async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, &tally.came));
-    // What a next hop has, or may have, is never refused for want of room: each repeat would deliver it again.
-    let refusable = answer.refusal.is_none() && !tally.is_out_of_our_hands();
-    if refusable && is_over_quota(tools, arrival, &answer).await? {
+    let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
+    if may_refuse && is_over_quota(tools, arrival, &answer).await? {
         return refuse_all(tools, arrival, replies::queue_full()).await;
     }
     let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
@@ -162,7 +165,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
         }
     }
     let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     tally.adopt_running(tools, outgoing);
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
@@ -173,9 +176,10 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
 
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept.
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept and no next hop has the message: who
+/// is refused comes again, and what was delivered would arrive twice.
 async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
-    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps_here(arrival) {
+    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps(arrival) {
         return Ok(false);
     }
     let domain = arrival.taken.iter().find_map(|(_, decision)| decision.domain);
@@ -184,6 +188,7 @@ async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Res
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
+/// What was to be held here is lost without the queue, so the client keeps it.
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
@@ -191,12 +196,12 @@ async fn give_the_truth(
     error: StoreError,
 ) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, came));
-    if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
+    if ledger::keeps(arrival) || answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
         return Err(error);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
     let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     after(tools, arrival, (&answer, true), recorded).await
 }
 
@@ -205,14 +210,15 @@ async fn after(
     tools: &Tools,
     arrival: &Arrival,
     (answer, is_kept): (&Answer, bool),
-    recorded: Result<()>,
+    recorded: std::result::Result<(), Overdue>,
 ) -> Result<Reply> {
-    if let Err(error) = recorded {
-        // To refuse what the next hop or the queue has would double it; rows of queued deliveries are restored on start.
+    if let Err(overdue) = recorded {
+        // To refuse what the next hop or the queue has would double it: its rows are written when that is possible again.
         if answer.refusal.is_some() || !is_kept {
-            return Err(error);
+            return Err(overdue.error);
         }
-        tools.storage_failed("writing the log of a message that was taken", &error);
+        tools.storage_failed("writing the log of a message that was taken", &overdue.error);
+        overdue.write_later(tools);
     }
     if let Some(refusal) = &answer.refusal {
         tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, reply = %refusal, "message refused");

@@ -72,9 +72,9 @@ pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize>
     arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
 }
 
-/// Whether octets are kept for a recipient without a next hop.
-pub(super) fn keeps_here(arrival: &Arrival) -> bool {
-    arrival.taken.iter().any(|(_, decision)| matches!(decision.disposition, Disposition::Hold | Disposition::Report(_)))
+/// Whether the octets of some recipient's mail stay here: held, or consumed.
+pub(super) fn keeps(arrival: &Arrival) -> bool {
+    without_next_hop(arrival).any(|taken| arrival.taken[taken].1.disposition != Disposition::Discard)
 }
 
 /// How they stand.

@@ -14,6 +14,7 @@ mod handover;
 mod ledger;
 mod listener;
 mod outgoing;
+mod overdue;
 mod replies;
 mod rows;
 mod space;
