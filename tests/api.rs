@@ -1,7 +1,6 @@
 //! The native API over real databases: shapes, rights, errors, conditions.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-#![expect(clippy::too_many_arguments, reason = "a request is told in one line: method, path, fields, body")]
 
 #[path = "api/activity.rs"]
 mod activity;

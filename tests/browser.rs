@@ -3,7 +3,6 @@
 //! `tests/run` installs both; without them these tests fail and say so, for a test that is skipped proves nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-#![expect(clippy::too_many_arguments, reason = "a request is told in one line: method, path, fields, body")]
 
 #[path = "browser/driver.rs"]
 mod driver;

@@ -1,6 +1,8 @@
 //! SIGKILL at many moments under load, with a ledger: every 250 is at the inbox or in the queue, and every reported outcome
 //! has its row. `KILLS` says how many kills (5; `tests/long` makes it 100).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -67,7 +67,6 @@ impl Facts {
 
     /// Gathers what is judged at the end of data. Organisational domains are asked only where author and SRS domains
     /// could share one (two labels in common).
-    #[expect(clippy::too_many_arguments, reason = "the four things that only the end of data brings together")]
     pub async fn message<'a>(
         &self,
         from: &ReversePath,

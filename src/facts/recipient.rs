@@ -14,7 +14,7 @@ use crate::policy::rule::{Rule, Target};
 use crate::policy::settings::Instance;
 use crate::srs::{self, Reversed, SrsError};
 use crate::store::Result;
-use crate::store::rules::ListQuery;
+use crate::store::rules::{DestinationRow, ListQuery};
 
 /// Destinations among which the owner's first verified one is looked for.
 const MAX_CONTACTS_ASKED: u32 = 500;
@@ -127,11 +127,16 @@ impl Inquiry<'_> {
         Ok(reserved::role(&case, contact.as_ref()))
     }
 
-    /// The account's default destination if it is verified, else its oldest verified one.
+    /// The account's default destination if it is verified, by itself or by a trusted domain, else its oldest verified one.
     async fn first_verified(&self, account: AccountId) -> Result<Option<Mailbox>> {
         let query = ListQuery { account: Some(account), limit: MAX_CONTACTS_ASKED, ..ListQuery::default() };
         let all = self.facts.store.rules.destinations(query).await?.items;
-        let verified = all.into_iter().filter(|row| row.verified_at.is_some() && !row.address.starts_with('@'));
+        let (trusted, inboxes): (Vec<_>, Vec<_>) = all.into_iter().partition(|row| row.address.starts_with('@'));
+        let is_trusted = |row: &DestinationRow| {
+            let host = row.address.rfind('@').map_or("", |at| &row.address[at..]);
+            trusted.iter().any(|domain| domain.verified_at.is_some() && domain.address.eq_ignore_ascii_case(host))
+        };
+        let verified = inboxes.iter().filter(|row| row.verified_at.is_some() || is_trusted(row));
         let first = verified.min_by_key(|row| (!row.default, row.created_at));
         Ok(first.and_then(|row| Mailbox::parse(&row.address).ok()))
     }

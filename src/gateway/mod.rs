@@ -16,6 +16,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::inbound;
@@ -55,6 +56,7 @@ impl Gateway {
     /// Locks the data, opens the databases, binds the listeners, starts everything.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         build::prepare(&config)?;
+        build::raise_file_limit();
         let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
         let smtp = bind_all(&config.smtp.listen, "smtp.listen").await?;
         let http = bind_all(&config.http.listen, "http.listen").await?;
@@ -103,6 +105,7 @@ impl Gateway {
 
     fn run_upkeep(&mut self, config: &Config) {
         let upkeep = Upkeep {
+            admin: self.parts.admin(),
             store: self.parts.store.clone(),
             certificates: self.parts.certificates.clone(),
             clock: self.parts.clock.clone(),
@@ -122,7 +125,6 @@ impl Gateway {
     }
 
     /// The router behind the control socket, for callers in this process.
-    #[must_use]
     pub fn control(&self) -> axum::Router {
         self.control.clone()
     }
@@ -131,26 +133,32 @@ impl Gateway {
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new mail, then the queue, then the rest");
         self.stop_mail.cancel();
-        self.inbound.sessions.close();
-        if tokio::time::timeout(SESSIONS_GRACE, self.inbound.sessions.wait()).await.is_err() {
-            tracing::warn!(
-                sessions = self.inbound.sessions.len(),
-                "some SMTP sessions did not end in time and are cut"
-            );
-        }
+        end_sessions(&self.inbound.sessions).await;
         self.stop_courier.cancel();
         self.courier.await.context("the courier broke down")?;
         self.stop_rest.cancel();
         for task in self.rest {
-            let abort = task.abort_handle();
-            if tokio::time::timeout(HTTP_GRACE, task).await.is_err() {
-                abort.abort();
-            }
+            end_task(task).await;
         }
         self.parts.store.close().await;
         drop(self.lock);
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Waits for the SMTP sessions to end. Those that do not in time are cut with the process.
+async fn end_sessions(sessions: &TaskTracker) {
+    sessions.close();
+    if tokio::time::timeout(SESSIONS_GRACE, sessions.wait()).await.is_err() {
+        tracing::warn!(sessions = sessions.len(), "some SMTP sessions did not end in time and are cut");
+    }
+}
+
+async fn end_task(task: JoinHandle<()>) {
+    let abort = task.abort_handle();
+    if tokio::time::timeout(HTTP_GRACE, task).await.is_err() {
+        abort.abort();
     }
 }
 

@@ -5,15 +5,17 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Run};
 use super::outgoing::{self, Outgoing, Packed};
+use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
-use super::{Tools, create, ledger, replies, rows};
+use super::{Settings, Tools, create, ledger, replies, rows};
 use crate::delivery::Direct;
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
@@ -30,6 +32,9 @@ const DIRECT_TENTHS: u32 = 8;
 /// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
 const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
 
+/// Ways that are looked for at the same time for one message.
+const MAX_WAYS_SOUGHT: usize = 16;
+
 /// The instants of one message's answer.
 #[derive(Debug, Clone, Copy)]
 struct Deadlines {
@@ -38,9 +43,9 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    fn from(dot: Instant, answer_within: Duration) -> Self {
-        let at = |tenths| dot + answer_within * tenths / 10;
-        Self { checks: at(CHECKS_TENTHS), direct: at(DIRECT_TENTHS) }
+    fn from(dot: Instant, settings: &Settings) -> Self {
+        let share = |tenths| settings.answer_within * tenths / 10;
+        Self { checks: dot + share(CHECKS_TENTHS), direct: dot + share(DIRECT_TENTHS).min(settings.direct_timeout) }
     }
 }
 
@@ -51,7 +56,7 @@ pub(super) async fn message(
     transaction: Transaction,
     client: &TcpStream,
 ) -> Reply {
-    let deadlines = Deadlines::from(tools.clock.instant(), tools.settings.load().answer_within);
+    let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
     match accept(tools, connect, transaction, (client, deadlines)).await {
         Ok(reply) => reply,
@@ -75,7 +80,7 @@ async fn accept(
     }
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
-    let mut runs = begin(tools, &arrival, &packed).await;
+    let mut runs = begin(tools, &arrival, &packed, deadlines.direct).await;
     let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
@@ -85,11 +90,14 @@ async fn accept(
     }
 }
 
-/// Loops and forged senders; the steps go into every recipient's trace.
+/// Loops, forged senders, policy; the steps go into every recipient's trace.
 fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
     let mut trace = Vec::new();
     let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
+    let policy = arrival.taken.first().map(|(_, decision)| &decision.after_data);
+    let unproved = || policy.and_then(|policy| admission::authenticated(policy, &arrival.facts, &mut trace));
+    let refusal = refusal.or_else(unproved);
     for (_, decision) in &mut arrival.taken {
         decision.trace.extend(trace.iter().cloned());
     }
@@ -113,27 +121,39 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     outgoing::write(tools, arrival, planned).await
 }
 
-/// Offers each parcel to direct delivery; what goes straight to the queue is an attempt that never ran.
-async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed]) -> Vec<Run> {
-    let mut runs = Vec::with_capacity(packed.len());
-    for packed in packed {
-        let run = match tools.courier.direct(arrival.connect.peer, packed.parcel.clone()).await {
-            Direct::Queue(why) => {
-                tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
-                Run::Aborted
-            }
-            Direct::Known(report) => Run::Ended(report),
-            Direct::Trying(attempt) => Run::Going(attempt),
-        };
-        runs.push(run);
+/// Offers each parcel to direct delivery, several at a time; looking for their ways takes at most half of what is left
+/// until `until`, so that a name server that is silent costs neither the sender's patience nor the other parcels' time.
+async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
+    let now = tools.clock.instant();
+    let until = now + until.saturating_duration_since(now) / 2;
+    if let [one] = packed {
+        return vec![offer(tools, arrival, one, until).await];
     }
-    runs
+    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
+    futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
+}
+
+/// What goes straight to the queue is an attempt that never ran.
+async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
+    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
+        Ok(Direct::Known(report)) => Run::Ended(report),
+        Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+        Ok(Direct::Queue(why)) => {
+            tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
+            Run::Aborted
+        }
+        Err(_) => {
+            tracing::debug!(id = %arrival.id, "straight to the queue: DNS did not answer in time");
+            Run::Aborted
+        }
+    }
 }
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, &tally.came));
-    if answer.refusal.is_none() && is_over_quota(tools, arrival, &answer).await? {
+    let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
+    if may_refuse && is_over_quota(tools, arrival, &answer).await? {
         return refuse_all(tools, arrival, replies::queue_full()).await;
     }
     let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
@@ -145,7 +165,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
         }
     }
     let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     tally.adopt_running(tools, outgoing);
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
@@ -156,17 +176,19 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
 
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued.
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept and no next hop has the message: who
+/// is refused comes again, and what was delivered would arrive twice.
 async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
-    if answer.fates.iter().all(|fate| *fate == Fate::Done) {
+    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps(arrival) {
         return Ok(false);
     }
-    let Some(domain) = arrival.taken.iter().find_map(|(_, decision)| decision.domain) else { return Ok(false) };
+    let domain = arrival.taken.iter().find_map(|(_, decision)| decision.domain);
     let used = tools.store.queue.bytes_of(domain).await?;
     Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
+/// What was to be held here is lost without the queue, so the client keeps it.
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
@@ -174,12 +196,12 @@ async fn give_the_truth(
     error: StoreError,
 ) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, came));
-    if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
+    if ledger::keeps(arrival) || answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
         return Err(error);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
     let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
-    let recorded = tools.store.activity.record(entries.rows).await;
+    let recorded = overdue::record(tools, entries.rows).await;
     after(tools, arrival, (&answer, true), recorded).await
 }
 
@@ -188,14 +210,15 @@ async fn after(
     tools: &Tools,
     arrival: &Arrival,
     (answer, is_kept): (&Answer, bool),
-    recorded: Result<()>,
+    recorded: std::result::Result<(), Overdue>,
 ) -> Result<Reply> {
-    if let Err(error) = recorded {
-        // To refuse what the next hop or the queue has would double it; rows of queued deliveries are restored on start.
+    if let Err(overdue) = recorded {
+        // To refuse what the next hop or the queue has would double it: its rows are written when that is possible again.
         if answer.refusal.is_some() || !is_kept {
-            return Err(error);
+            return Err(overdue.error);
         }
-        tools.storage_failed("writing the log of a message that was taken", &error);
+        tools.storage_failed("writing the log of a message that was taken", &overdue.error);
+        overdue.write_later(tools);
     }
     if let Some(refusal) = &answer.refusal {
         tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, reply = %refusal, "message refused");

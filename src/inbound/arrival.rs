@@ -1,18 +1,32 @@
 //! A whole message and all that is known of it: gathered once, at the end of data, for every decision after it.
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
-use super::transaction::Transaction;
+use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
+use crate::auth::Authenticator;
+use crate::mail::trace_fields::Protocol;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::Decision;
-use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts};
+use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts, SpfResult};
 use crate::policy::report;
 use crate::smtp::command::MailCommand;
 use crate::store::StoreError;
 use crate::store::octets::Octets;
+
+/// Octets of spooled messages that are read back for verifying at the same time, in all: however many clients send large
+/// signed messages at once, memory stays bounded.
+const MAX_READ_BACK_OCTETS: u64 = 64 << 20;
+/// Octets for which one permit is taken.
+const READ_BACK_UNIT: u64 = 1024;
+
+/// The permits for reading back.
+pub(super) fn read_back() -> Semaphore {
+    Semaphore::new(usize::try_from(MAX_READ_BACK_OCTETS / READ_BACK_UNIT).unwrap_or(usize::MAX))
+}
 
 /// A message that has arrived, with its facts.
 #[derive(Debug)]
@@ -21,6 +35,7 @@ pub(super) struct Arrival {
     pub(super) received_at: Moment,
     pub(super) connect: ConnectFacts,
     pub(super) mail: MailCommand,
+    pub(super) protocol: Protocol,
     pub(super) taken: Vec<(Mailbox, Decision)>,
     pub(super) body: Arrived,
     pub(super) facts: MessageFacts,
@@ -54,6 +69,7 @@ impl Arrival {
             reportable: report::reportable(transaction.from(), &facts.auth, &facts),
             authentication_results: shown.then(|| auth_fields::results(&facts, connect)),
             mail: transaction.mail.clone(),
+            protocol: transaction.protocol,
             taken,
             body,
             facts,
@@ -72,18 +88,17 @@ impl Arrival {
 }
 
 async fn spf(transaction: &mut Transaction, until: Instant) -> Option<SpfFacts> {
-    let handle = transaction.take_spf()?;
-    let abort = handle.abort_handle();
-    match timeout_at(until, handle).await {
-        Ok(joined) => joined.ok(),
-        Err(_) => {
-            abort.abort();
-            Some(SpfFacts {
-                result: crate::policy::facts::SpfResult::TempError,
+    match &mut transaction.take_spf() {
+        Spf::Unasked => None,
+        Spf::Known(facts) => Some(facts.clone()),
+        Spf::Asking(handle) => match timeout_at(until, handle).await {
+            Ok(joined) => joined.ok(),
+            Err(_) => Some(SpfFacts {
+                result: SpfResult::TempError,
                 domain: transaction.from().domain().map(ToString::to_string).unwrap_or_default(),
                 by_plus_all: false,
-            })
-        }
+            }),
+        },
     }
 }
 
@@ -95,6 +110,11 @@ async fn dkim(tools: &Tools, body: &Arrived, until: Instant) -> Result<Vec<DkimF
     if let Octets::Memory(octets) = &body.octets {
         return Ok(tools.facts.auth.dkim(octets, until).await);
     }
+    let share = body.octets.len().min(MAX_READ_BACK_OCTETS).div_ceil(READ_BACK_UNIT);
+    let room = tools.read_back.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
+    let Ok(_room) = timeout_at(until, room).await else {
+        return Ok(Authenticator::unverified(&body.octets.read(0).await?));
+    };
     let whole = whole(&body.octets).await?;
     Ok(tools.facts.auth.dkim(&whole, until).await)
 }

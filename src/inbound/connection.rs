@@ -17,8 +17,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::body::Body;
-use super::transaction::{Misfit, Transaction};
+use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, accept, replies, rows};
+use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
@@ -66,6 +67,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
         transaction: None,
         deadline: None,
+        answered_at: tools.clock.instant(),
         settings,
         tools,
     };
@@ -81,6 +83,8 @@ struct Connection {
     connect: ConnectFacts,
     transaction: Option<Box<Transaction>>,
     deadline: Option<Instant>,
+    /// When the client was last answered: a command that dribbles in has no more time than one that comes whole.
+    answered_at: Instant,
     settings: Arc<Settings>,
     tools: Arc<Tools>,
 }
@@ -148,6 +152,7 @@ impl Connection {
         };
         timeout(WRITE_TIMEOUT, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
         output.clear();
+        self.answered_at = self.tools.clock.instant();
         Ok(())
     }
 
@@ -156,7 +161,8 @@ impl Connection {
     async fn fill(&mut self, stream: &mut impl Client) -> io::Result<bool> {
         let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
         self.input.reserve(octets);
-        let mut until = Instant::now() + self.session.timeout();
+        let since = if self.session.is_receiving() { self.tools.clock.instant() } else { self.answered_at };
+        let mut until = since + self.session.timeout();
         if let Some(deadline) = self.deadline {
             until = until.min(deadline);
         }
@@ -194,18 +200,23 @@ impl Connection {
             self.connect.helo.clone_from(&helo.name);
         }
         let now = self.tools.clock.now();
-        let mut transaction = Box::new(Transaction::new(self.tools.chance.id(now), now, mail));
-        transaction.spf_began(self.begin_spf(&transaction));
+        let protocol = Protocol {
+            extended: self.session.helo().is_some_and(|helo| helo.extended),
+            tls: self.connect.tls.is_some(),
+            international: mail.international,
+        };
+        let mut transaction = Box::new(Transaction::new((self.tools.chance.id(now), now), mail, protocol));
+        transaction.spf_began(self.begin_spf(&transaction).await);
         self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
         self.transaction = Some(transaction);
         Reply::new(250, 1, 0, "Sender ok")
     }
 
     /// SPF is asked while recipients and content arrive.
-    fn begin_spf(&self, transaction: &Transaction) -> tokio::task::JoinHandle<crate::policy::facts::SpfFacts> {
+    async fn begin_spf(&self, transaction: &Transaction) -> Spf {
         let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
         let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
-        tokio::spawn(async move { facts.spf(peer, &helo, &from).await })
+        Spf::begin(async move { facts.spf(peer, &helo, &from).await }).await
     }
 
     async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {

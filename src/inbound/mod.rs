@@ -14,6 +14,7 @@ mod handover;
 mod ledger;
 mod listener;
 mod outgoing;
+mod overdue;
 mod replies;
 mod rows;
 mod space;
@@ -26,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub session: server::Settings,
     /// From the final dot to the answer.
     pub answer_within: Duration,
+    /// From the final dot, direct delivery may take so long.
+    pub direct_timeout: Duration,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections of one address (IPv6: of one /64).
@@ -83,6 +87,7 @@ pub struct Tools {
     /// Sessions that still run.
     pub sessions: TaskTracker,
     bodies: body::Budget,
+    read_back: Semaphore,
     space: space::Space,
     unwell: AtomicBool,
     created: create::Created,
@@ -119,6 +124,7 @@ impl Tools {
             chance: parts.chance,
             meter: parts.meter,
             bodies: body::Budget::new(settings.data_dir.join("spool")),
+            read_back: arrival::read_back(),
             space: space::Space::new(settings.data_dir.clone()),
             unwell: AtomicBool::new(false),
             created: create::Created::default(),

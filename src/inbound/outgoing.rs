@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Tools;
 use super::arrival::Arrival;
 use crate::delivery::{Addressee, Message, Parcel};
-use crate::mail::trace_fields::{Protocol, TraceFields};
+use crate::mail::trace_fields::TraceFields;
 use crate::mail::{Host, Mailbox, ReversePath};
 use crate::policy::alignment::Rewrite;
 use crate::policy::routing::Planned;
@@ -76,11 +76,7 @@ fn prefix(tools: &Tools, arrival: &Arrival, plan: &Planned) -> Bytes {
         host: &settings.session.hostname,
         helo: &arrival.connect.helo,
         peer: arrival.connect.peer,
-        protocol: Protocol {
-            extended: true,
-            tls: arrival.connect.tls.is_some(),
-            international: arrival.mail.international,
-        },
+        protocol: arrival.protocol,
         id: &id,
         at: arrival.received_at,
         authentication_results: arrival.authentication_results.as_deref(),

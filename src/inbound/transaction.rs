@@ -1,9 +1,13 @@
 //! One mail transaction: its sender, the recipients taken so far with their decisions, and the message that arrives.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::body::Body;
+use crate::mail::trace_fields::Protocol;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::SpfFacts;
@@ -14,11 +18,44 @@ use crate::smtp::command::MailCommand;
 pub(super) struct Transaction {
     pub(super) id: Uuid,
     pub(super) began_at: Moment,
+    /// How it comes, as Received says.
+    pub(super) protocol: Protocol,
     pub(super) mail: MailCommand,
     /// The recipients that were answered 250, as the client wrote them, each with its decision.
     pub(super) taken: Vec<(Mailbox, Decision)>,
     pub(super) body: Option<Body>,
-    spf: Option<JoinHandle<SpfFacts>>,
+    spf: Spf,
+}
+
+/// SPF, which runs while recipients and content arrive.
+#[derive(Debug, Default)]
+pub(super) enum Spf {
+    /// Not asked.
+    #[default]
+    Unasked,
+    /// Known at once, as it is for every domain that wrote lately.
+    Known(SpfFacts),
+    /// DNS is being asked.
+    Asking(JoinHandle<SpfFacts>),
+}
+
+impl Spf {
+    /// Begins to ask; only what has to wait for DNS gets a task of its own.
+    pub(super) async fn begin(asking: impl Future<Output = SpfFacts> + Send + 'static) -> Self {
+        let mut asking = Box::pin(asking);
+        match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
+            Poll::Ready(facts) => Self::Known(facts),
+            Poll::Pending => Self::Asking(tokio::spawn(asking)),
+        }
+    }
+}
+
+impl Drop for Spf {
+    fn drop(&mut self) {
+        if let Self::Asking(handle) = self {
+            handle.abort();
+        }
+    }
 }
 
 /// Why a recipient cannot join those taken before.
@@ -31,21 +68,20 @@ pub(super) enum Misfit {
 }
 
 impl Transaction {
-    pub(super) const fn new(id: Uuid, began_at: Moment, mail: MailCommand) -> Self {
-        Self { id, began_at, mail, taken: Vec::new(), body: None, spf: None }
+    pub(super) const fn new((id, began_at): (Uuid, Moment), mail: MailCommand, protocol: Protocol) -> Self {
+        Self { id, began_at, protocol, mail, taken: Vec::new(), body: None, spf: Spf::Unasked }
     }
 
     pub(super) const fn from(&self) -> &ReversePath {
         &self.mail.from
     }
 
-    /// SPF runs while recipients and content arrive.
-    pub(super) fn spf_began(&mut self, spf: JoinHandle<SpfFacts>) {
-        self.spf = Some(spf);
+    pub(super) fn spf_began(&mut self, spf: Spf) {
+        self.spf = spf;
     }
 
-    pub(super) const fn take_spf(&mut self) -> Option<JoinHandle<SpfFacts>> {
-        self.spf.take()
+    pub(super) fn take_spf(&mut self) -> Spf {
+        std::mem::take(&mut self.spf)
     }
 
     /// Whether the same recipient was taken already: answered alike, and sent once.
@@ -62,13 +98,5 @@ impl Transaction {
             return Err(Misfit::Report);
         }
         if first.after_data == decision.after_data { Ok(()) } else { Err(Misfit::Separate) }
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if let Some(spf) = self.spf.take() {
-            spf.abort();
-        }
     }
 }

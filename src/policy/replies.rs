@@ -7,6 +7,9 @@ use crate::smtp::reply::{Enhanced, Reply};
 /// larger ones are a provider's own and would tell where the mail was going.
 const MAX_REGISTERED_DETAIL: u16 = 30;
 
+/// What a domain with a null MX is answered (RFC 7505 §4.2).
+const NULL_MX: u16 = 556;
+
 /// Unknown, disabled, expired or blocked: all the same.
 #[must_use]
 pub fn unknown() -> Reply {
@@ -87,11 +90,15 @@ pub fn message_refused(remote: &Reply) -> Reply {
     Reply::new(554, subject, detail, message_words(subject, detail))
 }
 
-/// The next hop refused the mailbox: the full one stays full, everything else takes no mail.
+/// The next hop refused the mailbox: the full one stays full, a null MX stays one (RFC 7505 §4.2, and only our own look-up
+/// says 556), everything else takes no mail.
 #[must_use]
 pub fn mailbox_refused(remote: &Reply) -> Reply {
     match remote.enhanced() {
         Some(Enhanced { subject: 2, detail: 2 }) => Reply::new(550, 2, 2, "The mailbox is full"),
+        Some(Enhanced { subject: 1, detail: 10 }) if remote.code() == NULL_MX => {
+            Reply::new(550, 1, 10, "The mailbox takes no mail (null MX)")
+        }
         _ => Reply::new(550, 2, 1, "The mailbox takes no mail"),
     }
 }

@@ -20,6 +20,7 @@ pub(super) mod usage;
 use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
+pub use self::ledger::Rows;
 pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
 use self::usage::UsageCache;
 use super::Result;
@@ -243,10 +244,15 @@ impl Activity {
     /// Writes rows and their counts; returns after the commit. Batched with whatever else waits. Refusals beyond 50 an
     /// hour from one /24 or /64 are counted on one row.
     pub async fn record(&self, rows: Vec<Row>) -> Result<()> {
+        self.record_rows(&Rows::new(rows)).await
+    }
+
+    /// The same for rows that can be sent again.
+    pub async fn record_rows(&self, rows: &Rows) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.writer.enter(ledger::Entry::record(rows)).await
+        self.writer.enter(ledger::Entry::Record(rows.clone())).await
     }
 
     /// Changes rows; returns after the commit.

@@ -3,6 +3,8 @@
 //! WAL with automatic checkpoints off: a checkpointer of ours copies pages back beside the writer, so that no commit
 //! that somebody waits for pays for it.
 
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{Result, StoreError};
 
+/// Nobody else on this machine reads mail.
+const FILE_MODE: u32 = 0o600;
 /// Wait for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait for a free reader.
@@ -45,6 +49,7 @@ pub(super) struct File {
 impl File {
     /// Opens the writing connection, creating and migrating the file, and checks its PRAGMAs.
     pub(super) async fn open(&self, migrations: &Migrator) -> Result<SqliteConnection> {
+        self.make().map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
         let mut connection = self.connect().await?;
         migrations
             .run(&mut connection)
@@ -52,6 +57,15 @@ impl File {
             .map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
         self.check(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// A file that is not there yet is made for its owner only: it will hold mail, and SQLite gives its journal the same
+    /// rights.
+    fn make(&self) -> io::Result<()> {
+        match std::fs::File::options().write(true).create_new(true).mode(FILE_MODE).open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map(drop),
+        }
     }
 
     /// Another connection that may write (the checkpointer's, or the writer's after a failure).

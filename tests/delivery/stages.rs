@@ -90,3 +90,13 @@ async fn an_endless_reply_is_given_up() {
     let long = Behaviour::Garbage(vec![b'2'; 1 << 20]);
     assert_eq!(come_of(Stage::Mail, long).await, "deferred at Mail of the site");
 }
+
+/// CONFORMANCE 43: no less than RFC 5321 §4.5.3.2 gives it, except to connect while a sender waits.
+#[test]
+fn a_next_hop_has_the_time_that_the_standard_gives_it() {
+    let times = waypost::delivery::Timeouts::default();
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    assert!(times.command >= minutes(5), "the greeting, EHLO, MAIL and RCPT");
+    assert!(times.data >= minutes(2) && times.block >= minutes(3) && times.dot >= minutes(10));
+    assert!(times.connect >= Duration::from_secs(30) && times.direct_connect < times.connect);
+}

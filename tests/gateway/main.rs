@@ -1,11 +1,18 @@
 //! End to end over real sockets: a gateway, a fake DNS and fake inboxes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod hand_over;
+mod keeping;
+mod next_hops;
 mod plain;
 mod privacy;
+mod recipients;
 mod refusals;
 mod rules;
+mod senders;
+mod storage;
 mod tls;

@@ -1,7 +1,5 @@
 //! A whole world on loopback: DNS, an inbox, and a gateway on real sockets, for end-to-end tests.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
 use tower::ServiceExt;
 use waypost::config::Config;
 use waypost::demo::dns::Dns;
@@ -20,26 +20,26 @@ use waypost::gateway::Gateway;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A world; everything stops when it is dropped, but the gateway is better stopped by [`World::stop`].
-pub struct World {
-    pub dns: Dns,
-    pub inbox: Inbox,
-    pub gateway: Gateway,
-    pub data: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) dns: Dns,
+    pub(crate) inbox: Inbox,
+    pub(crate) gateway: Gateway,
+    pub(crate) data: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
 /// A plain message of `sender.example`.
-pub const LETTER: &[u8] = b"From: Ann <ann@sender.example>\r\nTo: shop@my.example\r\nSubject: A letter\r\n\
+pub(crate) const LETTER: &[u8] = b"From: Ann <ann@sender.example>\r\nTo: shop@my.example\r\nSubject: A letter\r\n\
 Message-ID: <1@sender.example>\r\n\r\n.A line that begins with a dot\r\nand caf\xc3\xa9  \r\n";
 
 impl World {
     /// A world with the domain `my.example`, whose alias `shop` leads to `anna@inbox.example`.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// The same with further settings, written as environment variables without `WAYPOST_`.
-    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let world = Self::bare(settings).await;
         world.domain("my.example").await;
         world.destination("@inbox.example").await;
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// A world without any rule.
-    pub async fn bare(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn bare(settings: &[(&str, &str)]) -> Self {
         let dns = Dns::start().await.unwrap();
         let inbox = Inbox::start().await.unwrap();
         dns.mx("inbox.example", 10, "mx.inbox.example");
@@ -74,27 +74,27 @@ impl World {
     }
 
     /// Stops the gateway and starts it again on the same data.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { dns, inbox, gateway, data, environment } = self;
         gateway.stop().await.unwrap();
         let gateway = Gateway::start(Config::load(None, &environment).unwrap().config).await.unwrap();
         Self { dns, inbox, gateway, data, environment }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.gateway.stop().await.unwrap();
     }
 
-    pub fn smtp(&self) -> SocketAddr {
+    pub(crate) fn smtp(&self) -> SocketAddr {
         self.gateway.smtp[0]
     }
 
-    pub async fn sender(&self) -> Sender {
+    pub(crate) async fn sender(&self) -> Sender {
         Sender::connect(self.smtp(), "mail.sender.example").await.unwrap()
     }
 
     /// Sends one message over a connection of its own.
-    pub async fn send(&self, from: &str, to: &[&str], octets: &[u8]) -> Answers {
+    pub(crate) async fn send(&self, from: &str, to: &[&str], octets: &[u8]) -> Answers {
         let mut sender = self.sender().await;
         let answers = sender.send(from, to, octets).await.unwrap();
         sender.quit().await.unwrap();
@@ -102,12 +102,12 @@ impl World {
     }
 
     /// Sends [`LETTER`] from `ann@sender.example`.
-    pub async fn letter(&self, to: &str) -> Answers {
+    pub(crate) async fn letter(&self, to: &str) -> Answers {
         self.send("ann@sender.example", &[to], LETTER).await
     }
 
     /// Asks the control API.
-    pub async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
         let answer = self.gateway.control().oneshot(request.body(body).unwrap()).await.unwrap();
@@ -116,51 +116,70 @@ impl World {
         (status, serde_json::from_slice(&octets).unwrap_or(Value::Null))
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, value) = self.ask(Method::GET, path, Value::Null).await;
         assert!(status.is_success(), "GET {path}: {status} {value}");
         value
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let (status, value) = self.ask(Method::POST, path, body.clone()).await;
         assert!(status.is_success(), "POST {path} {body}: {status} {value}");
         value
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Value {
         let (status, value) = self.ask(Method::PATCH, path, body.clone()).await;
         assert!(status.is_success(), "PATCH {path} {body}: {status} {value}");
         value
     }
 
-    pub async fn domain(&self, name: &str) {
+    pub(crate) async fn domain(&self, name: &str) {
         self.post("/v1/domains", json!({ "name": name })).await;
     }
 
     /// A destination, verified by the operator's word.
-    pub async fn destination(&self, address: &str) {
+    pub(crate) async fn destination(&self, address: &str) {
         self.post("/v1/destinations", json!({ "address": address, "verified": true })).await;
     }
 
-    pub async fn alias(&self, address: &str, destinations: &[&str]) {
+    pub(crate) async fn alias(&self, address: &str, destinations: &[&str]) {
         self.post("/v1/aliases", json!({ "address": address, "destinations": destinations })).await;
     }
 
     /// The rows of the log, newest first.
-    pub async fn rows(&self) -> Vec<Value> {
+    pub(crate) async fn rows(&self) -> Vec<Value> {
         self.get("/v1/activity?limit=200").await["items"].as_array().unwrap().clone()
     }
 
     /// The one row of the log.
-    pub async fn row(&self) -> Value {
+    pub(crate) async fn row(&self) -> Value {
         let rows = self.rows().await;
         assert_eq!(rows.len(), 1, "{rows:#?}");
         self.get(&format!("/v1/activity/{}", rows[0]["id"].as_str().unwrap())).await
     }
 
+    /// Runs a statement on a database of this world, behind the gateway's back.
+    pub(crate) async fn change(&self, database: &str, statement: &'static str) {
+        let mut connection = self.open(database).await;
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Locks a database against every writer until the connection is dropped.
+    pub(crate) async fn lock(&self, database: &str) -> SqliteConnection {
+        let mut connection = self.open(database).await;
+        sqlx::query("begin immediate").execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    async fn open(&self, database: &str) -> SqliteConnection {
+        let path = self.data.path().join(database);
+        SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).connect().await.unwrap()
+    }
+
     /// Waits until the inbox has read a command that begins with `verb`.
-    pub async fn until_inbox_hears(&self, verb: &str) {
+    pub(crate) async fn until_inbox_hears(&self, verb: &str) {
         let look = async {
             while !self.inbox.commands().iter().any(|(_, command)| command.starts_with(verb)) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -170,7 +189,7 @@ impl World {
     }
 
     /// Waits until nothing is in the queue.
-    pub async fn until_queue_is_empty(&self) {
+    pub(crate) async fn until_queue_is_empty(&self) {
         let look = async {
             while !self.get("/v1/queue").await["items"].as_array().unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -179,8 +198,20 @@ impl World {
         tokio::time::timeout(PATIENCE, look).await.expect("the queue must become empty");
     }
 
+    /// Waits until the rows of the log are as `wanted`.
+    pub(crate) async fn until_rows(&self, wanted: impl Fn(&[Value]) -> bool) {
+        let look = async {
+            while !wanted(&self.rows().await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, look).await.is_err() {
+            panic!("the log never became as wanted: {:#?}", self.rows().await);
+        }
+    }
+
     /// Waits until the newest row for `recipient` has `status`.
-    pub async fn until(&self, recipient: &str, status: &str) -> Value {
+    pub(crate) async fn until(&self, recipient: &str, status: &str) -> Value {
         let look = async {
             loop {
                 let rows = self.rows().await;
@@ -200,12 +231,12 @@ impl World {
 }
 
 /// The octets behind the prefix: what the sender sent, if nothing was changed.
-pub fn without_prefix<'a>(delivery: &'a Delivery, sent: &[u8]) -> &'a [u8] {
+pub(crate) fn without_prefix<'a>(delivery: &'a Delivery, sent: &[u8]) -> &'a [u8] {
     let at = delivery.octets.len().checked_sub(sent.len()).expect("nothing may be missing");
     &delivery.octets[at..]
 }
 
 /// The prefix of a delivery, as text.
-pub fn prefix(delivery: &Delivery, sent: &[u8]) -> String {
+pub(crate) fn prefix(delivery: &Delivery, sent: &[u8]) -> String {
     String::from_utf8(delivery.octets[..delivery.octets.len() - sent.len()].to_vec()).unwrap()
 }

@@ -34,7 +34,6 @@ impl Accounts {
     }
 
     /// Keeps an answer for 24 h.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn keep_idempotent(&self, account: AccountId, key: &str, answer: Answer, now: Moment) -> Result<()> {
         self.writer.change((account, key.to_owned(), answer, now), |c, needs| Box::pin(keep(c, needs))).await
     }

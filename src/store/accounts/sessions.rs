@@ -24,7 +24,6 @@ pub(in crate::store) const END_SESSION: &str = "delete from sessions where hash 
 
 impl Accounts {
     /// Keeps a one-time link under its SHA-256.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_link(
         &self,
         hash: [u8; 32],
@@ -48,7 +47,6 @@ impl Accounts {
     }
 
     /// Keeps a session under its SHA-256.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_session(&self, hash: [u8; 32], account: AccountId, now: Moment, expires_at: Moment) -> Result<()> {
         self.writer.change((hash, account, now, expires_at), |c, needs| Box::pin(add_session(c, *needs))).await
     }

@@ -25,16 +25,28 @@ pub(in crate::store) const LAST_SEQ: &str = "select coalesce(max(seq), 0) from a
 #[derive(Debug)]
 pub(crate) enum Entry {
     /// New rows.
-    Record(Vec<Written>),
+    Record(Rows),
     /// Changes of rows.
     Progress(Vec<Progress>),
     /// A report came back for a row.
     Bounce(Uuid, Moment),
 }
 
-impl Entry {
-    pub(super) fn record(rows: Vec<Row>) -> Self {
-        Self::Record(rows.into_iter().map(Written::new).collect())
+/// Rows on their way into the log, that their owner may send again where the log could not be written.
+#[derive(Debug, Clone)]
+pub struct Rows(Arc<Vec<Written>>);
+
+impl Rows {
+    /// Makes them ready.
+    #[must_use]
+    pub fn new(rows: Vec<Row>) -> Self {
+        Self(Arc::new(rows.into_iter().map(Written::new).collect()))
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -128,7 +140,7 @@ fn bind_rows(statement: Statement, rows: &[(i64, &Written)]) -> Statement {
 impl Entry {
     fn rows(&self) -> Option<&[Written]> {
         match self {
-            Self::Record(rows) => Some(rows),
+            Self::Record(rows) => Some(&rows.0),
             Self::Progress(_) | Self::Bounce(..) => None,
         }
     }
@@ -139,7 +151,7 @@ impl Ledger for Log {
 
     fn octets(entry: &Entry) -> usize {
         match entry {
-            Entry::Record(rows) => rows.iter().map(Written::octets).sum(),
+            Entry::Record(rows) => rows.0.iter().map(Written::octets).sum(),
             Entry::Progress(changes) => changes.len() * PROGRESS_OCTETS,
             Entry::Bounce(..) => PROGRESS_OCTETS,
         }
@@ -155,11 +167,7 @@ impl Ledger for Log {
         if self.live.receiver_count() == 0 {
             return;
         }
-        let written = entries.into_iter().filter_map(|entry| match entry {
-            Entry::Record(rows) => Some(rows),
-            Entry::Progress(_) | Entry::Bounce(..) => None,
-        });
-        let recorded = written.flatten().map(|written| written.row);
+        let recorded = entries.iter().filter_map(Entry::rows).flatten().map(|written| written.row.clone());
         for row in recorded.chain(changed) {
             // Nobody may be left to hear it.
             let _unheard = self.live.send(Arc::new(row));

@@ -23,7 +23,8 @@ const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.subaddressin
     from domains as d left join destinations as c on c.id = coalesce(\
         (select x.id from destinations as x where x.account_id = d.account_id and x.key = lower(d.contact)), \
         (select min(x.id) from destinations as x where x.account_id = d.account_id \
-            and x.verified_at is not null and x.key not like '@%')) where d.removed_at is null";
+            and x.key not like '@%' and (x.verified_at is not null or exists (select 1 from destinations as w \
+                where w.account_id = x.account_id and w.key = x.host and w.verified_at is not null)))) where d.removed_at is null";
 const PATTERNS: &str = concat!(
     "select ",
     loaded::columns!(),

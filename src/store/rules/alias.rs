@@ -59,7 +59,6 @@ struct Draft {
 
 impl Rules {
     /// Adds an alias; destinations that do not exist are added unverified.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_alias(
         &self,
         account: AccountId,

@@ -81,7 +81,6 @@ struct Draft {
 
 impl Rules {
     /// Adds a destination (or `@domain`).
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_destination(
         &self,
         account: AccountId,

@@ -65,7 +65,6 @@ struct Draft {
 
 impl Rules {
     /// Adds a domain.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn add_domain(
         &self,
         account: AccountId,

@@ -78,7 +78,6 @@ type Step = (Import, Arc<Vec<Line>>, bool);
 impl Rules {
     /// All or nothing; a million in under a minute, in steps that let other writers through: staged first, made to count
     /// in one short transaction. Progress is told by the number of lines done.
-    #[expect(clippy::too_many_arguments, reason = "four beside self")]
     pub async fn import(
         &self,
         account: AccountId,

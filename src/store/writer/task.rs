@@ -83,6 +83,8 @@ impl<L: Ledger> Task<L> {
     /// Writes until it is closed, or nobody is left to ask.
     pub(super) async fn run(mut self) {
         while let Some(job) = self.waiting.recv().await {
+            // Whoever can ask now asks first, and shares the transaction; where nobody can, this costs nothing.
+            tokio::task::yield_now().await;
             let mut next = Some(job);
             while let Some(job) = next.take() {
                 let apart = self.gather(job);

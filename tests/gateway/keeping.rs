@@ -1,0 +1,142 @@
+//! What is kept: large messages, a queue that is full, the log, and the account of every message that was answered 250.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
+use crate::support::{LETTER, World, without_prefix};
+
+const ANN: &str = "ann@sender.example";
+
+/// Larger than what is held in memory, and than what is delivered at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_three_mebibytes_goes_through_spool_and_queue_unchanged() {
+    let world = World::start().await;
+    let mut large = LETTER.to_vec();
+    for number in 0..48 * 1024_u32 {
+        large.extend_from_slice(format!(".{number:010} {:>50}\r\n", "\u{e9}").as_bytes());
+    }
+    assert!(large.len() > 3 << 20);
+    assert!(world.send(ANN, &["shop@my.example"], &large).await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert!(without_prefix(arrived, &large) == large, "changed on its way");
+    world.until("shop@my.example", "forwarded").await;
+    let row = world.row().await;
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&large));
+    assert_eq!((&row["sha256_received"], &row["sha256_sent"]), (&json!(hash), &json!(hash)));
+    assert_eq!(world.inbox.violations(), Vec::<String>::new());
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
+/// A domain whose queue is full: only what nobody has may be handed back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_hands_back_only_what_nobody_has() {
+    let world = World::start_with(&[("QUEUE__MAX_BYTES_PER_DOMAIN", "1"), ("DELIVERY__RETRY", "1h")]).await;
+    world.alias("later@my.example", &["bob@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).to("bob@inbox.example"));
+    let full = world.letter("later@my.example").await.last().to_owned();
+    assert!(full.starts_with("452 4.2.2"), "{full}");
+    let mixed = world.send(ANN, &["shop@my.example", "later@my.example"], LETTER).await;
+    assert!(mixed.is_accepted(), "a second copy for shop otherwise: {mixed:?}");
+    world.until("shop@my.example", "forwarded").await;
+    world.until("later@my.example", "deferred").await;
+    world.stop().await;
+}
+
+/// INTERFACES: accepted = forwarded + bounced + consumed + failed + expired + cancelled + dropped + queued + deferred +
+/// held, over rows whose recipient was in a transaction answered 250.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recipient_that_was_accepted_is_accounted_for_at_every_instant() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h"), ("SMTP__ANSWER_WITHIN", "2s")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")).to("gone@inbox.example"));
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).to("later@inbox.example"));
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang).to("hang@inbox.example"));
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("552 5.2.2 full")).to("full@inbox.example"));
+    for name in ["gone", "later", "hang", "full"] {
+        world.alias(&format!("{name}@my.example"), &[&format!("{name}@inbox.example")]).await;
+    }
+    world.post("/v1/aliases", json!({ "address": "void@my.example", "action": "drop" })).await;
+
+    let mut accepted = 0;
+    for to in [
+        &["shop@my.example"][..],
+        &["void@my.example"],
+        &["nobody@my.example"],
+        &["later@my.example", "nobody@my.example"],
+        &["gone@my.example"],
+        &["gone@my.example", "shop@my.example", "void@my.example"],
+        &["postmaster@my.example", "abuse@my.example"],
+        &["later@my.example"],
+        &["full@my.example", "shop@my.example"],
+        &["hang@my.example", "later@my.example"],
+    ] {
+        accepted += accepted_of(&world.send(ANN, to, LETTER).await);
+        assert_eq!(accounted(&world).await, accepted, "{to:?}: {:#?}", world.rows().await);
+    }
+    let srs = world.inbox.received()[0].from.clone();
+    accepted += accepted_of(&world.send("", &[&srs], LETTER).await);
+    assert_eq!(accounted(&world).await, accepted);
+
+    let rows = world.rows().await;
+    let mut deferred = rows.iter().filter(|row| row["status"] == "deferred").map(|row| row["id"].as_str().unwrap());
+    for action in ["cancel", "hold"] {
+        world.post(&format!("/v1/queue/{}/{action}", deferred.next().unwrap()), Value::Null).await;
+    }
+    assert_eq!(accounted(&world).await, accepted);
+    assert_eq!(
+        statuses_of(&world).await,
+        ["cancelled", "consumed", "deferred", "dropped", "failed", "forwarded", "held", "queued", "refused",]
+    );
+    let world = world.restart().await;
+    assert_eq!(accounted(&world).await, accepted, "a restart forgets nothing");
+    world.stop().await;
+}
+
+/// Recipients of a transaction that was answered 250.
+fn accepted_of(answers: &waypost::demo::sender::Answers) -> usize {
+    let taken = answers.recipients.iter().filter(|reply| reply.starts_with("250 ")).count();
+    if answers.is_accepted() { taken } else { 0 }
+}
+
+/// Rows in one of the states of the equation.
+async fn accounted(world: &World) -> usize {
+    const STATES: &[&str] = &[
+        "forwarded",
+        "bounced",
+        "consumed",
+        "failed",
+        "expired",
+        "cancelled",
+        "dropped",
+        "queued",
+        "deferred",
+        "held",
+    ];
+    let is_accounted = |row: &&Value| STATES.contains(&row["status"].as_str().unwrap());
+    world.rows().await.iter().filter(is_accounted).count()
+}
+
+async fn statuses_of(world: &World) -> Vec<String> {
+    let mut statuses: Vec<_> =
+        world.rows().await.iter().map(|row| row["status"].as_str().unwrap().to_owned()).collect();
+    statuses.sort();
+    statuses.dedup();
+    statuses
+}
+
+/// `log.retention` is looked after from the first minute on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_retention_leaves_the_log_and_what_waits_does_not() {
+    let world = World::start_with(&[("LOG__RETENTION", "2d"), ("DELIVERY__RETRY", "1h")]).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    world.alias("later@my.example", &["bob@inbox.example"]).await;
+    assert!(world.letter("later@my.example").await.is_accepted());
+    world.change("activity.db", "update activity set received_at = received_at - 604800000").await;
+    world.change("activity.db", "update activity_hours set hour = hour - 604800000").await;
+    let world = world.restart().await;
+    world.until_rows(|rows| rows.len() == 1).await;
+    assert_eq!(world.row().await["recipient"], "later@my.example");
+    world.stop().await;
+}

@@ -1,0 +1,123 @@
+//! Storage that fails under the gateway: locked databases, no room, no spool; and who may read it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
+use crate::support::{LETTER, World};
+
+const ANN: &str = "ann@sender.example";
+
+/// CONFORMANCE 16: what cannot be kept is not taken; and what was taken before is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_written_answers_4yz_and_loses_nothing() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    let lock = world.lock("waypost.db").await;
+    let mut sender = world.sender().await;
+    let dot = sender.send(ANN, &["shop@my.example"], LETTER).await.unwrap().dot.unwrap();
+    assert!(dot.starts_with("451 4.3.0"), "{dot}");
+    let mail = sender.command("MAIL FROM:<ann@sender.example>").await.unwrap();
+    assert!(mail.starts_with("451 4.3.0"), "as early as it is known: {mail}");
+    drop(lock);
+
+    assert!(world.letter("shop@my.example").await.is_accepted(), "well again without a restart");
+    world.inbox.behave();
+    world.until("shop@my.example", "forwarded").await;
+    assert_eq!(world.inbox.received().len(), 1);
+    world.stop().await;
+}
+
+/// Mail that stays here has no other copy: without the queue it is not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_is_to_be_held_is_not_taken_while_the_queue_cannot_be_written() {
+    let world = World::bare(&[]).await;
+    world.domain("lonely.example").await;
+    let lock = world.lock("waypost.db").await;
+    let last = world.letter("postmaster@lonely.example").await.last().to_owned();
+    assert!(last.starts_with("451 4.3.0"), "{last}");
+    drop(lock);
+    assert!(world.letter("postmaster@lonely.example").await.is_accepted());
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}
+
+/// What the next hop has is not refused, and its row is written as soon as that is possible again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_costs_no_mail_and_no_second_copy() {
+    let world = World::start().await;
+    let lock = world.lock("activity.db").await;
+    let answers = world.letter("shop@my.example").await;
+    assert!(answers.is_accepted(), "{answers:?}");
+    assert!(world.letter("nobody@my.example").await.last().starts_with("451 4.3.0"));
+    drop(lock);
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    assert_eq!(world.inbox.received().len(), 2);
+    world.until_rows(|rows| rows.iter().filter(|row| row["status"] == "forwarded").count() == 2).await;
+    world.stop().await;
+}
+
+/// CONFORMANCE 28: a disk that cannot be asked has no room either.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_room_is_said_at_mail_and_ends_by_itself() {
+    let world = World::start().await;
+    let (there, away) = (world.data.path().to_owned(), world.data.path().with_extension("away"));
+    let mut sender = world.sender().await;
+    std::fs::rename(&there, &away).unwrap();
+    let mail = sender.command("MAIL FROM:<ann@sender.example>").await;
+    std::fs::rename(&away, &there).unwrap();
+    assert_eq!(mail.unwrap(), "452 4.3.1 Not enough room for mail now, try again later");
+    let again = async {
+        while !sender.command("MAIL FROM:<ann@sender.example>").await.unwrap().starts_with("250 ") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), again).await.expect("room is looked for again");
+    world.stop().await;
+}
+
+/// A large message that cannot be spooled is the client's still; the next one is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_spooled_is_not_taken() {
+    let world = World::start().await;
+    let spool = world.data.path().join("spool");
+    let mut large = LETTER.to_vec();
+    (0..40_000).for_each(|_| large.extend_from_slice(b"A line like any other, of some fifty octets in all.\r\n"));
+    std::fs::remove_dir(&spool).unwrap();
+    let dot = world.send(ANN, &["shop@my.example"], &large).await.dot.unwrap();
+    assert!(dot.starts_with("451 4.3.0"), "{dot}");
+    assert!(world.inbox.received().is_empty());
+    std::fs::create_dir(&spool).unwrap();
+    assert!(world.send(ANN, &["shop@my.example"], &large).await.is_accepted());
+    assert_eq!(world.inbox.wait_for(1).await.len(), 1);
+    world.stop().await;
+}
+
+/// Threat 23: nobody else on this machine reads keys, secrets, mail or the log, or asks the control socket.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_for_their_owner_only() {
+    let world = World::start().await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let mut open = Vec::new();
+    let mut names = Vec::new();
+    let mut folders = vec![world.data.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (metadata, path) = (entry.metadata().unwrap(), entry.path());
+            names.push(entry.file_name().into_string().unwrap());
+            // The lock says who holds the data, to whoever asks.
+            if metadata.permissions().mode() & 0o077 != 0 && entry.file_name() != "lock" {
+                open.push(path.clone());
+            }
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    assert!(
+        ["waypost.db", "activity.db", "control.sock"].iter().all(|file| names.iter().any(|n| n == file)),
+        "{names:?}"
+    );
+    world.stop().await;
+}
