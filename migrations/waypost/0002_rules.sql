@@ -75,6 +75,8 @@ create unique index aliases_by_key on aliases (domain_id, kind, key);
 -- Lists are newest first: these end in id.
 create index aliases_by_domain on aliases (domain_id);
 create index aliases_by_account on aliases (account_id) where account_id <> 1;
+-- Those that are deleted once they have expired, for upkeep.
+create index aliases_to_delete on aliases (id) where after_expiry = 'delete';
 -- Patterns and catch-alls are few and are read whole at start; addresses never are.
 create index aliases_of_patterns on aliases (domain_id, priority, id) where kind <> 'address';
 

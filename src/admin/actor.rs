@@ -119,6 +119,8 @@ pub enum ActorName {
     Token(String),
     /// A person in the panel.
     Session,
+    /// The gateway itself, by the clock.
+    Upkeep,
 }
 
 impl fmt::Display for ActorName {
@@ -127,6 +129,7 @@ impl fmt::Display for ActorName {
             Self::Operator => f.write_str("operator"),
             Self::Token(name) => write!(f, "token {name}"),
             Self::Session => f.write_str("session"),
+            Self::Upkeep => f.write_str("upkeep"),
         }
     }
 }
@@ -162,6 +165,12 @@ impl Actor {
     #[must_use]
     pub fn operator() -> Self {
         Self::whole(OWNER, ActorName::Operator)
+    }
+
+    /// The gateway itself, acting for the owner of what it changes.
+    #[must_use]
+    pub fn upkeep(account: AccountId) -> Self {
+        Self::whole(account, ActorName::Upkeep)
     }
 
     /// A person in the panel.

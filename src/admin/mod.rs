@@ -11,6 +11,7 @@ mod catch_all;
 mod destinations;
 mod domains;
 mod error;
+mod expiry;
 mod fields;
 mod form;
 mod import;

@@ -78,6 +78,12 @@ impl Authenticator {
         self.0.dkim(octets, deadline).await
     }
 
+    /// The signatures of a header that nobody had the time or the room to verify: temperror.
+    #[must_use]
+    pub fn unverified(octets: &[u8]) -> Vec<DkimFacts> {
+        dkim::unverified(octets)
+    }
+
     /// The organisational domain by the DMARC tree walk; `None` when nothing was published or DNS failed.
     pub async fn organisational(&self, domain: &Domain) -> Option<Domain> {
         self.0.organisational(domain).await

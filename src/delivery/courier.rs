@@ -14,6 +14,7 @@ use super::attempt::{self, Job};
 use super::dial::Dialer;
 use super::exchangers::{Exchangers, Way};
 use super::fates::nobody_to_ask;
+use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
 use super::tell_sender::Quota;
 use super::waiting::Waiting;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) waiting: Arc<Waiting>,
     pub(super) quota: Quota,
     pub(super) jumps: Jumps,
+    pub(super) in_hand: InHand,
     /// Something was queued.
     pub(super) queued: Notify,
     /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
@@ -70,6 +72,7 @@ impl Courier {
             waiting: Arc::default(),
             quota: Quota::new(),
             jumps: Jumps::new(&tools.clock),
+            in_hand: InHand::default(),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),
@@ -121,7 +124,12 @@ impl Courier {
         // The sender no longer waits.
         let Attempt { run, sent, ticket } = attempt;
         drop(ticket);
-        self.0.running.spawn(async move { settle::adopted(shared, run, sent, ids).await });
+        let ids = ids.into_iter().filter(|id| shared.in_hand.take(*id)).collect::<Vec<_>>();
+        let hand = Hand::of(Arc::clone(&shared), ids.clone());
+        self.0.running.spawn(async move {
+            settle::adopted(shared, run, sent, ids).await;
+            drop(hand);
+        });
     }
 
     /// Tells the scheduler that something was queued.

@@ -12,6 +12,7 @@ mod dial;
 mod exchangers;
 mod failure;
 mod fates;
+mod in_hand;
 mod jumps;
 mod pool;
 mod scheduler;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::attempt::{self, Job};
 use super::courier::Shared;
 use super::exchangers::Way;
+use super::in_hand::Hand;
 use super::settle::{drive, give_back, settle};
 use super::site::Slot;
 use super::{Addressee, Message, Parcel, Report};
@@ -92,13 +93,15 @@ async fn until_next(shared: &Shared) -> Duration {
     }
 }
 
-fn dispatch(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, claims: Vec<Claim>) {
+fn dispatch(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, mut claims: Vec<Claim>) {
+    claims.retain(|claim| shared.in_hand.take(claim.delivery.id));
     for claims in parcelled(claims) {
         let place = Place::take(shared, in_flight, claims.len());
+        let hand = Hand::of(Arc::clone(shared), claims.iter().map(|claim| claim.delivery.id).collect());
         let shared = Arc::clone(shared);
         shared.running.clone().spawn(async move {
             deliver(&shared, claims).await;
-            drop(place);
+            drop((hand, place));
         });
     }
 }

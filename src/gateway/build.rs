@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,16 @@ pub(super) fn prepare(config: &Config) -> anyhow::Result<()> {
         .mode(0o700)
         .create(&spool)
         .with_context(|| format!("cannot make {}", spool.display()))
+}
+
+/// As many open files as the system allows: systems start a process with 1024 for the sake of old programs, which a few
+/// hundred clients that say nothing would use up, and then nothing could be delivered or kept.
+pub(super) fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, files = limit.current, "the limit of open files cannot be raised");
+    }
 }
 
 impl Parts {

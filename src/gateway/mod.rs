@@ -56,6 +56,7 @@ impl Gateway {
     /// Locks the data, opens the databases, binds the listeners, starts everything.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         build::prepare(&config)?;
+        build::raise_file_limit();
         let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
         let smtp = bind_all(&config.smtp.listen, "smtp.listen").await?;
         let http = bind_all(&config.http.listen, "http.listen").await?;
@@ -104,6 +105,7 @@ impl Gateway {
 
     fn run_upkeep(&mut self, config: &Config) {
         let upkeep = Upkeep {
+            admin: self.parts.admin(),
             store: self.parts.store.clone(),
             certificates: self.parts.certificates.clone(),
             clock: self.parts.clock.clone(),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -31,6 +31,9 @@ const DIRECT_TENTHS: u32 = 8;
 
 /// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
 const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
+
+/// Ways that are looked for at the same time for one message.
+const MAX_WAYS_SOUGHT: usize = 16;
 
 /// The instants of one message's answer.
 #[derive(Debug, Clone, Copy)]
@@ -118,24 +121,31 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     outgoing::write(tools, arrival, planned).await
 }
 
-/// Offers each parcel to direct delivery. What goes straight to the queue, or whose DNS does not answer in time, is an
-/// attempt that never ran.
+/// Offers each parcel to direct delivery, several at a time; looking for their ways takes at most half of what is left
+/// until `until`, so that a name server that is silent costs neither the sender's patience nor the other parcels' time.
 async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
-    let offer = async |packed: &Packed| {
-        let offered = tools.courier.direct(arrival.connect.peer, packed.parcel.clone());
-        match timeout_at(until, offered).await {
-            Ok(Direct::Known(report)) => Run::Ended(report),
-            Ok(Direct::Trying(attempt)) => Run::Going(attempt),
-            Ok(Direct::Queue(why)) => {
-                tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
-                Run::Aborted
-            }
-            Err(_) => Run::Aborted,
+    let now = tools.clock.instant();
+    let until = now + until.saturating_duration_since(now) / 2;
+    if let [one] = packed {
+        return vec![offer(tools, arrival, one, until).await];
+    }
+    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
+    futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
+}
+
+/// What goes straight to the queue is an attempt that never ran.
+async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
+    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
+        Ok(Direct::Known(report)) => Run::Ended(report),
+        Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+        Ok(Direct::Queue(why)) => {
+            tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
+            Run::Aborted
         }
-    };
-    match packed {
-        [one] => vec![offer(one).await],
-        several => join_all(several.iter().map(offer)).await,
+        Err(_) => {
+            tracing::debug!(id = %arrival.id, "straight to the queue: DNS did not answer in time");
+            Run::Aborted
+        }
     }
 }
 
@@ -166,18 +176,19 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
 }
 
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued and no next hop has the message: who is
-/// refused comes again, and what was delivered would arrive twice.
+/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept and no next hop has the message: who
+/// is refused comes again, and what was delivered would arrive twice.
 async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
-    if answer.fates.iter().all(|fate| *fate == Fate::Done) {
+    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps(arrival) {
         return Ok(false);
     }
-    let Some(domain) = arrival.taken.iter().find_map(|(_, decision)| decision.domain) else { return Ok(false) };
+    let domain = arrival.taken.iter().find_map(|(_, decision)| decision.domain);
     let used = tools.store.queue.bytes_of(domain).await?;
     Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
+/// What was to be held here is lost without the queue, so the client keeps it.
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
@@ -185,7 +196,7 @@ async fn give_the_truth(
     error: StoreError,
 ) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, came));
-    if answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
+    if ledger::keeps(arrival) || answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
         return Err(error);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);

@@ -1,11 +1,13 @@
 //! A whole message and all that is known of it: gathered once, at the end of data, for every decision after it.
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
 use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
+use crate::auth::Authenticator;
 use crate::mail::trace_fields::Protocol;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::Decision;
@@ -14,6 +16,17 @@ use crate::policy::report;
 use crate::smtp::command::MailCommand;
 use crate::store::StoreError;
 use crate::store::octets::Octets;
+
+/// Octets of spooled messages that are read back for verifying at the same time, in all: however many clients send large
+/// signed messages at once, memory stays bounded.
+const MAX_READ_BACK_OCTETS: u64 = 64 << 20;
+/// Octets for which one permit is taken.
+const READ_BACK_UNIT: u64 = 1024;
+
+/// The permits for reading back.
+pub(super) fn read_back() -> Semaphore {
+    Semaphore::new(usize::try_from(MAX_READ_BACK_OCTETS / READ_BACK_UNIT).unwrap_or(usize::MAX))
+}
 
 /// A message that has arrived, with its facts.
 #[derive(Debug)]
@@ -97,6 +110,11 @@ async fn dkim(tools: &Tools, body: &Arrived, until: Instant) -> Result<Vec<DkimF
     if let Octets::Memory(octets) = &body.octets {
         return Ok(tools.facts.auth.dkim(octets, until).await);
     }
+    let share = body.octets.len().min(MAX_READ_BACK_OCTETS).div_ceil(READ_BACK_UNIT);
+    let room = tools.read_back.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
+    let Ok(_room) = timeout_at(until, room).await else {
+        return Ok(Authenticator::unverified(&body.octets.read(0).await?));
+    };
     let whole = whole(&body.octets).await?;
     Ok(tools.facts.auth.dkim(&whole, until).await)
 }

@@ -18,6 +18,9 @@ use crate::store::octets::{Octets, SpoolFile};
 const MAX_MEMORY_PER_MESSAGE: u64 = 1 << 20;
 /// Octets of all messages that are held in memory while they arrive and while their sessions wait.
 const MAX_MEMORY_IN_ALL: u64 = 64 << 20;
+/// Octets of a header that are kept for reading it; those beyond count as memory of the message, so that ten thousand
+/// endless headers find no room instead of gigabytes.
+const FREE_HEADER_OCTETS: u64 = 16 * 1024;
 /// A file is written in pieces of this many octets, each off the async threads.
 const WRITE_OCTETS: usize = 256 * 1024;
 
@@ -53,6 +56,7 @@ pub(super) struct Body {
     budget: Budget,
     id: Uuid,
     taken: u64,
+    header_taken: u64,
     len: u64,
     eight_bit: bool,
     memory: Vec<u8>,
@@ -86,6 +90,7 @@ impl Body {
             budget,
             id,
             taken: 0,
+            header_taken: 0,
             len: 0,
             eight_bit: false,
             memory: Vec::new(),
@@ -99,9 +104,11 @@ impl Body {
     pub(super) async fn push(&mut self, octets: Vec<u8>) -> io::Result<()> {
         self.hash.update(&octets);
         self.scan.push(&octets);
+        self.hold_header()?;
         self.eight_bit = self.eight_bit || !octets.is_ascii();
         self.len += octets.len() as u64;
-        if self.file.is_none() && !self.fits_in_memory(octets.len() as u64) {
+        let held = self.hold(octets.len() as u64);
+        if self.file.is_none() && (!held || self.len > MAX_MEMORY_PER_MESSAGE) {
             self.file = Some(self.unlinked_file().await?);
         }
         if self.memory.is_empty() {
@@ -109,18 +116,30 @@ impl Body {
         } else {
             self.memory.extend_from_slice(&octets);
         }
-        if self.file.is_some() && self.memory.len() >= WRITE_OCTETS {
+        // Ten thousand messages that gather a piece each would be gigabytes: without room a piece is written as it came.
+        if self.file.is_some() && (!held || self.memory.len() >= WRITE_OCTETS) {
             self.write_out().await?;
         }
         Ok(())
     }
 
-    fn fits_in_memory(&mut self, octets: u64) -> bool {
-        let fits = self.len <= MAX_MEMORY_PER_MESSAGE && self.budget.take(octets);
+    /// Counts octets that stay in memory for now; false where all messages together leave no room for them.
+    fn hold(&mut self, octets: u64) -> bool {
+        let fits = self.budget.take(octets);
         if fits {
             self.taken += octets;
         }
         fits
+    }
+
+    /// Fails where a long header finds no room.
+    fn hold_header(&mut self) -> io::Result<()> {
+        let owed = (self.scan.head().len() as u64).saturating_sub(FREE_HEADER_OCTETS + self.header_taken);
+        if owed > 0 && !self.budget.take(owed) {
+            return Err(io::Error::other("no memory is left for a long header"));
+        }
+        self.header_taken += owed;
+        Ok(())
     }
 
     async fn unlinked_file(&self) -> io::Result<File> {
@@ -165,10 +184,73 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.budget.give_back(self.taken);
+        self.budget.give_back(self.taken + self.header_taken);
     }
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = 32 * 1024;
+
+    fn body(budget: &Budget, id: u128) -> Body {
+        Body::new(budget.clone(), Uuid::from_u128(id), Domain::parse("gw.example").unwrap())
+    }
+
+    #[tokio::test]
+    async fn without_room_nothing_is_gathered_in_memory() {
+        let spool = tempfile::tempdir().unwrap();
+        let budget = Budget::new(spool.path().to_owned());
+        assert!(budget.take(MAX_MEMORY_IN_ALL - PIECE as u64));
+        let (mut first, mut second) = (body(&budget, 1), body(&budget, 2));
+        first.push([b"\r\n".to_vec(), vec![b'a'; PIECE - 2]].concat()).await.unwrap();
+        assert_eq!(first.memory.len(), PIECE);
+        second.push(b"\r\n".to_vec()).await.unwrap();
+        for _ in 0..3 {
+            second.push(vec![b'b'; PIECE]).await.unwrap();
+            assert!(second.memory.is_empty() && second.taken == 0);
+        }
+        let arrived = second.finish().await.unwrap();
+        let whole = [b"\r\n".to_vec(), vec![b'b'; 3 * PIECE]].concat();
+        assert_eq!(arrived.octets.read(0).await.unwrap(), whole);
+        drop(first);
+        assert!(budget.take(PIECE as u64), "what a message held is given back");
+    }
+
+    #[tokio::test]
+    async fn without_room_a_long_header_is_refused_and_a_usual_one_is_not() {
+        let spool = tempfile::tempdir().unwrap();
+        let budget = Budget::new(spool.path().to_owned());
+        assert!(budget.take(MAX_MEMORY_IN_ALL));
+        let mut usual = body(&budget, 1);
+        usual.push([vec![b'a'; 15_000], b"\r\n\r\n".to_vec(), vec![b'a'; PIECE]].concat()).await.unwrap();
+        let mut long = body(&budget, 2);
+        assert!(long.push(vec![b'a'; PIECE]).await.is_err());
+        drop((usual, long));
+        assert_eq!(budget.held.load(Ordering::Relaxed), MAX_MEMORY_IN_ALL);
+    }
+
+    #[tokio::test]
+    async fn a_large_message_goes_to_its_file_whole_and_in_order() {
+        let spool = tempfile::tempdir().unwrap();
+        let budget = Budget::new(spool.path().to_owned());
+        let mut body = body(&budget, 1);
+        let pieces = (0..50_u8).map(|number| vec![number; PIECE]).collect::<Vec<_>>();
+        for piece in &pieces {
+            body.push(piece.clone()).await.unwrap();
+        }
+        let arrived = body.finish().await.unwrap();
+        let mut whole = Vec::new();
+        while whole.len() < 50 * PIECE {
+            whole.extend_from_slice(&arrived.octets.read(whole.len() as u64).await.unwrap());
+        }
+        assert_eq!(whole, pieces.concat());
+        drop(arrived);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
 }

@@ -67,6 +67,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
         transaction: None,
         deadline: None,
+        answered_at: tools.clock.instant(),
         settings,
         tools,
     };
@@ -82,6 +83,8 @@ struct Connection {
     connect: ConnectFacts,
     transaction: Option<Box<Transaction>>,
     deadline: Option<Instant>,
+    /// When the client was last answered: a command that dribbles in has no more time than one that comes whole.
+    answered_at: Instant,
     settings: Arc<Settings>,
     tools: Arc<Tools>,
 }
@@ -149,6 +152,7 @@ impl Connection {
         };
         timeout(WRITE_TIMEOUT, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
         output.clear();
+        self.answered_at = self.tools.clock.instant();
         Ok(())
     }
 
@@ -157,7 +161,8 @@ impl Connection {
     async fn fill(&mut self, stream: &mut impl Client) -> io::Result<bool> {
         let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
         self.input.reserve(octets);
-        let mut until = Instant::now() + self.session.timeout();
+        let since = if self.session.is_receiving() { self.tools.clock.instant() } else { self.answered_at };
+        let mut until = since + self.session.timeout();
         if let Some(deadline) = self.deadline {
             until = until.min(deadline);
         }

@@ -72,6 +72,11 @@ pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize>
     arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
 }
 
+/// Whether the octets of some recipient's mail stay here: held, or consumed.
+pub(super) fn keeps(arrival: &Arrival) -> bool {
+    without_next_hop(arrival).any(|taken| arrival.taken[taken].1.disposition != Disposition::Discard)
+}
+
 /// How they stand.
 pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Item = (usize, Standing)> {
     without_next_hop(arrival).map(|taken| (taken, Standing::Taken))

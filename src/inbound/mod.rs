@@ -27,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -86,6 +87,7 @@ pub struct Tools {
     /// Sessions that still run.
     pub sessions: TaskTracker,
     bodies: body::Budget,
+    read_back: Semaphore,
     space: space::Space,
     unwell: AtomicBool,
     created: create::Created,
@@ -122,6 +124,7 @@ impl Tools {
             chance: parts.chance,
             meter: parts.meter,
             bodies: body::Budget::new(settings.data_dir.join("spool")),
+            read_back: arrival::read_back(),
             space: space::Space::new(settings.data_dir.clone()),
             unwell: AtomicBool::new(false),
             created: create::Created::default(),

@@ -52,6 +52,8 @@ pub struct HeaderScan {
     /// The last three octets; at first as if a line had just ended, so that an empty first line ends the header.
     tail: [u8; TAIL_OCTETS],
     done: bool,
+    /// The header goes on behind what was looked at.
+    cut: bool,
 }
 
 /// Octets of the empty line and the line end before it that may have come with an earlier piece.
@@ -62,7 +64,7 @@ impl HeaderScan {
     /// `host` is our own name, to know our own Received fields.
     #[must_use]
     pub fn new(host: Domain) -> Self {
-        Self { host, head: Vec::new(), tail: *b"\0\r\n", done: false }
+        Self { host, head: Vec::new(), tail: *b"\0\r\n", done: false, cut: false }
     }
 
     /// Takes the next octets of the message; cheap once the header has ended.
@@ -74,7 +76,8 @@ impl HeaderScan {
         let room = MAX_SCANNED_OCTETS - self.head.len();
         let wanted = end.unwrap_or(octets.len());
         self.head.extend_from_slice(&octets[..wanted.min(room)]);
-        self.done = end.is_some() || wanted >= room;
+        self.cut = wanted > room || (end.is_none() && wanted == room);
+        self.done = end.is_some() || self.cut;
         for octet in &octets[octets.len().saturating_sub(TAIL_OCTETS)..] {
             self.tail.rotate_left(1);
             self.tail[TAIL_OCTETS - 1] = *octet;
@@ -121,7 +124,8 @@ impl HeaderScan {
                 facts.delivered_to.extend(mailbox(value));
             }
         }
-        facts.author_domains = from.filter(|_| authors == 1).and_then(author::domains);
+        // Behind what was looked at there may be another From.
+        facts.author_domains = from.filter(|_| authors == 1 && !self.cut).and_then(author::domains);
         facts
     }
 }

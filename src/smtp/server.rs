@@ -173,6 +173,12 @@ impl Session {
         }
     }
 
+    /// Whether content is being received: then [`Session::timeout`] is for each piece, else for a whole command.
+    #[must_use]
+    pub const fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Receiving(_))
+    }
+
     /// What the client called itself, once it did.
     #[must_use]
     pub fn helo(&self) -> Option<&Helo> {

@@ -224,9 +224,9 @@ impl Queue {
         self.writer.enter(ledger::Entry::Settle(settlements)).await
     }
 
-    /// Octets kept for a domain, against `queue.max_bytes_per_domain`.
+    /// Octets kept for a domain, or for none, against `queue.max_bytes_per_domain`.
     #[expect(clippy::unused_async, reason = "a database that several gateways share would be asked")]
-    pub async fn bytes_of(&self, domain: DomainId) -> Result<u64> {
+    pub async fn bytes_of(&self, domain: Option<DomainId>) -> Result<u64> {
         Ok(self.shares.of(domain))
     }
 }

@@ -27,7 +27,13 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([alias::INSERT, alias::UPDATE, alias::EXISTS, alias::AIM, alias::LIST, alias::ADD_LABELS]);
     all.extend([alias::LABEL, alias::REMOVE, alias::BY_KEY]);
     all.extend(alias::CLEAR);
-    all.extend([alias_read::BY_ID, alias_read::BY_PATTERN, alias_read::ALL, alias_read::OF_DOMAIN]);
+    all.extend([
+        alias_read::BY_ID,
+        alias_read::BY_PATTERN,
+        alias_read::ALL,
+        alias_read::OF_DOMAIN,
+        alias_read::TO_DELETE,
+    ]);
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::ALL]);

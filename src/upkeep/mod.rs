@@ -1,4 +1,4 @@
-//! When, by the clock: the search index, retention, kept failures, certificates that changed.
+//! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed.
 //!
 //! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
 //! next turn.
@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Admin;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::store::Store;
@@ -16,6 +17,8 @@ use crate::store::Store;
 const INDEX_EVERY: Duration = Duration::from_secs(2);
 /// Certificate files are looked at so often.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
+/// Expired aliases that are to be deleted are looked for so often.
+const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 /// Kept failures are looked through so often.
 const KEPT_EVERY: Duration = Duration::from_secs(600);
 /// Retention of the log.
@@ -33,6 +36,8 @@ pub struct Settings {
 /// Whose duties they are.
 #[derive(Debug, Clone)]
 pub struct Upkeep {
+    /// Rules.
+    pub admin: Admin,
     /// Storage.
     pub store: Store,
     /// Certificates.
@@ -50,6 +55,7 @@ impl Upkeep {
             tokio::join!(
                 every(INDEX_EVERY, || self.index()),
                 every(CERTIFICATES_EVERY, || self.certificates()),
+                every(EXPIRED_EVERY, || self.expired()),
                 every(KEPT_EVERY, || self.kept()),
                 every(RETENTION_EVERY, || self.retention()),
             );
@@ -69,6 +75,12 @@ impl Upkeep {
             Ok(true) => tracing::info!("the TLS certificate changed and was read again"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the TLS certificate changed and cannot be used; the old one stays"),
+        }
+    }
+
+    async fn expired(&self) {
+        if let Err(error) = self.admin.delete_expired().await {
+            tracing::warn!(%error, "deleting expired aliases failed, will be tried again");
         }
     }
 

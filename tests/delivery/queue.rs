@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use uuid::Uuid;
+use waypost::clock::Clock;
 use waypost::delivery::Direct;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::mail::Moment;
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
-use waypost::store::queue::{Entry, NewDelivery};
+use waypost::store::queue::{Entry, LEASE, NewDelivery};
 
 use crate::world::{CONTENT, PEER, World, delivery, mailbox, message, parcel, sha256, whole};
 
@@ -312,4 +314,25 @@ async fn counters_of_waiting_sessions_end_with_them() {
     assert!(!first.sent.load(Ordering::SeqCst));
     drop(first);
     assert!(matches!(world.courier.direct(PEER, parcel(&["me@inbox.example"])).await, Direct::Trying(_)));
+}
+
+/// The clock jumps over the lease of an attempt under way (a machine wakes up): one attempt goes on, and no second begins.
+#[tokio::test]
+async fn a_lease_that_lapses_under_its_attempt_doubles_nothing() {
+    let clock = Clock::manual(Moment::from_millis(1_795_373_784_120));
+    let world = World::with(|wishes| wishes.clock = clock.clone()).await;
+    world.inbox.script(Rule::at(Stage::Data, Behaviour::Hang).times(1));
+    world.work();
+    let stalled = world.queue_one("me@inbox.example").await;
+    let heard = |what: &str| world.inbox.commands().iter().filter(|(_, said)| said.starts_with(what)).count();
+    until("the attempt is under way", async || heard("DATA") == 1).await;
+    clock.advance(LEASE * 2);
+    for to in ["a@inbox.example", "b@inbox.example", "c@inbox.example"] {
+        let other = world.queue_one(to).await;
+        world.wait_for(other, Status::Forwarded).await;
+    }
+    assert_eq!(heard("RCPT TO:<me@inbox.example>"), 1);
+    assert_eq!(world.store.activity.get(stalled).await.unwrap().status, Status::Queued);
+    let only = [("me@inbox.example".to_owned(), "leased")];
+    until("the others are gone", async || world.left().await == only).await;
 }

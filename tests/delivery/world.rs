@@ -51,6 +51,7 @@ pub(crate) struct Wishes {
     pub(crate) settings: Settings,
     pub(crate) instance: Instance,
     pub(crate) dns_timeout: Duration,
+    pub(crate) clock: Clock,
 }
 
 pub(crate) fn domain(name: &str) -> Domain {
@@ -75,10 +76,11 @@ impl World {
             settings: settings(inbox.address().port()),
             instance: instance(),
             dns_timeout: Duration::from_secs(5),
+            clock: Clock::system(),
         };
         change(&mut wishes);
         let dir = tempfile::tempdir().unwrap();
-        let (clock, chance) = (Clock::system(), Chance::seeded(7));
+        let (clock, chance) = (wishes.clock.clone(), Chance::seeded(7));
         let places = store::Settings { data_dir: dir.path().to_owned(), database: dir.path().join("waypost.db") };
         let store = Store::open(places, clock.clone(), chance.clone()).await.unwrap();
         let asked = auth::Settings {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::stuffed;
 
@@ -89,5 +90,54 @@ async fn a_hanging_inbox_ends_in_the_queue_within_the_time() {
     let row = world.row().await;
     assert_eq!(row["status"], "queued", "{row:#}");
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}
+
+/// What a next hop has taken is not refused for want of room in the queue: each repeat would deliver it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_does_not_refuse_what_was_delivered() {
+    let world = World::start_with(&[("QUEUE__MAX_BYTES_PER_DOMAIN", "1")]).await;
+    world.alias("both@my.example", &["anna@inbox.example", "ben@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")).to("ben@inbox.example").times(1));
+    assert!(world.letter("both@my.example").await.is_accepted());
+    world.until_queue_is_empty().await;
+    assert_eq!(world.inbox.received().len(), 2);
+    assert!(world.rows().await.iter().all(|row| row["status"] == "forwarded"), "{:#?}", world.rows().await);
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")));
+    assert!(!world.letter("shop@my.example").await.is_accepted(), "nothing of it was delivered, and there is no room");
+    world.stop().await;
+}
+
+/// A name server that says nothing costs neither the answer's time nor the other destinations.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_name_server_does_not_hold_up_the_answer() {
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "2s"), ("DNS__TIMEOUT", "5s")]).await;
+    let silent = (0..4).map(|number| format!("d{number}.example")).collect::<Vec<_>>();
+    let mut to = vec!["anna@inbox.example".to_owned()];
+    for domain in &silent {
+        world.dns.fail(domain, Failure::Timeout);
+        world.destination(&format!("@{domain}")).await;
+        to.push(format!("ben@{domain}"));
+    }
+    world.alias("all@my.example", &to.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let began = std::time::Instant::now();
+    assert!(world.letter("all@my.example").await.is_accepted());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(world.inbox.wait_for(1).await.len(), 1);
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), silent.len());
+    world.stop().await;
+}
+
+/// Anybody may write to postmaster: what is held there is bounded like any other mail that waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn held_mail_has_its_share_of_the_disk_and_no_more() {
+    let world = World::bare(&[("QUEUE__MAX_BYTES_PER_DOMAIN", "500")]).await;
+    let (mut taken, mut last) = (0, true);
+    for _ in 0..6 {
+        last = world.letter("postmaster@gw.example").await.is_accepted();
+        taken += usize::from(last);
+    }
+    assert!(taken >= 1 && !last, "{taken} letters of {} octets were taken", LETTER.len());
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), taken);
     world.stop().await;
 }

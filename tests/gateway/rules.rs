@@ -1,6 +1,7 @@
 //! Rules end to end: what a recipient selects, and where its mail goes.
 
-use serde_json::json;
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use crate::support::{LETTER, World};
 
@@ -150,5 +151,26 @@ async fn a_report_to_an_srs_address_of_ours_is_consumed_and_kept() {
     let refused = world.send("ann@sender.example", &[&srs], LETTER).await;
     assert!(refused.last().starts_with("550 "), "{refused:?}");
     assert_eq!(world.inbox.received().len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_alias_that_is_to_be_deleted_is_gone() {
+    let world = World::start().await;
+    let body = json!({
+        "address": "once@my.example", "destinations": ["anna@inbox.example"],
+        "expires_at": "2020-01-01T00:00:00Z", "then": "delete"
+    });
+    world.post("/v1/aliases", body).await;
+    assert!(world.letter("once@my.example").await.last().starts_with("550 5.1.1"));
+    // Upkeep looks when it starts, and every minute from then on.
+    let world = world.restart().await;
+    let gone = async {
+        while world.ask(Method::GET, "/v1/aliases/once@my.example", Value::Null).await.0 != StatusCode::NOT_FOUND {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("it must be deleted");
+    assert!(world.letter("shop@my.example").await.is_accepted());
     world.stop().await;
 }

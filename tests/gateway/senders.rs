@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail_auth::crypto::{Ed25519Key, Sha256};
+use mail_auth::crypto::Ed25519Key;
 use mail_auth::dkim::DkimSigner;
 use mail_auth::headers::HeaderWriter;
 use tokio::time::Instant;

@@ -28,6 +28,20 @@ async fn a_queue_that_cannot_be_written_answers_4yz_and_loses_nothing() {
     world.stop().await;
 }
 
+/// Mail that stays here has no other copy: without the queue it is not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_is_to_be_held_is_not_taken_while_the_queue_cannot_be_written() {
+    let world = World::bare(&[]).await;
+    world.domain("lonely.example").await;
+    let lock = world.lock("waypost.db").await;
+    let last = world.letter("postmaster@lonely.example").await.last().to_owned();
+    assert!(last.starts_with("451 4.3.0"), "{last}");
+    drop(lock);
+    assert!(world.letter("postmaster@lonely.example").await.is_accepted());
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1);
+    world.stop().await;
+}
+
 /// What the next hop has is not refused, and its row is written as soon as that is possible again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_be_written_costs_no_mail_and_no_second_copy() {

@@ -37,7 +37,7 @@ async fn what_is_accepted_is_claimed_once_with_its_octets_and_goes_when_done() {
     let queue = &world.store.queue;
     let (message, delivery) = (world.message(bytes(4096)), world.due());
     queue.accept(message.clone(), vec![delivery.clone()], Vec::new()).await.unwrap();
-    assert_eq!(queue.bytes_of(DomainId(1)).await.unwrap(), 4096);
+    assert_eq!(queue.bytes_of(Some(DomainId(1))).await.unwrap(), 4096);
     let claims = claim(&world).await;
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].delivery.id, delivery.id);
@@ -47,7 +47,7 @@ async fn what_is_accepted_is_claimed_once_with_its_octets_and_goes_when_done() {
     assert!(claim(&world).await.is_empty());
     queue.settle(vec![(delivery.id, Settlement::Done)]).await.unwrap();
     assert!(matches!(queue.get(delivery.id).await, Err(StoreError::NotFound)));
-    assert_eq!(queue.bytes_of(DomainId(1)).await.unwrap(), 0);
+    assert_eq!(queue.bytes_of(Some(DomainId(1))).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -160,14 +160,14 @@ impl World {
     }
 
     /// Runs a statement on a database of this world, behind the gateway's back.
-    pub async fn change(&self, database: &str, statement: &'static str) {
+    pub(crate) async fn change(&self, database: &str, statement: &'static str) {
         let mut connection = self.open(database).await;
         sqlx::query(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 
     /// Locks a database against every writer until the connection is dropped.
-    pub async fn lock(&self, database: &str) -> SqliteConnection {
+    pub(crate) async fn lock(&self, database: &str) -> SqliteConnection {
         let mut connection = self.open(database).await;
         sqlx::query("begin immediate").execute(&mut connection).await.unwrap();
         connection
@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Waits until the rows of the log are as `wanted`.
-    pub async fn until_rows(&self, wanted: impl Fn(&[Value]) -> bool) {
+    pub(crate) async fn until_rows(&self, wanted: impl Fn(&[Value]) -> bool) {
         let look = async {
             while !wanted(&self.rows().await) {
                 tokio::time::sleep(Duration::from_millis(20)).await;

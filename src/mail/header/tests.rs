@@ -144,3 +144,21 @@ proptest! {
         prop_assert!(found.is_none_or(|domains| !domains.is_empty()));
     }
 }
+
+/// A second From behind what is looked at could name anybody: then nobody is the author.
+#[test]
+fn a_header_too_long_to_be_read_has_no_author() {
+    let filler = |octets: usize| [b"X: ".as_slice(), &vec![b'x'; octets], b"\r\n"].concat();
+    let head = [b"From: a@own.example\r\n".as_slice(), &filler(MAX_SCANNED_OCTETS)].concat();
+    for behind in [b"From: b@victim.example\r\n\r\nText\r\n".as_slice(), b"\r\nText\r\n"] {
+        for piece in [1000, 32 * 1024, usize::MAX] {
+            let mut scan = HeaderScan::new(Domain::parse("gw.example").unwrap());
+            [head.as_slice(), behind].concat().chunks(piece).for_each(|piece| scan.push(piece));
+            assert_eq!(scan.finish().author_domains, None);
+        }
+    }
+    let mut scan = HeaderScan::new(Domain::parse("gw.example").unwrap());
+    let most = MAX_SCANNED_OCTETS - b"From: a@own.example\r\nX: \r\n\r\n".len();
+    scan.push(&[b"From: a@own.example\r\n".as_slice(), &filler(most), b"\r\nText\r\n"].concat());
+    assert_eq!(scan.finish().author_domains, Some(vec![Domain::parse("own.example").unwrap()]));
+}

@@ -41,7 +41,9 @@ impl Queue {
             return Ok(Vec::new());
         }
         let rows = sqlx::query(BY_KEYS).bind(json(&keys)).fetch_all(&self.readers).await?;
-        let mut claims = rows.iter().map(|row| read_claim(row, self)).collect::<Result<Vec<_>>>()?;
+        // One row that cannot be read must not stop the others.
+        let readable = |row| read_claim(row, self).inspect_err(|error| tracing::error!(%error, "a delivery is broken"));
+        let mut claims = rows.iter().filter_map(|row| readable(row).ok()).collect::<Vec<_>>();
         claims.sort_by_key(|claim| keys.iter().position(|key| *key == claim.key));
         Ok(claims)
     }

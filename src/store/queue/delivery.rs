@@ -96,10 +96,7 @@ pub(super) fn bind_delivery(statement: Statement, delivery: &NewDelivery, beside
 /// What each delivery of a message charges its domain: the first of a domain all, the others nothing.
 pub(super) fn charges(deliveries: &[NewDelivery], size: u64) -> Vec<i64> {
     let mut seen = HashSet::new();
-    let charge = |delivery: &NewDelivery| match delivery.domain {
-        Some(domain) if seen.insert(domain) => signed(size),
-        _ => 0,
-    };
+    let charge = |delivery: &NewDelivery| if seen.insert(delivery.domain) { signed(size) } else { 0 };
     deliveries.iter().map(charge).collect()
 }
 

@@ -6,8 +6,8 @@ use super::alias::key_of;
 use super::loaded::{self, Loaded};
 use super::words::Word;
 use super::{AliasRow, ListQuery, Listing, Rules};
-use crate::policy::ids::DomainId;
-use crate::policy::rule::Kind;
+use crate::policy::ids::{AliasId, DomainId};
+use crate::policy::rule::{Kind, Rule};
 use crate::store::Result;
 use crate::store::columns::Columns;
 
@@ -45,7 +45,21 @@ pub(in crate::store) const OF_DOMAIN: &str = concat!(
     " order by a.id desc limit ?6"
 );
 
+pub(in crate::store) const TO_DELETE: &str = concat!(
+    "select ",
+    loaded::columns!(),
+    " where a.after_expiry = 'delete' and a.id > ?1 and d.removed_at is null and ",
+    loaded::counts!(),
+    " order by a.id limit ?2"
+);
+
 impl Rules {
+    /// The rules behind `last` that are to be deleted once they have expired, in the order of their keys.
+    pub async fn to_delete(&self, last: AliasId, limit: u32) -> Result<Vec<Rule>> {
+        let rows = sqlx::query(TO_DELETE).bind(last.0).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.into_rule())).collect()
+    }
+
     /// By public id.
     pub async fn alias_by_id(&self, id: Uuid) -> Result<AliasRow> {
         let row = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;

@@ -27,10 +27,11 @@ const NAMED_FAULTS: usize = 20;
 
 pub(in crate::store) const BEGIN: &str = "insert into imports (account_id, first_alias_id, started_at) \
     values (?1, (select coalesce(max(id), 0) + 1 from aliases), ?2) returning id";
+// A cross join is a plain one whose order SQLite keeps: lines first. Left to choose, it reads all destinations.
 pub(in crate::store) const CLASHES: &str = "select j.key, a.import_id is ?2, \
     (select json_group_array(coalesce(d.key, t.template)) from alias_destinations as t \
         left join destinations as d on d.id = t.destination_id where t.alias_id = a.id) \
-    from json_each(?1) as j join aliases as a \
+    from json_each(?1) as j cross join aliases as a \
     on a.domain_id = j.value ->> 0 and a.kind = 'address' and a.key = j.value ->> 1";
 pub(in crate::store) const NEXT_ID: &str = "select coalesce(max(id), 0) + 1 from aliases";
 pub(in crate::store) const ADD: &str = concat!(
@@ -38,7 +39,7 @@ pub(in crate::store) const ADD: &str = concat!(
      updated_at) select value ->> 0, unhex(value ->> 1), ?, value ->> 2, 'address', value ->> 3, value ->> 4, \
      'forward', ?, ?, ? from json_each(?); ",
     "insert into alias_destinations (alias_id, position, destination_id) select j.value ->> 0, 0, d.id \
-     from json_each(?) as j join destinations as d on d.account_id = ? and d.key = j.value ->> 5"
+     from json_each(?) as j cross join destinations as d on d.account_id = ? and d.key = j.value ->> 5"
 );
 pub(in crate::store) const FINISH: &str = "update imports set finished_at = ?2 where id = ?1";
 pub(in crate::store) const UNFINISHED: &str = "select id from imports where finished_at is null";
