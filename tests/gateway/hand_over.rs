@@ -111,7 +111,7 @@ async fn a_full_queue_does_not_refuse_what_was_delivered() {
 /// A name server that says nothing costs neither the answer's time nor the other destinations.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_name_server_does_not_hold_up_the_answer() {
-    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "2s"), ("DNS__TIMEOUT", "5s")]).await;
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "2s"), ("DNS__TIMEOUT", "10s")]).await;
     let silent = (0..4).map(|number| format!("d{number}.example")).collect::<Vec<_>>();
     let mut to = vec!["anna@inbox.example".to_owned()];
     for domain in &silent {
@@ -120,9 +120,8 @@ async fn a_silent_name_server_does_not_hold_up_the_answer() {
         to.push(format!("ben@{domain}"));
     }
     world.alias("all@my.example", &to.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let began = std::time::Instant::now();
-    assert!(world.letter("all@my.example").await.is_accepted());
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let answer = tokio::time::timeout(Duration::from_secs(8), world.letter("all@my.example")).await;
+    assert!(answer.expect("an answer before the name servers give up").is_accepted());
     assert_eq!(world.inbox.wait_for(1).await.len(), 1);
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), silent.len());
     world.stop().await;
