@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Timeouts;
 use crate::policy::verdict::{Fault, Outcome, Stage};
-use crate::smtp::client::{Phase, Trouble};
+use crate::smtp::client::{CLOSING, Phase, Trouble};
 use crate::smtp::reply::Reply;
 
 /// What stopped a session.
@@ -58,7 +58,12 @@ impl Failure {
         match (self.blame, self.reply.clone()) {
             (Blame::Destination, Some(reply)) => Outcome::Refused { stage, reply, fault: Fault::Mailbox },
             _ if stage == Stage::Dot => Outcome::Unknown { reason },
-            (blame, reply) => Outcome::Deferred { stage, reply, reason, of_site: blame == Blame::Site },
+            (blame, reply) => {
+                // What comes before RCPT speaks of the site, and 421 does at any stage.
+                let closing = reply.as_ref().is_some_and(|reply| reply.code() == CLOSING);
+                let of_site = blame == Blame::Site && (stage < Stage::Recipient || closing);
+                Outcome::Deferred { stage, reply, reason, of_site }
+            }
         }
     }
 }

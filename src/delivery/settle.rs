@@ -19,7 +19,7 @@ use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::status::Status;
 use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::reply::Reply;
-use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress};
+use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress, Row};
 use crate::store::queue::{Claim, LEASE, Purpose, Settlement};
 use crate::store::{self, StoreError};
 
@@ -90,9 +90,13 @@ pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) 
 pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report) {
     let mut settlements = Vec::with_capacity(claims.len());
     let mut changes = Vec::with_capacity(claims.len());
+    let mut failed = Vec::new();
     for claim in claims {
         let Some((_, outcome)) = report.outcomes.iter().find(|(id, _)| *id == claim.delivery.id) else { continue };
-        let end = end_of(shared, claim, outcome).await;
+        let end = end_of(shared, Case { claim, failed: &failed }, outcome).await;
+        if matches!(end.status, Status::Failed | Status::Expired) {
+            failed.push(claim.delivery.id);
+        }
         settlements.push((claim.delivery.id, end.settlement.clone()));
         if claim.delivery.purpose == Purpose::Forward {
             let attempts = taken(&mut report.attempts, claim.delivery.id);
@@ -133,6 +137,13 @@ fn taken(attempts: &mut Vec<(Uuid, AttemptRow)>, id: Uuid) -> Vec<AttemptRow> {
     attempts.extract_if(.., |(of, _)| *of == id).map(|(_, attempt)| attempt).collect()
 }
 
+/// A claim that is being settled, and those settled with it that have failed but are not written down yet.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    claim: &'a Claim,
+    failed: &'a [Uuid],
+}
+
 /// How a claim ends.
 struct End {
     settlement: Settlement,
@@ -170,20 +181,20 @@ impl End {
     }
 }
 
-async fn end_of(shared: &Shared, claim: &Claim, outcome: &Outcome) -> End {
+async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
     match outcome {
         Outcome::Delivered { reply } => delivered(reply),
         Outcome::Refused { fault: Fault::Us, reply, .. } => {
-            again_or_expired(shared, claim, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
+            again_or_expired(shared, case, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
         }
-        Outcome::Refused { stage, reply, fault } => failed(shared, claim, (*stage, reply, *fault)).await,
+        Outcome::Refused { stage, reply, fault } => failed(shared, case, (*stage, reply, *fault)).await,
         Outcome::Deferred { reply, reason, .. } => {
             let words = reply.as_ref().map_or_else(|| reason.clone(), |reply| format!("{reason}: {reply}"));
-            again_or_expired(shared, claim, words, Certainty::NotDelivered).await
+            again_or_expired(shared, case, words, Certainty::NotDelivered).await
         }
         Outcome::Unknown { reason } => {
             let words = format!("it may or may not have been delivered: {reason}");
-            again_or_expired(shared, claim, words, Certainty::Unknown).await
+            again_or_expired(shared, case, words, Certainty::Unknown).await
         }
     }
 }
@@ -193,20 +204,20 @@ fn delivered(reply: &Reply) -> End {
     End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 
-async fn failed(shared: &Shared, claim: &Claim, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
+async fn failed(shared: &Shared, case: Case<'_>, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
     let (whose, ours) = match fault {
         Fault::Message => ("the message", replies::message_refused(reply)),
         Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
     };
-    if fault == Fault::Mailbox && claim.delivery.purpose == Purpose::Forward {
-        shared.tools.store.directory.remember_failing(&claim.delivery.destination);
+    if fault == Fault::Mailbox && case.claim.delivery.purpose == Purpose::Forward {
+        shared.tools.store.directory.remember_failing(&case.claim.delivery.destination);
     }
     let reason = match stage {
         Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
         _ => format!("the next hop refused {whose}: {reply}"),
     };
-    let told = Failed::as_refused(&claim.delivery, &ours);
-    given_up(shared, claim, told, (Status::Failed, reason)).await
+    let told = Failed::as_refused(&case.claim.delivery, &ours);
+    given_up(shared, case, told, (Status::Failed, reason)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,13 +226,13 @@ enum Certainty {
     Unknown,
 }
 
-async fn again_or_expired(shared: &Shared, claim: &Claim, reason: String, certainty: Certainty) -> End {
+async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certainty: Certainty) -> End {
     let now = shared.tools.clock.now();
     let tried = Tried {
-        tries: claim.delivery.tries + 1,
-        accepted_at: claim.message.received_at,
+        tries: case.claim.delivery.tries + 1,
+        accepted_at: case.claim.message.received_at,
         now,
-        null_sender: claim.message.reverse_path.is_null(),
+        null_sender: case.claim.message.reverse_path.is_null(),
         unknown: certainty == Certainty::Unknown,
         frozen: shared.jumps.freeze(&shared.tools.clock),
     };
@@ -233,23 +244,42 @@ async fn again_or_expired(shared: &Shared, claim: &Claim, reason: String, certai
         }
         Next::Expire => {
             let words = "it could not be delivered in the time that it had".to_owned();
-            let told = Failed { delivery: &claim.delivery, status: (5, 4, 7), reason: words };
-            given_up(shared, claim, told, (Status::Expired, format!("given up after the last try: {reason}"))).await
+            let told = Failed { delivery: &case.claim.delivery, status: (5, 4, 7), reason: words };
+            given_up(shared, case, told, (Status::Expired, format!("given up after the last try: {reason}"))).await
         }
     }
 }
 
 /// The sender is told, or the octets are kept for the owner.
-async fn given_up(shared: &Shared, claim: &Claim, told: Failed<'_>, (status, reason): (Status, String)) -> End {
+async fn given_up(shared: &Shared, case: Case<'_>, told: Failed<'_>, (status, reason): (Status, String)) -> End {
     let now = shared.tools.clock.now();
-    if claim.delivery.purpose == Purpose::Dsn {
-        tracing::info!(delivery = %claim.delivery.id, %reason, "a report could not be delivered");
+    if case.claim.delivery.purpose == Purpose::Dsn {
+        tracing::info!(delivery = %case.claim.delivery.id, %reason, "a report could not be delivered");
         return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
     }
-    let note = tell_sender::tell(shared, &claim.message, &[told], now).await;
+    let note = if is_with_another(shared, case).await {
+        let why = "another destination of the alias has the message, or may still get it".to_owned();
+        DsnNote { dsn: "suppressed".to_owned(), why }
+    } else {
+        tell_sender::tell(shared, &case.claim.message, &[told], now).await
+    };
     let settlement = match note.dsn.as_str() {
         "sent" => Settlement::Done,
         _ => Settlement::Kept(now.after(shared.settings.keep_failed)),
     };
     End { settlement, status, reason, next: None, dsn: Some(note) }
+}
+
+/// A sender wrote to an alias, and hears of its failure once: when no destination of it is left.
+async fn is_with_another(shared: &Shared, case: Case<'_>) -> bool {
+    let (delivery, alias) = (&case.claim.delivery, case.claim.delivery.recipient.to_string());
+    let has_or_may = |status| matches!(status, Status::Forwarded | Status::Queued | Status::Deferred | Status::Held);
+    let others = |row: &Row| row.id != delivery.id && row.recipient == alias && !case.failed.contains(&row.id);
+    match shared.tools.store.activity.transaction(case.claim.message.id).await {
+        Ok(rows) => rows.iter().any(|row| others(row) && has_or_may(row.status)),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known whether another destination has the message; the sender is told");
+            false
+        }
+    }
 }

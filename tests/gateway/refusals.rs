@@ -116,3 +116,18 @@ async fn mixed_recipients_get_250_and_the_failed_one_is_reported() {
     assert_eq!(failed["dsn"]["dsn"], "sent", "{failed:#}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_hears_nothing_of_one_destination_while_another_has_the_message() {
+    let world = World::start().await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    world.alias("pair@my.example", &["anna@inbox.example", "gone@inbox.example"]).await;
+    let later = Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 later")).to("gone@inbox.example").times(1);
+    world.inbox.script(later);
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no more")).to("gone@inbox.example"));
+    assert!(world.letter("pair@my.example").await.is_accepted());
+    let failed = world.until("pair@my.example", "failed").await;
+    assert_eq!(failed["dsn"]["dsn"], "suppressed", "{failed:#}");
+    assert!(world.inbox.received().iter().all(|delivery| !delivery.from.is_empty()));
+    world.stop().await;
+}
