@@ -1,7 +1,7 @@
 //! What an account may do, one function for each change, taking the actor: checks rights, validates, writes the audit row,
 //! announces the change; and what it may ask. `http`, `cli` and `upkeep` reach rules only through here.
 //!
-//! A change arrives as written (a JSON object, [`Form`]), is read field by field with every fault named at once, and
+//! A change arrives as written (a JSON object, `Form`), is read field by field with every fault named at once, and
 //! becomes a value as meant before storage sees it. Creating and changing read the same fields by the same function.
 
 mod activity;

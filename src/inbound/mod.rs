@@ -1,7 +1,7 @@
 //! SMTP in: listener, connection, accept.
 //!
-//! [`listener`] takes permits and accepts; [`connection`] moves octets between a socket and the sans-I/O session and brings
-//! its questions to `facts`; [`accept`] decides what becomes of a whole message, tries it at once or keeps it, and only
+//! `listener` takes permits and accepts; `connection` moves octets between a socket and the sans-I/O session and brings
+//! its questions to `facts`; `accept` decides what becomes of a whole message, tries it at once or keeps it, and only
 //! then lets the session answer.
 
 mod accept;
