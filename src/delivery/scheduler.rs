@@ -131,7 +131,11 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     let Some(parcel) = parcel_of(&claims) else { return };
     let Some(host) = claims.first().map(|claim| claim.delivery.destination.host()) else { return };
     let ids = claims.iter().map(|claim| claim.delivery.id).collect::<Vec<_>>();
-    let way = match shared.exchangers.way(host).await {
+    let found = tokio::select! {
+        found = shared.exchangers.way(host) => found,
+        () = shared.stopping.cancelled() => return give_back(shared, ids, Duration::ZERO).await,
+    };
+    let way = match found {
         Ok(way) => way,
         Err(outcome) => return settle(shared, &claims, Report::of_all(&parcel, &outcome)).await,
     };

@@ -108,7 +108,7 @@ async fn a_full_queue_does_not_refuse_what_was_delivered() {
     world.stop().await;
 }
 
-/// A name server that says nothing costs neither the answer's time nor the other destinations.
+/// A name server that says nothing costs neither the answer's time, nor the other destinations, nor a stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_name_server_does_not_hold_up_the_answer() {
     let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "2s"), ("DNS__TIMEOUT", "10s")]).await;
@@ -120,11 +120,12 @@ async fn a_silent_name_server_does_not_hold_up_the_answer() {
         to.push(format!("ben@{domain}"));
     }
     world.alias("all@my.example", &to.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let answer = tokio::time::timeout(Duration::from_secs(8), world.letter("all@my.example")).await;
+    let in_time = Duration::from_secs(8);
+    let answer = tokio::time::timeout(in_time, world.letter("all@my.example")).await;
     assert!(answer.expect("an answer before the name servers give up").is_accepted());
     assert_eq!(world.inbox.wait_for(1).await.len(), 1);
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), silent.len());
-    world.stop().await;
+    tokio::time::timeout(in_time, world.stop()).await.expect("a stop does not wait for name servers either");
 }
 
 /// Anybody may write to postmaster: what is held there is bounded like any other mail that waits.
