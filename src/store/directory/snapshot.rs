@@ -14,6 +14,7 @@ use crate::store::Result;
 use crate::store::columns::{Columns, broken};
 use crate::store::rules::loaded::{self, Loaded};
 
+/// The `+` keeps SQLite from sorting all destinations of the account: in the order of their keys the first is soon found.
 const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.subaddressing, d.keep_tag, d.srs_domain, \
     d.overrides, (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) \
         from sender_lists as s where s.level = 'domain' and s.scope_id = d.id), \
@@ -22,9 +23,10 @@ const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.subaddressin
     c.created_at \
     from domains as d left join destinations as c on c.id = coalesce(\
         (select x.id from destinations as x where x.account_id = d.account_id and x.key = lower(d.contact)), \
-        (select min(x.id) from destinations as x where x.account_id = d.account_id \
+        (select x.id from destinations as x where +x.account_id = d.account_id \
             and x.key not like '@%' and (x.verified_at is not null or exists (select 1 from destinations as w \
-                where w.account_id = x.account_id and w.key = x.host and w.verified_at is not null)))) where d.removed_at is null";
+                where w.account_id = x.account_id and w.key = x.host and w.verified_at is not null)) \
+            order by x.id limit 1)) where d.removed_at is null";
 const PATTERNS: &str = concat!(
     "select ",
     loaded::columns!(),
