@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
 use waypost::demo::sender::Sender;
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 struct Bench {
     environment: BTreeMap<String, String>,
     smtp: SocketAddr,
+    _port: TcpSocket,
 }
 
 /// Answers by message number: accepted (250) and refused for good.
@@ -63,24 +65,29 @@ impl Bench {
     }
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A port of the gateway's own, also while it is dead: bound and never listening here, so that nothing else gets it.
+fn keep_port() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
 fn bench(data: &Path, dns: &Dns, inbox: &Inbox) -> Bench {
-    let smtp = free_address();
+    let port = keep_port();
+    let smtp = port.local_addr().unwrap();
     let environment = [
         ("DATA_DIR", data.to_str().unwrap().to_owned()),
         ("HOSTNAME", "gw.example".to_owned()),
         ("SMTP__LISTEN", smtp.to_string()),
-        ("HTTP__LISTEN", free_address().to_string()),
+        ("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
         ("DNS__SERVERS", dns.address().to_string()),
         ("DELIVERY__PORT", inbox.address().port().to_string()),
         ("DELIVERY__ALLOW_PRIVATE", "true".to_owned()),
         ("DELIVERY__RETRY", "1s".to_owned()),
     ];
     let environment = environment.map(|(key, value)| (format!("WAYPOST_{key}"), value));
-    Bench { environment: BTreeMap::from(environment), smtp }
+    Bench { environment: BTreeMap::from(environment), smtp, _port: port }
 }
 
 /// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed.
