@@ -101,24 +101,22 @@ impl Admin {
     ) -> Result<ListShape<DestinationShape>> {
         actor.must(Area::Destinations, Access::Read)?;
         let query = ListQuery {
-            account: Some(actor.account),
             search: search.filter(|text| !text.trim().is_empty()),
             cursor: paging.cursor.clone(),
             limit: paging.rows(),
             ..ListQuery::default()
         };
-        let page = self.store.rules.destinations(query).await?;
+        let page = self.store.rules.destinations(actor.account, query).await?;
         Ok(ListShape { items: page.items.iter().map(DestinationShape::new).collect(), next_cursor: page.next_cursor })
     }
 
     /// Where an alias sends mail when nobody says: the token's default, else the account's.
-    pub(super) async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
+    pub async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
         if let Some(address) = &actor.defaults.destination {
             return Ok(vec![address.clone()]);
         }
-        let query = ListQuery { account: Some(actor.account), limit: super::MAX_LIMIT, ..ListQuery::default() };
-        let page = self.store.rules.destinations(query).await?;
-        Ok(page.items.into_iter().filter(|row| row.default).map(|row| row.address).take(1).collect())
+        let default = self.store.rules.default_of(actor.account).await?;
+        Ok(default.into_iter().map(|row| row.address).collect())
     }
 
     async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {

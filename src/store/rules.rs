@@ -2,12 +2,17 @@
 //! audit row that it is given in the same transaction, refreshes the directory, and is then announced.
 
 pub(super) mod alias;
+pub(super) mod alias_feed;
+pub(super) mod alias_list;
 pub(super) mod alias_read;
+pub(super) mod alias_words;
 pub(super) mod destination;
 pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod words;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
@@ -155,7 +160,7 @@ pub struct ListQuery {
     pub account: Option<AccountId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
-    /// Part of the address or description.
+    /// Part of the address, description or label; of one or two characters, the beginning of the address.
     pub search: Option<String>,
     /// Only switched on, or off.
     pub enabled: Option<bool>,
@@ -195,6 +200,8 @@ pub struct Rules {
     directory: Directory,
     clock: Clock,
     chance: Chance,
+    /// One import at a time: what another one is about to bring cannot be compared with.
+    importing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What rules are made of.
@@ -209,7 +216,7 @@ pub(super) struct Parts {
 impl Rules {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { writer, readers: Readers { rules: readers, log }, directory, clock, chance } = parts;
-        Self { writer, readers, log, directory, clock, chance }
+        Self { writer, readers, log, directory, clock, chance, importing: Arc::default() }
     }
 
     /// Runs a change and makes it count, even if the asker goes away in between.

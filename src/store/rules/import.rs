@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use super::alias_feed::STEP_BACK;
 use super::destination::{ADD_MISSING, key_and_host};
 use super::{ImportLine, Rules};
 use crate::mail::{LocalPart, Moment};
@@ -97,6 +98,8 @@ impl Rules {
         lines: Vec<ImportLine>,
         (progress, audit): (watch::Sender<u64>, AuditEntry),
     ) -> Result<u64> {
+        let _alone = self.importing.lock().await;
+        sweep_all(&self.writer, self.unfinished().await?).await?;
         let started_at = self.clock.now();
         let id = self.writer.change((account, started_at), |c, needs| Box::pin(begin(c, *needs))).await?;
         let import = Import { id, account, started_at };
@@ -105,7 +108,7 @@ impl Rules {
             Err(error) => Err(error),
         };
         if finished.is_err() {
-            sweep(self.writer.clone(), vec![id]).await;
+            report(sweep_all(&self.writer, vec![id]).await);
         }
         finished
     }
@@ -161,11 +164,19 @@ impl Rules {
 
     /// Goes on with what a crash interrupted.
     pub(in crate::store) async fn sweep_imports(&self) -> Result<()> {
-        let left: Vec<i64> = sqlx::query_scalar(UNFINISHED).fetch_all(&self.readers).await?;
+        let left = self.unfinished().await?;
         if !left.is_empty() {
-            tokio::spawn(sweep(self.writer.clone(), left));
+            let (writer, alone) = (self.writer.clone(), Arc::clone(&self.importing).lock_owned().await);
+            tokio::spawn(async move {
+                report(sweep_all(&writer, left).await);
+                drop(alone);
+            });
         }
         Ok(())
+    }
+
+    async fn unfinished(&self) -> Result<Vec<i64>> {
+        Ok(sqlx::query_scalar(UNFINISHED).fetch_all(&self.readers).await?)
     }
 }
 
@@ -177,6 +188,7 @@ fn name(mut faults: Vec<(usize, String)>) -> String {
 }
 
 async fn begin(connection: &mut SqliteConnection, (account, now): (AccountId, Moment)) -> Result<i64> {
+    sqlx::query(STEP_BACK).execute(&mut *connection).await?;
     Ok(sqlx::query_scalar(BEGIN).bind(account.0).bind(now.millis()).fetch_one(connection).await?)
 }
 
@@ -254,15 +266,16 @@ async fn add(connection: &mut SqliteConnection, import: &Import, lines: &[&Line]
 }
 
 /// Deletes what these imports have left, in steps.
-async fn sweep(writer: Writer<Entry>, imports: Vec<i64>) {
+async fn sweep_all(writer: &Writer<Entry>, imports: Vec<i64>) -> Result<()> {
     for id in imports {
-        loop {
-            match writer.change(id, |c, id| Box::pin(sweep_some(c, *id))).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return tracing::warn!(%error, "the aliases of a failed import are not all deleted yet"),
-            }
-        }
+        while writer.change(id, |c, id| Box::pin(sweep_some(c, *id))).await? {}
+    }
+    Ok(())
+}
+
+fn report(swept: Result<()>) {
+    if let Err(error) = swept {
+        tracing::warn!(%error, "the aliases of a failed import are not all deleted yet");
     }
 }
 
@@ -278,4 +291,82 @@ async fn sweep_some(connection: &mut SqliteConnection, id: i64) -> Result<bool> 
         sqlx::query(DELETE).bind(json(&aliases)).execute(connection).await?;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use crate::clock::Clock;
+    use crate::policy::ids::OWNER;
+    use crate::store::rules::ListQuery;
+    use crate::store::{Settings, Store};
+
+    async fn opened(directory: &std::path::Path) -> Store {
+        let settings = Settings { data_dir: directory.to_owned(), database: directory.join("waypost.db") };
+        Store::open(settings, Clock::manual(Moment::from_millis(1)), Chance::seeded(7)).await.unwrap()
+    }
+
+    fn audit() -> AuditEntry {
+        AuditEntry {
+            at: Moment::from_millis(1),
+            account: OWNER,
+            actor: "operator".to_owned(),
+            action: "alias.import".to_owned(),
+            object: String::new(),
+            before: None,
+            after: None,
+        }
+    }
+
+    fn lines(domain: DomainId, names: &[&str]) -> Vec<ImportLine> {
+        let destination = crate::mail::Mailbox::parse("me@inbox.example").unwrap();
+        let line = |name: &&str| ImportLine { domain, local: (*name).to_owned(), destination: destination.clone() };
+        names.iter().map(line).collect()
+    }
+
+    /// What lists show of all aliases, of a domain's, of those that are on, and of a search.
+    async fn shown(rules: &Rules, domain: DomainId) -> Vec<Vec<String>> {
+        let all = ListQuery { limit: 2, ..ListQuery::default() };
+        let queries = [
+            all.clone(),
+            ListQuery { domain: Some(domain), ..all.clone() },
+            ListQuery { enabled: Some(true), ..all.clone() },
+            ListQuery { search: Some("user".to_owned()), ..all },
+        ];
+        let mut shown = Vec::new();
+        for query in queries {
+            let rows = rules.aliases(query).await.unwrap().items;
+            shown.push(rows.into_iter().map(|row| row.spec.pattern).collect());
+        }
+        shown
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_import_is_not_shown_and_hides_nothing_until_the_next_one_clears_it_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = opened(directory.path()).await;
+        let (rules, now) = (&store.rules, Moment::from_millis(1));
+        let name = crate::mail::Domain::parse("my.example").unwrap();
+        let domain = rules.add_domain(OWNER, &name, Some(now), audit()).await.unwrap().key;
+        let import = |names| rules.import(OWNER, lines(domain, names), watch::channel(0).0, audit());
+        import(&["user-old", "user-older"]).await.unwrap();
+        let id = rules.writer.change((OWNER, now), |c, needs| Box::pin(begin(c, *needs))).await.unwrap();
+        let unfinished = Import { id, account: OWNER, started_at: now };
+        let staged = rules.readable(&unfinished, (0, &lines(domain, &["user-x", "user-y"])), &mut Vec::new());
+        let step = (unfinished, Arc::new(staged), false);
+        rules.writer.change(step, |c, step| Box::pin(write(c, step))).await.unwrap();
+        for feed in [false, true] {
+            if feed {
+                rules.index().await.unwrap();
+            }
+            let expected = vec![vec!["user-older".to_owned(), "user-old".to_owned()]; 4];
+            assert_eq!(shown(rules, domain).await, expected);
+        }
+        import(&["user-new"]).await.unwrap();
+        let expected = vec![vec!["user-new".to_owned(), "user-older".to_owned()]; 4];
+        assert_eq!(shown(rules, domain).await, expected);
+        assert!(rules.unfinished().await.unwrap().is_empty());
+        store.close().await;
+    }
 }
