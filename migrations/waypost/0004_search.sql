@@ -49,3 +49,5 @@ create index aliases_off_by_domain on aliases (domain_id) where enabled = 0;
 create index imports_unfinished on imports (first_alias_id) where finished_at is null;
 -- Lists of domains are by name.
 create index domains_by_name_of_account on domains (account_id, name);
+-- The first of them is an account's contact where a domain names none.
+create index destinations_verified on destinations (account_id) where verified_at is not null;

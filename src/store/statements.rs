@@ -145,3 +145,27 @@ async fn every_list_walks_an_index() {
         }
     }
 }
+
+/// What a start reads does not grow with the number of aliases and destinations.
+#[tokio::test]
+async fn a_start_passes_over_neither_aliases_nor_destinations() {
+    /// Names of what is read whole: domains, accounts and what they come down to, patterns by their index, lists given.
+    const READ_WHOLE: [&str; 8] = ["domains", "d", "o", "f", "some", "(subquery-1)", "json_each", "deliveries"];
+    use super::queue::{claims, shares};
+    use super::rules::{domain, import};
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    WAYPOST.run(&mut connection).await.unwrap();
+    let start =
+        [claims::LAPSE_ALL, claims::LOG_ROWS, claims::NEXT_DUE, shares::SUMS, domain::REMOVED, import::UNFINISHED];
+    for statement in start.into_iter().chain(super::directory::statements()) {
+        let steps = plan(&mut connection, statement).await;
+        for scan in steps.iter().filter_map(|step| step.strip_prefix("SCAN ")) {
+            let by_index =
+                scan == "a USING INDEX aliases_of_patterns" || scan == "imports USING INDEX imports_unfinished";
+            let whole = scan.split(' ').next().unwrap_or_default();
+            assert!(by_index || READ_WHOLE.contains(&whole), "{statement}\n{steps:#?}");
+        }
+        let sorted = steps.iter().filter(|step| step.contains("AUTOMATIC"));
+        assert!(sorted.into_iter().all(|step| step.starts_with("SEARCH f ")), "{statement}\n{steps:#?}");
+    }
+}
