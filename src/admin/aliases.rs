@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::mail::{Domain, LocalPart};
+use crate::mail::{Domain, LocalPart, Mailbox};
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::activity::Counts;
@@ -40,17 +40,32 @@ impl Admin {
     }
 
     /// Makes the alias `name` with what the form says of it.
-    pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, mut form: Form<'_>) -> Result<AliasRow> {
+    pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<AliasRow> {
         let domain = self.domain_for_alias(actor, &name.domain).await?;
         let mut draft = spec::fresh(&name);
-        if !form.has("destinations") {
-            draft.destinations = self.default_destinations(actor).await?;
-        }
-        spec::read(&mut form, &name, &mut draft);
-        form.finish()?;
+        self.read_spec(actor, &name, (form, &mut draft)).await?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
         self.store_new(actor, (&domain, &name), &draft).await
+    }
+
+    /// Reads what is to be of an alias. Where it sends mail on and nobody says where to, that is the default destination.
+    async fn read_spec(
+        &self,
+        actor: &Actor,
+        name: &AliasName,
+        (mut form, spec): (Form<'_>, &mut AliasSpec),
+    ) -> Result<()> {
+        let nobody_says = spec.destinations.is_empty() && !form.has("destinations");
+        if nobody_says {
+            spec.destinations = self.default_destinations(actor).await?;
+        }
+        spec::read(&mut form, name, spec);
+        form.finish()?;
+        if nobody_says && !sends_on(spec.action) {
+            spec.destinations.clear();
+        }
+        Ok(())
     }
 
     async fn store_new(
@@ -85,8 +100,7 @@ impl Admin {
         let mut form = Form::new(written);
         keep_name(&mut form, &name);
         let mut after = before.clone();
-        spec::read(&mut form, &name, &mut after.spec);
-        form.finish()?;
+        self.read_spec(actor, &name, (form, &mut after.spec)).await?;
         self.refuse_circles(&name, &after.spec).await?;
         let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
         self.store_change(actor, action, (&before, &after)).await
@@ -153,6 +167,11 @@ impl Admin {
         Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })
     }
 
+    /// Feeds the search over aliases with what it lacks; called by upkeep.
+    pub async fn index_aliases(&self) -> Result<()> {
+        Ok(self.store.rules.index().await?)
+    }
+
     /// Shows aliases with their counts.
     pub async fn alias_shapes(&self, rows: &[AliasRow]) -> Result<Vec<AliasShape>> {
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
@@ -160,9 +179,18 @@ impl Admin {
         let shape = |row: &AliasRow| {
             let found = counted.iter().find(|(key, ..)| *key == row.key);
             let (counts, last) = found.map_or((Counts::default(), None), |(_, counts, last)| (*counts, *last));
-            AliasShape::new(row, counts, last)
+            let mut shape = AliasShape::new(row, counts, last);
+            shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row, address));
+            shape
         };
         Ok(rows.iter().map(shape).collect())
+    }
+
+    /// Whether a destination is on a domain of the same owner here: it is resolved inside and needs no verification.
+    fn is_hosted(&self, row: &AliasRow, address: &str) -> bool {
+        let mailbox = Mailbox::parse(address).ok();
+        let domain = mailbox.and_then(|mailbox| self.store.directory.domain(mailbox.domain()?));
+        domain.is_some_and(|domain| domain.account == row.account)
     }
 
     /// Finds what an actor may see.

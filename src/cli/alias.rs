@@ -137,6 +137,19 @@ fn random_body(domain: Option<String>, to: Vec<String>, note: Option<String>) ->
 }
 
 fn summary(alias: &Value) -> String {
+    format!("{}{}", what_it_does(alias), unverified(alias))
+}
+
+/// What keeps mail from its destinations, and what to do about it.
+fn unverified(alias: &Value) -> String {
+    let addresses = alias["unverified"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let told = addresses.map(|address| {
+        format!("\n{address} is not verified and gets no mail; if it is yours: waypost destination verify {address}")
+    });
+    told.collect()
+}
+
+fn what_it_does(alias: &Value) -> String {
     let address = cell(alias, "/address");
     if alias["enabled"] == Value::Bool(false) {
         return format!("{address} is switched off.");
@@ -157,6 +170,7 @@ fn show(alias: &Value) -> String {
         ("kind", "/kind"),
         ("action", "/action"),
         ("to", "/destinations"),
+        ("not verified", "/unverified"),
         ("on", "/enabled"),
         ("priority", "/priority"),
         ("note", "/description"),

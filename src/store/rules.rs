@@ -81,6 +81,8 @@ pub struct AliasRow {
     pub domain_name: Domain,
     /// All that can be set.
     pub spec: AliasSpec,
+    /// Destinations of it that are verified neither by themselves nor by a trusted domain.
+    pub unverified: Vec<String>,
     /// When made.
     pub created_at: Moment,
     /// When changed.

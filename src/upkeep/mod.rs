@@ -72,7 +72,9 @@ impl Upkeep {
     }
 
     async fn index_aliases(&self) {
-        report("feeding the search index of aliases", self.store.rules.index().await);
+        if let Err(error) = self.admin.index_aliases().await {
+            tracing::warn!(%error, "feeding the search index of aliases failed, will be tried again");
+        }
     }
 
     async fn certificates(&self) {

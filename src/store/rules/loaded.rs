@@ -70,8 +70,11 @@ impl Loaded {
             created_at: columns.moment()?,
             updated_at: columns.moment()?,
             spec: spec(columns)?,
+            unverified: Vec::new(),
         };
         let targets: Vec<LoadedTarget> = columns.json("targets")?;
+        let unverified = targets.iter().filter(|target| target.1.is_some() && target.3.is_none());
+        row.unverified = unverified.map(|target| target.0.clone()).collect();
         row.spec.destinations = targets.iter().map(|target| target.0.clone()).collect();
         let senders: Vec<(String, String)> = columns.json("sender lists")?;
         let (allow, block): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(verdict, _)| verdict == "allow");
