@@ -34,7 +34,7 @@ pub(super) enum Alias {
         /// Only of this domain
         #[arg(long, value_name = "DOMAIN")]
         domain: Option<String>,
-        /// Only with this in address or note
+        /// Only with this in address, note or label; one or two characters begin the address
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         #[command(flatten)]
@@ -142,6 +142,9 @@ fn summary(alias: &Value) -> String {
 
 /// What keeps mail from its destinations, and what to do about it.
 fn unverified(alias: &Value) -> String {
+    if alias["enabled"] == Value::Bool(false) {
+        return String::new();
+    }
     let addresses = alias["unverified"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let told = addresses.map(|address| {
         format!("\n{address} is not verified and gets no mail; if it is yours: waypost destination verify {address}")

@@ -35,7 +35,7 @@ const DOMAINS: &str = "with firsts (account_id, id) as materialized (select o.id
 const PATTERNS: &str = concat!(
     "select ",
     loaded::columns!(),
-    " where a.kind <> 'address' and ",
+    " where a.kind <> 'address' and d.removed_at is null and ",
     loaded::counts!(),
     " order by a.domain_id, a.priority, a.id"
 );

@@ -12,7 +12,7 @@ use crate::store::Result;
 use crate::store::columns::Columns;
 
 pub(in crate::store) const BY_ID: &str =
-    concat!("select ", loaded::columns!(), " where a.uuid = ?1 and ", loaded::counts!());
+    concat!("select ", loaded::columns!(), " where a.uuid = ?1 and d.removed_at is null and ", loaded::counts!());
 pub(in crate::store) const BY_PATTERN: &str = concat!(
     "select ",
     loaded::columns!(),
