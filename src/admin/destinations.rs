@@ -38,7 +38,9 @@ impl Admin {
         let audit = self.audit_plain(actor, "destination.add", address);
         let added = self.store.rules.add_destination(actor.account, address, verified_at, audit).await;
         added.map_err(|error| match error {
-            StoreError::Exists(_) => AdminError::Conflict(format!("The destination {address} exists already.")),
+            StoreError::Exists(_) => AdminError::Conflict(format!(
+                "The destination {address} exists already: verify it, or make it the default, as it is."
+            )),
             other => other.into(),
         })
     }
@@ -83,7 +85,14 @@ impl Admin {
         let row = self.find_destination(actor, target.id).await?;
         check_version(target.version, row.version)?;
         let audit = self.audit_plain(actor, "destination.remove", &row.address);
-        Ok(self.store.rules.remove_destination(row.key, audit).await?)
+        let removed = self.store.rules.remove_destination(row.key, audit).await;
+        removed.map_err(|error| match error {
+            StoreError::Invalid(why) => AdminError::Conflict(format!(
+                "{} is not removed: {why}. Give them another destination first.",
+                row.address
+            )),
+            other => other.into(),
+        })
     }
 
     /// One destination, by its id or address.

@@ -7,9 +7,8 @@ use crate::mail::Domain;
 use crate::policy::rule::Kind;
 use crate::store::rules::AliasRow;
 
-use super::aliases::{read_domain, unfinished};
 use super::form::Read;
-use super::name::AliasName;
+use super::name::{AliasName, read_domain, unfinished};
 use super::{Actor, Admin, AdminError, Form, Result, fields};
 
 /// How often a name that is taken is drawn anew.

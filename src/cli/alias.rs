@@ -141,7 +141,7 @@ fn summary(alias: &Value) -> String {
 }
 
 /// What keeps mail from its destinations, and what to do about it.
-fn unverified(alias: &Value) -> String {
+pub(super) fn unverified(alias: &Value) -> String {
     if alias["enabled"] == Value::Bool(false) {
         return String::new();
     }

@@ -45,7 +45,8 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([domain::INSERT, domain::UPDATE, domain::EXISTS, domain::CLEAR, domain::REMOVE, domain::REMOVED]);
     all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
-    all.extend([import::LEFT, import::SOME, import::DELETE, import::FORGET]);
+    all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);
+    all.extend([import::sweep::SOME_DESTINATIONS, import::sweep::DELETE_DESTINATIONS]);
     all
 }
 

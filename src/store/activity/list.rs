@@ -112,9 +112,7 @@ impl Activity {
     async fn bounds(&self, query: &Query) -> Result<Option<Bounds>> {
         let limit = query.limit.clamp(1, MAX_PAGE_ROWS);
         let mut before = match query.cursor.as_deref() {
-            Some(cursor) => {
-                cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of ours".to_owned()))?
-            }
+            Some(cursor) => cursor.parse().map_err(|_| StoreError::Cursor)?,
             None => i64::MAX,
         };
         let mut from = 0;

@@ -3,12 +3,17 @@
 //! The aliases of an import are written with its number and count for nothing until one last, small transaction says
 //! that it has finished. What fails, or what a crash leaves behind, is deleted in steps as well.
 
+pub(in crate::store) mod sweep;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use self::sweep::{report, sweep_all};
 use super::alias_feed::STEP_BACK;
 use super::destination::{ADD_MISSING, key_and_host};
 use super::{ImportLine, Rules};
@@ -17,8 +22,6 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, json};
 use crate::store::directory::Touched;
-use crate::store::queue::ledger::Entry;
-use crate::store::writer::Writer;
 use crate::store::{Result, StoreError};
 
 /// Lines of one step: some 50 ms of the writer.
@@ -44,15 +47,6 @@ pub(in crate::store) const ADD: &str = concat!(
 );
 pub(in crate::store) const FINISH: &str = "update imports set finished_at = ?2 where id = ?1";
 pub(in crate::store) const UNFINISHED: &str = "select id from imports where finished_at is null";
-pub(in crate::store) const LEFT: &str = "select account_id, first_alias_id, started_at from imports \
-    where id = ?1 and finished_at is null";
-pub(in crate::store) const SOME: &str = "select id from aliases where id >= ?2 and import_id = ?1 limit 1000";
-pub(in crate::store) const DELETE: &str = "delete from aliases where id in (select value from json_each(?1))";
-pub(in crate::store) const FORGET: &str = concat!(
-    "delete from destinations where account_id = ? and created_at = ? and verified_at is null and version = 1 \
-     and not exists (select 1 from alias_destinations where destination_id = destinations.id); ",
-    "delete from imports where id = ?"
-);
 
 /// An import that runs.
 #[derive(Clone)]
@@ -263,110 +257,4 @@ async fn add(connection: &mut SqliteConnection, import: &Import, lines: &[&Line]
     let add = sqlx::query(ADD).bind(import.account.0).bind(import.id).bind(now).bind(now).bind(rows.as_str());
     add.bind(rows.as_str()).bind(import.account.0).execute(connection).await?;
     Ok(())
-}
-
-/// Deletes what these imports have left, in steps.
-async fn sweep_all(writer: &Writer<Entry>, imports: Vec<i64>) -> Result<()> {
-    for id in imports {
-        while writer.change(id, |c, id| Box::pin(sweep_some(c, *id))).await? {}
-    }
-    Ok(())
-}
-
-fn report(swept: Result<()>) {
-    if let Err(error) = swept {
-        tracing::warn!(%error, "the aliases of a failed import are not all deleted yet");
-    }
-}
-
-/// One step; whether there is more to do.
-async fn sweep_some(connection: &mut SqliteConnection, id: i64) -> Result<bool> {
-    let Some(row) = sqlx::query(LEFT).bind(id).fetch_optional(&mut *connection).await? else { return Ok(false) };
-    let mut columns = Columns::of(&row);
-    let (account, first, started_at) = (columns.take::<i64>()?, columns.take::<i64>()?, columns.take::<i64>()?);
-    let aliases: Vec<i64> = sqlx::query_scalar(SOME).bind(id).bind(first).fetch_all(&mut *connection).await?;
-    if aliases.is_empty() {
-        sqlx::query(FORGET).bind(account).bind(started_at).bind(id).execute(connection).await?;
-    } else {
-        sqlx::query(DELETE).bind(json(&aliases)).execute(connection).await?;
-    }
-    Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chance::Chance;
-    use crate::clock::Clock;
-    use crate::policy::ids::OWNER;
-    use crate::store::rules::ListQuery;
-    use crate::store::{Settings, Store};
-
-    async fn opened(directory: &std::path::Path) -> Store {
-        let settings = Settings { data_dir: directory.to_owned(), database: directory.join("waypost.db") };
-        Store::open(settings, Clock::manual(Moment::from_millis(1)), Chance::seeded(7)).await.unwrap()
-    }
-
-    fn audit() -> AuditEntry {
-        AuditEntry {
-            at: Moment::from_millis(1),
-            account: OWNER,
-            actor: "operator".to_owned(),
-            action: "alias.import".to_owned(),
-            object: String::new(),
-            before: None,
-            after: None,
-        }
-    }
-
-    fn lines(domain: DomainId, names: &[&str]) -> Vec<ImportLine> {
-        let destination = crate::mail::Mailbox::parse("me@inbox.example").unwrap();
-        let line = |name: &&str| ImportLine { domain, local: (*name).to_owned(), destination: destination.clone() };
-        names.iter().map(line).collect()
-    }
-
-    /// What lists show of all aliases, of a domain's, of those that are on, and of a search.
-    async fn shown(rules: &Rules, domain: DomainId) -> Vec<Vec<String>> {
-        let all = ListQuery { limit: 2, ..ListQuery::default() };
-        let queries = [
-            all.clone(),
-            ListQuery { domain: Some(domain), ..all.clone() },
-            ListQuery { enabled: Some(true), ..all.clone() },
-            ListQuery { search: Some("user".to_owned()), ..all },
-        ];
-        let mut shown = Vec::new();
-        for query in queries {
-            let rows = rules.aliases(query).await.unwrap().items;
-            shown.push(rows.into_iter().map(|row| row.spec.pattern).collect());
-        }
-        shown
-    }
-
-    #[tokio::test]
-    async fn an_unfinished_import_is_not_shown_and_hides_nothing_until_the_next_one_clears_it_away() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = opened(directory.path()).await;
-        let (rules, now) = (&store.rules, Moment::from_millis(1));
-        let name = crate::mail::Domain::parse("my.example").unwrap();
-        let domain = rules.add_domain(OWNER, &name, Some(now), audit()).await.unwrap().key;
-        let import = |names| rules.import(OWNER, lines(domain, names), watch::channel(0).0, audit());
-        import(&["user-old", "user-older"]).await.unwrap();
-        let id = rules.writer.change((OWNER, now), |c, needs| Box::pin(begin(c, *needs))).await.unwrap();
-        let unfinished = Import { id, account: OWNER, started_at: now };
-        let staged = rules.readable(&unfinished, (0, &lines(domain, &["user-x", "user-y"])), &mut Vec::new());
-        let step = (unfinished, Arc::new(staged), false);
-        rules.writer.change(step, |c, step| Box::pin(write(c, step))).await.unwrap();
-        for feed in [false, true] {
-            if feed {
-                rules.index().await.unwrap();
-            }
-            let expected = vec![vec!["user-older".to_owned(), "user-old".to_owned()]; 4];
-            assert_eq!(shown(rules, domain).await, expected);
-        }
-        import(&["user-new"]).await.unwrap();
-        let expected = vec![vec!["user-new".to_owned(), "user-older".to_owned()]; 4];
-        assert_eq!(shown(rules, domain).await, expected);
-        assert!(rules.unfinished().await.unwrap().is_empty());
-        store.close().await;
-    }
 }
