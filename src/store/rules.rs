@@ -264,5 +264,5 @@ fn pair_cursor(text: &str, key: i64) -> String {
 fn cursor_pair(cursor: Option<&str>) -> Result<(String, i64)> {
     let Some(cursor) = cursor else { return Ok((String::new(), FROM_THE_START)) };
     let parts = cursor.split_once(':').and_then(|(key, text)| Some((text.to_owned(), key.parse().ok()?)));
-    parts.ok_or_else(|| StoreError::Cursor)
+    parts.ok_or(StoreError::Cursor)
 }
