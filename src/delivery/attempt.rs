@@ -22,6 +22,7 @@ use crate::mail::{Host, Mailbox};
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
 use crate::smtp::client::{CLOSING, Phase, Plan, Transaction, TransactionStep, Verdict};
 use crate::smtp::reply::Reply;
+use crate::store::directory::Directory;
 
 /// Addresses that one attempt connects to at most (Postfix: 5).
 const MAX_ADDRESSES: usize = 5;
@@ -250,14 +251,24 @@ impl Run {
         let Self { job, fates, sealed, spoke } = self;
         // The connection lies in the pool or is closed: the next one may go.
         drop(job.slot);
-        let report = fates.into_report(sealed);
         let (site, tools) = (&job.way.site, &job.shared.tools);
+        fates.decided().for_each(|(mailbox, outcome)| remember(&tools.store.directory, mailbox, outcome));
+        let report = fates.into_report(sealed);
         if report.outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
             site.deferred(&tools.instance.load().retry, |wait| tools.chance.jitter(wait));
         } else if spoke {
             site.is_well();
         }
         report
+    }
+}
+
+/// What RCPT is to know of a destination before the next mail for it comes.
+fn remember(directory: &Directory, mailbox: &Mailbox, outcome: &Outcome) {
+    if let Outcome::Delivered { .. } = outcome {
+        directory.forget_failing(mailbox);
+    } else if let Some(reply) = outcome.mailbox_fault() {
+        directory.remember_failing(mailbox, reply.clone());
     }
 }
 

@@ -8,7 +8,7 @@ use super::connection::Peer;
 use super::content::Sealed;
 use super::failure::Failure;
 use super::{Addressee, Parcel, Report};
-use crate::mail::{Host, Moment};
+use crate::mail::{Host, Mailbox, Moment};
 use crate::policy::verdict::{Outcome, Stage};
 use crate::store::activity::Attempt as AttemptRow;
 
@@ -38,6 +38,12 @@ impl Fates {
     /// Who has none yet, by place in the parcel.
     pub(super) fn open(&self) -> impl Iterator<Item = usize> {
         self.fates.iter().enumerate().filter(|(_, fate)| fate.is_none()).map(|(index, _)| index)
+    }
+
+    /// Who has one, and which.
+    pub(super) fn decided(&self) -> impl Iterator<Item = (&Mailbox, &Outcome)> {
+        let fates = self.parcel.addressees.iter().zip(&self.fates);
+        fates.filter_map(|(to, fate)| Some((&to.mailbox, fate.as_ref()?)))
     }
 
     /// This is the addressee's outcome.

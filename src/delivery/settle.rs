@@ -209,9 +209,6 @@ async fn failed(shared: &Shared, case: Case<'_>, (stage, reply, fault): (Stage, 
         Fault::Message => ("the message", replies::message_refused(reply)),
         Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
     };
-    if fault == Fault::Mailbox && case.claim.delivery.purpose == Purpose::Forward {
-        shared.tools.store.directory.remember_failing(&case.claim.delivery.destination);
-    }
     let reason = match stage {
         Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
         _ => format!("the next hop refused {whose}: {reply}"),

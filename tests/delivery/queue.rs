@@ -140,7 +140,8 @@ async fn a_failure_is_reported_to_an_authenticated_sender() {
     let text = String::from_utf8(dsn.octets).unwrap();
     assert!(text.contains("shop@my.example"), "{text}");
     assert!(!text.contains("me@inbox.example"), "{text}");
-    assert!(world.store.directory.is_failing(&mailbox("me@inbox.example")));
+    let remembered = world.store.directory.failing(&mailbox("me@inbox.example"));
+    assert!(remembered.is_some_and(|reply| reply.code() == 550));
     until("the queue is empty", async || world.left().await.is_empty()).await;
 }
 

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod failing;
 mod hand_over;
 mod keeping;
 mod next_hops;
