@@ -16,13 +16,13 @@ use super::exchangers::{Exchangers, Way};
 use super::fates::nobody_to_ask;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
-use super::tell_sender::Quota;
+use super::tell_sender::{Failed, Quota, Telling};
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender};
 use crate::mail::Moment;
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
-use crate::store::activity::DsnNote;
+use crate::policy::verdict::Outcome;
 use crate::store::queue::{NewDelivery, NewMessage};
 
 /// Delivers; cheap to clone.
@@ -137,9 +137,11 @@ impl Courier {
         self.0.queued.notify_one();
     }
 
-    /// Writes the sender one DSN for these failed deliveries of a message, where it is reportable; says what was done.
-    pub async fn tell_sender(&self, message: &NewMessage, failed: &[NewDelivery], at: Moment) -> DsnNote {
-        tell_sender::tell(&self.0, message, &tell_sender::unexplained(failed), at).await
+    /// Writes the sender one DSN for these refused deliveries of a message, where they are reportable. It is sent once it
+    /// is in the queue, with what it speaks of.
+    pub async fn telling(&self, message: &NewMessage, refused: &[(&NewDelivery, &Outcome)], at: Moment) -> Telling {
+        let failed = refused.iter().map(|(delivery, outcome)| Failed::of(delivery, outcome)).collect::<Vec<_>>();
+        tell_sender::telling(&self.0, message, &failed, at).await
     }
 
     /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.

@@ -46,6 +46,7 @@ use crate::store::activity::Attempt as AttemptRow;
 use crate::store::octets::Octets;
 
 pub use courier::Courier;
+pub use tell_sender::Telling;
 
 /// A next hop that is never looked up by MX.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,6 @@ use super::courier::Shared;
 use super::tell_sender::{self, Failed};
 use super::{Report, Running};
 use crate::mail::Moment;
-use crate::policy::replies;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::status::Status;
 use crate::policy::verdict::{Fault, Outcome, Stage};
@@ -187,7 +186,7 @@ async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
         Outcome::Refused { fault: Fault::Us, reply, .. } => {
             again_or_expired(shared, case, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
         }
-        Outcome::Refused { stage, reply, fault } => failed(shared, case, (*stage, reply, *fault)).await,
+        Outcome::Refused { .. } => failed(shared, case, outcome).await,
         Outcome::Deferred { reply, reason, .. } => {
             let words = reply.as_ref().map_or_else(|| reason.clone(), |reply| format!("{reason}: {reply}"));
             again_or_expired(shared, case, words, Certainty::NotDelivered).await
@@ -204,16 +203,16 @@ fn delivered(reply: &Reply) -> End {
     End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 
-async fn failed(shared: &Shared, case: Case<'_>, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
-    let (whose, ours) = match fault {
-        Fault::Message => ("the message", replies::message_refused(reply)),
-        Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
+async fn failed(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
+    let reason = match outcome {
+        Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
+            format!("there is no way to the destination: {reply}")
+        }
+        Outcome::Refused { reply, fault: Fault::Message, .. } => format!("the next hop refused the message: {reply}"),
+        Outcome::Refused { reply, .. } => format!("the next hop refused the mailbox: {reply}"),
+        other => other.to_string(),
     };
-    let reason = match stage {
-        Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
-        _ => format!("the next hop refused {whose}: {reply}"),
-    };
-    let told = Failed::as_refused(&case.claim.delivery, &ours);
+    let told = Failed::of(&case.claim.delivery, outcome);
     given_up(shared, case, told, (Status::Failed, reason)).await
 }
 

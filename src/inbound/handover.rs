@@ -1,4 +1,4 @@
-//! Waits for direct attempts while the sender waits: until all have ended, the time is up, the client has left, or the
+//! Begins direct attempts, and waits for them while the sender waits: until all have ended, the time is up, the client has left, or the
 //! gateway stops. What still runs then is handed over, never lost.
 
 use std::future::poll_fn;
@@ -6,11 +6,18 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
+use futures_util::StreamExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::{Attempt, Report};
+use super::Tools;
+use super::arrival::Arrival;
+use super::outgoing::Packed;
+use crate::delivery::{Attempt, Direct, Report};
+
+/// Ways that are looked for at the same time for one message.
+const MAX_WAYS_SOUGHT: usize = 16;
 
 /// How waiting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,34 @@ pub(super) struct Bounds<'a> {
     pub(super) until: Instant,
     pub(super) client: &'a TcpStream,
     pub(super) stop: &'a CancellationToken,
+}
+
+/// Offers each parcel to direct delivery, several at a time; looking for their ways takes at most half of what is left
+/// until `until`, so that a name server that is silent costs neither the sender's patience nor the other parcels' time.
+pub(super) async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
+    let now = tools.clock.instant();
+    let until = now + until.saturating_duration_since(now) / 2;
+    if let [one] = packed {
+        return vec![offer(tools, arrival, one, until).await];
+    }
+    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
+    futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
+}
+
+/// What goes straight to the queue is an attempt that never ran.
+async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
+    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
+        Ok(Direct::Known(report)) => Run::Ended(report),
+        Ok(Direct::Trying(attempt)) => Run::Going(attempt),
+        Ok(Direct::Queue(why)) => {
+            tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
+            Run::Aborted
+        }
+        Err(_) => {
+            tracing::debug!(id = %arrival.id, "straight to the queue: DNS did not answer in time");
+            Run::Aborted
+        }
+    }
 }
 
 /// Drives the attempts.

@@ -20,6 +20,7 @@ mod rows;
 mod space;
 mod tally;
 mod transaction;
+mod untaken;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -198,6 +198,16 @@ impl World {
         tokio::time::timeout(PATIENCE, look).await.expect("the queue must become empty");
     }
 
+    /// Waits until nothing in the queue is to be sent any more: what is left is kept for the owner.
+    pub(crate) async fn until_all_is_sent(&self) {
+        let look = async {
+            while self.get("/v1/queue").await["items"].as_array().unwrap().iter().any(|item| item["state"] != "kept") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("all must be sent");
+    }
+
     /// Waits until the rows of the log are as `wanted`.
     pub(crate) async fn until_rows(&self, wanted: impl Fn(&[Value]) -> bool) {
         let look = async {
