@@ -16,6 +16,7 @@ use super::dial::Call;
 use super::exchangers::{Hop, Way};
 use super::failure::{Failure, patience, stage};
 use super::fates::Fates;
+use super::outfit::Outfit;
 use super::site::Slot;
 use super::{Parcel, Report, addresses};
 use crate::mail::{Host, Mailbox};
@@ -34,6 +35,8 @@ const MAX_SESSIONS: usize = 2;
 pub(super) struct Job {
     /// What is shared.
     pub(super) shared: Arc<Shared>,
+    /// Made with.
+    pub(super) outfit: Arc<Outfit>,
     /// Where to.
     pub(super) way: Arc<Way>,
     /// The right to one connection.
@@ -126,7 +129,7 @@ impl Run {
     async fn dial(&mut self, host: &Host, ip: IpAddr) -> Option<Connection> {
         self.job.way.site.make_room();
         let call = Call { way: &self.job.way, host, ip, policy: self.job.parcel.tls, limit: self.job.connect };
-        match self.job.shared.dialer.dial(call).await {
+        match self.job.outfit.dialer.dial(call).await {
             Ok(connection) => Some(connection),
             Err(failure) => {
                 if failure.stage == Stage::Connect {
@@ -179,7 +182,7 @@ impl Run {
     }
 
     async fn drive(&mut self, transaction: &mut Transaction<'_>, connection: &mut Connection) -> Result<(), Failure> {
-        let timeouts = &self.job.shared.settings.timeouts;
+        let timeouts = &self.job.outfit.settings.timeouts;
         loop {
             match transaction.advance(&mut connection.input, &mut connection.out)? {
                 TransactionStep::Done => return Ok(()),
@@ -240,7 +243,7 @@ impl Run {
 
     fn put_back(&self, mut connection: Connection) {
         connection.messages += 1;
-        let settings = &self.job.shared.settings;
+        let settings = &self.job.outfit.settings;
         if connection.is_closing || connection.messages >= settings.messages_per_connection {
             return connection.quit();
         }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::attempt::{self, Job};
-use super::dial::Dialer;
-use super::exchangers::{Exchangers, Way};
+use super::exchangers::Way;
 use super::fates::nobody_to_ask;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
+use super::outfit::Outfit;
 use super::tell_sender::{Failed, Quota, Telling};
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender};
@@ -32,11 +33,9 @@ pub struct Courier(Arc<Shared>);
 /// What every attempt shares.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) settings: Arc<Settings>,
+    pub(super) outfit: ArcSwap<Outfit>,
     pub(super) tools: Tools,
     pub(super) dns: Dns,
-    pub(super) exchangers: Exchangers,
-    pub(super) dialer: Dialer,
     pub(super) waiting: Arc<Waiting>,
     pub(super) quota: Quota,
     pub(super) jumps: Jumps,
@@ -52,6 +51,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.outfit.load().settings)
+    }
+
     /// Tells the scheduler that something is due at a moment, if it would sleep over it.
     pub(super) fn due_at(&self, due: Moment) {
         if due.millis() < self.next_look.load(Ordering::SeqCst) {
@@ -64,11 +68,9 @@ impl Courier {
     /// Builds it; nothing runs yet.
     #[must_use]
     pub fn new(settings: Settings, dns_timeout: Duration, tools: Tools) -> Self {
-        let settings = Arc::new(settings);
         let dns = Dns::new(tools.auth.resolver(), dns_timeout);
         Self(Arc::new(Shared {
-            exchangers: Exchangers::new(&settings, dns.clone(), tools.clock.clone()),
-            dialer: Dialer::new(Arc::clone(&settings), tools.clock.clone()),
+            outfit: ArcSwap::from_pointee(Outfit::new(settings, dns.clone(), tools.clock.clone())),
             waiting: Arc::default(),
             quota: Quota::new(),
             jumps: Jumps::new(&tools.clock),
@@ -78,9 +80,15 @@ impl Courier {
             stopping: CancellationToken::new(),
             running: TaskTracker::new(),
             dns,
-            settings,
             tools,
         }))
+    }
+
+    /// Goes on with these settings: new attempts are made with them.
+    pub fn renew(&self, settings: &Settings) {
+        if let Some(outfit) = self.0.outfit.load().renewed(settings, &self.0.tools.clock) {
+            self.0.outfit.store(Arc::new(outfit));
+        }
     }
 
     /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
@@ -88,7 +96,8 @@ impl Courier {
         let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
             return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
         };
-        let way = match self.0.exchangers.way(host).await {
+        let outfit = self.0.outfit.load_full();
+        let way = match outfit.exchangers.way(host).await {
             Ok(way) => way,
             Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
         };
@@ -98,9 +107,9 @@ impl Courier {
         let (None, Some(slot)) = (why, slot) else { return Direct::Queue(why.unwrap_or(ToQueue::Busy)) };
         let ticket = Some(self.0.waiting.begin(peer, &way.site));
         let sent = Arc::new(AtomicBool::new(false));
-        let connect = self.0.settings.timeouts.direct_connect;
+        let connect = outfit.settings.timeouts.direct_connect;
         let parcel = Arc::new(parcel);
-        let job = Job { shared: Arc::clone(&self.0), way, slot, parcel, sent: Arc::clone(&sent), connect };
+        let job = Job { shared: Arc::clone(&self.0), outfit, way, slot, parcel, sent: Arc::clone(&sent), connect };
         Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
     }
 

@@ -14,6 +14,7 @@ mod failure;
 mod fates;
 mod in_hand;
 mod jumps;
+mod outfit;
 mod pool;
 mod scheduler;
 mod settle;
@@ -60,7 +61,7 @@ pub struct NextHop {
 }
 
 /// `[delivery]` as meant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Our name in EHLO.
     pub hostname: Domain,

@@ -43,7 +43,7 @@ pub(super) async fn drive(shared: &Shared, mut run: Running, sent: &AtomicBool, 
     if !sent.load(Ordering::SeqCst) {
         return None;
     }
-    let ended = tokio::time::timeout(shared.settings.stop_grace, run).await;
+    let ended = tokio::time::timeout(shared.settings().stop_grace, run).await;
     Some(ended.unwrap_or_else(|_| Report::unknown(ids, "the gateway stopped before the next hop answered")))
 }
 
@@ -261,7 +261,7 @@ async fn given_up(shared: &Shared, case: Case<'_>, told: Failed<'_>, (status, re
     };
     let settlement = match note.dsn.as_str() {
         "sent" => Settlement::Done,
-        _ => Settlement::Kept(now.after(shared.settings.keep_failed)),
+        _ => Settlement::Kept(now.after(shared.settings().keep_failed)),
     };
     End { settlement, status, reason, next: None, dsn: Some(note) }
 }

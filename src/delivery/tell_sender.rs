@@ -126,7 +126,7 @@ async fn written(
         reason: f.reason.clone(),
     });
     let dsn = Dsn {
-        host: &shared.settings.hostname,
+        host: &shared.settings().hostname,
         to: sender,
         at,
         arrived: message.received_at,

@@ -13,6 +13,7 @@ mod plain;
 mod privacy;
 mod recipients;
 mod refusals;
+mod reload;
 mod rules;
 mod senders;
 mod storage;

@@ -81,6 +81,13 @@ impl World {
         Self { dns, inbox, gateway, data, environment }
     }
 
+    /// Has the running gateway read its configuration again, with these settings changed.
+    pub(crate) async fn reload_with(&self, settings: &[(&str, &str)]) {
+        let mut environment = self.environment.clone();
+        environment.extend(settings.iter().map(|(key, value)| (format!("WAYPOST_{key}"), (*value).to_owned())));
+        self.gateway.reload(Config::load(None, &environment).unwrap().config).await.unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.gateway.stop().await.unwrap();
     }
