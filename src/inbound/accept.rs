@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::Instant;
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::arrival::Arrival;
-use super::handover::{self, Bounds, Ending};
+use super::handover::{self, Bounds, Ending, Leaving};
 use super::ledger::Entries;
 use super::outgoing::{self, Outgoing};
 use super::overdue::{self, Overdue};
@@ -51,11 +51,11 @@ pub(super) async fn message(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: Transaction,
-    client: &TcpStream,
+    leaving: Leaving<'_>,
 ) -> Reply {
     let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
-    match accept(tools, connect, transaction, (client, deadlines)).await {
+    match accept(tools, connect, transaction, (leaving, deadlines)).await {
         Ok(reply) => reply,
         Err(error) => {
             tools.storage_failed("accepting a message", &error);
@@ -69,7 +69,7 @@ async fn accept(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: Transaction,
-    (client, deadlines): (&TcpStream, Deadlines),
+    (leaving, deadlines): (Leaving<'_>, Deadlines),
 ) -> Result<Reply> {
     let mut arrival = gather(tools, connect, transaction, deadlines.checks).await?;
     if let Some(refusal) = admit(tools, &mut arrival) {
@@ -78,7 +78,7 @@ async fn accept(
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
     let mut runs = handover::begin(tools, &arrival, &packed, deadlines.direct).await;
-    let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
+    let bounds = Bounds { until: deadlines.direct, leaving, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
     match ending {
@@ -136,7 +136,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     if !kept.is_empty()
         && let Err(error) = tools.store.queue.accept_together(kept).await
     {
-        tally.finish_sent(outgoing, AFTER_DOT_WAIT).await;
+        tally.finish_sent(outgoing, sleep(AFTER_DOT_WAIT)).await;
         return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
     }
     let recorded = overdue::record(tools, rows).await;
@@ -215,9 +215,10 @@ async fn after(
 }
 
 /// The client left before its answer: what was sent is waited for and written down, the rest was abandoned; nothing is
-/// queued, since the client still has the message.
+/// queued, since the client still has the message. A stop waits for none of it.
 async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
-    tally.finish_sent(outgoing, CLIENT_DOT_TIMEOUT).await;
+    let enough = timeout(CLIENT_DOT_TIMEOUT, tools.stop.cancelled());
+    tally.finish_sent(outgoing, enough.map(drop)).await;
     let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
     tools.store.activity.record(rows).await?;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");

@@ -2,12 +2,11 @@
 //! gateway stops. What still runs then is handed over, never lost.
 
 use std::future::poll_fn;
-use std::io;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +25,7 @@ pub(super) enum Ending {
     Settled,
     /// The time is up: what runs is queued, leased to its attempt.
     TimeUp,
-    /// The client has left: unsent attempts were aborted, sent ones have ended or run on.
+    /// The client has left: unsent attempts were aborted, sent ones run on.
     ClientLeft,
     /// The gateway stops: unsent attempts were aborted.
     Stopping,
@@ -43,11 +42,13 @@ pub(super) enum Run {
     Aborted,
 }
 
+/// Ends when the client has left.
+pub(super) type Leaving<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
 /// What bounds the waiting.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds<'a> {
     pub(super) until: Instant,
-    pub(super) client: &'a TcpStream,
+    pub(super) leaving: Leaving<'a>,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -86,47 +87,35 @@ pub(super) async fn wait(runs: &mut [Run], bounds: Bounds<'_>) -> Ending {
         done = timeout_at(bounds.until, all_ended(runs)) => {
             return if done.is_ok() { Ending::Settled } else { Ending::TimeUp };
         }
-        () = left(bounds.client) => Ending::ClientLeft,
+        () = bounds.leaving => Ending::ClientLeft,
         () = bounds.stop.cancelled() => Ending::Stopping,
     };
-    abort_unsent(runs);
-    if ending == Ending::ClientLeft {
-        let _ = timeout_at(bounds.until, all_ended(runs)).await;
-    }
+    abort_unsent(runs.iter_mut());
     ending
 }
 
 async fn all_ended(runs: &mut [Run]) {
-    poll_fn(|context| {
-        let mut pending = false;
-        for run in runs.iter_mut() {
-            let Run::Going(attempt) = run else { continue };
-            match attempt.run.as_mut().poll(context) {
-                Poll::Ready(report) => *run = Run::Ended(report),
-                Poll::Pending => pending = true,
-            }
+    poll_fn(|context| poll_all(context, runs.iter_mut())).await;
+}
+
+/// Goes on with every attempt; ready when all have ended.
+pub(super) fn poll_all<'r>(context: &mut Context<'_>, runs: impl Iterator<Item = &'r mut Run>) -> Poll<()> {
+    let mut pending = false;
+    for run in runs {
+        let Run::Going(attempt) = run else { continue };
+        match attempt.run.as_mut().poll(context) {
+            Poll::Ready(report) => *run = Run::Ended(report),
+            Poll::Pending => pending = true,
         }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
+    }
+    if pending { Poll::Pending } else { Poll::Ready(()) }
 }
 
 /// Dropping an attempt before its dot aborts it.
-pub(super) fn abort_unsent(runs: &mut [Run]) {
+pub(super) fn abort_unsent<'r>(runs: impl IntoIterator<Item = &'r mut Run>) {
     for run in runs {
         if matches!(run, Run::Going(attempt) if !attempt.sent.load(Ordering::Acquire)) {
             *run = Run::Aborted;
         }
-    }
-}
-
-/// Returns when the client has closed or reset its connection. A client that has sent more commands is there.
-async fn left(client: &TcpStream) {
-    let mut octet = [0];
-    match client.peek(&mut octet).await {
-        Ok(0) => {}
-        Ok(_) => std::future::pending().await,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => std::future::pending().await,
-        Err(_) => {}
     }
 }

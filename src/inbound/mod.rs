@@ -8,6 +8,7 @@ mod accept;
 mod arrival;
 mod auth_fields;
 mod body;
+mod client;
 mod connection;
 mod create;
 mod handover;

@@ -63,6 +63,28 @@ async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
     world.stop().await;
 }
 
+/// The client keeps its message: how the next hop decides is no reason to go on running.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_the_delivery_of_a_client_that_left() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(Duration::from_secs(60))));
+    let mut sender = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(LETTER)).await.unwrap();
+    world.inbox.wait_for(1).await;
+    drop(sender);
+    // Whoever is greeted now came after the other had left.
+    drop(world.sender().await);
+    let restarted = tokio::time::timeout(Duration::from_secs(8), world.restart()).await;
+    let world = restarted.expect("a stop that takes a moment");
+    let row = world.row().await;
+    assert_eq!(row["status"], "abandoned", "{row:#}");
+    assert!(row["reason"].as_str().unwrap().starts_with("It may have been delivered"), "{row:#}");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_commits_what_was_not_sent() {
     let world = World::start().await;
