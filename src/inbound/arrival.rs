@@ -60,7 +60,7 @@ impl Arrival {
             AuthFacts { spf: spf(transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
         let taken = std::mem::take(&mut transaction.taken);
         let decisions = taken.iter().map(|(_, decision)| decision);
-        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, decisions).await;
+        let facts = tools.facts.message(transaction.from(), body.header.clone(), (auth, checks_until), decisions).await;
         let shown = tools.facts.instance.load().authentication_results;
         Ok(Self {
             id: transaction.id,

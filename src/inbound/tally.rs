@@ -61,7 +61,9 @@ impl Tally {
     }
 
     fn take_report(&mut self, outgoing: &[Outgoing], deliveries: &[usize], report: Report) {
-        let of = |id: Uuid| deliveries.iter().copied().find(|index| outgoing[*index].id == id);
+        let mut places = deliveries.iter().map(|index| (outgoing[*index].id, *index)).collect::<Vec<_>>();
+        places.sort_unstable();
+        let of = |id: Uuid| places.binary_search_by_key(&id, |place| place.0).ok().map(|found| places[found].1);
         for (id, outcome) in report.outcomes {
             let Some(index) = of(id) else { continue };
             let came = &mut self.came[index];

@@ -150,6 +150,19 @@ async fn a_silent_name_server_does_not_hold_up_the_answer() {
     tokio::time::timeout(in_time, world.stop()).await.expect("a stop does not wait for name servers either");
 }
 
+/// Organisational domains are asked for after SPF and DKIM, and have no time of their own: the delivery keeps its share.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_name_server_of_the_author_does_not_use_up_the_time_for_delivery() {
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "4s"), ("DNS__TIMEOUT", "10s")]).await;
+    world.dns.fail("_dmarc.news.my.example", Failure::Timeout);
+    let akin = [b"From: <ann@news.my.example>\r\n", &LETTER[LETTER.iter().position(|o| *o == b'\n').unwrap() + 1..]];
+    assert!(world.send("ann@sender.example", &["shop@my.example"], &akin.concat()).await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["reason"], "Delivered while the sender waited", "{row:#}");
+    assert_eq!(world.inbox.received()[0].from, "ann@sender.example", "what is not known counts as aligned");
+    world.stop().await;
+}
+
 /// Anybody may write to postmaster: what is held there is bounded like any other mail that waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn held_mail_has_its_share_of_the_disk_and_no_more() {
