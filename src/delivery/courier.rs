@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::attempt::{self, Job};
 use super::exchangers::Way;
 use super::fates::nobody_to_ask;
+use super::give_up::Turns;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
 use super::outfit::Outfit;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) quota: Quota,
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
+    pub(super) turns: Turns,
     /// Something was queued.
     pub(super) queued: Notify,
     /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
@@ -75,6 +77,7 @@ impl Courier {
             quota: Quota::new(),
             jumps: Jumps::new(&tools.clock),
             in_hand: InHand::default(),
+            turns: Turns::new(),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),

@@ -12,6 +12,7 @@ mod dial;
 mod exchangers;
 mod failure;
 mod fates;
+mod give_up;
 mod in_hand;
 mod jumps;
 mod outfit;
