@@ -81,6 +81,10 @@ impl Connection {
             Err(error) => Err(error),
         };
         self.abandon().await;
+        if self.session.is_foreign() {
+            self.tools.meter.foreign.raise();
+            tracing::info!(peer = %self.connect.peer, "hung up on a client that does not speak SMTP");
+        }
         ended
     }
 

@@ -9,6 +9,7 @@ mod failing;
 mod hand_over;
 mod keeping;
 mod next_hops;
+mod patience;
 mod plain;
 mod privacy;
 mod recipients;
