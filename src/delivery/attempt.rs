@@ -51,7 +51,7 @@ pub(super) struct Job {
 
 /// Makes it.
 pub(super) async fn run(job: Job) -> Report {
-    let fates = Fates::new(Arc::clone(&job.parcel), job.shared.tools.clock.now());
+    let fates = Fates::new(Arc::clone(&job.parcel), job.shared.tools.clock.clone());
     let mut run = Run { job, fates, sealed: None, spoke: false };
     run.over_hosts().await;
     run.finish()

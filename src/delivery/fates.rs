@@ -8,6 +8,7 @@ use super::connection::Peer;
 use super::content::Sealed;
 use super::failure::Failure;
 use super::{Addressee, Parcel, Report};
+use crate::clock::Clock;
 use crate::mail::{Host, Mailbox, Moment};
 use crate::policy::verdict::{Outcome, Stage};
 use crate::store::activity::Attempt as AttemptRow;
@@ -16,6 +17,7 @@ use crate::store::activity::Attempt as AttemptRow;
 #[derive(Debug)]
 pub(super) struct Fates {
     parcel: Arc<Parcel>,
+    clock: Clock,
     began: Moment,
     fates: Vec<Option<Outcome>>,
     rows: Vec<(Uuid, AttemptRow)>,
@@ -25,9 +27,10 @@ pub(super) struct Fates {
 
 impl Fates {
     /// Nobody has an outcome.
-    pub(super) fn new(parcel: Arc<Parcel>, began: Moment) -> Self {
+    pub(super) fn new(parcel: Arc<Parcel>, clock: Clock) -> Self {
+        let began = clock.now();
         let fates = vec![None; parcel.addressees.len()];
-        Self { parcel, began, fates, rows: Vec::new(), mildest: None }
+        Self { parcel, clock, began, fates, rows: Vec::new(), mildest: None }
     }
 
     /// Whether everybody has.
@@ -86,6 +89,7 @@ impl Fates {
         let (word, reply) = in_words(outcome);
         let row = AttemptRow {
             at: self.began,
+            ended_at: Some(self.clock.now()),
             mx: Some(host.to_string()),
             ip: peer.map(|peer| peer.ip),
             tls: peer.and_then(|peer| peer.tls.clone()),
