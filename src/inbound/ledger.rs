@@ -76,8 +76,12 @@ fn kept(arrival: &Arrival, deliveries: Vec<NewDelivery>, rows: &[Row]) -> Option
     if deliveries.is_empty() {
         return None;
     }
-    let ids = deliveries.iter().map(|delivery| delivery.id).collect::<HashSet<_>>();
-    let rows = rows.iter().filter(|row| ids.contains(&row.id)).cloned().collect();
+    let rows = if deliveries.len() == rows.len() {
+        rows.to_vec()
+    } else {
+        let ids = deliveries.iter().map(|delivery| delivery.id).collect::<HashSet<_>>();
+        rows.iter().filter(|row| ids.contains(&row.id)).cloned().collect()
+    };
     Some(Acceptance { message: message(arrival), deliveries, rows })
 }
 
