@@ -244,7 +244,8 @@ impl Run {
     fn put_back(&self, mut connection: Connection) {
         connection.messages += 1;
         let settings = &self.job.outfit.settings;
-        if connection.is_closing || connection.messages >= settings.messages_per_connection {
+        let is_outdated = !Arc::ptr_eq(&self.job.outfit, &self.job.shared.outfit.load());
+        if is_outdated || connection.is_closing || connection.messages >= settings.messages_per_connection {
             return connection.quit();
         }
         self.job.way.site.keep(connection, settings.timeouts.idle);

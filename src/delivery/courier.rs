@@ -87,10 +87,13 @@ impl Courier {
         }))
     }
 
-    /// Goes on with these settings: new attempts are made with them.
+    /// Goes on with these settings: new attempts are made with them. Warm connections are closed, for they were made as
+    /// things were.
     pub fn renew(&self, settings: &Settings) {
-        if let Some(outfit) = self.0.outfit.load().renewed(settings, &self.0.tools.clock) {
+        let old = self.0.outfit.load_full();
+        if let Some(outfit) = old.renewed(settings, &self.0.tools.clock) {
             self.0.outfit.store(Arc::new(outfit));
+            old.exchangers.sites().for_each(|site| site.close_all());
         }
     }
 

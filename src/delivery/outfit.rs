@@ -27,12 +27,11 @@ impl Outfit {
     }
 
     /// The same with other settings; `None` where they are the same, and nothing is disturbed. Sites keep what they know,
-    /// as long as they may have as many connections. Warm connections are closed, for they were made as things were.
+    /// as long as they may have as many connections.
     pub(super) fn renewed(&self, settings: &Settings, clock: &Clock) -> Option<Self> {
         if *self.settings == *settings {
             return None;
         }
-        self.exchangers.sites().for_each(|site| site.close_all());
         let settings = Arc::new(settings.clone());
         let exchangers = self.exchangers.renewed(&settings);
         let dialer = Dialer::new(Arc::clone(&settings), clock.clone());
