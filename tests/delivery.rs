@@ -11,6 +11,8 @@ mod direct;
 mod exchangers;
 #[path = "delivery/queue.rs"]
 mod queue;
+#[path = "delivery/reports.rs"]
+mod reports;
 #[path = "delivery/stages.rs"]
 mod stages;
 #[path = "delivery/tls.rs"]

@@ -8,6 +8,7 @@ mod accept;
 mod arrival;
 mod auth_fields;
 mod body;
+mod client;
 mod connection;
 mod create;
 mod handover;
@@ -20,6 +21,7 @@ mod rows;
 mod space;
 mod tally;
 mod transaction;
+mod untaken;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,13 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod failing;
 mod hand_over;
 mod keeping;
 mod next_hops;
+mod patience;
 mod plain;
 mod privacy;
 mod recipients;
 mod refusals;
+mod reload;
 mod rules;
 mod senders;
 mod storage;
