@@ -1,9 +1,9 @@
 //! What a client is reached by: a socket, with TLS or without, and how one notices that the client has left.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -12,6 +12,9 @@ pub(super) trait Client: AsyncRead + AsyncWrite + Unpin + Send {
     /// Returns when the client has closed or reset its connection while it is owed an answer. One that has sent more
     /// commands is there; what was read of them to find out is in `input`.
     fn left(&mut self, input: &mut BytesMut) -> impl Future<Output = ()> + Send;
+
+    /// Writes the last reply and ends the stream, in one piece where that can be.
+    fn end(&mut self, reply: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 impl Client for TcpStream {
@@ -24,6 +27,11 @@ impl Client for TcpStream {
             Err(_) => {}
         }
     }
+
+    /// The socket is closed when it is dropped.
+    async fn end(&mut self, reply: &[u8]) -> io::Result<()> {
+        self.write_all(reply).await
+    }
 }
 
 impl Client for TlsStream<TcpStream> {
@@ -32,5 +40,14 @@ impl Client for TlsStream<TcpStream> {
         if self.read_buf(input).await.is_ok_and(|octets| octets > 0) {
             std::future::pending().await
         }
+    }
+
+    /// The close_notify (RFC 8446 §6.1) goes with the reply.
+    async fn end(&mut self, reply: &[u8]) -> io::Result<()> {
+        let tls = self.get_mut().1;
+        tls.set_buffer_limit(None);
+        tls.writer().write_all(reply)?;
+        tls.send_close_notify();
+        self.flush().await
     }
 }

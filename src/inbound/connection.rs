@@ -123,8 +123,8 @@ impl Connection {
                     return Ok(End::StartTls);
                 }
                 Step::Close => {
-                    self.flush(stream).await?;
-                    stream.shutdown().await?;
+                    let end = timeout(WRITE_TIMEOUT, stream.end(self.session.output()));
+                    end.await.map_err(|_| io::ErrorKind::TimedOut)??;
                     return Ok(End::Closed);
                 }
             }
