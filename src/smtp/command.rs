@@ -23,6 +23,8 @@ pub enum Command {
     Rcpt(RcptCommand, Script),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030).
+    Bdat(ChunkCommand),
     /// RSET.
     Rset,
     /// NOOP.
@@ -66,6 +68,15 @@ pub struct RcptCommand {
     pub to: ForwardPath,
 }
 
+/// `BDAT chunk-size [LAST]`: so many octets follow at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkCommand {
+    /// Octets of the chunk; what is past 64 bits is past every limit.
+    pub octets: u64,
+    /// Whether the message ends with it.
+    pub last: bool,
+}
+
 /// What a path is written in; beyond ASCII it wants SMTPUTF8, also where only its domain is a U-label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
@@ -90,7 +101,7 @@ const VERBS: [(&str, Parser); 13] = [
     ("VRFY", vrfy),
     ("HELP", |_| Ok(Command::Help)),
     ("EXPN", |_| Err(replies::not_implemented())),
-    ("BDAT", |_| Err(replies::not_implemented())),
+    ("BDAT", bdat),
 ];
 
 /// Known to SMTP, never offered to the public.
@@ -175,12 +186,29 @@ fn mail_parameter(mail: &mut MailCommand, seen: &mut Seen, parameter: path::Para
     if repeated { Err(replies::bad_parameter()) } else { Ok(()) }
 }
 
-/// `size-value = 1*20DIGIT` (RFC 1870 §4); what is past 64 bits is past every limit.
+/// `size-value` (RFC 1870 §4).
 fn size(value: Option<&str>) -> Result<u64, Reply> {
+    value.and_then(octets).ok_or_else(replies::bad_parameter)
+}
+
+/// `1*20DIGIT`; what is past 64 bits is past every limit.
+fn octets(digits: &str) -> Option<u64> {
     const MAX_DIGITS: usize = 20;
-    let digits = value.unwrap_or_default();
     let well_formed = (1..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|o| o.is_ascii_digit());
-    if well_formed { Ok(digits.parse().unwrap_or(u64::MAX)) } else { Err(replies::bad_parameter()) }
+    well_formed.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// A chunk whose size nobody understands cannot be told from the commands behind it, so the session must end.
+fn bdat(argument: &str) -> Result<Command, Reply> {
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let octets = words.next().and_then(octets).ok_or_else(replies::bad_chunk)?;
+    match (words.next(), words.next()) {
+        (None, _) => Ok(Command::Bdat(ChunkCommand { octets, last: false })),
+        (Some(last), None) if last.eq_ignore_ascii_case("LAST") => {
+            Ok(Command::Bdat(ChunkCommand { octets, last: true }))
+        }
+        _ => Err(replies::bad_chunk()),
+    }
 }
 
 /// `body-value` (RFC 6152 §2); BINARYMIME belongs to CHUNKING and is not offered.
@@ -232,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_says_its_size_and_whether_it_is_the_last() {
+        for (line, octets, last) in
+            [("BDAT 0", 0, false), ("bdat 007 last", 7, true), ("BDAT 99999999999999999999 LAST", u64::MAX, true)]
+        {
+            assert_eq!(Command::parse(line), Ok(Command::Bdat(ChunkCommand { octets, last })), "{line}");
+        }
+    }
+
+    #[test]
     fn malformed_commands_have_their_codes() {
         let table = [
             ("", 500),
@@ -247,7 +284,15 @@ mod tests {
             ("VRFY", 501),
             ("EXPN x", 502),
             ("AUTH PLAIN", 502),
-            ("BDAT 5 LAST", 502),
+            ("BDAT 5 LAST", 250),
+            ("BDAT 5 LAST x", 421),
+            ("BDAT 5 FIRST", 421),
+            ("BDAT", 421),
+            ("BDAT -1", 421),
+            ("BDAT +1 LAST", 421),
+            ("BDAT 0x10", 421),
+            ("BDAT LAST", 421),
+            ("BDAT 999999999999999999999", 421),
             ("XCLIENT A=B", 502),
             ("GET / HTTP/1.1", 421),
             ("Subject: hello", 421),

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MAX_COMMAND_OCTETS: usize = 2048;
 /// Octets of an endless line that are skipped before the session ends with 421.
 pub const MAX_SKIPPED_OCTETS: usize = 64 * 1024;
+/// Octets of a refused chunk (BDAT) that are taken so that the session stays in step; behind a larger one it ends at once.
+pub const MAX_SKIPPED_CHUNK_OCTETS: u64 = 256 << 20;
 /// Faults in one session before it ends with 421 (Postfix: 20).
 pub const MAX_FAULTS: usize = 20;
 /// Commands that move no mail (NOOP, VRFY, RSET, HELP, EHLO, a MAIL whose message never comes) in one session

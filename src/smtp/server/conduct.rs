@@ -21,6 +21,8 @@ impl Conduct {
     pub(super) fn note(&mut self, command: &Command) {
         match command {
             Command::Rcpt(..) | Command::Data => return,
+            // A chunk of nothing moves nothing, unless it ends the message.
+            Command::Bdat(chunk) if chunk.octets > 0 || chunk.last => return,
             Command::Hello(_) | Command::Mail(_) | Command::Rset => self.excused = 0,
             _ => {}
         }
