@@ -14,13 +14,14 @@ use super::content::{self, Sealed};
 use super::courier::Shared;
 use super::dial::Call;
 use super::exchangers::{Hop, Way};
-use super::failure::{Failure, patience, stage};
+use super::failure::{Blame, Failure, patience, stage};
 use super::fates::Fates;
 use super::site::Slot;
 use super::{Parcel, Report, addresses};
+use crate::mail::wishes::Notify;
 use crate::mail::{Host, Mailbox};
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
-use crate::smtp::client::{CLOSING, Phase, Plan, Transaction, TransactionStep, Verdict};
+use crate::smtp::client::{CLOSING, Phase, Plan, Recipient, Transaction, TransactionStep, Verdict};
 use crate::smtp::reply::Reply;
 
 /// Addresses that one attempt connects to at most (Postfix: 5).
@@ -141,6 +142,11 @@ impl Run {
     async fn session(&mut self, mut connection: Connection, warmth: Warmth) -> Result<(), ()> {
         self.refuse_unsendable(&connection);
         while !self.fates.are_decided() {
+            if connection.is_used_up() {
+                self.fates.failed(&used_up(), &connection.peer.host.clone(), Some(&connection.peer));
+                connection.quit();
+                return Err(());
+            }
             if let Err(failure) = self.transaction(&mut connection).await {
                 let blameless = warmth == Warmth::Warm && failure.stage != Stage::Dot;
                 if !blameless {
@@ -157,17 +163,20 @@ impl Run {
         let parcel = Arc::clone(&self.job.parcel);
         let most = connection.offered.max_recipients.unwrap_or(usize::MAX);
         let open = self.fates.open().take(most).collect::<Vec<_>>();
-        let recipients = open.iter().map(|index| &parcel.addressees[*index].mailbox).collect::<Vec<&Mailbox>>();
+        let recipients = open.iter().map(|index| recipient(&parcel, *index)).collect::<Vec<_>>();
+        let id = parcel.id.to_string();
         let offered = Arc::clone(&connection.offered);
         let plan = Plan {
             reverse_path: &parcel.reverse_path,
             recipients: &recipients,
+            envelope_id: Some(id.as_str()).filter(|_| !parcel.reverse_path.is_null()),
             octets: octets(&parcel),
             eight_bit: parcel.message.eight_bit,
-            international: is_international(&parcel) || recipients.iter().any(|r| r.is_international()),
+            international: is_international(&parcel) || recipients.iter().any(|r| r.mailbox.is_international()),
             offered: &offered,
             reset_first: connection.reset_first,
         };
+        connection.transactions += 1;
         let mut transaction = Transaction::start(plan, &mut connection.out);
         let ended = self.drive(&mut transaction, connection).await;
         connection.reset_first = !transaction.is_clean();
@@ -190,7 +199,7 @@ impl Run {
                 TransactionStep::Read => {
                     let (stage, limit) = (stage(transaction.phase()), patience(transaction.phase(), timeouts));
                     connection.flush(stage, limit).await?;
-                    connection.fill(stage, limit).await?;
+                    connection.fill(stage, limit, self.job.shared.tools.clock.instant()).await?;
                 }
             }
         }
@@ -237,10 +246,10 @@ impl Run {
         }
     }
 
-    fn put_back(&self, mut connection: Connection) {
-        connection.messages += 1;
+    fn put_back(&self, connection: Connection) {
         let settings = &self.job.shared.settings;
-        if connection.is_closing || connection.messages >= settings.messages_per_connection {
+        let worn = connection.transactions >= settings.messages_per_connection || connection.is_used_up();
+        if connection.is_closing || worn {
             return connection.quit();
         }
         self.job.way.site.keep(connection, settings.timeouts.idle);
@@ -265,6 +274,18 @@ impl Run {
 enum Warmth {
     Warm,
     Fresh,
+}
+
+/// What nobody is told of by a report, is not asked to be reported.
+fn recipient(parcel: &Parcel, index: usize) -> Recipient<'_> {
+    let to = &parcel.addressees[index];
+    let notify = if parcel.reverse_path.is_null() { Notify::Never } else { to.notify };
+    Recipient { mailbox: &to.mailbox, original: to.original.as_ref(), notify }
+}
+
+/// Nobody's fault: the rest goes over the next connection.
+fn used_up() -> Failure {
+    Failure { blame: Blame::Us, ..Failure::silent(Stage::Mail, "the next hop takes no more over one connection") }
 }
 
 fn octets(parcel: &Parcel) -> u64 {

@@ -7,6 +7,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
+use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Disposition, ReportTo};
 use crate::policy::report::{Answer, Fate, Standing};
@@ -204,6 +205,7 @@ fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, 
         reportable: arrival.reportable,
         tries,
         entry,
+        wishes: arrival.wishes(delivery.taken),
     }
 }
 
@@ -243,5 +245,6 @@ fn kept_delivery(
         reportable: false,
         tries: 0,
         entry,
+        wishes: Wishes::default(),
     }
 }

@@ -103,20 +103,26 @@ pub(super) fn pack(arrival: &Arrival, outgoing: &[Outgoing]) -> Vec<Packed> {
     let mut packed: Vec<Packed> = Vec::new();
     for (index, delivery) in outgoing.iter().enumerate() {
         if let Some(there) = packed.iter_mut().find(|packed| travels_with(delivery, &packed.parcel)) {
-            Addressee::join(&mut there.parcel.addressees, delivery.id, &delivery.destination);
+            Addressee::join(&mut there.parcel.addressees, addressee(arrival, delivery));
             there.deliveries.push(index);
             continue;
         }
         let parcel = Parcel {
             message: Arc::clone(&message),
+            id: arrival.id,
             prefix: delivery.prefix.clone(),
             reverse_path: delivery.reverse_path.clone(),
-            addressees: vec![Addressee { ids: vec![delivery.id], mailbox: delivery.destination.clone() }],
+            addressees: vec![addressee(arrival, delivery)],
             tls: delivery.tls,
         };
         packed.push(Packed { parcel, deliveries: vec![index] });
     }
     packed
+}
+
+fn addressee(arrival: &Arrival, delivery: &Outgoing) -> Addressee {
+    let of_alias = (&arrival.taken[delivery.taken].0, &arrival.wishes[delivery.taken]);
+    Addressee::of(delivery.id, &delivery.destination, of_alias)
 }
 
 fn travels_with(delivery: &Outgoing, parcel: &Parcel) -> bool {

@@ -5,6 +5,7 @@
 
 use super::replies;
 use super::reply::Reply;
+use crate::mail::wishes::{EnvelopeId, MessageWishes, Notify, OriginalRecipient, RecipientWishes, Returned};
 use crate::mail::{ForwardPath, ReversePath};
 
 mod path;
@@ -59,6 +60,8 @@ pub struct MailCommand {
     pub eight_bit: bool,
     /// `SMTPUTF8` (RFC 6531).
     pub international: bool,
+    /// `RET` and `ENVID` (RFC 3461).
+    pub wishes: MessageWishes,
 }
 
 /// `RCPT TO:<…>`.
@@ -66,6 +69,8 @@ pub struct MailCommand {
 pub struct RcptCommand {
     /// The forward-path.
     pub to: ForwardPath,
+    /// `NOTIFY` and `ORCPT` (RFC 3461).
+    pub wishes: RecipientWishes,
 }
 
 /// `BDAT chunk-size [LAST]`: so many octets follow at once.
@@ -153,7 +158,8 @@ fn mail(argument: &str) -> Result<Command, Reply> {
     let (path, parameters) = path::after("FROM:", argument)
         .ok_or_else(|| replies::bad_syntax("Syntax: MAIL FROM:<address> and parameters"))?;
     let from = ReversePath::parse(path).map_err(|error| replies::bad_sender(&error))?;
-    let mut mail = MailCommand { from, size: None, eight_bit: false, international: false };
+    let wishes = MessageWishes::default();
+    let mut mail = MailCommand { from, size: None, eight_bit: false, international: false, wishes };
     let mut seen = Seen::default();
     for parameter in path::parameters(parameters) {
         mail_parameter(&mut mail, &mut seen, parameter?)?;
@@ -180,10 +186,19 @@ fn mail_parameter(mail: &mut MailCommand, seen: &mut Seen, parameter: path::Para
     } else if keyword.eq_ignore_ascii_case("SMTPUTF8") {
         mail.international = value.is_none();
         std::mem::replace(&mut seen.smtputf8, true) || value.is_some()
+    } else if keyword.eq_ignore_ascii_case("RET") {
+        mail.wishes.returned.replace(meant(value, Returned::parse)?).is_some()
+    } else if keyword.eq_ignore_ascii_case("ENVID") {
+        mail.wishes.envelope_id.replace(meant(value, EnvelopeId::parse)?).is_some()
     } else {
         return Err(replies::unknown_parameter());
     };
     if repeated { Err(replies::bad_parameter()) } else { Ok(()) }
+}
+
+/// The value as its grammar has it.
+fn meant<T>(value: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<T, Reply> {
+    value.and_then(parse).ok_or_else(replies::bad_parameter)
 }
 
 /// `size-value` (RFC 1870 §4).
@@ -225,11 +240,24 @@ fn rcpt(argument: &str) -> Result<Command, Reply> {
     let (path, parameters) =
         path::after("TO:", argument).ok_or_else(|| replies::bad_syntax("Syntax: RCPT TO:<address>"))?;
     let to = ForwardPath::parse(path).map_err(|error| replies::bad_recipient(&error))?;
-    if let Some(parameter) = path::parameters(parameters).next() {
-        return Err(parameter.map_or_else(|reply| reply, |_| replies::unknown_parameter()));
+    let mut wishes = RecipientWishes::default();
+    for parameter in path::parameters(parameters) {
+        rcpt_parameter(&mut wishes, parameter?)?;
     }
-    let script = if path.is_ascii() { Script::Ascii } else { Script::Utf8 };
-    Ok(Command::Rcpt(RcptCommand { to }, script))
+    let script = if argument.is_ascii() { Script::Ascii } else { Script::Utf8 };
+    Ok(Command::Rcpt(RcptCommand { to, wishes }, script))
+}
+
+fn rcpt_parameter(wishes: &mut RecipientWishes, parameter: path::Parameter<'_>) -> Result<(), Reply> {
+    let path::Parameter { keyword, value } = parameter;
+    let repeated = if keyword.eq_ignore_ascii_case("NOTIFY") {
+        wishes.notify.replace(meant(value, Notify::parse)?).is_some()
+    } else if keyword.eq_ignore_ascii_case("ORCPT") {
+        wishes.original.replace(meant(value, OriginalRecipient::parse)?).is_some()
+    } else {
+        return Err(replies::unknown_parameter());
+    };
+    if repeated { Err(replies::bad_parameter()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -304,12 +332,23 @@ mod tests {
             ("MAIL FROM:<a@b> SIZE=1 SIZE=1", 501),
             ("MAIL FROM:<a@b> SMTPUTF8=1", 501),
             ("MAIL FROM:<a@b> BODY=BINARYMIME", 555),
-            ("MAIL FROM:<a@b> RET=HDRS", 555),
+            ("MAIL FROM:<a@b> RET=HDRS ENVID=a+2Bb", 250),
+            ("MAIL FROM:<a@b> RET=BODY", 501),
+            ("MAIL FROM:<a@b> RET", 501),
+            ("MAIL FROM:<a@b> RET=FULL ret=full", 501),
+            ("MAIL FROM:<a@b> ENVID=a+0Db", 501),
+            ("MAIL FROM:<a@b> ENVID=ü", 501),
+            ("MAIL FROM:<a@b> NOTIFY=NEVER", 555),
             ("MAIL FROM:<a@b> =x", 501),
             ("MAIL FROM:<ü@b>", 553),
             ("MAIL FROM:<a@ü.example>", 553),
             ("RCPT TO:<>", 501),
-            ("RCPT TO:<a@b> NOTIFY=NEVER", 555),
+            ("RCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;c@d", 250),
+            ("RCPT TO:<a@b> NOTIFY=NEVER,DELAY", 501),
+            ("RCPT TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY", 501),
+            ("RCPT TO:<a@b> NOTIFY", 501),
+            ("RCPT TO:<a@b> ORCPT=c@d", 501),
+            ("RCPT TO:<a@b> RET=FULL", 555),
             ("RCPT TO:<a@b> ORCPT=", 501),
             ("RCPT FROM:<a@b>", 501),
         ];

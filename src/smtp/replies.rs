@@ -4,7 +4,7 @@
 //! session; its texts stand in `policy/replies.rs`.
 
 use super::data::LineFault;
-use super::limits::MAX_COMMAND_OCTETS;
+use super::limits::{MAX_COMMAND_OCTETS, MAX_TRANSACTIONS};
 use super::reply::Reply;
 use crate::mail::{AddressError, Domain};
 
@@ -16,11 +16,22 @@ pub(super) fn helo(host: &Domain) -> Reply {
     Reply::plain(250, host.to_string())
 }
 
+/// What EHLO is told.
+#[derive(Debug)]
+pub(super) struct Offer<'a> {
+    pub(super) host: &'a Domain,
+    pub(super) max_message_bytes: u64,
+    pub(super) max_recipients: usize,
+    pub(super) starttls: bool,
+}
+
 /// What is offered, a line each (RFC 5321 §4.1.1.1).
-pub(super) fn ehlo(host: &Domain, max_message_bytes: u64, starttls: bool) -> Reply {
-    let starttls = if starttls { "\nSTARTTLS" } else { "" };
+pub(super) fn ehlo(offer: &Offer<'_>) -> Reply {
+    let Offer { host, max_message_bytes, max_recipients, .. } = offer;
+    let starttls = if offer.starttls { "\nSTARTTLS" } else { "" };
     let text = format!(
-        "{host}\nPIPELINING\nSIZE {max_message_bytes}{starttls}\nENHANCEDSTATUSCODES\n8BITMIME\nCHUNKING\nSMTPUTF8"
+        "{host}\nPIPELINING\nSIZE {max_message_bytes}{starttls}\nENHANCEDSTATUSCODES\n8BITMIME\nCHUNKING\nDSN\nSMTPUTF8\n\
+         LIMITS MAILMAX={MAX_TRANSACTIONS} RCPTMAX={max_recipients}"
     );
     Reply::plain(250, text)
 }
@@ -161,6 +172,10 @@ pub(super) fn too_many_recipients() -> Reply {
 
 pub(super) fn too_many_recipients_refused() -> Reply {
     Reply::new(421, 5, 3, "Too many recipients were not taken; closing the connection")
+}
+
+pub(super) fn too_many_transactions() -> Reply {
+    Reply::new(421, 5, 3, "Too many messages over one connection; connect again")
 }
 
 pub(super) fn too_many_faults() -> Reply {

@@ -5,11 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod extensions;
 mod hand_over;
 mod keeping;
 mod next_hops;
 mod plain;
 mod privacy;
+mod proxies;
 mod recipients;
 mod refusals;
 mod rules;

@@ -146,8 +146,12 @@ impl Introduced {
 
     fn welcome(self, settings: &Settings) -> Next {
         let reply = if self.helo.extended {
-            let starttls = settings.starttls && self.channel == Channel::Plain;
-            replies::ehlo(&settings.hostname, settings.max_message_bytes, starttls)
+            replies::ehlo(&replies::Offer {
+                host: &settings.hostname,
+                max_message_bytes: settings.max_message_bytes,
+                max_recipients: settings.max_recipients,
+                starttls: settings.starttls && self.channel == Channel::Plain,
+            })
         } else {
             replies::helo(&settings.hostname)
         };

@@ -58,6 +58,10 @@ impl Session {
             return None;
         }
         self.conduct.note(&command);
+        if let Some(end) = self.conduct.used_up() {
+            self.close(&end);
+            return None;
+        }
         self.follow(phase.take(command, &self.settings), input)
     }
 
