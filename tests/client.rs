@@ -85,7 +85,7 @@ fn case<'a>(offered: &Capabilities, to: &'a [&'a str]) -> Case<'a> {
         international: false,
         reset_first: false,
         envelope_id: None,
-        notify: Notify::Failure,
+        notify: Notify::FAILURE,
     }
 }
 
@@ -350,15 +350,15 @@ fn reports_are_asked_for_where_they_are_offered() {
     );
 }
 
-fn chunking(offered: Capabilities) -> Capabilities {
-    Capabilities { chunking: true, ..offered }
+fn chunking(offered: &Capabilities) -> Capabilities {
+    Capabilities { chunking: true, ..offered.clone() }
 }
 
 /// RFC 3030: no DATA and no 354; the content comes when every RCPT was answered.
 #[test]
 fn a_server_that_takes_chunks_gets_the_content_behind_the_recipients() {
     let end = transact(
-        &case(&chunking(modern()), &["x@to.example", "y@to.example", "z@to.example"]),
+        &case(&chunking(&modern()), &["x@to.example", "y@to.example", "z@to.example"]),
         "C: MAIL FROM:<a@from.example> SIZE=1234
          C: RCPT TO:<x@to.example>
          C: RCPT TO:<y@to.example>
@@ -373,7 +373,7 @@ fn a_server_that_takes_chunks_gets_the_content_behind_the_recipients() {
     assert_eq!(codes(&end), ["taken 250", "Recipient 550", "left"]);
     assert!(end.clean);
     let end = transact(
-        &case(&chunking(Capabilities::default()), &["x@to.example", "y@to.example"]),
+        &case(&chunking(&Capabilities::default()), &["x@to.example", "y@to.example"]),
         "C: MAIL FROM:<a@from.example>
          S: 250 fine
          C: RCPT TO:<x@to.example>
@@ -390,14 +390,14 @@ fn a_server_that_takes_chunks_gets_the_content_behind_the_recipients() {
 fn no_chunk_goes_to_nobody() {
     for answers in ["S: 250 fine\nS: 550 unknown", "S: 451 later\nS: 503 no sender", "S: 250 fine\nS: 450 later"] {
         let end = transact(
-            &case(&chunking(modern()), &["x@to.example"]),
+            &case(&chunking(&modern()), &["x@to.example"]),
             &format!("C: MAIL FROM:<a@from.example> SIZE=1234\nC: RCPT TO:<x@to.example>\n{answers}"),
         );
         assert!(!end.clean && end.trouble.is_none(), "the next transaction wants RSET first: {answers}");
         assert!(!codes(&end)[0].starts_with("taken"));
     }
     let end = transact(
-        &case(&chunking(modern()), &["x@to.example"]),
+        &case(&chunking(&modern()), &["x@to.example"]),
         "C: MAIL FROM:<a@from.example> SIZE=1234\nC: RCPT TO:<x@to.example>\nS: 250 fine\nS: 421 closing",
     );
     assert!(end.closing);

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use mail_parser::MessageParser;
-use waypost::mail::dsn::{Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, Returned};
+use waypost::mail::dsn::{Action, Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, Returned};
 use waypost::mail::wishes::{EnvelopeId, OriginalRecipient};
 use waypost::mail::{Domain, Mailbox, Moment};
 
@@ -17,6 +17,7 @@ struct World {
     host: Domain,
     to: Mailbox,
     failures: Vec<Failure>,
+    action: Action,
     envelope_id: Option<EnvelopeId>,
     returned: Returned,
 }
@@ -27,6 +28,7 @@ impl World {
             host: Domain::parse("mx.ours.example").unwrap(),
             to: mailbox("alice@sender.example"),
             failures: vec![failure(recipient, (5, 2, 2), reason)],
+            action: Action::Failed,
             envelope_id: None,
             returned: header(HEADER),
         }
@@ -40,6 +42,7 @@ impl World {
             arrived: Moment::from_millis(1_795_370_000_000),
             unique: "0192f3a1-dsn",
             failures: &self.failures,
+            action: self.action,
             envelope_id: self.envelope_id.as_ref(),
             returned: &self.returned,
         };
@@ -142,6 +145,19 @@ fn the_senders_own_words_come_back() {
     world.envelope_id = EnvelopeId::parse("QQ+2B314159");
     world.failures[0].original = OriginalRecipient::parse("rfc822;Shop+2Bx@old.example");
     golden("senders-words.eml", &world.report());
+}
+
+/// RFC 3464 §2.3.3: handed on, and the sender hears no more of it.
+#[test]
+fn a_report_of_success_names_the_alias_and_no_diagnosis() {
+    let mut world = World::new("shop@my.example", "it was handed on to the mail system of the recipient");
+    (world.action, world.failures[0].status) = (Action::Relayed, (2, 0, 0));
+    let report = world.report();
+    assert!(
+        !report.contains("Diagnostic-Code") && report.contains("Action: relayed\r\nStatus: 2.0.0\r\n\r\n"),
+        "{report}"
+    );
+    golden("relayed.eml", &report);
 }
 
 #[test]

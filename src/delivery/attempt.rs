@@ -164,12 +164,12 @@ impl Run {
         let most = connection.offered.max_recipients.unwrap_or(usize::MAX);
         let open = self.fates.open().take(most).collect::<Vec<_>>();
         let recipients = open.iter().map(|index| recipient(&parcel, *index)).collect::<Vec<_>>();
-        let id = parcel.id.to_string();
+        let id = offered_reports(connection, &parcel).then(|| parcel.id.to_string());
         let offered = Arc::clone(&connection.offered);
         let plan = Plan {
             reverse_path: &parcel.reverse_path,
             recipients: &recipients,
-            envelope_id: Some(id.as_str()).filter(|_| !parcel.reverse_path.is_null()),
+            envelope_id: id.as_deref(),
             octets: octets(&parcel),
             eight_bit: parcel.message.eight_bit,
             international: is_international(&parcel) || recipients.iter().any(|r| r.mailbox.is_international()),
@@ -281,6 +281,11 @@ fn recipient(parcel: &Parcel, index: usize) -> Recipient<'_> {
     let to = &parcel.addressees[index];
     let notify = if parcel.reverse_path.is_null() { Notify::Never } else { to.notify };
     Recipient { mailbox: &to.mailbox, original: to.original.as_ref(), notify }
+}
+
+/// Whether a report would find back to us.
+fn offered_reports(connection: &Connection, parcel: &Parcel) -> bool {
+    connection.offered.dsn && !parcel.reverse_path.is_null()
 }
 
 /// Nobody's fault: the rest goes over the next connection.

@@ -17,8 +17,9 @@ use super::fates::nobody_to_ask;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
 use super::tell_sender::Quota;
+use super::tell_success::Told;
 use super::waiting::Waiting;
-use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender};
+use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
 use crate::mail::Moment;
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     pub(super) waiting: Arc<Waiting>,
     pub(super) quota: Quota,
+    pub(super) told: Told,
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
     /// Something was queued.
@@ -71,6 +73,7 @@ impl Courier {
             dialer: Dialer::new(Arc::clone(&settings), tools.clock.clone()),
             waiting: Arc::default(),
             quota: Quota::new(),
+            told: Told::new(),
             jumps: Jumps::new(&tools.clock),
             in_hand: InHand::default(),
             queued: Notify::new(),
@@ -140,6 +143,11 @@ impl Courier {
     /// Writes the sender one DSN for these failed deliveries of a message, where it is reportable; says what was done.
     pub async fn tell_sender(&self, message: &NewMessage, failed: &[NewDelivery], at: Moment) -> DsnNote {
         tell_sender::tell(&self.0, message, &tell_sender::unexplained(failed), at).await
+    }
+
+    /// Tells the sender of what was handed on while it waited, where it asked to hear of success.
+    pub async fn tell_success(&self, message: &NewMessage, served: &[&NewDelivery], at: Moment) {
+        tell_success::tell(&self.0, message, served, at).await;
     }
 
     /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.

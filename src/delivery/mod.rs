@@ -19,6 +19,7 @@ mod scheduler;
 mod settle;
 mod site;
 mod tell_sender;
+mod tell_success;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -171,7 +172,7 @@ impl Addressee {
     /// A sender's mail to an alias, for the row `id`.
     #[must_use]
     pub fn of(id: Uuid, mailbox: &Mailbox, (alias, wishes): (&Mailbox, &RecipientWishes)) -> Self {
-        let notify = wishes.notify.filter(|notify| *notify == Notify::Never).unwrap_or(Notify::Failure);
+        let notify = wishes.notify.filter(|notify| *notify == Notify::Never).unwrap_or(Notify::FAILURE);
         Self { ids: vec![id], mailbox: mailbox.clone(), original: Some(alias.clone()), notify }
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::courier::Shared;
 use super::tell_sender::{self, Failed};
+use super::tell_success;
 use super::{Report, Running};
 use crate::mail::Moment;
 use crate::policy::replies;
@@ -107,6 +108,7 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     if !changes.is_empty() {
         persist(stop, || tools.store.activity.progress(changes.clone())).await;
     }
+    tell_success::of_claims(shared, claims, &report.outcomes).await;
     persist(stop, || tools.store.queue.settle(settlements.clone())).await;
     let due =
         settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });

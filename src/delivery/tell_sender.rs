@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::courier::Shared;
-use crate::mail::dsn::{Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, MAX_RETURNED_MESSAGE_OCTETS, Returned};
+use crate::mail::dsn::{Action, Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, MAX_RETURNED_MESSAGE_OCTETS, Returned};
 use crate::mail::wishes::{Returned as ReturnedWish, Wishes};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::settings::TlsPolicy;
@@ -60,7 +60,7 @@ impl Quota {
         Self(Cache::builder().max_capacity(COUNTED_SENDERS).time_to_live(HOUR).build())
     }
 
-    fn take(&self, sender: &Mailbox) -> bool {
+    pub(super) fn take(&self, sender: &Mailbox) -> bool {
         self.0.get_with(sender.key(), Arc::default).fetch_add(1, Ordering::Relaxed) < MAX_DSNS_AN_HOUR
     }
 }
@@ -112,6 +112,7 @@ async fn written(
         at,
         arrived: message.received_at,
         unique: &id.to_string(),
+        action: Action::Failed,
         envelope_id: wishes.envelope_id.as_ref(),
         failures: &failures.collect::<Vec<_>>(),
         returned: &returned(message, wishes.returned).await,
@@ -122,19 +123,27 @@ async fn written(
 /// The header as received, or the whole message where the sender asked for it and it is small: reports are no amplifier
 /// (CONFORMANCE 54). A report without either is better than none.
 async fn returned(message: &NewMessage, wish: Option<ReturnedWish>) -> Returned {
-    let header = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_HEADER_OCTETS);
-    let whole = wish == Some(ReturnedWish::Full) && message.octets.len() <= MAX_RETURNED_MESSAGE_OCTETS;
+    let header = header(message).await;
+    let small = message.octets.len() <= MAX_RETURNED_MESSAGE_OCTETS;
+    if wish != Some(ReturnedWish::Full) || !small || !header.is_ascii() {
+        return Returned::Header(header);
+    }
     match message.octets.read(0).await {
-        Ok(first) => {
-            let head = &first[..header.min(first.len())];
-            let whole = whole && head.is_ascii() && first.len() as u64 == message.octets.len();
-            if whole { Returned::Message(first.to_vec()) } else { Returned::Header(head.to_vec()) }
-        }
-        Err(_) => Returned::Header(Vec::new()),
+        Ok(whole) if whole.len() as u64 == message.octets.len() => Returned::Message(whole.to_vec()),
+        _ => Returned::Header(header),
     }
 }
 
-fn to_be_queued(
+/// The header as received, as much as is ever returned of it.
+pub(super) async fn header(message: &NewMessage) -> Vec<u8> {
+    let wanted = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_HEADER_OCTETS);
+    match message.octets.read(0).await {
+        Ok(first) => first[..wanted.min(first.len())].to_vec(),
+        Err(_) => Vec::new(),
+    }
+}
+
+pub(super) fn to_be_queued(
     id: Uuid,
     octets: Vec<u8>,
     (sender, about): (&Mailbox, &NewDelivery),

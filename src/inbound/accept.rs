@@ -15,7 +15,7 @@ use super::outgoing::{self, Outgoing, Packed};
 use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
-use super::{Settings, Tools, create, ledger, replies, rows};
+use super::{Settings, Tools, create, ledger, replies, rows, served};
 use crate::delivery::Direct;
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
@@ -167,6 +167,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
     let recorded = overdue::record(tools, entries.rows).await;
     tally.adopt_running(tools, outgoing);
+    served::tell(tools, arrival, (outgoing, &answer)).await;
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
 

@@ -189,7 +189,7 @@ fn failed(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came)
     kept
 }
 
-fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
+pub(super) fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
     let (recipient, decision) = &arrival.taken[delivery.taken];
     NewDelivery {
         id: delivery.id,

@@ -18,6 +18,7 @@ mod overdue;
 mod proxied;
 mod replies;
 mod rows;
+mod served;
 mod space;
 mod tally;
 mod transaction;

@@ -1,4 +1,5 @@
-//! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered.
+//! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered,
+//! and when one was handed on, if it asked for that.
 //!
 //! It names the alias that the sender wrote to and never the destination; remote words are passed through
 //! [`Failure::reason`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
@@ -24,7 +25,7 @@ const MAX_REASON_OCTETS: usize = 500;
 /// Octets of a Message-ID that is answered to.
 const MAX_MESSAGE_ID_OCTETS: usize = 500;
 
-/// One recipient that failed.
+/// One recipient that a report is about.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The alias, as the sender knows it.
@@ -35,6 +36,15 @@ pub struct Failure {
     pub reason: String,
     /// ORCPT, as the sender gave it.
     pub original: Option<OriginalRecipient>,
+}
+
+/// What became of the mail to the recipients of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It failed for good.
+    Failed,
+    /// It was handed on to a system from which no report of success comes back.
+    Relayed,
 }
 
 /// What a report gives back.
@@ -59,7 +69,9 @@ pub struct Dsn<'a> {
     pub arrived: Moment,
     /// A unique text for Message-ID and the MIME boundary: letters, digits and hyphens.
     pub unique: &'a str,
-    /// The failed recipients.
+    /// What became of it.
+    pub action: Action,
+    /// The recipients that it is about.
     pub failures: &'a [Failure],
     /// ENVID, as the sender gave it.
     pub envelope_id: Option<&'a EnvelopeId>,
@@ -97,7 +109,7 @@ impl Dsn<'_> {
         let host = self.host.as_str();
         report.line(&["From: Mail Delivery System <MAILER-DAEMON@", host, ">"]);
         report.line(&["To: <", &self.to.to_string(), ">"]);
-        report.line(&["Subject: Your message could not be delivered"]);
+        report.line(&["Subject: Your message ", self.action.in_short()]);
         report.line(&["Date: ", &self.at.rfc5322()]);
         report.line(&["Message-ID: <", self.unique, "@", host, ">"]);
         if let Some(id) = message_id(self.returned.octets()) {
@@ -122,7 +134,14 @@ impl Dsn<'_> {
         report.line(&[]);
         report.line(&["This is the mail system at ", self.host.as_str(), "."]);
         report.line(&[]);
-        report.line(&["Your message could not be delivered to:"]);
+        report.line(&[
+            "Your message ",
+            self.action.in_short(),
+            match self.action {
+                Action::Failed => " to:",
+                Action::Relayed => " for:",
+            },
+        ]);
         for failure in self.failures {
             report.line(&[]);
             report.line(&["  ", &failure.recipient.to_string()]);
@@ -133,7 +152,11 @@ impl Dsn<'_> {
             Returned::Header(_) => "The header of your message is attached.",
             Returned::Message(_) => "Your message is attached.",
         };
-        report.line(&["It will not be tried again. ", attached]);
+        let outlook = match self.action {
+            Action::Failed => "It will not be tried again. ",
+            Action::Relayed => "Of its delivery there no report will come. ",
+        };
+        report.line(&[outlook, attached]);
         report.line(&[]);
     }
 
@@ -159,8 +182,11 @@ impl Dsn<'_> {
                 report.line(&["Original-Recipient: ", &original.to_string()]);
             }
             report.line(&["Final-Recipient: ", address, &failure.recipient.to_string()]);
-            report.line(&["Action: failed"]);
+            report.line(&["Action: ", self.action.word()]);
             report.line(&["Status: ", &status]);
+            if self.action == Action::Relayed {
+                continue;
+            }
             // Our own reply as a client would have had it; the status class fits the first digit (RFC 3463 §2).
             let reply = if failure.status.0 == 4 { "450 " } else { "550 " };
             report.wrapped("Diagnostic-Code: smtp; ", &[reply, &status, " ", &reason(failure)].concat());
@@ -194,6 +220,22 @@ impl Dsn<'_> {
         report.line(&[]);
         report.0.extend_from_slice(message);
         report.line(&[]);
+    }
+}
+
+impl Action {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Relayed => "relayed",
+        }
+    }
+
+    const fn in_short(self) -> &'static str {
+        match self {
+            Self::Failed => "could not be delivered",
+            Self::Relayed => "was handed on",
+        }
     }
 }
 

@@ -63,10 +63,13 @@ pub enum Returned {
 pub enum Notify {
     /// Nothing, ever.
     Never,
-    /// Something, and among it failure.
-    Failure,
-    /// Something, but not failure.
-    NotFailure,
+    /// Of these. Of delay too, where it was asked for; but no report of delay is written here, and none has to be.
+    Of {
+        /// That the message was delivered, or handed on to where no more is reported.
+        success: bool,
+        /// That it was not.
+        failure: bool,
+    },
 }
 
 /// `ENVID`, decoded.
@@ -85,13 +88,21 @@ impl Wishes {
     /// Whether a failure is to be reported, as far as the sender has a say.
     #[must_use]
     pub fn want_failures(&self) -> bool {
-        self.recipient.notify.is_none_or(|notify| notify == Notify::Failure)
+        self.recipient.notify.is_none_or(|notify| matches!(notify, Notify::Of { failure: true, .. }))
     }
 
     /// Whether nothing was said.
     #[must_use]
     pub fn are_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl RecipientWishes {
+    /// Whether success is to be reported, as far as the sender has a say.
+    #[must_use]
+    pub const fn want_success(&self) -> bool {
+        matches!(self.notify, Some(Notify::Of { success: true, .. }))
     }
 }
 
@@ -105,6 +116,9 @@ impl Returned {
 }
 
 impl Notify {
+    /// As if nothing had been said.
+    pub const FAILURE: Self = Self::Of { success: false, failure: true };
+
     /// `notify-esmtp-value`: NEVER alone, or a list without it and without repetition.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
@@ -119,8 +133,8 @@ impl Notify {
                 return None;
             }
         }
-        let [_, failure, _] = seen;
-        Some(if failure { Self::Failure } else { Self::NotFailure })
+        let [success, failure, _] = seen;
+        Some(Self::Of { success, failure })
     }
 }
 
@@ -229,10 +243,10 @@ mod tests {
     fn notify_is_never_or_a_list() {
         let table = [
             ("never", Some(Notify::Never)),
-            ("FAILURE", Some(Notify::Failure)),
-            ("success,failure,delay", Some(Notify::Failure)),
-            ("DELAY", Some(Notify::NotFailure)),
-            ("SUCCESS,DELAY", Some(Notify::NotFailure)),
+            ("FAILURE", Some(Notify::FAILURE)),
+            ("success,failure,delay", Some(Notify::Of { success: true, failure: true })),
+            ("DELAY", Some(Notify::Of { success: false, failure: false })),
+            ("SUCCESS,DELAY", Some(Notify::Of { success: true, failure: false })),
             ("NEVER,FAILURE", None),
             ("FAILURE,FAILURE", None),
             ("FAILURE,", None),

@@ -183,7 +183,7 @@ mod tests {
             b"PROXY tcp4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n\r\n".to_vec(),
             long.into_bytes(),
-            vec![b"PROXY UNKNOWN ".to_vec(), vec![b'x'; MAX_V1_OCTETS]].concat(),
+            [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; MAX_V1_OCTETS]].concat(),
             v2(0x11, 0x11, &four),
             v2(0x22, 0x11, &four),
             v2(0x21, 0x12, &four),

@@ -173,7 +173,7 @@ async fn who_wants_no_report_gets_none_and_the_owner_keeps_the_message() {
     world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 unknown")));
     world.verify("me@inbox.example").await;
     world.work();
-    for notify in [Notify::Never, Notify::NotFailure] {
+    for notify in [Notify::Never, Notify::Of { success: false, failure: false }] {
         let mut silent = delivery("me@inbox.example", Entry::Due(world.clock.now()));
         silent.wishes.recipient.notify = Some(notify);
         let [id] = world.queue(vec![silent]).await.try_into().unwrap();

@@ -100,6 +100,42 @@ async fn ask(sender: &mut Sender, notify: &str) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
+/// RFC 3461: who asks hears once for each recipient that its message was handed on, directly or out of the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_who_asks_hears_of_success_once() {
+    for deferred in [false, true] {
+        let world = World::start().await;
+        world.dns.mx("sender.example", 10, "mx.inbox.example");
+        world.alias("pair@my.example", &["anna@inbox.example", "bert@inbox.example"]).await;
+        if deferred {
+            world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 later")).times(2));
+        }
+        let mut sender = world.sender().await;
+        for (command, code) in [
+            ("MAIL FROM:<ann@sender.example> ENVID=x1", "250"),
+            ("RCPT TO:<pair@my.example> NOTIFY=SUCCESS", "250"),
+            ("DATA", "354"),
+        ] {
+            assert!(sender.command(command).await.unwrap().starts_with(code), "{command}");
+        }
+        sender.write(&waypost::demo::sender::stuffed(LETTER)).await.unwrap();
+        assert!(sender.reply().await.unwrap().starts_with("250"));
+        world.until_rows(|rows| rows.len() == 2 && rows.iter().all(|row| row["status"] == "forwarded")).await;
+        world.until_queue_is_empty().await;
+        let reports = world.inbox.received().into_iter().filter(|got| got.from.is_empty()).collect::<Vec<_>>();
+        let [report] = reports.try_into().unwrap();
+        let text = String::from_utf8(report.octets).unwrap();
+        assert_eq!(report.to, ["ann@sender.example"]);
+        for wanted in
+            ["Action: relayed\r\n", "Original-Envelope-Id: x1\r\n", "Final-Recipient: rfc822; pair@my.example\r\n"]
+        {
+            assert!(text.contains(wanted), "{text}");
+        }
+        assert!(!text.contains("inbox.example"), "{text}");
+        world.stop().await;
+    }
+}
+
 /// DESIGN section 6: the sender's words return in our own report, and go nowhere else.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_wishes_of_a_sender_count_in_our_own_reports_only() {

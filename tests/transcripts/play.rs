@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
+use waypost::mail::wishes::Notify;
 use waypost::smtp::command::{MailCommand, RcptCommand};
 use waypost::smtp::reply::Reply;
 use waypost::smtp::server::{Question, Session, Step};
@@ -172,7 +173,7 @@ impl<'a> Player<'a> {
 
     fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {
         let to = rcpt.to.to_string();
-        let notify = rcpt.wishes.notify.map(|notify| format!(" notify={notify:?}")).unwrap_or_default();
+        let notify = rcpt.wishes.notify.map(|notify| format!(" notify={}", told(notify))).unwrap_or_default();
         let original = rcpt.wishes.original.as_ref().map(|to| format!(" orcpt=\"{to}\"")).unwrap_or_default();
         self.remains.push(format!("recipient <{to}>{notify}{original}"));
         judged(&self.world.recipients, &to).unwrap_or_else(|| Reply::new(250, 1, 5, "Ok"))
@@ -195,6 +196,16 @@ impl<'a> Player<'a> {
             self.remains.push("transaction open".to_owned());
         }
         Played { said: self.said, remains: counted(&self.remains) }
+    }
+}
+
+fn told(notify: Notify) -> &'static str {
+    match notify {
+        Notify::Never => "never",
+        Notify::Of { success: true, failure: true } => "success,failure",
+        Notify::Of { success: true, failure: false } => "success",
+        Notify::Of { success: false, failure: true } => "failure",
+        Notify::Of { success: false, failure: false } => "neither",
     }
 }
 
