@@ -1,8 +1,7 @@
 //! The certificate that SMTP presents: own files, reloaded when they change, or a self-signed one made on first start and
 //! kept in `<data_dir>/tls/`.
 //!
-//! A pair that cannot be used never replaces one that can. One crypto provider, named here, so that no process-wide
-//! default is needed.
+//! A pair that cannot be used never replaces one that can.
 
 mod self_signed;
 
@@ -17,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::mail::Domain;
+use crate::net::tls;
 
 /// Where the certificate is.
 #[derive(Debug, Clone)]
@@ -114,12 +114,7 @@ impl Pair {
     /// TLS 1.2 and 1.3; fails where key and certificate do not belong together.
     fn server_config(&self) -> anyhow::Result<ServerConfig> {
         let key = PrivateKeyDer::from_pem_slice(&self.key).context("there is no private key in PEM form")?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(self.chain()?, key)?;
-        Ok(config)
+        Ok(tls::server(self.chain()?, key)?)
     }
 }
 

@@ -6,14 +6,17 @@ use std::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ServerSessionMemoryCache;
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
 use crate::mail::Moment;
 use crate::policy::facts::TlsFacts;
 
-/// Servers whose sessions are remembered, so that the next connection costs no key exchange with certificates.
+/// Sessions that are remembered on either side, so that the next connection costs no certificate.
 const REMEMBERED_SESSIONS: usize = 1024;
+/// Tickets for each TLS 1.3 handshake: a mail client's next connection takes one (RFC 8446 section 4.6.1).
+const TICKETS: usize = 1;
 /// Verdicts on certificates that are remembered, so that a chain is checked once and not for every connection.
 const REMEMBERED_VERDICTS: u64 = 1024;
 /// A verdict is believed so long: certificates expire.
@@ -28,6 +31,18 @@ pub fn facts(connection: &rustls::CommonState) -> TlsFacts {
         cipher: name(connection.negotiated_cipher_suite().and_then(|s| s.suite().as_str())),
         verified: None,
     }
+}
+
+/// What we present to clients: TLS 1.2 and 1.3; fails where key and certificate do not belong together.
+pub fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.ignore_client_order = true;
+    config.send_tls13_tickets = TICKETS;
+    config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
+    Ok(config)
 }
 
 /// Takes any certificate (opportunistic TLS, RFC 7435), but checks it all the same and tells whether it verified.
@@ -89,9 +104,14 @@ impl std::fmt::Debug for Judge {
     }
 }
 
+/// The suite of 128 bits first, as Mozilla's "modern" has it: it is as safe for mail in transit as that of 256, and its
+/// SHA-256 is in hardware where SHA-384 is not.
 fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        Arc::new(provider)
+    });
     Arc::clone(&PROVIDER)
 }
 

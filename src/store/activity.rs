@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(super) mod feeder;
 pub(super) mod hours;
+pub(super) mod inboxes;
 pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;
@@ -27,7 +29,7 @@ use super::Result;
 use super::writer::{Place, Writer};
 use crate::clock::Clock;
 use crate::mail::{Envelope, Moment};
-use crate::policy::facts::TlsFacts;
+use crate::policy::facts::{TlsFacts, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{RuleRef, Status, TraceStep};
 
@@ -227,6 +229,8 @@ pub struct Activity {
     pub(super) writer: Writer<ledger::Entry>,
     pub(super) readers: SqlitePool,
     live: broadcast::Sender<Arc<Row>>,
+    usage: UsageCache,
+    counts_wait: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -235,13 +239,29 @@ const LIVE_ROWS: usize = 1024;
 
 impl Activity {
     /// Starts the writer of the log.
-    pub(super) async fn start(mut place: Place, readers: SqlitePool, usage: UsageCache, clock: Clock) -> Result<Self> {
+    pub(super) async fn start(mut place: Place, readers: SqlitePool, clock: Clock) -> Result<Self> {
         let (live, _) = broadcast::channel(LIVE_ROWS);
-        let ledger = ledger::Log::open(&mut place, live.clone(), usage).await?;
-        Ok(Self { writer: Writer::start(place, ledger), readers, live, clock })
+        let (usage, counts_wait) = (UsageCache::new(), Arc::new(AtomicBool::new(false)));
+        let tools = ledger::Tools { live: live.clone(), usage: usage.clone(), counts_wait: Arc::clone(&counts_wait) };
+        let ledger = ledger::Log::open(&mut place, tools).await?;
+        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, clock })
     }
 
-    /// Writes rows and their counts; returns after the commit. Batched with whatever else waits. Refusals beyond 50 an
+    /// How much mail an alias has had.
+    pub(super) async fn usage(&self, alias: AliasId) -> Result<Usage> {
+        if let Some(usage) = self.usage.get(alias) {
+            return Ok(usage);
+        }
+        self.settle_counts().await?;
+        self.usage.load(alias, self.clock.now(), &self.readers).await
+    }
+
+    /// Writes the counts that wait in memory, for whoever is going to read them.
+    pub(super) async fn settle_counts(&self) -> Result<()> {
+        if self.counts_wait.load(Ordering::SeqCst) { self.writer.enter(ledger::Entry::Counts).await } else { Ok(()) }
+    }
+
+    /// Writes rows; they count from then on. Returns after the commit. Batched with whatever else waits. Refusals beyond 50 an
     /// hour from one /24 or /64 are counted on one row.
     pub async fn record(&self, rows: Vec<Row>) -> Result<()> {
         self.record_rows(&Rows::new(rows)).await

@@ -16,8 +16,7 @@ use sqlx::SqlitePool;
 use self::aliases::Aliases;
 use self::snapshot::Snapshot;
 use super::Result;
-use super::activity::usage::UsageCache;
-use crate::clock::Clock;
+use super::activity::Activity;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
 use crate::policy::ids::{AccountId, DomainId};
@@ -45,10 +44,8 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     aliases: Aliases,
     failing: Cache<String, ()>,
-    usage: UsageCache,
+    activity: Activity,
     rules: SqlitePool,
-    log: SqlitePool,
-    clock: Clock,
     /// One reading of the snapshot at a time, so that an older one never replaces a newer.
     reading: tokio::sync::Mutex<()>,
 }
@@ -77,13 +74,12 @@ pub(super) enum Touched {
 
 impl Directory {
     /// Reads domains and patterns; exact aliases are read when they are asked for.
-    pub(super) async fn open(readers: Readers, usage: UsageCache, clock: Clock) -> Result<Self> {
-        let Readers { rules, log } = readers;
+    pub(super) async fn open(rules: SqlitePool, activity: Activity) -> Result<Self> {
         let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules).await?);
         let failing = Cache::builder().max_capacity(MAX_FAILING).time_to_live(FAILING_FOR).build();
         let reading = tokio::sync::Mutex::new(());
         let aliases = Aliases::new(rules.clone());
-        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, usage, rules, log, clock, reading })))
+        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, activity, rules, reading })))
     }
 
     /// The hosted domain of this name.
@@ -109,7 +105,7 @@ impl Directory {
 
     /// How much mail a rule has had (kept in memory between writes; asked only for rules that count).
     pub async fn usage(&self, rule: &Rule) -> Result<Usage> {
-        self.0.usage.get(rule.id, self.0.clock.now(), &self.0.log).await
+        self.0.activity.usage(rule.id).await
     }
 
     /// Whether this address is a verified destination of the account, or lies in a domain that it trusts.

@@ -24,7 +24,6 @@ use std::sync::Arc;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use self::activity::usage::UsageCache;
 use self::directory::Readers;
 use self::faults::Faults;
 use self::file::{File, Sync};
@@ -100,8 +99,7 @@ impl Store {
             Place { connection: rules.open(&WAYPOST).await?, file: rules.clone(), faults: faults.clone() };
         let log_place = Place { connection: log.open(&ACTIVITY).await?, file: log.clone(), faults };
         let readers = Readers { rules: rules.readers(), log: log.readers() };
-        let usage = UsageCache::new();
-        let activity = activity::Activity::start(log_place, readers.log.clone(), usage.clone(), clock.clone()).await?;
+        let activity = activity::Activity::start(log_place, readers.log.clone(), clock.clone()).await?;
         let parts = queue::Parts {
             readers: readers.rules.clone(),
             activity: activity.clone(),
@@ -109,12 +107,13 @@ impl Store {
             chance: chance.clone(),
         };
         let queue = queue::Queue::start(rules_place, parts).await?;
-        let directory = directory::Directory::open(readers.clone(), usage, clock.clone()).await?;
+        let directory = directory::Directory::open(readers.rules.clone(), activity.clone()).await?;
         let writer = queue.writer();
         let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
         let rules_api = rules::Rules::new(rules::Parts {
             writer: writer.clone(),
-            readers: readers.clone(),
+            readers: readers.rules.clone(),
+            activity: activity.clone(),
             directory: directory.clone(),
             clock,
             chance,

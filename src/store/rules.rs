@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
-use super::directory::{Directory, Readers, Touched};
+use super::activity::Activity;
+use super::directory::{Directory, Touched};
 use super::queue::ledger::Entry;
 use super::writer::{Change, Writer};
 use super::{Result, StoreError};
@@ -190,8 +191,8 @@ pub struct ImportLine {
 pub struct Rules {
     writer: Writer<Entry>,
     readers: SqlitePool,
-    /// The log's readers, for how destinations fare.
-    log: SqlitePool,
+    /// The log, for how destinations fare.
+    activity: Activity,
     directory: Directory,
     clock: Clock,
     chance: Chance,
@@ -200,7 +201,8 @@ pub struct Rules {
 /// What rules are made of.
 pub(super) struct Parts {
     pub(super) writer: Writer<Entry>,
-    pub(super) readers: Readers,
+    pub(super) readers: SqlitePool,
+    pub(super) activity: Activity,
     pub(super) directory: Directory,
     pub(super) clock: Clock,
     pub(super) chance: Chance,
@@ -208,8 +210,8 @@ pub(super) struct Parts {
 
 impl Rules {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { writer, readers: Readers { rules: readers, log }, directory, clock, chance } = parts;
-        Self { writer, readers, log, directory, clock, chance }
+        let Parts { writer, readers, activity, directory, clock, chance } = parts;
+        Self { writer, readers, activity, directory, clock, chance }
     }
 
     /// Runs a change and makes it count, even if the asker goes away in between.

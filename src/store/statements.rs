@@ -46,15 +46,15 @@ fn of_rules() -> Vec<&'static str> {
 
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
-    use super::activity::{feeder, hours, ledger, list, progress, retention, row, tally, usage};
+    use super::activity::{feeder, hours, inboxes, ledger, list, progress, retention, row, tally, usage};
     let mut all = row::INSERT.all().to_vec();
-    all.extend(row::ADD_AND_INSERT.all());
+    all.extend([row::AFTER, tally::TALLIED]);
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend([list::OF_ALL, list::OF_ALIAS, list::OF_DOMAIN, list::OF_STATUS, list::OF_MEMBER, list::OF_BOUNCED]);
     all.extend([list::OF_TERM, list::OF_PREFIX, list::OF_WORDS, list::BY_ID, list::BY_TRANSACTION]);
-    all.extend([list::KNOWN, list::COUNTS, super::rules::destination::STATES]);
+    all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all

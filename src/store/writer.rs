@@ -27,6 +27,15 @@ pub(super) type Run<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>
 /// A change: a function over the connection and what it needs, so that it can be run again.
 pub(super) type Change<A, T> = for<'c> fn(&'c mut SqliteConnection, &'c A) -> Run<'c, T>;
 
+/// How entries are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// Between `begin` and `commit`.
+    Explicit,
+    /// They are one statement, which SQLite commits by itself: that spares two ways to the connection's thread.
+    ByStatement,
+}
+
 /// Writes entries together, and knows what of them lives in memory.
 pub(super) trait Ledger: Send + 'static {
     /// What comes often.
@@ -34,7 +43,11 @@ pub(super) trait Ledger: Send + 'static {
 
     /// About how many octets it will write.
     fn octets(entry: &Self::Entry) -> usize;
-    /// Writes them into the open transaction.
+    /// Says what writing them needs. Each plan is followed by [`Ledger::write`].
+    fn plan(&mut self, _entries: &[Self::Entry]) -> Commit {
+        Commit::Explicit
+    }
+    /// Writes them into the transaction that their plan asked for.
     fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Self::Entry]) -> Run<'c, ()>;
     /// They are committed.
     fn committed(&mut self, entries: Vec<Self::Entry>);

@@ -107,6 +107,22 @@ async fn a_report_makes_a_forwarded_row_count_as_bounced() {
 }
 
 #[tokio::test]
+async fn what_a_crash_takes_of_the_counts_is_counted_again_and_only_once() {
+    let mut world = World::new().await;
+    for _ in 0..3 {
+        // The first row of an hour is written with its counts, the others wait in memory.
+        world.store.activity.record(vec![world.row(Status::Forwarded)]).await.unwrap();
+    }
+    let copy = world.crash().await;
+    assert_eq!(counts(&copy).await.forwarded, 3);
+    world.reopen().await;
+    world.reopen().await;
+    assert_eq!(counts(&world).await.forwarded, 3);
+    world.store.activity.record(vec![world.row(Status::Failed)]).await.unwrap();
+    assert_eq!(counts(&world).await, Counts { forwarded: 3, failed: 1, ..Counts::default() });
+}
+
+#[tokio::test]
 async fn a_flood_of_refusals_is_counted_exactly_on_one_row() {
     let world = World::new().await;
     let limit = usize::try_from(ROWS_PER_NETWORK_AND_HOUR).unwrap();

@@ -47,6 +47,19 @@ impl World {
         self.store = open(&self.directory, &self.clock, &self.chance, &self.faults).await;
     }
 
+    /// What another process would find, had this one been killed now.
+    pub(crate) async fn crash(&self) -> Self {
+        let directory = TempDir::new().unwrap();
+        for entry in std::fs::read_dir(self.directory.path()).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), directory.path().join(entry.file_name())).unwrap();
+            }
+        }
+        let (clock, chance, faults) = (self.clock.clone(), Chance::seeded(8), Faults::armed());
+        let store = open(&directory, &clock, &chance, &faults).await;
+        Self { store, clock, chance, faults, directory }
+    }
+
     pub(crate) fn audit(&self, action: &str) -> AuditEntry {
         AuditEntry {
             at: self.clock.now(),

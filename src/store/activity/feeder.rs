@@ -47,8 +47,9 @@ struct Step {
 }
 
 impl Activity {
-    /// Feeds the search index; called by upkeep every few seconds. Returns how many rows it took.
+    /// Feeds the search index, and writes the counts that wait; called by upkeep every few seconds. Returns how many rows it took.
     pub async fn index(&self) -> Result<u64> {
+        self.settle_counts().await?;
         let mut taken = 0;
         for statement in [NEXT, CHANGED] {
             for _ in 0..MAX_STEPS {

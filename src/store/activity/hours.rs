@@ -48,6 +48,11 @@ impl Hours {
         }
     }
 
+    /// Whether something has to be written.
+    pub(super) fn are_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// Writes what was touched.
     pub(super) async fn write(&mut self, connection: &mut SqliteConnection) -> Result<()> {
         let Some((newest, (first, _))) = self.touched.last_key_value().map(|(hour, span)| (*hour, *span)) else {

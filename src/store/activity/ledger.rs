@@ -1,6 +1,11 @@
 //! Writes the log: rows of a batch by multi-row statements, what they count by one statement for each table.
+//!
+//! Most batches are rows and nothing else: one statement, which SQLite commits by itself. What they add to the counters
+//! waits in memory for the next transaction that has more to do, for somebody who wants to read the counters, or for
+//! enough rows; what a crash takes of it is counted again from the rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::SqliteConnection;
 use tokio::sync::broadcast;
@@ -9,15 +14,15 @@ use uuid::Uuid;
 use super::hours::Hours;
 use super::progress::{self, Step};
 use super::refusals::Refusals;
-use super::row::{ADD_AND_INSERT, INSERT, Written};
-use super::tally::{ADD, SHARE, Tally};
+use super::row::{self, INSERT, Written};
+use super::tally::{ADD, SHARE, TALLIED, Tally};
 use super::usage::UsageCache;
 use super::{Progress, Row};
 use crate::mail::Moment;
 use crate::store::Result;
 use crate::store::faults::Faults;
 use crate::store::statement::{MAX_ROWS, Statement};
-use crate::store::writer::{Ledger, Place, Run};
+use crate::store::writer::{Commit, Ledger, Place, Run};
 
 pub(in crate::store) const LAST_SEQ: &str = "select coalesce(max(seq), 0) from activity";
 
@@ -30,6 +35,8 @@ pub(crate) enum Entry {
     Progress(Vec<Progress>),
     /// A report came back for a row.
     Bounce(Uuid, Moment),
+    /// Somebody wants to read the counters: what waits in memory is to be written.
+    Counts,
 }
 
 /// Rows on their way into the log, that their owner may send again where the log could not be written.
@@ -50,6 +57,18 @@ impl Rows {
     }
 }
 
+/// Rows whose counts wait at most, so that writing them holds nobody up for long.
+const MAX_WAITING_ROWS: usize = 512;
+
+/// What the ledger works with.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) live: broadcast::Sender<Arc<Row>>,
+    pub(super) usage: UsageCache,
+    /// Whether counts wait in memory.
+    pub(super) counts_wait: Arc<AtomicBool>,
+}
+
 /// The log's ledger.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -57,70 +76,87 @@ pub(super) struct Log {
     refusals: Refusals,
     hours: Hours,
     faults: Faults,
-    usage: UsageCache,
-    live: broadcast::Sender<Arc<Row>>,
-    /// Of the open transaction: aliases that it touches, rows that it changed (only where somebody listens).
+    tools: Tools,
+    /// What committed rows add to the counters and is not written yet.
+    waiting: Tally,
+    /// Of the planned transaction: how it is committed, where each of its rows goes (nowhere: it is only counted), and
+    /// what it adds.
+    commit: Commit,
+    places: Vec<Option<i64>>,
     touched: Tally,
+    /// Rows that it changed (only where somebody listens).
     changed: Vec<Row>,
 }
 
 impl Log {
-    pub(super) async fn open(place: &mut Place, live: broadcast::Sender<Arc<Row>>, usage: UsageCache) -> Result<Self> {
-        let last_seq = sqlx::query_scalar(LAST_SEQ).fetch_one(&mut place.connection).await?;
-        let hours = Hours::load(&mut place.connection).await?;
-        let faults = place.faults.clone();
-        let (refusals, touched) = (Refusals::default(), Tally::default());
-        Ok(Self { last_seq, refusals, hours, faults, usage, live, touched, changed: Vec::new() })
+    pub(super) async fn open(place: &mut Place, tools: Tools) -> Result<Self> {
+        let connection = &mut place.connection;
+        let last_seq = sqlx::query_scalar(LAST_SEQ).fetch_one(&mut *connection).await?;
+        let waiting = uncounted(connection).await?;
+        tools.counts_wait.store(waiting.rows() > 0, Ordering::SeqCst);
+        Ok(Self {
+            last_seq,
+            refusals: Refusals::default(),
+            hours: Hours::load(connection).await?,
+            faults: place.faults.clone(),
+            tools,
+            waiting,
+            commit: Commit::Explicit,
+            places: Vec::new(),
+            touched: Tally::default(),
+            changed: Vec::new(),
+        })
     }
 
     async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
-        self.touched = Tally::default();
-        self.changed.clear();
-        let rows = self.plan(entries);
+        let places = std::mem::take(&mut self.places);
+        let planned = places.iter().zip(entries.iter().filter_map(Entry::rows).flatten());
+        let rows: Vec<_> = planned.filter_map(|(seq, written)| seq.map(|seq| (seq, written))).collect();
         let changes = progress::rounds(entries);
-        // Changes may be of rows of this very batch, so those are written first; else rows and counts go together.
-        let (first, last) =
-            if changes.is_empty() { rows.split_at(last_chunk(rows.len())) } else { (&rows[..], &[][..]) };
-        for some in first.chunks(MAX_ROWS) {
+        for some in rows.chunks(MAX_ROWS) {
             bind_rows(sqlx::query(INSERT.of(some.len())), some).execute(&mut *connection).await?;
         }
+        if self.commit == Commit::ByStatement {
+            return Ok(());
+        }
+        // Changes may be of rows of this very batch, so those are written first.
         for steps in changes {
             self.change(connection, &steps).await?;
         }
         self.faults.pass()?;
-        self.count(connection, last).await?;
+        self.count(connection).await?;
         self.hours.write(connection).await
     }
 
     /// Which rows are written, and where; the others are refusals that are only counted.
-    fn plan<'e>(&mut self, entries: &'e [Entry]) -> Vec<(i64, &'e Written)> {
-        let mut rows = Vec::new();
-        for written in entries.iter().filter_map(Entry::rows).flatten() {
-            let seq = self.last_seq + 1;
-            if let Some(shared) = self.refusals.fold(&written.row, seq) {
-                self.touched.share(shared, &written.row);
-            } else {
-                self.last_seq = seq;
-                self.hours.see(written.row.received_at, seq);
-                rows.push((seq, written));
-            }
-            self.touched.add(&written.row);
+    fn place(&mut self, row: &Row) -> Option<i64> {
+        let seq = self.last_seq + 1;
+        self.touched.add(row);
+        if let Some(shared) = self.refusals.fold(row, seq) {
+            self.touched.share(shared, row);
+            return None;
         }
-        rows
+        self.last_seq = seq;
+        self.hours.see(row.received_at, seq);
+        Some(seq)
+    }
+
+    fn is_one_statement(&self) -> bool {
+        let waiting = self.waiting.rows() + self.touched.rows();
+        let has_more = self.touched.shares() || self.hours.are_touched();
+        !has_more && self.places.len() <= MAX_ROWS && waiting <= MAX_WAITING_ROWS
     }
 
     async fn change(&mut self, connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<()> {
         let seqs = progress::write(connection, steps, &mut self.touched).await?;
-        if self.live.receiver_count() > 0 {
+        if self.tools.live.receiver_count() > 0 {
             self.changed.extend(progress::changed(connection, &seqs).await?);
         }
         Ok(())
     }
 
-    /// Writes the counts, with the last rows.
-    async fn count(&self, connection: &mut SqliteConnection, rows: &[(i64, &Written)]) -> Result<()> {
-        let add = if rows.is_empty() { ADD } else { ADD_AND_INSERT.of(rows.len()) };
-        bind_rows(self.touched.bind(sqlx::query(add)), rows).execute(&mut *connection).await?;
+    async fn count(&self, connection: &mut SqliteConnection) -> Result<()> {
+        self.touched.bind(sqlx::query(ADD), self.last_seq).execute(&mut *connection).await?;
         if let Some(shared) = self.touched.shared() {
             sqlx::query(SHARE).bind(shared).execute(connection).await?;
         }
@@ -128,9 +164,14 @@ impl Log {
     }
 }
 
-/// Where the last statement's rows begin.
-const fn last_chunk(rows: usize) -> usize {
-    if rows == 0 { 0 } else { (rows - 1) / MAX_ROWS * MAX_ROWS }
+/// What the rows add that were committed without their counts before a crash.
+async fn uncounted(connection: &mut SqliteConnection) -> Result<Tally> {
+    let tallied: i64 = sqlx::query_scalar(TALLIED).fetch_one(&mut *connection).await?;
+    let mut tally = Tally::default();
+    for found in &sqlx::query(row::AFTER).bind(tallied).fetch_all(connection).await? {
+        tally.add(&row::read(found)?.1);
+    }
+    Ok(tally)
 }
 
 fn bind_rows(statement: Statement, rows: &[(i64, &Written)]) -> Statement {
@@ -141,7 +182,7 @@ impl Entry {
     fn rows(&self) -> Option<&[Written]> {
         match self {
             Self::Record(rows) => Some(&rows.0),
-            Self::Progress(_) | Self::Bounce(..) => None,
+            Self::Progress(_) | Self::Bounce(..) | Self::Counts => None,
         }
     }
 }
@@ -153,8 +194,26 @@ impl Ledger for Log {
         match entry {
             Entry::Record(rows) => rows.0.iter().map(Written::octets).sum(),
             Entry::Progress(changes) => changes.len() * PROGRESS_OCTETS,
-            Entry::Bounce(..) => PROGRESS_OCTETS,
+            Entry::Bounce(..) | Entry::Counts => PROGRESS_OCTETS,
         }
+    }
+
+    fn plan(&mut self, entries: &[Entry]) -> Commit {
+        self.touched = Tally::default();
+        self.changed.clear();
+        self.places.clear();
+        for written in entries.iter().filter_map(Entry::rows).flatten() {
+            let place = self.place(&written.row);
+            self.places.push(place);
+        }
+        let is_rows = entries.iter().all(|entry| entry.rows().is_some());
+        self.commit = if is_rows && self.is_one_statement() { Commit::ByStatement } else { Commit::Explicit };
+        if self.commit == Commit::Explicit {
+            let batch = std::mem::take(&mut self.touched);
+            self.touched.absorb(&self.waiting);
+            self.touched.absorb(&batch);
+        }
+        self.commit
     }
 
     fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Entry]) -> Run<'c, ()> {
@@ -162,15 +221,20 @@ impl Ledger for Log {
     }
 
     fn committed(&mut self, entries: Vec<Entry>) {
-        std::mem::take(&mut self.touched).aliases().for_each(|alias| self.usage.forget(alias));
+        self.touched.aliases().for_each(|alias| self.tools.usage.forget(alias));
+        match self.commit {
+            Commit::ByStatement => self.waiting.absorb(&self.touched),
+            Commit::Explicit => self.waiting = Tally::default(),
+        }
+        self.tools.counts_wait.store(self.waiting.rows() > 0, Ordering::SeqCst);
         let changed = std::mem::take(&mut self.changed);
-        if self.live.receiver_count() == 0 {
+        if self.tools.live.receiver_count() == 0 {
             return;
         }
         let recorded = entries.iter().filter_map(Entry::rows).flatten().map(|written| written.row.clone());
         for row in recorded.chain(changed) {
             // Nobody may be left to hear it.
-            let _unheard = self.live.send(Arc::new(row));
+            let _unheard = self.tools.live.send(Arc::new(row));
         }
     }
 

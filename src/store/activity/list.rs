@@ -92,6 +92,7 @@ impl Activity {
 
     /// Counts and last mail of these aliases.
     pub async fn counts(&self, aliases: &[AliasId]) -> Result<Vec<(AliasId, Counts, Option<Moment>)>> {
+        self.settle_counts().await?;
         let rows = sqlx::query(COUNTS).bind(json(aliases)).fetch_all(&self.readers).await?;
         rows.iter().map(counts).collect()
     }

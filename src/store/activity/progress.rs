@@ -60,7 +60,7 @@ pub(super) fn rounds(entries: &[Entry]) -> Vec<Vec<Step<'_>>> {
 
 fn steps(entry: &Entry) -> Vec<Step<'_>> {
     match entry {
-        Entry::Record(_) => Vec::new(),
+        Entry::Record(_) | Entry::Counts => Vec::new(),
         Entry::Progress(changes) => changes.iter().map(Step::Progress).collect(),
         Entry::Bounce(id, at) => vec![Step::Bounce(*id, *at)],
     }

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
-use super::tally::add;
 use super::{Auth, Client, EnvelopePair, Row};
 use crate::mail::Moment;
 use crate::policy::ids::{AccountId, AliasId, DomainId};
@@ -17,20 +16,13 @@ use crate::store::Result;
 use crate::store::columns::{Columns, json, signed};
 use crate::store::statement::{Inserts, Statement, inserts};
 
-macro_rules! insert {
-    () => {
-        "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, \
-         sender, recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, \
-         next_attempt_at, bounced_at, count, attempts, dsn)"
-    };
-}
 /// Inserts rows; the order of [`Written::bind`].
-pub(in crate::store) const INSERT: Inserts =
-    inserts!(insert!(), "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-/// Adds to the counters, then inserts rows: one way to the database for a small batch.
-pub(in crate::store) const ADD_AND_INSERT: Inserts =
-    inserts!(concat!(add!(), "; ", insert!()), "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-
+pub(in crate::store) const INSERT: Inserts = inserts!(
+    "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, \
+     sender, recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, \
+     next_attempt_at, bounced_at, count, attempts, dsn)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+);
 /// The columns in the order of [`read`].
 macro_rules! columns {
     () => {
@@ -108,6 +100,9 @@ impl Written {
 
 /// Octets of a row's plain columns, roughly.
 const FIXED_OCTETS: usize = 400;
+
+/// Rows behind the one that the counters were written up to.
+pub(in crate::store) const AFTER: &str = concat!("select ", columns!(), " from activity where seq > ?1 order by seq");
 
 /// Reads a row and its place in the log.
 pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {

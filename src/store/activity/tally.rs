@@ -1,4 +1,4 @@
-//! What a batch of rows adds to the counters, summed in memory and written by one statement for each table.
+//! What rows add to the counters, summed in memory and written by one statement for each table.
 //!
 //! A row that changes its status is taken from the old one and added to the new, so that at every instant the counts of
 //! the statuses add up to the messages accepted.
@@ -20,10 +20,8 @@ const DAY_MILLIS: i64 = 86_400_000;
 /// What a forwarded row counts as once a report came back.
 pub(super) const BOUNCED: &str = "bounced";
 
-/// Adds to all tables at once: counters, counts of aliases, hours of aliases, states of destinations.
-macro_rules! add {
-    () => {
-        concat!(
+/// Adds to counters, counts of aliases, hours of aliases, states of destinations; and says up to which row.
+pub(in crate::store) const ADD: &str = concat!(
     "insert into counters (kind, scope, span, start, status, n) select value ->> 0, value ->> 1, value ->> 2, \
      value ->> 3, value ->> 4, value ->> 5 from json_each(?) where true \
      on conflict (kind, scope, span, start, status) do update set n = n + excluded.n; ",
@@ -38,20 +36,19 @@ macro_rules! add {
     "insert into destination_state (address, last_delivered_at, failing_since) select value ->> 0, value ->> 1, \
      value ->> 2 from json_each(?) where true on conflict (address) do update set \
      last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
-     failing_since = case when excluded.last_delivered_at is not null then null \
-     else coalesce(failing_since, excluded.failing_since) end"
-)
-    };
-}
-pub(super) use add;
-pub(in crate::store) const ADD: &str = add!();
+     failing_since = case when excluded.last_delivered_at is not null then excluded.failing_since \
+     else coalesce(failing_since, excluded.failing_since) end; ",
+    "update tallied set seq = ? where id = 1"
+);
+/// Up to which row the counters have been written.
+pub(in crate::store) const TALLIED: &str = "select seq from tallied where id = 1";
 
 /// Counts refusals on the rows that they share.
 pub(in crate::store) const SHARE: &str = "update activity set count = count + d.n from \
     (select value ->> 0 as seq, value ->> 1 as n from json_each(?1)) as d where activity.seq = d.seq";
 
 /// Sums of one alias.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct AliasSums {
     messages: i64,
     forwarded: i64,
@@ -88,9 +85,10 @@ impl<'r> Counted<'r> {
     }
 }
 
-/// The sums of one batch.
+/// The sums of some rows.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    rows: usize,
     counters: HashMap<(&'static str, String, i64, &'static str), i64>,
     verdicts: HashMap<(&'static str, i64, i64, String), i64>,
     aliases: BTreeMap<i64, AliasSums>,
@@ -100,9 +98,22 @@ pub(super) struct Tally {
     shared: BTreeMap<i64, i64>,
 }
 
+impl AliasSums {
+    fn absorb(&mut self, later: &Self) {
+        self.messages += later.messages;
+        self.forwarded += later.forwarded;
+        self.refused += later.refused;
+        self.dropped += later.dropped;
+        self.failed += later.failed;
+        self.bounced += later.bounced;
+        self.last_mail_at = self.last_mail_at.max(later.last_mail_at);
+    }
+}
+
 impl Tally {
     /// Counts a new row.
     pub(super) fn add(&mut self, row: &Row) {
+        self.rows += 1;
         let counted = Counted::of(row);
         self.count(&counted, shown(row.status, row.bounced_at), 1);
         self.note_verdicts(row, &counted);
@@ -182,9 +193,49 @@ impl Tally {
             Status::Failed | Status::Expired => (None, Some(at.millis())),
             _ => return,
         };
+        self.note_state(destination, (delivered, failing));
+    }
+
+    /// A delivery ends what failed before it.
+    fn note_state(&mut self, destination: &str, (delivered, failing): (Option<i64>, Option<i64>)) {
         let state = self.destinations.entry(destination.to_owned()).or_default();
-        state.0 = state.0.max(delivered);
+        if delivered.is_some() {
+            *state = (state.0.max(delivered), None);
+        }
         state.1 = state.1.or(failing);
+    }
+
+    /// Adds what came after.
+    pub(super) fn absorb(&mut self, later: &Self) {
+        self.rows += later.rows;
+        for (key, n) in &later.counters {
+            *self.counters.entry(key.clone()).or_default() += n;
+        }
+        for (key, n) in &later.verdicts {
+            *self.verdicts.entry(key.clone()).or_default() += n;
+        }
+        for (alias, sums) in &later.aliases {
+            self.aliases.entry(*alias).or_default().absorb(sums);
+        }
+        for (key, n) in &later.alias_hours {
+            *self.alias_hours.entry(*key).or_default() += n;
+        }
+        for (destination, state) in &later.destinations {
+            self.note_state(destination, *state);
+        }
+        for (seq, n) in &later.shared {
+            *self.shared.entry(*seq).or_default() += n;
+        }
+    }
+
+    /// Rows that were added.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether rows that refusals share are to be counted on.
+    pub(super) fn shares(&self) -> bool {
+        !self.shared.is_empty()
     }
 
     /// The aliases that it touches.
@@ -192,9 +243,10 @@ impl Tally {
         self.aliases.keys().map(|key| AliasId(*key))
     }
 
-    /// Binds the values of [`ADD`].
-    pub(super) fn bind(&self, add: Statement) -> Statement {
-        add.bind(self.counters()).bind(self.alias_counts()).bind(self.alias_hours()).bind(self.destinations())
+    /// Binds the values of [`ADD`]; the last row that is counted is `seq`.
+    pub(super) fn bind(&self, add: Statement, seq: i64) -> Statement {
+        let add = add.bind(self.counters()).bind(self.alias_counts()).bind(self.alias_hours());
+        add.bind(self.destinations()).bind(seq)
     }
 
     /// Rows for `counters`.

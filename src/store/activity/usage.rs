@@ -25,10 +25,10 @@ pub(in crate::store) const LOAD: &str = "select \
 
 /// What was asked lately; cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct UsageCache(Cache<AliasId, Usage>);
+pub(super) struct UsageCache(Cache<AliasId, Usage>);
 
 impl UsageCache {
-    pub(in crate::store) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Cache::builder().max_capacity(MAX_ALIASES).time_to_live(KEPT_FOR).build())
     }
 
@@ -37,11 +37,13 @@ impl UsageCache {
         self.0.invalidate(&alias);
     }
 
-    /// The usage of an alias.
-    pub(in crate::store) async fn get(&self, alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
-        if let Some(usage) = self.0.get(&alias) {
-            return Ok(usage);
-        }
+    /// The usage of an alias, if it was asked lately.
+    pub(super) fn get(&self, alias: AliasId) -> Option<Usage> {
+        self.0.get(&alias)
+    }
+
+    /// Reads it.
+    pub(super) async fn load(&self, alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
         let usage = load(alias, now, log).await?;
         self.0.insert(alias, usage);
         Ok(usage)

@@ -16,12 +16,22 @@ use crate::store::Result;
 use crate::store::columns::json;
 use crate::store::rules::loaded::{self, Loaded};
 
-pub(in crate::store) const BY_KEYS: &str = concat!(
-    "select a.key, ",
-    loaded::columns!(),
-    " where a.domain_id = ?1 and a.kind = 'address' and a.key in (select value from json_each(?2)) and ",
-    loaded::counts!()
-);
+macro_rules! by {
+    ($key:literal) => {
+        concat!(
+            "select a.key, ",
+            loaded::columns!(),
+            " where a.domain_id = ?1 and a.kind = 'address' and a.key ",
+            $key,
+            " and ",
+            loaded::counts!()
+        )
+    };
+}
+/// Nearly all addresses have no tag, so one key.
+pub(in crate::store) const BY_KEY: &str = by!("= ?2");
+/// For several SQLite makes a temporary table, which costs as much as the look-up.
+pub(in crate::store) const BY_KEYS: &str = by!("in (select value from json_each(?2))");
 
 /// Lists and targets that weigh as much as one more entry.
 const ITEMS_PER_WEIGHT: usize = 8;
@@ -69,7 +79,11 @@ impl Aliases {
 
     async fn read(&self, domain: DomainId, keys: Vec<String>) -> Result<Vec<Arc<Rule>>> {
         let generation = self.generation.load(Ordering::SeqCst);
-        let rows = sqlx::query(BY_KEYS).bind(domain.0).bind(json(&keys)).fetch_all(&self.rules).await?;
+        let query = match keys.as_slice() {
+            [key] => sqlx::query(BY_KEY).bind(domain.0).bind(key.clone()),
+            several => sqlx::query(BY_KEYS).bind(domain.0).bind(json(&several)),
+        };
+        let rows = query.fetch_all(&self.rules).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let (key, loaded) = Loaded::keyed(row)?;

@@ -1,7 +1,5 @@
 //! Destinations: real inboxes, and domains that are trusted whole (`@domain`).
 
-use std::collections::HashMap;
-
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -10,7 +8,7 @@ use super::{DestinationRow, ListQuery, Listing, Rules};
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::ids::{AccountId, DestinationId};
 use crate::store::accounts::{AuditEntry, audit};
-use crate::store::columns::{Columns, json};
+use crate::store::columns::Columns;
 use crate::store::directory::Touched;
 use crate::store::{Result, StoreError};
 
@@ -46,8 +44,6 @@ pub(in crate::store) const ALL: &str = concat!(
     " where (?1 is null or account_id = ?1) and (?2 is null or instr(key, ?2) > 0) and (key, id) > (?3, ?4) \
      order by key, id limit ?5"
 );
-pub(in crate::store) const STATES: &str = "select address, last_delivered_at, failing_since from destination_state \
-    where address in (select value from json_each(?1))";
 
 /// Aliases that are named where a destination is still in use.
 const NAMED_USERS: usize = 5;
@@ -149,15 +145,10 @@ impl Rules {
     /// Adds how they fare, which the log knows.
     async fn with_states(&self, mut rows: Vec<DestinationRow>) -> Result<Vec<DestinationRow>> {
         let addresses: Vec<&str> = rows.iter().map(|row| row.address.as_str()).collect();
-        let found = sqlx::query(STATES).bind(json(&addresses)).fetch_all(&self.log).await?;
-        let mut states = HashMap::new();
-        for row in &found {
-            let mut columns = Columns::of(row);
-            let address: String = columns.take()?;
-            states.insert(address, (columns.maybe_moment()?, columns.maybe_moment()?));
-        }
+        let mut states = self.activity.inbox_states(&addresses).await?;
         for row in &mut rows {
-            (row.last_delivered_at, row.failing_since) = states.remove(&row.address).unwrap_or_default();
+            let state = states.remove(&row.address).unwrap_or_default();
+            (row.last_delivered_at, row.failing_since) = (state.last_delivered_at, state.failing_since);
         }
         Ok(rows)
     }

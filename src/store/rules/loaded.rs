@@ -14,20 +14,21 @@ use crate::policy::rule::{Destination, Expiry, Rule, SenderLists, SenderPattern,
 use crate::store::Result;
 use crate::store::columns::{Columns, broken};
 
-/// Columns of an alias, up to and with the tables they are from; what follows is a condition.
+/// Columns of an alias, up to and with the tables they are from; what follows is a condition. Lists are put in order
+/// after reading: SQLite would open a temporary table for each to sort it in.
 macro_rules! columns {
     () => {
         "a.id, a.uuid, a.version, a.account_id, a.domain_id, d.name, a.created_at, a.updated_at, \
          a.kind, a.pattern, a.priority, a.action, a.enabled, a.description, a.expires_at, a.expires_after_messages, \
          a.expires_after_idle, a.after_expiry, a.quota, a.privacy, a.reject_message, a.overrides, \
-         (select json_group_array(json_array(coalesce(t.template, x.address), t.destination_id, x.created_at, \
-             coalesce(x.verified_at, (select w.verified_at from destinations as w \
-                 where w.account_id = x.account_id and w.key = x.host))) order by t.step, t.position) \
+         (select json_group_array(json_array(t.step, t.position, coalesce(t.template, x.address), t.destination_id, \
+             x.created_at, coalesce(x.verified_at, (select w.verified_at from destinations as w \
+                 where w.account_id = x.account_id and w.key = x.host)))) \
              from alias_destinations as t left join destinations as x on x.id = t.destination_id \
              where t.alias_id = a.id), \
-         (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) from sender_lists as s \
+         (select json_group_array(json_array(s.position, s.verdict, s.pattern)) from sender_lists as s \
              where s.level = 'alias' and s.scope_id = a.id), \
-         (select json_group_array(l.name order by l.name) from alias_labels as al \
+         (select json_group_array(l.name) from alias_labels as al \
              join labels as l on l.id = al.label_id where al.alias_id = a.id) \
          from aliases as a join domains as d on d.id = a.domain_id"
     };
@@ -41,9 +42,9 @@ macro_rules! counts {
 }
 pub(in crate::store) use {columns, counts};
 
-/// One target: its text, its destination, since when, verified when.
+/// One target: its step and position, its text, its destination, since when, verified when.
 #[derive(Debug, Deserialize)]
-struct LoadedTarget(String, Option<i64>, Option<i64>, Option<i64>);
+struct LoadedTarget(i64, i64, String, Option<i64>, Option<i64>, Option<i64>);
 
 /// An alias as read.
 #[derive(Debug)]
@@ -66,13 +67,16 @@ impl Loaded {
             updated_at: columns.moment()?,
             spec: spec(columns)?,
         };
-        let targets: Vec<LoadedTarget> = columns.json("targets")?;
-        row.spec.destinations = targets.iter().map(|target| target.0.clone()).collect();
-        let senders: Vec<(String, String)> = columns.json("sender lists")?;
-        let (allow, block): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(verdict, _)| verdict == "allow");
-        row.spec.allow = allow.into_iter().map(|(_, pattern)| pattern).collect();
-        row.spec.block = block.into_iter().map(|(_, pattern)| pattern).collect();
+        let mut targets: Vec<LoadedTarget> = columns.json("targets")?;
+        targets.sort_unstable_by_key(|target| (target.0, target.1));
+        row.spec.destinations = targets.iter().map(|target| target.2.clone()).collect();
+        let mut senders: Vec<(i64, String, String)> = columns.json("sender lists")?;
+        senders.sort_unstable_by_key(|(position, ..)| *position);
+        let (allow, block): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(_, verdict, _)| verdict == "allow");
+        row.spec.allow = allow.into_iter().map(|(.., pattern)| pattern).collect();
+        row.spec.block = block.into_iter().map(|(.., pattern)| pattern).collect();
         row.spec.labels = columns.json("labels")?;
+        row.spec.labels.sort_unstable();
         let targets = targets.into_iter().map(target).collect::<Result<_>>()?;
         Ok(Self { row, targets })
     }
@@ -138,7 +142,7 @@ fn spec(columns: &mut Columns<'_>) -> Result<AliasSpec> {
     })
 }
 
-fn target(LoadedTarget(text, destination, added_at, verified_at): LoadedTarget) -> Result<Target> {
+fn target(LoadedTarget(_, _, text, destination, added_at, verified_at): LoadedTarget) -> Result<Target> {
     let (Some(id), Some(added_at)) = (destination, added_at) else { return Ok(Target::Template(text)) };
     let address = Mailbox::parse(&text).map_err(|_| broken("a destination"))?;
     let verified_at = verified_at.map(Moment::from_millis);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::Executor;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, Job, Ledger, Place, Step};
+use super::{Answer, Commit, Job, Ledger, Place, Step};
 use crate::store::{Result, StoreError, file};
 
 /// Jobs in one transaction, at most.
@@ -159,20 +159,26 @@ impl<L: Ledger> Task<L> {
     }
 
     async fn transaction(&mut self, batch: &mut Batch<L::Entry>) -> Ended {
-        if let Err(error) = self.write(batch).await {
+        if let Err(error) = self.write_and_commit(batch).await {
             return Ended::RolledBack(error);
-        }
-        if let Err(error) = self.place.connection.execute("commit").await {
-            return Ended::RolledBack(error.into());
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.place.faults.pass().map_or_else(Ended::Unanswerable, |()| Ended::Committed)
     }
 
+    async fn write_and_commit(&mut self, batch: &mut Batch<L::Entry>) -> Result<()> {
+        self.place.faults.pass()?;
+        if self.ledger.plan(&batch.entries) == Commit::ByStatement && batch.changes.is_empty() {
+            return self.ledger.write(&mut self.place.connection, &batch.entries).await;
+        }
+        self.place.connection.execute("begin immediate").await?;
+        self.write(batch).await?;
+        self.place.connection.execute("commit").await?;
+        Ok(())
+    }
+
     async fn write(&mut self, batch: &mut Batch<L::Entry>) -> Result<()> {
         let Place { connection, faults, .. } = &mut self.place;
-        faults.pass()?;
-        connection.execute("begin immediate").await?;
         faults.pass()?;
         if !batch.entries.is_empty() {
             self.ledger.write(connection, &batch.entries).await?;
