@@ -14,7 +14,7 @@ use crate::mail::{Domain, Host, LocalPart, Mailbox};
 pub use secrets::{Secret, SecretsError};
 use shape::Shape;
 pub use shape::looks_like_srs;
-pub use stamp::DAY_CYCLE;
+pub use stamp::{DAY_CYCLE, MAX_DAYS_AHEAD};
 
 /// What marks a stored token where a local part would stand.
 const TOKEN_MARK: char = '~';
@@ -68,7 +68,7 @@ pub enum SrsError {
     /// The hash does not verify under any secret.
     #[error("the SRS hash does not verify")]
     BadHash,
-    /// Older than `max_age`, or stamped in the future.
+    /// Older than `max_age`, or stamped more than a day in the future.
     #[error("the SRS address has expired")]
     Expired,
 }

@@ -556,6 +556,9 @@ fn a_gateway_serves_commands_takes_signals_and_names_itself_to_a_second_one() {
     fs::write(data.join("waypost.toml"), config).unwrap();
     served.signal(rustix::process::Signal::HUP);
     served.hear("read again");
+    fs::write(data.join("waypost.toml"), format!("{config}[dns]\ntimeout = \"3s\"\n[delivery]\nport = 26\n")).unwrap();
+    served.signal(rustix::process::Signal::HUP);
+    served.hear("these settings have changed and count after a restart settings=dns.timeout");
     served.signal(rustix::process::Signal::TERM);
     served.hear("stopped");
     assert!(served.child.wait().unwrap().success());

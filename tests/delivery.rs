@@ -13,6 +13,8 @@ mod exchangers;
 mod extensions;
 #[path = "delivery/queue.rs"]
 mod queue;
+#[path = "delivery/reports.rs"]
+mod reports;
 #[path = "delivery/stages.rs"]
 mod stages;
 #[path = "delivery/tls.rs"]

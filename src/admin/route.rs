@@ -1,6 +1,7 @@
 //! The simulator: what would happen to a message, and why, by the very functions that RCPT and the end of data ask.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -19,6 +20,8 @@ use super::{Access, Actor, Admin, AdminError, Area, Form, Result, fields};
 
 /// Octets of header that a question may bring.
 const MAX_HEADER_OCTETS: usize = 64 * 1024;
+/// Organisational domains are looked up for so long, as for a message that comes.
+const LOOK_UPS_WITHIN: Duration = Duration::from_secs(4);
 /// The client of a question that names none (RFC 5737: it is nobody's).
 const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -112,7 +115,8 @@ impl Admin {
         };
         let auth = AuthFacts { spf, dkim: Vec::new() };
         let header = header_facts(self.facts.instance.load().hostname.clone(), question);
-        self.facts.message(&question.from, header, auth, std::iter::once(decision)).await
+        let until = self.clock.instant() + LOOK_UPS_WITHIN;
+        self.facts.message(&question.from, header, (auth, until), std::iter::once(decision)).await
     }
 
     /// The reverse-path as the next hop would see it.

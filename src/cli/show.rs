@@ -3,6 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
+use crate::mail::{Moment, span_in_words};
+
 use super::api::{Api, escaped};
 use super::listing::sheet;
 use super::output::{Output, cell};
@@ -92,7 +94,13 @@ fn attempt(attempt: &Value) -> String {
     let tls = if attempt["tls"].is_object() { format!("  {}", cell(attempt, "/tls/version")) } else { String::new() };
     let note = if attempt["note"].is_string() { format!(" ({})", cell(attempt, "/note")) } else { String::new() };
     let (at, outcome, reply) = (cell(attempt, "/at"), cell(attempt, "/outcome"), cell(attempt, "/reply"));
-    format!("  {at}  {outcome}{host}{tls}  {reply}{note}")
+    format!("  {at}  {outcome}{}{host}{tls}  {reply}{note}", took(attempt))
+}
+
+fn took(attempt: &Value) -> String {
+    let moment = |key: &str| attempt[key].as_str().and_then(Moment::parse_rfc3339);
+    let length = moment("at").zip(moment("ended_at")).map(|(at, end)| end.since(at));
+    length.map(|length| format!(" in {}", span_in_words(length))).unwrap_or_default()
 }
 
 fn next(row: &Value) -> Vec<String> {
@@ -114,13 +122,15 @@ mod tests {
             "sha256_received": "ab", "sha256_sent": "ab", "client": {"ip": "192.0.2.1", "tls": null},
             "envelope": {"before": {"from": "a@b.example", "to": ["shop@my.example"]}, "after": null},
             "trace": [], "attempts": [{"at": "2026-11-22T18:56:24.120Z", "mx": "mx.example", "ip": "192.0.2.9",
-                "tls": {"version": "TLSv1.3"}, "reply": "250 ok", "outcome": "delivered"}],
+                "ended_at": "2026-11-22T18:56:24.960Z", "tls": {"version": "TLSv1.3"}, "reply": "250 ok", "outcome": "delivered"}],
         });
         let text = whole(&row);
         assert!(text.starts_with("FORWARDED\nid      7\nfrom    a@b.example\n"), "{text}");
         assert!(text.contains("sha-256  ab (handed over octet for octet)"), "{text}");
         assert!(
-            text.ends_with("attempts\n  2026-11-22 18:56:24  delivered  mx.example [192.0.2.9]  TLSv1.3  250 ok"),
+            text.ends_with(
+                "attempts\n  2026-11-22 18:56:24  delivered in 0.8 s  mx.example [192.0.2.9]  TLSv1.3  250 ok"
+            ),
             "{text}"
         );
     }

@@ -1,12 +1,13 @@
 //! The configuration: the file as written, then settings as meant and checked, with the place of each value.
 //!
 //! `keys` is the table of all keys, `written` lays file and environment over their defaults, `meant` makes settings of the
-//! texts, which `reader` takes and `values` and `units` understand, `unbuilt` names what this version does not act on. A mistake is one line that
-//! says where and why, and nothing starts.
+//! texts, which `reader` takes and `values` and `units` understand, `unbuilt` names what this version does not act on and
+//! `restart` what a running gateway does not. A mistake is one line that says where and why, and nothing starts.
 
 mod keys;
 mod meant;
 mod reader;
+mod restart;
 mod unbuilt;
 mod units;
 mod values;

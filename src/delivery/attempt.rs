@@ -16,6 +16,7 @@ use super::dial::Call;
 use super::exchangers::{Hop, Way};
 use super::failure::{Blame, Failure, patience, stage};
 use super::fates::Fates;
+use super::outfit::Outfit;
 use super::site::Slot;
 use super::{Parcel, Report, addresses};
 use crate::mail::wishes::Notify;
@@ -23,6 +24,7 @@ use crate::mail::{Host, Mailbox};
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
 use crate::smtp::client::{CLOSING, Phase, Plan, Recipient, Transaction, TransactionStep, Verdict};
 use crate::smtp::reply::Reply;
+use crate::store::directory::Directory;
 
 /// Addresses that one attempt connects to at most (Postfix: 5).
 const MAX_ADDRESSES: usize = 5;
@@ -34,6 +36,8 @@ const MAX_SESSIONS: usize = 2;
 pub(super) struct Job {
     /// What is shared.
     pub(super) shared: Arc<Shared>,
+    /// Made with.
+    pub(super) outfit: Arc<Outfit>,
     /// Where to.
     pub(super) way: Arc<Way>,
     /// The right to one connection.
@@ -48,7 +52,7 @@ pub(super) struct Job {
 
 /// Makes it.
 pub(super) async fn run(job: Job) -> Report {
-    let fates = Fates::new(Arc::clone(&job.parcel), job.shared.tools.clock.now());
+    let fates = Fates::new(Arc::clone(&job.parcel), job.shared.tools.clock.clone());
     let mut run = Run { job, fates, sealed: None, spoke: false };
     run.over_hosts().await;
     run.finish()
@@ -126,7 +130,7 @@ impl Run {
     async fn dial(&mut self, host: &Host, ip: IpAddr) -> Option<Connection> {
         self.job.way.site.make_room();
         let call = Call { way: &self.job.way, host, ip, policy: self.job.parcel.tls, limit: self.job.connect };
-        match self.job.shared.dialer.dial(call).await {
+        match self.job.outfit.dialer.dial(call).await {
             Ok(connection) => Some(connection),
             Err(failure) => {
                 if failure.stage == Stage::Connect {
@@ -187,7 +191,7 @@ impl Run {
     }
 
     async fn drive(&mut self, transaction: &mut Transaction<'_>, connection: &mut Connection) -> Result<(), Failure> {
-        let timeouts = &self.job.shared.settings.timeouts;
+        let timeouts = &self.job.outfit.settings.timeouts;
         loop {
             match transaction.advance(&mut connection.input, &mut connection.out)? {
                 TransactionStep::Done => return Ok(()),
@@ -247,9 +251,10 @@ impl Run {
     }
 
     fn put_back(&self, connection: Connection) {
-        let settings = &self.job.shared.settings;
+        let settings = &self.job.outfit.settings;
+        let is_outdated = !Arc::ptr_eq(&self.job.outfit, &self.job.shared.outfit.load());
         let worn = connection.transactions >= settings.messages_per_connection || connection.is_used_up();
-        if connection.is_closing || worn {
+        if is_outdated || connection.is_closing || worn {
             return connection.quit();
         }
         self.job.way.site.keep(connection, settings.timeouts.idle);
@@ -259,14 +264,24 @@ impl Run {
         let Self { job, fates, sealed, spoke } = self;
         // The connection lies in the pool or is closed: the next one may go.
         drop(job.slot);
-        let report = fates.into_report(sealed);
         let (site, tools) = (&job.way.site, &job.shared.tools);
+        fates.decided().for_each(|(mailbox, outcome)| remember(&tools.store.directory, mailbox, outcome));
+        let report = fates.into_report(sealed);
         if report.outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
             site.deferred(&tools.instance.load().retry, |wait| tools.chance.jitter(wait));
         } else if spoke {
             site.is_well();
         }
         report
+    }
+}
+
+/// What RCPT is to know of a destination before the next mail for it comes.
+fn remember(directory: &Directory, mailbox: &Mailbox, outcome: &Outcome) {
+    if let Outcome::Delivered { .. } = outcome {
+        directory.forget_failing(mailbox);
+    } else if let Some(reply) = outcome.mailbox_fault() {
+        directory.remember_failing(mailbox, reply.clone());
     }
 }
 

@@ -5,25 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::attempt::{self, Job};
-use super::dial::Dialer;
-use super::exchangers::{Exchangers, Way};
+use super::exchangers::Way;
 use super::fates::nobody_to_ask;
+use super::give_up::Turns;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
-use super::tell_sender::Quota;
+use super::outfit::Outfit;
+use super::tell_sender::{Failed, Quota, Telling};
 use super::tell_success::Told;
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
 use crate::mail::Moment;
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
-use crate::store::activity::DsnNote;
+use crate::policy::verdict::Outcome;
 use crate::store::queue::{NewDelivery, NewMessage};
 
 /// Delivers; cheap to clone.
@@ -33,16 +35,15 @@ pub struct Courier(Arc<Shared>);
 /// What every attempt shares.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) settings: Arc<Settings>,
+    pub(super) outfit: ArcSwap<Outfit>,
     pub(super) tools: Tools,
     pub(super) dns: Dns,
-    pub(super) exchangers: Exchangers,
-    pub(super) dialer: Dialer,
     pub(super) waiting: Arc<Waiting>,
     pub(super) quota: Quota,
     pub(super) told: Told,
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
+    pub(super) turns: Turns,
     /// Something was queued.
     pub(super) queued: Notify,
     /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
@@ -54,6 +55,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.outfit.load().settings)
+    }
+
     /// Tells the scheduler that something is due at a moment, if it would sleep over it.
     pub(super) fn due_at(&self, due: Moment) {
         if due.millis() < self.next_look.load(Ordering::SeqCst) {
@@ -66,24 +72,32 @@ impl Courier {
     /// Builds it; nothing runs yet.
     #[must_use]
     pub fn new(settings: Settings, dns_timeout: Duration, tools: Tools) -> Self {
-        let settings = Arc::new(settings);
         let dns = Dns::new(tools.auth.resolver(), dns_timeout);
         Self(Arc::new(Shared {
-            exchangers: Exchangers::new(&settings, dns.clone(), tools.clock.clone()),
-            dialer: Dialer::new(Arc::clone(&settings), tools.clock.clone()),
+            outfit: ArcSwap::from_pointee(Outfit::new(settings, dns.clone(), tools.clock.clone())),
             waiting: Arc::default(),
             quota: Quota::new(),
             told: Told::new(),
             jumps: Jumps::new(&tools.clock),
             in_hand: InHand::default(),
+            turns: Turns::new(),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),
             running: TaskTracker::new(),
             dns,
-            settings,
             tools,
         }))
+    }
+
+    /// Goes on with these settings: new attempts are made with them. Warm connections are closed, for they were made as
+    /// things were.
+    pub fn renew(&self, settings: &Settings) {
+        let old = self.0.outfit.load_full();
+        if let Some(outfit) = old.renewed(settings, &self.0.tools.clock) {
+            self.0.outfit.store(Arc::new(outfit));
+            old.exchangers.sites().for_each(|site| site.close_all());
+        }
     }
 
     /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
@@ -91,7 +105,8 @@ impl Courier {
         let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
             return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
         };
-        let way = match self.0.exchangers.way(host).await {
+        let outfit = self.0.outfit.load_full();
+        let way = match outfit.exchangers.way(host).await {
             Ok(way) => way,
             Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
         };
@@ -101,9 +116,9 @@ impl Courier {
         let (None, Some(slot)) = (why, slot) else { return Direct::Queue(why.unwrap_or(ToQueue::Busy)) };
         let ticket = Some(self.0.waiting.begin(peer, &way.site));
         let sent = Arc::new(AtomicBool::new(false));
-        let connect = self.0.settings.timeouts.direct_connect;
+        let connect = outfit.settings.timeouts.direct_connect;
         let parcel = Arc::new(parcel);
-        let job = Job { shared: Arc::clone(&self.0), way, slot, parcel, sent: Arc::clone(&sent), connect };
+        let job = Job { shared: Arc::clone(&self.0), outfit, way, slot, parcel, sent: Arc::clone(&sent), connect };
         Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
     }
 
@@ -140,9 +155,11 @@ impl Courier {
         self.0.queued.notify_one();
     }
 
-    /// Writes the sender one DSN for these failed deliveries of a message, where it is reportable; says what was done.
-    pub async fn tell_sender(&self, message: &NewMessage, failed: &[NewDelivery], at: Moment) -> DsnNote {
-        tell_sender::tell(&self.0, message, &tell_sender::unexplained(failed), at).await
+    /// Writes the sender one DSN for these refused deliveries of a message, where they are reportable. It is sent once it
+    /// is in the queue, with what it speaks of.
+    pub async fn telling(&self, message: &NewMessage, refused: &[(&NewDelivery, &Outcome)], at: Moment) -> Telling {
+        let failed = refused.iter().map(|(delivery, outcome)| Failed::of(delivery, outcome)).collect::<Vec<_>>();
+        tell_sender::telling(&self.0, message, &failed, at).await
     }
 
     /// Tells the sender of what was handed on while it waited, where it asked to hear of success.

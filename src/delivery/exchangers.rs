@@ -83,7 +83,7 @@ pub(super) struct Exchangers {
     clock: Clock,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Sites {
     known: Cache<String, Arc<Site>>,
     limit: usize,
@@ -93,8 +93,18 @@ struct Sites {
 impl Exchangers {
     /// Knows relay and routes from the start.
     pub(super) fn new(settings: &Settings, dns: Dns, clock: Clock) -> Self {
-        let known = Cache::builder().max_capacity(REMEMBERED_SITES).time_to_idle(SITE_IDLE).build();
-        let sites = Sites { known, limit: settings.connections_per_site.max(1), clock: clock.clone() };
+        let sites = Sites::new(limit(settings), clock.clone());
+        Self::with(settings, sites, (dns, clock))
+    }
+
+    /// With other settings: ways are looked for anew, and sites are the same if they may have as many connections.
+    pub(super) fn renewed(&self, settings: &Settings) -> Self {
+        let has_other_limit = self.sites.limit != limit(settings);
+        let sites = if has_other_limit { Sites::new(limit(settings), self.clock.clone()) } else { self.sites.clone() };
+        Self::with(settings, sites, (self.dns.clone(), self.clock.clone()))
+    }
+
+    fn with(settings: &Settings, sites: Sites, (dns, clock): (Dns, Clock)) -> Self {
         let signs_in = settings.relay_sign_in.is_some();
         let relay = settings.relay.as_ref().map(|hop| sites.fixed(hop, signs_in));
         let routes = settings.routes.iter().map(|(domain, hop)| (domain.clone(), sites.fixed(hop, false))).collect();
@@ -155,7 +165,16 @@ impl Exchangers {
     }
 }
 
+fn limit(settings: &Settings) -> usize {
+    settings.connections_per_site.max(1)
+}
+
 impl Sites {
+    fn new(limit: usize, clock: Clock) -> Self {
+        let known = Cache::builder().max_capacity(REMEMBERED_SITES).time_to_idle(SITE_IDLE).build();
+        Self { known, limit, clock }
+    }
+
     fn fixed(&self, hop: &NextHop, sign_in: bool) -> Arc<Way> {
         let hops = vec![Hop { host: hop.host.clone(), preference: 0 }];
         Arc::new(self.way(hops, hop.port, Found::Fixed { implicit_tls: hop.implicit_tls, sign_in }))

@@ -8,7 +8,8 @@ use super::connection::Peer;
 use super::content::Sealed;
 use super::failure::Failure;
 use super::{Addressee, Parcel, Report};
-use crate::mail::{Host, Moment};
+use crate::clock::Clock;
+use crate::mail::{Host, Mailbox, Moment};
 use crate::policy::verdict::{Outcome, Stage};
 use crate::store::activity::Attempt as AttemptRow;
 
@@ -16,6 +17,7 @@ use crate::store::activity::Attempt as AttemptRow;
 #[derive(Debug)]
 pub(super) struct Fates {
     parcel: Arc<Parcel>,
+    clock: Clock,
     began: Moment,
     fates: Vec<Option<Outcome>>,
     rows: Vec<(Uuid, AttemptRow)>,
@@ -25,9 +27,10 @@ pub(super) struct Fates {
 
 impl Fates {
     /// Nobody has an outcome.
-    pub(super) fn new(parcel: Arc<Parcel>, began: Moment) -> Self {
+    pub(super) fn new(parcel: Arc<Parcel>, clock: Clock) -> Self {
+        let began = clock.now();
         let fates = vec![None; parcel.addressees.len()];
-        Self { parcel, began, fates, rows: Vec::new(), mildest: None }
+        Self { parcel, clock, began, fates, rows: Vec::new(), mildest: None }
     }
 
     /// Whether everybody has.
@@ -38,6 +41,12 @@ impl Fates {
     /// Who has none yet, by place in the parcel.
     pub(super) fn open(&self) -> impl Iterator<Item = usize> {
         self.fates.iter().enumerate().filter(|(_, fate)| fate.is_none()).map(|(index, _)| index)
+    }
+
+    /// Who has one, and which.
+    pub(super) fn decided(&self) -> impl Iterator<Item = (&Mailbox, &Outcome)> {
+        let fates = self.parcel.addressees.iter().zip(&self.fates);
+        fates.filter_map(|(to, fate)| Some((&to.mailbox, fate.as_ref()?)))
     }
 
     /// This is the addressee's outcome.
@@ -80,6 +89,7 @@ impl Fates {
         let (word, reply) = in_words(outcome);
         let row = AttemptRow {
             at: self.began,
+            ended_at: Some(self.clock.now()),
             mx: Some(host.to_string()),
             ip: peer.map(|peer| peer.ip),
             tls: peer.and_then(|peer| peer.tls.clone()),

@@ -12,8 +12,10 @@ mod dial;
 mod exchangers;
 mod failure;
 mod fates;
+mod give_up;
 mod in_hand;
 mod jumps;
+mod outfit;
 mod pool;
 mod scheduler;
 mod settle;
@@ -48,6 +50,7 @@ use crate::store::activity::Attempt as AttemptRow;
 use crate::store::octets::Octets;
 
 pub use courier::Courier;
+pub use tell_sender::Telling;
 
 /// A next hop that is never looked up by MX.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub struct NextHop {
 }
 
 /// `[delivery]` as meant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Our name in EHLO.
     pub hostname: Domain,

@@ -16,6 +16,7 @@ use super::attempt::{self, Job};
 use super::courier::Shared;
 use super::exchangers::Way;
 use super::in_hand::Hand;
+use super::outfit::Outfit;
 use super::settle::{drive, give_back, settle};
 use super::site::Slot;
 use super::{Addressee, Message, Parcel, Report};
@@ -57,8 +58,8 @@ pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
     }
     shared.stopping.cancel();
     shared.running.close();
-    let _ = tokio::time::timeout(shared.settings.stop_grace + SETTLE_GRACE, shared.running.wait()).await;
-    shared.exchangers.sites().for_each(|site| site.close_all());
+    let _ = tokio::time::timeout(shared.settings().stop_grace + SETTLE_GRACE, shared.running.wait()).await;
+    shared.outfit.load().exchangers.sites().for_each(|site| site.close_all());
 }
 
 /// Claims until nothing is due or nothing more fits; says how long there is nothing to do.
@@ -131,8 +132,9 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     let Some(parcel) = parcel_of(&claims) else { return };
     let Some(host) = claims.first().map(|claim| claim.delivery.destination.host()) else { return };
     let ids = claims.iter().map(|claim| claim.delivery.id).collect::<Vec<_>>();
+    let outfit = shared.outfit.load_full();
     let found = tokio::select! {
-        found = shared.exchangers.way(host) => found,
+        found = outfit.exchangers.way(host) => found,
         () = shared.stopping.cancelled() => return give_back(shared, ids, Duration::ZERO).await,
     };
     let way = match found {
@@ -141,7 +143,7 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     };
     match slot(shared, &way).await {
         Ok(slot) => {
-            let report = attempt(shared, (way, slot, parcel), &ids).await;
+            let report = attempt(shared, (outfit, way, slot, parcel), &ids).await;
             match report {
                 Some(report) => settle(shared, &claims, report).await,
                 None => give_back(shared, ids, Duration::ZERO).await,
@@ -151,11 +153,15 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     }
 }
 
-async fn attempt(shared: &Arc<Shared>, (way, slot, parcel): (Arc<Way>, Slot, Parcel), ids: &[Uuid]) -> Option<Report> {
+async fn attempt(
+    shared: &Arc<Shared>,
+    (outfit, way, slot, parcel): (Arc<Outfit>, Arc<Way>, Slot, Parcel),
+    ids: &[Uuid],
+) -> Option<Report> {
     let sent = Arc::new(AtomicBool::new(false));
-    let connect = shared.settings.timeouts.connect;
+    let connect = outfit.settings.timeouts.connect;
     let parcel = Arc::new(parcel);
-    let job = Job { shared: Arc::clone(shared), way, slot, parcel, sent: Arc::clone(&sent), connect };
+    let job = Job { shared: Arc::clone(shared), outfit, way, slot, parcel, sent: Arc::clone(&sent), connect };
     drive(shared, Box::pin(attempt::run(job)), &sent, ids).await
 }
 

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::courier::Shared;
-use super::tell_sender::{self, Failed};
+use super::give_up::{GivenUp, give_up};
+use super::tell_sender::Failed;
 use super::tell_success;
 use super::{Report, Running};
 use crate::mail::Moment;
-use crate::policy::replies;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::status::Status;
 use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::reply::Reply;
-use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress, Row};
+use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress};
 use crate::store::queue::{Claim, LEASE, Purpose, Settlement};
 use crate::store::{self, StoreError};
 
@@ -45,7 +45,7 @@ pub(super) async fn drive(shared: &Shared, mut run: Running, sent: &AtomicBool, 
     if !sent.load(Ordering::SeqCst) {
         return None;
     }
-    let ended = tokio::time::timeout(shared.settings.stop_grace, run).await;
+    let ended = tokio::time::timeout(shared.settings().stop_grace, run).await;
     Some(ended.unwrap_or_else(|_| Report::unknown(ids, "the gateway stopped before the next hop answered")))
 }
 
@@ -91,13 +91,10 @@ pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) 
 pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report) {
     let mut settlements = Vec::with_capacity(claims.len());
     let mut changes = Vec::with_capacity(claims.len());
-    let mut failed = Vec::new();
+    let mut given_up = GivenUp::default();
     for claim in claims {
         let Some((_, outcome)) = report.outcomes.iter().find(|(id, _)| *id == claim.delivery.id) else { continue };
-        let end = end_of(shared, Case { claim, failed: &failed }, outcome).await;
-        if matches!(end.status, Status::Failed | Status::Expired) {
-            failed.push(claim.delivery.id);
-        }
+        let end = end_of(shared, Case { claim, given_up: &mut given_up }, outcome).await;
         settlements.push((claim.delivery.id, end.settlement.clone()));
         if claim.delivery.purpose == Purpose::Forward {
             let attempts = taken(&mut report.attempts, claim.delivery.id);
@@ -108,6 +105,7 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     if !changes.is_empty() {
         persist(stop, || tools.store.activity.progress(changes.clone())).await;
     }
+    drop(given_up);
     tell_success::of_claims(shared, claims, &report.outcomes).await;
     persist(stop, || tools.store.queue.settle(settlements.clone())).await;
     let due =
@@ -139,20 +137,19 @@ fn taken(attempts: &mut Vec<(Uuid, AttemptRow)>, id: Uuid) -> Vec<AttemptRow> {
     attempts.extract_if(.., |(of, _)| *of == id).map(|(_, attempt)| attempt).collect()
 }
 
-/// A claim that is being settled, and those settled with it that have failed but are not written down yet.
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    claim: &'a Claim,
-    failed: &'a [Uuid],
+/// A claim that is being settled, and those settled with it that were given up.
+pub(super) struct Case<'a> {
+    pub(super) claim: &'a Claim,
+    pub(super) given_up: &'a mut GivenUp,
 }
 
 /// How a claim ends.
-struct End {
-    settlement: Settlement,
-    status: Status,
-    reason: String,
-    next: Option<Moment>,
-    dsn: Option<DsnNote>,
+pub(super) struct End {
+    pub(super) settlement: Settlement,
+    pub(super) status: Status,
+    pub(super) reason: String,
+    pub(super) next: Option<Moment>,
+    pub(super) dsn: Option<DsnNote>,
 }
 
 impl End {
@@ -189,7 +186,7 @@ async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
         Outcome::Refused { fault: Fault::Us, reply, .. } => {
             again_or_expired(shared, case, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
         }
-        Outcome::Refused { stage, reply, fault } => failed(shared, case, (*stage, reply, *fault)).await,
+        Outcome::Refused { .. } => failed(shared, case, outcome).await,
         Outcome::Deferred { reply, reason, .. } => {
             let words = reply.as_ref().map_or_else(|| reason.clone(), |reply| format!("{reason}: {reply}"));
             again_or_expired(shared, case, words, Certainty::NotDelivered).await
@@ -206,20 +203,17 @@ fn delivered(reply: &Reply) -> End {
     End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 
-async fn failed(shared: &Shared, case: Case<'_>, (stage, reply, fault): (Stage, &Reply, Fault)) -> End {
-    let (whose, ours) = match fault {
-        Fault::Message => ("the message", replies::message_refused(reply)),
-        Fault::Mailbox | Fault::Us => ("the mailbox", replies::mailbox_refused(reply)),
+async fn failed(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
+    let reason = match outcome {
+        Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
+            format!("there is no way to the destination: {reply}")
+        }
+        Outcome::Refused { reply, fault: Fault::Message, .. } => format!("the next hop refused the message: {reply}"),
+        Outcome::Refused { reply, .. } => format!("the next hop refused the mailbox: {reply}"),
+        other => other.to_string(),
     };
-    if fault == Fault::Mailbox && case.claim.delivery.purpose == Purpose::Forward {
-        shared.tools.store.directory.remember_failing(&case.claim.delivery.destination);
-    }
-    let reason = match stage {
-        Stage::Resolve | Stage::Connect => format!("there is no way to the destination: {reply}"),
-        _ => format!("the next hop refused {whose}: {reply}"),
-    };
-    let told = Failed::as_refused(&case.claim.delivery, &ours);
-    given_up(shared, case, told, (Status::Failed, reason)).await
+    let told = Failed::of(&case.claim.delivery, outcome);
+    give_up(shared, case, told, (Status::Failed, reason)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,41 +241,7 @@ async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certa
         Next::Expire => {
             let words = "it could not be delivered in the time that it had".to_owned();
             let told = Failed { delivery: &case.claim.delivery, status: (5, 4, 7), reason: words };
-            given_up(shared, case, told, (Status::Expired, format!("given up after the last try: {reason}"))).await
-        }
-    }
-}
-
-/// The sender is told, or the octets are kept for the owner.
-async fn given_up(shared: &Shared, case: Case<'_>, told: Failed<'_>, (status, reason): (Status, String)) -> End {
-    let now = shared.tools.clock.now();
-    if case.claim.delivery.purpose == Purpose::Dsn {
-        tracing::info!(delivery = %case.claim.delivery.id, %reason, "a report could not be delivered");
-        return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
-    }
-    let note = if is_with_another(shared, case).await {
-        let why = "another destination of the alias has the message, or may still get it".to_owned();
-        DsnNote { dsn: "suppressed".to_owned(), why }
-    } else {
-        tell_sender::tell(shared, &case.claim.message, &[told], now).await
-    };
-    let settlement = match note.dsn.as_str() {
-        "sent" => Settlement::Done,
-        _ => Settlement::Kept(now.after(shared.settings.keep_failed)),
-    };
-    End { settlement, status, reason, next: None, dsn: Some(note) }
-}
-
-/// A sender wrote to an alias, and hears of its failure once: when no destination of it is left.
-async fn is_with_another(shared: &Shared, case: Case<'_>) -> bool {
-    let (delivery, alias) = (&case.claim.delivery, case.claim.delivery.recipient.to_string());
-    let has_or_may = |status| matches!(status, Status::Forwarded | Status::Queued | Status::Deferred | Status::Held);
-    let others = |row: &Row| row.id != delivery.id && row.recipient == alias && !case.failed.contains(&row.id);
-    match shared.tools.store.activity.transaction(case.claim.message.id).await {
-        Ok(rows) => rows.iter().any(|row| others(row) && has_or_may(row.status)),
-        Err(error) => {
-            tracing::warn!(%error, "it is not known whether another destination has the message; the sender is told");
-            false
+            give_up(shared, case, told, (Status::Expired, format!("given up after the last try: {reason}"))).await
         }
     }
 }

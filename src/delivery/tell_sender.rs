@@ -14,11 +14,13 @@ use super::courier::Shared;
 use crate::mail::dsn::{Action, Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, MAX_RETURNED_MESSAGE_OCTETS, Returned};
 use crate::mail::wishes::{Returned as ReturnedWish, Wishes};
 use crate::mail::{Mailbox, Moment, ReversePath};
+use crate::policy::replies;
 use crate::policy::settings::TlsPolicy;
+use crate::policy::verdict::Outcome;
 use crate::smtp::reply::Reply;
 use crate::store::activity::DsnNote;
 use crate::store::octets::Octets;
-use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+use crate::store::queue::{Acceptance, Entry, NewDelivery, NewMessage, Purpose};
 
 /// DSNs that one sender gets in an hour (CONFORMANCE 54).
 const MAX_DSNS_AN_HOUR: u32 = 20;
@@ -34,17 +36,16 @@ pub(super) struct Failed<'a> {
     pub(super) reason: String,
 }
 
-/// Failures of which only the fact is known.
-pub(super) fn unexplained(failed: &[NewDelivery]) -> Vec<Failed<'_>> {
-    let failed = failed.iter();
-    failed
-        .map(|delivery| Failed { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() })
-        .collect()
-}
-
 impl<'a> Failed<'a> {
-    /// With our own reply as the reason: a DSN says no more than the session would have said.
-    pub(super) fn as_refused(delivery: &'a NewDelivery, reply: &Reply) -> Self {
+    /// A refusal, with our own reply as the reason: a DSN says no more than the session would have said.
+    pub(super) fn of(delivery: &'a NewDelivery, outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Refused { reply, fault, .. } => Self::as_refused(delivery, &replies::refusal(*fault, reply)),
+            _ => Self { delivery, status: (5, 0, 0), reason: "the next hop refused it".to_owned() },
+        }
+    }
+
+    fn as_refused(delivery: &'a NewDelivery, reply: &Reply) -> Self {
         let (subject, detail) = reply.enhanced().map_or((0, 0), |enhanced| (enhanced.subject, enhanced.detail));
         Self { delivery, status: (5, subject, detail), reason: reply.text().to_owned() }
     }
@@ -65,25 +66,50 @@ impl Quota {
     }
 }
 
+/// What is done to tell a sender.
+#[derive(Debug)]
+pub struct Telling {
+    /// As the log keeps it.
+    pub note: DsnNote,
+    /// The DSN, to be kept in the queue; nobody is told before that.
+    pub dsn: Option<Acceptance>,
+}
+
+impl Telling {
+    fn suppressed(why: &str) -> Self {
+        Self { note: suppressed(why), dsn: None }
+    }
+}
+
 /// Writes the DSN, or says why there is none.
-pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> DsnNote {
-    let Some(sender) = message.reverse_path.mailbox() else { return suppressed("there is no sender to tell") };
+pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> Telling {
+    let Some(sender) = message.reverse_path.mailbox() else { return Telling::suppressed("there is no sender to tell") };
     let failed = failed.iter().filter(|f| f.delivery.reportable && f.delivery.purpose == Purpose::Forward);
     let mut failed = failed.collect::<Vec<_>>();
     if failed.is_empty() {
-        return suppressed("the sender was not authenticated when the message came");
+        return Telling::suppressed("the sender was not authenticated when the message came");
     }
     failed.retain(|f| f.delivery.wishes.want_failures());
-    let Some(first) = failed.first() else { return suppressed("the sender asked for no report of failure") };
+    let Some(first) = failed.first() else {
+        return Telling::suppressed("the sender asked for no report of failure");
+    };
     if !shared.quota.take(sender) {
-        return suppressed("this sender got its share of reports for this hour");
+        return Telling::suppressed("this sender got its share of reports for this hour");
     }
     let (id, octets) = written(shared, message, (sender, &failed), at).await;
-    let (dsn, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
-    match shared.tools.store.queue.accept(dsn, vec![delivery], Vec::new()).await {
+    let (message, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
+    let note = DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") };
+    Telling { note, dsn: Some(Acceptance { message, deliveries: vec![delivery], rows: Vec::new() }) }
+}
+
+/// Writes the DSN and keeps it in the queue, or says why there is none.
+pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> DsnNote {
+    let Telling { note, dsn } = telling(shared, message, failed, at).await;
+    let Some(dsn) = dsn else { return note };
+    match shared.tools.store.queue.accept_together(vec![dsn]).await {
         Ok(()) => {
             shared.due_at(at);
-            DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") }
+            note
         }
         Err(error) => {
             tracing::error!(%error, message = %message.id, "the report to the sender could not be stored");
@@ -107,7 +133,7 @@ async fn written(
     });
     let wishes = failed.first().map(|f| f.delivery.wishes.message.clone()).unwrap_or_default();
     let dsn = Dsn {
-        host: &shared.settings.hostname,
+        host: &shared.settings().hostname,
         to: sender,
         at,
         arrived: message.received_at,

@@ -56,7 +56,7 @@ pub(super) async fn tell(shared: &Shared, message: &NewMessage, served: &[&NewDe
     }
     let id = shared.tools.chance.id(at);
     let dsn = Dsn {
-        host: &shared.settings.hostname,
+        host: &shared.settings().hostname,
         to: sender,
         at,
         arrived: message.received_at,

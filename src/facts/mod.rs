@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
 
 use crate::auth::Authenticator;
 use crate::clock::Clock;
@@ -66,12 +67,12 @@ impl Facts {
     }
 
     /// Gathers what is judged at the end of data. Organisational domains are asked only where author and SRS domains
-    /// could share one (two labels in common).
+    /// could share one (two labels in common), and only until `until`: one that is not known by then counts as shared.
     pub async fn message<'a>(
         &self,
         from: &ReversePath,
         header: HeaderFacts,
-        auth: AuthFacts,
+        (auth, until): (AuthFacts, Instant),
         decisions: impl Iterator<Item = &'a Decision>,
     ) -> MessageFacts {
         let settings = self.instance.load_full();
@@ -85,12 +86,15 @@ impl Facts {
             sender_is_hosted: self.is_ours(sender, &settings) || sender.is_some_and(|name| ours.contains(name)),
             organisational: Vec::new(),
         };
-        facts.organisational = self.organisational(alignment::questions(&facts, &ours)).await;
+        facts.organisational = self.organisational(alignment::questions(&facts, &ours), until).await;
         facts
     }
 
-    async fn organisational(&self, names: Vec<Domain>) -> Vec<(Domain, Domain)> {
-        let ask = async |name: Domain| self.auth.organisational(&name).await.map(|found| (name, found));
+    async fn organisational(&self, names: Vec<Domain>, until: Instant) -> Vec<(Domain, Domain)> {
+        let ask = async |name: Domain| {
+            let found = timeout_at(until, self.auth.organisational(&name)).await.ok().flatten()?;
+            Some((name, found))
+        };
         join_all(names.into_iter().map(ask)).await.into_iter().flatten().collect()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Facts;
 use crate::mail::{Domain, ForwardPath, Host, LocalPart, Mailbox, Moment, ReversePath};
 use crate::policy::admission::reserved::{self, Srs};
-use crate::policy::admission::{self, Decision, Disposition, RecipientCase, computed};
+use crate::policy::admission::{self, Decision, Disposition, Failing, RecipientCase, computed};
 use crate::policy::facts::{Candidates, ConnectFacts, RecipientFacts, Usage};
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::routing::{self, Fanout, Selection};
@@ -47,7 +47,18 @@ impl Inquiry<'_> {
         let is_role = reserved::is_role(recipient.local()) && self.is_ours(recipient.domain());
         let by_role = is_role && decision.rule.is_none();
         let decision = if self.leads_inside(&decision) { self.follow(decision).await? } else { decision };
+        let decision = self.unless_failing(decision);
         Ok(if by_role { reserved::hold_unless_forwarded(decision, &recipient) } else { decision })
+    }
+
+    fn unless_failing(&self, decision: Decision) -> Decision {
+        let Disposition::Forward(legs) = &decision.disposition else { return decision };
+        let known = legs.iter().filter_map(|leg| {
+            let reply = self.facts.store.directory.failing(&leg.destination)?;
+            Some(Failing { destination: leg.destination.clone(), reply })
+        });
+        let known = known.collect::<Vec<_>>();
+        admission::unless_failing(decision, &known)
     }
 
     /// The decision on one address, its destinations not followed.

@@ -103,6 +103,7 @@ impl Parts {
     pub(super) fn reload(&self, config: &Config) -> anyhow::Result<()> {
         self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
         self.facts.instance.store(Arc::new(config.instance.clone()));
+        self.courier.renew(&config.delivery);
         Ok(())
     }
 

@@ -50,6 +50,8 @@ pub struct Gateway {
     rest: Vec<JoinHandle<()>>,
     control: axum::Router,
     lock: DataLock,
+    /// As it was started with.
+    config: Config,
 }
 
 impl Gateway {
@@ -78,11 +80,12 @@ impl Gateway {
             inbound,
             stop_mail,
             lock,
+            config,
         };
         gateway.run_mail(smtp);
         gateway.run_http(settings, http, control);
-        gateway.run_upkeep(&config);
-        tracing::info!(smtp = ?gateway.smtp, http = ?gateway.http, hostname = %config.hostname, "waypost is up");
+        gateway.run_upkeep();
+        tracing::info!(smtp = ?gateway.smtp, http = ?gateway.http, hostname = %gateway.config.hostname, "waypost is up");
         Ok(gateway)
     }
 
@@ -103,24 +106,28 @@ impl Gateway {
         self.rest.push(served(axum::serve(control, self.control.clone()).with_graceful_shutdown(stop).into_future()));
     }
 
-    fn run_upkeep(&mut self, config: &Config) {
+    fn run_upkeep(&mut self) {
         let upkeep = Upkeep {
             admin: self.parts.admin(),
             store: self.parts.store.clone(),
             certificates: self.parts.certificates.clone(),
             clock: self.parts.clock.clone(),
-            settings: build::upkeep(config),
+            settings: build::upkeep(&self.config),
         };
         self.rest.push(tokio::spawn(upkeep.run(self.stop_rest.clone())));
     }
 
-    /// Reads certificates and secrets again, and takes what of a new configuration can change while running. Listeners,
-    /// paths and DNS servers need a restart.
+    /// Reads certificates and secrets again, and takes what of a new configuration can change while running; says which
+    /// changed settings are left for a restart.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
         self.parts.certificates.reload().context("the TLS certificate cannot be read again")?;
         self.parts.reload(&config)?;
         self.inbound.settings.store(Arc::new(build::inbound(&config)));
         tracing::info!("configuration and certificates were read again");
+        let left = self.config.left_for_restart(&config);
+        if !left.is_empty() {
+            tracing::warn!(settings = %left.join(", "), "these settings have changed and count after a restart");
+        }
         Ok(())
     }
 

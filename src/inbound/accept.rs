@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::arrival::Arrival;
-use super::handover::{self, Bounds, Ending, Run};
-use super::outgoing::{self, Outgoing, Packed};
+use super::handover::{self, Bounds, Ending, Leaving};
+use super::ledger::Entries;
+use super::outgoing::{self, Outgoing};
 use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
+use super::untaken::{self, Untaken};
 use super::{Settings, Tools, create, ledger, replies, rows, served};
-use crate::delivery::Direct;
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -31,9 +31,6 @@ const DIRECT_TENTHS: u32 = 8;
 
 /// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
 const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
-
-/// Ways that are looked for at the same time for one message.
-const MAX_WAYS_SOUGHT: usize = 16;
 
 /// The instants of one message's answer.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +51,11 @@ pub(super) async fn message(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: Transaction,
-    client: &TcpStream,
+    leaving: Leaving<'_>,
 ) -> Reply {
     let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
-    match accept(tools, connect, transaction, (client, deadlines)).await {
+    match accept(tools, connect, transaction, (leaving, deadlines)).await {
         Ok(reply) => reply,
         Err(error) => {
             tools.storage_failed("accepting a message", &error);
@@ -72,21 +69,32 @@ async fn accept(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: Transaction,
-    (client, deadlines): (&TcpStream, Deadlines),
+    (leaving, deadlines): (Leaving<'_>, Deadlines),
 ) -> Result<Reply> {
-    let mut arrival = Arrival::gather(tools, connect, transaction, deadlines.checks).await?;
+    let mut arrival = gather(tools, connect, transaction, deadlines.checks).await?;
     if let Some(refusal) = admit(tools, &mut arrival) {
-        return refuse_all(tools, &arrival, refusal).await;
+        return untaken::refuse_all(tools, &arrival, refusal).await;
     }
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
-    let mut runs = begin(tools, &arrival, &packed, deadlines.direct).await;
-    let bounds = Bounds { until: deadlines.direct, client, stop: &tools.stop };
+    let mut runs = handover::begin(tools, &arrival, &packed, deadlines.direct).await;
+    let bounds = Bounds { until: deadlines.direct, leaving, stop: &tools.stop };
     let ending = handover::wait(&mut runs, bounds).await;
     let tally = Tally::of(&outgoing, packed, runs);
     match ending {
         Ending::ClientLeft => client_left(tools, &arrival, (&outgoing, tally)).await,
         Ending::Settled | Ending::TimeUp | Ending::Stopping => conclude(tools, &arrival, (&outgoing, tally)).await,
+    }
+}
+
+async fn gather(tools: &Tools, connect: &ConnectFacts, transaction: Transaction, until: Instant) -> Result<Arrival> {
+    let mut transaction = transaction;
+    match Arrival::gather(tools, connect, &mut transaction, until).await {
+        Ok(arrival) => Ok(arrival),
+        Err(error) => {
+            let rows = rows::unfinished(tools, connect, &transaction, Some(&replies::unwell()));
+            Err(untaken::hand_back(tools, rows, error).await)
+        }
     }
 }
 
@@ -104,47 +112,14 @@ fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     refusal
 }
 
-async fn refuse_all(tools: &Tools, arrival: &Arrival, reply: Reply) -> Result<Reply> {
-    let refused = (0..arrival.taken.len()).map(|taken| {
-        let mut row = rows::of_recipient(tools, arrival, taken);
-        rows::refuse(&mut row, &reply);
-        row
-    });
-    tools.store.activity.record(refused.collect()).await?;
-    tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, %reply, "message refused");
-    Ok(reply)
-}
-
 /// Fan-out, de-duplication, the alignment guard, SRS once, the prefix of each delivery.
 async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     let planned = routing::plan(&arrival.taken, &arrival.facts, &tools.facts.instance.load());
-    outgoing::write(tools, arrival, planned).await
-}
-
-/// Offers each parcel to direct delivery, several at a time; looking for their ways takes at most half of what is left
-/// until `until`, so that a name server that is silent costs neither the sender's patience nor the other parcels' time.
-async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
-    let now = tools.clock.instant();
-    let until = now + until.saturating_duration_since(now) / 2;
-    if let [one] = packed {
-        return vec![offer(tools, arrival, one, until).await];
-    }
-    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
-    futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
-}
-
-/// What goes straight to the queue is an attempt that never ran.
-async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
-    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
-        Ok(Direct::Known(report)) => Run::Ended(report),
-        Ok(Direct::Trying(attempt)) => Run::Going(attempt),
-        Ok(Direct::Queue(why)) => {
-            tracing::debug!(id = %arrival.id, ?why, "straight to the queue");
-            Run::Aborted
-        }
-        Err(_) => {
-            tracing::debug!(id = %arrival.id, "straight to the queue: DNS did not answer in time");
-            Run::Aborted
+    match outgoing::write(tools, arrival, planned).await {
+        Ok(outgoing) => Ok(outgoing),
+        Err(error) => {
+            let rows = untaken::refused(tools, arrival, &replies::unwell());
+            Err(untaken::hand_back(tools, rows, error).await)
         }
     }
 }
@@ -154,18 +129,17 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     let answer = answer(tools, arrival, (outgoing, &tally.came));
     let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
     if may_refuse && is_over_quota(tools, arrival, &answer).await? {
-        return refuse_all(tools, arrival, replies::queue_full()).await;
+        return untaken::refuse_all(tools, arrival, replies::queue_full()).await;
     }
-    let entries = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
-    if !entries.deliveries.is_empty() {
-        let (message, rows) = (ledger::message(arrival), entries.queued_rows());
-        if let Err(error) = tools.store.queue.accept(message, entries.deliveries.clone(), rows).await {
-            tally.finish_sent(outgoing, AFTER_DOT_WAIT).await;
-            return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
-        }
+    let Entries { kept, rows } = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
+    let is_kept = !kept.is_empty() || tally.is_out_of_our_hands();
+    if !kept.is_empty()
+        && let Err(error) = tools.store.queue.accept_together(kept).await
+    {
+        tally.finish_sent(outgoing, sleep(AFTER_DOT_WAIT)).await;
+        return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
     }
-    let is_kept = !entries.deliveries.is_empty() || tally.is_out_of_our_hands();
-    let recorded = overdue::record(tools, entries.rows).await;
+    let recorded = overdue::record(tools, rows).await;
     tally.adopt_running(tools, outgoing);
     served::tell(tools, arrival, (outgoing, &answer)).await;
     after(tools, arrival, (&answer, is_kept), recorded).await
@@ -189,7 +163,8 @@ async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Res
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.
-/// What was to be held here is lost without the queue, so the client keeps it.
+/// What was to be held here is lost without the queue, so the client keeps it: then all hear the same, and the rows say
+/// what a next hop has all the same.
 async fn give_the_truth(
     tools: &Tools,
     arrival: &Arrival,
@@ -198,7 +173,8 @@ async fn give_the_truth(
 ) -> Result<Reply> {
     let answer = answer(tools, arrival, (outgoing, came));
     if ledger::keeps(arrival) || answer.fates.iter().any(|fate| matches!(fate, Fate::Queue | Fate::Fail)) {
-        return Err(error);
+        let rows = Untaken::Unkept(&replies::unwell()).rows(tools, arrival, (outgoing, came));
+        return Err(untaken::hand_back(tools, rows, error).await);
     }
     tools.storage_failed("keeping a message that its next hop has answered", &error);
     let entries = ledger::write(tools, arrival, (outgoing, came), &answer).await;
@@ -226,21 +202,25 @@ async fn after(
         return Ok(refusal.clone());
     }
     create::aliases(tools, arrival).await;
-    if answer.fates.contains(&Fate::Queue) {
-        tools.meter.queued.raise();
-        tools.courier.wake();
+    let is_queued = answer.fates.contains(&Fate::Queue);
+    if is_queued {
+        tools.meter.queued.raise()
     } else {
-        tools.meter.direct.raise();
+        tools.meter.direct.raise()
+    }
+    if is_queued || answer.fates.contains(&Fate::Fail) {
+        tools.courier.wake();
     }
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, from = %arrival.from(), octets = arrival.body.octets.len(), "message taken");
     Ok(replies::taken(arrival.id))
 }
 
 /// The client left before its answer: what was sent is waited for and written down, the rest was abandoned; nothing is
-/// queued, since the client still has the message.
+/// queued, since the client still has the message. A stop waits for none of it.
 async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
-    tally.finish_sent(outgoing, CLIENT_DOT_TIMEOUT).await;
-    let rows = ledger::rows_after_client_left(tools, arrival, (outgoing, &tally.came));
+    let enough = timeout(CLIENT_DOT_TIMEOUT, tools.stop.cancelled());
+    tally.finish_sent(outgoing, enough.map(drop)).await;
+    let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
     tools.store.activity.record(rows).await?;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
     Ok(replies::unwell())

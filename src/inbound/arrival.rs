@@ -53,17 +53,17 @@ impl Arrival {
     pub(super) async fn gather(
         tools: &Tools,
         connect: &ConnectFacts,
-        mut transaction: Transaction,
+        transaction: &mut Transaction,
         checks_until: Instant,
     ) -> Result<Self, StoreError> {
         let lost = |error: std::io::Error| StoreError::Unwell(format!("spooling failed: {error}"));
         let body = transaction.body.take().ok_or_else(|| lost(std::io::ErrorKind::StorageFull.into()))?;
         let body = body.finish().await.map_err(lost)?;
         let auth =
-            AuthFacts { spf: spf(&mut transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
+            AuthFacts { spf: spf(transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
         let taken = std::mem::take(&mut transaction.taken);
         let decisions = taken.iter().map(|(_, decision)| decision);
-        let facts = tools.facts.message(transaction.from(), body.header.clone(), auth, decisions).await;
+        let facts = tools.facts.message(transaction.from(), body.header.clone(), (auth, checks_until), decisions).await;
         let shown = tools.facts.instance.load().authentication_results;
         Ok(Self {
             id: transaction.id,

@@ -5,18 +5,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::body::Body;
+use super::client::Client;
+use super::handover::Leaving;
 use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, accept, replies, rows};
 use crate::mail::trace_fields::Protocol;
@@ -32,23 +33,6 @@ use crate::smtp::server::{Question, Session, Step};
 const COMMAND_READ_OCTETS: usize = 1024;
 /// Octets read at a time while a message comes.
 const CONTENT_READ_OCTETS: usize = 32 * 1024;
-
-/// What a client is reached by: octets, and the socket below them.
-trait Client: AsyncRead + AsyncWrite + Unpin + Send {
-    fn socket(&self) -> &TcpStream;
-}
-
-impl Client for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Client for TlsStream<TcpStream> {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
 
 /// Why a conversation ended.
 enum End {
@@ -97,6 +81,10 @@ impl Connection {
             Err(error) => Err(error),
         };
         self.abandon().await;
+        if self.session.is_foreign() {
+            self.tools.meter.foreign.raise();
+            tracing::info!(peer = %self.connect.peer, "hung up on a client that does not speak SMTP");
+        }
         ended
     }
 
@@ -123,7 +111,9 @@ impl Connection {
                     }
                 }
                 Step::Ask(question) => {
-                    let reply = self.ask(question, stream.socket()).await;
+                    let mut input = std::mem::take(&mut self.input);
+                    let reply = self.ask(question, pin!(stream.left(&mut input))).await;
+                    self.input = input;
                     self.session.answer(&reply);
                 }
                 Step::Content => self.content().await,
@@ -177,12 +167,12 @@ impl Connection {
         Ok(true)
     }
 
-    async fn ask(&mut self, question: Question, socket: &TcpStream) -> Reply {
+    async fn ask(&mut self, question: Question, leaving: Leaving<'_>) -> Reply {
         match question {
             Question::Sender(mail) => self.sender(mail).await,
             Question::Recipient(rcpt) => self.recipient(&rcpt).await,
             Question::Content => self.begin_content(),
-            Question::Message { .. } => self.message(socket).await,
+            Question::Message { .. } => self.message(leaving).await,
         }
     }
 
@@ -275,10 +265,10 @@ impl Connection {
         }
     }
 
-    async fn message(&mut self, socket: &TcpStream) -> Reply {
+    async fn message(&mut self, leaving: Leaving<'_>) -> Reply {
         self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return replies::unwell() };
-        let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, socket)).await;
+        let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, leaving)).await;
         if reply.is_positive() {
             self.tools.meter.accepted.raise();
         } else {

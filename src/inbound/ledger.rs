@@ -2,6 +2,8 @@
 //!
 //! Every recipient of the transaction ends in exactly one row for each of its destinations, whatever happened.
 
+use std::collections::HashSet;
+
 use super::Tools;
 use super::arrival::Arrival;
 use super::outgoing::Outgoing;
@@ -16,55 +18,102 @@ use crate::policy::settings::TlsPolicy;
 use crate::policy::status::{Status, TraceStep};
 use crate::policy::verdict::Outcome;
 use crate::store::activity::{DsnNote, Row};
-use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+use crate::store::queue::{Acceptance, Entry, NewDelivery, NewMessage, Purpose};
 
 /// What is to be committed before the answer.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    /// For the queue.
-    pub(super) deliveries: Vec<NewDelivery>,
+    /// For the queue, in one transaction: the message with its deliveries, and the report on those that failed.
+    pub(super) kept: Vec<Acceptance>,
     /// For the log.
     pub(super) rows: Vec<Row>,
 }
 
-impl Entries {
-    /// The rows of the deliveries that enter the queue, to be kept beside them.
-    pub(super) fn queued_rows(&self) -> Vec<Row> {
-        let queued = |row: &&Row| self.deliveries.iter().any(|delivery| delivery.id == row.id);
-        self.rows.iter().filter(queued).cloned().collect()
-    }
+/// A delivery that failed for good while others of its transaction did not: its place among the rows, and its fate.
+struct Failure<'a> {
+    row: usize,
+    fate: Fate,
+    kept: NewDelivery,
+    outcome: &'a Outcome,
 }
 
-/// Writes down each delivery by its fate, then the recipients that have no next hop.
+/// Writes down each delivery by its fate, then the recipients that have no next hop, then whom the sender is told of.
 pub(super) async fn write(
     tools: &Tools,
     arrival: &Arrival,
     (outgoing, came): (&[Outgoing], &[Came]),
     answer: &Answer,
 ) -> Entries {
-    let mut entries = Entries::default();
+    let (mut deliveries, mut rows) = (Vec::new(), Vec::with_capacity(outgoing.len()));
+    let mut failures = Vec::new();
     for ((delivery, came), fate) in outgoing.iter().zip(came).zip(&answer.fates) {
         let mut row = rows::of_delivery(tools, arrival, delivery);
         row.attempts.clone_from(&came.attempts);
         row.sha256_sent = came.sha256_sent;
-        match fate {
-            Fate::Done => forwarded(&mut row, came),
-            Fate::Queue => entries.deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
-            Fate::Fail | Fate::Keep => {
-                let kept = failed(tools, arrival, (delivery, came), &mut row);
-                row.dsn = Some(tell_sender(tools, arrival, &kept, *fate).await);
-                entries.deliveries.push(kept);
+        match (fate, &came.outcome) {
+            (Fate::Fail | Fate::Keep, Some(outcome)) => {
+                let kept = failed(tools, arrival, (delivery, outcome), &mut row);
+                failures.push(Failure { row: rows.len(), fate: *fate, kept, outcome });
             }
-            Fate::Refuse => answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply)),
+            (Fate::Done, _) => forwarded(&mut row, came),
+            (Fate::Refuse, _) => answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply)),
+            _ => deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
         }
-        entries.rows.push(row);
+        rows.push(row);
     }
+    let report = tell_sender(tools, arrival, &failures, &mut rows).await;
+    deliveries.extend(failures.into_iter().map(|failure| failure.kept));
     for taken in without_next_hop(arrival) {
         let (row, kept) = kept_here(tools, arrival, taken);
-        entries.rows.push(row);
-        entries.deliveries.extend(kept);
+        rows.push(row);
+        deliveries.extend(kept);
     }
-    entries
+    let kept = kept(arrival, deliveries, &rows).into_iter().chain(report).collect();
+    Entries { kept, rows }
+}
+
+/// The message with what the queue keeps of it, if anything, and the rows of that beside it.
+fn kept(arrival: &Arrival, deliveries: Vec<NewDelivery>, rows: &[Row]) -> Option<Acceptance> {
+    if deliveries.is_empty() {
+        return None;
+    }
+    let rows = if deliveries.len() == rows.len() {
+        rows.to_vec()
+    } else {
+        let ids = deliveries.iter().map(|delivery| delivery.id).collect::<HashSet<_>>();
+        rows.iter().filter(|row| ids.contains(&row.id)).cloned().collect()
+    };
+    Some(Acceptance { message: message(arrival), deliveries, rows })
+}
+
+/// One report on every recipient that failed, whatever the number of its destinations. Where another destination of the
+/// recipient took the message, or may still, the sender has nothing to be told.
+async fn tell_sender(
+    tools: &Tools,
+    arrival: &Arrival,
+    failures: &[Failure<'_>],
+    rows: &mut [Row],
+) -> Option<Acceptance> {
+    let mut refused: Vec<(&NewDelivery, &Outcome)> = Vec::new();
+    for failure in failures.iter().filter(|failure| failure.fate == Fate::Fail) {
+        if refused.iter().all(|(known, _)| known.recipient != failure.kept.recipient) {
+            refused.push((&failure.kept, failure.outcome));
+        }
+    }
+    let telling = match refused.as_slice() {
+        [] => None,
+        refused => Some(tools.courier.telling(&message(arrival), refused, tools.clock.now()).await),
+    };
+    for failure in failures {
+        rows[failure.row].dsn = Some(match &telling {
+            Some(telling) if failure.fate == Fate::Fail => telling.note.clone(),
+            _ => DsnNote {
+                dsn: "suppressed".to_owned(),
+                why: "another destination of this alias has the message".to_owned(),
+            },
+        });
+    }
+    telling.and_then(|telling| telling.dsn)
 }
 
 /// The recipients whose mail has no next hop: dropped, held, consumed.
@@ -83,37 +132,6 @@ pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Ite
     without_next_hop(arrival).map(|taken| (taken, Standing::Taken))
 }
 
-/// What is left to say when the client left before its answer.
-pub(super) fn rows_after_client_left(
-    tools: &Tools,
-    arrival: &Arrival,
-    (outgoing, came): (&[Outgoing], &[Came]),
-) -> Vec<Row> {
-    let of_delivery = outgoing.iter().zip(came).map(|(delivery, came)| {
-        let mut row = rows::of_delivery(tools, arrival, delivery);
-        row.attempts.clone_from(&came.attempts);
-        row.sha256_sent = came.sha256_sent;
-        if matches!(came.outcome, Some(Outcome::Delivered { .. })) {
-            forwarded(&mut row, came);
-            "Delivered; the client had left before it could be told".clone_into(&mut row.reason);
-        } else {
-            abandoned(&mut row);
-        }
-        row
-    });
-    let of_recipient = without_next_hop(arrival).map(|taken| {
-        let mut row = rows::of_recipient(tools, arrival, taken);
-        abandoned(&mut row);
-        row
-    });
-    of_delivery.chain(of_recipient).collect()
-}
-
-fn abandoned(row: &mut Row) {
-    row.status = Status::Abandoned;
-    "The client left before its answer, and keeps the message".clone_into(&mut row.reason);
-}
-
 /// The message as the queue keeps it.
 pub(super) fn message(arrival: &Arrival) -> NewMessage {
     NewMessage {
@@ -128,7 +146,7 @@ pub(super) fn message(arrival: &Arrival) -> NewMessage {
     }
 }
 
-fn forwarded(row: &mut Row, came: &Came) {
+pub(super) fn forwarded(row: &mut Row, came: &Came) {
     row.status = Status::Forwarded;
     "Delivered while the sender waited".clone_into(&mut row.reason);
     if came.crlf_added {
@@ -171,22 +189,12 @@ fn next_try(tools: &Tools, arrival: &Arrival, outcome: &Outcome) -> Moment {
     }
 }
 
-/// Another destination of the recipient took the message, or may still: then the sender has nothing to be told.
-async fn tell_sender(tools: &Tools, arrival: &Arrival, kept: &NewDelivery, fate: Fate) -> DsnNote {
-    if fate == Fate::Keep {
-        let why = "another destination of this alias has the message".to_owned();
-        return DsnNote { dsn: "suppressed".to_owned(), why };
-    }
-    tools.courier.tell_sender(&message(arrival), std::slice::from_ref(kept), tools.clock.now()).await
-}
-
 /// Others of the transaction were taken: the owner keeps the octets.
-fn failed(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
-    let now = tools.clock.now();
-    let kept = new_delivery(arrival, delivery, (Entry::Kept(now.after(tools.settings.load().keep_failed)), 1));
+fn failed(tools: &Tools, arrival: &Arrival, (delivery, outcome): (&Outgoing, &Outcome), row: &mut Row) -> NewDelivery {
+    let until = tools.clock.now().after(tools.settings.load().keep_failed);
     row.status = Status::Failed;
-    row.reason = came.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
-    kept
+    row.reason = outcome.to_string();
+    new_delivery(arrival, delivery, (Entry::Kept(until), 1))
 }
 
 pub(super) fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {

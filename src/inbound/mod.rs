@@ -8,6 +8,7 @@ mod accept;
 mod arrival;
 mod auth_fields;
 mod body;
+mod client;
 mod connection;
 mod create;
 mod handover;
@@ -22,6 +23,7 @@ mod served;
 mod space;
 mod tally;
 mod transaction;
+mod untaken;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

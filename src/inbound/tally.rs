@@ -1,13 +1,12 @@
 //! What each delivery of a message came to while its sender waited, and the attempts that still run.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Tools;
-use super::handover::{Run, abort_unsent};
+use super::handover::{Run, abort_unsent, poll_all};
 use super::outgoing::{Outgoing, Packed};
 use crate::delivery::{Attempt, Report};
 use crate::policy::report::Standing;
@@ -62,7 +61,9 @@ impl Tally {
     }
 
     fn take_report(&mut self, outgoing: &[Outgoing], deliveries: &[usize], report: Report) {
-        let of = |id: Uuid| deliveries.iter().copied().find(|index| outgoing[*index].id == id);
+        let mut places = deliveries.iter().map(|index| (outgoing[*index].id, *index)).collect::<Vec<_>>();
+        places.sort_unstable();
+        let of = |id: Uuid| places.binary_search_by_key(&id, |place| place.0).ok().map(|found| places[found].1);
         for (id, outcome) in report.outcomes {
             let Some(index) = of(id) else { continue };
             let came = &mut self.came[index];
@@ -78,15 +79,14 @@ impl Tally {
         }
     }
 
-    /// Aborts what was not sent, and waits at most `limit` for the replies to what was.
-    pub(super) async fn finish_sent(&mut self, outgoing: &[Outgoing], limit: Duration) {
-        for (run, _) in &mut self.runs {
-            abort_unsent(std::slice::from_mut(run));
-            if let Run::Going(attempt) = run
-                && let Ok(report) = timeout(limit, &mut attempt.run).await
-            {
-                *run = Run::Ended(report);
-            }
+    /// Aborts what was not sent, and waits for the replies to what was, until it is `enough`.
+    pub(super) async fn finish_sent(&mut self, outgoing: &[Outgoing], enough: impl Future<Output = ()>) {
+        abort_unsent(self.runs.iter_mut().map(|(run, _)| run));
+        let all_ended = poll_fn(|context| poll_all(context, self.runs.iter_mut().map(|(run, _)| run)));
+        tokio::select! {
+            biased;
+            () = all_ended => {}
+            () = enough => {}
         }
         self.take_reports(outgoing);
     }

@@ -18,5 +18,5 @@ pub use address::fold;
 pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};
 pub use domain::{Domain, DomainError};
 pub use envelope::Envelope;
-pub use moment::Moment;
+pub use moment::{Moment, span_in_words};
 pub use path::{ForwardPath, ReversePath};

@@ -11,6 +11,18 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(i64);
 
+/// How long something took, as people say it: `0.8 s`, `42 s`, `4 min`, `2 h`.
+#[must_use]
+pub fn span_in_words(length: Duration) -> String {
+    match length.as_secs() {
+        0 if length.as_millis() < 100 => "under 0.1 s".to_owned(),
+        0..10 => format!("{}.{} s", length.as_secs(), length.subsec_millis() / 100),
+        secs @ 10..60 => format!("{secs} s"),
+        secs @ 60..3600 => format!("{} min", secs / 60),
+        secs => format!("{} h", secs / 3600),
+    }
+}
+
 impl Moment {
     /// From milliseconds since 1970, clamped to the years that can be written (-9999 to 9999).
     #[must_use]
@@ -93,6 +105,12 @@ impl<'de> Deserialize<'de> for Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_told_as_people_do() {
+        let told = [0, 99, 850, 9_990, 59_900, 300_000, 7_200_000].map(|ms| span_in_words(Duration::from_millis(ms)));
+        assert_eq!(told, ["under 0.1 s", "under 0.1 s", "0.8 s", "9.9 s", "59 s", "5 min", "2 h"]);
+    }
 
     #[test]
     fn writes_and_reads_its_forms() {

@@ -1,6 +1,7 @@
 //! The texts of the replies that decisions give, together in one file. None names a destination or says what an address
 //! is rather than that it takes no mail: unknown, disabled, expired and blocked answer alike, so that nobody can harvest.
 
+use super::verdict::Fault;
 use crate::smtp::reply::{Enhanced, Reply};
 
 /// The highest detail of a registered enhanced code (RFC 3463 and its registry) that is passed on to a sender; the
@@ -80,6 +81,15 @@ pub fn unauthenticated() -> Reply {
 #[must_use]
 pub fn not_authenticated_yet() -> Reply {
     Reply::new(451, 7, 5, "The mail could not be authenticated for now, try again later")
+}
+
+/// What a sender hears of a refusal that is no fault of ours.
+#[must_use]
+pub fn refusal(fault: Fault, remote: &Reply) -> Reply {
+    match fault {
+        Fault::Message => message_refused(remote),
+        Fault::Mailbox | Fault::Us => mailbox_refused(remote),
+    }
 }
 
 /// The next hop refused the message itself: the same class and detail, in our words.

@@ -100,6 +100,17 @@ impl fmt::Display for Outcome {
     }
 }
 
+impl Outcome {
+    /// The next hop's words where it says at RCPT, in so many words, that the mailbox is gone or full: that holds for
+    /// whoever writes next. A code without a detail (`5.1.0`), or none, may mean this sender only.
+    #[must_use]
+    pub fn mailbox_fault(&self) -> Option<&Reply> {
+        let Self::Refused { stage: Recipient, reply, fault: Mailbox } = self else { return None };
+        let speaks_of_mailbox = reply.enhanced().is_some_and(|e| matches!(e.subject, 1 | 2) && e.detail != 0);
+        speaks_of_mailbox.then_some(reply)
+    }
+}
+
 /// Whose domain the reverse-path of the transaction was on: where SPF fails, that is whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {

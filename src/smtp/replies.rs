@@ -89,6 +89,10 @@ pub(super) fn other_protocol() -> Reply {
     Reply::new(421, 7, 0, "This is SMTP; closing the connection")
 }
 
+pub(super) fn tls_at_once() -> Reply {
+    Reply::new(421, 7, 0, "TLS begins with STARTTLS on this port; closing the connection")
+}
+
 pub(super) fn bad_syntax(usage: &'static str) -> Reply {
     Reply::new(501, 5, 4, usage)
 }

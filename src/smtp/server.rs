@@ -87,6 +87,7 @@ pub struct Session {
     content: Vec<u8>,
     stopping: Option<Reply>,
     refusal: Option<Reply>,
+    is_foreign: bool,
 }
 
 impl Session {
@@ -102,6 +103,7 @@ impl Session {
             content: Vec::new(),
             stopping: None,
             refusal: None,
+            is_foreign: false,
         }
     }
 
@@ -196,6 +198,12 @@ impl Session {
     /// first, since a client that does not hear the answer sends it again; to cut that short, answer it with 421.
     pub fn stop(&mut self, reply: &Reply) {
         self.stopping = Some(reply.clone());
+    }
+
+    /// Whether the session ended because what came was no SMTP: TLS without STARTTLS, HTTP, a line without end.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// Whether a transaction is open (MAIL was taken, its end not answered).

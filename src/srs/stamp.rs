@@ -11,13 +11,16 @@ pub(super) fn of(day: i64) -> String {
     [digit(day.div_euclid(32)), digit(day)].iter().collect()
 }
 
-/// How many days ago a stamp was made, in any case; one that lies ahead looks almost a whole cycle old, which is how
-/// future stamps are refused (as postsrsd and Mail::SRS do). `None`: no stamp at all.
+/// A stamp may lie so many days ahead: whoever's clock was set back by a day must not lose its reports.
+pub const MAX_DAYS_AHEAD: i64 = 1;
+
+/// How many days ago a stamp was made, in any case: -1 for tomorrow's. One that lies further ahead looks almost a whole
+/// cycle old, which is how it is refused (as postsrsd and Mail::SRS do). `None`: no stamp at all.
 pub(super) fn age(stamp: &str, day: i64) -> Option<i64> {
     let &[high, low] = stamp.as_bytes() else { return None };
     let value = |digit: u8| BASE32.iter().position(|&known| known == digit.to_ascii_uppercase());
     let made = i64::try_from(value(high)? * BASE32.len() + value(low)?).ok()?;
-    Some((day - made).rem_euclid(DAY_CYCLE))
+    Some((day - made + MAX_DAYS_AHEAD).rem_euclid(DAY_CYCLE) - MAX_DAYS_AHEAD)
 }
 
 #[cfg(test)]
@@ -27,11 +30,12 @@ mod tests {
     #[test]
     fn every_day_of_the_cycle_comes_back() {
         for day in 19_000..19_000 + DAY_CYCLE {
-            for age_now in [0, 1, 21, DAY_CYCLE - 1] {
+            for age_now in [-MAX_DAYS_AHEAD, 0, 1, 21, DAY_CYCLE - MAX_DAYS_AHEAD - 1] {
                 assert_eq!(age(&of(day), day + age_now), Some(age_now));
                 assert_eq!(age(&of(day).to_ascii_lowercase(), day + age_now), Some(age_now));
             }
-            assert_eq!(age(&of(day + 1), day), Some(DAY_CYCLE - 1), "a future stamp");
+            let ahead = MAX_DAYS_AHEAD + 1;
+            assert_eq!(age(&of(day + ahead), day), Some(DAY_CYCLE - ahead), "a stamp of the future");
         }
     }
 

@@ -64,6 +64,9 @@ pub struct Auth {
 pub struct Attempt {
     /// When it began.
     pub at: Moment,
+    /// When it had its outcome; unknown of attempts that an earlier release made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Moment>,
     /// The MX host.
     pub mx: Option<String>,
     /// Its address.

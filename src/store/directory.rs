@@ -4,34 +4,33 @@
 //! touched before the change is announced. A million aliases cost no memory until they are asked for.
 
 mod aliases;
+mod failing;
 mod snapshot;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use moka::sync::Cache;
 use sqlx::SqlitePool;
 
 use self::aliases::Aliases;
+pub use self::failing::FAILING_FOR;
+use self::failing::Failing;
 use self::snapshot::Snapshot;
 use super::Result;
 use super::activity::Activity;
+use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::routing::lookup_keys;
 use crate::policy::rule::{HostedDomain, Rule, SenderLists};
+use crate::smtp::reply::Reply;
 
 #[cfg(test)]
 pub(super) use self::snapshot::statements;
 
 /// Exact aliases (found or known to be missing) that the cache holds at most.
 pub const MAX_CACHED_ALIASES: u64 = 50_000;
-/// A destination that refused its mailbox is not tried again for new mail so long.
-pub const FAILING_FOR: Duration = Duration::from_secs(600);
-/// Refusing destinations that are remembered at most.
-const MAX_FAILING: u64 = 10_000;
 
 pub(super) const IS_VERIFIED: &str = "select exists (select 1 from destinations where account_id = ?1 \
     and key in (?2, ?3) and verified_at is not null)";
@@ -43,8 +42,9 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     snapshot: ArcSwap<Snapshot>,
     aliases: Aliases,
-    failing: Cache<String, ()>,
+    failing: Failing,
     activity: Activity,
+    clock: Clock,
     rules: SqlitePool,
     /// One reading of the snapshot at a time, so that an older one never replaces a newer.
     reading: tokio::sync::Mutex<()>,
@@ -68,18 +68,20 @@ pub(super) struct Readers {
 pub(super) enum Touched {
     /// One exact alias, by its key.
     Address(DomainId, String),
+    /// What one destination is, by its address.
+    Destination(String),
     /// Domains, patterns, destinations, or many aliases.
     All,
 }
 
 impl Directory {
     /// Reads domains and patterns; exact aliases are read when they are asked for.
-    pub(super) async fn open(rules: SqlitePool, activity: Activity) -> Result<Self> {
+    pub(super) async fn open(rules: SqlitePool, activity: Activity, clock: Clock) -> Result<Self> {
         let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules).await?);
-        let failing = Cache::builder().max_capacity(MAX_FAILING).time_to_live(FAILING_FOR).build();
+        let failing = Failing::default();
         let reading = tokio::sync::Mutex::new(());
         let aliases = Aliases::new(rules.clone());
-        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, activity, rules, reading })))
+        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, activity, clock, rules, reading })))
     }
 
     /// The hosted domain of this name.
@@ -121,27 +123,41 @@ impl Directory {
         Arc::clone(self.0.snapshot.load().instance_senders())
     }
 
-    /// A remembered verdict: this destination refused its mailbox in the last 10 min.
-    pub fn remember_failing(&self, destination: &Mailbox) {
-        self.0.failing.insert(destination.key(), ());
+    /// This destination refused its mailbox, with these words of its next hop: remembered for [`FAILING_FOR`].
+    pub fn remember_failing(&self, destination: &Mailbox, reply: Reply) {
+        self.0.failing.remember(destination, reply, self.0.clock.instant());
     }
 
-    /// Whether it did.
+    /// What the next hop said, if this destination refused its mailbox a short while ago.
     #[must_use]
-    pub fn is_failing(&self, destination: &Mailbox) -> bool {
-        self.0.failing.contains_key(&destination.key())
+    pub fn failing(&self, destination: &Mailbox) -> Option<Reply> {
+        self.0.failing.of(destination, || self.0.clock.instant())
+    }
+
+    /// This destination took mail, or its owner changed it.
+    pub fn forget_failing(&self, destination: &Mailbox) {
+        if !self.0.failing.is_empty() {
+            self.0.failing.forget(&destination.key());
+        }
     }
 
     /// Makes a committed change count.
     pub(super) async fn refresh(&self, touched: Touched) -> Result<()> {
         match touched {
             Touched::Address(domain, key) => self.0.aliases.forget(domain, key),
-            Touched::All => {
-                let _alone = self.0.reading.lock().await;
-                self.0.snapshot.store(Arc::new(Snapshot::read(&self.0.rules).await?));
-                self.0.aliases.forget_all();
+            Touched::Destination(address) => {
+                Mailbox::parse(&address).iter().for_each(|destination| self.forget_failing(destination));
+                self.read_all().await?;
             }
+            Touched::All => self.read_all().await?,
         }
+        Ok(())
+    }
+
+    async fn read_all(&self) -> Result<()> {
+        let _alone = self.0.reading.lock().await;
+        self.0.snapshot.store(Arc::new(Snapshot::read(&self.0.rules).await?));
+        self.0.aliases.forget_all();
         Ok(())
     }
 }

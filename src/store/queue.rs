@@ -123,6 +123,18 @@ pub struct NewDelivery {
     pub wishes: Wishes,
 }
 
+/// A message with its deliveries, as it enters the queue.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The message.
+    pub message: NewMessage,
+    /// Its deliveries.
+    pub deliveries: Vec<NewDelivery>,
+    /// The activity rows of the deliveries, kept beside them so that a crash between the two commits loses no row (they
+    /// are recorded again on start where missing).
+    pub rows: Vec<Row>,
+}
+
 /// A delivery claimed for an attempt.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -210,13 +222,19 @@ impl Queue {
     }
 
     /// Keeps a message with its deliveries: one transaction, synced, then returns. Grouped with what else waits.
-    /// `rows` are the activity rows of the deliveries, kept beside them so that a crash between the two commits loses
-    /// no row (they are recorded again on start where missing).
     pub async fn accept(&self, message: NewMessage, deliveries: Vec<NewDelivery>, rows: Vec<Row>) -> Result<()> {
-        let key = self.next_message.fetch_add(1, Ordering::Relaxed);
-        let octets = self.stage(key, &message.octets).await?;
-        let accepted = ledger::Accepted::new(key, message, octets, (deliveries, &rows));
-        self.writer.enter(ledger::Entry::Accept(Box::new(accepted))).await
+        self.accept_together(vec![Acceptance { message, deliveries, rows }]).await
+    }
+
+    /// Keeps several messages: all of them, or none.
+    pub async fn accept_together(&self, all: Vec<Acceptance>) -> Result<()> {
+        let mut accepted = Vec::with_capacity(all.len());
+        for Acceptance { message, deliveries, rows } in all {
+            let key = self.next_message.fetch_add(1, Ordering::Relaxed);
+            let octets = self.stage(key, &message.octets).await?;
+            accepted.push(ledger::Accepted::new(key, message, octets, (deliveries, &rows)));
+        }
+        self.writer.enter(ledger::Entry::Accept(accepted)).await
     }
 
     /// Ends claims. A `Done` of the last delivery deletes the message.

@@ -11,6 +11,7 @@ use waypost::mail::Moment;
 use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient, Returned};
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
+use waypost::policy::verdict::Outcome;
 use waypost::store::queue::{Entry, LEASE, NewDelivery};
 
 use crate::world::{CONTENT, PEER, PREFIX, World, delivery, mailbox, message, parcel, sha256, whole};
@@ -141,7 +142,8 @@ async fn a_failure_is_reported_to_an_authenticated_sender() {
     let text = String::from_utf8(dsn.octets).unwrap();
     assert!(text.contains("shop@my.example"), "{text}");
     assert!(!text.contains("me@inbox.example"), "{text}");
-    assert!(world.store.directory.is_failing(&mailbox("me@inbox.example")));
+    let remembered = world.store.directory.failing(&mailbox("me@inbox.example"));
+    assert!(remembered.is_some_and(|reply| reply.code() == 550));
     until("the queue is empty", async || world.left().await.is_empty()).await;
 }
 
@@ -229,7 +231,8 @@ async fn one_sender_gets_a_bounded_number_of_reports() {
     let told = async |n: usize| {
         let failed = delivery("me@inbox.example", Entry::Held);
         let message = message(world.clock.now(), &format!("s{n}@from.example"));
-        world.courier.tell_sender(&message, &[failed], world.clock.now()).await.dsn
+        let outcome = Outcome::Unknown { reason: String::new() };
+        world.courier.telling(&message, &[(&failed, &outcome)], world.clock.now()).await.note.dsn
     };
     for _ in 0..20 {
         assert_eq!(told(1).await, "sent");

@@ -85,10 +85,10 @@ async fn a_message_of_three_mebibytes_in_one_chunk_goes_through_unchanged() {
     world.stop().await;
 }
 
-async fn ask(sender: &mut Sender, notify: &str) {
+async fn ask(sender: &mut Sender, (gone, notify): (&str, &str)) {
     for command in [
         "MAIL FROM:<ann@sender.example> RET=FULL ENVID=QQ+2B1".to_owned(),
-        format!("RCPT TO:<gone@my.example> ORCPT=rfc822;old+2Bgone@my.example{notify}"),
+        format!("RCPT TO:<{gone}@my.example> ORCPT=rfc822;old+2B{gone}@my.example{notify}"),
         "RCPT TO:<shop@my.example>".to_owned(),
     ] {
         let reply = sender.command(&command).await.unwrap();
@@ -142,10 +142,13 @@ async fn the_wishes_of_a_sender_count_in_our_own_reports_only() {
     let world = World::start().await;
     world.inbox.offer(offering(&["DSN", "CHUNKING"]));
     world.dns.mx("sender.example", 10, "mx.inbox.example");
-    world.alias("gone@my.example", &["gone@inbox.example"]).await;
-    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no")).to("gone@inbox.example"));
+    for gone in ["gone", "left"] {
+        let inbox = format!("{gone}@inbox.example");
+        world.alias(&format!("{gone}@my.example"), &[&inbox]).await;
+        world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no")).to(&inbox));
+    }
     let mut sender = world.sender().await;
-    ask(&mut sender, "").await;
+    ask(&mut sender, ("gone", "")).await;
     let arrived = world.inbox.wait_for(2).await;
     let row = world.until("shop@my.example", "forwarded").await;
     let transaction = row["transaction_id"].as_str().unwrap();
@@ -160,8 +163,8 @@ async fn the_wishes_of_a_sender_count_in_our_own_reports_only() {
     assert!(report.contains(str::from_utf8(LETTER).unwrap()) && !report.contains("gone@inbox.example"), "{report}");
     assert_eq!(world.inbox.violations(), Vec::<String>::new());
 
-    ask(&mut sender, " NOTIFY=NEVER").await;
-    let row = world.until("gone@my.example", "failed").await;
+    ask(&mut sender, ("left", " NOTIFY=NEVER")).await;
+    let row = world.until("left@my.example", "failed").await;
     let row = world.get(&format!("/v1/activity/{}", row["id"].as_str().unwrap())).await;
     assert_eq!(row["dsn"]["dsn"], "suppressed", "{row:#}");
     world.stop().await;

@@ -63,6 +63,28 @@ async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
     world.stop().await;
 }
 
+/// The client keeps its message: how the next hop decides is no reason to go on running.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_the_delivery_of_a_client_that_left() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(Duration::from_secs(60))));
+    let mut sender = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(LETTER)).await.unwrap();
+    world.inbox.wait_for(1).await;
+    drop(sender);
+    // Whoever is greeted now came after the other had left.
+    drop(world.sender().await);
+    let restarted = tokio::time::timeout(Duration::from_secs(8), world.restart()).await;
+    let world = restarted.expect("a stop that takes a moment");
+    let row = world.row().await;
+    assert_eq!(row["status"], "abandoned", "{row:#}");
+    assert!(row["reason"].as_str().unwrap().starts_with("It may have been delivered"), "{row:#}");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_commits_what_was_not_sent() {
     let world = World::start().await;
@@ -126,6 +148,19 @@ async fn a_silent_name_server_does_not_hold_up_the_answer() {
     assert_eq!(world.inbox.wait_for(1).await.len(), 1);
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), silent.len());
     tokio::time::timeout(in_time, world.stop()).await.expect("a stop does not wait for name servers either");
+}
+
+/// Organisational domains are asked for after SPF and DKIM, and have no time of their own: the delivery keeps its share.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_name_server_of_the_author_does_not_use_up_the_time_for_delivery() {
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "4s"), ("DNS__TIMEOUT", "10s")]).await;
+    world.dns.fail("_dmarc.news.my.example", Failure::Timeout);
+    let akin = [b"From: <ann@news.my.example>\r\n", &LETTER[LETTER.iter().position(|o| *o == b'\n').unwrap() + 1..]];
+    assert!(world.send("ann@sender.example", &["shop@my.example"], &akin.concat()).await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["reason"], "Delivered while the sender waited", "{row:#}");
+    assert_eq!(world.inbox.received()[0].from, "ann@sender.example", "what is not known counts as aligned");
+    world.stop().await;
 }
 
 /// Anybody may write to postmaster: what is held there is bounded like any other mail that waits.

@@ -6,14 +6,17 @@
 mod support;
 
 mod extensions;
+mod failing;
 mod hand_over;
 mod keeping;
 mod next_hops;
+mod patience;
 mod plain;
 mod privacy;
 mod proxies;
 mod recipients;
 mod refusals;
+mod reload;
 mod rules;
 mod senders;
 mod storage;

@@ -1,5 +1,8 @@
 //! The main job: one message from a socket through a route to an inbox.
 
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::mail::Moment;
+
 use crate::support::{LETTER, World, prefix, without_prefix};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,5 +99,21 @@ async fn a_rule_changed_by_a_command_counts_at_once() {
     assert!(world.letter("shop@my.example").await.last().starts_with("550 5.1.1"));
     world.patch("/v1/aliases/shop@my.example", serde_json::json!({ "enabled": true })).await;
     assert!(world.letter("shop@my.example").await.is_accepted());
+    world.stop().await;
+}
+
+/// Each attempt says when it began and when it had its outcome: direct or from the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_tells_how_long_it_took() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).times(1));
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(std::time::Duration::from_millis(5))));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.until("shop@my.example", "forwarded").await;
+    let moment = |text: &serde_json::Value| Moment::parse_rfc3339(text.as_str().unwrap()).unwrap();
+    let spans = row["attempts"].as_array().unwrap().iter().map(|a| (moment(&a["at"]), moment(&a["ended_at"])));
+    let spans = spans.collect::<Vec<_>>();
+    let [(_, first), (began, ended)] = spans[..] else { panic!("{row:#}") };
+    assert!(first <= began && ended.since(began).as_millis() >= 75, "{spans:?}");
     world.stop().await;
 }

@@ -131,3 +131,28 @@ async fn a_sender_hears_nothing_of_one_destination_while_another_has_the_message
     assert!(world.inbox.received().iter().all(|delivery| !delivery.from.is_empty()));
     world.stop().await;
 }
+
+/// One message, one report, whatever the number of destinations and recipients that failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_while_the_sender_waits_makes_one_report() {
+    let world = World::start().await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    world.alias("pair@my.example", &["ben@inbox.example", "gone@inbox.example"]).await;
+    world.alias("lone@my.example", &["eve@inbox.example"]).await;
+    for gone in ["ben@inbox.example", "gone@inbox.example", "eve@inbox.example"] {
+        world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no more")).to(gone));
+    }
+    let all = ["shop@my.example", "pair@my.example", "lone@my.example"];
+    assert!(world.send("ann@sender.example", &all, LETTER).await.is_accepted());
+    let arrived = world.inbox.wait_for(2).await;
+    let report = arrived.iter().find(|delivery| delivery.from.is_empty()).expect("a DSN");
+    let text = String::from_utf8_lossy(&report.octets);
+    let named = |alias: &str| text.matches(&format!("Final-Recipient: rfc822; {alias}")).count();
+    assert_eq!((named("pair@my.example"), named("lone@my.example"), named("shop@my.example")), (1, 1, 0), "{text}");
+    assert!(text.contains("Status: 5.2.1"), "as the session would have said it: {text}");
+    world.until_all_is_sent().await;
+    assert_eq!(world.inbox.received().len(), 2, "and no other");
+    let failed = world.rows().await.iter().filter(|row| row["dsn"]["dsn"] == "sent").count();
+    assert_eq!(failed, 3);
+    world.stop().await;
+}

@@ -121,3 +121,59 @@ async fn secrets_are_for_their_owner_only() {
     );
     world.stop().await;
 }
+
+/// Promise 3: what has really happened has its row, and so has the 451 that the queue is to blame for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_has_its_row_although_the_rest_could_not_be_kept() {
+    let world = World::start().await;
+    world.alias("later@my.example", &["bob@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).to("bob@inbox.example"));
+    let lock = world.lock("waypost.db").await;
+    let last = world.send(ANN, &["shop@my.example", "later@my.example"], LETTER).await.last().to_owned();
+    assert!(last.starts_with("451 4.3.0"), "{last}");
+    let delivered = world.until("shop@my.example", "forwarded").await;
+    let later = world.until("later@my.example", "refused_temporarily").await;
+    assert_eq!(later["attempts"][0]["reply"], "450 4.2.0 not now", "{later:#}");
+    assert_eq!(delivered["sha256_received"], delivered["sha256_sent"]);
+    assert_eq!(world.rows().await.len(), 2);
+    drop(lock);
+    world.stop().await;
+}
+
+/// The sender of a name too long for SRS needs a token, which is kept in the queue's file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_451_before_any_delivery_has_its_rows_too() {
+    let world = World::start().await;
+    let lock = world.lock("waypost.db").await;
+    let long = format!("{}@sender.example", "a".repeat(60));
+    let last = world.send(&long, &["shop@my.example"], LETTER).await.last().to_owned();
+    assert!(last.starts_with("451 4.3.0"), "{last}");
+    assert_eq!(world.row().await["status"], "refused_temporarily");
+    drop(lock);
+    std::fs::remove_dir(world.data.path().join("spool")).unwrap();
+    let large = [LETTER, &b"A line of thirty octets or so.\r\n".repeat(60_000)].concat();
+    assert!(world.send(ANN, &["shop@my.example"], &large).await.last().starts_with("451 4.3.0"));
+    assert_eq!(world.rows().await.iter().filter(|row| row["status"] == "refused_temporarily").count(), 2);
+    world.stop().await;
+}
+
+/// The report and what it speaks of are kept together or not at all: else each repeat of the client's makes another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_not_sent_on_a_message_that_was_not_taken() {
+    let world = World::start().await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    world.alias("gone@my.example", &["gone@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 no")).to("gone@inbox.example"));
+    let both = ["shop@my.example", "gone@my.example"];
+    let fails = "create trigger full before insert on deliveries when new.state = 'kept' \
+        begin select raise(abort, 'no room'); end";
+    world.change("waypost.db", fails).await;
+    assert!(world.send(ANN, &both, LETTER).await.last().starts_with("451 4.3.0"));
+    world.change("waypost.db", "drop trigger full").await;
+    assert!(world.send(ANN, &both, LETTER).await.is_accepted());
+    world.until("gone@my.example", "failed").await;
+    world.until_all_is_sent().await;
+    let reports = world.inbox.received().iter().filter(|delivery| delivery.from.is_empty()).count();
+    assert_eq!(reports, 1);
+    world.stop().await;
+}

@@ -4,7 +4,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use waypost::demo::inbox::{Extensions, StartTls};
+use waypost::demo::inbox::{Behaviour, Extensions, Rule, Stage, StartTls};
+use waypost::demo::sender::stuffed;
 
 use crate::support::{LETTER, World, prefix, without_prefix};
 
@@ -55,9 +56,8 @@ async fn say(tls: &mut TlsStream<tokio::net::TcpStream>, line: &[u8]) -> String 
     String::from_utf8_lossy(&reply[..octets]).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_inside_tls_is_logged_as_such() {
-    let world = World::start().await;
+/// A client inside TLS that has said EHLO.
+async fn inside_tls(world: &World) -> TlsStream<tokio::net::TcpStream> {
     let mut sender = world.sender().await;
     assert!(sender.command("EHLO mail.sender.example").await.unwrap().contains("STARTTLS"));
     assert!(sender.command("STARTTLS").await.unwrap().starts_with("220 "));
@@ -66,18 +66,54 @@ async fn a_client_inside_tls_is_logged_as_such() {
     let mut tls = connector.connect(name, sender.into_stream()).await.unwrap();
     let ehlo = say(&mut tls, b"EHLO mail.sender.example\r\n").await;
     assert!(!ehlo.contains("STARTTLS"), "{ehlo}");
-    let commands = b"MAIL FROM:<ann@sender.example>\r\nRCPT TO:<shop@my.example>\r\nDATA\r\n";
-    say(&mut tls, commands).await;
-    let mut message = LETTER.to_vec();
-    let dot = message.windows(3).position(|w| w == b"\n.A").unwrap();
-    message.insert(dot + 1, b'.');
-    message.extend_from_slice(b".\r\n");
-    let mut reply = say(&mut tls, &message).await;
+    tls
+}
+
+const UP_TO_DATA: &[u8] = b"MAIL FROM:<ann@sender.example>\r\nRCPT TO:<shop@my.example>\r\nDATA\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_inside_tls_is_logged_as_such() {
+    let world = World::start().await;
+    let mut tls = inside_tls(&world).await;
+    say(&mut tls, UP_TO_DATA).await;
+    let mut reply = say(&mut tls, &stuffed(LETTER)).await;
     while !reply.contains("250 2.0.0") {
         reply.push_str(&say(&mut tls, b"").await);
     }
     let arrived = &world.inbox.wait_for(1).await[0];
     assert!(prefix(arrived, LETTER).contains("with ESMTPS"));
     assert_eq!(world.row().await["client"]["tls"]["version"], "TLSv1_3");
+    world.stop().await;
+}
+
+/// The close of TLS is an octet like any other to the socket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_tls_has_left() {
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "30s"), ("DELIVERY__DIRECT_TIMEOUT", "30s")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang));
+    let mut tls = inside_tls(&world).await;
+    say(&mut tls, UP_TO_DATA).await;
+    tls.write_all(&stuffed(LETTER)).await.unwrap();
+    world.until_inbox_hears("RCPT").await;
+    tls.shutdown().await.unwrap();
+    world.until("shop@my.example", "abandoned").await;
+    world.stop().await;
+}
+
+/// And one that sends its next command early is there, and is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_inside_tls_that_does_not_wait_is_heard() {
+    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "2s")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::Hang).times(1));
+    let mut tls = inside_tls(&world).await;
+    say(&mut tls, UP_TO_DATA).await;
+    tls.write_all(&stuffed(LETTER)).await.unwrap();
+    world.until_inbox_hears("RCPT").await;
+    let mut replies = say(&mut tls, b"NOOP\r\nQUIT\r\n").await;
+    while !replies.contains("221 ") {
+        replies.push_str(&say(&mut tls, b"").await);
+    }
+    let codes = replies.lines().map(|line| &line[..3]).collect::<Vec<_>>();
+    assert_eq!(codes, ["250", "250", "221"], "{replies}");
     world.stop().await;
 }

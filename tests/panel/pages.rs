@@ -81,8 +81,8 @@ async fn a_message_tells_its_story() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
     for words in [
-        "Forwarded to owner@inbox.example",
-        "mx1.inbox.example (198.51.100.4) took it, over TLSv1.3, its certificate verified.",
+        "Forwarded to owner@inbox.example in 0.8 s",
+        "mx1.inbox.example (198.51.100.4) took it in 0.8 s, over TLSv1.3, its certificate verified.",
         "250 2.0.0 OK: queued as 4F7",
         "<mark><bdi>&#60;SRS0=abcdefgh=AB=shop.example=orders@my.example&#62;</bdi></mark>",
         "Octets identical",

@@ -25,6 +25,7 @@ async fn counts(world: &World) -> Counts {
 fn progress(row: &Row, status: Status, reply: &str) -> Progress {
     let attempt = Attempt {
         at: row.received_at,
+        ended_at: None,
         mx: Some("mx.inbox.example".to_owned()),
         ip: None,
         tls: None,

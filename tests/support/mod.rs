@@ -81,6 +81,13 @@ impl World {
         Self { dns, inbox, gateway, data, environment }
     }
 
+    /// Has the running gateway read its configuration again, with these settings changed.
+    pub(crate) async fn reload_with(&self, settings: &[(&str, &str)]) {
+        let mut environment = self.environment.clone();
+        environment.extend(settings.iter().map(|(key, value)| (format!("WAYPOST_{key}"), (*value).to_owned())));
+        self.gateway.reload(Config::load(None, &environment).unwrap().config).await.unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.gateway.stop().await.unwrap();
     }
@@ -196,6 +203,16 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, look).await.expect("the queue must become empty");
+    }
+
+    /// Waits until nothing in the queue is to be sent any more: what is left is kept for the owner.
+    pub(crate) async fn until_all_is_sent(&self) {
+        let look = async {
+            while self.get("/v1/queue").await["items"].as_array().unwrap().iter().any(|item| item["state"] != "kept") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("all must be sent");
     }
 
     /// Waits until the rows of the log are as `wanted`.

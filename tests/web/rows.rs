@@ -78,6 +78,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
 pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
     Attempt {
         at,
+        ended_at: Some(at.after(std::time::Duration::from_millis(840))),
         mx: Some("mx1.inbox.example".to_owned()),
         ip: Some("198.51.100.4".parse().unwrap()),
         tls: Some(TlsFacts {

@@ -1,6 +1,6 @@
 //! One message told: the headline, and what happened in order, each in a sentence that says who did what.
 
-use crate::mail::Moment;
+use crate::mail::{Moment, span_in_words};
 use crate::policy::status::Status;
 use crate::store::activity::{Attempt, Row};
 
@@ -39,15 +39,21 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     }
 }
 
-/// Which try it was and how late it began, where the first did not do.
+/// How long it took, or, where the first try did not do, which one did and how late it began.
 fn at_which_try(row: &Row) -> String {
     match row.attempts.as_slice() {
-        [] | [_] => String::new(),
+        [] => String::new(),
+        [only] => only.ended_at.map(|end| took(row.received_at, end)).unwrap_or_default(),
         [.., last] => {
-            let waited = text::span(last.at.since(row.received_at));
+            let waited = span_in_words(last.at.since(row.received_at));
             format!(" at the {} try, {waited} after it came", ordinal(row.attempts.len()))
         }
     }
+}
+
+/// ` in 0.8 s`.
+fn took(from: Moment, to: Moment) -> String {
+    format!(" in {}", span_in_words(to.since(from)))
 }
 
 fn ordinal(n: usize) -> String {
@@ -138,7 +144,8 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let host = attempt.mx.as_deref().map_or_else(|| "The next hop".to_owned(), text::visible);
     let ip = attempt.ip.map(|ip| format!(" ({ip})")).unwrap_or_default();
     let note = attempt.note.as_deref().map(|note| format!(" {}.", text::visible(note))).unwrap_or_default();
-    let words = format!("{host}{ip} {verb}, {}.{note}", leg(attempt));
+    let after = attempt.ended_at.map(|end| took(attempt.at, end)).unwrap_or_default();
+    let words = format!("{host}{ip} {verb}{after}, {}.{note}", leg(attempt));
     let reply = Some(text::visible_lines(&attempt.reply)).filter(|reply| !reply.is_empty());
     Happening { look, words, at: Some(When::new(attempt.at, now)), reply }
 }

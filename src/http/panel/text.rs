@@ -1,8 +1,6 @@
 //! Words made fit to be seen: mail is hostile until shown inert. Escaping is the templates' part; here control characters
 //! become visible marks, long addresses are cut in the middle with the domain kept, times and sizes are told.
 
-use std::time::Duration;
-
 use crate::mail::Moment;
 
 /// Characters of an address in a list.
@@ -108,16 +106,6 @@ pub(super) fn ahead(at: Moment, now: Moment) -> String {
     }
 }
 
-/// `0.8 s`, `4 min`, `2 h`.
-pub(super) fn span(length: Duration) -> String {
-    match length.as_secs() {
-        0..10 => format!("{}.{} s", length.as_secs(), length.subsec_millis() / 100),
-        secs @ 10..60 => format!("{secs} s"),
-        secs @ 60..3600 => format!("{} min", secs / 60),
-        secs => format!("{} h", secs / 3600),
-    }
-}
-
 /// `812 B`, `4.2 KiB`.
 pub(super) fn size(octets: u64) -> String {
     const KIB: u64 = 1 << 10;
@@ -144,6 +132,8 @@ pub(super) fn in_query(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -175,7 +165,5 @@ mod tests {
         assert_eq!(told(864_000), "12 Nov 2026");
         assert_eq!(When::new(now, now).full, "22 Nov 2026, 18:56:24 UTC");
         assert_eq!(size(4300), "4.1 KiB");
-        let spans = [0, 850, 9_990, 59_900, 300_000, 7_200_000].map(|millis| span(Duration::from_millis(millis)));
-        assert_eq!(spans, ["0.0 s", "0.8 s", "9.9 s", "59 s", "5 min", "2 h"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::mail::{LocalPart, Mailbox, Moment};
 /// So long after a destination was added, mail is only deferred while its owner has not verified it.
 pub const TIME_TO_VERIFY: Duration = Duration::from_secs(3 * 86_400);
 /// Destinations that the trace names one by one; the others are counted.
-const MAX_TRACED_DESTINATIONS: usize = 10;
+pub(super) const MAX_TRACED_DESTINATIONS: usize = 10;
 
 /// The addresses that a rule's templates give for these captures: who gathers facts asks whether they are verified.
 pub fn computed(selection: &Selection) -> impl Iterator<Item = Mailbox> {

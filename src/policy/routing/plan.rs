@@ -58,7 +58,8 @@ impl Planned {
             }
         }
         for alias in other.delivered_to {
-            if self.delivered_to.iter().all(|known| known.key() != alias.key()) {
+            let key = alias.key();
+            if self.delivered_to.iter().all(|known| known.key() != key) {
                 self.delivered_to.push(alias);
             }
         }

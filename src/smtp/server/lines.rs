@@ -45,6 +45,9 @@ enum Scan {
 /// The longest line without its CRLF.
 const MAX_LINE_OCTETS: usize = MAX_COMMAND_OCTETS - 2;
 
+/// How a TLS handshake begins (RFC 8446 §5.1): content type 22, version 3.
+const TLS_RECORD: [u8; 2] = [0x16, 0x03];
+
 impl Default for Lines {
     fn default() -> Self {
         Self::Within(0)
@@ -65,6 +68,10 @@ impl Lines {
     }
 
     fn line(&mut self, input: &mut BytesMut, searched: usize) -> Taken {
+        // It has no line end to wait for.
+        if input.starts_with(&TLS_RECORD) {
+            return Taken::Refused(replies::tls_at_once());
+        }
         match scan(input, searched) {
             Scan::Open => {
                 // A last CR waits for its LF and is looked at again.

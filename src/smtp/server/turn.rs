@@ -48,6 +48,7 @@ impl Session {
         let command = match self.lines.take(input) {
             Taken::Nothing => return self.stay(State::Commands(phase), Step::Read),
             Taken::Refused(reply) => {
+                self.is_foreign |= reply.code() == CLOSING;
                 self.say(&reply, phase);
                 return None;
             }

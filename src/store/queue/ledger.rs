@@ -72,8 +72,8 @@ const FIXED_OCTETS: usize = 300;
 /// What comes often.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// A message with its deliveries.
-    Accept(Box<Accepted>),
+    /// Messages with their deliveries: all of them, or none.
+    Accept(Vec<Accepted>),
     /// Ends of claims.
     Settle(Vec<(Uuid, Settlement)>),
 }
@@ -95,7 +95,7 @@ impl QueueLedger {
 
     async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
         self.freed.clear();
-        let accepted: Vec<&Accepted> = entries.iter().filter_map(Entry::accepted).collect();
+        let accepted: Vec<&Accepted> = entries.iter().flat_map(Entry::accepted).collect();
         insert_messages(connection, &accepted).await?;
         self.faults.pass()?;
         self.insert_deliveries(connection, &accepted).await?;
@@ -168,10 +168,10 @@ pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> R
 }
 
 impl Entry {
-    fn accepted(&self) -> Option<&Accepted> {
+    fn accepted(&self) -> &[Accepted] {
         match self {
-            Self::Accept(accepted) => Some(accepted),
-            Self::Settle(_) => None,
+            Self::Accept(accepted) => accepted,
+            Self::Settle(_) => &[],
         }
     }
 
@@ -188,7 +188,7 @@ impl Ledger for QueueLedger {
 
     fn octets(entry: &Entry) -> usize {
         match entry {
-            Entry::Accept(accepted) => accepted.octets(),
+            Entry::Accept(accepted) => accepted.iter().map(Accepted::octets).sum(),
             Entry::Settle(settled) => settled.len() * FIXED_OCTETS,
         }
     }
@@ -198,7 +198,7 @@ impl Ledger for QueueLedger {
     }
 
     fn committed(&mut self, entries: Vec<Entry>) {
-        for accepted in entries.iter().filter_map(Entry::accepted) {
+        for accepted in entries.iter().flat_map(Entry::accepted) {
             for (delivery, charge) in accepted.deliveries.iter().zip(&accepted.charges) {
                 self.shares.add(delivery.domain, *charge);
             }

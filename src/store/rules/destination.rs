@@ -87,7 +87,7 @@ impl Rules {
         let now = self.clock.now();
         let draft =
             Draft { id: self.chance.id(now), account, address: read_address(address)?, verified_at, now, audit };
-        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), |_| Touched::All).await
+        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), destination).await
     }
 
     /// Verifies it.
@@ -97,7 +97,7 @@ impl Rules {
         at: Moment,
         audit: AuditEntry,
     ) -> Result<DestinationRow> {
-        let verified = self.changed((key, at, audit), |c, n| Box::pin(verify(c, n)), |_| Touched::All).await?;
+        let verified = self.changed((key, at, audit), |c, n| Box::pin(verify(c, n)), destination).await?;
         self.with_state(verified).await
     }
 
@@ -152,6 +152,10 @@ impl Rules {
         }
         Ok(rows)
     }
+}
+
+fn destination(row: &DestinationRow) -> Touched {
+    Touched::Destination(row.address.clone())
 }
 
 async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DestinationRow> {

@@ -1,0 +1,85 @@
+//! A delivery that is given up: its sender is told, or its octets are kept for the owner.
+//!
+//! A sender wrote to an alias, and hears of its failure once: when no destination of it is left. Destinations that fail at
+//! the same instant must not each leave the telling to the other, so those of one message are given up one after another.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
+
+use super::courier::Shared;
+use super::settle::{Case, End};
+use super::tell_sender::{self, Failed};
+use crate::policy::status::Status;
+use crate::store::activity::{DsnNote, Row};
+use crate::store::queue::{Claim, Purpose, Settlement};
+
+/// Messages of which deliveries are given up at the same time, at most; others wait for a commit of the log.
+const AT_A_TIME: usize = 64;
+
+/// Who may give up deliveries of which message.
+#[derive(Debug)]
+pub(super) struct Turns([Arc<Mutex<()>>; AT_A_TIME]);
+
+impl Turns {
+    /// Nobody does.
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| Arc::default()))
+    }
+
+    async fn take(&self, message: Uuid) -> OwnedMutexGuard<()> {
+        let turn = message.as_u128() % AT_A_TIME as u128;
+        Arc::clone(&self.0[usize::try_from(turn).unwrap_or(0)]).lock_owned().await
+    }
+}
+
+/// The deliveries of a message that are given up together. To be dropped when the log says so, and not before.
+#[derive(Debug, Default)]
+pub(super) struct GivenUp {
+    ids: Vec<Uuid>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// The sender is told, or the octets are kept for the owner.
+pub(super) async fn give_up(
+    shared: &Shared,
+    case: Case<'_>,
+    told: Failed<'_>,
+    (status, reason): (Status, String),
+) -> End {
+    let (now, id) = (shared.tools.clock.now(), case.claim.delivery.id);
+    if case.claim.delivery.purpose == Purpose::Dsn {
+        tracing::info!(delivery = %id, %reason, "a report could not be delivered");
+        return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
+    }
+    if case.given_up.turn.is_none() {
+        case.given_up.turn = Some(shared.turns.take(case.claim.message.id).await);
+    }
+    case.given_up.ids.push(id);
+    let note = if is_with_another(shared, case.claim, &case.given_up.ids).await {
+        let why = "another destination of the alias has the message, or may still get it".to_owned();
+        DsnNote { dsn: "suppressed".to_owned(), why }
+    } else {
+        tell_sender::tell(shared, &case.claim.message, &[told], now).await
+    };
+    let settlement = match note.dsn.as_str() {
+        "sent" => Settlement::Done,
+        _ => Settlement::Kept(now.after(shared.settings().keep_failed)),
+    };
+    End { settlement, status, reason, next: None, dsn: Some(note) }
+}
+
+/// Whether a destination of the alias that is not given up has the message, or may still get it.
+async fn is_with_another(shared: &Shared, claim: &Claim, given_up: &[Uuid]) -> bool {
+    let alias = claim.delivery.recipient.to_string();
+    let has_or_may = |status| matches!(status, Status::Forwarded | Status::Queued | Status::Deferred | Status::Held);
+    let others = |row: &Row| row.recipient == alias && !given_up.contains(&row.id);
+    match shared.tools.store.activity.transaction(claim.message.id).await {
+        Ok(rows) => rows.iter().any(|row| others(row) && has_or_may(row.status)),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known whether another destination has the message; the sender is told");
+            false
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How long a client may take. Here alone the clock is moved: the world runs in one thread, and its time is paused.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use waypost::demo::sender::Sender;
+use waypost::smtp::limits::{COMMAND_TIMEOUT, TRANSACTION_TIMEOUT};
+
+use crate::support::World;
+
+async fn later(span: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+}
+
+async fn begun(world: &World) -> Sender {
+    let mut sender = world.sender().await;
+    assert!(sender.command("MAIL FROM:<ann@sender.example>").await.unwrap().starts_with("250 "));
+    sender
+}
+
+/// CONFORMANCE 18: each command comes in time, and the whole does not.
+#[tokio::test]
+async fn a_transaction_that_dribbles_ends_within_the_hour() {
+    let world = World::start().await;
+    let mut sender = begun(&world).await;
+    let step = COMMAND_TIMEOUT - Duration::from_secs(1);
+    let mut taken = Duration::ZERO;
+    let last = loop {
+        later(step).await;
+        taken += step;
+        assert!(taken < 2 * TRANSACTION_TIMEOUT, "it never ends");
+        let reply = sender.command("RCPT TO:<shop@my.example>").await.unwrap();
+        if !reply.starts_with("250 ") {
+            break reply;
+        }
+    };
+    assert!(last.starts_with("421 4.4.2"), "{last}");
+    assert!(taken >= TRANSACTION_TIMEOUT && taken < TRANSACTION_TIMEOUT + step, "after {taken:?}");
+    world.until("shop@my.example", "abandoned").await;
+    world.stop().await;
+}
+
+/// A transaction that ends in time leaves no deadline behind for the next.
+#[tokio::test]
+async fn each_transaction_has_its_own_hour() {
+    let world = World::start().await;
+    let mut sender = begun(&world).await;
+    for _ in 0..TRANSACTION_TIMEOUT.as_secs() / 240 + 1 {
+        later(Duration::from_secs(240)).await;
+        assert!(sender.command("RSET").await.unwrap().starts_with("250 "));
+        assert!(sender.command("MAIL FROM:<ann@sender.example>").await.unwrap().starts_with("250 "));
+    }
+    world.stop().await;
+}
+
+/// The close is seen at once, not after the five minutes that a command has.
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_without_starttls_is_answered_at_once() {
+    let world = World::start().await;
+    let mut stream = tokio::net::TcpStream::connect(world.smtp()).await.unwrap();
+    stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
+    let mut said = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await;
+    ended.expect("the end of the session").unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.lines().nth(1).unwrap().starts_with("421 4.7.0 TLS begins with STARTTLS"), "{said}");
+    world.stop().await;
+}
