@@ -324,6 +324,12 @@ fn a_backup_is_for_its_owner_only_and_whole_or_not_there() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "first second");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&file, "the backup of yesterday").unwrap();
+    let refused = gateway.run(&["backup", file.to_str().unwrap(), "--queue"]);
+    assert!(refused.code == 1 && refused.err.contains("is there already; --replace"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "the backup of yesterday");
+    assert_eq!(gateway.run(&["backup", file.to_str().unwrap(), "--queue", "--replace"]).code, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "first second");
     let other = gateway.folder.path().join("other.tar");
     let broken = gateway.run(&["backup", other.to_str().unwrap()]);
     assert!(broken.code == 1 && broken.err.contains("broke off"), "{broken:?}");
@@ -549,7 +555,7 @@ fn a_gateway_serves_commands_takes_signals_and_names_itself_to_a_second_one() {
     let file = data.join("backup.tar");
     made(data, &["backup", file.to_str().unwrap()]);
     let refused = alone(data, &["restore", file.to_str().unwrap(), "--replace"]);
-    assert!(refused.code == 1 && refused.err.contains("in use by gateway"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("in use by a running gateway (process "), "{refused:?}");
     fs::write(data.join("waypost.toml"), "hostnam = \"x\"\n").unwrap();
     served.signal(rustix::process::Signal::HUP);
     served.hear("not reloaded, the old configuration stays reason=\"waypost.toml:1: there is no key hostnam");

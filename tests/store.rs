@@ -17,3 +17,5 @@ mod import;
 mod log;
 #[path = "store/queue.rs"]
 mod queue;
+#[path = "store/search.rs"]
+mod search;

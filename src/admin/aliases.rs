@@ -3,18 +3,17 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::mail::{Domain, LocalPart};
+use crate::mail::{Domain, LocalPart, Mailbox};
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::activity::Counts;
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
 
 use super::error::OrMissing;
-use super::name::AliasName;
+use super::name::{AliasName, keep_name, read_name, unfinished};
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
-    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, check_version, fields, lookalike,
-    spec,
+    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, check_version, lookalike, spec,
 };
 
 /// Which aliases to list.
@@ -40,17 +39,32 @@ impl Admin {
     }
 
     /// Makes the alias `name` with what the form says of it.
-    pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, mut form: Form<'_>) -> Result<AliasRow> {
+    pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<AliasRow> {
         let domain = self.domain_for_alias(actor, &name.domain).await?;
         let mut draft = spec::fresh(&name);
-        if !form.has("destinations") {
-            draft.destinations = self.default_destinations(actor).await?;
-        }
-        spec::read(&mut form, &name, &mut draft);
-        form.finish()?;
+        self.read_spec(actor, &name, (form, &mut draft)).await?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
         self.store_new(actor, (&domain, &name), &draft).await
+    }
+
+    /// Reads what is to be of an alias. Where it sends mail on and nobody says where to, that is the default destination.
+    async fn read_spec(
+        &self,
+        actor: &Actor,
+        name: &AliasName,
+        (mut form, spec): (Form<'_>, &mut AliasSpec),
+    ) -> Result<()> {
+        let nobody_says = spec.destinations.is_empty() && !form.has("destinations");
+        if nobody_says {
+            spec.destinations = self.default_destinations(actor).await?;
+        }
+        spec::read(&mut form, name, spec);
+        form.finish()?;
+        if nobody_says && !sends_on(spec.action) {
+            spec.destinations.clear();
+        }
+        Ok(())
     }
 
     async fn store_new(
@@ -85,8 +99,7 @@ impl Admin {
         let mut form = Form::new(written);
         keep_name(&mut form, &name);
         let mut after = before.clone();
-        spec::read(&mut form, &name, &mut after.spec);
-        form.finish()?;
+        self.read_spec(actor, &name, (form, &mut after.spec)).await?;
         self.refuse_circles(&name, &after.spec).await?;
         let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
         self.store_change(actor, action, (&before, &after)).await
@@ -153,6 +166,11 @@ impl Admin {
         Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })
     }
 
+    /// Feeds the search over aliases with what it lacks; called by upkeep.
+    pub async fn index_aliases(&self) -> Result<()> {
+        Ok(self.store.rules.index().await?)
+    }
+
     /// Shows aliases with their counts.
     pub async fn alias_shapes(&self, rows: &[AliasRow]) -> Result<Vec<AliasShape>> {
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
@@ -160,9 +178,18 @@ impl Admin {
         let shape = |row: &AliasRow| {
             let found = counted.iter().find(|(key, ..)| *key == row.key);
             let (counts, last) = found.map_or((Counts::default(), None), |(_, counts, last)| (*counts, *last));
-            AliasShape::new(row, counts, last)
+            let mut shape = AliasShape::new(row, counts, last);
+            shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row, address));
+            shape
         };
         Ok(rows.iter().map(shape).collect())
+    }
+
+    /// Whether a destination is on a domain of the same owner here: it is resolved inside and needs no verification.
+    fn is_hosted(&self, row: &AliasRow, address: &str) -> bool {
+        let mailbox = Mailbox::parse(address).ok();
+        let domain = mailbox.and_then(|mailbox| self.store.directory.domain(mailbox.domain()?));
+        domain.is_some_and(|domain| domain.account == row.account)
     }
 
     /// Finds what an actor may see.
@@ -221,54 +248,6 @@ impl Admin {
             Err(StoreError::NotFound) => Ok(()),
             Err(other) => Err(other.into()),
         }
-    }
-}
-
-/// The name of a new alias: `address`, or `local_part` with `domain` (or the token's default domain).
-fn read_name(form: &mut Form<'_>, actor: &Actor) -> Option<AliasName> {
-    if form.given("address").is_some() {
-        return form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
-    }
-    let domain = read_domain(form, actor)?;
-    if form.given("local_part").is_none() {
-        form.fault("address", "write the alias as name@your.domain");
-        return None;
-    }
-    form.optional("local_part", |v| {
-        let text = format!("{}@{domain}", fields::text(v)?.trim());
-        AliasName::parse(&text).map_err(Into::into)
-    })
-}
-
-/// The domain of a new alias that names none itself.
-pub(super) fn read_domain(form: &mut Form<'_>, actor: &Actor) -> Option<Domain> {
-    if form.given("domain").is_some() {
-        return form.optional("domain", fields::domain);
-    }
-    let default = actor.defaults.domain.as_deref().and_then(|name| Domain::parse(name).ok());
-    if default.is_none() {
-        form.fault(if form.has("local_part") { "domain" } else { "address" }, "write the alias as name@your.domain");
-    }
-    default
-}
-
-/// The name of an alias is what it is: a change may repeat it and not alter it.
-fn keep_name(form: &mut Form<'_>, name: &AliasName) {
-    let same = form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
-    if same.is_some_and(|written| written != *name) {
-        form.fault("address", "the address of an alias does not change: make a new alias and remove this one");
-    }
-    let domain = form.optional("domain", fields::domain);
-    if domain.is_some_and(|domain| domain != name.domain) {
-        form.fault("domain", "an alias stays on its domain: make a new alias and remove this one");
-    }
-}
-
-/// The faults of a form that cannot be read on.
-pub(super) fn unfinished(form: Form<'_>) -> AdminError {
-    match form.only_faults() {
-        faults if faults.is_empty() => AdminError::field("address", "write the alias as name@your.domain"),
-        faults => AdminError::Invalid(faults),
     }
 }
 

@@ -38,7 +38,9 @@ impl Admin {
         let audit = self.audit_plain(actor, "destination.add", address);
         let added = self.store.rules.add_destination(actor.account, address, verified_at, audit).await;
         added.map_err(|error| match error {
-            StoreError::Exists(_) => AdminError::Conflict(format!("The destination {address} exists already.")),
+            StoreError::Exists(_) => AdminError::Conflict(format!(
+                "The destination {address} exists already: verify it, or make it the default, as it is."
+            )),
             other => other.into(),
         })
     }
@@ -85,7 +87,14 @@ impl Admin {
         let row = self.find_destination(actor, target.id).await?;
         check_version(target.version, row.version)?;
         let audit = self.audit_plain(actor, "destination.remove", &row.address);
-        Ok(self.store.rules.remove_destination(row.key, audit).await?)
+        let removed = self.store.rules.remove_destination(row.key, audit).await;
+        removed.map_err(|error| match error {
+            StoreError::Invalid(why) => AdminError::Conflict(format!(
+                "{} is not removed: {why}. Give them another destination first.",
+                row.address
+            )),
+            other => other.into(),
+        })
     }
 
     /// One destination, by its id or address.
@@ -103,24 +112,22 @@ impl Admin {
     ) -> Result<ListShape<DestinationShape>> {
         actor.must(Area::Destinations, Access::Read)?;
         let query = ListQuery {
-            account: Some(actor.account),
             search: search.filter(|text| !text.trim().is_empty()),
             cursor: paging.cursor.clone(),
             limit: paging.rows(),
             ..ListQuery::default()
         };
-        let page = self.store.rules.destinations(query).await?;
+        let page = self.store.rules.destinations(actor.account, query).await?;
         Ok(ListShape { items: page.items.iter().map(DestinationShape::new).collect(), next_cursor: page.next_cursor })
     }
 
     /// Where an alias sends mail when nobody says: the token's default, else the account's.
-    pub(super) async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
+    pub async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
         if let Some(address) = &actor.defaults.destination {
             return Ok(vec![address.clone()]);
         }
-        let query = ListQuery { account: Some(actor.account), limit: super::MAX_LIMIT, ..ListQuery::default() };
-        let page = self.store.rules.destinations(query).await?;
-        Ok(page.items.into_iter().filter(|row| row.default).map(|row| row.address).take(1).collect())
+        let default = self.store.rules.default_of(actor.account).await?;
+        Ok(default.into_iter().map(|row| row.address).collect())
     }
 
     async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {

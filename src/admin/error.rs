@@ -81,6 +81,7 @@ impl From<StoreError> for AdminError {
             StoreError::Exists(what) => Self::Conflict(format!("{what} exists already.")),
             StoreError::Changed => Self::Changed,
             StoreError::Invalid(why) => Self::Conflict(why),
+            StoreError::Cursor => Self::field("cursor", "write the next_cursor of an earlier page of this list"),
             StoreError::Unwell(cause) => {
                 tracing::error!(cause, "storage failed");
                 Self::Unwell

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 12] = [
+const ECHOED: [&str; 13] = [
     "id",
     "kind",
     "unicode",
@@ -23,6 +23,7 @@ const ECHOED: [&str; 12] = [
     "counts",
     "verified_at",
     "next_cursor",
+    "unverified",
 ];
 
 /// An object being read.

@@ -174,7 +174,8 @@ impl Admin {
         Ok(Importer { domains, rest, number: 0, lines, numbers, faults, bad: 0, last: None })
     }
 
-    async fn own_domains(&self, actor: &Actor) -> Result<HashMap<Domain, DomainId>> {
+    /// All domains that an actor may use.
+    pub(super) async fn own_domains(&self, actor: &Actor) -> Result<HashMap<Domain, DomainId>> {
         let mut domains = HashMap::new();
         let mut cursor = None;
         loop {

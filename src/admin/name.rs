@@ -7,6 +7,8 @@ use crate::mail::{Domain, LocalPart};
 use crate::policy::routing::MAX_PATTERN_OCTETS;
 use crate::policy::rule::Kind;
 
+use super::{Actor, AdminError, Form, fields};
+
 /// Characters that make a local part a glob. A quoted local part never is one.
 const GLOB_CHARS: [char; 3] = ['*', '?', '['];
 
@@ -88,6 +90,54 @@ fn write_local(f: &mut fmt::Formatter<'_>, plain: &str) -> fmt::Result {
         return f.write_str(&text);
     }
     write!(f, "\"{text}\"")
+}
+
+/// The name of a new alias: `address`, or `local_part` with `domain` (or the token's default domain).
+pub(super) fn read_name(form: &mut Form<'_>, actor: &Actor) -> Option<AliasName> {
+    if form.given("address").is_some() {
+        return form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
+    }
+    let domain = read_domain(form, actor)?;
+    if form.given("local_part").is_none() {
+        form.fault("address", "write the alias as name@your.domain");
+        return None;
+    }
+    form.optional("local_part", |v| {
+        let text = format!("{}@{domain}", fields::text(v)?.trim());
+        AliasName::parse(&text).map_err(Into::into)
+    })
+}
+
+/// The domain of a new alias that names none itself.
+pub(super) fn read_domain(form: &mut Form<'_>, actor: &Actor) -> Option<Domain> {
+    if form.given("domain").is_some() {
+        return form.optional("domain", fields::domain);
+    }
+    let default = actor.defaults.domain.as_deref().and_then(|name| Domain::parse(name).ok());
+    if default.is_none() {
+        form.fault(if form.has("local_part") { "domain" } else { "address" }, "write the alias as name@your.domain");
+    }
+    default
+}
+
+/// The name of an alias is what it is: a change may repeat it and not alter it.
+pub(super) fn keep_name(form: &mut Form<'_>, name: &AliasName) {
+    let same = form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
+    if same.is_some_and(|written| written != *name) {
+        form.fault("address", "the address of an alias does not change: make a new alias and remove this one");
+    }
+    let domain = form.optional("domain", fields::domain);
+    if domain.is_some_and(|domain| domain != name.domain) {
+        form.fault("domain", "an alias stays on its domain: make a new alias and remove this one");
+    }
+}
+
+/// The faults of a form that cannot be read on.
+pub(super) fn unfinished(form: Form<'_>) -> AdminError {
+    match form.only_faults() {
+        faults if faults.is_empty() => AdminError::field("address", "write the alias as name@your.domain"),
+        faults => AdminError::Invalid(faults),
+    }
 }
 
 #[cfg(test)]

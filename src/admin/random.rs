@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use crate::chance::Chance;
+use crate::mail::Domain;
 use crate::policy::rule::Kind;
 use crate::store::rules::AliasRow;
 
-use super::aliases::{read_domain, unfinished};
 use super::form::Read;
-use super::name::AliasName;
+use super::name::{AliasName, read_domain, unfinished};
 use super::{Actor, Admin, AdminError, Form, Result, fields};
 
 /// How often a name that is taken is drawn anew.
@@ -72,12 +72,26 @@ impl Admin {
         let mut form = Form::new(written);
         let format = form.optional("format", format_name).or_else(|| actor.defaults.alias_format.clone());
         let format = format.as_deref().and_then(Format::parse).unwrap_or(Format::Words);
-        if form.given("domain").is_none() && actor.defaults.domain.is_none() {
-            return Err(AdminError::field("domain", "say which of your domains it belongs to"));
-        }
-        let Some(domain) = read_domain(&mut form, actor) else { return Err(unfinished(form)) };
+        let domain = if form.given("domain").is_none() && actor.defaults.domain.is_none() {
+            self.only_domain(actor).await?
+        } else {
+            let Some(domain) = read_domain(&mut form, actor) else { return Err(unfinished(form)) };
+            domain
+        };
         let local = draw(&self.chance, format);
         self.add_named(actor, AliasName::new(Kind::Address, local, domain), form).await
+    }
+}
+
+impl Admin {
+    /// The actor's domain, where there is exactly one.
+    async fn only_domain(&self, actor: &Actor) -> Result<Domain> {
+        let mut seen = self.own_domains(actor).await?.into_keys();
+        match (seen.next(), seen.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(AdminError::field("domain", "there is no domain yet: add one first")),
+            _ => Err(AdminError::field("domain", "say which of your domains it belongs to")),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Alias {
         /// Only of this domain
         #[arg(long, value_name = "DOMAIN")]
         domain: Option<String>,
-        /// Only with this in address or note
+        /// Only with this in address, note or label; one or two characters begin the address
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         #[command(flatten)]
@@ -137,6 +137,22 @@ fn random_body(domain: Option<String>, to: Vec<String>, note: Option<String>) ->
 }
 
 fn summary(alias: &Value) -> String {
+    format!("{}{}", what_it_does(alias), unverified(alias))
+}
+
+/// What keeps mail from its destinations, and what to do about it.
+pub(super) fn unverified(alias: &Value) -> String {
+    if alias["enabled"] == Value::Bool(false) {
+        return String::new();
+    }
+    let addresses = alias["unverified"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let told = addresses.map(|address| {
+        format!("\n{address} is not verified and gets no mail; if it is yours: waypost destination verify {address}")
+    });
+    told.collect()
+}
+
+fn what_it_does(alias: &Value) -> String {
     let address = cell(alias, "/address");
     if alias["enabled"] == Value::Bool(false) {
         return format!("{address} is switched off.");
@@ -157,6 +173,7 @@ fn show(alias: &Value) -> String {
         ("kind", "/kind"),
         ("action", "/action"),
         ("to", "/destinations"),
+        ("not verified", "/unverified"),
         ("on", "/enabled"),
         ("priority", "/priority"),
         ("note", "/description"),

@@ -4,7 +4,7 @@
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::body::Body;
 use clap::Args;
 use http_body_util::BodyExt as _;
@@ -24,6 +24,9 @@ pub(super) struct Backup {
     /// With the messages that wait; they come back held
     #[arg(long)]
     queue: bool,
+    /// In place of the file that is there
+    #[arg(long)]
+    replace: bool,
 }
 
 pub(super) async fn run(backup: &Backup, api: &Api) -> anyhow::Result<()> {
@@ -34,6 +37,8 @@ pub(super) async fn run(backup: &Backup, api: &Api) -> anyhow::Result<()> {
         let output = std::io::stdout().as_fd().try_clone_to_owned().context("standard output cannot be written")?;
         return copy(body, &mut File::from_std(output.into())).await.map(drop);
     }
+    let free = backup.replace || !backup.file.try_exists().unwrap_or(true);
+    ensure!(free, "{} is there already; --replace writes the backup in its place", backup.file.display());
     let partial = partial_name(&backup.file);
     let mut file = create(&partial).await?;
     let written = async {

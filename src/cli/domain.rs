@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::alias;
 use super::api::{Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
@@ -100,7 +101,8 @@ pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Resu
         Domain::Show { name } => out.object(&api.get(&path(&name)).await?, show),
         Domain::Set(set) => {
             let answer = api.patch(&path(&set.name), &Value::Object(fields(&set.changes))).await?;
-            out.object(&answer, show)
+            let unverified = unverified(&set, api).await?;
+            out.object(&answer, |domain| format!("{}{unverified}", show(domain)))
         }
         Domain::Verify { name } => {
             let answer = api.post(&format!("{}/verify", path(&name)), &json!({})).await?;
@@ -110,6 +112,17 @@ pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Resu
             let answer = api.delete(&path(&name)).await?;
             out.object(&answer, |_| format!("{name} is not hosted here any more."))
         }
+    }
+}
+
+/// What keeps mail from the destinations of a catch-all that was just set.
+async fn unverified(set: &Set, api: &Api) -> anyhow::Result<String> {
+    match set.changes.catch_all {
+        Some(CatchAll::Forward | CatchAll::Create) => {
+            let alias = api.get(&format!("/v1/aliases/{}", escaped(&format!("*@{}", set.name)))).await?;
+            Ok(alias::unverified(&alias.value))
+        }
+        _ => Ok(String::new()),
     }
 }
 

@@ -140,8 +140,8 @@ impl Inquiry<'_> {
 
     /// The account's default destination if it is verified, by itself or by a trusted domain, else its oldest verified one.
     async fn first_verified(&self, account: AccountId) -> Result<Option<Mailbox>> {
-        let query = ListQuery { account: Some(account), limit: MAX_CONTACTS_ASKED, ..ListQuery::default() };
-        let all = self.facts.store.rules.destinations(query).await?.items;
+        let query = ListQuery { limit: MAX_CONTACTS_ASKED, ..ListQuery::default() };
+        let all = self.facts.store.rules.destinations(account, query).await?.items;
         let (trusted, inboxes): (Vec<_>, Vec<_>) = all.into_iter().partition(|row| row.address.starts_with('@'));
         let is_trusted = |row: &DestinationRow| {
             let host = row.address.rfind('@').map_or("", |at| &row.address[at..]);

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::clock::Clock;
+
 /// A command's lock is waited for so long.
 const WAIT_FOR_COMMAND: Duration = Duration::from_secs(30);
 /// A gateway's lock is tried again for so long: it may be stopping, or somebody only looks whether it is held.
@@ -51,7 +53,10 @@ impl DataLock {
                     waited += TRY_EVERY;
                 }
                 Err(other) => {
-                    bail!("{} is in use by {other}; stop it first, or choose another data_dir", data_dir.display())
+                    bail!(
+                        "{} is in use by a running {other}: stop that one first (SIGTERM), or choose another data_dir",
+                        data_dir.display()
+                    )
                 }
             }
         }
@@ -85,7 +90,8 @@ fn try_take(path: &PathBuf, holder: Holder) -> anyhow::Result<Result<DataLock, S
     }
     file.set_len(0)?;
     file.rewind()?;
-    writeln!(file, "{} (process {})", holder.word(), std::process::id())?;
+    let since = Clock::system().now().rfc3339();
+    writeln!(file, "{} (process {}, since {since})", holder.word(), std::process::id())?;
     Ok(Ok(DataLock { _file: file }))
 }
 
@@ -111,7 +117,10 @@ mod tests {
         let held = DataLock::take(data.path(), Holder::Gateway).await.unwrap();
         assert!(gateway_runs(data.path()));
         let refused = DataLock::take(data.path(), Holder::Gateway).await.unwrap_err().to_string();
-        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        let says = format!("is in use by a running gateway (process {}, since 20", std::process::id());
+        assert!(
+            refused.contains(&says) && refused.ends_with("stop that one first (SIGTERM), or choose another data_dir")
+        );
         drop(held);
         assert!(!gateway_runs(data.path()));
         DataLock::take(data.path(), Holder::Command).await.unwrap();

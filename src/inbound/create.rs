@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::admission::Decision;
 use crate::policy::ids::DomainId;
+use crate::policy::routing::without_tags;
 use crate::policy::rule::{Action, Kind};
 use crate::store::accounts::AuditEntry;
 use crate::store::{Result, StoreError};
@@ -53,7 +54,9 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
     let catch_all = tools.store.rules.alias_by_id(rule.id).await?;
     let mut spec = catch_all.spec;
     spec.kind = Kind::Address;
-    recipient.local().as_str().clone_into(&mut spec.pattern);
+    let hosted = recipient.domain().and_then(|name| tools.store.directory.domain(name));
+    let subaddressing = hosted.is_some_and(|hosted| hosted.subaddressing);
+    without_tags(recipient.local().as_str(), subaddressing).clone_into(&mut spec.pattern);
     spec.action = Action::Forward;
     "Created by its first mail".clone_into(&mut spec.description);
     let audit = AuditEntry {
@@ -61,7 +64,7 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         account: decision.account,
         actor: "mail".to_owned(),
         action: "alias.create".to_owned(),
-        object: recipient.to_string(),
+        object: format!("{}@{}", spec.pattern, recipient.host()),
         before: None,
         after: None,
     };

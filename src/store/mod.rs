@@ -49,6 +49,9 @@ pub enum StoreError {
     /// Cannot be stored as it is; says why.
     #[error("{0}")]
     Invalid(String),
+    /// The cursor of a list is not one of ours.
+    #[error("the cursor is not one of ours")]
+    Cursor,
     /// Locked, full, broken: try later. The text is for the log, never for a client.
     #[error("storage failed: {0}")]
     Unwell(String),

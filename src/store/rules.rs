@@ -2,12 +2,17 @@
 //! audit row that it is given in the same transaction, refreshes the directory, and is then announced.
 
 pub(super) mod alias;
+pub(super) mod alias_feed;
+pub(super) mod alias_list;
 pub(super) mod alias_read;
+pub(super) mod alias_words;
 pub(super) mod destination;
 pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod words;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
@@ -77,6 +82,8 @@ pub struct AliasRow {
     pub domain_name: Domain,
     /// All that can be set.
     pub spec: AliasSpec,
+    /// Destinations of it that are verified neither by themselves nor by a trusted domain.
+    pub unverified: Vec<String>,
     /// When made.
     pub created_at: Moment,
     /// When changed.
@@ -156,7 +163,7 @@ pub struct ListQuery {
     pub account: Option<AccountId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
-    /// Part of the address or description.
+    /// Part of the address, description or label; of one or two characters, the beginning of the address.
     pub search: Option<String>,
     /// Only switched on, or off.
     pub enabled: Option<bool>,
@@ -196,6 +203,8 @@ pub struct Rules {
     directory: Directory,
     clock: Clock,
     chance: Chance,
+    /// One import at a time: what another one is about to bring cannot be compared with.
+    importing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What rules are made of.
@@ -211,7 +220,7 @@ pub(super) struct Parts {
 impl Rules {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { writer, readers, activity, directory, clock, chance } = parts;
-        Self { writer, readers, activity, directory, clock, chance }
+        Self { writer, readers, activity, directory, clock, chance, importing: Arc::default() }
     }
 
     /// Runs a change and makes it count, even if the asker goes away in between.
@@ -257,5 +266,5 @@ fn pair_cursor(text: &str, key: i64) -> String {
 fn cursor_pair(cursor: Option<&str>) -> Result<(String, i64)> {
     let Some(cursor) = cursor else { return Ok((String::new(), FROM_THE_START)) };
     let parts = cursor.split_once(':').and_then(|(key, text)| Some((text.to_owned(), key.parse().ok()?)));
-    parts.ok_or_else(|| StoreError::Invalid("the cursor is not one of ours".to_owned()))
+    parts.ok_or(StoreError::Cursor)
 }

@@ -1,6 +1,6 @@
 //! Every statement is prepared against empty, migrated databases, so that none can fail for its words in service.
 
-use sqlx::{Connection, Executor, SqlSafeStr, SqliteConnection};
+use sqlx::{Connection, Executor, Row, SqlSafeStr, SqliteConnection};
 
 use super::{ACTIVITY, WAYPOST};
 
@@ -8,7 +8,7 @@ use super::{ACTIVITY, WAYPOST};
 fn of_rules() -> Vec<&'static str> {
     use super::accounts::{audit, idempotency, sessions, settings, tokens};
     use super::queue::{claims, delivery, handling, ledger, shares, staging, tokens as srs};
-    use super::rules::{alias, alias_read, destination, domain, import};
+    use super::rules::{alias, alias_feed, alias_read, alias_words, destination, domain, import};
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
     all.extend([audit::INSERT, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
@@ -20,7 +20,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([claims::LAPSE_ALL, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());
     all.extend(delivery::INSERT_DELIVERIES.all());
-    all.extend([handling::LIST, handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
+    all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
     all.extend([handling::STATE, handling::ENDED, ledger::DELETE, ledger::SWEEP, ledger::PUT_BACK, shares::SUMS]);
     all.extend([staging::NEXT_KEY, staging::CLEAR, staging::ADD, staging::DROP, staging::READ, staging::READ_INLINE]);
     all.extend([srs::KNOWN, srs::MAKE_ROOM, srs::ADD, srs::SENDER]);
@@ -30,18 +30,46 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([
         alias_read::BY_ID,
         alias_read::BY_PATTERN,
-        alias_read::ALL,
-        alias_read::OF_DOMAIN,
         alias_read::TO_DELETE,
+        alias_feed::IS_BEHIND,
+        alias_feed::LAST,
+        alias_feed::FEED,
+        alias_feed::FED,
+        alias_feed::STEP_BACK,
+        alias_words::FED_UPTO,
     ]);
+    all.extend(lists_of_rules().map(|(list, _)| list));
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
-    all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::ALL]);
+    all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([domain::INSERT, domain::UPDATE, domain::EXISTS, domain::CLEAR, domain::REMOVE, domain::REMOVED]);
-    all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME, domain::ALL]);
+    all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
-    all.extend([import::LEFT, import::SOME, import::DELETE, import::FORGET]);
+    all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);
+    all.extend([import::sweep::SOME_DESTINATIONS, import::sweep::DELETE_DESTINATIONS]);
     all
+}
+
+/// The lists of `waypost.db`, and the step that each runs along.
+const fn lists_of_rules() -> [(&'static str, &'static str); 14] {
+    use super::queue::handling;
+    use super::rules::{alias_list, alias_words, destination, domain};
+    [
+        (alias_list::ALL, "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (alias_list::OF_DOMAIN, "SEARCH a USING INDEX aliases_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
+        (alias_list::OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>? AND rowid<?)"),
+        (alias_list::OFF, "SEARCH a USING INDEX aliases_off (id>? AND id<?)"),
+        (alias_list::OFF_OF_DOMAIN, "SEARCH a USING INDEX aliases_off_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
+        (alias_list::APART, "SEARCH a USING INDEX aliases_apart (id>? AND id<?)"),
+        (alias_list::UNFINISHED_FROM, "SEARCH imports USING INDEX imports_unfinished"),
+        (alias_words::BY_WORDS, "SCAN w VIRTUAL TABLE INDEX 192:M3<"),
+        (alias_words::BY_DOMAIN_NAME, "SEARCH y USING INDEX aliases_by_domain (domain_id=? AND rowid<?)"),
+        (alias_words::BY_LABEL, "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id<?)"),
+        (destination::OF_ACCOUNT, "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key>?)"),
+        (domain::ALL, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
+        (domain::OF_ACCOUNT, "SEARCH d USING INDEX domains_by_name_of_account (account_id=? AND name>?)"),
+        (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
+    ]
 }
 
 /// The statements of `activity.db`.
@@ -52,12 +80,28 @@ fn of_log() -> Vec<&'static str> {
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
-    all.extend([list::OF_ALL, list::OF_ALIAS, list::OF_DOMAIN, list::OF_STATUS, list::OF_MEMBER, list::OF_BOUNCED]);
-    all.extend([list::OF_TERM, list::OF_PREFIX, list::OF_WORDS, list::BY_ID, list::BY_TRANSACTION]);
+    all.extend(lists_of_log().map(|(list, _)| list));
+    all.extend([list::BY_ID, list::BY_TRANSACTION]);
     all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all
+}
+
+/// The lists of `activity.db`, and the step that each runs along.
+const fn lists_of_log() -> [(&'static str, &'static str); 9] {
+    use super::activity::list;
+    [
+        (list::OF_ALL, "SEARCH activity USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (list::OF_ALIAS, "SEARCH activity USING INDEX activity_by_alias (alias_id=? AND rowid>? AND rowid<?)"),
+        (list::OF_DOMAIN, "SEARCH activity USING INDEX activity_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
+        (list::OF_STATUS, "SEARCH activity USING INDEX activity_by_status (status=? AND rowid>? AND rowid<?)"),
+        (list::OF_MEMBER, "SEARCH activity USING INDEX activity_by_account (account_id=? AND rowid>? AND rowid<?)"),
+        (list::OF_BOUNCED, "SEARCH activity USING INDEX activity_bounced (seq>? AND seq<?)"),
+        (list::OF_TERM, "SEARCH terms USING PRIMARY KEY (term=? AND seq<?)"),
+        (list::OF_PREFIX, "SEARCH terms USING PRIMARY KEY (term>? AND term<?)"),
+        (list::OF_WORDS, "SCAN words VIRTUAL TABLE INDEX 192:M2<"),
+    ]
 }
 
 #[tokio::test]
@@ -71,5 +115,58 @@ async fn every_statement_can_be_prepared() {
                 assert!(prepared.is_ok(), "{part}: {}", prepared.err().unwrap());
             }
         }
+    }
+}
+
+/// What SQLite would do for a statement, a line for each step.
+async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> Vec<String> {
+    let explain = sqlx::AssertSqlSafe(format!("explain query plan {statement}"));
+    let steps = sqlx::query(explain).fetch_all(connection).await.unwrap();
+    steps.iter().map(|step| step.get::<String, _>("detail")).collect()
+}
+
+/// A list reads what it shows, in order: along an index, passing over nothing but domains and labels, which are few.
+#[tokio::test]
+async fn every_list_walks_an_index() {
+    const FEW: [&str; 4] = ["SCAN json_each", "SCAN n", "SCAN l", "SCAN w"];
+    for (migrations, lists) in [(&WAYPOST, lists_of_rules().to_vec()), (&ACTIVITY, lists_of_log().to_vec())] {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        migrations.run(&mut connection).await.unwrap();
+        for (list, along) in lists {
+            let steps = plan(&mut connection, list).await;
+            assert!(steps.iter().any(|step| step == along), "{list}\nis to have {along}: {steps:#?}");
+            let scans: Vec<_> = steps.iter().filter(|step| step.starts_with("SCAN ")).collect();
+            assert!(scans.iter().all(|scan| FEW.iter().any(|few| scan.starts_with(few))), "{list}\n{steps:#?}");
+            // What is found by the names of domains and labels is no more than a page before it is sorted.
+            let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
+            assert!(
+                !sorts || list.contains("instr(n.name") || list.contains("instr(lower(l.name)"),
+                "{list}\n{steps:#?}"
+            );
+        }
+    }
+}
+
+/// What a start reads does not grow with the number of aliases and destinations.
+#[tokio::test]
+async fn a_start_passes_over_neither_aliases_nor_destinations() {
+    /// Names of what is read whole: domains, accounts and what they come down to, patterns by their index, lists given.
+    const READ_WHOLE: [&str; 8] = ["domains", "d", "o", "f", "some", "(subquery-1)", "json_each", "deliveries"];
+    use super::queue::{claims, shares};
+    use super::rules::{domain, import};
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    WAYPOST.run(&mut connection).await.unwrap();
+    let start =
+        [claims::LAPSE_ALL, claims::LOG_ROWS, claims::NEXT_DUE, shares::SUMS, domain::REMOVED, import::UNFINISHED];
+    for statement in start.into_iter().chain(super::directory::statements()) {
+        let steps = plan(&mut connection, statement).await;
+        for scan in steps.iter().filter_map(|step| step.strip_prefix("SCAN ")) {
+            let by_index =
+                scan == "a USING INDEX aliases_of_patterns" || scan == "imports USING INDEX imports_unfinished";
+            let whole = scan.split(' ').next().unwrap_or_default();
+            assert!(by_index || READ_WHOLE.contains(&whole), "{statement}\n{steps:#?}");
+        }
+        let sorted = steps.iter().filter(|step| step.contains("AUTOMATIC"));
+        assert!(sorted.into_iter().all(|step| step.starts_with("SEARCH f ")), "{statement}\n{steps:#?}");
     }
 }

@@ -13,7 +13,7 @@ use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::store::Store;
 
-/// The search index is at most so far behind, and a bit.
+/// The search indexes are at most so far behind, and a bit.
 const INDEX_EVERY: Duration = Duration::from_secs(2);
 /// Certificate files are looked at so often.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
@@ -54,6 +54,7 @@ impl Upkeep {
         let duties = async {
             tokio::join!(
                 every(INDEX_EVERY, || self.index()),
+                every(INDEX_EVERY, || self.index_aliases()),
                 every(CERTIFICATES_EVERY, || self.certificates()),
                 every(EXPIRED_EVERY, || self.expired()),
                 every(KEPT_EVERY, || self.kept()),
@@ -68,6 +69,12 @@ impl Upkeep {
 
     async fn index(&self) {
         report("feeding the search index", self.store.activity.index().await.map(|_| ()));
+    }
+
+    async fn index_aliases(&self) {
+        if let Err(error) = self.admin.index_aliases().await {
+            tracing::warn!(%error, "feeding the search index of aliases failed, will be tried again");
+        }
     }
 
     async fn certificates(&self) {

@@ -222,6 +222,43 @@ async fn random_names_come_in_three_formats() {
 }
 
 #[tokio::test]
+async fn a_random_name_stands_on_the_only_domain_there_is() {
+    let house = House::furnished().await;
+    let made = house.operator("POST", "/v1/aliases/random", json!({})).await.expect(201).json();
+    assert!(made["address"].as_str().unwrap().ends_with("@my.example"), "{made}");
+    house.operator("POST", "/v1/domains", json!({ "name": "two.example" })).await.expect(201);
+    assert_eq!(house.operator("POST", "/v1/aliases/random", json!({})).await.expect(422).pointers(), ["/domain"]);
+}
+
+#[tokio::test]
+async fn what_sends_no_mail_on_has_no_destination_by_default() {
+    let house = House::furnished().await;
+    for action in ["drop", "reject"] {
+        let body = json!({ "address": format!("{action}@my.example"), "action": action });
+        let made = house.operator("POST", "/v1/aliases", body).await.expect(201).json();
+        assert_eq!(made["destinations"], json!([]), "{made}");
+    }
+    let on = house.operator("PATCH", "/v1/aliases/drop@my.example", json!({ "action": "forward" })).await.expect(200);
+    assert_eq!(on.json()["destinations"], json!(["owner@inbox.example"]));
+    // What somebody chose is kept for the day when the alias sends mail on again.
+    let off = house.operator("PATCH", "/v1/aliases/drop@my.example", json!({ "action": "drop" })).await.expect(200);
+    assert_eq!(off.json()["destinations"], json!(["owner@inbox.example"]));
+}
+
+#[tokio::test]
+async fn destinations_that_get_no_mail_yet_are_named() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "two.example" })).await.expect(201);
+    let to = json!(["owner@inbox.example", "new@inbox.example", "inside@two.example"]);
+    let body = json!({ "address": "shop@my.example", "destinations": to });
+    let made = house.operator("POST", "/v1/aliases", body).await.expect(201).json();
+    assert_eq!(made["unverified"], json!(["new@inbox.example"]));
+    house.operator("POST", "/v1/destinations/new@inbox.example/verify", Value::Null).await.expect(200);
+    let listed = house.operator("GET", "/v1/aliases", Value::Null).await.expect(200).json();
+    assert_eq!(listed["items"][0]["unverified"], json!([]));
+}
+
+#[tokio::test]
 async fn an_import_is_all_or_nothing() {
     let house = House::furnished().await;
     let import = async |query: &str, accept: &str, body: &str| {

@@ -41,6 +41,21 @@ async fn an_alias_is_made_switched_and_switched_back() {
 }
 
 #[tokio::test]
+async fn an_alias_to_an_inbox_that_is_not_verified_says_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let form = "local_part=shop&domain=my.example&destination=new%40inbox.example";
+    let place = house.panel(&cookie, "POST", "/aliases", form).await.expect(303).field("location").unwrap();
+    let page = house.panel(&cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text();
+    assert!(page.contains("new@inbox.example is not verified and gets no mail.") && !page.contains("ready"), "{page}");
+    let list = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert!(list.contains("not verified</span>"), "{list}");
+    house.operator("POST", "/v1/destinations/new@inbox.example/verify", Value::Null).await.expect(200);
+    let list = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert!(!list.contains("not verified"), "{list}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_stands_beside_its_field_and_what_was_written_stays() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
@@ -90,6 +105,11 @@ async fn a_message_tells_its_story() {
         "shop@my.example, priority 0",
     ] {
         assert!(page.contains(words), "{words}\n{page}");
+    }
+    let plain = page.split("<details>").next().unwrap();
+    for digest in [row.sha256_received, row.sha256_sent] {
+        let digest: String = digest.unwrap().iter().map(|octet| format!("{octet:02x}")).collect();
+        assert!(plain.contains(&digest), "both hashes stand where nothing is folded: {digest}\n{plain}");
     }
     assert!(!page.contains("Try now"), "nothing can be done about what is done");
 }

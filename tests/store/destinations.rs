@@ -32,7 +32,7 @@ async fn lists_are_by_address_and_their_pages_join() {
     assert!(matches!(again, Err(StoreError::Exists(address)) if address == "A@x.example"));
     let (mut cursor, mut seen) = (None, Vec::new());
     loop {
-        let page = rules.destinations(ListQuery { cursor, limit: 3, ..ListQuery::default() }).await.unwrap();
+        let page = rules.destinations(OWNER, ListQuery { cursor, limit: 3, ..ListQuery::default() }).await.unwrap();
         seen.extend(page.items.into_iter().map(|row| row.address));
         cursor = page.next_cursor;
         if cursor.is_none() {

@@ -97,3 +97,15 @@ async fn a_removed_domain_is_gone_at_once_and_its_name_is_free() {
     assert_ne!(again.id, my.id);
     assert!(world.store.directory.candidates(&mailbox("shop@my.example")).await.unwrap().unwrap().addresses.is_empty());
 }
+
+#[tokio::test]
+async fn a_domain_with_patterns_is_removed_and_the_gateway_starts_again() {
+    let mut world = World::new().await;
+    let my = world.domain("my.example").await;
+    let glob = world.add(&my, &spec(Kind::Glob, "shop-*", &["me@inbox.example"])).await;
+    world.add(&my, &spec(Kind::CatchAll, "*", &["me@inbox.example"])).await;
+    world.store.rules.remove_domain(my.key, world.audit("domain.delete")).await.unwrap();
+    assert!(matches!(world.store.rules.alias_by_id(glob.id).await, Err(StoreError::NotFound)));
+    world.reopen().await;
+    assert!(world.store.directory.candidates(&mailbox("shop-1@my.example")).await.unwrap().is_none());
+}

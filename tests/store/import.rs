@@ -60,6 +60,8 @@ async fn an_import_that_fails_at_any_step_leaves_nothing_that_counts() {
     let my = world.domain("my.example").await;
     for step in 1.. {
         let lines = (0..1200).map(|n| line(&my, &format!("user{n}"), "me@inbox.example")).collect();
+        // Whatever the last one has left is cleared away first: the fault is to hit this one.
+        import(&world, Vec::new()).await.0.unwrap();
         world.faults.fail_at(step);
         let (added, _) = import(&world, lines).await;
         let happened = world.faults.happened();
@@ -76,5 +78,19 @@ async fn an_import_that_fails_at_any_step_leaves_nothing_that_counts() {
             return;
         }
         assert_eq!(addresses(&world).await, 0, "step {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_clean_stop_leaves_nothing_in_the_journals() {
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let lines = (0..1500).map(|n| line(&my, &format!("user{n}"), "me@inbox.example")).collect();
+    import(&world, lines).await.0.unwrap();
+    world.store.rules.index().await.unwrap();
+    world.store.close().await;
+    for journal in ["waypost.db-wal", "activity.db-wal"] {
+        let octets = std::fs::metadata(world.directory.path().join(journal)).map_or(0, |file| file.len());
+        assert_eq!(octets, 0, "{journal}: the next start would have to read it");
     }
 }

@@ -29,6 +29,8 @@ pub struct AliasShape {
     pub action: Action,
     /// Where to.
     pub destinations: Vec<String>,
+    /// Those of them that get no mail until they are verified.
+    pub unverified: Vec<String>,
     /// Switched on.
     pub enabled: bool,
     /// The note.
@@ -76,6 +78,7 @@ impl AliasShape {
             priority: spec.priority,
             action: spec.action,
             destinations: spec.destinations,
+            unverified: row.unverified.clone(),
             enabled: spec.enabled,
             description: spec.description,
             labels: spec.labels,

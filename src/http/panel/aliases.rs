@@ -29,6 +29,7 @@ struct Line {
     note: String,
     to: String,
     to_full: String,
+    unverified: bool,
     counts: String,
     last: Option<When>,
 }
@@ -36,6 +37,8 @@ struct Line {
 /// What was just done, and how to undo it.
 struct Toast {
     words: String,
+    /// Something is still to be done.
+    waits: bool,
     undo: Option<Undo>,
 }
 
@@ -163,6 +166,7 @@ fn line(alias: &AliasShape, now: Moment) -> Line {
         note: text::short(&alias.description, text::SHORT),
         to,
         to_full: text::visible(&to_full),
+        unverified: !alias.unverified.is_empty(),
         counts: counts(alias),
         last: alias.last_mail_at.map(|at| When::new(at, now)),
     }
@@ -185,8 +189,7 @@ fn counts(alias: &AliasShape) -> String {
 async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
     if let Some(id) = ask.get("made") {
         let row = site.admin.alias(actor, id).await.ok()?;
-        let words = format!("{} is ready to receive mail.", crate::admin::shapes::alias_name(&row));
-        return Some(Toast { words: text::visible(&words), undo: None });
+        return made(site.admin.alias_shapes(&[row]).await.ok()?.first()?);
     }
     let row = site.admin.alias(actor, ask.get("switched")?).await.ok()?;
     let name = crate::admin::shapes::alias_name(&row);
@@ -195,5 +198,17 @@ async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
         false => format!("{name} is off: its mail is refused as if there were no such address."),
     };
     let undo = Some(Undo { id: row.id.to_string(), on: !row.spec.enabled });
-    Some(Toast { words: text::visible(&words), undo })
+    Some(Toast { words: text::visible(&words), waits: false, undo })
+}
+
+fn made(alias: &AliasShape) -> Option<Toast> {
+    let words = match alias.unverified.first() {
+        None => format!("{} is ready to receive mail.", alias.address),
+        Some(inbox) => format!(
+            "{} is made, but {inbox} is not verified and gets no mail. If it is yours, say so on the command line: \
+             waypost destination verify {inbox}",
+            alias.address
+        ),
+    };
+    Some(Toast { words: text::visible(&words), waits: !alias.unverified.is_empty(), undo: None })
 }

@@ -65,6 +65,7 @@ struct Facts {
     envelope: Compared,
     checks: Vec<(&'static str, String)>,
     octets: &'static str,
+    hashes: Vec<(&'static str, String)>,
     steps: Vec<(String, String, String)>,
     technical: Vec<(&'static str, String)>,
 }
@@ -135,6 +136,7 @@ impl Facts {
             envelope: compared(&row.envelope.before, row.envelope.after.as_ref()),
             checks: checks(row),
             octets: story::octets(row),
+            hashes: hashes(row),
             steps: row.trace.iter().map(step).collect(),
             technical: technical(row),
         }
@@ -206,13 +208,16 @@ fn checks(row: &Row) -> Vec<(&'static str, String)> {
     checks
 }
 
+/// Of the octets as they came in, and as they were handed over.
+fn hashes(row: &Row) -> Vec<(&'static str, String)> {
+    let both = [("SHA-256 in", row.sha256_received), ("SHA-256 out", row.sha256_sent)];
+    both.into_iter().filter_map(|(name, digest)| Some((name, data_encoding::HEXLOWER.encode(&digest?)))).collect()
+}
+
 fn technical(row: &Row) -> Vec<(&'static str, String)> {
-    let hex = |digest: [u8; 32]| data_encoding::HEXLOWER.encode(&digest);
     let mut told = vec![("Id", row.id.to_string()), ("Transaction", row.transaction.to_string())];
     told.extend(row.message_id.as_deref().map(|id| ("Message-ID", text::visible(id))));
     told.push(("Octets", row.size.to_string()));
-    told.extend(row.sha256_received.map(|digest| ("SHA-256 in", hex(digest))));
-    told.extend(row.sha256_sent.map(|digest| ("SHA-256 out", hex(digest))));
     told.extend(
         row.client.tls.as_ref().map(|tls| ("TLS in", text::visible(&format!("{} {}", tls.version, tls.cipher)))),
     );

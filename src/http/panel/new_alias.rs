@@ -40,14 +40,14 @@ impl NewAlias {
         let all = Paging { limit: Some(MAX_LIMIT), cursor: None };
         let domains: Vec<_> = site.admin.domains(actor, None, &all).await?.items.into_iter().map(|d| d.name).collect();
         let known = site.admin.destinations(actor, None, &all).await?.items;
-        let default = known.iter().find(|row| row.default).map(|row| row.address.clone()).unwrap_or_default();
+        let default = site.admin.default_destinations(actor).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
         let mut form = Self {
             open: filled.is_some() || lonely,
             inboxes: inboxes.take(PROPOSED).collect(),
             domain: domains.first().cloned().unwrap_or_default(),
             domains,
-            to: default,
+            to: default.unwrap_or_default(),
             ..Self::default()
         };
         form.fill(filled.unwrap_or_default());

@@ -55,6 +55,13 @@ pub fn lookup_keys(recipient: &Mailbox, subaddressing: bool) -> Vec<String> {
     left_parts(recipient.local().as_str(), subaddressing).map(fold).collect()
 }
 
+/// The local part without its tags: what an alias is named that is to get all of them.
+#[must_use]
+pub fn without_tags(local: &str, subaddressing: bool) -> &str {
+    let mut shorter = local.match_indices(TAG_SEPARATOR).filter(|(at, _)| subaddressing && *at > 0);
+    shorter.next().map_or(local, |(at, _)| &local[..at])
+}
+
 /// Selects the rule, and says why the others did not match.
 #[must_use]
 pub fn select(recipient: &Mailbox, candidates: &Candidates, trace: &mut Vec<TraceStep>) -> Option<Selection> {
@@ -182,6 +189,15 @@ mod tests {
         assert_eq!(keys("Shop+A+B@my.domain", false), ["shop+a+b"]);
         assert_eq!(keys("++x@my.domain", true), ["++x", "+"]);
         assert_eq!(keys("a+b+c+d+e+f+g+h+i+j@my.domain", true).len(), MAX_LOOKUP_KEYS);
+    }
+
+    #[test]
+    fn the_name_without_tags_is_the_shortest_that_is_looked_up() {
+        for local in ["shop", "shop+a+b", "+x", "++x"] {
+            let keys = lookup_keys(&mailbox(&format!("{local}@my.domain")), true);
+            assert_eq!(keys.last().map(String::as_str), Some(without_tags(local, true)));
+            assert_eq!(without_tags(local, false), local);
+        }
     }
 
     #[test]

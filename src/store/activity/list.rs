@@ -23,10 +23,15 @@ const MAX_PAGE_ROWS: u32 = 500;
 /// account, domain, alias, statuses, bounced, limit.
 macro_rules! list {
     ($along:literal) => {
+        list!("activity", $along)
+    };
+    ($from:literal, $along:literal) => {
         concat!(
             "select ",
             row::columns!(),
-            " from activity where ",
+            " from ",
+            $from,
+            " where ",
             $along,
             " and seq >= ?2 and seq < ?3 and received_at >= ?4 and received_at < ?5 \
              and (?6 is null or account_id = ?6) and (?7 is null or domain_id = ?7) \
@@ -41,7 +46,8 @@ pub(in crate::store) const OF_ALIAS: &str = list!("alias_id = ?1");
 pub(in crate::store) const OF_DOMAIN: &str = list!("domain_id = ?1");
 pub(in crate::store) const OF_STATUS: &str = list!("status = ?1");
 pub(in crate::store) const OF_MEMBER: &str = list!("account_id = ?1 and account_id <> 1");
-pub(in crate::store) const OF_BOUNCED: &str = list!("?1 is null and bounced_at is not null");
+pub(in crate::store) const OF_BOUNCED: &str =
+    list!("activity indexed by activity_bounced", "?1 is null and bounced_at is not null");
 pub(in crate::store) const OF_TERM: &str =
     list!("seq in (select seq from terms where term = ?1 and seq < ?3 order by seq desc limit 20000)");
 pub(in crate::store) const OF_PREFIX: &str =
@@ -107,9 +113,7 @@ impl Activity {
     async fn bounds(&self, query: &Query) -> Result<Option<Bounds>> {
         let limit = query.limit.clamp(1, MAX_PAGE_ROWS);
         let mut before = match query.cursor.as_deref() {
-            Some(cursor) => {
-                cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of ours".to_owned()))?
-            }
+            Some(cursor) => cursor.parse().map_err(|_| StoreError::Cursor)?,
             None => i64::MAX,
         };
         let mut from = 0;

@@ -39,10 +39,10 @@ macro_rules! columns {
 pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where id = ?1");
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where uuid = ?1");
 pub(in crate::store) const BY_ADDRESS: &str = concat!(columns!(), " where account_id = ?1 and key = ?2");
-pub(in crate::store) const ALL: &str = concat!(
+pub(in crate::store) const DEFAULT: &str = concat!(columns!(), " where account_id = ?1 and is_default = 1");
+pub(in crate::store) const OF_ACCOUNT: &str = concat!(
     columns!(),
-    " where (?1 is null or account_id = ?1) and (?2 is null or instr(key, ?2) > 0) and (key, id) > (?3, ?4) \
-     order by key, id limit ?5"
+    " where account_id = ?1 and (?2 is null or instr(key, ?2) > 0) and key > ?3 order by key limit ?4"
 );
 
 /// Aliases that are named where a destination is still in use.
@@ -125,12 +125,18 @@ impl Rules {
         self.with_state(read(&row)?.0).await
     }
 
-    /// All, by address.
-    pub async fn destinations(&self, query: ListQuery) -> Result<Listing<DestinationRow>> {
+    /// The one that new aliases of this account use.
+    pub async fn default_of(&self, account: AccountId) -> Result<Option<DestinationRow>> {
+        let row = sqlx::query(DEFAULT).bind(account.0).fetch_optional(&self.readers).await?;
+        row.map(|row| read(&row).map(|(row, _)| row)).transpose()
+    }
+
+    /// All of an account, by address.
+    pub async fn destinations(&self, account: AccountId, query: ListQuery) -> Result<Listing<DestinationRow>> {
         let limit = super::page_rows(query.limit);
-        let (key, id) = super::cursor_pair(query.cursor.as_deref())?;
-        let ask = sqlx::query(ALL).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
-        let rows = ask.bind(key).bind(id).bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
+        let (key, _) = super::cursor_pair(query.cursor.as_deref())?;
+        let ask = sqlx::query(OF_ACCOUNT).bind(account.0).bind(query.search.map(|s| s.to_lowercase()));
+        let rows = ask.bind(key).bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
         let mut read = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         let next_cursor = super::cut(&mut read, limit).map(|(row, key)| super::pair_cursor(key, row.key.0));
         let items = self.with_states(read.into_iter().map(|(row, _)| row).collect()).await?;

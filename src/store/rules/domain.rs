@@ -48,11 +48,21 @@ macro_rules! columns {
 }
 pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where d.id = ?1");
 pub(in crate::store) const BY_NAME: &str = concat!(columns!(), " where d.name = ?1 and d.removed_at is null");
-pub(in crate::store) const ALL: &str = concat!(
-    columns!(),
-    " where d.removed_at is null and (?1 is null or d.account_id = ?1) and (?2 is null or instr(d.name, ?2) > 0) \
-     and d.name > ?3 order by d.name limit ?4"
-);
+
+/// A list along `$along` over `?1`. Then: part of the name, behind which name, limit.
+macro_rules! list {
+    ($along:literal) => {
+        concat!(
+            columns!(),
+            " where ",
+            $along,
+            " and d.removed_at is null and (?2 is null or instr(d.name, ?2) > 0) and d.name > ?3 \
+             order by d.name limit ?4"
+        )
+    };
+}
+pub(in crate::store) const ALL: &str = list!("?1 is null");
+pub(in crate::store) const OF_ACCOUNT: &str = list!("d.account_id = ?1");
 
 struct Draft {
     id: Uuid,
@@ -99,7 +109,8 @@ impl Rules {
     /// All, by name.
     pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
         let limit = super::page_rows(query.limit);
-        let ask = sqlx::query(ALL).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
+        let list = if query.account.is_some() { OF_ACCOUNT } else { ALL };
+        let ask = sqlx::query(list).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
         let ask = ask.bind(query.cursor.unwrap_or_default()).bind(i64::from(limit) + 1);
         let rows = ask.fetch_all(&self.readers).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;

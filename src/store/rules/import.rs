@@ -3,12 +3,18 @@
 //! The aliases of an import are written with its number and count for nothing until one last, small transaction says
 //! that it has finished. What fails, or what a crash leaves behind, is deleted in steps as well.
 
+pub(in crate::store) mod sweep;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use self::sweep::{report, sweep_all};
+use super::alias_feed::STEP_BACK;
 use super::destination::{ADD_MISSING, key_and_host};
 use super::{ImportLine, Rules};
 use crate::mail::{LocalPart, Moment};
@@ -16,8 +22,6 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, json};
 use crate::store::directory::Touched;
-use crate::store::queue::ledger::Entry;
-use crate::store::writer::Writer;
 use crate::store::{Result, StoreError};
 
 /// Lines of one step: some 50 ms of the writer.
@@ -43,15 +47,6 @@ pub(in crate::store) const ADD: &str = concat!(
 );
 pub(in crate::store) const FINISH: &str = "update imports set finished_at = ?2 where id = ?1";
 pub(in crate::store) const UNFINISHED: &str = "select id from imports where finished_at is null";
-pub(in crate::store) const LEFT: &str = "select account_id, first_alias_id, started_at from imports \
-    where id = ?1 and finished_at is null";
-pub(in crate::store) const SOME: &str = "select id from aliases where id >= ?2 and import_id = ?1 limit 1000";
-pub(in crate::store) const DELETE: &str = "delete from aliases where id in (select value from json_each(?1))";
-pub(in crate::store) const FORGET: &str = concat!(
-    "delete from destinations where account_id = ? and created_at = ? and verified_at is null and version = 1 \
-     and not exists (select 1 from alias_destinations where destination_id = destinations.id); ",
-    "delete from imports where id = ?"
-);
 
 /// An import that runs.
 #[derive(Clone)]
@@ -97,6 +92,8 @@ impl Rules {
         lines: Vec<ImportLine>,
         (progress, audit): (watch::Sender<u64>, AuditEntry),
     ) -> Result<u64> {
+        let _alone = self.importing.lock().await;
+        sweep_all(&self.writer, self.unfinished().await?).await?;
         let started_at = self.clock.now();
         let id = self.writer.change((account, started_at), |c, needs| Box::pin(begin(c, *needs))).await?;
         let import = Import { id, account, started_at };
@@ -105,7 +102,7 @@ impl Rules {
             Err(error) => Err(error),
         };
         if finished.is_err() {
-            sweep(self.writer.clone(), vec![id]).await;
+            report(sweep_all(&self.writer, vec![id]).await);
         }
         finished
     }
@@ -161,11 +158,19 @@ impl Rules {
 
     /// Goes on with what a crash interrupted.
     pub(in crate::store) async fn sweep_imports(&self) -> Result<()> {
-        let left: Vec<i64> = sqlx::query_scalar(UNFINISHED).fetch_all(&self.readers).await?;
+        let left = self.unfinished().await?;
         if !left.is_empty() {
-            tokio::spawn(sweep(self.writer.clone(), left));
+            let (writer, alone) = (self.writer.clone(), Arc::clone(&self.importing).lock_owned().await);
+            tokio::spawn(async move {
+                report(sweep_all(&writer, left).await);
+                drop(alone);
+            });
         }
         Ok(())
+    }
+
+    async fn unfinished(&self) -> Result<Vec<i64>> {
+        Ok(sqlx::query_scalar(UNFINISHED).fetch_all(&self.readers).await?)
     }
 }
 
@@ -177,6 +182,7 @@ fn name(mut faults: Vec<(usize, String)>) -> String {
 }
 
 async fn begin(connection: &mut SqliteConnection, (account, now): (AccountId, Moment)) -> Result<i64> {
+    sqlx::query(STEP_BACK).execute(&mut *connection).await?;
     Ok(sqlx::query_scalar(BEGIN).bind(account.0).bind(now.millis()).fetch_one(connection).await?)
 }
 
@@ -251,31 +257,4 @@ async fn add(connection: &mut SqliteConnection, import: &Import, lines: &[&Line]
     let add = sqlx::query(ADD).bind(import.account.0).bind(import.id).bind(now).bind(now).bind(rows.as_str());
     add.bind(rows.as_str()).bind(import.account.0).execute(connection).await?;
     Ok(())
-}
-
-/// Deletes what these imports have left, in steps.
-async fn sweep(writer: Writer<Entry>, imports: Vec<i64>) {
-    for id in imports {
-        loop {
-            match writer.change(id, |c, id| Box::pin(sweep_some(c, *id))).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return tracing::warn!(%error, "the aliases of a failed import are not all deleted yet"),
-            }
-        }
-    }
-}
-
-/// One step; whether there is more to do.
-async fn sweep_some(connection: &mut SqliteConnection, id: i64) -> Result<bool> {
-    let Some(row) = sqlx::query(LEFT).bind(id).fetch_optional(&mut *connection).await? else { return Ok(false) };
-    let mut columns = Columns::of(&row);
-    let (account, first, started_at) = (columns.take::<i64>()?, columns.take::<i64>()?, columns.take::<i64>()?);
-    let aliases: Vec<i64> = sqlx::query_scalar(SOME).bind(id).bind(first).fetch_all(&mut *connection).await?;
-    if aliases.is_empty() {
-        sqlx::query(FORGET).bind(account).bind(started_at).bind(id).execute(connection).await?;
-    } else {
-        sqlx::query(DELETE).bind(json(&aliases)).execute(connection).await?;
-    }
-    Ok(true)
 }

@@ -14,9 +14,9 @@ use crate::policy::rule::{Destination, Expiry, Rule, SenderLists, SenderPattern,
 use crate::store::Result;
 use crate::store::columns::{Columns, broken};
 
-/// Columns of an alias, up to and with the tables they are from; what follows is a condition. Lists are put in order
-/// after reading: SQLite would open a temporary table for each to sort it in.
-macro_rules! columns {
+/// Columns of an alias, of the tables `a` and `d`. Lists are put in order after reading: SQLite would open a temporary
+/// table for each to sort it in.
+macro_rules! selected {
     () => {
         "a.id, a.uuid, a.version, a.account_id, a.domain_id, d.name, a.created_at, a.updated_at, \
          a.kind, a.pattern, a.priority, a.action, a.enabled, a.description, a.expires_at, a.expires_after_messages, \
@@ -29,8 +29,13 @@ macro_rules! columns {
          (select json_group_array(json_array(s.position, s.verdict, s.pattern)) from sender_lists as s \
              where s.level = 'alias' and s.scope_id = a.id), \
          (select json_group_array(l.name) from alias_labels as al \
-             join labels as l on l.id = al.label_id where al.alias_id = a.id) \
-         from aliases as a join domains as d on d.id = a.domain_id"
+             join labels as l on l.id = al.label_id where al.alias_id = a.id)"
+    };
+}
+/// The same, up to and with the tables they are from; what follows is a condition.
+macro_rules! columns {
+    () => {
+        concat!($crate::store::rules::loaded::selected!(), " from aliases as a join domains as d on d.id = a.domain_id")
     };
 }
 /// The condition that an alias counts: it is of no import, or of one that has finished.
@@ -40,7 +45,7 @@ macro_rules! counts {
          and i.finished_at is not null))"
     };
 }
-pub(in crate::store) use {columns, counts};
+pub(in crate::store) use {columns, counts, selected};
 
 /// One target: its step and position, its text, its destination, since when, verified when.
 #[derive(Debug, Deserialize)]
@@ -66,9 +71,12 @@ impl Loaded {
             created_at: columns.moment()?,
             updated_at: columns.moment()?,
             spec: spec(columns)?,
+            unverified: Vec::new(),
         };
         let mut targets: Vec<LoadedTarget> = columns.json("targets")?;
         targets.sort_unstable_by_key(|target| (target.0, target.1));
+        let unverified = targets.iter().filter(|target| target.3.is_some() && target.5.is_none());
+        row.unverified = unverified.map(|target| target.2.clone()).collect();
         row.spec.destinations = targets.iter().map(|target| target.2.clone()).collect();
         let mut senders: Vec<(i64, String, String)> = columns.json("sender lists")?;
         senders.sort_unstable_by_key(|(position, ..)| *position);
