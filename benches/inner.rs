@@ -189,6 +189,7 @@ mod storage {
             reportable: false,
             tries: 0,
             entry: Entry::Held,
+            wishes: waypost::mail::wishes::Wishes::default(),
         };
         (kept, delivery)
     }

@@ -4,17 +4,21 @@
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 use bytes::BytesMut;
+use waypost::mail::wishes::Notify;
 use waypost::mail::{Domain, Mailbox, ReversePath};
 use waypost::smtp::client::{
-    Capabilities, Credentials, Opening, OpeningStep, Phase, Plan, StartTls, Transaction, TransactionStep, Trouble,
-    Verdict,
+    Capabilities, Credentials, Opening, OpeningStep, Phase, Plan, Recipient, StartTls, Transaction, TransactionStep,
+    Trouble, Verdict,
 };
+use waypost::smtp::reply::ReplyError;
 
 /// How the server's octets arrive.
 #[derive(Clone, Copy)]
 enum Pieces {
     Whole,
     Octets,
+    /// All that the transcript has, whether it is read or not.
+    Flood,
 }
 
 /// The two sides of a transcript and where in it we are.
@@ -48,7 +52,7 @@ impl<'a> Play<'a> {
             assert!(!self.ready.is_empty(), "the client waits, and the transcript has: {:?}", self.lines.peek());
         }
         let count = match self.pieces {
-            Pieces::Whole => self.ready.len(),
+            Pieces::Whole | Pieces::Flood => self.ready.len(),
             Pieces::Octets => 1,
         };
         input.extend_from_slice(&self.ready[..count]);
@@ -68,6 +72,8 @@ struct Case<'a> {
     eight_bit: bool,
     international: bool,
     reset_first: bool,
+    envelope_id: Option<&'a str>,
+    notify: Notify,
 }
 
 fn case<'a>(offered: &Capabilities, to: &'a [&'a str]) -> Case<'a> {
@@ -78,6 +84,8 @@ fn case<'a>(offered: &Capabilities, to: &'a [&'a str]) -> Case<'a> {
         eight_bit: false,
         international: false,
         reset_first: false,
+        envelope_id: None,
+        notify: Notify::FAILURE,
     }
 }
 
@@ -91,10 +99,13 @@ struct End {
 
 fn transact_in(case: &Case<'_>, transcript: &str, pieces: Pieces) -> End {
     let recipients = case.to.iter().map(|to| to.parse().unwrap()).collect::<Vec<Mailbox>>();
-    let recipients = recipients.iter().collect::<Vec<_>>();
+    let alias = "sh+op@my.example".parse().unwrap();
+    let of = |mailbox| Recipient { mailbox, original: Some(&alias), notify: case.notify };
+    let recipients = recipients.iter().map(of).collect::<Vec<_>>();
     let plan = Plan {
         reverse_path: &ReversePath::parse(case.from).unwrap(),
         recipients: &recipients,
+        envelope_id: case.envelope_id,
         octets: 1234,
         eight_bit: case.eight_bit,
         international: case.international,
@@ -313,6 +324,112 @@ fn parameters_only_where_offered() {
     transact(&wanted, &format!("C: MAIL FROM:<>{rest}"));
 }
 
+/// RFC 3461: what we ask of a next hop that offers DSN, and nothing of one that does not.
+#[test]
+fn reports_are_asked_for_where_they_are_offered() {
+    let mut wanted = case(&Capabilities { dsn: true, ..modern() }, &["x@to.example"]);
+    wanted.envelope_id = Some("0192-id");
+    transact(
+        &wanted,
+        "C: MAIL FROM:<a@from.example> SIZE=1234 RET=HDRS ENVID=0192-id
+         C: RCPT TO:<x@to.example> NOTIFY=FAILURE ORCPT=rfc822;sh+2Bop@my.example
+         C: DATA
+         S: 250 fine
+         S: 250 fine
+         S: 354 go
+         C: (content and dot)
+         S: 250 kept",
+    );
+    (wanted.notify, wanted.envelope_id, wanted.offered.pipelining) = (Notify::Never, None, false);
+    transact(
+        &wanted,
+        "C: MAIL FROM:<a@from.example> SIZE=1234
+         S: 250 fine
+         C: RCPT TO:<x@to.example> NOTIFY=NEVER ORCPT=rfc822;sh+2Bop@my.example
+         S: 550 no",
+    );
+}
+
+fn chunking(offered: &Capabilities) -> Capabilities {
+    Capabilities { chunking: true, ..offered.clone() }
+}
+
+/// RFC 3030: no DATA and no 354; the content comes when every RCPT was answered.
+#[test]
+fn a_server_that_takes_chunks_gets_the_content_behind_the_recipients() {
+    let end = transact(
+        &case(&chunking(&modern()), &["x@to.example", "y@to.example", "z@to.example"]),
+        "C: MAIL FROM:<a@from.example> SIZE=1234
+         C: RCPT TO:<x@to.example>
+         C: RCPT TO:<y@to.example>
+         C: RCPT TO:<z@to.example>
+         S: 250 fine
+         S: 250 fine
+         S: 550 5.1.1 unknown
+         S: 452 4.5.3 too many
+         C: (content and dot)
+         S: 250 kept",
+    );
+    assert_eq!(codes(&end), ["taken 250", "Recipient 550", "left"]);
+    assert!(end.clean);
+    let end = transact(
+        &case(&chunking(&Capabilities::default()), &["x@to.example", "y@to.example"]),
+        "C: MAIL FROM:<a@from.example>
+         S: 250 fine
+         C: RCPT TO:<x@to.example>
+         S: 250 fine
+         C: RCPT TO:<y@to.example>
+         S: 550 unknown
+         C: (content and dot)
+         S: 552 5.3.4 too big",
+    );
+    assert_eq!(codes(&end), ["Dot 552", "Recipient 550"]);
+}
+
+#[test]
+fn no_chunk_goes_to_nobody() {
+    for answers in ["S: 250 fine\nS: 550 unknown", "S: 451 later\nS: 503 no sender", "S: 250 fine\nS: 450 later"] {
+        let end = transact(
+            &case(&chunking(&modern()), &["x@to.example"]),
+            &format!("C: MAIL FROM:<a@from.example> SIZE=1234\nC: RCPT TO:<x@to.example>\n{answers}"),
+        );
+        assert!(!end.clean && end.trouble.is_none(), "the next transaction wants RSET first: {answers}");
+        assert!(!codes(&end)[0].starts_with("taken"));
+    }
+    let end = transact(
+        &case(&chunking(&modern()), &["x@to.example"]),
+        "C: MAIL FROM:<a@from.example> SIZE=1234\nC: RCPT TO:<x@to.example>\nS: 250 fine\nS: 421 closing",
+    );
+    assert!(end.closing);
+    assert_eq!(codes(&end), ["Recipient 421"]);
+}
+
+/// CONFORMANCE 42: what is no reply ends a session where it stands, however it comes.
+#[test]
+fn hostile_replies_are_trouble_in_bounded_memory() {
+    let endless_line = format!("S: 250 {}", "x".repeat(3000));
+    let endless_lines = "S: 250-x\n".repeat(200);
+    let hostile = [
+        ("S: 250-one\nS: 550 two", ReplyError::MixedCodes),
+        ("S: 250-one\nS: 250-two\nS: 354 three", ReplyError::MixedCodes),
+        ("S: 150 wait", ReplyError::Garbled),
+        ("S: 100-wait\nS: 250 fine", ReplyError::Garbled),
+        ("S: \u{1}\u{7f}\u{2}", ReplyError::Garbled),
+        ("S: \0\0\0 fine", ReplyError::Garbled),
+        ("S: 25\0 fine", ReplyError::Garbled),
+        ("S: 600 what", ReplyError::Garbled),
+        (&endless_line, ReplyError::Endless),
+        (&endless_lines, ReplyError::Endless),
+    ];
+    for (answer, error) in hostile {
+        let transcript = format!("C: MAIL FROM:<a@from.example>\n{answer}");
+        let end = transact_in(&case(&Capabilities::default(), &["x@to.example"]), &transcript, Pieces::Flood);
+        assert_eq!(end.trouble, Some(Trouble::Garbled { phase: Phase::Mail, error }), "{answer:.40}");
+        let opened = open_in(answer, StartTls::IfOffered, None, Pieces::Flood);
+        assert!(matches!(opened, Err(Trouble::Garbled { phase: Phase::Greeting, .. })), "{answer:.40}");
+    }
+}
+
 #[test]
 fn a_transaction_given_up_is_reset_in_the_same_group() {
     let mut again = case(&modern(), &["x@to.example"]);
@@ -414,8 +531,19 @@ fn signs_in_with_what_the_relay_offers() {
     for transcript in [plain, login] {
         assert!(matches!(open_in(&transcript, StartTls::Never, who(), Pieces::Octets), Ok(OpeningStep::Ready(_))));
     }
-    let refused = hello("PLAIN") + "C: AUTH PLAIN AG1lAHNlY3JldA==\nS: 535 5.7.8 no";
-    let end = open_in(&refused, StartTls::Never, who(), Pieces::Whole);
-    assert_eq!(end.map_err(|trouble| trouble.phase()), Err(Phase::SignIn));
+    let refused = [
+        hello("PLAIN") + "C: AUTH PLAIN AG1lAHNlY3JldA==\nS: 535 5.7.8 no",
+        hello("PLAIN") + "C: AUTH PLAIN AG1lAHNlY3JldA==\nS: 334 and now?",
+        hello("PLAIN") + "C: AUTH PLAIN AG1lAHNlY3JldA==\nS: 354 go",
+        hello("LOGIN") + "C: AUTH LOGIN\nS: 535 5.7.8 no",
+        hello("LOGIN") + "C: AUTH LOGIN\nS: 334 =?garbage\nC: bWU=\nS: 535 5.7.8 no",
+        hello("LOGIN") + "C: AUTH LOGIN\nS: 334 x\nC: bWU=\nS: 334 x\nC: c2VjcmV0\nS: 334 once more",
+        hello("LOGIN") + "C: AUTH LOGIN\nS: 3",
+        hello("LOGIN") + "C: AUTH LOGIN\nS: 334-a\nS: 235 b",
+    ];
+    for transcript in refused {
+        let end = open_in(&transcript, StartTls::Never, who(), Pieces::Octets);
+        assert_eq!(end.map_err(|trouble| trouble.phase()), Err(Phase::SignIn), "{transcript}");
+    }
     assert_eq!(open_in(&hello("CRAM-MD5"), StartTls::Never, who(), Pieces::Whole), Err(Trouble::NoSignIn));
 }

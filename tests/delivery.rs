@@ -9,6 +9,8 @@ mod world;
 mod direct;
 #[path = "delivery/exchangers.rs"]
 mod exchangers;
+#[path = "delivery/extensions.rs"]
+mod extensions;
 #[path = "delivery/queue.rs"]
 mod queue;
 #[path = "delivery/reports.rs"]

@@ -1,5 +1,6 @@
 //! Where a message ends, enumerated: every text over small alphabets, whole and cut at each place, against a decoder that
-//! is written for being obviously right (RFC 5321 §4.1.1.4, §4.5.2, §2.3.8). Then the encoder against the decoder.
+//! is written for being obviously right (RFC 5321 §4.1.1.4, §4.5.2, §2.3.8). The same for the line ends of messages that
+//! come in chunks (RFC 3030). Then the encoder against the decoder.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,6 +8,7 @@ use std::thread;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
+use waypost::smtp::chunk::Joiner;
 use waypost::smtp::data::{Decoded, Decoder, Encoder, LineFault};
 
 /// Octets of the longest text that is tried: a third of a million texts, each cut at each place.
@@ -120,6 +122,43 @@ fn every_text_with_nul_ends_where_it_must() {
     try_alphabet(b"\r\n.\0a", LONGEST_WITH_NUL);
 }
 
+/// In chunks a message is faulty if it would be by DATA, which ends it with CRLF: the same fault, or none.
+fn try_chunks(text: &mut Vec<u8>, longest: usize) -> usize {
+    let ended = if text.ends_with(b"\r\n") || text.is_empty() { b"".as_slice() } else { b"\r\n" };
+    let expected = fault_of_lines(&[text, ended].concat());
+    for cut in 0..=text.len() {
+        let mut joiner = Joiner::default();
+        joiner.look(&text[..cut]);
+        joiner.look(&text[cut..]);
+        assert_eq!(joiner.end(), expected, "\"{}\" cut at {cut}", text.escape_ascii());
+    }
+    if text.len() == longest {
+        return 1;
+    }
+    let mut tried = 1;
+    for letter in b"\r\n.\0a" {
+        text.push(*letter);
+        tried += try_chunks(text, longest);
+        text.pop();
+    }
+    tried
+}
+
+fn fault_of_lines(message: &[u8]) -> Option<LineFault> {
+    let stream = [b"\r\n", message].concat();
+    (2..stream.len()).find_map(|at| match (stream[at], stream.get(at + 1)) {
+        (b'\r', next) if next != Some(&b'\n') => Some(LineFault::BareCr),
+        (b'\n', _) if stream[at - 1] != b'\r' => Some(LineFault::BareLf),
+        (0, next) if next == Some(&b'\r') || stream[..at].ends_with(b"\r\n") => Some(LineFault::NulAtLineEnd),
+        _ => None,
+    })
+}
+
+#[test]
+fn every_text_in_chunks_is_judged_as_by_data() {
+    assert_eq!(try_chunks(&mut Vec::new(), LONGEST_WITH_NUL), (5_usize.pow(8) - 1) / 4);
+}
+
 /// Content as it may come in: lines of any octets that end with CRLF, no NUL beside a line end.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let octet = prop_oneof![4 => Just(b'.'), 4 => b'a'..=b'c', 2 => any::<u8>()];
@@ -155,6 +194,9 @@ proptest! {
             last = decoder.decode(&mut BytesMut::from(piece), &mut decoded);
         }
         prop_assert_eq!((last, decoder.fault()), (Decoded::End, None));
+        let mut joiner = Joiner::default();
+        pieces(&content, &back).for_each(|piece| joiner.look(piece));
+        prop_assert_eq!(joiner.end(), None);
         prop_assert_eq!(decoded, content);
     }
 

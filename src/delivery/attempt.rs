@@ -14,14 +14,15 @@ use super::content::{self, Sealed};
 use super::courier::Shared;
 use super::dial::Call;
 use super::exchangers::{Hop, Way};
-use super::failure::{Failure, patience, stage};
+use super::failure::{Blame, Failure, patience, stage};
 use super::fates::Fates;
 use super::outfit::Outfit;
 use super::site::Slot;
 use super::{Parcel, Report, addresses};
+use crate::mail::wishes::Notify;
 use crate::mail::{Host, Mailbox};
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
-use crate::smtp::client::{CLOSING, Phase, Plan, Transaction, TransactionStep, Verdict};
+use crate::smtp::client::{CLOSING, Phase, Plan, Recipient, Transaction, TransactionStep, Verdict};
 use crate::smtp::reply::Reply;
 use crate::store::directory::Directory;
 
@@ -145,6 +146,11 @@ impl Run {
     async fn session(&mut self, mut connection: Connection, warmth: Warmth) -> Result<(), ()> {
         self.refuse_unsendable(&connection);
         while !self.fates.are_decided() {
+            if connection.is_used_up() {
+                self.fates.failed(&used_up(), &connection.peer.host.clone(), Some(&connection.peer));
+                connection.quit();
+                return Err(());
+            }
             if let Err(failure) = self.transaction(&mut connection).await {
                 let blameless = warmth == Warmth::Warm && failure.stage != Stage::Dot;
                 if !blameless {
@@ -161,17 +167,20 @@ impl Run {
         let parcel = Arc::clone(&self.job.parcel);
         let most = connection.offered.max_recipients.unwrap_or(usize::MAX);
         let open = self.fates.open().take(most).collect::<Vec<_>>();
-        let recipients = open.iter().map(|index| &parcel.addressees[*index].mailbox).collect::<Vec<&Mailbox>>();
+        let recipients = open.iter().map(|index| recipient(&parcel, *index)).collect::<Vec<_>>();
+        let id = offered_reports(connection, &parcel).then(|| parcel.id.to_string());
         let offered = Arc::clone(&connection.offered);
         let plan = Plan {
             reverse_path: &parcel.reverse_path,
             recipients: &recipients,
+            envelope_id: id.as_deref(),
             octets: octets(&parcel),
             eight_bit: parcel.message.eight_bit,
-            international: is_international(&parcel) || recipients.iter().any(|r| r.is_international()),
+            international: is_international(&parcel) || recipients.iter().any(|r| r.mailbox.is_international()),
             offered: &offered,
             reset_first: connection.reset_first,
         };
+        connection.transactions += 1;
         let mut transaction = Transaction::start(plan, &mut connection.out);
         let ended = self.drive(&mut transaction, connection).await;
         connection.reset_first = !transaction.is_clean();
@@ -194,7 +203,7 @@ impl Run {
                 TransactionStep::Read => {
                     let (stage, limit) = (stage(transaction.phase()), patience(transaction.phase(), timeouts));
                     connection.flush(stage, limit).await?;
-                    connection.fill(stage, limit).await?;
+                    connection.fill(stage, limit, self.job.shared.tools.clock.instant()).await?;
                 }
             }
         }
@@ -241,11 +250,11 @@ impl Run {
         }
     }
 
-    fn put_back(&self, mut connection: Connection) {
-        connection.messages += 1;
+    fn put_back(&self, connection: Connection) {
         let settings = &self.job.outfit.settings;
         let is_outdated = !Arc::ptr_eq(&self.job.outfit, &self.job.shared.outfit.load());
-        if is_outdated || connection.is_closing || connection.messages >= settings.messages_per_connection {
+        let worn = connection.transactions >= settings.messages_per_connection || connection.is_used_up();
+        if is_outdated || connection.is_closing || worn {
             return connection.quit();
         }
         self.job.way.site.keep(connection, settings.timeouts.idle);
@@ -280,6 +289,23 @@ fn remember(directory: &Directory, mailbox: &Mailbox, outcome: &Outcome) {
 enum Warmth {
     Warm,
     Fresh,
+}
+
+/// What nobody is told of by a report, is not asked to be reported.
+fn recipient(parcel: &Parcel, index: usize) -> Recipient<'_> {
+    let to = &parcel.addressees[index];
+    let notify = if parcel.reverse_path.is_null() { Notify::Never } else { to.notify };
+    Recipient { mailbox: &to.mailbox, original: to.original.as_ref(), notify }
+}
+
+/// Whether a report would find back to us.
+fn offered_reports(connection: &Connection, parcel: &Parcel) -> bool {
+    connection.offered.dsn && !parcel.reverse_path.is_null()
+}
+
+/// Nobody's fault: the rest goes over the next connection.
+fn used_up() -> Failure {
+    Failure { blame: Blame::Us, ..Failure::silent(Stage::Mail, "the next hop takes no more over one connection") }
 }
 
 fn octets(parcel: &Parcel) -> u64 {

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::failure::Failure;
@@ -56,12 +57,15 @@ pub(super) struct Connection {
     pub(super) peer: Peer,
     /// What it offers.
     pub(super) offered: Arc<Capabilities>,
-    /// Messages tried over it.
-    pub(super) messages: usize,
+    /// Transactions over it.
+    pub(super) transactions: usize,
     /// The transaction before was given up half-way.
     pub(super) reset_first: bool,
     /// The next hop said that it closes.
     pub(super) is_closing: bool,
+    /// Octets of `input` after the last read, and until when the reply that they belong to has time.
+    unread: usize,
+    reply_until: Option<Instant>,
 }
 
 impl Connection {
@@ -82,7 +86,9 @@ impl Connection {
             out: Vec::new(),
             peer,
             offered: Arc::default(),
-            messages: 0,
+            transactions: 0,
+            unread: 0,
+            reply_until: None,
             reset_first: false,
             is_closing: false,
         }
@@ -106,13 +112,25 @@ impl Connection {
         written
     }
 
-    /// Waits for more input.
-    pub(super) async fn fill(&mut self, stage: Stage, limit: Duration) -> Result<(), Failure> {
+    /// Waits for more input. A reply that dribbles in has no more time than one that comes whole.
+    pub(super) async fn fill(&mut self, stage: Stage, limit: Duration, now: Instant) -> Result<(), Failure> {
+        let goes_on = self.unread > 0 && self.input.len() == self.unread;
+        let until = self.reply_until.filter(|_| goes_on).unwrap_or(now + limit);
+        self.reply_until = Some(until);
         self.input.reserve(READ_OCTETS);
-        match within(limit, stage, self.stream.read(&mut self.input)).await? {
-            0 => Err(Failure::silent(stage, "the next hop closed the connection")),
-            _ => Ok(()),
+        let read = timeout_at(until, self.stream.read(&mut self.input)).await;
+        self.unread = self.input.len();
+        match read {
+            Ok(Ok(0)) => Err(Failure::silent(stage, "the next hop closed the connection")),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::silent(stage, in_words(&error))),
+            Err(_) => Err(Failure::late(stage, limit)),
         }
+    }
+
+    /// Whether the next hop takes no further transaction over it (LIMITS MAILMAX, RFC 9422).
+    pub(super) fn is_used_up(&self) -> bool {
+        self.offered.max_transactions.is_some_and(|most| self.transactions >= most)
     }
 
     /// Whether a connection that lay idle can still be used: one that was closed, or that speaks unasked (421), cannot.

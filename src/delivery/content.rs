@@ -1,5 +1,7 @@
-//! Writes a message's content: prefix, octets, final dot; and hashes behind the encoder what was handed over.
+//! Writes a message's content: prefix, octets, final dot, or all of it as one chunk to a next hop that takes chunks (RFC
+//! 3030); and hashes behind the encoder what was handed over.
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,17 +26,17 @@ pub(super) struct Sealed {
     pub(super) crlf_added: bool,
 }
 
-/// Writes it all. `sent` is set before the final dot can reach the next hop: from then on a failure is of [`Stage::Dot`].
+/// Writes it all. `sent` is set before the final dot, or the last octets of the chunk, can reach the next hop: from then on
+/// a failure is of [`Stage::Dot`].
 pub(super) async fn write(
     connection: &mut Connection,
     parcel: &Parcel,
     sent: &AtomicBool,
     timeouts: &Timeouts,
 ) -> Result<Sealed, Failure> {
-    let mut encoder = Encoder::default();
-    let mut behind = Behind::default();
     connection.flush(Stage::Content, timeouts.block).await?;
-    encoder.encode(&parcel.prefix, &mut connection.out);
+    let mut form = Form::begin(connection, parcel);
+    form.prefix(&parcel.prefix, &mut connection.out);
     let mut offset = 0;
     while offset < parcel.message.octets.len() {
         let chunk = parcel.message.octets.read(offset).await.map_err(|error| unreadable(&error.to_string()))?;
@@ -46,18 +48,68 @@ pub(super) async fn write(
             if connection.out.len() >= BLOCK_OCTETS {
                 connection.flush(Stage::Content, timeouts.block).await?;
             }
-            let from = connection.out.len();
-            encoder.encode(block, &mut connection.out);
-            behind.push(&connection.out[from..]);
+            form.block(block, &mut connection.out);
         }
     }
-    let crlf_added = encoder.finish(&mut connection.out);
-    if crlf_added {
-        behind.push(b"\r\n");
-    }
+    let sealed = form.end(&mut connection.out);
     sent.store(true, Ordering::SeqCst);
     connection.flush(Stage::Dot, timeouts.block).await?;
-    Ok(Sealed { sha256: behind.hasher.finalize().into(), crlf_added })
+    Ok(sealed)
+}
+
+/// The form in which a message goes out, and the hash behind it.
+enum Form {
+    /// Stuffed, and ended by a dot.
+    Dots(Encoder, Behind),
+    /// As one chunk: the octets themselves, no line end added.
+    Chunk(Sha256),
+}
+
+impl Form {
+    /// Of a chunk, the next hop is told the length first.
+    fn begin(connection: &mut Connection, parcel: &Parcel) -> Self {
+        if !connection.offered.chunking {
+            return Self::Dots(Encoder::default(), Behind::default());
+        }
+        let octets = parcel.prefix.len() as u64 + parcel.message.octets.len();
+        // Writing to a vector cannot fail.
+        let _ = write!(connection.out, "BDAT {octets} LAST\r\n");
+        Self::Chunk(Sha256::new())
+    }
+
+    fn prefix(&mut self, prefix: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Dots(encoder, _) => encoder.encode(prefix, out),
+            Self::Chunk(_) => out.extend_from_slice(prefix),
+        }
+    }
+
+    fn block(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let from = out.len();
+        match self {
+            Self::Dots(encoder, behind) => {
+                encoder.encode(octets, out);
+                behind.push(&out[from..]);
+            }
+            Self::Chunk(hasher) => {
+                out.extend_from_slice(octets);
+                hasher.update(&out[from..]);
+            }
+        }
+    }
+
+    fn end(self, out: &mut Vec<u8>) -> Sealed {
+        match self {
+            Self::Dots(mut encoder, mut behind) => {
+                let crlf_added = encoder.finish(out);
+                if crlf_added {
+                    behind.push(b"\r\n");
+                }
+                Sealed { sha256: behind.hasher.finalize().into(), crlf_added }
+            }
+            Self::Chunk(hasher) => Sealed { sha256: hasher.finalize().into(), crlf_added: false },
+        }
+    }
 }
 
 /// Our own storage failed: the next hop is not to blame.

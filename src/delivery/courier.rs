@@ -19,8 +19,9 @@ use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
 use super::outfit::Outfit;
 use super::tell_sender::{Failed, Quota, Telling};
+use super::tell_success::Told;
 use super::waiting::Waiting;
-use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender};
+use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
 use crate::mail::Moment;
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) dns: Dns,
     pub(super) waiting: Arc<Waiting>,
     pub(super) quota: Quota,
+    pub(super) told: Told,
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
     pub(super) turns: Turns,
@@ -75,6 +77,7 @@ impl Courier {
             outfit: ArcSwap::from_pointee(Outfit::new(settings, dns.clone(), tools.clock.clone())),
             waiting: Arc::default(),
             quota: Quota::new(),
+            told: Told::new(),
             jumps: Jumps::new(&tools.clock),
             in_hand: InHand::default(),
             turns: Turns::new(),
@@ -157,6 +160,11 @@ impl Courier {
     pub async fn telling(&self, message: &NewMessage, refused: &[(&NewDelivery, &Outcome)], at: Moment) -> Telling {
         let failed = refused.iter().map(|(delivery, outcome)| Failed::of(delivery, outcome)).collect::<Vec<_>>();
         tell_sender::telling(&self.0, message, &failed, at).await
+    }
+
+    /// Tells the sender of what was handed on while it waited, where it asked to hear of success.
+    pub async fn tell_success(&self, message: &NewMessage, served: &[&NewDelivery], at: Moment) {
+        tell_success::tell(&self.0, message, served, at).await;
     }
 
     /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.

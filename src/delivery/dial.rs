@@ -94,7 +94,7 @@ impl Dialer {
                 OpeningStep::Read => {
                     let (stage, limit) = (stage(opening.phase()), patience(opening.phase(), &self.settings.timeouts));
                     connection.flush(stage, limit).await?;
-                    connection.fill(stage, limit).await?;
+                    connection.fill(stage, limit, self.clock.instant()).await?;
                 }
             }
         }

@@ -21,6 +21,7 @@ mod scheduler;
 mod settle;
 mod site;
 mod tell_sender;
+mod tell_success;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use uuid::Uuid;
 use crate::auth::Authenticator;
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::mail::wishes::{Notify, RecipientWishes};
 use crate::mail::{Domain, Host, Mailbox, ReversePath};
 use crate::meter::Meter;
 use crate::policy::direct::ToQueue;
@@ -149,15 +151,38 @@ pub struct Addressee {
     pub ids: Vec<Uuid>,
     /// The real inbox.
     pub mailbox: Mailbox,
+    /// The alias that the sender wrote to, which a next hop that offers DSN names in its reports; of several the first.
+    pub original: Option<Mailbox>,
+    /// Whether such a next hop is asked for reports of failure.
+    pub notify: Notify,
 }
 
 impl Addressee {
-    /// Adds the row `id` for `mailbox` to those of a parcel.
-    pub fn join(addressees: &mut Vec<Self>, id: Uuid, mailbox: &Mailbox) {
-        match addressees.iter_mut().find(|there| there.mailbox == *mailbox) {
-            Some(there) => there.ids.push(id),
-            None => addressees.push(Self { ids: vec![id], mailbox: mailbox.clone() }),
+    /// Adds an addressee to those of a parcel.
+    pub fn join(addressees: &mut Vec<Self>, new: Self) {
+        match addressees.iter_mut().find(|there| there.mailbox == new.mailbox) {
+            Some(there) => {
+                there.ids.extend(new.ids);
+                // Who of several wants to hear of failure hears of it by way of us.
+                if there.notify == Notify::Never {
+                    there.notify = new.notify;
+                }
+            }
+            None => addressees.push(new),
         }
+    }
+
+    /// A sender's mail to an alias, for the row `id`.
+    #[must_use]
+    pub fn of(id: Uuid, mailbox: &Mailbox, (alias, wishes): (&Mailbox, &RecipientWishes)) -> Self {
+        let notify = wishes.notify.filter(|notify| *notify == Notify::Never).unwrap_or(Notify::FAILURE);
+        Self { ids: vec![id], mailbox: mailbox.clone(), original: Some(alias.clone()), notify }
+    }
+
+    /// Mail of ours, of which no report is wanted.
+    #[must_use]
+    pub fn unreported(id: Uuid, mailbox: &Mailbox) -> Self {
+        Self { ids: vec![id], mailbox: mailbox.clone(), original: None, notify: Notify::Never }
     }
 }
 
@@ -166,6 +191,8 @@ impl Addressee {
 pub struct Parcel {
     /// The message.
     pub message: Arc<Message>,
+    /// The transaction's id: ENVID to a next hop that offers DSN, by which its reports find back.
+    pub id: Uuid,
     /// The prefix.
     pub prefix: Bytes,
     /// The reverse-path as rewritten.

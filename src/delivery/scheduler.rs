@@ -23,7 +23,7 @@ use super::{Addressee, Message, Parcel, Report};
 use crate::mail::{Host, ReversePath};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::{Outcome, Stage};
-use crate::store::queue::{Claim, Purpose};
+use crate::store::queue::{Claim, NewDelivery, Purpose};
 
 /// Deliveries that are claimed at a time.
 const CLAIM_BATCH: usize = 256;
@@ -211,9 +211,10 @@ fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
     let Claim { delivery, message, .. } = claims.first()?;
     let mut addressees = Vec::with_capacity(claims.len());
     for claim in claims {
-        Addressee::join(&mut addressees, claim.delivery.id, &claim.delivery.destination);
+        Addressee::join(&mut addressees, addressee(&claim.delivery));
     }
     Some(Parcel {
+        id: message.id,
         message: Arc::new(Message {
             octets: message.octets.clone(),
             eight_bit: message.eight_bit,
@@ -224,6 +225,16 @@ fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
         addressees,
         tls: delivery.tls,
     })
+}
+
+fn addressee(delivery: &NewDelivery) -> Addressee {
+    match delivery.purpose {
+        Purpose::Forward => {
+            let of_alias = (&delivery.recipient, &delivery.wishes.recipient);
+            Addressee::of(delivery.id, &delivery.destination, of_alias)
+        }
+        Purpose::Dsn => Addressee::unreported(delivery.id, &delivery.destination),
+    }
 }
 
 /// Room for deliveries in flight; given back when dropped, and the scheduler told if it had run out.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::courier::Shared;
 use super::give_up::{GivenUp, give_up};
 use super::tell_sender::Failed;
+use super::tell_success;
 use super::{Report, Running};
 use crate::mail::Moment;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
@@ -105,6 +106,7 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         persist(stop, || tools.store.activity.progress(changes.clone())).await;
     }
     drop(given_up);
+    tell_success::of_claims(shared, claims, &report.outcomes).await;
     persist(stop, || tools.store.queue.settle(settlements.clone())).await;
     let due =
         settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });

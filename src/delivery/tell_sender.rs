@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::courier::Shared;
-use crate::mail::dsn::{Dsn, Failure, MAX_RETURNED_OCTETS};
+use crate::mail::dsn::{Action, Dsn, Failure, MAX_RETURNED_HEADER_OCTETS, MAX_RETURNED_MESSAGE_OCTETS, Returned};
+use crate::mail::wishes::{Returned as ReturnedWish, Wishes};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::replies;
 use crate::policy::settings::TlsPolicy;
@@ -60,7 +61,7 @@ impl Quota {
         Self(Cache::builder().max_capacity(COUNTED_SENDERS).time_to_live(HOUR).build())
     }
 
-    fn take(&self, sender: &Mailbox) -> bool {
+    pub(super) fn take(&self, sender: &Mailbox) -> bool {
         self.0.get_with(sender.key(), Arc::default).fetch_add(1, Ordering::Relaxed) < MAX_DSNS_AN_HOUR
     }
 }
@@ -84,9 +85,13 @@ impl Telling {
 pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> Telling {
     let Some(sender) = message.reverse_path.mailbox() else { return Telling::suppressed("there is no sender to tell") };
     let failed = failed.iter().filter(|f| f.delivery.reportable && f.delivery.purpose == Purpose::Forward);
-    let failed = failed.collect::<Vec<_>>();
-    let Some(first) = failed.first() else {
+    let mut failed = failed.collect::<Vec<_>>();
+    if failed.is_empty() {
         return Telling::suppressed("the sender was not authenticated when the message came");
+    }
+    failed.retain(|f| f.delivery.wishes.want_failures());
+    let Some(first) = failed.first() else {
+        return Telling::suppressed("the sender asked for no report of failure");
     };
     if !shared.quota.take(sender) {
         return Telling::suppressed("this sender got its share of reports for this hour");
@@ -124,29 +129,47 @@ async fn written(
         recipient: f.delivery.recipient.clone(),
         status: f.status,
         reason: f.reason.clone(),
+        original: f.delivery.wishes.recipient.original.clone(),
     });
+    let wishes = failed.first().map(|f| f.delivery.wishes.message.clone()).unwrap_or_default();
     let dsn = Dsn {
         host: &shared.settings().hostname,
         to: sender,
         at,
         arrived: message.received_at,
         unique: &id.to_string(),
+        action: Action::Failed,
+        envelope_id: wishes.envelope_id.as_ref(),
         failures: &failures.collect::<Vec<_>>(),
-        header: &header(message).await,
+        returned: &returned(message, wishes.returned).await,
     };
     (id, dsn.octets())
 }
 
-/// The header as received; a report without it is better than none.
-async fn header(message: &NewMessage) -> Vec<u8> {
-    let wanted = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_OCTETS);
+/// The header as received, or the whole message where the sender asked for it and it is small: reports are no amplifier
+/// (CONFORMANCE 54). A report without either is better than none.
+async fn returned(message: &NewMessage, wish: Option<ReturnedWish>) -> Returned {
+    let header = header(message).await;
+    let small = message.octets.len() <= MAX_RETURNED_MESSAGE_OCTETS;
+    if wish != Some(ReturnedWish::Full) || !small || !header.is_ascii() {
+        return Returned::Header(header);
+    }
+    match message.octets.read(0).await {
+        Ok(whole) if whole.len() as u64 == message.octets.len() => Returned::Message(whole.to_vec()),
+        _ => Returned::Header(header),
+    }
+}
+
+/// The header as received, as much as is ever returned of it.
+pub(super) async fn header(message: &NewMessage) -> Vec<u8> {
+    let wanted = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_HEADER_OCTETS);
     match message.octets.read(0).await {
         Ok(first) => first[..wanted.min(first.len())].to_vec(),
         Err(_) => Vec::new(),
     }
 }
 
-fn to_be_queued(
+pub(super) fn to_be_queued(
     id: Uuid,
     octets: Vec<u8>,
     (sender, about): (&Mailbox, &NewDelivery),
@@ -177,6 +200,7 @@ fn to_be_queued(
         reportable: false,
         tries: 0,
         entry: Entry::Due(at),
+        wishes: Wishes::default(),
     };
     (message, delivery)
 }

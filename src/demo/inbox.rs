@@ -4,6 +4,7 @@
 //! (un-stuffed), counts connections, and notes every rule of RFC 5321 that the client broke. Dropping it stops it and
 //! every conversation.
 
+mod chunks;
 mod extensions;
 mod script;
 mod session;

@@ -55,6 +55,16 @@ impl Sender {
         Ok(sender)
     }
 
+    /// Connects as a proxy does, with `header` before all else, and says EHLO for the client behind it.
+    pub async fn connect_behind(gateway: SocketAddr, header: &[u8], name: &str) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(gateway).await?;
+        stream.write_all(header).await?;
+        let mut sender = Self { stream: BufReader::new(stream), greeting: String::new() };
+        sender.greeting = sender.reply().await?;
+        sender.command(&format!("EHLO {name}")).await?;
+        Ok(sender)
+    }
+
     /// Connects, from `source` where given, and reads the greeting.
     pub async fn open(gateway: SocketAddr, source: Option<SocketAddr>) -> io::Result<Self> {
         let socket = if gateway.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -16,7 +16,7 @@ use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
-use super::{Settings, Tools, create, ledger, replies, rows};
+use super::{Settings, Tools, create, ledger, replies, rows, served};
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -141,6 +141,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     }
     let recorded = overdue::record(tools, rows).await;
     tally.adopt_running(tools, outgoing);
+    served::tell(tools, arrival, (outgoing, &answer)).await;
     after(tools, arrival, (&answer, is_kept), recorded).await
 }
 

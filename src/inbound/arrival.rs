@@ -9,6 +9,7 @@ use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
 use crate::auth::Authenticator;
 use crate::mail::trace_fields::Protocol;
+use crate::mail::wishes::{RecipientWishes, Wishes};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::Decision;
 use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts, SpfResult};
@@ -37,6 +38,8 @@ pub(super) struct Arrival {
     pub(super) mail: MailCommand,
     pub(super) protocol: Protocol,
     pub(super) taken: Vec<(Mailbox, Decision)>,
+    /// What is to be told of each of them, in the same order.
+    pub(super) wishes: Vec<RecipientWishes>,
     pub(super) body: Arrived,
     pub(super) facts: MessageFacts,
     /// Whether the sender may be told of a failure later (decided here, stored with each delivery).
@@ -70,6 +73,7 @@ impl Arrival {
             authentication_results: shown.then(|| auth_fields::results(&facts, connect)),
             mail: transaction.mail.clone(),
             protocol: transaction.protocol,
+            wishes: std::mem::take(&mut transaction.wishes),
             taken,
             body,
             facts,
@@ -78,6 +82,11 @@ impl Arrival {
 
     pub(super) const fn from(&self) -> &ReversePath {
         &self.mail.from
+    }
+
+    /// What the sender wants to hear of the mail to one of those taken.
+    pub(super) fn wishes(&self, taken: usize) -> Wishes {
+        Wishes { message: self.mail.wishes.clone(), recipient: self.wishes[taken].clone() }
     }
 
     /// Whether the next hop must speak SMTPUTF8: the client said so and something needs it.

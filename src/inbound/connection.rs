@@ -224,7 +224,7 @@ impl Connection {
         };
         match verdict(transaction, &recipient, &decision, &self.tools) {
             Ok(()) => {
-                transaction.taken.push((recipient, decision));
+                transaction.take(recipient, decision, rcpt.wishes.clone());
                 replies::recipient_ok()
             }
             Err(reply) => self.refuse(recipient, decision, reply).await,

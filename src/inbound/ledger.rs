@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
+use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Disposition, ReportTo};
 use crate::policy::report::{Answer, Fate, Standing};
@@ -132,7 +133,7 @@ pub(super) fn standings_without_next_hop(arrival: &Arrival) -> impl Iterator<Ite
 }
 
 /// The message as the queue keeps it.
-fn message(arrival: &Arrival) -> NewMessage {
+pub(super) fn message(arrival: &Arrival) -> NewMessage {
     NewMessage {
         id: arrival.id,
         octets: arrival.body.octets.clone(),
@@ -196,7 +197,7 @@ fn failed(tools: &Tools, arrival: &Arrival, (delivery, outcome): (&Outgoing, &Ou
     new_delivery(arrival, delivery, (Entry::Kept(until), 1))
 }
 
-fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
+pub(super) fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, u32)) -> NewDelivery {
     let (recipient, decision) = &arrival.taken[delivery.taken];
     NewDelivery {
         id: delivery.id,
@@ -212,6 +213,7 @@ fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries): (Entry, 
         reportable: arrival.reportable,
         tries,
         entry,
+        wishes: arrival.wishes(delivery.taken),
     }
 }
 
@@ -251,5 +253,6 @@ fn kept_delivery(
         reportable: false,
         tries: 0,
         entry,
+        wishes: Wishes::default(),
     }
 }

@@ -1,4 +1,5 @@
-//! Takes permits (in all, per address), accepts, and hands each connection to its own task.
+//! Takes permits (in all, per address), accepts, and hands each connection to its own task. A connection from a proxy
+//! counts for the client behind it, as soon as that is known.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Tools, connection};
+use super::{Tools, connection, proxied};
 
 /// Accepting failed (no file descriptors left): wait so long before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,20 +26,35 @@ pub(super) struct Doors {
 #[derive(Debug)]
 pub(super) struct Permit {
     doors: Arc<Doors>,
-    network: IpAddr,
+    network: Option<IpAddr>,
 }
 
 impl Doors {
-    fn enter(self: &Arc<Self>, peer: IpAddr, max: usize, max_per_ip: usize) -> Option<Permit> {
-        let network = network_of(peer);
+    /// A place in all.
+    fn enter(self: &Arc<Self>, max: usize) -> Option<Permit> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = open.1.get(&network).copied().unwrap_or(0);
-        if open.0 >= max || here >= max_per_ip {
+        if open.0 >= max {
             return None;
         }
         open.0 += 1;
-        open.1.insert(network, here + 1);
-        Some(Permit { doors: Arc::clone(self), network })
+        Some(Permit { doors: Arc::clone(self), network: None })
+    }
+}
+
+impl Permit {
+    /// The place is this client's, if its address has room for one more.
+    fn of(mut self, client: IpAddr, max_per_ip: usize) -> Option<Self> {
+        let network = network_of(client);
+        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = open.1.entry(network).or_default();
+        if *here >= max_per_ip {
+            drop(open);
+            return None;
+        }
+        *here += 1;
+        drop(open);
+        self.network = Some(network);
+        Some(self)
     }
 }
 
@@ -46,10 +62,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.0 -= 1;
-        if let Some(here) = open.1.get_mut(&self.network) {
+        let Some(network) = self.network else { return };
+        if let Some(here) = open.1.get_mut(&network) {
             *here -= 1;
             if *here == 0 {
-                open.1.remove(&self.network);
+                open.1.remove(&network);
             }
         }
     }
@@ -92,12 +109,29 @@ async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) 
 fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>, doors: &Arc<Doors>) {
     let settings = tools.settings.load();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let Some(permit) = doors.enter(peer.ip(), settings.max_connections, settings.max_connections_per_ip) else {
-        tools.meter.connections_refused.raise();
-        tracing::info!(peer = %peer.ip(), "turned away: too many connections");
-        tokio::spawn(refuse(stream));
-        return;
+    let Some(permit) = doors.enter(settings.max_connections) else { return turn_away(stream, peer, tools) };
+    if settings.proxy_protocol_from.contains(&peer.ip()) {
+        tools.sessions.spawn(behind(stream, peer, (Arc::clone(tools), permit)));
+    } else {
+        begin(stream, peer, (tools, permit));
+    }
+}
+
+/// The client behind a proxy is served like any other, once the proxy has said who it is.
+async fn behind(mut stream: TcpStream, proxy: SocketAddr, (tools, permit): (Arc<Tools>, Permit)) {
+    let client = tokio::select! {
+        client = proxied::client(&mut stream, proxy) => client,
+        () = tools.stop.cancelled() => return,
     };
+    match client {
+        Ok(client) => begin(stream, client, (&tools, permit)),
+        Err(error) => tracing::info!(proxy = %proxy.ip(), %error, "closed: the proxy did not say who is behind it"),
+    }
+}
+
+fn begin(stream: TcpStream, peer: SocketAddr, (tools, permit): (&Arc<Tools>, Permit)) {
+    let max_per_ip = tools.settings.load().max_connections_per_ip;
+    let Some(permit) = permit.of(peer.ip(), max_per_ip) else { return turn_away(stream, peer, tools) };
     let tools = Arc::clone(tools);
     tools.meter.connections.raise();
     tools.meter.open_connections.raise();
@@ -107,6 +141,12 @@ fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>, doors: &Arc<Do
         tools.meter.open_connections.lower();
         drop(permit);
     });
+}
+
+fn turn_away(stream: TcpStream, peer: SocketAddr, tools: &Tools) {
+    tools.meter.connections_refused.raise();
+    tracing::info!(peer = %peer.ip(), "turned away: too many connections");
+    tokio::spawn(refuse(stream));
 }
 
 async fn refuse(mut stream: TcpStream) {
@@ -123,13 +163,18 @@ mod tests {
     fn places_are_counted_per_address_and_in_all_and_given_back() {
         let doors = Arc::new(Doors::default());
         let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let first = doors.enter(a, 3, 2).unwrap();
-        let _second = doors.enter(a, 3, 2).unwrap();
-        assert!(doors.enter(a, 3, 2).is_none());
-        let _third = doors.enter(b, 3, 2).unwrap();
-        assert!(doors.enter(b, 3, 2).is_none());
+        let enter = |client| doors.enter(3).and_then(|permit| permit.of(client, 2));
+        let first = enter(a).unwrap();
+        let _second = enter(a).unwrap();
+        assert!(enter(a).is_none());
+        let _third = enter(b).unwrap();
+        assert!(enter(b).is_none());
         drop(first);
-        assert!(doors.enter(a, 3, 2).is_some());
+        assert!(enter(a).is_some());
+        let unnamed = doors.enter(3).unwrap();
+        assert!(enter(a).is_none(), "who is behind a proxy counts before it is known");
+        drop(unnamed);
+        assert!(enter(b).is_some());
     }
 
     #[test]

@@ -16,13 +16,16 @@ mod ledger;
 mod listener;
 mod outgoing;
 mod overdue;
+mod proxied;
 mod replies;
 mod rows;
+mod served;
 mod space;
 mod tally;
 mod transaction;
 mod untaken;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -57,6 +60,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Connections of one address (IPv6: of one /64).
     pub max_connections_per_ip: usize,
+    /// Who says by a PROXY header for whom it comes; nobody else is heard on that.
+    pub proxy_protocol_from: Vec<IpAddr>,
     /// Where databases and spool are: their disk must have room.
     pub data_dir: PathBuf,
     /// How long the octets of failed and consumed messages are kept.

@@ -107,10 +107,11 @@ pub(super) fn pack(arrival: &Arrival, outgoing: &[Outgoing]) -> Vec<Packed> {
         let first = &outgoing[deliveries[0]];
         let mut addressees = Vec::with_capacity(deliveries.len());
         for delivery in deliveries.iter().map(|index| &outgoing[*index]) {
-            Addressee::join(&mut addressees, delivery.id, &delivery.destination);
+            Addressee::join(&mut addressees, addressee(arrival, delivery));
         }
         let parcel = Parcel {
             message: Arc::clone(&message),
+            id: arrival.id,
             prefix: first.prefix.clone(),
             reverse_path: first.reverse_path.clone(),
             addressees,
@@ -120,6 +121,11 @@ pub(super) fn pack(arrival: &Arrival, outgoing: &[Outgoing]) -> Vec<Packed> {
     };
     let keys = outgoing.iter().map(|d| (d.destination.host(), d.tls, &d.reverse_path, &d.prefix));
     alike(keys).into_iter().map(parcel).collect()
+}
+
+fn addressee(arrival: &Arrival, delivery: &Outgoing) -> Addressee {
+    let of_alias = (&arrival.taken[delivery.taken].0, &arrival.wishes[delivery.taken]);
+    Addressee::of(delivery.id, &delivery.destination, of_alias)
 }
 
 /// The places of equal keys together, in the order of their first; none is compared with all others.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::body::Body;
 use crate::mail::trace_fields::Protocol;
+use crate::mail::wishes::RecipientWishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::SpfFacts;
@@ -23,6 +24,8 @@ pub(super) struct Transaction {
     pub(super) mail: MailCommand,
     /// The recipients that were answered 250, as the client wrote them, each with its decision.
     pub(super) taken: Vec<(Mailbox, Decision)>,
+    /// What is to be told of each of them, in the same order.
+    pub(super) wishes: Vec<RecipientWishes>,
     pub(super) body: Option<Body>,
     spf: Spf,
 }
@@ -69,11 +72,17 @@ pub(super) enum Misfit {
 
 impl Transaction {
     pub(super) const fn new((id, began_at): (Uuid, Moment), mail: MailCommand, protocol: Protocol) -> Self {
-        Self { id, began_at, protocol, mail, taken: Vec::new(), body: None, spf: Spf::Unasked }
+        Self { id, began_at, protocol, mail, taken: Vec::new(), wishes: Vec::new(), body: None, spf: Spf::Unasked }
     }
 
     pub(super) const fn from(&self) -> &ReversePath {
         &self.mail.from
+    }
+
+    /// Adds a recipient.
+    pub(super) fn take(&mut self, recipient: Mailbox, decision: Decision, wishes: RecipientWishes) {
+        self.taken.push((recipient, decision));
+        self.wishes.push(wishes);
     }
 
     pub(super) fn spf_began(&mut self, spf: Spf) {

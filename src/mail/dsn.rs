@@ -1,18 +1,23 @@
-//! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered.
+//! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered,
+//! and when one was handed on, if it asked for that.
 //!
 //! It names the alias that the sender wrote to and never the destination; remote words are passed through
 //! [`Failure::reason`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
-//! reverse-path, `Auto-Submitted: auto-replied`, the received header returned and never the prefix or the body.
+//! reverse-path, `Auto-Submitted: auto-replied`. What is returned is the received header, or the whole message to a sender
+//! who asked for it, and never the prefix.
 //!
 //! All of it is 7-bit, unless an address is international: then the status part is of the global kind (RFC 6533).
 
 mod returned;
 
 use super::header::fields;
+use super::wishes::{EnvelopeId, OriginalRecipient};
 use super::{Domain, Mailbox, Moment};
 
 /// Octets of the original header that a DSN returns at most.
-pub const MAX_RETURNED_OCTETS: usize = 32 * 1024;
+pub const MAX_RETURNED_HEADER_OCTETS: usize = 32 * 1024;
+/// Octets of a message that a DSN returns whole, where its sender asks for that (RET=FULL).
+pub const MAX_RETURNED_MESSAGE_OCTETS: u64 = 50 * 1024;
 /// Octets in a line of text that wrapping aims at.
 const WANTED_LINE_OCTETS: usize = 76;
 /// Octets of a reason that are told.
@@ -20,7 +25,7 @@ const MAX_REASON_OCTETS: usize = 500;
 /// Octets of a Message-ID that is answered to.
 const MAX_MESSAGE_ID_OCTETS: usize = 500;
 
-/// One recipient that failed.
+/// One recipient that a report is about.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The alias, as the sender knows it.
@@ -29,6 +34,26 @@ pub struct Failure {
     pub status: (u8, u16, u16),
     /// What may be said of the reason: our own words.
     pub reason: String,
+    /// ORCPT, as the sender gave it.
+    pub original: Option<OriginalRecipient>,
+}
+
+/// What became of the mail to the recipients of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It failed for good.
+    Failed,
+    /// It was handed on to a system from which no report of success comes back.
+    Relayed,
+}
+
+/// What a report gives back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returned {
+    /// The header as received.
+    Header(Vec<u8>),
+    /// The whole message as received; its header is ASCII.
+    Message(Vec<u8>),
 }
 
 /// A delivery status notification to be written.
@@ -44,10 +69,14 @@ pub struct Dsn<'a> {
     pub arrived: Moment,
     /// A unique text for Message-ID and the MIME boundary: letters, digits and hyphens.
     pub unique: &'a str,
-    /// The failed recipients.
+    /// What became of it.
+    pub action: Action,
+    /// The recipients that it is about.
     pub failures: &'a [Failure],
-    /// The header as received.
-    pub header: &'a [u8],
+    /// ENVID, as the sender gave it.
+    pub envelope_id: Option<&'a EnvelopeId>,
+    /// What is given back.
+    pub returned: &'a Returned,
 }
 
 impl Dsn<'_> {
@@ -58,7 +87,10 @@ impl Dsn<'_> {
         self.head(&mut report);
         self.explanation(&mut report);
         self.status(&mut report);
-        self.returned_header(&mut report);
+        match self.returned {
+            Returned::Header(header) => self.returned_header(header, &mut report),
+            Returned::Message(message) => self.returned_message(message, &mut report),
+        }
         report.line(&["--", &self.boundary(), "--"]);
         report.0
     }
@@ -77,10 +109,10 @@ impl Dsn<'_> {
         let host = self.host.as_str();
         report.line(&["From: Mail Delivery System <MAILER-DAEMON@", host, ">"]);
         report.line(&["To: <", &self.to.to_string(), ">"]);
-        report.line(&["Subject: Your message could not be delivered"]);
+        report.line(&["Subject: Your message ", self.action.in_short()]);
         report.line(&["Date: ", &self.at.rfc5322()]);
         report.line(&["Message-ID: <", self.unique, "@", host, ">"]);
-        if let Some(id) = message_id(self.header) {
+        if let Some(id) = message_id(self.returned.octets()) {
             report.line(&["In-Reply-To: ", id]);
             report.line(&["References: ", id]);
         }
@@ -88,6 +120,9 @@ impl Dsn<'_> {
         report.line(&["MIME-Version: 1.0"]);
         report.line(&["Content-Type: multipart/report; report-type=delivery-status;"]);
         report.line(&["\tboundary=\"", &self.boundary(), "\""]);
+        if self.is_international() || self.returned.is_eight_bit() {
+            report.line(&["Content-Transfer-Encoding: 8bit"]);
+        }
         report.line(&[]);
     }
 
@@ -99,14 +134,29 @@ impl Dsn<'_> {
         report.line(&[]);
         report.line(&["This is the mail system at ", self.host.as_str(), "."]);
         report.line(&[]);
-        report.line(&["Your message could not be delivered to:"]);
+        report.line(&[
+            "Your message ",
+            self.action.in_short(),
+            match self.action {
+                Action::Failed => " to:",
+                Action::Relayed => " for:",
+            },
+        ]);
         for failure in self.failures {
             report.line(&[]);
             report.line(&["  ", &failure.recipient.to_string()]);
             report.wrapped("    ", &reason(failure));
         }
         report.line(&[]);
-        report.line(&["It will not be tried again. The header of your message is attached."]);
+        let attached = match self.returned {
+            Returned::Header(_) => "The header of your message is attached.",
+            Returned::Message(_) => "Your message is attached.",
+        };
+        let outlook = match self.action {
+            Action::Failed => "It will not be tried again. ",
+            Action::Relayed => "Of its delivery there no report will come. ",
+        };
+        report.line(&[outlook, attached]);
         report.line(&[]);
     }
 
@@ -119,15 +169,24 @@ impl Dsn<'_> {
             report.line(&["Content-Transfer-Encoding: 8bit"]);
         }
         report.line(&[]);
+        if let Some(id) = self.envelope_id {
+            report.line(&["Original-Envelope-Id: ", &id.to_string()]);
+        }
         report.line(&["Reporting-MTA: dns; ", self.host.as_str()]);
         report.line(&["Arrival-Date: ", &self.arrived.rfc5322()]);
         for failure in self.failures {
             let address = if failure.recipient.is_international() { "utf-8; " } else { "rfc822; " };
             let status = code(failure.status);
             report.line(&[]);
+            if let Some(original) = &failure.original {
+                report.line(&["Original-Recipient: ", &original.to_string()]);
+            }
             report.line(&["Final-Recipient: ", address, &failure.recipient.to_string()]);
-            report.line(&["Action: failed"]);
+            report.line(&["Action: ", self.action.word()]);
             report.line(&["Status: ", &status]);
+            if self.action == Action::Relayed {
+                continue;
+            }
             // Our own reply as a client would have had it; the status class fits the first digit (RFC 3463 §2).
             let reply = if failure.status.0 == 4 { "450 " } else { "550 " };
             report.wrapped("Diagnostic-Code: smtp; ", &[reply, &status, " ", &reason(failure)].concat());
@@ -135,10 +194,10 @@ impl Dsn<'_> {
         report.line(&[]);
     }
 
-    fn returned_header(&self, report: &mut Report) {
+    fn returned_header(&self, header: &[u8], report: &mut Report) {
         report.line(&["--", &self.boundary()]);
         report.line(&["Content-Type: text/rfc822-headers"]);
-        let returned = returned::cut(self.header, MAX_RETURNED_OCTETS);
+        let returned = returned::cut(header, MAX_RETURNED_HEADER_OCTETS);
         if returned::is_seven_bit(returned) {
             report.line(&[]);
             report.0.extend_from_slice(returned);
@@ -149,6 +208,48 @@ impl Dsn<'_> {
             returned::quote_printable(returned, &mut report.0);
         }
         report.line(&[]);
+    }
+
+    /// As it came: nothing else is allowed to a message within a message (RFC 2046 §5.2.1).
+    fn returned_message(&self, message: &[u8], report: &mut Report) {
+        report.line(&["--", &self.boundary()]);
+        report.line(&["Content-Type: message/rfc822"]);
+        if self.returned.is_eight_bit() {
+            report.line(&["Content-Transfer-Encoding: 8bit"]);
+        }
+        report.line(&[]);
+        report.0.extend_from_slice(message);
+        report.line(&[]);
+    }
+}
+
+impl Action {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Relayed => "relayed",
+        }
+    }
+
+    const fn in_short(self) -> &'static str {
+        match self {
+            Self::Failed => "could not be delivered",
+            Self::Relayed => "was handed on",
+        }
+    }
+}
+
+impl Returned {
+    /// A header is always encoded, a message never.
+    fn is_eight_bit(&self) -> bool {
+        matches!(self, Self::Message(octets) if !octets.is_ascii())
+    }
+
+    /// Octets that begin with the header.
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Header(octets) | Self::Message(octets) => octets,
+        }
     }
 }
 

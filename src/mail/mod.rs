@@ -12,6 +12,7 @@ mod path;
 pub mod dsn;
 pub mod header;
 pub mod trace_fields;
+pub mod wishes;
 
 pub use address::fold;
 pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};

@@ -5,6 +5,7 @@
 
 use super::replies;
 use super::reply::Reply;
+use crate::mail::wishes::{EnvelopeId, MessageWishes, Notify, OriginalRecipient, RecipientWishes, Returned};
 use crate::mail::{ForwardPath, ReversePath};
 
 mod path;
@@ -23,6 +24,8 @@ pub enum Command {
     Rcpt(RcptCommand, Script),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030).
+    Bdat(ChunkCommand),
     /// RSET.
     Rset,
     /// NOOP.
@@ -57,6 +60,8 @@ pub struct MailCommand {
     pub eight_bit: bool,
     /// `SMTPUTF8` (RFC 6531).
     pub international: bool,
+    /// `RET` and `ENVID` (RFC 3461).
+    pub wishes: MessageWishes,
 }
 
 /// `RCPT TO:<…>`.
@@ -64,6 +69,17 @@ pub struct MailCommand {
 pub struct RcptCommand {
     /// The forward-path.
     pub to: ForwardPath,
+    /// `NOTIFY` and `ORCPT` (RFC 3461).
+    pub wishes: RecipientWishes,
+}
+
+/// `BDAT chunk-size [LAST]`: so many octets follow at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkCommand {
+    /// Octets of the chunk; what is past 64 bits is past every limit.
+    pub octets: u64,
+    /// Whether the message ends with it.
+    pub last: bool,
 }
 
 /// What a path is written in; beyond ASCII it wants SMTPUTF8, also where only its domain is a U-label.
@@ -90,7 +106,7 @@ const VERBS: [(&str, Parser); 13] = [
     ("VRFY", vrfy),
     ("HELP", |_| Ok(Command::Help)),
     ("EXPN", |_| Err(replies::not_implemented())),
-    ("BDAT", |_| Err(replies::not_implemented())),
+    ("BDAT", bdat),
 ];
 
 /// Known to SMTP, never offered to the public.
@@ -142,7 +158,8 @@ fn mail(argument: &str) -> Result<Command, Reply> {
     let (path, parameters) = path::after("FROM:", argument)
         .ok_or_else(|| replies::bad_syntax("Syntax: MAIL FROM:<address> and parameters"))?;
     let from = ReversePath::parse(path).map_err(|error| replies::bad_sender(&error))?;
-    let mut mail = MailCommand { from, size: None, eight_bit: false, international: false };
+    let wishes = MessageWishes::default();
+    let mut mail = MailCommand { from, size: None, eight_bit: false, international: false, wishes };
     let mut seen = Seen::default();
     for parameter in path::parameters(parameters) {
         mail_parameter(&mut mail, &mut seen, parameter?)?;
@@ -169,18 +186,44 @@ fn mail_parameter(mail: &mut MailCommand, seen: &mut Seen, parameter: path::Para
     } else if keyword.eq_ignore_ascii_case("SMTPUTF8") {
         mail.international = value.is_none();
         std::mem::replace(&mut seen.smtputf8, true) || value.is_some()
+    } else if keyword.eq_ignore_ascii_case("RET") {
+        mail.wishes.returned.replace(meant(value, Returned::parse)?).is_some()
+    } else if keyword.eq_ignore_ascii_case("ENVID") {
+        mail.wishes.envelope_id.replace(meant(value, EnvelopeId::parse)?).is_some()
     } else {
         return Err(replies::unknown_parameter());
     };
     if repeated { Err(replies::bad_parameter()) } else { Ok(()) }
 }
 
-/// `size-value = 1*20DIGIT` (RFC 1870 §4); what is past 64 bits is past every limit.
+/// The value as its grammar has it.
+fn meant<T>(value: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<T, Reply> {
+    value.and_then(parse).ok_or_else(replies::bad_parameter)
+}
+
+/// `size-value` (RFC 1870 §4).
 fn size(value: Option<&str>) -> Result<u64, Reply> {
+    value.and_then(octets).ok_or_else(replies::bad_parameter)
+}
+
+/// `1*20DIGIT`; what is past 64 bits is past every limit.
+fn octets(digits: &str) -> Option<u64> {
     const MAX_DIGITS: usize = 20;
-    let digits = value.unwrap_or_default();
     let well_formed = (1..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|o| o.is_ascii_digit());
-    if well_formed { Ok(digits.parse().unwrap_or(u64::MAX)) } else { Err(replies::bad_parameter()) }
+    well_formed.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// A chunk whose size nobody understands cannot be told from the commands behind it, so the session must end.
+fn bdat(argument: &str) -> Result<Command, Reply> {
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let octets = words.next().and_then(octets).ok_or_else(replies::bad_chunk)?;
+    match (words.next(), words.next()) {
+        (None, _) => Ok(Command::Bdat(ChunkCommand { octets, last: false })),
+        (Some(last), None) if last.eq_ignore_ascii_case("LAST") => {
+            Ok(Command::Bdat(ChunkCommand { octets, last: true }))
+        }
+        _ => Err(replies::bad_chunk()),
+    }
 }
 
 /// `body-value` (RFC 6152 §2); BINARYMIME belongs to CHUNKING and is not offered.
@@ -197,11 +240,24 @@ fn rcpt(argument: &str) -> Result<Command, Reply> {
     let (path, parameters) =
         path::after("TO:", argument).ok_or_else(|| replies::bad_syntax("Syntax: RCPT TO:<address>"))?;
     let to = ForwardPath::parse(path).map_err(|error| replies::bad_recipient(&error))?;
-    if let Some(parameter) = path::parameters(parameters).next() {
-        return Err(parameter.map_or_else(|reply| reply, |_| replies::unknown_parameter()));
+    let mut wishes = RecipientWishes::default();
+    for parameter in path::parameters(parameters) {
+        rcpt_parameter(&mut wishes, parameter?)?;
     }
-    let script = if path.is_ascii() { Script::Ascii } else { Script::Utf8 };
-    Ok(Command::Rcpt(RcptCommand { to }, script))
+    let script = if argument.is_ascii() { Script::Ascii } else { Script::Utf8 };
+    Ok(Command::Rcpt(RcptCommand { to, wishes }, script))
+}
+
+fn rcpt_parameter(wishes: &mut RecipientWishes, parameter: path::Parameter<'_>) -> Result<(), Reply> {
+    let path::Parameter { keyword, value } = parameter;
+    let repeated = if keyword.eq_ignore_ascii_case("NOTIFY") {
+        wishes.notify.replace(meant(value, Notify::parse)?).is_some()
+    } else if keyword.eq_ignore_ascii_case("ORCPT") {
+        wishes.original.replace(meant(value, OriginalRecipient::parse)?).is_some()
+    } else {
+        return Err(replies::unknown_parameter());
+    };
+    if repeated { Err(replies::bad_parameter()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -232,6 +288,15 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_says_its_size_and_whether_it_is_the_last() {
+        for (line, octets, last) in
+            [("BDAT 0", 0, false), ("bdat 007 last", 7, true), ("BDAT 99999999999999999999 LAST", u64::MAX, true)]
+        {
+            assert_eq!(Command::parse(line), Ok(Command::Bdat(ChunkCommand { octets, last })), "{line}");
+        }
+    }
+
+    #[test]
     fn malformed_commands_have_their_codes() {
         let table = [
             ("", 500),
@@ -247,7 +312,15 @@ mod tests {
             ("VRFY", 501),
             ("EXPN x", 502),
             ("AUTH PLAIN", 502),
-            ("BDAT 5 LAST", 502),
+            ("BDAT 5 LAST", 250),
+            ("BDAT 5 LAST x", 421),
+            ("BDAT 5 FIRST", 421),
+            ("BDAT", 421),
+            ("BDAT -1", 421),
+            ("BDAT +1 LAST", 421),
+            ("BDAT 0x10", 421),
+            ("BDAT LAST", 421),
+            ("BDAT 999999999999999999999", 421),
             ("XCLIENT A=B", 502),
             ("GET / HTTP/1.1", 421),
             ("Subject: hello", 421),
@@ -259,12 +332,23 @@ mod tests {
             ("MAIL FROM:<a@b> SIZE=1 SIZE=1", 501),
             ("MAIL FROM:<a@b> SMTPUTF8=1", 501),
             ("MAIL FROM:<a@b> BODY=BINARYMIME", 555),
-            ("MAIL FROM:<a@b> RET=HDRS", 555),
+            ("MAIL FROM:<a@b> RET=HDRS ENVID=a+2Bb", 250),
+            ("MAIL FROM:<a@b> RET=BODY", 501),
+            ("MAIL FROM:<a@b> RET", 501),
+            ("MAIL FROM:<a@b> RET=FULL ret=full", 501),
+            ("MAIL FROM:<a@b> ENVID=a+0Db", 501),
+            ("MAIL FROM:<a@b> ENVID=ü", 501),
+            ("MAIL FROM:<a@b> NOTIFY=NEVER", 555),
             ("MAIL FROM:<a@b> =x", 501),
             ("MAIL FROM:<ü@b>", 553),
             ("MAIL FROM:<a@ü.example>", 553),
             ("RCPT TO:<>", 501),
-            ("RCPT TO:<a@b> NOTIFY=NEVER", 555),
+            ("RCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;c@d", 250),
+            ("RCPT TO:<a@b> NOTIFY=NEVER,DELAY", 501),
+            ("RCPT TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY", 501),
+            ("RCPT TO:<a@b> NOTIFY", 501),
+            ("RCPT TO:<a@b> ORCPT=c@d", 501),
+            ("RCPT TO:<a@b> RET=FULL", 555),
             ("RCPT TO:<a@b> ORCPT=", 501),
             ("RCPT FROM:<a@b>", 501),
         ];

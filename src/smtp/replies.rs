@@ -4,7 +4,7 @@
 //! session; its texts stand in `policy/replies.rs`.
 
 use super::data::LineFault;
-use super::limits::MAX_COMMAND_OCTETS;
+use super::limits::{MAX_COMMAND_OCTETS, MAX_TRANSACTIONS};
 use super::reply::Reply;
 use crate::mail::{AddressError, Domain};
 
@@ -16,11 +16,23 @@ pub(super) fn helo(host: &Domain) -> Reply {
     Reply::plain(250, host.to_string())
 }
 
+/// What EHLO is told.
+#[derive(Debug)]
+pub(super) struct Offer<'a> {
+    pub(super) host: &'a Domain,
+    pub(super) max_message_bytes: u64,
+    pub(super) max_recipients: usize,
+    pub(super) starttls: bool,
+}
+
 /// What is offered, a line each (RFC 5321 §4.1.1.1).
-pub(super) fn ehlo(host: &Domain, max_message_bytes: u64, starttls: bool) -> Reply {
-    let starttls = if starttls { "\nSTARTTLS" } else { "" };
-    let text =
-        format!("{host}\nPIPELINING\nSIZE {max_message_bytes}{starttls}\nENHANCEDSTATUSCODES\n8BITMIME\nSMTPUTF8");
+pub(super) fn ehlo(offer: &Offer<'_>) -> Reply {
+    let Offer { host, max_message_bytes, max_recipients, .. } = offer;
+    let starttls = if offer.starttls { "\nSTARTTLS" } else { "" };
+    let text = format!(
+        "{host}\nPIPELINING\nSIZE {max_message_bytes}{starttls}\nENHANCEDSTATUSCODES\n8BITMIME\nCHUNKING\nDSN\nSMTPUTF8\n\
+         LIMITS MAILMAX={MAX_TRANSACTIONS} RCPTMAX={max_recipients}"
+    );
     Reply::plain(250, text)
 }
 
@@ -33,7 +45,7 @@ pub(super) fn bye() -> Reply {
 }
 
 pub(super) fn help() -> Reply {
-    Reply::new(214, 0, 0, "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS QUIT; see RFC 5321")
+    Reply::new(214, 0, 0, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT; see RFC 5321")
 }
 
 /// The same for every argument: VRFY tells nobody which addresses exist (RFC 5321 §7.3).
@@ -102,6 +114,11 @@ pub(super) fn bad_parameter() -> Reply {
     Reply::new(501, 5, 4, "A parameter is malformed or given twice")
 }
 
+/// What follows could be read as commands.
+pub(super) fn bad_chunk() -> Reply {
+    Reply::new(421, 5, 4, "Syntax: BDAT octets [LAST]; closing the connection")
+}
+
 pub(super) fn unknown_parameter() -> Reply {
     Reply::new(555, 5, 4, "A parameter is not offered here")
 }
@@ -118,6 +135,11 @@ pub(super) fn mail_first() -> Reply {
 
 pub(super) fn nested_mail() -> Reply {
     Reply::new(503, 5, 1, "A transaction is open; RSET ends it")
+}
+
+/// RFC 3030 §2: behind the first BDAT come only further ones, and what ends the transaction.
+pub(super) fn chunk_first() -> Reply {
+    Reply::new(503, 5, 1, "The message comes in chunks; send BDAT, or RSET to end it")
 }
 
 pub(super) fn no_recipients() -> Reply {
@@ -156,6 +178,10 @@ pub(super) fn too_many_recipients_refused() -> Reply {
     Reply::new(421, 5, 3, "Too many recipients were not taken; closing the connection")
 }
 
+pub(super) fn too_many_transactions() -> Reply {
+    Reply::new(421, 5, 3, "Too many messages over one connection; connect again")
+}
+
 pub(super) fn too_many_faults() -> Reply {
     Reply::new(421, 7, 0, "Too many faults; closing the connection")
 }
@@ -165,6 +191,10 @@ pub(super) fn too_many_idle_commands() -> Reply {
 }
 
 // The content.
+
+pub(super) fn chunk_taken(octets: u64) -> Reply {
+    Reply::new(250, 0, 0, format!("{octets} octets received"))
+}
 
 pub(super) fn content_fault(fault: LineFault) -> Reply {
     Reply::new(550, 6, 0, format!("{} in the message; lines end with CRLF (RFC 5321 section 2.3.8)", name_of(fault)))

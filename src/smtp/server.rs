@@ -15,6 +15,7 @@ use super::limits::{COMMAND_TIMEOUT, DATA_BLOCK_TIMEOUT};
 use super::reply::Reply;
 use crate::mail::Domain;
 
+mod chunking;
 mod conduct;
 mod lines;
 mod phase;
@@ -24,6 +25,7 @@ mod state;
 mod tests;
 mod turn;
 
+use chunking::Chunked;
 use conduct::Conduct;
 use lines::Lines;
 use phase::{Asked, Channel, Phase, Stranger, Transaction};
@@ -64,7 +66,7 @@ pub enum Question {
     Sender(MailCommand),
     /// May this recipient be added?
     Recipient(RcptCommand),
-    /// May content come now (disk, memory)? Answer 354 to go on.
+    /// May content come now, by DATA or in chunks (disk, memory)? Answer 354 to go on.
     Content,
     /// The message is whole (octets un-stuffed); what becomes of it? A message that is faulty or too big never comes to
     /// this: the session refuses it, and what was taken of its content is to be dropped with the transaction.
@@ -132,6 +134,7 @@ impl Session {
                 self.state = State::Inviting(transaction.client, reply.clone());
                 return;
             }
+            Asked::Chunk(client, chunk) => return self.begin_chunk(Chunked::new(client), chunk, reply),
             Asked::Sender(client, script) if reply.is_positive() => {
                 Phase::Transaction(Transaction::new(client, script))
             }
@@ -169,16 +172,13 @@ impl Session {
     /// How long the next octets may take.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
-        match self.state {
-            State::Receiving(_) => DATA_BLOCK_TIMEOUT,
-            _ => COMMAND_TIMEOUT,
-        }
+        if self.state.is_receiving() { DATA_BLOCK_TIMEOUT } else { COMMAND_TIMEOUT }
     }
 
     /// Whether content is being received: then [`Session::timeout`] is for each piece, else for a whole command.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
-        matches!(self.state, State::Receiving(_))
+        self.state.is_receiving()
     }
 
     /// What the client called itself, once it did.

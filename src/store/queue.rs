@@ -26,6 +26,7 @@ use super::octets::Octets;
 use super::writer::{Place, Writer};
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::settings::TlsPolicy;
@@ -118,6 +119,8 @@ pub struct NewDelivery {
     pub tries: u32,
     /// Its state.
     pub entry: Entry,
+    /// What the sender wants to hear of it.
+    pub wishes: Wishes,
 }
 
 /// A message with its deliveries, as it enters the queue.

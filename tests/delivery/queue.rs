@@ -8,12 +8,13 @@ use waypost::clock::Clock;
 use waypost::delivery::Direct;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::mail::Moment;
+use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient, Returned};
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
 use waypost::policy::verdict::Outcome;
 use waypost::store::queue::{Entry, LEASE, NewDelivery};
 
-use crate::world::{CONTENT, PEER, World, delivery, mailbox, message, parcel, sha256, whole};
+use crate::world::{CONTENT, PEER, PREFIX, World, delivery, mailbox, message, parcel, sha256, whole};
 
 const SENDER: &str = "author@from.example";
 
@@ -144,6 +145,46 @@ async fn a_failure_is_reported_to_an_authenticated_sender() {
     let remembered = world.store.directory.failing(&mailbox("me@inbox.example"));
     assert!(remembered.is_some_and(|reply| reply.code() == 550));
     until("the queue is empty", async || world.left().await.is_empty()).await;
+}
+
+/// RFC 3461: what the sender asked for, out of the queue; nothing of it is the prefix.
+#[tokio::test]
+async fn a_report_is_what_the_sender_asked_for() {
+    let world = World::new().await;
+    world.dns.mx("from.example", 10, "mx.inbox.example");
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 unknown")).to("me@inbox.example"));
+    world.verify("me@inbox.example").await;
+    world.work();
+    let mut asked = delivery("me@inbox.example", Entry::Due(world.clock.now()));
+    asked.wishes.message.returned = Some(Returned::Full);
+    asked.wishes.message.envelope_id = EnvelopeId::parse("QQ+2B1");
+    asked.wishes.recipient.original = OriginalRecipient::parse("rfc822;shop@old.example");
+    let [id] = world.queue(vec![asked]).await.try_into().unwrap();
+    world.wait_for(id, Status::Failed).await;
+    let [dsn] = world.inbox.wait_for(1).await.try_into().unwrap();
+    for wanted in ["Original-Envelope-Id: QQ+1\r\n", "Original-Recipient: rfc822; shop@old.example\r\n"] {
+        assert!(memchr::memmem::find(&dsn.octets, wanted.as_bytes()).is_some(), "{wanted}");
+    }
+    assert!(memchr::memmem::find(&dsn.octets, &[b"Content-Type: message/rfc822\r\n\r\n", CONTENT].concat()).is_some());
+    assert!(memchr::memmem::find(&dsn.octets, PREFIX).is_none());
+}
+
+#[tokio::test]
+async fn who_wants_no_report_gets_none_and_the_owner_keeps_the_message() {
+    let world = World::new().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 unknown")));
+    world.verify("me@inbox.example").await;
+    world.work();
+    for notify in [Notify::Never, Notify::Of { success: false, failure: false }] {
+        let mut silent = delivery("me@inbox.example", Entry::Due(world.clock.now()));
+        silent.wishes.recipient.notify = Some(notify);
+        let [id] = world.queue(vec![silent]).await.try_into().unwrap();
+        let dsn = world.wait_for(id, Status::Failed).await.dsn.unwrap();
+        assert_eq!((dsn.dsn.as_str(), dsn.why.as_str()), ("suppressed", "the sender asked for no report of failure"));
+        let entry = async || world.store.queue.get(id).await.unwrap().delivery.entry;
+        until("it is kept", async || matches!(entry().await, Entry::Kept(_))).await;
+    }
+    assert!(world.inbox.received().is_empty());
 }
 
 #[tokio::test]

@@ -82,6 +82,34 @@ async fn a_next_hop_that_stops_reading_defers() {
     assert!(world.inbox.received().is_empty());
 }
 
+/// Each octet comes in time, and the whole reply does not.
+#[tokio::test]
+async fn a_reply_that_dribbles_has_no_more_time_than_one_that_comes_whole() {
+    let slow = || Behaviour::SlowBytes(Duration::from_millis(30));
+    assert_eq!(come_of(Stage::Greeting, slow()).await, "deferred at Greeting of the site");
+    assert_eq!(come_of(Stage::Ehlo, slow()).await, "deferred at Hello of the site");
+    assert_eq!(come_of(Stage::Rcpt, slow()).await, "deferred at Recipient");
+    assert_eq!(come_of(Stage::Dot, Behaviour::SlowBytes(Duration::from_millis(60))).await, "unknown");
+}
+
+/// Each ends the attempt with a reason that names it.
+#[tokio::test]
+async fn hostile_replies_end_the_attempt_with_a_reason() {
+    for (octets, reason) in [
+        (&b"\0\x01\xff\xfe\r\n"[..], "the reply is garbled"),
+        (b"150 wait\r\n", "the reply is garbled"),
+        (b"250-one\r\n550 two\r\n", "the lines of the reply have different codes"),
+        (&[b"250-".as_slice(), &[b'x'; 4096]].concat(), "the reply does not end"),
+        (&b"250-x\r\n".repeat(1000), "the reply does not end"),
+    ] {
+        let world = impatient().await;
+        world.inbox.script(Rule::at(Stage::Mail, Behaviour::Garbage(octets.to_vec())));
+        let report = world.send("me@inbox.example").await;
+        assert_eq!(words(&report), ["deferred at Mail of the site"]);
+        assert_eq!(report.attempts[0].1.reply, reason);
+    }
+}
+
 /// A reply that never ends is given up, whether it dribbles or floods.
 #[tokio::test]
 async fn an_endless_reply_is_given_up() {

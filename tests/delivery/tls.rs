@@ -90,4 +90,17 @@ async fn credentials_go_only_where_the_certificate_verifies() {
     .await;
     assert_eq!(words(&signing.send("me@anywhere.example").await), ["deferred at Tls of the site"]);
     assert!(away.inbox.commands().iter().all(|(_, line)| !line.starts_with("AUTH")));
+    for offer in [StartTls::None, StartTls::Injecting(b"235 welcome\r\n".to_vec()), StartTls::BrokenHandshake] {
+        let relay = world(offer.clone()).await;
+        let others = vec!["AUTH PLAIN LOGIN".to_owned()];
+        relay.inbox.offer(Extensions { starttls: offer.clone(), others, ..Extensions::default() });
+        let hop = crate::world::next_hop(&relay.inbox);
+        let signing = World::with(|wishes| {
+            wishes.settings.relay = Some(hop);
+            wishes.settings.relay_sign_in = Some(("me".to_owned(), file.clone()));
+        })
+        .await;
+        assert_eq!(words(&signing.send("me@anywhere.example").await), ["deferred at Tls of the site"], "{offer:?}");
+        assert!(relay.inbox.commands().iter().all(|(_, line)| !line.starts_with("AUTH") && !line.starts_with("MAIL")));
+    }
 }

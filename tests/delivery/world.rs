@@ -221,14 +221,14 @@ pub(crate) fn parcel(to: &[&str]) -> Parcel {
 }
 
 pub(crate) fn parcel_of(to: &[&str], content: &[u8]) -> Parcel {
-    let addressee =
-        |(n, to): (usize, &&str)| Addressee { ids: vec![Uuid::from_u128(n as u128 + 1)], mailbox: mailbox(to) };
+    let addressee = |(n, to): (usize, &&str)| Addressee::unreported(Uuid::from_u128(n as u128 + 1), &mailbox(to));
     Parcel {
         message: Arc::new(Message {
             octets: Octets::Memory(Bytes::copy_from_slice(content)),
             eight_bit: !content.is_ascii(),
             international: false,
         }),
+        id: Uuid::from_u128(0xe1),
         prefix: Bytes::from_static(PREFIX),
         reverse_path: ReversePath::parse("bounce@gw.example").unwrap(),
         addressees: to.iter().enumerate().map(addressee).collect(),
@@ -264,6 +264,7 @@ pub(crate) fn delivery(to: &str, entry: Entry) -> NewDelivery {
         reportable: true,
         tries: 0,
         entry,
+        wishes: waypost::mail::wishes::Wishes::default(),
     }
 }
 

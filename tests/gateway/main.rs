@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod extensions;
 mod failing;
 mod hand_over;
 mod keeping;
@@ -12,6 +13,7 @@ mod next_hops;
 mod patience;
 mod plain;
 mod privacy;
+mod proxies;
 mod recipients;
 mod refusals;
 mod reload;

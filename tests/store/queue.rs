@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use waypost::mail::Moment;
+use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient};
 use waypost::policy::ids::DomainId;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
@@ -35,13 +36,17 @@ fn bytes(len: usize) -> Vec<u8> {
 async fn what_is_accepted_is_claimed_once_with_its_octets_and_goes_when_done() {
     let world = World::new().await;
     let queue = &world.store.queue;
-    let (message, delivery) = (world.message(bytes(4096)), world.due());
+    let (message, mut delivery) = (world.message(bytes(4096)), world.due());
+    delivery.wishes.message.envelope_id = EnvelopeId::parse("x+20y");
+    delivery.wishes.recipient.notify = Some(Notify::Never);
+    delivery.wishes.recipient.original = OriginalRecipient::parse("rfc822;a@b.example");
     queue.accept(message.clone(), vec![delivery.clone()], Vec::new()).await.unwrap();
     assert_eq!(queue.bytes_of(Some(DomainId(1))).await.unwrap(), 4096);
     let claims = claim(&world).await;
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].delivery.id, delivery.id);
     assert_eq!(claims[0].delivery.prefix, delivery.prefix);
+    assert_eq!(claims[0].delivery.wishes, delivery.wishes);
     assert_eq!(claims[0].message.reverse_path, message.reverse_path);
     assert_eq!(read_all(&claims[0].message.octets).await, bytes(4096));
     assert!(claim(&world).await.is_empty());

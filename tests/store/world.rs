@@ -163,6 +163,7 @@ impl World {
             reportable: true,
             tries: 0,
             entry,
+            wishes: waypost::mail::wishes::Wishes::default(),
         }
     }
 

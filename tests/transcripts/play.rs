@@ -5,8 +5,8 @@ use bytes::BytesMut;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use waypost::mail::ForwardPath;
-use waypost::smtp::command::MailCommand;
+use waypost::mail::wishes::Notify;
+use waypost::smtp::command::{MailCommand, RcptCommand};
 use waypost::smtp::reply::Reply;
 use waypost::smtp::server::{Question, Session, Step};
 
@@ -152,7 +152,7 @@ impl<'a> Player<'a> {
     fn answer(&mut self, question: Question) {
         let reply = match question {
             Question::Sender(mail) => self.sender(&mail),
-            Question::Recipient(rcpt) => self.recipient(&rcpt.to),
+            Question::Recipient(rcpt) => self.recipient(&rcpt),
             Question::Content => self.world.content.clone(),
             Question::Message { octets } => self.message(octets),
         };
@@ -165,13 +165,17 @@ impl<'a> Player<'a> {
         let body = if mail.eight_bit { " 8bitmime" } else { "" };
         let script = if mail.international { " smtputf8" } else { "" };
         self.content.clear();
-        self.remains.push(format!("sender <{from}>{size}{body}{script}"));
+        let id = mail.wishes.envelope_id.as_ref().map(|id| format!(" envid=\"{id}\"")).unwrap_or_default();
+        let returned = mail.wishes.returned.map(|returned| format!(" ret={returned:?}")).unwrap_or_default();
+        self.remains.push(format!("sender <{from}>{size}{body}{script}{returned}{id}"));
         judged(&self.world.senders, &from).unwrap_or_else(|| Reply::new(250, 1, 0, "Ok"))
     }
 
-    fn recipient(&mut self, to: &ForwardPath) -> Reply {
-        let to = to.to_string();
-        self.remains.push(format!("recipient <{to}>"));
+    fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {
+        let to = rcpt.to.to_string();
+        let notify = rcpt.wishes.notify.map(|notify| format!(" notify={}", told(notify))).unwrap_or_default();
+        let original = rcpt.wishes.original.as_ref().map(|to| format!(" orcpt=\"{to}\"")).unwrap_or_default();
+        self.remains.push(format!("recipient <{to}>{notify}{original}"));
         judged(&self.world.recipients, &to).unwrap_or_else(|| Reply::new(250, 1, 5, "Ok"))
     }
 
@@ -192,6 +196,16 @@ impl<'a> Player<'a> {
             self.remains.push("transaction open".to_owned());
         }
         Played { said: self.said, remains: counted(&self.remains) }
+    }
+}
+
+fn told(notify: Notify) -> &'static str {
+    match notify {
+        Notify::Never => "never",
+        Notify::Of { success: true, failure: true } => "success,failure",
+        Notify::Of { success: true, failure: false } => "success",
+        Notify::Of { success: false, failure: true } => "failure",
+        Notify::Of { success: false, failure: false } => "neither",
     }
 }
 

@@ -125,6 +125,7 @@ pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row 
         reportable: true,
         tries: 1,
         entry,
+        wishes: waypost::mail::wishes::Wishes::default(),
     };
     house.admin.store.queue.accept(message, vec![delivery], vec![row.clone()]).await.unwrap();
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();

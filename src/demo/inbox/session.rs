@@ -14,7 +14,7 @@ use super::wire::Wire;
 use super::words::{declared_size, path};
 use super::{Delivery, Extensions, StartTls};
 
-type Flow = io::Result<ControlFlow<()>>;
+pub(super) type Flow = io::Result<ControlFlow<()>>;
 const ON: Flow = Ok(ControlFlow::Continue(()));
 const END: Flow = Ok(ControlFlow::Break(()));
 
@@ -49,8 +49,10 @@ pub(super) struct Session {
 pub(super) struct Transaction {
     from: String,
     pub(super) params: String,
-    to: Vec<String>,
+    pub(super) to: Vec<String>,
     rcpt_params: Vec<String>,
+    /// What came of the content by BDAT.
+    pub(super) chunks: Vec<u8>,
 }
 
 impl Session {
@@ -90,6 +92,7 @@ impl Session {
             "MAIL" => self.mail(&line).await,
             "RCPT" => self.rcpt(&line).await,
             "DATA" => self.data().await,
+            "BDAT" => self.bdat(&line).await,
             "RSET" => {
                 self.transaction = None;
                 self.say("250 2.0.0 forgotten").await
@@ -170,6 +173,7 @@ impl Session {
 
     async fn rcpt(&mut self, line: &str) -> Flow {
         let Some((to, params)) = path(line) else { return self.say("501 5.5.4 a path, please").await };
+        self.watch_params(&params);
         let Some(transaction) = &mut self.transaction else { return self.say("503 5.5.1 MAIL first").await };
         let behaviour = self.shared.behaviour(
             Stage::Rcpt,
@@ -218,6 +222,11 @@ impl Session {
 
     async fn content(&mut self) -> Flow {
         let Some(octets) = self.wire.content().await? else { return END };
+        self.take_content(octets).await
+    }
+
+    /// The content is whole: keeps it and answers.
+    pub(super) async fn take_content(&mut self, octets: Vec<u8>) -> Flow {
         self.watch_content(&octets);
         let behaviour = self.behaviour(Stage::Dot);
         let taken = behaviour.as_ref().is_none_or(Behaviour::takes);
@@ -246,7 +255,7 @@ impl Session {
         self.shared.state().extensions.clone()
     }
 
-    fn behaviour(&self, stage: Stage) -> Option<Behaviour> {
+    pub(super) fn behaviour(&self, stage: Stage) -> Option<Behaviour> {
         let transaction = self.transaction.as_ref();
         let conversation = Conversation {
             connection: self.number,
@@ -256,12 +265,12 @@ impl Session {
         self.shared.behaviour(stage, &conversation)
     }
 
-    async fn say(&mut self, text: &str) -> Flow {
+    pub(super) async fn say(&mut self, text: &str) -> Flow {
         self.speak(None, text).await
     }
 
     /// Gives the usual answer, unless the script has another; an empty one is none.
-    async fn speak(&mut self, behaviour: Option<Behaviour>, normal: &str) -> Flow {
+    pub(super) async fn speak(&mut self, behaviour: Option<Behaviour>, normal: &str) -> Flow {
         let line = |text: &str| if text.is_empty() { String::new() } else { format!("{text}\r\n") };
         match behaviour {
             None => self.wire.send(line(normal).as_bytes()).await?,

@@ -14,6 +14,7 @@ impl Session {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         let ahead = !self.wire.ahead().is_empty();
         let may_go_ahead = self.offered().pipelining && matches!(verb.as_str(), "MAIL" | "RCPT" | "RSET");
+        let may_go_ahead = may_go_ahead || verb == "BDAT";
         if ahead && !may_go_ahead {
             self.shared.violation(format!("did not wait for the answer to {verb} (RFC 2920 §3.1)"));
         }
@@ -28,13 +29,14 @@ impl Session {
     /// A parameter may be used only where EHLO offered its extension (RFC 5321 §2.2.1).
     pub(super) fn watch_params(&self, params: &str) {
         let offered = self.offered();
+        let reports = offered.others.iter().any(|other| other == "DSN");
         for param in params.split_ascii_whitespace() {
             let keyword = param.split('=').next().unwrap_or_default().to_ascii_uppercase();
             let may = match keyword.as_str() {
                 "SIZE" => offered.size.is_some(),
                 "BODY" => offered.eight_bit_mime,
                 "SMTPUTF8" => offered.smtp_utf8,
-                "RET" | "ENVID" => offered.others.iter().any(|other| other == "DSN"),
+                "RET" | "ENVID" | "NOTIFY" | "ORCPT" => reports,
                 _ => false,
             };
             if !may {

@@ -30,13 +30,18 @@ impl Wire {
         &self.ahead
     }
 
+    /// Takes octets that were read ahead.
+    pub(super) fn take(&mut self, count: usize) -> Vec<u8> {
+        let rest = self.ahead.split_off(count);
+        std::mem::replace(&mut self.ahead, rest)
+    }
+
     /// The next line with its CRLF; only CRLF ends a line. `None` at the end of the stream.
     pub(super) async fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut searched = 0;
         loop {
             if let Some(end) = memchr::memmem::find(&self.ahead[searched..], b"\r\n") {
-                let rest = self.ahead.split_off(searched + end + 2);
-                return Ok(Some(std::mem::replace(&mut self.ahead, rest)));
+                return Ok(Some(self.take(searched + end + 2)));
             }
             searched = self.ahead.len().saturating_sub(1);
             if self.ahead.len() > MAX_LINE_OCTETS {

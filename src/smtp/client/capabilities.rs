@@ -21,8 +21,15 @@ pub struct Capabilities {
     pub auth_plain: bool,
     /// AUTH LOGIN, which no RFC describes and many relays want.
     pub auth_login: bool,
-    /// The most recipients of one transaction, where it names a number (LIMITS, RFC 9422).
+    /// Messages may be sent in chunks (BDAT, RFC 3030).
+    pub chunking: bool,
+    /// Reports may be asked for (RFC 3461).
+    pub dsn: bool,
+    /// The most recipients of one transaction, where it names a number (LIMITS, RFC 9422). Its RCPTDOMAINMAX needs no
+    /// place here: all recipients of a transaction of ours are of one domain.
     pub max_recipients: Option<usize>,
+    /// The most transactions of one connection, where it names a number.
+    pub max_transactions: Option<usize>,
 }
 
 impl Capabilities {
@@ -44,6 +51,8 @@ impl Capabilities {
             "8BITMIME" => self.eight_bit = true,
             "SMTPUTF8" => self.international = true,
             "STARTTLS" => self.starttls = true,
+            "CHUNKING" => self.chunking = true,
+            "DSN" => self.dsn = true,
             "SIZE" => self.take_size(words.next()),
             "AUTH" => words.for_each(|mechanism| self.take_mechanism(mechanism)),
             "LIMITS" => words.for_each(|limit| self.take_limit(limit)),
@@ -63,10 +72,12 @@ impl Capabilities {
     }
 
     fn take_limit(&mut self, limit: &str) {
-        if let Some((name, value)) = limit.split_once('=')
-            && name.eq_ignore_ascii_case("RCPTMAX")
-        {
-            self.max_recipients = value.parse().ok().filter(|most| *most > 0);
+        let Some((name, value)) = limit.split_once('=') else { return };
+        let most = value.parse().ok().filter(|most| *most > 0);
+        match name.to_ascii_uppercase().as_str() {
+            "RCPTMAX" => self.max_recipients = most,
+            "MAILMAX" => self.max_transactions = most,
+            _ => {}
         }
     }
 }
@@ -77,8 +88,7 @@ mod tests {
 
     #[test]
     fn reads_keywords_in_any_case_and_order() {
-        let text =
-            "mx.example at your service\nsize 1000\nPipelining\nauth LOGIN plain\nLIMITS MAILMAX=5 RCPTMAX=7\nX-ODD";
+        let text = "mx.example at your service\nsize 1000\nPipelining\nauth LOGIN plain\nLIMITS MAILMAX=5 rcptmax=7 RCPTDOMAINMAX=1 ODD=x X\nchunking\nDSN\nX-ODD";
         let offered = Capabilities::parse(&Reply::plain(250, text));
         assert_eq!(
             offered,
@@ -89,6 +99,9 @@ mod tests {
                 auth_plain: true,
                 auth_login: true,
                 max_recipients: Some(7),
+                max_transactions: Some(5),
+                chunking: true,
+                dsn: true,
                 ..Capabilities::default()
             }
         );

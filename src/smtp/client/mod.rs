@@ -12,7 +12,7 @@ mod transaction;
 pub use capabilities::Capabilities;
 pub use opening::{Opening, OpeningStep, StartTls};
 pub use sign_in::Credentials;
-pub use transaction::{Plan, Transaction, TransactionStep, Verdict};
+pub use transaction::{Plan, Recipient, Transaction, TransactionStep, Verdict};
 
 use bytes::BytesMut;
 

@@ -1,7 +1,9 @@
-//! One message to one or several recipients: MAIL, RCPT, DATA, content, and each recipient's fate kept apart.
+//! One message to one or several recipients: MAIL, RCPT, DATA or BDAT, content, and each recipient's fate kept apart.
 //!
 //! Where the server pipelines (RFC 2920), MAIL, every RCPT and DATA travel together: a message takes two round trips. A
 //! server that refuses every recipient and yet asks for content gets the lone dot, so that no message goes anywhere.
+//! To a server that takes chunks (RFC 3030) the content goes as one, behind the replies to RCPT: two round trips as well.
+//! It could go with them in one, but then it would be out of our hands before we know whether anybody takes it.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -9,6 +11,7 @@ use std::io::Write as _;
 use bytes::BytesMut;
 
 use super::{CLOSING, Capabilities, Phase, Trouble, misplaced, next_reply};
+use crate::mail::wishes::{Notify, write_original_recipient};
 use crate::mail::{Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
@@ -21,7 +24,9 @@ pub struct Plan<'a> {
     /// `MAIL FROM`.
     pub reverse_path: &'a ReversePath,
     /// `RCPT TO`, at least one.
-    pub recipients: &'a [&'a Mailbox],
+    pub recipients: &'a [Recipient<'a>],
+    /// ENVID, where a report is to find back to us by it.
+    pub envelope_id: Option<&'a str>,
     /// Octets of the whole message, for SIZE.
     pub octets: u64,
     /// Octets over 127 are in it.
@@ -32,6 +37,17 @@ pub struct Plan<'a> {
     pub offered: &'a Capabilities,
     /// The transaction before this one was given up half-way.
     pub reset_first: bool,
+}
+
+/// One recipient, and what a server that offers DSN is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// `RCPT TO`.
+    pub mailbox: &'a Mailbox,
+    /// ORCPT: whom the sender wrote to.
+    pub original: Option<&'a Mailbox>,
+    /// NOTIFY: we hear of failure, or of nothing.
+    pub notify: Notify,
 }
 
 /// One recipient's fate.
@@ -50,7 +66,7 @@ pub enum Verdict {
 pub enum TransactionStep {
     /// Write the output, then read more octets.
     Read,
-    /// Write the output, then the content with its final dot, then call [`Transaction::content_written`].
+    /// Write the output, then the content (as one chunk where the server takes chunks, else with its final dot), then call [`Transaction::content_written`].
     Content,
     /// Every recipient has a verdict.
     Done,
@@ -97,7 +113,9 @@ impl<'a> Transaction<'a> {
         if plan.offered.pipelining {
             this.send(Awaited::Mail, out);
             (0..plan.recipients.len()).for_each(|index| this.send(Awaited::Recipient(index), out));
-            this.send(Awaited::Data, out);
+            if !plan.offered.chunking {
+                this.send(Awaited::Data, out);
+            }
         } else if !plan.reset_first {
             this.send(Awaited::Mail, out);
         }
@@ -200,16 +218,18 @@ impl<'a> Transaction<'a> {
             4 | 5 => self.verdicts[index] = Some(Verdict::Refused(Phase::Recipient, reply)),
             _ => return Err(misplaced(Phase::Recipient)),
         }
-        if !self.plan.offered.pipelining {
-            self.send_after_recipient(index, out);
-        }
+        self.after_recipient(index, out);
         Ok(())
     }
 
-    fn send_after_recipient(&mut self, index: usize, out: &mut Vec<u8>) {
-        if index + 1 < self.plan.recipients.len() {
+    fn after_recipient(&mut self, index: usize, out: &mut Vec<u8>) {
+        let is_last = index + 1 == self.plan.recipients.len();
+        let Capabilities { chunking, pipelining, .. } = *self.plan.offered;
+        if is_last && chunking {
+            self.content = self.accepted > 0;
+        } else if !is_last && !pipelining {
             self.send(Awaited::Recipient(index + 1), out);
-        } else if self.accepted > 0 {
+        } else if is_last && !pipelining && self.accepted > 0 {
             self.send(Awaited::Data, out);
         }
     }
@@ -251,8 +271,7 @@ impl<'a> Transaction<'a> {
         match what {
             Awaited::Reset => out.extend_from_slice(b"RSET\r\n"),
             Awaited::Mail => self.write_mail(out),
-            // Writing to a vector cannot fail.
-            Awaited::Recipient(index) => drop(write!(out, "RCPT TO:<{}>\r\n", self.plan.recipients[index])),
+            Awaited::Recipient(index) => self.write_rcpt(&self.plan.recipients[index], out),
             Awaited::Data => out.extend_from_slice(b"DATA\r\n"),
             Awaited::LoneDot => out.extend_from_slice(b".\r\n"),
             Awaited::Dot => {}
@@ -262,6 +281,7 @@ impl<'a> Transaction<'a> {
 
     fn write_mail(&self, out: &mut Vec<u8>) {
         let Plan { offered, .. } = self.plan;
+        // Writing to a vector cannot fail.
         let _ = write!(out, "MAIL FROM:<{}>", self.plan.reverse_path);
         if offered.size {
             let _ = write!(out, " SIZE={}", self.plan.octets);
@@ -272,6 +292,21 @@ impl<'a> Transaction<'a> {
         }
         if self.plan.international && offered.international {
             out.extend_from_slice(b" SMTPUTF8");
+        }
+        if let Some(id) = self.plan.envelope_id.filter(|_| offered.dsn) {
+            let _ = write!(out, " RET=HDRS ENVID={id}");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_rcpt(&self, to: &Recipient<'_>, out: &mut Vec<u8>) {
+        let _ = write!(out, "RCPT TO:<{}>", to.mailbox);
+        if self.plan.offered.dsn {
+            out.extend_from_slice(if to.notify == Notify::Never { b" NOTIFY=NEVER" } else { b" NOTIFY=FAILURE" });
+            if let Some(original) = to.original {
+                out.extend_from_slice(b" ORCPT=");
+                write_original_recipient(original, out);
+            }
         }
         out.extend_from_slice(b"\r\n");
     }

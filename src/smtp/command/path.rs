@@ -54,9 +54,9 @@ fn is_keyword(text: &str) -> bool {
         && text.bytes().all(|o| o.is_ascii_alphanumeric() || o == b'-')
 }
 
-/// `esmtp-value = 1*(%d33-60 / %d62-126)`.
+/// `esmtp-value = 1*(%d33-60 / %d62-126)`, and UTF-8 (RFC 6531 §3.3).
 fn is_value(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|o| o.is_ascii_graphic() && o != b'=')
+    !text.is_empty() && text.bytes().all(|o| (o.is_ascii_graphic() || !o.is_ascii()) && o != b'=')
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
         let good: Vec<_> = parameters(" A=1\tB-2").collect();
         assert_eq!(good[0], Ok(Parameter { keyword: "A", value: Some("1") }));
         assert_eq!(good[1], Ok(Parameter { keyword: "B-2", value: None }));
-        for bad in ["=", "A=", "-A", "A=b=c", "A_B", "A=\u{fc}"] {
+        for bad in ["=", "A=", "-A", "A=b=c", "A_B", "\u{fc}=A", "A=\u{7f}"] {
             assert!(parameters(bad).any(|p| p.is_err()), "{bad}");
         }
     }

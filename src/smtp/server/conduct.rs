@@ -4,7 +4,7 @@
 //! addresses is not cut off while guessing at addresses is; a message that is taken clears the slate.
 
 use crate::smtp::command::Command;
-use crate::smtp::limits::{MAX_FAULTS, MAX_IDLE_COMMANDS};
+use crate::smtp::limits::{MAX_FAULTS, MAX_IDLE_COMMANDS, MAX_TRANSACTIONS};
 use crate::smtp::replies;
 use crate::smtp::reply::Reply;
 
@@ -14,6 +14,8 @@ pub(super) struct Conduct {
     faults: usize,
     excused: usize,
     idle: usize,
+    /// MAIL commands of the session, which nothing forgives.
+    transactions: usize,
 }
 
 impl Conduct {
@@ -21,7 +23,13 @@ impl Conduct {
     pub(super) fn note(&mut self, command: &Command) {
         match command {
             Command::Rcpt(..) | Command::Data => return,
-            Command::Hello(_) | Command::Mail(_) | Command::Rset => self.excused = 0,
+            // A chunk of nothing moves nothing, unless it ends the message.
+            Command::Bdat(chunk) if chunk.octets > 0 || chunk.last => return,
+            Command::Mail(_) => {
+                self.excused = 0;
+                self.transactions += 1;
+            }
+            Command::Hello(_) | Command::Rset => self.excused = 0,
             _ => {}
         }
         self.idle += 1;
@@ -41,8 +49,13 @@ impl Conduct {
     pub(super) fn message_answered(&mut self, reply: &Reply) {
         self.excused = 0;
         if reply.is_positive() {
-            *self = Self::default();
+            *self = Self { transactions: self.transactions, ..Self::default() };
         }
+    }
+
+    /// The reply that ends the session instead of a transaction that is one too many (RFC 9422 §4.1).
+    pub(super) fn used_up(&self) -> Option<Reply> {
+        (self.transactions > MAX_TRANSACTIONS).then(replies::too_many_transactions)
     }
 
     /// The reply that ends the session, once it must end.

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! Stranger --EHLO--> Introduced --MAIL--> Transaction --DATA--> (content) --> Introduced
-//!     ^                  |    ^--RSET, EHLO--'
+//!     ^                  |    ^--RSET, EHLO--'  '--BDAT--> Chunked --BDAT LAST--^
 //!     '-----STARTTLS-----'
 //! ```
 //! A phase takes a well-formed command and is used up by it; what comes [`Next`] holds the phase that follows.
 
+use super::chunking::{Chunked, Chunking, Skipping};
 use super::{Question, Settings};
-use crate::smtp::command::{Command, Helo, MailCommand, RcptCommand, Script};
+use crate::smtp::command::{ChunkCommand, Command, Helo, MailCommand, RcptCommand, Script};
 use crate::smtp::limits::MAX_RECIPIENTS_NOT_TAKEN;
 use crate::smtp::replies;
 use crate::smtp::reply::Reply;
@@ -28,6 +29,8 @@ pub(super) enum Phase {
     Stranger(Stranger),
     Introduced(Introduced),
     Transaction(Transaction),
+    /// Between the chunks of a message.
+    Chunked(Chunked),
 }
 
 /// A client that has not said who it is.
@@ -58,6 +61,8 @@ pub(super) enum Asked {
     Sender(Introduced, Script),
     Recipient(Transaction),
     Content(Transaction),
+    /// May content come, of which this is the first chunk?
+    Chunk(Introduced, ChunkCommand),
     Message(Introduced),
 }
 
@@ -66,6 +71,11 @@ pub(super) enum Asked {
 pub(super) enum Next {
     Reply(Reply, Phase),
     Ask(Question, Asked),
+    Chunk(Chunking),
+    /// A chunk out of turn.
+    Skip(Skipping),
+    /// A chunk that ends its transaction.
+    Refuse(Skipping),
     StartTls(Reply),
     Close(Reply),
 }
@@ -74,6 +84,7 @@ impl Phase {
     pub(super) fn take(self, command: Command, settings: &Settings) -> Next {
         match (command, self) {
             (Command::Quit, _) => Next::Close(replies::bye()),
+            (Command::Bdat(chunk), phase) => phase.bdat(chunk, settings),
             (_, Self::TurnedAway) => Next::Reply(replies::only_quit(), Self::TurnedAway),
             (Command::Noop, phase) => Next::Reply(replies::ok(), phase),
             (Command::Help, phase) => Next::Reply(replies::help(), phase),
@@ -81,7 +92,25 @@ impl Phase {
             (command, Self::Stranger(stranger)) => stranger.take(command, settings),
             (command, Self::Introduced(client)) => client.take(command, settings),
             (command, Self::Transaction(transaction)) => transaction.take(command, settings),
+            (command, Self::Chunked(chunked)) => chunked.take(command, settings),
         }
+    }
+
+    /// Every chunk is taken off the input, also one that comes out of turn.
+    fn bdat(self, chunk: ChunkCommand, settings: &Settings) -> Next {
+        let refusal = match self {
+            Self::Chunked(chunked) => return chunked.bdat(chunk, settings),
+            Self::Transaction(transaction) => return transaction.bdat(chunk, settings),
+            Self::TurnedAway => replies::only_quit(),
+            Self::Stranger(_) => replies::hello_first(),
+            Self::Introduced(_) => replies::mail_first(),
+        };
+        Next::Skip(Skipping::new(self, chunk, refusal))
+    }
+
+    /// Whether MAIL was taken.
+    pub(super) const fn in_transaction(&self) -> bool {
+        matches!(self, Self::Transaction(_) | Self::Chunked(_))
     }
 
     pub(super) const fn client(&self) -> Option<&Introduced> {
@@ -89,6 +118,7 @@ impl Phase {
             Self::TurnedAway | Self::Stranger(_) => None,
             Self::Introduced(client) => Some(client),
             Self::Transaction(transaction) => Some(&transaction.client),
+            Self::Chunked(chunked) => Some(&chunked.client),
         }
     }
 }
@@ -116,8 +146,12 @@ impl Introduced {
 
     fn welcome(self, settings: &Settings) -> Next {
         let reply = if self.helo.extended {
-            let starttls = settings.starttls && self.channel == Channel::Plain;
-            replies::ehlo(&settings.hostname, settings.max_message_bytes, starttls)
+            replies::ehlo(&replies::Offer {
+                host: &settings.hostname,
+                max_message_bytes: settings.max_message_bytes,
+                max_recipients: settings.max_recipients,
+                starttls: settings.starttls && self.channel == Channel::Plain,
+            })
         } else {
             replies::helo(&settings.hostname)
         };
@@ -187,12 +221,35 @@ impl Transaction {
         }
         Next::Ask(Question::Content, Asked::Content(self))
     }
+
+    fn bdat(self, chunk: ChunkCommand, settings: &Settings) -> Next {
+        let refusal = match (self.taken, chunk.octets > settings.max_message_bytes) {
+            (0, _) => replies::no_recipients(),
+            (_, true) => replies::too_big(),
+            (_, false) => return Next::Ask(Question::Content, Asked::Chunk(self.client, chunk)),
+        };
+        Next::Refuse(Skipping::new(Phase::Introduced(self.client), chunk, refusal))
+    }
+}
+
+impl Chunked {
+    fn take(self, command: Command, settings: &Settings) -> Next {
+        match command {
+            Command::Rset => Next::Reply(replies::ok(), Phase::Introduced(self.client)),
+            Command::Hello(helo) => Introduced { helo, ..self.client }.welcome(settings),
+            _ => Next::Reply(replies::chunk_first(), Phase::Chunked(self)),
+        }
+    }
+
+    fn bdat(self, chunk: ChunkCommand, settings: &Settings) -> Next {
+        self.begin(chunk, settings.max_message_bytes).map_or_else(Next::Refuse, Next::Chunk)
+    }
 }
 
 impl Asked {
     pub(super) const fn client(&self) -> &Introduced {
         match self {
-            Self::Sender(client, _) | Self::Message(client) => client,
+            Self::Sender(client, _) | Self::Chunk(client, _) | Self::Message(client) => client,
             Self::Recipient(transaction) | Self::Content(transaction) => &transaction.client,
         }
     }

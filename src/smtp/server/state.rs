@@ -1,5 +1,6 @@
 //! Where a session is: one state at a time, each holding just what it knows.
 
+use super::chunking::{Chunking, Skipping};
 use super::phase::{Asked, Introduced, Phase};
 use super::receiving::{Received, Receiving};
 use crate::smtp::reply::Reply;
@@ -17,6 +18,10 @@ pub(super) enum State {
     Inviting(Introduced, Reply),
     /// Content comes.
     Receiving(Receiving),
+    /// A chunk of it comes.
+    Chunking(Chunking),
+    /// A refused chunk comes.
+    Skipping(Skipping),
     /// Content came.
     Received(Received),
     /// The handshake is the owner's.
@@ -35,6 +40,8 @@ impl State {
             Self::Asked(asked) => Some(asked.client()),
             Self::Inviting(client, _) => Some(client),
             Self::Receiving(receiving) => Some(&receiving.client),
+            Self::Chunking(chunking) => Some(&chunking.chunked.client),
+            Self::Skipping(skipping) => skipping.phase.client(),
             Self::Received(received) => Some(&received.client),
         }
     }
@@ -42,11 +49,16 @@ impl State {
     /// Whether MAIL was taken and its end not answered.
     pub(super) const fn in_transaction(&self) -> bool {
         match self {
-            Self::Silent | Self::Handshake | Self::Closed => false,
-            Self::Commands(phase) => matches!(phase, Phase::Transaction(_)),
+            Self::Silent | Self::Handshake | Self::Skipping(_) | Self::Closed => false,
+            Self::Commands(phase) => phase.in_transaction(),
             Self::Asked(asked) => !matches!(asked, Asked::Sender(..)),
-            Self::Inviting(..) | Self::Receiving(_) | Self::Received(_) => true,
+            Self::Inviting(..) | Self::Receiving(_) | Self::Chunking(_) | Self::Received(_) => true,
         }
+    }
+
+    /// Whether octets of a message are what comes next.
+    pub(super) const fn is_receiving(&self) -> bool {
+        matches!(self, Self::Receiving(_) | Self::Chunking(_))
     }
 
     /// Whether a whole message waits for its answer.

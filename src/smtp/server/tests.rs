@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::smtp::limits::MAX_IDLE_OUTPUT_OCTETS;
+use crate::smtp::limits::{MAX_IDLE_OUTPUT_OCTETS, MAX_TRANSACTIONS};
 use crate::smtp::reply::{MAX_WRITTEN_LINE_OCTETS, take_reply};
 
 fn settings() -> Settings {
@@ -142,6 +142,28 @@ fn content_that_comes_while_the_owner_thinks_is_refused() {
     assert_eq!(session.output(), b"554 5.5.0 Content came before 354; closing the connection\r\n");
 }
 
+/// RFC 9422 §4.1: MAILMAX is announced, and so it holds.
+#[test]
+fn a_session_takes_as_many_transactions_as_it_announced() {
+    let mut session = Session::new(settings());
+    let _ = session.advance(&mut BytesMut::from("EHLO a\r\n"));
+    assert!(str::from_utf8(session.output()).unwrap().contains(&format!("LIMITS MAILMAX={MAX_TRANSACTIONS} ")));
+    let whole = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 2 LAST\r\n\r\n";
+    for number in 0..=MAX_TRANSACTIONS {
+        session.output().clear();
+        let mut input = BytesMut::from(&whole[..]);
+        let end = loop {
+            match session.advance(&mut input) {
+                Step::Ask(question) => session.answer(&yes(&question)),
+                Step::Content => drop(session.take_content()),
+                end => break end,
+            }
+        };
+        assert_eq!(matches!(end, Step::Close), number == MAX_TRANSACTIONS, "{number}");
+    }
+    assert_eq!(session.output(), b"421 4.5.3 Too many messages over one connection; connect again\r\n");
+}
+
 /// Pieces of which hostile input is made.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let words = [
@@ -157,6 +179,13 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         "QUIT",
         "STARTTLS",
         "DATA",
+        "BDAT 3",
+        "BDAT 9 LAST",
+        "BDAT 0 LAST",
+        "BDAT 99999999999",
+        " RET=FULL ENVID=a+2B",
+        " NOTIFY=FAILURE,DELAY",
+        " ORCPT=rfc822;a",
         "\r\n",
         "\r\n",
         "\r\n",

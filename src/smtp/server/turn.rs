@@ -2,13 +2,14 @@
 
 use bytes::BytesMut;
 
+use super::chunking::{Came, Chunked, Chunking, Skipping};
 use super::lines::Taken;
 use super::phase::{Asked, Channel, Introduced, Next, Phase, Stranger};
 use super::receiving::{Received, Receiving};
 use super::state::State;
 use super::{Question, Session, Step};
-use crate::smtp::command::Command;
-use crate::smtp::limits::MAX_IDLE_OUTPUT_OCTETS;
+use crate::smtp::command::{ChunkCommand, Command};
+use crate::smtp::limits::{MAX_IDLE_OUTPUT_OCTETS, MAX_SKIPPED_CHUNK_OCTETS};
 use crate::smtp::replies;
 use crate::smtp::reply::Reply;
 
@@ -23,6 +24,8 @@ impl Session {
             State::Commands(phase) => return self.command(phase, input),
             State::Inviting(client, reply) => self.invite(client, &reply, input),
             State::Receiving(receiving) => return self.receive(receiving, input),
+            State::Chunking(chunking) => return self.chunk(chunking, input),
+            State::Skipping(skipping) => return self.skip(skipping, input),
             State::Received(received) => return self.end_of_content(received),
             State::Asked(asked) => return self.stay(State::Asked(asked), Step::Read),
             State::Handshake => return self.stay(State::Handshake, Step::StartTls),
@@ -56,6 +59,10 @@ impl Session {
             return None;
         }
         self.conduct.note(&command);
+        if let Some(end) = self.conduct.used_up() {
+            self.close(&end);
+            return None;
+        }
         self.follow(phase.take(command, &self.settings), input)
     }
 
@@ -63,6 +70,9 @@ impl Session {
         match next {
             Next::Reply(reply, phase) => self.say(&reply, phase),
             Next::Ask(question, asked) => return self.stay(State::Asked(asked), Step::Ask(question)),
+            Next::Chunk(chunking) => self.state = State::Chunking(chunking),
+            Next::Skip(skipping) => self.begin_to_skip(skipping),
+            Next::Refuse(skipping) => self.refuse_chunk(skipping),
             Next::Close(reply) => self.close(&reply),
             Next::StartTls(reply) => {
                 // What was sent in the clear behind STARTTLS must not pass for something said inside TLS (CVE-2011-0411).
@@ -92,6 +102,55 @@ impl Session {
             Err(receiving) => State::Receiving(receiving),
         };
         (!self.content.is_empty()).then_some(Step::Content)
+    }
+
+    /// The first chunk of a message may come, or not.
+    pub(super) fn begin_chunk(&mut self, chunked: Chunked, chunk: ChunkCommand, answer: &Reply) {
+        let begun = if answer.code() == 354 {
+            chunked.begin(chunk, self.settings.max_message_bytes)
+        } else {
+            Err(Skipping::new(Phase::Introduced(chunked.client), chunk, answer.clone()))
+        };
+        match begun {
+            Ok(chunking) => self.state = State::Chunking(chunking),
+            Err(skipping) => self.refuse_chunk(skipping),
+        }
+    }
+
+    fn chunk(&mut self, chunking: Chunking, input: &mut BytesMut) -> Option<Step> {
+        if chunking.is_open() && input.is_empty() {
+            return self.stay(State::Chunking(chunking), Step::Read);
+        }
+        match chunking.take(input, &mut self.content) {
+            Came::More(chunking) => self.state = State::Chunking(chunking),
+            Came::Chunk(chunked, reply) => self.say(&reply, Phase::Chunked(chunked)),
+            Came::Message(received) => self.state = State::Received(received),
+            Came::Refused(skipping) => self.refuse_chunk(skipping),
+        }
+        (!self.content.is_empty()).then_some(Step::Content)
+    }
+
+    /// A refused chunk ends its transaction.
+    fn refuse_chunk(&mut self, skipping: Skipping) {
+        self.refusal = Some(skipping.reply.clone());
+        self.begin_to_skip(skipping);
+    }
+
+    /// A client that announces more than anybody would wait for is not waited for.
+    fn begin_to_skip(&mut self, skipping: Skipping) {
+        if skipping.left() > MAX_SKIPPED_CHUNK_OCTETS {
+            return self.close(&skipping.reply);
+        }
+        self.state = State::Skipping(skipping);
+    }
+
+    fn skip(&mut self, mut skipping: Skipping, input: &mut BytesMut) -> Option<Step> {
+        skipping.take(input);
+        if skipping.left() > 0 {
+            return self.stay(State::Skipping(skipping), Step::Read);
+        }
+        self.say(&skipping.reply, skipping.phase);
+        None
     }
 
     fn end_of_content(&mut self, received: Received) -> Option<Step> {

@@ -10,7 +10,7 @@ use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::settings::TlsPolicy;
 use crate::store::Result;
-use crate::store::columns::{Columns, broken, signed};
+use crate::store::columns::{Columns, broken, json, signed};
 use crate::store::octets::Octets;
 use crate::store::statement::{Inserts, Statement, inserts};
 
@@ -23,15 +23,15 @@ pub(in crate::store) const INSERT_MESSAGES: Inserts = inserts!(
 /// Inserts deliveries; the order of [`bind_delivery`].
 pub(in crate::store) const INSERT_DELIVERIES: Inserts = inserts!(
     "insert into deliveries (uuid, message_id, purpose, account_id, domain_id, alias_id, recipient, destination, \
-     reverse_path, prefix, tls, reportable, tries, state, due_at, charged, log_row)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     reverse_path, prefix, tls, reportable, tries, state, due_at, charged, log_row, wishes)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 
 /// A delivery and its message, in the order of [`read_claim`]. Octets that are few come along.
 macro_rules! columns {
     () => {
         "select q.id, q.state, q.due_at, q.uuid, q.purpose, q.account_id, q.domain_id, q.alias_id, q.recipient, \
-         q.destination, q.reverse_path, q.prefix, q.tls, q.reportable, q.tries, m.id, m.size, \
+         q.destination, q.reverse_path, q.prefix, q.tls, q.reportable, q.tries, q.wishes, m.id, m.size, \
          case when m.size <= 16384 then m.octets end, m.uuid, m.sha256, m.received_at, m.reverse_path, \
          m.header_octets, m.eight_bit, m.international \
          from deliveries as q join messages as m on m.id = q.message_id"
@@ -91,6 +91,7 @@ pub(super) fn bind_delivery(statement: Statement, delivery: &NewDelivery, beside
         .bind(due_at.map(Moment::millis))
         .bind(beside.charged)
         .bind(beside.log_row)
+        .bind((!delivery.wishes.are_none()).then(|| json(&delivery.wishes)))
 }
 
 /// What each delivery of a message charges its domain: the first of a domain all, the others nothing.
@@ -140,6 +141,7 @@ fn read_delivery(columns: &mut Columns<'_>, entry: Entry) -> Result<NewDelivery>
         reportable: columns.flag()?,
         tries: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
         entry,
+        wishes: columns.maybe_json("a sender's wishes")?.unwrap_or_default(),
     })
 }
 
