@@ -45,6 +45,13 @@ impl Clock {
         }
     }
 
+    /// The kernel's monotonic clock, as service managers want it.
+    #[must_use]
+    pub fn since_boot(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::try_from(now).unwrap_or_default()
+    }
+
     /// The monotonic clock, for deadlines (tokio's, so that tests can pause it).
     #[must_use]
     pub fn instant(&self) -> tokio::time::Instant {

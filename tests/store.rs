@@ -19,3 +19,5 @@ mod log;
 mod queue;
 #[path = "store/search.rs"]
 mod search;
+#[path = "store/upkeep.rs"]
+mod upkeep;

@@ -1,5 +1,5 @@
 //! `waypost serve`: the gateway, until SIGTERM or SIGINT stops it in order. SIGHUP reads configuration and certificates
-//! again; a mistake in them is logged, and what was in force stays in force.
+//! again; a mistake in them is logged, and what was in force stays in force. A service manager is told of all of it.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::logging;
 use super::options::Options;
 use crate::config::Loaded;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Manager};
 
 /// Runs until it is stopped.
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -15,11 +15,23 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     logging::start(&loaded.config.log);
     warn(&loaded);
     let mut signals = Signals::listen()?;
+    let manager = Manager::of_environment();
     let gateway = Gateway::start(loaded.config).await?;
-    while let Wish::Reload = signals.next().await {
-        reload(&gateway, options).await;
+    manager.ready(&gateway);
+    tokio::select! {
+        () = manager.watch(&gateway) => {}
+        () = until_stopped(&mut signals, (&gateway, &manager), options) => {}
     }
+    manager.stopping();
     gateway.stop().await
+}
+
+async fn until_stopped(signals: &mut Signals, (gateway, manager): (&Gateway, &Manager), options: &Options) {
+    while let Wish::Reload = signals.next().await {
+        manager.reloading();
+        reload(gateway, options).await;
+        manager.ready(gateway);
+    }
 }
 
 async fn reload(gateway: &Gateway, options: &Options) {

@@ -6,6 +6,7 @@
 mod build;
 mod control;
 mod lock;
+mod manager;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -24,8 +25,10 @@ use crate::upkeep::Upkeep;
 
 use build::Parts;
 use control::ControlListener;
+use manager::{Passed, or_bound};
 
 pub use lock::{DataLock, Holder, gateway_runs};
+pub use manager::Manager;
 
 /// The control socket's name in `data_dir`.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -60,8 +63,9 @@ impl Gateway {
         build::prepare(&config)?;
         build::raise_file_limit();
         let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
-        let smtp = bind_all(&config.smtp.listen, "smtp.listen").await?;
-        let http = bind_all(&config.http.listen, "http.listen").await?;
+        let passed = Passed::take()?;
+        let smtp = or_bound(passed.smtp, bind_all(&config.smtp.listen, "smtp.listen")).await?;
+        let http = or_bound(passed.http, bind_all(&config.http.listen, "http.listen")).await?;
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
         let parts = Parts::open(&config).await?;
         parts.recover().await?;
@@ -129,6 +133,11 @@ impl Gateway {
             tracing::warn!(settings = %left.join(", "), "these settings have changed and count after a restart");
         }
         Ok(())
+    }
+
+    /// Whether the accept loops run and both databases' writers answer, be it that they cannot write; waits for them.
+    pub async fn answers(&self) -> bool {
+        tokio::join!(self.inbound.accepts(), self.parts.store.answers()).0
     }
 
     /// The router behind the control socket, for callers in this process.

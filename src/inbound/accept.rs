@@ -55,6 +55,9 @@ pub(super) async fn message(
 ) -> Reply {
     let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
+    if transaction.is_out_of_room {
+        return out_of_room(tools, connect, &transaction).await;
+    }
     match accept(tools, connect, transaction, (leaving, deadlines)).await {
         Ok(reply) => reply,
         Err(error) => {
@@ -63,6 +66,16 @@ pub(super) async fn message(
             replies::unwell()
         }
     }
+}
+
+/// The disk became full while the message arrived.
+async fn out_of_room(tools: &Tools, connect: &ConnectFacts, transaction: &Transaction) -> Reply {
+    let reply = replies::no_room();
+    let rows = rows::unfinished(tools, connect, transaction, Some(&reply));
+    if let Err(error) = tools.store.activity.record(rows).await {
+        tools.storage_failed("writing down a message that found no room", &error);
+    }
+    reply
 }
 
 async fn accept(
@@ -236,8 +249,9 @@ impl Tools {
     /// Whether mail can be kept: asked again after a failure.
     pub(super) async fn is_well(&self) -> bool {
         use std::sync::atomic::Ordering::Relaxed;
-        if self.unwell.load(Relaxed) && self.store.is_writable().await {
-            self.unwell.store(false, Relaxed);
+        let in_doubt = self.unwell.load(Relaxed) || self.store.is_in_doubt();
+        if in_doubt {
+            self.unwell.store(!self.store.is_writable().await, Relaxed);
         }
         !self.unwell.load(Relaxed)
     }

@@ -123,6 +123,11 @@ impl Body {
         Ok(())
     }
 
+    /// Whether what comes next takes room on the disk.
+    pub(super) const fn is_on_disk(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Counts octets that stay in memory for now; false where all messages together leave no room for them.
     fn hold(&mut self, octets: u64) -> bool {
         let fits = self.budget.take(octets);

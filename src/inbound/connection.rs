@@ -178,7 +178,6 @@ impl Connection {
 
     async fn sender(&mut self, mail: MailCommand) -> Reply {
         if !self.tools.space.has_room_for(mail.size.unwrap_or(0), self.tools.clock.instant()) {
-            tracing::warn!("refusing mail for now: the disk of data_dir is nearly full");
             return replies::no_room();
         }
         if !self.tools.is_well().await {
@@ -257,11 +256,13 @@ impl Connection {
         let Some(body) = self.transaction.as_deref_mut().and_then(|transaction| transaction.body.as_mut()) else {
             return;
         };
-        if let Err(error) = body.push(octets).await {
-            tracing::error!(%error, "spooling a message failed");
-            if let Some(transaction) = self.transaction.as_deref_mut() {
-                transaction.body = None;
-            }
+        let is_room = !body.is_on_disk() || self.tools.space.has_room_for(0, self.tools.clock.instant());
+        let pushed = if is_room { body.push(octets).await } else { Err(io::ErrorKind::StorageFull.into()) };
+        let Err(error) = pushed else { return };
+        tracing::info!(%error, "a message cannot be spooled");
+        if let Some(transaction) = self.transaction.as_deref_mut() {
+            transaction.body = None;
+            transaction.is_out_of_room = error.kind() == io::ErrorKind::StorageFull;
         }
     }
 

@@ -91,9 +91,14 @@ pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
 }
 
 async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {
+    let mut asked = tools.pulse.join();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Some(alive) = asked.recv() => {
+                let _gone = alive.send(());
+                continue;
+            }
             () = tools.stop.cancelled() => return,
         };
         match accepted {

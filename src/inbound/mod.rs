@@ -17,6 +17,7 @@ mod listener;
 mod outgoing;
 mod overdue;
 mod proxied;
+mod pulse;
 mod replies;
 mod rows;
 mod served;
@@ -97,6 +98,7 @@ pub struct Tools {
     read_back: Semaphore,
     space: space::Space,
     unwell: AtomicBool,
+    pulse: pulse::Pulse,
     created: create::Created,
 }
 
@@ -134,6 +136,7 @@ impl Tools {
             read_back: arrival::read_back(),
             space: space::Space::new(settings.data_dir.clone()),
             unwell: AtomicBool::new(false),
+            pulse: pulse::Pulse::default(),
             created: create::Created::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,

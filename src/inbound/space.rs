@@ -1,4 +1,5 @@
-//! Whether the disk has room for another message: asked at MAIL, before anything is sent.
+//! Whether the disk has room for another message: asked at MAIL, before anything is sent, and while a large message
+//! arrives.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -15,7 +16,19 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Space {
     data_dir: PathBuf,
-    last: Mutex<Option<(Instant, u64)>>,
+    last: Mutex<Option<Look>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    free: u64,
+}
+
+impl Look {
+    const fn is_low(self) -> bool {
+        self.free < RESERVE_OCTETS
+    }
 }
 
 impl Space {
@@ -30,13 +43,27 @@ impl Space {
 
     fn free(&self, now: Instant) -> u64 {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((at, free)) = *last
-            && now.duration_since(at) < ASK_EVERY
+        if let Some(look) = *last
+            && now.duration_since(look.at) < ASK_EVERY
         {
-            return free;
+            return look.free;
         }
         let free = rustix::fs::statvfs(&self.data_dir).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        *last = Some((now, free));
+        let look = Look { at: now, free };
+        self.tell_once(last.is_some_and(Look::is_low), look);
+        *last = Some(look);
         free
+    }
+
+    /// A full disk is one line of the log, however many clients hear of it, and its end another.
+    fn tell_once(&self, was_low: bool, look: Look) {
+        let data_dir = self.data_dir.display();
+        match (was_low, look.is_low()) {
+            (false, true) => {
+                tracing::error!(%data_dir, free = look.free, reserve = RESERVE_OCTETS, "the disk is nearly full: no mail is taken");
+            }
+            (true, false) => tracing::info!(%data_dir, free = look.free, "the disk has room again: mail is taken"),
+            _ => {}
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Transaction {
     /// What is to be told of each of them, in the same order.
     pub(super) wishes: Vec<RecipientWishes>,
     pub(super) body: Option<Body>,
+    /// The disk became full while the message arrived.
+    pub(super) is_out_of_room: bool,
     spf: Spf,
 }
 
@@ -72,7 +74,17 @@ pub(super) enum Misfit {
 
 impl Transaction {
     pub(super) const fn new((id, began_at): (Uuid, Moment), mail: MailCommand, protocol: Protocol) -> Self {
-        Self { id, began_at, protocol, mail, taken: Vec::new(), wishes: Vec::new(), body: None, spf: Spf::Unasked }
+        Self {
+            id,
+            began_at,
+            protocol,
+            mail,
+            taken: Vec::new(),
+            wishes: Vec::new(),
+            body: None,
+            is_out_of_room: false,
+            spf: Spf::Unasked,
+        }
     }
 
     pub(super) const fn from(&self) -> &ReversePath {

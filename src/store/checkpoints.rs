@@ -3,7 +3,7 @@
 //!
 //! The bulk is copied over a connection of its own while the writer goes on. Under load the writer always adds more
 //! meanwhile; when the journal has grown large all the same, the little that is left is copied between two batches, and
-//! the next commit starts the journal anew.
+//! the next commit starts the journal anew. When nobody writes, pages that are free go back to the disk, few at a time.
 
 use std::time::Duration;
 
@@ -22,14 +22,19 @@ const COPY_OVER_OCTETS: u64 = 12 * 1024 * 1024;
 const RESTART_OVER_OCTETS: u64 = 32 * 1024 * 1024;
 /// A smaller journal that is not empty is copied back after so many looks.
 const COPY_AFTER_LOOKS: u32 = 30;
+/// Steps of giving free pages back in one look that finds nothing else to do.
+const SHRINK_STEPS: u32 = 32;
 
 /// Starts the task; it ends with `stop`.
 pub(super) fn start<E: Send + std::marker::Sync + 'static>(file: File, writer: Writer<E>, stop: CancellationToken) {
-    let mut task = Task { file, writer, connection: None, looks: 0, copied: 0, synced: 0 };
+    let mut task = Task { file, writer, connection: None, looks: 0, copied: 0, synced: 0, seen: 0, shrunk: 0 };
     tokio::spawn(async move {
-        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        while stop.run_until_cancelled(task.wait()).await.is_some() {
             if let Err(error) = task.look().await {
                 tracing::warn!(%error, file = %task.file.path.display(), "the journal could not be copied back");
+                // A kernel that could not sync says "synced" the next time: what is there must be written once more.
+                task.connection = None;
+                task.writer.doubt();
             }
         }
         if let Some(connection) = task.connection {
@@ -47,11 +52,27 @@ struct Task<E> {
     /// Commits that were copied, and synced.
     copied: u64,
     synced: u64,
+    /// Commits at the last look, and when free pages were last given back.
+    seen: u64,
+    shrunk: u64,
 }
 
 impl<E: Send + std::marker::Sync + 'static> Task<E> {
+    /// Until the next look: a moment, or less where much is written.
+    async fn wait(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = self.writer.much_written() => {}
+        }
+    }
+
     async fn look(&mut self) -> Result<()> {
         let commits = self.writer.commits();
+        let is_idle = commits == std::mem::replace(&mut self.seen, commits);
+        if is_idle && commits != self.shrunk {
+            self.shrunk = commits;
+            self.shrink().await?;
+        }
         self.looks += 1;
         if commits == self.copied {
             return Ok(());
@@ -65,6 +86,19 @@ impl<E: Send + std::marker::Sync + 'static> Task<E> {
             self.synced = commits;
         }
         if octets > RESTART_OVER_OCTETS { self.writer.checkpoint().await } else { Ok(()) }
+    }
+
+    /// Ends as soon as somebody writes; the next idle look after that goes on.
+    async fn shrink(&mut self) -> Result<()> {
+        for step in 0..SHRINK_STEPS {
+            let is_over = self.writer.commits() != self.shrunk || !self.writer.shrink().await?;
+            if is_over {
+                return if step > 0 { self.copy().await } else { Ok(()) };
+            }
+        }
+        // More is left than one look gives back.
+        self.shrunk = self.shrunk.wrapping_sub(1);
+        self.copy().await
     }
 
     async fn copy(&mut self) -> Result<()> {

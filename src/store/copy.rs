@@ -27,6 +27,20 @@ impl Store {
         matches!(tokio::time::timeout(WRITABLE_WITHIN, both).await, Ok((Ok(()), Ok(()))))
     }
 
+    /// Waits until both writers have answered, be it that they cannot write.
+    pub async fn answers(&self) {
+        let rules = self.queue.writer();
+        let rules = rules.change((), |c, ()| Box::pin(touch(c, TOUCH_RULES)));
+        let log = self.activity.writer.change((), |c, ()| Box::pin(touch(c, TOUCH_LOG)));
+        let _whatever = tokio::join!(rules, log);
+    }
+
+    /// Whether a database has failed and not proved well since: the next write has it opened anew.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.queue.writer().is_in_doubt() || self.activity.writer.is_in_doubt()
+    }
+
     /// A consistent copy of both databases into `directory` (VACUUM INTO), without queue rows unless `queue`.
     pub async fn copy_to(&self, directory: &Path, queue: bool) -> Result<()> {
         let rules = directory.join("waypost.db");

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 
-use super::{Result, StoreError};
+use super::{Result, StoreError, upgrade};
 
 /// Nobody else on this machine reads mail.
 const FILE_MODE: u32 = 0o600;
@@ -29,6 +29,11 @@ const WRITER_CACHE: &str = "-4096";
 const READER_CACHE: &str = "-1024";
 /// The journal is cut back to this when it starts anew.
 const JOURNAL_OCTETS: &str = "8388608";
+/// A file of before that cannot give pages back is made anew at start if it is no larger than this; a larger one when it
+/// is upgraded.
+const REMAKE_UP_TO_OCTETS: i64 = 64 * 1024 * 1024;
+/// `pragma auto_vacuum`: free pages can be given back step by step.
+const INCREMENTAL: i64 = 2;
 
 /// How commits are synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +56,14 @@ impl File {
     pub(super) async fn open(&self, migrations: &Migrator) -> Result<SqliteConnection> {
         self.make().map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
         let mut connection = self.connect().await?;
+        let is_upgraded = upgrade::keep_before(&self.path, &mut connection, migrations).await?;
         migrations
             .run(&mut connection)
             .await
             .map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
+        if let Err(error) = make_shrinkable(&mut connection, is_upgraded).await {
+            tracing::warn!(%error, file = %self.path.display(), "free pages cannot be given back; they are used again");
+        }
         self.check(&mut connection).await?;
         Ok(connection)
     }
@@ -111,6 +120,15 @@ impl File {
             .disable_statement_logging()
     }
 
+    /// Shows after a failure that the file can be written and synced: a page is written and committed, and then the whole
+    /// journal is copied back, synced, and begun anew, so that nothing rests on what an earlier sync did not do.
+    pub(super) async fn prove(&self, connection: &mut SqliteConnection) -> Result<()> {
+        self.check(connection).await?;
+        connection.execute("pragma user_version = 0").await?;
+        let busy: i64 = sqlx::query_scalar("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Unwell("the journal could not be copied back".to_owned())) }
+    }
+
     /// A setting that did not take is a promise that would not hold.
     async fn check(&self, connection: &mut SqliteConnection) -> Result<()> {
         let journal: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut *connection).await?;
@@ -131,6 +149,21 @@ impl File {
         }
         Err(StoreError::Unwell(format!("{} does not take its settings: {}", self.path.display(), faults.join(", "))))
     }
+}
+
+/// Has free pages given back step by step. That is settled when a file is made; one of before is made anew.
+async fn make_shrinkable(connection: &mut SqliteConnection, is_upgraded: bool) -> Result<()> {
+    let mode: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut *connection).await?;
+    if mode == INCREMENTAL {
+        return Ok(());
+    }
+    let pages: i64 = sqlx::query_scalar("pragma page_count").fetch_one(&mut *connection).await?;
+    let page: i64 = sqlx::query_scalar("pragma page_size").fetch_one(&mut *connection).await?;
+    if is_upgraded || pages * page <= REMAKE_UP_TO_OCTETS {
+        connection.execute("pragma auto_vacuum = incremental").await?;
+        connection.execute("vacuum").await?;
+    }
+    Ok(())
 }
 
 /// Copies the whole database into a new file, consistent, while others go on writing.

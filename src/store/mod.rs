@@ -16,6 +16,7 @@ pub mod rules;
 mod statement;
 #[cfg(test)]
 mod statements;
+mod upgrade;
 mod writer;
 
 use std::path::PathBuf;

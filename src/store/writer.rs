@@ -3,16 +3,17 @@
 //!
 //! Entries are what comes often (a message, a row of the log): a [`Ledger`] writes all entries of a batch with few
 //! statements. Changes are what comes seldom: each is a function over the connection. When a batch fails through the
-//! fault of one of them, its jobs are tried singly; when the file is unwell, all hear so at once.
+//! fault of one of them, its jobs are tried singly; when the file is unwell, all hear so at once, and nothing is written
+//! any more until the file, opened anew, has proved well ([`File::prove`]).
 
 mod task;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::task::Task;
 use super::faults::Faults;
@@ -21,6 +22,11 @@ use super::{Result, StoreError};
 
 /// Jobs that wait, at most; who comes later waits to be let in.
 const MAX_WAITING_JOBS: usize = 1024;
+
+/// After so many octets, by and large, the checkpointer is called before its time.
+const CALL_AFTER_OCTETS: u64 = 8 * 1024 * 1024;
+/// What a change counts for: a chunk of a message at most, which few are.
+const CHANGE_OCTETS: u64 = 128 * 1024;
 
 /// What a change runs.
 pub(super) type Run<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>>;
@@ -58,12 +64,34 @@ pub(super) trait Ledger: Send + 'static {
 /// The way to a writer; cheap to clone.
 pub(super) struct Writer<E> {
     jobs: mpsc::Sender<Job<E>>,
-    commits: Arc<AtomicU64>,
+    seen: Arc<Seen>,
+}
+
+/// What a writer and those who ask it both see.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Transactions committed so far.
+    commits: AtomicU64,
+    /// Something failed: what the file holds on the disk is not sure until it has proved well.
+    doubt: AtomicBool,
+    /// Octets written since the checkpointer was called.
+    written: AtomicU64,
+    much: Notify,
+}
+
+impl Seen {
+    fn committed(&self, octets: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        if self.written.fetch_add(octets, Ordering::Relaxed) + octets >= CALL_AFTER_OCTETS {
+            self.written.store(0, Ordering::Relaxed);
+            self.much.notify_one();
+        }
+    }
 }
 
 impl<E> Clone for Writer<E> {
     fn clone(&self) -> Self {
-        Self { jobs: self.jobs.clone(), commits: Arc::clone(&self.commits) }
+        Self { jobs: self.jobs.clone(), seen: Arc::clone(&self.seen) }
     }
 }
 
@@ -79,6 +107,7 @@ enum Job<E> {
     Entry(E, Answer<()>),
     Change(Box<dyn Step>),
     Checkpoint(Answer<()>),
+    Shrink(Answer<bool>),
     Close(oneshot::Sender<()>),
 }
 
@@ -86,9 +115,9 @@ impl<E: Send + Sync + 'static> Writer<E> {
     /// Starts the task.
     pub(super) fn start<L: Ledger<Entry = E>>(place: Place, ledger: L) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING_JOBS);
-        let commits = Arc::new(AtomicU64::new(0));
-        tokio::spawn(Task::new(place, ledger, waiting, Arc::clone(&commits)).run());
-        Self { jobs, commits }
+        let seen = Arc::new(Seen::default());
+        tokio::spawn(Task::new(place, ledger, waiting, Arc::clone(&seen)).run());
+        Self { jobs, seen }
     }
 
     /// Writes an entry; returns after the commit.
@@ -111,7 +140,29 @@ impl<E: Send + Sync + 'static> Writer<E> {
 
     /// Transactions committed so far.
     pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.seen.commits.load(Ordering::Relaxed)
+    }
+
+    /// Waits until much has been written since it was last waited for.
+    pub(super) async fn much_written(&self) {
+        self.seen.much.notified().await;
+    }
+
+    /// Whether the file has failed and not proved well since.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.seen.doubt.load(Ordering::Relaxed)
+    }
+
+    /// Something beside the writer failed on the file: it is to prove well before anything is written.
+    pub(super) fn doubt(&self) {
+        self.seen.doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives a few free pages back to the disk if nobody waits; whether there are more.
+    pub(super) async fn shrink(&self) -> Result<bool> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Shrink(answer)).await?;
+        answered.await.map_err(|_| stopped())?
     }
 
     /// Checkpoints between two batches.

@@ -1,18 +1,22 @@
 //! The task of a writer: gathers a batch, commits it, answers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use sqlx::Executor;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, Commit, Job, Ledger, Place, Step};
+use super::{Answer, CHANGE_OCTETS, Commit, Job, Ledger, Place, Seen, Step};
 use crate::store::{Result, StoreError, file};
 
 /// Jobs in one transaction, at most.
 const MAX_BATCH_JOBS: usize = 256;
 /// Octets in one transaction, at most (a last job may pass it).
 const MAX_BATCH_OCTETS: usize = 4 * 1024 * 1024;
+/// Free pages that a file keeps for what comes next.
+const FREE_PAGES_KEPT: i64 = 1024;
+/// Gives 64 free pages back: some milliseconds, which a commit that comes meanwhile may wait.
+const SHRINK: &str = "pragma incremental_vacuum(64)";
 
 /// Jobs of one transaction.
 struct Batch<E> {
@@ -59,7 +63,7 @@ pub(super) struct Task<L: Ledger> {
     ledger: L,
     waiting: mpsc::Receiver<Job<L::Entry>>,
     batch: Batch<L::Entry>,
-    commits: Arc<AtomicU64>,
+    seen: Arc<Seen>,
 }
 
 /// How a transaction ended.
@@ -71,13 +75,8 @@ enum Ended {
 }
 
 impl<L: Ledger> Task<L> {
-    pub(super) const fn new(
-        place: Place,
-        ledger: L,
-        waiting: mpsc::Receiver<Job<L::Entry>>,
-        commits: Arc<AtomicU64>,
-    ) -> Self {
-        Self { place, ledger, waiting, batch: Batch::empty(), commits }
+    pub(super) const fn new(place: Place, ledger: L, waiting: mpsc::Receiver<Job<L::Entry>>, seen: Arc<Seen>) -> Self {
+        Self { place, ledger, waiting, batch: Batch::empty(), seen }
     }
 
     /// Writes until it is closed, or nobody is left to ask.
@@ -93,6 +92,7 @@ impl<L: Ledger> Task<L> {
                     match job {
                         Job::Close(answer) => return self.close(answer).await,
                         Job::Checkpoint(answer) => self.checkpoint(answer).await,
+                        Job::Shrink(answer) => drop(answer.send(self.shrink().await)),
                         Job::Entry(..) | Job::Change(_) => next = Some(job),
                     }
                 }
@@ -112,7 +112,7 @@ impl<L: Ledger> Task<L> {
                     self.batch.answers.push(answer);
                 }
                 Job::Change(change) => self.batch.changes.push(change),
-                apart @ (Job::Checkpoint(_) | Job::Close(_)) => return Some(apart),
+                apart @ (Job::Checkpoint(_) | Job::Shrink(_) | Job::Close(_)) => return Some(apart),
             }
             if self.batch.is_full() {
                 return None;
@@ -125,6 +125,9 @@ impl<L: Ledger> Task<L> {
         let batch = std::mem::replace(&mut self.batch, Batch::empty());
         if batch.len() == 0 {
             return;
+        }
+        if let Err(error) = self.be_sure().await {
+            return batch.answer(&Err(error));
         }
         if let Some((batch, error)) = self.commit(batch).await {
             if matches!(error, StoreError::Unwell(_)) || batch.len() == 1 {
@@ -152,7 +155,7 @@ impl<L: Ledger> Task<L> {
                 None
             }
             Ended::RolledBack(error) => {
-                self.roll_back().await;
+                self.roll_back(&error).await;
                 Some((batch, error))
             }
         }
@@ -162,7 +165,7 @@ impl<L: Ledger> Task<L> {
         if let Err(error) = self.write_and_commit(batch).await {
             return Ended::RolledBack(error);
         }
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.seen.committed(batch.octets as u64 + batch.changes.len() as u64 * CHANGE_OCTETS);
         self.place.faults.pass().map_or_else(Ended::Unanswerable, |()| Ended::Committed)
     }
 
@@ -190,17 +193,42 @@ impl<L: Ledger> Task<L> {
         faults.pass()
     }
 
-    /// Where even this fails, the connection is of no more use and a new one takes its place.
-    async fn roll_back(&mut self) {
+    async fn roll_back(&mut self, error: &StoreError) {
         self.ledger.rolled_back();
         // "cannot rollback - no transaction is active" is what SQLite says when it has done so itself.
         let _undone = self.place.connection.execute("rollback").await;
-        if self.place.connection.execute("select 1").await.is_err() {
-            match self.place.file.connect().await {
-                Ok(connection) => self.place.connection = connection,
-                Err(error) => tracing::error!(%error, "the database cannot be opened again"),
-            }
+        let is_unwell =
+            matches!(error, StoreError::Unwell(_)) || self.place.connection.execute("select 1").await.is_err();
+        if is_unwell && !self.seen.doubt.swap(true, Ordering::Relaxed) {
+            let file = self.place.file.path.display();
+            tracing::error!(%error, %file, "a database failed; nothing is taken until it has proved well");
         }
+    }
+
+    /// After a failure, opens the file anew and has it prove well: a kernel that could not sync forgets what it had to
+    /// write and says "synced" the next time it is asked.
+    async fn be_sure(&mut self) -> Result<()> {
+        if !self.seen.doubt.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Place { connection, file, .. } = &mut self.place;
+        *connection = file.connect().await?;
+        file.prove(connection).await?;
+        self.seen.doubt.store(false, Ordering::Relaxed);
+        tracing::info!(file = %file.path.display(), "the database is well again");
+        Ok(())
+    }
+
+    async fn shrink(&mut self) -> Result<bool> {
+        if !self.waiting.is_empty() || self.seen.doubt.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let connection = &mut self.place.connection;
+        let free: i64 = sqlx::query_scalar("pragma freelist_count").fetch_one(&mut *connection).await?;
+        if free > FREE_PAGES_KEPT {
+            connection.execute(SHRINK).await?;
+        }
+        Ok(free > FREE_PAGES_KEPT)
     }
 
     async fn checkpoint(&mut self, answer: Answer<()>) {
