@@ -5,6 +5,8 @@
 #[path = "delivery/world.rs"]
 mod world;
 
+#[path = "delivery/clock.rs"]
+mod clock;
 #[path = "delivery/direct.rs"]
 mod direct;
 #[path = "delivery/exchangers.rs"]

@@ -284,7 +284,7 @@ async fn a_full_disk_is_said_in_time_and_loses_nothing() {
     }
     // Room for a part of what comes next: the disk fills while it arrives.
     running.disk.leave_room(RESERVE + (4 << 20));
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let large = sender.send(ANN, &["later@my.example"], &letter(4, 400_000)).await.unwrap();
     assert!(large.last().starts_with("452 4.3.1"), "{large:?}");
     running.disk.leave_room(RESERVE / 2);

@@ -23,8 +23,7 @@ impl Admin {
     pub async fn srs_reverse(&self, actor: &Actor, address: &str) -> Result<Mailbox> {
         actor.must_be_admin("read SRS addresses")?;
         let address = read_address(address)?;
-        let ring = self.facts.ring.load_full();
-        let reversed = ring.reverse(address.local(), self.clock.now().day());
+        let reversed = self.facts.reverse(address.local());
         match reversed.map_err(|why| AdminError::field("address", format!("{address}: {why}")))? {
             Reversed::Sender(sender) | Reversed::FirstHop(sender) => Ok(sender),
             Reversed::Token(token) => {

@@ -78,7 +78,7 @@ impl Courier {
             waiting: Arc::default(),
             quota: Quota::new(),
             told: Told::new(),
-            jumps: Jumps::new(&tools.clock),
+            jumps: Jumps::default(),
             in_hand: InHand::default(),
             turns: Turns::new(),
             queued: Notify::new(),

@@ -48,6 +48,7 @@ pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         // What becomes due while the queue is read must wake us, whenever that is.
         shared.next_look.store(i64::MAX, Ordering::SeqCst);
+        bring_near(shared).await;
         let pause = claim(shared, &in_flight).await;
         shared.next_look.store(shared.tools.clock.now().after(pause).millis(), Ordering::SeqCst);
         tokio::select! {
@@ -60,6 +61,15 @@ pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
     shared.running.close();
     let _ = tokio::time::timeout(shared.settings().stop_grace + SETTLE_GRACE, shared.running.wait()).await;
     shared.outfit.load().exchangers.sites().for_each(|site| site.close_all());
+}
+
+/// Where the clock was set back, what waits for a time of day does not wait longer for it.
+async fn bring_near(shared: &Shared) {
+    let Some(by) = shared.jumps.set_back(&shared.tools.clock) else { return };
+    match shared.tools.store.queue.bring_near(by, shared.tools.clock.now()).await {
+        Ok(deliveries) => tracing::info!(deliveries, "the clock was set back, and the next tries with it"),
+        Err(error) => tracing::error!(%error, "the clock was set back; the next tries are late by as much"),
+    }
 }
 
 /// Claims until nothing is due or nothing more fits; says how long there is nothing to do.

@@ -226,7 +226,7 @@ async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certa
     let now = shared.tools.clock.now();
     let tried = Tried {
         tries: case.claim.delivery.tries + 1,
-        accepted_at: case.claim.message.received_at,
+        accepted_at: now.before(shared.tools.clock.age(case.claim.message.received_at)),
         now,
         null_sender: case.claim.message.reverse_path.is_null(),
         unknown: certainty == Certainty::Unknown,

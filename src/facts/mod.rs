@@ -16,12 +16,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::mail::header::HeaderFacts;
-use crate::mail::{Domain, ForwardPath, Mailbox, ReversePath};
+use crate::mail::{Domain, ForwardPath, LocalPart, Mailbox, Moment, ReversePath};
 use crate::policy::admission::Decision;
 use crate::policy::alignment;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::settings::Instance;
-use crate::srs::Ring;
+use crate::srs::{Reversed, Ring, SrsError};
 use crate::store::{Result, Store};
 
 use recipient::{Inquiry, mailbox_of};
@@ -45,6 +45,18 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What an SRS address of ours leads to. It lives by each day that the clock has shown: those made before it was set, and
+    /// while it was wrong, do not die of it.
+    pub fn reverse(&self, local: &LocalPart) -> std::result::Result<Reversed, SrsError> {
+        let ring = self.ring.load();
+        let reversed = ring.reverse(local, self.clock.now().day());
+        if reversed != Err(SrsError::Expired) {
+            return reversed;
+        }
+        let days = self.clock.presents().map(Moment::day);
+        days.map(|day| ring.reverse(local, day)).into_iter().find(|back| back.is_ok()).unwrap_or(reversed)
+    }
+
     /// The decision on one recipient: SRS addresses of ours, then postmaster and abuse, then rules, following destinations
     /// on hosted domains (depth 8, fan-out 100, cycles 554 5.4.6). The very same for RCPT, the simulator and the API.
     pub async fn recipient(&self, connect: &ConnectFacts, from: &ReversePath, to: &ForwardPath) -> Result<Decision> {

@@ -109,7 +109,7 @@ impl Inquiry<'_> {
     /// What an address that looks like SRS leads to. A valid hash is ours whichever of our domains it came by; on any
     /// other domain an invalid one is somebody else's.
     async fn srs(&self, recipient: &Mailbox) -> Result<Option<Srs>> {
-        let reversed = self.facts.ring.load().reverse(recipient.local(), self.now.day());
+        let reversed = self.facts.reverse(recipient.local());
         Ok(match reversed {
             Ok(Reversed::Sender(sender) | Reversed::FirstHop(sender)) => Some(Srs::Ours(sender)),
             Ok(Reversed::Token(token)) => {

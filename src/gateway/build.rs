@@ -25,6 +25,10 @@ use crate::smtp::server;
 use crate::store::Store;
 
 use super::secrets;
+use crate::policy::retry::AFTER_UNKNOWN;
+
+/// Jitter makes a wait no longer than so many times itself.
+const LONGEST_JITTER: u32 = 2;
 
 /// The parts that live as long as the process.
 #[derive(Debug)]
@@ -89,7 +93,14 @@ impl Parts {
 
     /// After a crash: earlier leases lapse, and rows that the log lacks are written from the queue.
     pub(super) async fn recover(&self) -> anyhow::Result<()> {
-        let lapsed = self.store.queue.lapse_all(self.clock.now()).await?;
+        let now = self.clock.now();
+        let lapsed = self.store.queue.lapse_all(now).await?;
+        let longest =
+            self.facts.instance.load().retry.iter().max().map_or(AFTER_UNKNOWN, |wait| *wait * LONGEST_JITTER);
+        let brought_near = self.store.queue.not_after(now.after(longest.max(AFTER_UNKNOWN))).await?;
+        if brought_near > 0 {
+            tracing::warn!(deliveries = brought_near, "was the clock set back? the next tries are near again");
+        }
         let missing = self.store.queue.rows_to_restore().await?;
         if lapsed > 0 || !missing.is_empty() {
             tracing::info!(leases = lapsed, rows = missing.len(), "recovered from an unclean stop");

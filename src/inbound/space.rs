@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// Octets that stay free beside the message that is announced: databases must be able to write their journals.
 pub(super) const RESERVE_OCTETS: u64 = 64 << 20;
 /// The disk is asked at most this often.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Free space of the data directory's disk, remembered for a moment.
 #[derive(Debug)]

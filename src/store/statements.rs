@@ -17,7 +17,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([settings::ALL, settings::SET]);
     all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
-    all.extend([claims::LAPSE_ALL, claims::NEXT_DUE, claims::LOG_ROWS]);
+    all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());
     all.extend(delivery::INSERT_DELIVERIES.all());
     all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);

@@ -92,7 +92,7 @@ impl Upkeep {
     }
 
     async fn kept(&self) {
-        report("dropping kept failures", self.store.queue.drop_kept(self.clock.now()).await.map(|_| ()));
+        report("dropping kept failures", self.store.queue.drop_kept(self.clock.cautious()).await.map(|_| ()));
     }
 
     async fn retention(&self) {

@@ -23,6 +23,32 @@ async fn srs_goes_forward_and_back() {
     ask("forward", "").await.expect(422).problem();
 }
 
+/// No SRS address dies because the clock was set, nor one that was made while it was wrong.
+#[tokio::test]
+async fn srs_addresses_outlive_a_clock_that_is_set() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    let house = House::furnished().await;
+    let forward = async || {
+        let path = "/control/srs/forward?address=orders@shop.example";
+        let made = house.operator("GET", path, Value::Null).await.expect(200).json();
+        crate::web::in_path(made["address"].as_str().unwrap())
+    };
+    let reverse = async |address: &str, code: u16| {
+        house.operator("GET", &format!("/control/srs/reverse?address={address}"), Value::Null).await.expect(code);
+    };
+    let before = forward().await;
+    house.clock.set(house.clock.now().after(30 * DAY));
+    reverse(&before, 200).await;
+    let meanwhile = forward().await;
+    house.clock.set(house.clock.now().before(30 * DAY));
+    reverse(&before, 200).await;
+    reverse(&meanwhile, 200).await;
+    house.clock.set(house.clock.now().before(DAY));
+    reverse(&before, 200).await;
+    house.clock.advance(60 * DAY);
+    reverse(&before, 422).await;
+}
+
 #[tokio::test]
 async fn a_backup_holds_databases_and_secrets() {
     let house = House::furnished().await;

@@ -25,19 +25,19 @@ impl World {
         ids
     }
 
-    async fn queue_one(&self, to: &str) -> Uuid {
+    pub(super) async fn queue_one(&self, to: &str) -> Uuid {
         self.verify(to).await;
         self.queue(vec![delivery(to, Entry::Due(self.clock.now()))]).await[0]
     }
 
-    async fn left(&self) -> Vec<(String, &'static str)> {
+    pub(super) async fn left(&self) -> Vec<(String, &'static str)> {
         let waiting = self.store.queue.list(None, None, 100).await.unwrap();
         waiting.into_iter().map(|waiting| (waiting.destination, waiting.state)).collect()
     }
 }
 
 /// Waits until `reached` holds; every change of the queue comes with a change of the log.
-async fn until(what: &str, reached: impl AsyncFn() -> bool) {
+pub(super) async fn until(what: &str, reached: impl AsyncFn() -> bool) {
     let waiting = async {
         while !reached().await {
             tokio::task::yield_now().await;

@@ -347,7 +347,8 @@ impl Filesystem for Disk {
         let mut state = self.state();
         let _replaced = state.remove(to, new);
         let moved = state.names.remove(&(at, name.to_string_lossy().into_owned())).ok_or(ENOENT);
-        answer(reply, moved.map(|ino| drop(state.names.insert((to, new.to_string_lossy().into_owned()), ino))));
+        let new = (to, new.to_string_lossy().into_owned());
+        answer(reply, moved.map(|ino| state.names.extend([(new, ino)])));
     }
 
     fn open(&mut self, _: &Request<'_>, _: u64, _: i32, reply: ReplyOpen) {

@@ -197,6 +197,17 @@ async fn old_rows_go_by_day_but_not_what_still_waits() {
 }
 
 #[tokio::test]
+async fn nothing_is_old_because_the_clock_was_set() {
+    let world = World::new().await;
+    let day = 24 * 60 * MINUTE;
+    world.store.activity.record(vec![world.row(Status::Forwarded)]).await.unwrap();
+    world.clock.set(world.clock.now().after(40 * day));
+    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 0);
+    world.clock.advance(31 * day);
+    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_log_that_is_too_large_loses_its_refusals_first() {
     let world = World::new().await;
     let kept = world.row(Status::Forwarded);

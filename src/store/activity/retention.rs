@@ -60,7 +60,7 @@ struct Step {
 impl Activity {
     /// Drops what is older than `retention`, and the oldest refusals while the log is over `max_bytes`.
     pub async fn retain(&self, retention: Duration, max_bytes: u64) -> Result<u64> {
-        let now = self.clock.now();
+        let now = self.clock.cautious();
         let dropped = self.drop_old(now.before(retention)).await? + self.drop_while_over(max_bytes).await?;
         let bounds = (hour_of(now.before(COUNTERS_KEPT)), now.millis());
         self.writer.change(bounds, |c, bounds| Box::pin(tidy(c, *bounds))).await?;

@@ -1,5 +1,7 @@
 //! Claims: what is due is leased in one transaction that also writes when the lease lapses, so a crash only delays.
 
+use std::time::Duration;
+
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -22,6 +24,9 @@ pub(in crate::store) const GIVE_BACK: &str = "update deliveries set state = 'due
     where state = 'leased' and uuid in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const LAPSE_ALL: &str =
     "update deliveries set state = 'due', due_at = ?1, node_id = null where state = 'leased'";
+pub(in crate::store) const BRING_NEAR: &str = "update deliveries set due_at = max(?1, due_at - ?2) \
+    where state in ('due', 'leased') and due_at > ?1";
+pub(in crate::store) const NOT_AFTER: &str = "update deliveries set due_at = ?1 where state = 'due' and due_at > ?1";
 pub(in crate::store) const NEXT_DUE: &str = "select min(due_at) from deliveries where state in ('due', 'leased')";
 pub(in crate::store) const LOG_ROWS: &str =
     "select id, uuid, log_row from deliveries where id > ?1 and log_row is not null order by id limit 1000";
@@ -62,6 +67,16 @@ impl Queue {
     /// On start: all earlier leases lapse.
     pub async fn lapse_all(&self, now: Moment) -> Result<u64> {
         self.writer.change(now, |c, now| Box::pin(lapse_all(c, *now))).await
+    }
+
+    /// The clock was set back `by` so much: what is to come comes as much earlier, but not before `now`.
+    pub async fn bring_near(&self, by: Duration, now: Moment) -> Result<u64> {
+        self.writer.change((by, now), |c, (by, now)| Box::pin(bring_near(c, *by, *now))).await
+    }
+
+    /// On start: nothing is due after `latest`. The clock may have been set back while nobody ran.
+    pub async fn not_after(&self, latest: Moment) -> Result<u64> {
+        self.writer.change(latest, |c, latest| Box::pin(not_after(c, *latest))).await
     }
 
     /// When the next delivery is due.
@@ -108,6 +123,15 @@ async fn set_due(
 ) -> Result<()> {
     sqlx::query(statement).bind(hex_list(ids)).bind(due.millis()).execute(connection).await?;
     Ok(())
+}
+
+async fn bring_near(connection: &mut SqliteConnection, by: Duration, now: Moment) -> Result<u64> {
+    let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    Ok(sqlx::query(BRING_NEAR).bind(now.millis()).bind(by).execute(connection).await?.rows_affected())
+}
+
+async fn not_after(connection: &mut SqliteConnection, latest: Moment) -> Result<u64> {
+    Ok(sqlx::query(NOT_AFTER).bind(latest.millis()).execute(connection).await?.rows_affected())
 }
 
 async fn lapse_all(connection: &mut SqliteConnection, now: Moment) -> Result<u64> {
