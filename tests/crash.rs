@@ -90,6 +90,38 @@ fn bench(data: &Path, dns: &Dns, inbox: &Inbox) -> Bench {
     Bench { environment: BTreeMap::from(environment), smtp, _port: port }
 }
 
+/// With rules that lead to an inbox that takes all, and to one that defers.
+fn furnished(data: &Path, dns: &Dns, inbox: &Inbox) -> Bench {
+    dns.mx("inbox.example", 10, "mx.inbox.example");
+    dns.a("mx.inbox.example", [127, 0, 0, 1].into());
+    dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+    inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
+    let bench = bench(data, dns, inbox);
+    bench.run(&["domain", "add", "my.example"]);
+    bench.run(&["destination", "add", "@inbox.example", "--verified"]);
+    bench.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
+    bench.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
+    bench
+}
+
+/// Waits until all that was accepted is at the inbox, and gives it.
+async fn all_arrive(ledger: &Ledger, inbox: &Inbox) -> BTreeSet<u32> {
+    let accepted = ledger.accepted.lock().unwrap().clone();
+    assert!(accepted.len() > 20, "too little load to prove anything: {}", accepted.len());
+    let all_there = async {
+        loop {
+            let arrived: BTreeSet<_> = inbox.received().iter().map(|delivery| number_of(&delivery.octets)).collect();
+            let missing: Vec<_> = accepted.difference(&arrived).copied().collect();
+            if missing.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_there).await.expect("every message answered 250 must arrive");
+    accepted
+}
+
 /// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed.
 async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
     while !ledger.done.load(Ordering::Relaxed) {
@@ -134,18 +166,8 @@ async fn kill_and_restart(bench: &Bench, kills: u64) -> Child {
 async fn nothing_accepted_is_lost_in_a_kill() {
     let kills = std::env::var("KILLS").map_or(5, |kills| kills.parse().unwrap());
     let data = tempfile::tempdir().unwrap();
-    let dns = Dns::start().await.unwrap();
-    let inbox = Inbox::start().await.unwrap();
-    dns.mx("inbox.example", 10, "mx.inbox.example");
-    dns.a("mx.inbox.example", [127, 0, 0, 1].into());
-    dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
-    inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
-    let bench = bench(data.path(), &dns, &inbox);
-    bench.run(&["domain", "add", "my.example"]);
-    bench.run(&["destination", "add", "@inbox.example", "--verified"]);
-    bench.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
-    bench.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
-
+    let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+    let bench = furnished(data.path(), &dns, &inbox);
     let ledger = Arc::new(Ledger::default());
     let senders: Vec<_> = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
     let mut gateway = kill_and_restart(&bench, kills).await;
@@ -155,20 +177,7 @@ async fn nothing_accepted_is_lost_in_a_kill() {
     }
     inbox.behave();
 
-    let accepted = ledger.accepted.lock().unwrap().clone();
-    assert!(accepted.len() > 20, "too little load to prove anything: {}", accepted.len());
-    let all_there = async {
-        loop {
-            let arrived: BTreeSet<_> = inbox.received().iter().map(|delivery| number_of(&delivery.octets)).collect();
-            let missing: Vec<_> = accepted.difference(&arrived).copied().collect();
-            if missing.is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, all_there).await.expect("every message answered 250 must arrive");
-
+    let accepted = all_arrive(&ledger, &inbox).await;
     let shown = rows(&bench);
     let unlogged: Vec<_> = accepted.iter().filter(|number| !shown.contains(number)).collect();
     assert!(unlogged.is_empty(), "answered 250 and not in the log: {unlogged:?}");
@@ -190,4 +199,60 @@ fn rows(bench: &Bench) -> BTreeSet<u32> {
         }
     }
     numbers
+}
+
+/// Kibibytes of memory that a process has.
+fn memory(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn octets_of(data: &Path, file: &str) -> u64 {
+    std::fs::metadata(data.join(file)).map_or(0, |file| file.len())
+}
+
+/// A long load (`ENDURANCE` seconds) leaves memory, journals and the queue's file bounded, and loses nothing. The first
+/// tenth of it is for caches to fill.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes as long as it is told to: tests/long runs it"]
+async fn a_long_load_leaves_everything_bounded() {
+    /// Memory may grow by so much after the first tenth, in KiB: what is learnt about sites and senders.
+    const GROWTH: u64 = 64 * 1024;
+    const JOURNAL: u64 = 64 << 20;
+    let seconds: u64 = std::env::var("ENDURANCE").map_or(30, |seconds| seconds.parse().unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+    let bench = furnished(data.path(), &dns, &inbox);
+    inbox.behave();
+    let mut gateway = bench.serve().await;
+    let ledger = Arc::new(Ledger::default());
+    let senders: Vec<_> = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
+    let (mut settled, mut most) = (0, 0);
+    for tenth in 1..=10 {
+        tokio::time::sleep(Duration::from_millis(seconds * 100)).await;
+        let memory = memory(&gateway);
+        let journals = ["waypost.db-wal", "activity.db-wal"].map(|file| octets_of(data.path(), file));
+        println!(
+            "{} s: {} accepted, {memory} KiB, journals {journals:?}, queue's file {}, log {}",
+            seconds * tenth / 10,
+            ledger.accepted.lock().unwrap().len(),
+            octets_of(data.path(), "waypost.db"),
+            octets_of(data.path(), "activity.db"),
+        );
+        assert!(journals.iter().all(|octets| *octets < JOURNAL), "{journals:?}");
+        if tenth == 1 {
+            settled = memory;
+        }
+        most = most.max(memory);
+    }
+    ledger.done.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    assert!(most < settled + GROWTH, "{settled} KiB became {most}");
+    let accepted = all_arrive(&ledger, &inbox).await;
+    println!("endurance: {seconds} s, {} accepted, none lost, {settled} KiB became {most}", accepted.len());
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
 }

@@ -13,6 +13,8 @@ mod direct;
 mod exchangers;
 #[path = "delivery/extensions.rs"]
 mod extensions;
+#[path = "delivery/faults.rs"]
+mod faults;
 #[path = "delivery/queue.rs"]
 mod queue;
 #[path = "delivery/reports.rs"]

@@ -11,7 +11,7 @@ mod disk;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,9 @@ const ANN: &str = "ann@sender.example";
 struct Bench {
     dns: Dns,
     inbox: Inbox,
-    mount: tempfile::TempDir,
+    /// The data folder.
+    data: PathBuf,
+    _mount: tempfile::TempDir,
     smtp: SocketAddr,
     _port: TcpSocket,
 }
@@ -63,17 +65,17 @@ impl Bench {
         dns.a("mx.inbox.example", [127, 0, 0, 1].into());
         dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
         inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
-        let port = TcpSocket::new_v4().unwrap();
+        let (port, mount) = (TcpSocket::new_v4().unwrap(), tempfile::tempdir().unwrap());
         port.set_reuseaddr(true).unwrap();
         port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        Self { dns, inbox, mount: tempfile::tempdir().unwrap(), smtp: port.local_addr().unwrap(), _port: port }
+        Self { dns, inbox, data: mount.path().to_owned(), _mount: mount, smtp: port.local_addr().unwrap(), _port: port }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
         command.args(arguments).stderr(Stdio::null()).stdout(Stdio::null());
         let environment = [
-            ("DATA_DIR", self.data().to_str().unwrap().to_owned()),
+            ("DATA_DIR", self.data.to_str().unwrap().to_owned()),
             ("HOSTNAME", "gw.example".to_owned()),
             ("SMTP__LISTEN", self.smtp.to_string()),
             ("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
@@ -86,17 +88,13 @@ impl Bench {
         command
     }
 
-    fn data(&self) -> &Path {
-        self.mount.path()
-    }
-
     /// Commands wait themselves; the file system answers on a thread of its own.
     fn run(&self, arguments: &[&str]) {
         assert!(self.command(arguments).status().unwrap().success(), "waypost {arguments:?}");
     }
 
     async fn serve(&self, disk: Disk) -> Running {
-        let session = disk.mount(self.data());
+        let session = disk.mount(&self.data);
         let process = self.command(&["serve"]).spawn().unwrap();
         self.until_up().await;
         Running { disk, process, _session: session }
@@ -105,13 +103,17 @@ impl Bench {
     /// With rules that lead to an inbox that takes all, and to one that defers.
     async fn start(&self) -> Running {
         let disk = Disk::new(CAPACITY);
-        let session = disk.mount(self.data());
+        let session = disk.mount(&self.data);
+        self.furnish();
+        session.join();
+        self.serve(disk).await
+    }
+
+    fn furnish(&self) {
         self.run(&["domain", "add", "my.example"]);
         self.run(&["destination", "add", "@inbox.example", "--verified"]);
         self.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
         self.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
-        session.join();
-        self.serve(disk).await
     }
 
     async fn until_up(&self) {
@@ -308,4 +310,54 @@ async fn a_full_disk_is_said_in_time_and_loses_nothing() {
     };
     tokio::time::timeout(PATIENCE, taken).await.expect("mail is taken again");
     assert!(running.disk.syncs() > 0);
+}
+
+/// The same on a small file system of the kernel's (`SMALL_DISK`, which `tests/long` mounts): mail is taken until 452, the
+/// rest of the disk is filled by somebody else, and when both are gone all has arrived and mail is taken again.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a small disk: tests/long mounts one"]
+async fn a_small_disk_fills_and_empties_and_loses_nothing() {
+    let disk = PathBuf::from(std::env::var_os("SMALL_DISK").expect("SMALL_DISK names a small file system"));
+    let mut bench = Bench::new().await;
+    bench.data = disk.join("data");
+    std::fs::create_dir(&bench.data).unwrap();
+    bench.furnish();
+    let mut process = bench.command(&["serve"]).spawn().unwrap();
+    bench.until_up().await;
+    let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
+    let ledger = Ledger::default();
+    let mut send = async |number: u32, to: &str, lines: usize| {
+        let answers = sender.send(ANN, &[to], &letter(number, lines)).await.unwrap();
+        if answers.is_accepted() {
+            ledger.accepted.lock().unwrap().insert(number);
+        }
+        answers
+    };
+    let mut number = 0;
+    let refusal = loop {
+        let answers = send(number, "later@my.example", 6000).await;
+        number += 1;
+        if !answers.is_accepted() {
+            break answers.last().to_owned();
+        }
+        assert!(number < 2000, "the disk is not small");
+    };
+    assert!(refusal.starts_with("452 4.3.1"), "{refusal}");
+    assert!(number > 10, "too little was taken to prove anything");
+    let ballast = disk.join("ballast");
+    let full = std::fs::write(&ballast, vec![0; 1 << 30]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    assert!(!send(number, "shop@my.example", 1).await.is_accepted());
+    bench.inbox.behave();
+    std::fs::remove_file(&ballast).unwrap();
+    let accepted = bench.expect_all(&ledger).await;
+    let again = async {
+        while !send(number + 1, "shop@my.example", 1).await.is_accepted() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("the disk has room again");
+    println!("a small disk: {accepted} accepted until 452, all arrived, and mail is taken again");
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

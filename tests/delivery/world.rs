@@ -28,6 +28,7 @@ use waypost::policy::status::Status;
 use waypost::policy::verdict::Outcome;
 use waypost::store::accounts::AuditEntry;
 use waypost::store::activity::{Auth, Client, EnvelopePair, Row};
+use waypost::store::faults::Faults;
 use waypost::store::octets::Octets;
 use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 use waypost::store::{self, Store};
@@ -52,6 +53,7 @@ pub(crate) struct Wishes {
     pub(crate) instance: Instance,
     pub(crate) dns_timeout: Duration,
     pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
 }
 
 pub(crate) fn domain(name: &str) -> Domain {
@@ -77,12 +79,13 @@ impl World {
             instance: instance(),
             dns_timeout: Duration::from_secs(5),
             clock: Clock::system(),
+            faults: Faults::default(),
         };
         change(&mut wishes);
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (wishes.clock.clone(), Chance::seeded(7));
         let places = store::Settings { data_dir: dir.path().to_owned(), database: dir.path().join("waypost.db") };
-        let store = Store::open(places, clock.clone(), chance.clone()).await.unwrap();
+        let store = Store::open_failing(places, (clock.clone(), chance.clone()), wishes.faults).await.unwrap();
         let asked = auth::Settings {
             servers: vec![dns.address()],
             timeout: wishes.dns_timeout,
@@ -148,6 +151,16 @@ impl World {
         self.store.queue.accept(message, deliveries, rows.clone()).await.unwrap();
         self.store.activity.record(rows).await.unwrap();
         self.courier.wake();
+    }
+
+    /// The same where storage may fail: whether the message was accepted. What was is written down as soon as it can be.
+    pub(crate) async fn try_accept(&self, message: NewMessage, deliveries: Vec<NewDelivery>) -> bool {
+        let rows = deliveries.iter().map(|delivery| row(&message, delivery)).collect::<Vec<_>>();
+        if self.store.queue.accept(message, deliveries, rows.clone()).await.is_err() {
+            return false;
+        }
+        while matches!(self.store.activity.record(rows.clone()).await, Err(store::StoreError::Unwell(_))) {}
+        true
     }
 
     /// Waits until the row has this status.
