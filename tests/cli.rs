@@ -485,6 +485,47 @@ fn rules_are_made_without_a_gateway_and_survive_a_backup() {
     assert_eq!(fs::read(new.path().join("srs.secrets")).unwrap(), secret);
 }
 
+/// The data of the first release, which `tests/upgrade/make` made: two messages wait in it.
+fn data_of_the_first_release() -> tempfile::TempDir {
+    let data = tempfile::tempdir().unwrap();
+    for file in ["waypost.db", "activity.db", "srs.secrets"] {
+        let of_before = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/first").join(file);
+        fs::copy(of_before, data.path().join(file)).unwrap();
+    }
+    data
+}
+
+#[test]
+fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a_backup() {
+    let (old, new, bare) = (data_of_the_first_release(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let list = |data: &Path, arguments: &[&str]| -> Value { serde_json::from_str(&made(data, arguments)).unwrap() };
+    let items = |data: &Path, arguments: &[&str]| list(data, arguments)["items"].as_array().unwrap().clone();
+    let mut aliases: Vec<_> =
+        items(old.path(), &["alias", "list", "--json"]).iter().map(|alias| alias["address"].to_string()).collect();
+    aliases.sort();
+    assert_eq!(aliases, [r#""gone@my.example""#, r#""list-*@my.example""#, r#""shop@my.example""#]);
+    assert_eq!(items(old.path(), &["token", "list", "--json"])[0]["name"], "keeper");
+    assert!(items(old.path(), &["destination", "list", "--json"])[0]["verified_at"].is_string());
+    let statuses = |data: &Path| -> Vec<Value> {
+        items(data, &["log", "--json"]).iter().map(|row| row["status"].clone()).collect()
+    };
+    let before = statuses(old.path());
+    assert!(before.len() == 3 && before.contains(&Value::from("refused")), "{before:?}");
+    assert!(old.path().join("waypost.db.before-upgrade-3").exists());
+
+    let file = old.path().join("backup.tar");
+    made(old.path(), &["backup", file.to_str().unwrap(), "--queue"]);
+    made(new.path(), &["restore", file.to_str().unwrap()]);
+    let waiting = items(new.path(), &["queue", "list", "--json"]);
+    assert_eq!(waiting.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["held", "held"]);
+    assert_eq!(statuses(new.path()).iter().filter(|status| *status == "held").count(), 2);
+
+    made(old.path(), &["backup", file.to_str().unwrap()]);
+    made(bare.path(), &["restore", file.to_str().unwrap()]);
+    assert!(items(bare.path(), &["queue", "list", "--json"]).is_empty());
+    assert_eq!(items(bare.path(), &["alias", "list", "--json"]).len(), 3);
+}
+
 #[test]
 fn check_finds_a_certificate_without_its_key() {
     let folder = tempfile::tempdir().unwrap();
