@@ -520,6 +520,7 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     assert_eq!(waiting.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["held", "held"]);
     assert_eq!(statuses(new.path()).iter().filter(|status| *status == "held").count(), 2);
 
+    let file = old.path().join("without-the-queue.tar");
     made(old.path(), &["backup", file.to_str().unwrap()]);
     made(bare.path(), &["restore", file.to_str().unwrap()]);
     assert!(items(bare.path(), &["queue", "list", "--json"]).is_empty());

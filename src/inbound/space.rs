@@ -29,6 +29,14 @@ impl Look {
     const fn is_low(self) -> bool {
         self.free < RESERVE_OCTETS
     }
+
+    const fn since(self, was_low: bool) -> Option<News> {
+        match (was_low, self.is_low()) {
+            (false, true) => Some(News::Low),
+            (true, false) => Some(News::RoomAgain),
+            _ => None,
+        }
+    }
 }
 
 impl Space {
@@ -57,13 +65,50 @@ impl Space {
 
     /// A full disk is one line of the log, however many clients hear of it, and its end another.
     fn tell_once(&self, was_low: bool, look: Look) {
-        let data_dir = self.data_dir.display();
-        match (was_low, look.is_low()) {
-            (false, true) => {
-                tracing::error!(%data_dir, free = look.free, reserve = RESERVE_OCTETS, "the disk is nearly full: no mail is taken");
+        let (data_dir, free) = (self.data_dir.display(), look.free);
+        match look.since(was_low) {
+            Some(News::Low) => {
+                tracing::error!(%data_dir, free, reserve = RESERVE_OCTETS, "the disk is nearly full: no mail is taken");
             }
-            (true, false) => tracing::info!(%data_dir, free = look.free, "the disk has room again: mail is taken"),
-            _ => {}
+            Some(News::RoomAgain) => tracing::info!(%data_dir, free, "the disk has room again: mail is taken"),
+            None => {}
         }
+    }
+}
+
+/// What is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Low,
+    RoomAgain,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_once_and_so_is_its_end() {
+        let now = Instant::now();
+        let mut was_low = false;
+        let mut told = Vec::new();
+        for free in [RESERVE_OCTETS, RESERVE_OCTETS - 1, 0, 1, RESERVE_OCTETS, u64::MAX, 0] {
+            let look = Look { at: now, free };
+            told.extend(look.since(was_low));
+            was_low = look.is_low();
+        }
+        assert_eq!(told, [News::Low, News::RoomAgain, News::Low]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_disk_is_asked_again_in_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new(folder.path().join("not yet there"));
+        let now = Instant::now();
+        assert!(!space.has_room_for(0, now), "a disk that cannot be asked has no room");
+        std::fs::create_dir(&space.data_dir).unwrap();
+        assert!(!space.has_room_for(0, now));
+        assert!(space.has_room_for(0, now + ASK_EVERY));
+        assert!(!space.has_room_for(u64::MAX, now + ASK_EVERY));
     }
 }
