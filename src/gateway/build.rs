@@ -87,7 +87,8 @@ impl Parts {
         Ok(Self { store, certificates, courier, clock, facts, chance, meter })
     }
 
-    /// After a crash: earlier leases lapse, and rows that the log lacks are written from the queue.
+    /// After a crash: earlier leases lapse, rows that the log lacks are written from the queue, and answers that were on
+    /// their way are in doubt.
     pub(super) async fn recover(&self) -> anyhow::Result<()> {
         let lapsed = self.store.queue.lapse_all(self.clock.now()).await?;
         let missing = self.store.queue.rows_to_restore().await?;
@@ -96,6 +97,13 @@ impl Parts {
         }
         if !missing.is_empty() {
             self.store.activity.record(missing).await?;
+        }
+        let unheard = self.store.activity.recall_unheard().await?;
+        if unheard > 0 {
+            tracing::info!(
+                rows = unheard,
+                "answers were on their way when the gateway was killed: repeats will be known"
+            );
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod listener;
 mod outgoing;
 mod overdue;
 mod proxied;
+mod repeats;
 mod replies;
 mod rows;
 mod served;

@@ -149,7 +149,7 @@ fn before(from: &ReversePath, recipient: &Mailbox, privacy: Privacy) -> Envelope
 }
 
 /// With privacy `envelope`, of the sender only the domain is kept.
-fn shown_sender(from: &ReversePath, privacy: Privacy) -> String {
+pub(super) fn shown_sender(from: &ReversePath, privacy: Privacy) -> String {
     match (from.mailbox(), privacy) {
         (Some(mailbox), Privacy::Envelope) => format!("@{}", mailbox.host()),
         _ => from.to_string(),

@@ -14,6 +14,7 @@ pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;
 mod refusals;
+pub(super) mod repeats;
 pub(super) mod retention;
 pub(super) mod row;
 pub(super) mod tally;
@@ -24,6 +25,8 @@ use tokio::sync::broadcast;
 
 pub use self::ledger::Rows;
 pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
+use self::repeats::Doubts;
+pub use self::repeats::{RECOGNISED_FOR, Sending};
 use self::usage::UsageCache;
 use super::Result;
 use super::writer::{Place, Writer};
@@ -234,6 +237,7 @@ pub struct Activity {
     live: broadcast::Sender<Arc<Row>>,
     usage: UsageCache,
     counts_wait: Arc<AtomicBool>,
+    doubts: Doubts,
     clock: Clock,
 }
 
@@ -247,7 +251,8 @@ impl Activity {
         let (usage, counts_wait) = (UsageCache::new(), Arc::new(AtomicBool::new(false)));
         let tools = ledger::Tools { live: live.clone(), usage: usage.clone(), counts_wait: Arc::clone(&counts_wait) };
         let ledger = ledger::Log::open(&mut place, tools).await?;
-        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, clock })
+        let doubts = Doubts::load(&readers, clock.now()).await?;
+        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, doubts, clock })
     }
 
     /// How much mail an alias has had.

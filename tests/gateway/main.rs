@@ -17,6 +17,7 @@ mod proxies;
 mod recipients;
 mod refusals;
 mod reload;
+mod repeats;
 mod rules;
 mod senders;
 mod storage;

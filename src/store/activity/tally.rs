@@ -292,7 +292,7 @@ pub(super) const fn shown(status: Status, bounced_at: Option<Moment>) -> &'stati
 }
 
 /// Whether the client was told 250 (a drop is a 250 too).
-const fn is_accepted(status: Status) -> bool {
+pub(super) const fn is_accepted(status: Status) -> bool {
     !matches!(status, Status::Refused | Status::RefusedTemporarily | Status::Abandoned | Status::Duplicate)
 }
 
