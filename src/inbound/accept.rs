@@ -17,7 +17,7 @@ use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
-use super::{Settings, Tools, create, ledger, repeats, replies, rows, served};
+use super::{Settings, Tools, create, ledger, repeats, replies, returned, rows, served};
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -77,6 +77,7 @@ async fn accept(
         return untaken::refuse_all(tools, &arrival, refusal).await;
     }
     repeats::recognise(tools, &mut arrival);
+    read_report(tools, &mut arrival).await?;
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
     let mut runs = handover::begin(tools, &arrival, &packed, deadlines.direct).await;
@@ -114,6 +115,20 @@ fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     refusal
 }
 
+/// Mail to an SRS address of ours: which delivery it reports on, and what its sender is told.
+async fn read_report(tools: &Tools, arrival: &mut Arrival) -> Result<()> {
+    match returned::read(tools, arrival).await {
+        Ok(returned) => {
+            arrival.returned = returned.map(Box::new);
+            Ok(())
+        }
+        Err(error) => {
+            let rows = untaken::refused(tools, arrival, &replies::unwell());
+            Err(untaken::hand_back(tools, rows, error).await)
+        }
+    }
+}
+
 /// Fan-out, de-duplication, the alignment guard, SRS once, the prefix of each delivery.
 async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     let planned = routing::plan(&arrival.taken, &arrival.facts, &tools.facts.instance.load());
@@ -142,6 +157,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
         return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
     }
     let recorded = overdue::record(tools, rows).await;
+    returned::record(tools, arrival).await;
     tally.adopt_running(tools, outgoing);
     served::tell(tools, arrival, (outgoing, &answer)).await;
     after(tools, arrival, (&answer, is_kept), recorded).await

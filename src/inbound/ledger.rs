@@ -68,7 +68,8 @@ pub(super) async fn write(
         rows.push(row);
         deliveries.extend(kept);
     }
-    let kept = kept(arrival, deliveries, &rows).into_iter().chain(report).collect();
+    let told = arrival.returned.iter().filter_map(|returned| returned.dsn.clone());
+    let kept = kept(arrival, deliveries, &rows).into_iter().chain(report).chain(told).collect();
     Entries { kept, rows }
 }
 

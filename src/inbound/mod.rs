@@ -19,10 +19,12 @@ mod overdue;
 mod proxied;
 mod repeats;
 mod replies;
+mod returned;
 mod rows;
 mod served;
 mod space;
 mod tally;
+mod ties;
 mod transaction;
 mod untaken;
 
@@ -99,6 +101,7 @@ pub struct Tools {
     space: space::Space,
     unwell: AtomicBool,
     created: create::Created,
+    returns: returned::Turn,
 }
 
 /// The parts that [`Tools`] is made of.
@@ -136,6 +139,7 @@ impl Tools {
             space: space::Space::new(settings.data_dir.clone()),
             unwell: AtomicBool::new(false),
             created: create::Created::default(),
+            returns: returned::Turn::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,
             sessions: TaskTracker::new(),

@@ -115,7 +115,10 @@ pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Ro
         reason: decision.reason.clone(),
         rule: decision.rule.clone(),
         client: client(&arrival.connect),
-        auth: auth_fields::logged(&arrival.facts.auth),
+        auth: Auth {
+            reportable: arrival.reportable && arrival.wishes(taken).want_failures(),
+            ..auth_fields::logged(&arrival.facts.auth)
+        },
         sha256_received: Some(arrival.body.sha256),
         sha256_sent: None,
         attempts: Vec::new(),

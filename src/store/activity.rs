@@ -60,6 +60,10 @@ pub struct Auth {
     pub dmarc: Option<String>,
     /// `none`, `pass`, `fail`.
     pub arc: Option<String>,
+    /// Whether the sender may be told of a failure that shows later: it was proved when it wrote, and has not asked for
+    /// silence (promise 5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reportable: bool,
 }
 
 /// One attempt to deliver.
@@ -78,7 +82,7 @@ pub struct Attempt {
     pub tls: Option<TlsFacts>,
     /// The remote's own words, or ours where it said nothing. The owner's to see, never a sender's.
     pub reply: String,
-    /// `delivered`, `refused`, `deferred`, `unknown`.
+    /// `delivered`, `refused`, `deferred`, `unknown`; `bounced` is no attempt but the report that came back.
     pub outcome: String,
     /// What else happened: `handshake failed, sent without TLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +183,22 @@ pub struct Progress {
     /// After a failure.
     pub dsn: Option<DsnNote>,
 }
+
+/// A report that came back for a row that was forwarded.
+#[derive(Debug, Clone)]
+pub struct Bounced {
+    /// Which row.
+    pub id: Uuid,
+    /// When it came.
+    pub at: Moment,
+    /// Who says so, and what.
+    pub attempt: Attempt,
+    /// What was done to tell the sender.
+    pub dsn: DsnNote,
+}
+
+/// What a forwarded row counts as once a report came back, and the word of [`Attempt::outcome`] for that report.
+pub const BOUNCED: &str = "bounced";
 
 /// Which rows to list; newest first.
 #[derive(Debug, Clone, Default)]
@@ -291,9 +311,9 @@ impl Activity {
         self.writer.enter(ledger::Entry::Progress(changes)).await
     }
 
-    /// A report came back for a row that was forwarded: it is shown as `bounced` from now on.
-    pub async fn bounced(&self, id: Uuid, at: Moment) -> Result<()> {
-        self.writer.enter(ledger::Entry::Bounce(id, at)).await
+    /// Reports came back for rows that were forwarded: they are shown as `bounced` from now on. A row bounces once.
+    pub async fn bounced(&self, bounces: Vec<Bounced>) -> Result<()> {
+        self.writer.enter(ledger::Entry::Bounce(bounces)).await
     }
 
     /// Hears of every row written or changed.

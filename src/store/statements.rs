@@ -81,7 +81,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend(lists_of_log().map(|(list, _)| list));
-    all.extend([list::BY_ID, list::BY_TRANSACTION]);
+    all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
     all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);

@@ -18,6 +18,7 @@ mod recipients;
 mod refusals;
 mod reload;
 mod repeats;
+mod returned;
 mod rules;
 mod senders;
 mod storage;

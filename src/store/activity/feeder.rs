@@ -83,6 +83,11 @@ async fn write(connection: &mut SqliteConnection, step: &Step) -> Result<()> {
     Ok(())
 }
 
+/// The term of a Message-ID.
+pub(super) fn message_term(id: &str) -> String {
+    id.trim_matches(['<', '>']).to_lowercase()
+}
+
 /// What a row is found by, folded: addresses, their domains, ids.
 pub(super) fn terms(row: &Row) -> BTreeSet<String> {
     let mut terms = BTreeSet::from([row.id.to_string(), row.transaction.to_string()]);
@@ -91,7 +96,7 @@ pub(super) fn terms(row: &Row) -> BTreeSet<String> {
         terms.insert(address.to_lowercase());
         terms.extend(address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
     }
-    terms.extend(row.message_id.as_deref().map(|id| id.trim_matches(['<', '>']).to_lowercase()));
+    terms.extend(row.message_id.as_deref().map(message_term));
     terms.insert(row.client.ip.to_string());
     terms.remove("");
     terms

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Row;
+use super::{BOUNCED, Row};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
@@ -17,8 +17,6 @@ use crate::store::statement::Statement;
 
 pub(super) const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 86_400_000;
-/// What a forwarded row counts as once a report came back.
-pub(super) const BOUNCED: &str = "bounced";
 
 /// Adds to counters, counts of aliases, hours of aliases, states of destinations; and says up to which row.
 pub(in crate::store) const ADD: &str = concat!(
