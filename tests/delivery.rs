@@ -15,6 +15,8 @@ mod extensions;
 mod queue;
 #[path = "delivery/reports.rs"]
 mod reports;
+#[path = "delivery/shaping.rs"]
+mod shaping;
 #[path = "delivery/stages.rs"]
 mod stages;
 #[path = "delivery/tls.rs"]
