@@ -195,12 +195,17 @@ impl Admin {
         actor.must(Area::Aliases, Access::Write)?;
         let audit = self.audit_plain(actor, "alias.import", &format!("{} aliases", plan.len()));
         let imported = self.store.rules.import(actor.account, plan.lines, progress, audit).await;
-        imported.map_err(|error| match error {
+        let imported = imported.map_err(|error| match error {
             StoreError::Invalid(told) => {
                 AdminError::Invalid(told.lines().map(|line| in_file(line, &plan.numbers)).collect())
             }
             other => other.into(),
-        })
+        })?;
+        // Here it costs the one who waits for the import; what is left of it would cost those whose mail comes next.
+        if let Err(error) = self.index_aliases().await {
+            tracing::warn!(%error, "the imported aliases are not in the search index yet");
+        }
+        Ok(imported)
     }
 }
 

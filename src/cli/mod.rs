@@ -30,6 +30,7 @@ mod since;
 mod srs;
 mod token;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -73,8 +74,13 @@ fn run(command: Command, options: &Options) -> anyhow::Result<()> {
     }
 }
 
+/// One core is left to the threads of SQLite and to the network: with a thread for each, those that look for work wake each
+/// other all the time, and a message costs a seventh more.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.saturating_sub(1).max(1);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all().build().context("threads cannot be started")
 }
 
 /// The data are let go of whatever the command came to; its own error is the one that is told.

@@ -1,10 +1,10 @@
 //! What a client is reached by: a socket, with TLS or without, and how one notices that the client has left.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -20,6 +20,9 @@ pub(super) trait Client: AsyncRead + AsyncWrite + Unpin + Send {
 
     /// Of a client that has closed its connection: whether what was written last had no reader any more.
     fn was_unheard(&self) -> impl Future<Output = bool> + Send;
+
+    /// Writes the last reply and ends the stream, in one piece where that can be.
+    fn end(&mut self, reply: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 impl Client for TcpStream {
@@ -36,6 +39,11 @@ impl Client for TcpStream {
     async fn was_unheard(&self) -> bool {
         timeout(RESET_WITHIN, self.ready(Interest::ERROR)).await.is_ok()
     }
+
+    /// The socket is closed when it is dropped.
+    async fn end(&mut self, reply: &[u8]) -> io::Result<()> {
+        self.write_all(reply).await
+    }
 }
 
 impl Client for TlsStream<TcpStream> {
@@ -48,5 +56,14 @@ impl Client for TlsStream<TcpStream> {
 
     async fn was_unheard(&self) -> bool {
         self.get_ref().0.was_unheard().await
+    }
+
+    /// The close_notify (RFC 8446 §6.1) goes with the reply.
+    async fn end(&mut self, reply: &[u8]) -> io::Result<()> {
+        let tls = self.get_mut().1;
+        tls.set_buffer_limit(None);
+        tls.writer().write_all(reply)?;
+        tls.send_close_notify();
+        self.flush().await
     }
 }

@@ -128,9 +128,9 @@ impl Connection {
                     return Ok(End::StartTls);
                 }
                 Step::Close => {
-                    self.flush(stream).await?;
+                    let end = timeout(WRITE_TIMEOUT, stream.end(self.session.output()));
+                    end.await.map_err(|_| io::ErrorKind::TimedOut)??;
                     self.unheard.clear();
-                    stream.shutdown().await?;
                     return Ok(End::Closed);
                 }
             }

@@ -5,6 +5,7 @@
 
 mod aliases;
 mod failing;
+mod lookup;
 mod snapshot;
 
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use sqlx::SqlitePool;
 use self::aliases::Aliases;
 pub use self::failing::FAILING_FOR;
 use self::failing::Failing;
+use self::lookup::Lookup;
 use self::snapshot::Snapshot;
 use super::Result;
 use super::activity::Activity;
+use super::file::File;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
@@ -76,11 +79,11 @@ pub(super) enum Touched {
 
 impl Directory {
     /// Reads domains and patterns; exact aliases are read when they are asked for.
-    pub(super) async fn open(rules: SqlitePool, activity: Activity, clock: Clock) -> Result<Self> {
+    pub(super) async fn open((file, rules): (File, SqlitePool), activity: Activity, clock: Clock) -> Result<Self> {
         let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules).await?);
         let failing = Failing::default();
         let reading = tokio::sync::Mutex::new(());
-        let aliases = Aliases::new(rules.clone());
+        let aliases = Aliases::new(Lookup::start(file));
         Ok(Self(Arc::new(Inner { snapshot, aliases, failing, activity, clock, rules, reading })))
     }
 

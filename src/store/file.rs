@@ -74,6 +74,12 @@ impl File {
         opened.map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))
     }
 
+    /// A connection that only reads.
+    pub(super) async fn reader(&self) -> Result<SqliteConnection> {
+        let opened = self.options(READER_CACHE).read_only(true).connect().await;
+        opened.map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))
+    }
+
     /// The readers; opened as they are needed.
     pub(super) fn readers(&self) -> SqlitePool {
         SqlitePoolOptions::new()

@@ -110,7 +110,8 @@ impl Store {
             chance: chance.clone(),
         };
         let queue = queue::Queue::start(rules_place, parts).await?;
-        let directory = directory::Directory::open(readers.rules.clone(), activity.clone(), clock.clone()).await?;
+        let readable = (rules.clone(), readers.rules.clone());
+        let directory = directory::Directory::open(readable, activity.clone(), clock.clone()).await?;
         let writer = queue.writer();
         let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
         let rules_api = rules::Rules::new(rules::Parts {

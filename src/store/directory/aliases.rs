@@ -1,4 +1,4 @@
-//! Exact aliases by a bounded cache over one statement.
+//! Exact aliases by a bounded cache over their look-up.
 //!
 //! What is missing is remembered too, so that probing for addresses costs no database. A reading that overlapped a
 //! change is used once and not kept: the change raised the generation meanwhile.
@@ -7,47 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::sync::Cache;
-use sqlx::SqlitePool;
 
 use super::MAX_CACHED_ALIASES;
+use super::lookup::{Key, Lookup};
 use crate::policy::ids::DomainId;
 use crate::policy::rule::Rule;
 use crate::store::Result;
-use crate::store::columns::json;
-use crate::store::rules::loaded::{self, Loaded};
-
-macro_rules! by {
-    ($key:literal) => {
-        concat!(
-            "select a.key, ",
-            loaded::columns!(),
-            " where a.domain_id = ?1 and a.kind = 'address' and a.key ",
-            $key,
-            " and ",
-            loaded::counts!()
-        )
-    };
-}
-/// Nearly all addresses have no tag, so one key.
-pub(in crate::store) const BY_KEY: &str = by!("= ?2");
-/// For several SQLite makes a temporary table, which costs as much as the look-up.
-pub(in crate::store) const BY_KEYS: &str = by!("in (select value from json_each(?2))");
 
 /// Lists and targets that weigh as much as one more entry.
 const ITEMS_PER_WEIGHT: usize = 8;
 
-type Key = (DomainId, String);
-
 pub(super) struct Aliases {
     cache: Cache<Key, Option<Arc<Rule>>>,
     generation: AtomicU64,
-    rules: SqlitePool,
+    lookup: Lookup,
 }
 
 impl Aliases {
-    pub(super) fn new(rules: SqlitePool) -> Self {
+    pub(super) fn new(lookup: Lookup) -> Self {
         let cache = Cache::builder().max_capacity(MAX_CACHED_ALIASES).weigher(|_, rule| weight(rule)).build();
-        Self { cache, generation: AtomicU64::new(0), rules }
+        Self { cache, generation: AtomicU64::new(0), lookup }
     }
 
     /// The rule of the first of these keys that has one.
@@ -59,10 +38,10 @@ impl Aliases {
                 Some(Some(rule)) if unknown.is_empty() => return Ok(vec![rule]),
                 Some(None) => {}
                 // A rule that is known stands behind one that is not: both are read, so that the order stays right.
-                Some(Some(_)) | None => unknown.push(key.1),
+                Some(Some(_)) | None => unknown.push(key),
             }
         }
-        if unknown.is_empty() { Ok(Vec::new()) } else { self.read(domain, unknown).await }
+        if unknown.is_empty() { Ok(Vec::new()) } else { self.read(unknown).await }
     }
 
     /// Forgets one alias.
@@ -77,33 +56,24 @@ impl Aliases {
         self.cache.invalidate_all();
     }
 
-    async fn read(&self, domain: DomainId, keys: Vec<String>) -> Result<Vec<Arc<Rule>>> {
+    async fn read(&self, keys: Vec<Key>) -> Result<Vec<Arc<Rule>>> {
         let generation = self.generation.load(Ordering::SeqCst);
-        let query = match keys.as_slice() {
-            [key] => sqlx::query(BY_KEY).bind(domain.0).bind(key.clone()),
-            several => sqlx::query(BY_KEYS).bind(domain.0).bind(json(&several)),
-        };
-        let rows = query.fetch_all(&self.rules).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (key, loaded) = Loaded::keyed(row)?;
-            found.push((key, Arc::new(loaded.into_rule())));
-        }
+        let found = self.lookup.read(keys.clone()).await?;
         let mut first = Vec::new();
         for key in keys {
             let rule = found.iter().find(|(other, _)| *other == key).map(|(_, rule)| Arc::clone(rule));
             if first.is_empty() {
                 first.extend(rule.clone());
             }
-            self.keep(generation, &(domain, key), rule);
+            self.keep(generation, key, rule);
         }
         Ok(first)
     }
 
-    fn keep(&self, generation: u64, key: &Key, rule: Option<Arc<Rule>>) {
+    fn keep(&self, generation: u64, key: Key, rule: Option<Arc<Rule>>) {
         self.cache.insert(key.clone(), rule);
         if self.generation.load(Ordering::SeqCst) != generation {
-            self.cache.invalidate(key);
+            self.cache.invalidate(&key);
         }
     }
 }

@@ -45,7 +45,7 @@ const INSTANCE: &str = "select json_group_array(json_array(verdict, pattern) ord
 /// For the test that prepares them.
 #[cfg(test)]
 pub(in crate::store) const fn statements() -> [&'static str; 5] {
-    [DOMAINS, PATTERNS, INSTANCE, super::aliases::BY_KEY, super::aliases::BY_KEYS]
+    [DOMAINS, PATTERNS, INSTANCE, super::lookup::BY_KEY, super::lookup::BY_KEYS]
 }
 
 /// A hosted domain with what is matched in it.

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::words::named;
 use super::{AliasRow, AliasSpec};
@@ -87,12 +86,6 @@ impl Loaded {
         row.spec.labels.sort_unstable();
         let targets = targets.into_iter().map(target).collect::<Result<_>>()?;
         Ok(Self { row, targets })
-    }
-
-    /// Reads `a.key` and the columns.
-    pub(in crate::store) fn keyed(row: &SqliteRow) -> Result<(String, Self)> {
-        let mut columns = Columns::of(row);
-        Ok((columns.take()?, Self::read(&mut columns)?))
     }
 
     /// As routing needs it.
