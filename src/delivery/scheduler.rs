@@ -22,6 +22,7 @@ use super::site::Slot;
 use super::{Addressee, Message, Parcel, Report};
 use crate::mail::{Host, ReversePath};
 use crate::policy::settings::TlsPolicy;
+use crate::policy::shaping::may_wait;
 use crate::policy::verdict::{Outcome, Stage};
 use crate::store::queue::{Claim, NewDelivery, Purpose};
 
@@ -36,9 +37,6 @@ const SLOT_WAIT: Duration = Duration::from_secs(10);
 /// And comes again after so long if there was none, or too many waited already: soon where mail is being taken.
 const NO_SLOT_PAUSE: Duration = Duration::from_secs(15);
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
-/// Beyond so many in flight, the mail of a site that has taken none since its last trouble waits in the queue and not here:
-/// however many sites stall, there is room for the others.
-const CROWDED: usize = MAX_IN_FLIGHT / 2;
 /// The queue is looked at so often even if nobody says that something is due.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// And not more often than this when nobody does.
@@ -178,7 +176,7 @@ async fn slot(shared: &Shared, way: &Way) -> Result<Slot, Duration> {
     }
     let is_proven = way.site.is_proven();
     let pause = || shared.tools.chance.jitter(if is_proven { SHORT_PAUSE } else { NO_SLOT_PAUSE });
-    if !is_proven && shared.in_flight.load(Ordering::Relaxed) > CROWDED {
+    if !may_wait(is_proven, shared.in_flight.load(Ordering::Relaxed), MAX_IN_FLIGHT) {
         return Err(pause());
     }
     let parked = way.site.park().ok_or_else(pause)?;

@@ -116,7 +116,7 @@ pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Ro
         rule: decision.rule.clone(),
         client: client(&arrival.connect),
         auth: Auth {
-            reportable: arrival.reportable && arrival.wishes(taken).want_failures(),
+            reportable: arrival.reportable && arrival.wishes[taken].want_failures(),
             ..auth_fields::logged(&arrival.facts.auth)
         },
         sha256_received: Some(arrival.body.sha256),

@@ -88,7 +88,7 @@ impl Wishes {
     /// Whether a failure is to be reported, as far as the sender has a say.
     #[must_use]
     pub fn want_failures(&self) -> bool {
-        self.recipient.notify.is_none_or(|notify| matches!(notify, Notify::Of { failure: true, .. }))
+        self.recipient.want_failures()
     }
 
     /// Whether nothing was said.
@@ -99,6 +99,12 @@ impl Wishes {
 }
 
 impl RecipientWishes {
+    /// Whether a failure is to be reported, as far as the sender has a say.
+    #[must_use]
+    pub fn want_failures(&self) -> bool {
+        self.notify.is_none_or(|notify| matches!(notify, Notify::Of { failure: true, .. }))
+    }
+
     /// Whether success is to be reported, as far as the sender has a say.
     #[must_use]
     pub const fn want_success(&self) -> bool {

@@ -7,6 +7,14 @@
 /// Connections to a site that nothing is known of (Postfix: 5).
 const AT_FIRST: usize = 5;
 
+/// Whether mail for a site without a free connection may wait for one here, where `in_flight` of `most` deliveries are out of
+/// the queue. Beyond half, that of sites which have taken none since their last trouble waits in the queue: however many
+/// sites stall, there is room for the others.
+#[must_use]
+pub const fn may_wait(is_proven: bool, in_flight: usize, most: usize) -> bool {
+    is_proven || in_flight <= most / 2
+}
+
 /// What is to be done about trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
@@ -126,6 +134,11 @@ mod tests {
             widths.push((site.width(), matches!(reaction, Reaction::Slow(_))));
         }
         assert_eq!(widths, [(10, true), (5, true), (2, true), (1, true), (1, false), (1, false)]);
+    }
+
+    #[test]
+    fn sites_that_stall_take_up_half_of_the_room_at_most() {
+        assert!(may_wait(false, 2048, 4096) && !may_wait(false, 2049, 4096) && may_wait(true, 4095, 4096));
     }
 
     #[test]

@@ -41,9 +41,9 @@ impl World {
     async fn forward(&self, from: &str, to: &str, octets: &[u8]) -> (String, String) {
         let before = self.inbox.received().len();
         assert!(self.send(from, &[to], octets).await.is_accepted());
-        let arrived = self.inbox.received();
+        let arrived = self.inbox.received().into_iter().skip(before).find(|delivery| !delivery.from.is_empty());
         let transaction = self.rows().await[0]["transaction_id"].as_str().unwrap().to_owned();
-        (arrived[before].from.clone(), transaction)
+        (arrived.expect("it must be forwarded").from, transaction)
     }
 
     async fn give_back(&self, srs: &str, report: &str) {
