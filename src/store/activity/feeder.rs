@@ -5,25 +5,37 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
-use super::{Activity, Row, row};
+use super::Activity;
 use crate::store::Result;
-use crate::store::columns::json;
+use crate::store::columns::{Columns, json};
 
 /// Rows that one step takes.
 const STEP_ROWS: i64 = 500;
 /// Steps of one call at most: the rest is for the next.
 const MAX_STEPS: u32 = 200;
 
+/// What a row is found by, in the order of [`Indexed::read`].
+macro_rules! indexed {
+    () => {
+        "seq, id, transaction_id, sender, recipient, destination, message_id, facts ->> '$.client.ip', subject, reason, \
+         attempts"
+    };
+}
+pub(super) use indexed;
+
 pub(in crate::store) const NEXT: &str = concat!(
     "select ",
-    row::columns!(),
+    indexed!(),
     " from activity where seq > (select seq from feeder where id = 1) order by seq limit ?1"
 );
 pub(in crate::store) const CHANGED: &str = concat!(
     "select ",
-    row::columns!(),
+    indexed!(),
     " from activity where seq in (select seq from feeder_again order by seq limit ?1) order by seq"
 );
 /// Terms, words, how far the feeder is, which changed rows are done.
@@ -65,12 +77,12 @@ impl Activity {
 
     async fn feed(&self, statement: &'static str) -> Result<u64> {
         let rows = sqlx::query(statement).bind(STEP_ROWS).fetch_all(&self.readers).await?;
-        let rows = rows.iter().map(row::read).collect::<Result<Vec<_>>>()?;
-        if let Some((last, _)) = rows.last() {
-            let terms: Vec<_> = rows.iter().flat_map(|(seq, row)| terms(row).into_iter().map(|t| (t, *seq))).collect();
-            let words: Vec<_> = rows.iter().map(|(seq, row)| (*seq, row.subject.as_deref(), replies(row))).collect();
+        let rows = rows.iter().map(Indexed::read).collect::<Result<Vec<_>>>()?;
+        if let Some(last) = rows.last() {
+            let terms: Vec<_> = rows.iter().flat_map(Indexed::terms).collect();
+            let words: Vec<_> = rows.iter().map(Indexed::words).collect();
             // Changed rows lie behind the feeder, so their last one moves it nowhere.
-            let step = Step { terms: json(&terms), words: json(&words), last: *last };
+            let step = Step { terms: json(&terms), words: json(&words), last: last.seq };
             self.writer.change(step, |c, step| Box::pin(write(c, step))).await?;
         }
         Ok(rows.len() as u64)
@@ -88,22 +100,58 @@ pub(super) fn message_term(id: &str) -> String {
     id.trim_matches(['<', '>']).to_lowercase()
 }
 
-/// What a row is found by, folded: addresses, their domains, ids.
-pub(super) fn terms(row: &Row) -> BTreeSet<String> {
-    let mut terms = BTreeSet::from([row.id.to_string(), row.transaction.to_string()]);
-    let addresses = [Some(row.sender.as_str()), Some(row.recipient.as_str()), row.destination.as_deref()];
-    for address in addresses.into_iter().flatten() {
-        terms.insert(address.to_lowercase());
-        terms.extend(address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
-    }
-    terms.extend(row.message_id.as_deref().map(message_term));
-    terms.insert(row.client.ip.to_string());
-    terms.remove("");
-    terms
+/// What of a row is indexed.
+#[derive(Debug)]
+pub(super) struct Indexed {
+    pub(super) seq: i64,
+    ids: [Uuid; 2],
+    addresses: [Option<String>; 3],
+    message_id: Option<String>,
+    ip: Option<String>,
+    subject: Option<String>,
+    reason: String,
+    attempts: Vec<Said>,
 }
 
-/// All that was said about it.
-fn replies(row: &Row) -> String {
-    let said = row.attempts.iter().map(|attempt| attempt.reply.as_str());
-    std::iter::once(row.reason.as_str()).chain(said).collect::<Vec<_>>().join("\n")
+/// What an attempt was told.
+#[derive(Debug, Deserialize)]
+struct Said {
+    reply: String,
+}
+
+impl Indexed {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self> {
+        let mut columns = Columns::of(row);
+        Ok(Self {
+            seq: columns.take()?,
+            ids: [columns.uuid()?, columns.uuid()?],
+            addresses: [columns.take()?, columns.take()?, columns.take()?],
+            message_id: columns.take()?,
+            ip: columns.take()?,
+            subject: columns.take()?,
+            reason: columns.take()?,
+            attempts: columns.json("the attempts of a row")?,
+        })
+    }
+
+    /// What it is found by, folded: addresses, their domains, ids.
+    pub(super) fn terms(&self) -> impl Iterator<Item = (String, i64)> + use<> {
+        let mut terms: BTreeSet<String> = self.ids.iter().map(Uuid::to_string).collect();
+        for address in self.addresses.iter().flatten() {
+            terms.insert(address.to_lowercase());
+            terms.extend(address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
+        }
+        terms.extend(self.message_id.as_deref().map(message_term));
+        terms.extend(self.ip.clone());
+        terms.remove("");
+        let seq = self.seq;
+        terms.into_iter().map(move |term| (term, seq))
+    }
+
+    /// Its subject, and all that was said about it.
+    fn words(&self) -> (i64, Option<&str>, String) {
+        let said = self.attempts.iter().map(|attempt| attempt.reply.as_str());
+        let replies = std::iter::once(self.reason.as_str()).chain(said).collect::<Vec<_>>().join("\n");
+        (self.seq, self.subject.as_deref(), replies)
+    }
 }

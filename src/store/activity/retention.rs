@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use super::Activity;
+use super::feeder::{self, Indexed};
 use super::hours::LAST_UNTIL;
 use super::tally::hour_of;
-use super::{Activity, feeder, row};
 use crate::mail::Moment;
 use crate::store::Result;
 use crate::store::columns::{json, unsigned};
@@ -22,15 +23,15 @@ const DAY_MILLIS: i64 = 86_400_000;
 
 pub(in crate::store) const OLD: &str = concat!(
     "select ",
-    row::columns!(),
+    feeder::indexed!(),
     " from activity where seq <= ?1 and received_at < ?2 and status not in ('queued', 'deferred', 'held') \
      order by seq limit ?3"
 );
 pub(in crate::store) const OF_STATUS: &str =
-    concat!("select ", row::columns!(), " from activity where status = ?1 order by seq limit ?2");
+    concat!("select ", feeder::indexed!(), " from activity where status = ?1 order by seq limit ?2");
 pub(in crate::store) const OLDEST: &str = concat!(
     "select ",
-    row::columns!(),
+    feeder::indexed!(),
     " from activity where status not in ('queued', 'deferred', 'held') order by seq limit ?1"
 );
 /// Rows with their terms and words.
@@ -112,13 +113,12 @@ impl Activity {
     }
 
     async fn drop_rows(&self, rows: &[sqlx::sqlite::SqliteRow]) -> Result<u64> {
-        let rows = rows.iter().map(row::read).collect::<Result<Vec<_>>>()?;
+        let rows = rows.iter().map(Indexed::read).collect::<Result<Vec<_>>>()?;
         if rows.is_empty() {
             return Ok(0);
         }
-        let terms: Vec<_> =
-            rows.iter().flat_map(|(seq, row)| feeder::terms(row).into_iter().map(|t| (t, *seq))).collect();
-        let seqs: Vec<_> = rows.iter().map(|(seq, _)| *seq).collect();
+        let terms: Vec<_> = rows.iter().flat_map(Indexed::terms).collect();
+        let seqs: Vec<_> = rows.iter().map(|row| row.seq).collect();
         let step = Step { terms: json(&terms), seqs: json(&seqs), rows: seqs.len() as u64 };
         self.writer.change(step, |c, step| Box::pin(drop_step(c, step))).await
     }
