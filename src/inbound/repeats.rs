@@ -14,7 +14,7 @@ use crate::store::activity::Sending;
 
 /// Gives every recipient of whom this is a repeat the disposition that says so.
 pub(super) fn recognise(tools: &Tools, arrival: &mut Arrival) {
-    if arrival.facts.header.message_id.is_none() {
+    if !tools.store.activity.is_in_doubt() || arrival.facts.header.message_id.is_none() {
         return;
     }
     let (sha256, from) = (&arrival.body.sha256, &arrival.mail.from);

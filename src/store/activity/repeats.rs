@@ -100,9 +100,6 @@ impl Doubts {
     }
 
     fn find(&self, sending: &Sending<'_>, now: Moment) -> Option<Uuid> {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
         let entry = *self.lock().get(&sending.digest())?;
         (entry.expires_at > now).then_some(entry.transaction)
     }
@@ -131,6 +128,12 @@ impl Doubts {
 }
 
 impl Activity {
+    /// Whether any message is in doubt: where none is, nobody has to be looked for.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubts.count.load(Ordering::Relaxed) > 0
+    }
+
     /// The transaction that this repeats, where its answer may not have reached the client within the last day.
     #[must_use]
     pub fn repeats(&self, sending: &Sending<'_>) -> Option<Uuid> {
