@@ -11,7 +11,7 @@
 //! | 0 | [`clock`], [`chance`], [`meter`] | the only time, the only randomness, plain counters |
 //! | 1 | [`smtp`] | the protocol without I/O: server session, client transaction, replies, data |
 //! | 1 | [`srs`] | Sender Rewriting Scheme: sign, verify, reverse |
-//! | 2 | [`policy`] | decisions, pure: routing, admission, alignment, direct, verdict, retry, report |
+//! | 2 | [`policy`] | decisions, pure: routing, admission, alignment, direct, verdict, retry, report, shaping |
 //! | 2 | [`net`] | the outside: DNS, TLS, which addresses may be connected to |
 //! | 3 | [`auth`] | SPF and DKIM verdicts |
 //! | 3 | [`store`] | all SQL: directory, rules, queue, activity, accounts |

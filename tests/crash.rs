@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpSocket;
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
-use waypost::demo::sender::Sender;
+use waypost::demo::sender::{Sender, stuffed};
 
 /// Senders at the same time.
 const SENDERS: u32 = 4;
@@ -184,6 +184,48 @@ async fn nothing_accepted_is_lost_in_a_kill() {
     println!("{kills} kills, {} accepted, {} arrived, none lost", accepted.len(), inbox.received().len());
     gateway.kill().unwrap();
     gateway.wait().unwrap();
+}
+
+/// The duplicate ledger: what was delivered and logged, and whose answer the kill took, is not delivered to its repeat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_after_a_kill_is_known() {
+    let data = tempfile::tempdir().unwrap();
+    let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+    dns.mx("inbox.example", 10, "mx.inbox.example");
+    dns.a("mx.inbox.example", [127, 0, 0, 1].into());
+    let bench = bench(data.path(), &dns, &inbox);
+    bench.run(&["domain", "add", "my.example"]);
+    bench.run(&["destination", "add", "@inbox.example", "--verified"]);
+    bench.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
+    let octets = b"Subject: number 1\r\nMessage-ID: <1@sender.example>\r\n\r\nOnce.\r\n";
+
+    let mut gateway = bench.serve().await;
+    let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(octets)).await.unwrap();
+    let logged = async {
+        while !statuses(&bench).contains(&"forwarded".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, logged).await.expect("it must be delivered and logged");
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let mut gateway = bench.serve().await;
+    let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
+    assert!(sender.send("ann@sender.example", &["shop@my.example"], octets).await.unwrap().is_accepted());
+    assert_eq!(inbox.received().len(), 1);
+    assert_eq!(statuses(&bench), ["duplicate", "forwarded"]);
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+}
+
+/// What became of everything, newest first.
+fn statuses(bench: &Bench) -> Vec<String> {
+    let log = bench.json(&["log", "--json"]);
+    log["items"].as_array().unwrap().iter().map(|row| row["status"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The numbers of all messages that the log has taken as forwarded or waiting.

@@ -19,6 +19,8 @@ mod faults;
 mod queue;
 #[path = "delivery/reports.rs"]
 mod reports;
+#[path = "delivery/shaping.rs"]
+mod shaping;
 #[path = "delivery/stages.rs"]
 mod stages;
 #[path = "delivery/tls.rs"]

@@ -157,7 +157,7 @@ fn in_words(decision: &Decision) -> String {
         }
         Disposition::Reject(reply) => format!("reject {reply}"),
         Disposition::Defer(reply) => format!("defer {reply}"),
-        Disposition::Discard => "discard".to_owned(),
+        Disposition::Discard | Disposition::Repeat => "discard".to_owned(),
         Disposition::Hold => "hold".to_owned(),
         Disposition::Report(_) => "report".to_owned(),
     };

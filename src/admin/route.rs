@@ -158,7 +158,7 @@ fn shape(
         (Disposition::Report(_), None) => ("report", accepted()),
         (Disposition::Reject(reply), None) => ("reject", reply.clone()),
         (Disposition::Defer(reply), None) => ("defer", reply.clone()),
-        (Disposition::Discard, None) => ("discard", accepted()),
+        (Disposition::Discard | Disposition::Repeat, None) => ("discard", accepted()),
         (Disposition::Hold, None) => ("hold", accepted()),
     };
     let before = Envelope { from: question.from.clone(), to: recipient(&question.to).into_iter().collect() };

@@ -263,12 +263,13 @@ impl Run {
     fn finish(self) -> Report {
         let Self { job, fates, sealed, spoke } = self;
         // The connection lies in the pool or is closed: the next one may go.
+        let era = job.slot.era();
         drop(job.slot);
         let (site, tools) = (&job.way.site, &job.shared.tools);
         fates.decided().for_each(|(mailbox, outcome)| remember(&tools.store.directory, mailbox, outcome));
         let report = fates.into_report(sealed);
         if report.outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
-            site.deferred(&tools.instance.load().retry, |wait| tools.chance.jitter(wait));
+            site.deferred(era, &tools.instance.load().retry, |wait| tools.chance.jitter(wait));
         } else if spoke {
             site.is_well();
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
     pub(super) turns: Turns,
+    /// Deliveries that are claimed and not yet settled.
+    pub(super) in_flight: AtomicUsize,
     /// Something was queued.
     pub(super) queued: Notify,
     /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
@@ -81,6 +83,7 @@ impl Courier {
             jumps: Jumps::default(),
             in_hand: InHand::default(),
             turns: Turns::new(),
+            in_flight: AtomicUsize::new(0),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),
@@ -123,9 +126,10 @@ impl Courier {
     }
 
     fn facts(&self, peer: IpAddr, parcel: &Parcel, way: &Way) -> DirectFacts {
+        let (backing_off, deferred_lately) = way.site.was_in_trouble();
         DirectFacts {
-            backing_off: way.site.backs_off_for().is_some(),
-            deferred_lately: way.site.deferred_lately(),
+            backing_off,
+            deferred_lately,
             backlog: way.site.has_backlog(),
             slot_free: false,
             waiting_for_site: way.site.waiting.load(Ordering::Relaxed),

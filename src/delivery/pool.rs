@@ -44,6 +44,12 @@ impl Pool {
         (!self.idle.is_empty()).then(|| self.idle.remove(0).connection)
     }
 
+    /// Takes the oldest of those beyond `most`.
+    pub(super) fn take_surplus(&mut self, most: usize) -> Vec<Connection> {
+        let surplus = self.idle.len().saturating_sub(most);
+        self.idle.drain(..surplus).map(|idle| idle.connection).collect()
+    }
+
     /// Keeps one; true if somebody must be found who closes it in time.
     pub(super) fn put(&mut self, connection: Connection, now: Instant) -> bool {
         self.idle.push(Idle { connection, since: now });

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use super::site::Slot;
 use super::{Addressee, Message, Parcel, Report};
 use crate::mail::{Host, ReversePath};
 use crate::policy::settings::TlsPolicy;
+use crate::policy::shaping::may_wait;
 use crate::policy::verdict::{Outcome, Stage};
 use crate::store::queue::{Claim, NewDelivery, Purpose};
 
@@ -33,8 +34,9 @@ const MAX_IN_FLIGHT: usize = 4096;
 const MAX_RECIPIENTS: usize = 100;
 /// A parcel waits so long for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(10);
-/// And comes again after so long if there was none, or too many waited already.
+/// And comes again after so long if there was none, or too many waited already: soon where mail is being taken.
 const NO_SLOT_PAUSE: Duration = Duration::from_secs(15);
+const SHORT_PAUSE: Duration = Duration::from_secs(2);
 /// The queue is looked at so often even if nobody says that something is due.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// And not more often than this when nobody does.
@@ -44,12 +46,11 @@ const SETTLE_GRACE: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, then until every attempt has ended.
 pub(super) async fn run(shared: &Arc<Shared>, stop: CancellationToken) {
-    let in_flight = Arc::new(AtomicUsize::new(0));
     while !stop.is_cancelled() {
         // What becomes due while the queue is read must wake us, whenever that is.
         shared.next_look.store(i64::MAX, Ordering::SeqCst);
         bring_near(shared).await;
-        let pause = claim(shared, &in_flight).await;
+        let pause = claim(shared).await;
         shared.next_look.store(shared.tools.clock.now().after(pause).millis(), Ordering::SeqCst);
         tokio::select! {
             () = stop.cancelled() => {}
@@ -73,10 +74,10 @@ async fn bring_near(shared: &Shared) {
 }
 
 /// Claims until nothing is due or nothing more fits; says how long there is nothing to do.
-async fn claim(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>) -> Duration {
+async fn claim(shared: &Arc<Shared>) -> Duration {
     let queue = &shared.tools.store.queue;
     loop {
-        let room = MAX_IN_FLIGHT.saturating_sub(in_flight.load(Ordering::Relaxed)).min(CLAIM_BATCH);
+        let room = MAX_IN_FLIGHT.saturating_sub(shared.in_flight.load(Ordering::Relaxed)).min(CLAIM_BATCH);
         if room == 0 {
             return LONGEST_PAUSE;
         }
@@ -89,7 +90,7 @@ async fn claim(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>) -> Duration {
             }
         };
         let all = claims.len() < room;
-        dispatch(shared, in_flight, claims);
+        dispatch(shared, claims);
         if all {
             return until_next(shared).await;
         }
@@ -104,10 +105,10 @@ async fn until_next(shared: &Shared) -> Duration {
     }
 }
 
-fn dispatch(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, mut claims: Vec<Claim>) {
+fn dispatch(shared: &Arc<Shared>, mut claims: Vec<Claim>) {
     claims.retain(|claim| shared.in_hand.take(claim.delivery.id));
     for claims in parcelled(claims) {
-        let place = Place::take(shared, in_flight, claims.len());
+        let place = Place::take(shared, claims.len());
         let hand = Hand::of(Arc::clone(shared), claims.iter().map(|claim| claim.delivery.id).collect());
         let shared = Arc::clone(shared);
         shared.running.clone().spawn(async move {
@@ -183,7 +184,11 @@ async fn slot(shared: &Shared, way: &Way) -> Result<Slot, Duration> {
     if let Some(slot) = way.site.try_slot() {
         return Ok(slot);
     }
-    let pause = || shared.tools.chance.jitter(NO_SLOT_PAUSE);
+    let is_proven = way.site.is_proven();
+    let pause = || shared.tools.chance.jitter(if is_proven { SHORT_PAUSE } else { NO_SLOT_PAUSE });
+    if !may_wait(is_proven, shared.in_flight.load(Ordering::Relaxed), MAX_IN_FLIGHT) {
+        return Err(pause());
+    }
     let parked = way.site.park().ok_or_else(pause)?;
     tokio::select! {
         slot = parked.slot(SLOT_WAIT) => slot.ok_or_else(pause),
@@ -250,20 +255,19 @@ fn addressee(delivery: &NewDelivery) -> Addressee {
 /// Room for deliveries in flight; given back when dropped, and the scheduler told if it had run out.
 struct Place {
     shared: Arc<Shared>,
-    in_flight: Arc<AtomicUsize>,
     deliveries: usize,
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, in_flight: &Arc<AtomicUsize>, deliveries: usize) -> Self {
-        in_flight.fetch_add(deliveries, Ordering::Relaxed);
-        Self { shared: Arc::clone(shared), in_flight: Arc::clone(in_flight), deliveries }
+    fn take(shared: &Arc<Shared>, deliveries: usize) -> Self {
+        shared.in_flight.fetch_add(deliveries, Ordering::Relaxed);
+        Self { shared: Arc::clone(shared), deliveries }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.in_flight.fetch_sub(self.deliveries, Ordering::Relaxed) >= MAX_IN_FLIGHT {
+        if self.shared.in_flight.fetch_sub(self.deliveries, Ordering::Relaxed) >= MAX_IN_FLIGHT {
             self.shared.queued.notify_one();
         }
     }

@@ -1,14 +1,15 @@
 //! A site: the set of MX hosts that serve a domain, or a fixed next hop. A thousand domains at one provider are one site.
 //!
-//! It lends connection slots and warm connections, remembers hosts that did not answer, and backs off as a whole after a
-//! failure that speaks of it. Direct delivery and the queue share it.
+//! It lends connection slots, as many as `policy::shaping` finds right for it, and warm connections; it remembers hosts that
+//! did not answer, and backs off as a whole when it takes no mail. Direct delivery and the queue share it; what befalls it
+//! is nothing to any other site.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -16,6 +17,7 @@ use super::pool::Pool;
 use crate::clock::Clock;
 use crate::mail::Host;
 use crate::policy::settings::TlsPolicy;
+use crate::policy::shaping::{Concurrency, Era, Reaction};
 
 /// A site backs off by the same waits as a delivery, but no longer than this.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
@@ -24,7 +26,7 @@ const LATELY: Duration = Duration::from_secs(60);
 /// A host that could not be reached is tried last for so long.
 const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
 /// Parcels of the queue that may wait for a slot of one site: at first, and at most once it has shown that it takes mail.
-const FIRST_WINDOW: usize = 20;
+const FIRST_WINDOW: usize = 35;
 const WIDEST_WINDOW: usize = 512;
 
 /// A site.
@@ -36,8 +38,9 @@ pub(super) struct Site {
     pub(super) waiting: AtomicUsize,
     /// Parcels of the queue that wait for a slot.
     parked: AtomicUsize,
-    slots: Arc<Semaphore>,
-    limit: usize,
+    slots: Semaphore,
+    /// Slots that are given up when they come back: there are fewer now than when they were lent.
+    owed: AtomicUsize,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -49,6 +52,7 @@ struct State {
     back_off: Option<BackOff>,
     deferred_at: Option<Instant>,
     window: usize,
+    concurrency: Concurrency,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +62,25 @@ struct BackOff {
     step: usize,
 }
 
-/// The right to use one connection.
-pub(super) type Slot = OwnedSemaphorePermit;
+/// The right to use one connection, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    site: Arc<Site>,
+    era: Era,
+}
+
+impl Slot {
+    /// When it was lent.
+    pub(super) const fn era(&self) -> Era {
+        self.era
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.site.one_more();
+    }
+}
 
 impl Site {
     /// A site that nothing is known of.
@@ -70,21 +91,41 @@ impl Site {
             back_off: None,
             deferred_at: None,
             window: FIRST_WINDOW,
+            concurrency: Concurrency::new(limit),
         };
         Self {
             name: name.into(),
             waiting: AtomicUsize::new(0),
             parked: AtomicUsize::new(0),
-            slots: Arc::new(Semaphore::new(limit)),
-            limit,
+            slots: Semaphore::new(state.concurrency.width()),
+            owed: AtomicUsize::new(0),
             clock,
             state: Mutex::new(state),
         }
     }
 
     /// A slot, if one is free now.
-    pub(super) fn try_slot(&self) -> Option<Slot> {
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+    pub(super) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        self.slots.try_acquire().ok()?.forget();
+        Some(self.lent())
+    }
+
+    fn lent(self: &Arc<Self>) -> Slot {
+        Slot { site: Arc::clone(self), era: self.state().concurrency.era() }
+    }
+
+    /// A slot comes back, or there is one more than before.
+    fn one_more(&self) {
+        let pays = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| owed.checked_sub(1));
+        if pays.is_err() {
+            self.slots.add_permits(1);
+        }
+    }
+
+    /// There are fewer than before: free ones go at once, lent ones when they come back.
+    fn fewer(&self, slots: usize) {
+        let gone = self.slots.forget_permits(slots);
+        self.owed.fetch_add(slots - gone, Ordering::AcqRel);
     }
 
     /// Whether deliveries of the queue wait for it.
@@ -108,9 +149,10 @@ impl Site {
 
     /// Makes room for a new connection: idle ones count against the limit too.
     pub(super) fn make_room(&self) {
-        let in_use = self.limit.saturating_sub(self.slots.available_permits());
         let mut state = self.state();
-        let surplus = if state.pool.len() + in_use > self.limit { state.pool.take_oldest() } else { None };
+        let width = state.concurrency.width();
+        let in_use = (width + self.owed.load(Ordering::Acquire)).saturating_sub(self.slots.available_permits());
+        let surplus = if state.pool.len() + in_use > width { state.pool.take_oldest() } else { None };
         drop(state);
         surplus.into_iter().for_each(Connection::quit);
     }
@@ -156,21 +198,31 @@ impl Site {
         hosts.map(|host| state.unreachable.get(host).is_some_and(|until| *until > now)).collect()
     }
 
-    /// A failure that speaks of the site: it backs off, for the next of these waits. Failures of attempts that were under
-    /// way when a back-off began do not lengthen it.
-    pub(super) fn deferred(&self, waits: &[Duration], jitter: impl FnOnce(Duration) -> Duration) {
+    /// A failure that speaks of the site, of an attempt that began in `era`: it is slowed, and if it takes no mail at all it
+    /// backs off, for the next of these waits. Failures of attempts that were under way by then change nothing.
+    pub(super) fn deferred(&self, era: Era, waits: &[Duration], jitter: impl FnOnce(Duration) -> Duration) {
         let now = self.clock.instant();
         let mut state = self.state();
         state.deferred_at = Some(now);
-        let step = match state.back_off {
-            Some(old) if old.until > now => return,
-            Some(old) => old.step + 1,
-            None => 0,
+        let (fewer, leave) = match state.concurrency.troubled(era) {
+            Reaction::Known => return,
+            Reaction::Slow(fewer) => (fewer, false),
+            Reaction::Leave(fewer) => (fewer, true),
         };
-        let wait = waits.get(step).or(waits.last()).copied().unwrap_or(LONGEST_BACK_OFF).min(LONGEST_BACK_OFF);
-        state.back_off = Some(BackOff { until: now + jitter(wait), step });
+        let width = state.concurrency.width();
+        let wait = if leave { state.back_off(now, waits, jitter) } else { None };
+        let surplus = state.pool.take_surplus(width);
         drop(state);
-        tracing::warn!(site = %self.name, seconds = wait.as_secs(), "the site takes no mail now and is left alone");
+        self.fewer(fewer);
+        surplus.into_iter().for_each(Connection::quit);
+        match wait {
+            Some(wait) => {
+                tracing::warn!(site = %self.name, seconds = wait.as_secs(), "the site takes no mail now and is left alone");
+            }
+            None => {
+                tracing::info!(site = %self.name, connections = width, "the site is in trouble and gets mail slower")
+            }
+        }
     }
 
     /// It spoke to us as a server should: whatever it said of the message, it is well.
@@ -178,6 +230,16 @@ impl Site {
         let mut state = self.state();
         state.back_off = None;
         state.window = (state.window + 1).min(WIDEST_WINDOW);
+        let grows = state.concurrency.succeeded();
+        drop(state);
+        if grows {
+            self.one_more();
+        }
+    }
+
+    /// Whether it has taken mail since its last trouble.
+    pub(super) fn is_proven(&self) -> bool {
+        self.state().concurrency.is_proven()
     }
 
     /// A parcel waited in vain for a slot: fewer may wait from now on.
@@ -192,13 +254,35 @@ impl Site {
         until.checked_duration_since(self.clock.instant()).filter(|rest| !rest.is_zero())
     }
 
-    /// Whether it deferred in the last minute.
-    pub(super) fn deferred_lately(&self) -> bool {
-        self.state().deferred_at.is_some_and(|at| at + LATELY > self.clock.instant())
+    /// Whether it backs off now, and whether it deferred in the last minute.
+    pub(super) fn was_in_trouble(&self) -> (bool, bool) {
+        let state = self.state();
+        let Some(at) = state.deferred_at else { return (false, false) };
+        let now = self.clock.instant();
+        (state.back_off.is_some_and(|back_off| back_off.until > now), at + LATELY > now)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Backs off for the next of these waits, unless it does so already.
+    fn back_off(
+        &mut self,
+        now: Instant,
+        waits: &[Duration],
+        jitter: impl FnOnce(Duration) -> Duration,
+    ) -> Option<Duration> {
+        let step = match self.back_off {
+            Some(old) if old.until > now => return None,
+            Some(old) => old.step + 1,
+            None => 0,
+        };
+        let wait = waits.get(step).or(waits.last()).copied().unwrap_or(LONGEST_BACK_OFF).min(LONGEST_BACK_OFF);
+        self.back_off = Some(BackOff { until: now + jitter(wait), step });
+        Some(wait)
     }
 }
 
@@ -209,9 +293,11 @@ pub(super) struct Parked(Arc<Site>);
 impl Parked {
     /// Waits at most `limit`.
     pub(super) async fn slot(self, limit: Duration) -> Option<Slot> {
-        let slots = Arc::clone(&self.0.slots);
-        match tokio::time::timeout(limit, slots.acquire_owned()).await {
-            Ok(slot) => slot.ok(),
+        match tokio::time::timeout(limit, self.0.slots.acquire()).await {
+            Ok(slot) => {
+                slot.ok()?.forget();
+                Some(self.0.lent())
+            }
             Err(_) => {
                 self.0.is_slow();
                 None
@@ -227,67 +313,4 @@ impl Drop for Parked {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(300), Duration::from_secs(7200)];
-
-    fn site() -> Arc<Site> {
-        Arc::new(Site::new("mx.example:25", 1, Clock::system()))
-    }
-
-    /// Fails; says how long it is left alone.
-    fn fail(site: &Site) -> u64 {
-        let mut waited = Duration::ZERO;
-        // As long as it is, so that the next failure counts at once.
-        site.deferred(&WAITS, |wait| {
-            waited = wait;
-            Duration::ZERO
-        });
-        waited.as_secs()
-    }
-
-    #[tokio::test]
-    async fn backs_off_longer_each_time_up_to_an_hour_and_starts_over_when_well() {
-        let site = site();
-        assert_eq!([fail(&site), fail(&site), fail(&site), fail(&site)], [0, 300, 3600, 3600]);
-        assert!(site.deferred_lately());
-        site.is_well();
-        assert_eq!([fail(&site), fail(&site)], [0, 300]);
-    }
-
-    #[tokio::test]
-    async fn failures_during_a_back_off_do_not_lengthen_it() {
-        let site = site();
-        fail(&site);
-        site.deferred(&WAITS, |wait| wait);
-        let rest = site.backs_off_for().unwrap();
-        assert!(rest <= WAITS[1] && rest > Duration::from_secs(290), "{rest:?}");
-        site.deferred(&WAITS, |_| panic!("it is backing off already"));
-    }
-
-    #[tokio::test]
-    async fn more_may_wait_for_a_site_that_takes_mail() {
-        let site = site();
-        let taken = |site: &Arc<Site>| std::iter::from_fn(|| site.park()).collect::<Vec<_>>();
-        assert_eq!(taken(&site).len(), FIRST_WINDOW);
-        assert!(!site.has_backlog(), "they left");
-        (0..1000).for_each(|_| site.is_well());
-        assert_eq!(taken(&site).len(), WIDEST_WINDOW);
-        site.is_slow();
-        assert_eq!(taken(&site).len(), WIDEST_WINDOW / 2);
-    }
-
-    #[tokio::test]
-    async fn a_slot_waits_for_its_turn_and_not_for_ever() {
-        let site = site();
-        let first = site.try_slot().unwrap();
-        assert!(site.try_slot().is_none());
-        assert!(site.park().unwrap().slot(Duration::from_millis(1)).await.is_none());
-        let parked = site.park().unwrap();
-        assert!(site.has_backlog());
-        drop(first);
-        assert!(parked.slot(Duration::from_secs(20)).await.is_some());
-        assert!(!site.has_backlog());
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::delivery::{Courier, Tools};
 use crate::facts::Facts;
 use crate::inbound;
+use crate::mail::Moment;
 use crate::meter::Meter;
 use crate::smtp::server;
 use crate::store::Store;
@@ -91,22 +92,36 @@ impl Parts {
         Ok(Self { store, certificates, courier, clock, facts, chance, meter })
     }
 
-    /// After a crash: earlier leases lapse, and rows that the log lacks are written from the queue.
+    /// After a crash: earlier leases lapse, rows that the log lacks are written from the queue, and answers that were on
+    /// their way are in doubt.
     pub(super) async fn recover(&self) -> anyhow::Result<()> {
         let now = self.clock.now();
         let lapsed = self.store.queue.lapse_all(now).await?;
-        let longest =
-            self.facts.instance.load().retry.iter().max().map_or(AFTER_UNKNOWN, |wait| *wait * LONGEST_JITTER);
-        let brought_near = self.store.queue.not_after(now.after(longest.max(AFTER_UNKNOWN))).await?;
-        if brought_near > 0 {
-            tracing::warn!(deliveries = brought_near, "was the clock set back? the next tries are near again");
-        }
+        self.bring_near(now).await?;
         let missing = self.store.queue.rows_to_restore().await?;
         if lapsed > 0 || !missing.is_empty() {
             tracing::info!(leases = lapsed, rows = missing.len(), "recovered from an unclean stop");
         }
         if !missing.is_empty() {
             self.store.activity.record(missing).await?;
+        }
+        let unheard = self.store.activity.recall_unheard().await?;
+        if unheard > 0 {
+            tracing::info!(
+                rows = unheard,
+                "answers were on their way when the gateway was killed: repeats will be known"
+            );
+        }
+        Ok(())
+    }
+
+    /// The clock may have been set back, or the waits made shorter, while nobody ran.
+    async fn bring_near(&self, now: Moment) -> anyhow::Result<()> {
+        let waits = self.facts.instance.load();
+        let longest = waits.retry.iter().max().map_or(AFTER_UNKNOWN, |wait| *wait * LONGEST_JITTER).max(AFTER_UNKNOWN);
+        let deliveries = self.store.queue.not_after(now.after(longest)).await?;
+        if deliveries > 0 {
+            tracing::warn!(deliveries, "next tries were further away than any wait, and are near again");
         }
         Ok(())
     }

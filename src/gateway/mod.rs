@@ -149,7 +149,9 @@ impl Gateway {
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new mail, then the queue, then the rest");
         self.stop_mail.cancel();
-        end_sessions(&self.inbound.sessions).await;
+        if end_sessions(&self.inbound.sessions).await {
+            self.parts.store.activity.all_heard().await?;
+        }
         self.stop_courier.cancel();
         self.courier.await.context("the courier broke down")?;
         self.stop_rest.cancel();
@@ -163,12 +165,14 @@ impl Gateway {
     }
 }
 
-/// Waits for the SMTP sessions to end. Those that do not in time are cut with the process.
-async fn end_sessions(sessions: &TaskTracker) {
+/// Waits for the SMTP sessions to end; false if some do not in time and are cut with the process.
+async fn end_sessions(sessions: &TaskTracker) -> bool {
     sessions.close();
-    if tokio::time::timeout(SESSIONS_GRACE, sessions.wait()).await.is_err() {
+    let have_ended = tokio::time::timeout(SESSIONS_GRACE, sessions.wait()).await.is_ok();
+    if !have_ended {
         tracing::warn!(sessions = sessions.len(), "some SMTP sessions did not end in time and are cut");
     }
+    have_ended
 }
 
 async fn end_task(task: JoinHandle<()>) {

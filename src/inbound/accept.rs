@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
 
 use super::arrival::Arrival;
 use super::handover::{self, Bounds, Ending, Leaving};
@@ -16,7 +17,7 @@ use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
-use super::{Settings, Tools, create, ledger, replies, rows, served};
+use super::{Settings, Tools, create, ledger, repeats, replies, returned, rows, served};
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -88,6 +89,8 @@ async fn accept(
     if let Some(refusal) = admit(tools, &mut arrival) {
         return untaken::refuse_all(tools, &arrival, refusal).await;
     }
+    repeats::recognise(tools, &mut arrival);
+    read_report(tools, &mut arrival).await?;
     let outgoing = plan(tools, &arrival).await?;
     let packed = outgoing::pack(&arrival, &outgoing);
     let mut runs = handover::begin(tools, &arrival, &packed, deadlines.direct).await;
@@ -125,6 +128,20 @@ fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     refusal
 }
 
+/// Mail to an SRS address of ours: which delivery it reports on, and what its sender is told.
+async fn read_report(tools: &Tools, arrival: &mut Arrival) -> Result<()> {
+    match returned::read(tools, arrival).await {
+        Ok(returned) => {
+            arrival.returned = returned.map(Box::new);
+            Ok(())
+        }
+        Err(error) => {
+            let rows = untaken::refused(tools, arrival, &replies::unwell());
+            Err(untaken::hand_back(tools, rows, error).await)
+        }
+    }
+}
+
 /// Fan-out, de-duplication, the alignment guard, SRS once, the prefix of each delivery.
 async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
     let planned = routing::plan(&arrival.taken, &arrival.facts, &tools.facts.instance.load());
@@ -153,6 +170,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
         return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
     }
     let recorded = overdue::record(tools, rows).await;
+    returned::record(tools, arrival).await;
     tally.adopt_running(tools, outgoing);
     served::tell(tools, arrival, (outgoing, &answer)).await;
     after(tools, arrival, (&answer, is_kept), recorded).await
@@ -215,6 +233,7 @@ async fn after(
         return Ok(refusal.clone());
     }
     create::aliases(tools, arrival).await;
+    repeats::answered(tools, arrival).await;
     let is_queued = answer.fates.contains(&Fate::Queue);
     if is_queued {
         tools.meter.queued.raise()
@@ -235,6 +254,7 @@ async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&
     tally.finish_sent(outgoing, enough.map(drop)).await;
     let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
     tools.store.activity.record(rows).await?;
+    tools.unheard(&[arrival.id]).await;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
     Ok(replies::unwell())
 }
@@ -244,6 +264,13 @@ impl Tools {
     pub(super) fn storage_failed(&self, doing: &'static str, error: &StoreError) {
         self.unwell.store(true, std::sync::atomic::Ordering::Relaxed);
         tracing::error!(%error, doing, "storage failed");
+    }
+
+    /// The answers to these transactions may not have reached their client: its repeats are to be known.
+    pub(super) async fn unheard(&self, transactions: &[Uuid]) {
+        if let Err(error) = self.store.activity.unheard(transactions).await {
+            self.storage_failed("noting a message whose answer may not have reached its client", &error);
+        }
     }
 
     /// Whether mail can be kept: asked again after a failure.

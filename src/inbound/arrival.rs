@@ -5,6 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
+use super::returned::Returned;
 use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
 use crate::auth::Authenticator;
@@ -46,6 +47,8 @@ pub(super) struct Arrival {
     pub(super) reportable: bool,
     /// The body of Authentication-Results.
     pub(super) authentication_results: Option<String>,
+    /// What it reports of mail that went out before, where it is a report.
+    pub(super) returned: Option<Box<Returned>>,
 }
 
 impl Arrival {
@@ -77,6 +80,7 @@ impl Arrival {
             taken,
             body,
             facts,
+            returned: None,
         })
     }
 

@@ -36,6 +36,7 @@ pub(super) fn logged(auth: &AuthFacts) -> Auth {
         dkim: auth.dkim.iter().map(|dkim| dkim_words(dkim, "d=", "s=").split_off("dkim=".len())).collect(),
         dmarc: None,
         arc: None,
+        reportable: false,
     }
 }
 

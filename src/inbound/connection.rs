@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use uuid::Uuid;
 
 use super::body::Body;
 use super::client::Client;
@@ -50,6 +51,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         input: BytesMut::new(),
         connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
         transaction: None,
+        unheard: Vec::new(),
         deadline: None,
         answered_at: tools.clock.instant(),
         settings,
@@ -66,6 +68,8 @@ struct Connection {
     input: BytesMut,
     connect: ConnectFacts,
     transaction: Option<Box<Transaction>>,
+    /// Messages answered 250 since the client last said anything.
+    unheard: Vec<Uuid>,
     deadline: Option<Instant>,
     /// When the client was last answered: a command that dribbles in has no more time than one that comes whole.
     answered_at: Instant,
@@ -81,6 +85,7 @@ impl Connection {
             Err(error) => Err(error),
         };
         self.abandon().await;
+        self.note_unheard().await;
         if self.session.is_foreign() {
             self.tools.meter.foreign.raise();
             tracing::info!(peer = %self.connect.peer, "hung up on a client that does not speak SMTP");
@@ -125,6 +130,7 @@ impl Connection {
                 Step::Close => {
                     let end = timeout(WRITE_TIMEOUT, stream.end(self.session.output()));
                     end.await.map_err(|_| io::ErrorKind::TimedOut)??;
+                    self.unheard.clear();
                     return Ok(End::Closed);
                 }
             }
@@ -159,12 +165,38 @@ impl Connection {
         tokio::select! {
             biased;
             read = timeout_at(until, stream.read_buf(&mut self.input)) => match read {
-                Ok(read) => return Ok(read? > 0),
-                Err(_) => self.session.stop(&replies::too_slow()),
+                Ok(read) => return self.heard(read, stream).await,
+                Err(_) => {
+                    self.note_unheard().await;
+                    self.session.stop(&replies::too_slow());
+                }
             },
             () = &mut self.stopped => self.session.stop(&replies::stopping()),
         }
         Ok(true)
+    }
+
+    /// Who goes on, or closes in order, has heard its answers; what is left unheard is noted when the connection ends.
+    async fn heard(&mut self, read: io::Result<usize>, stream: &impl Client) -> io::Result<bool> {
+        let has_left = match &read {
+            Ok(octets) => *octets == 0,
+            // TLS without its last word, which many clients spare themselves.
+            Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        };
+        let is_heard = !self.unheard.is_empty() && if has_left { !stream.was_unheard().await } else { read.is_ok() };
+        if is_heard {
+            self.unheard.clear();
+        }
+        Ok(read? > 0)
+    }
+
+    /// The connection broke, or fell silent, before the client showed that it had its answer.
+    async fn note_unheard(&mut self) {
+        let unheard = std::mem::take(&mut self.unheard);
+        if !unheard.is_empty() {
+            tracing::info!(peer = %self.connect.peer, messages = unheard.len(), "a client may not have had its answer");
+            self.tools.unheard(&unheard).await;
+        }
     }
 
     async fn ask(&mut self, question: Question, leaving: Leaving<'_>) -> Reply {
@@ -269,8 +301,10 @@ impl Connection {
     async fn message(&mut self, leaving: Leaving<'_>) -> Reply {
         self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return replies::unwell() };
+        let id = transaction.id;
         let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, leaving)).await;
         if reply.is_positive() {
+            self.unheard.push(id);
             self.tools.meter.accepted.raise();
         } else {
             self.tools.meter.turned_away.raise();

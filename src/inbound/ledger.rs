@@ -68,7 +68,8 @@ pub(super) async fn write(
         rows.push(row);
         deliveries.extend(kept);
     }
-    let kept = kept(arrival, deliveries, &rows).into_iter().chain(report).collect();
+    let told = arrival.returned.iter().filter_map(|returned| returned.dsn.clone());
+    let kept = kept(arrival, deliveries, &rows).into_iter().chain(report).chain(told).collect();
     Entries { kept, rows }
 }
 
@@ -116,15 +117,17 @@ async fn tell_sender(
     telling.and_then(|telling| telling.dsn)
 }
 
-/// The recipients whose mail has no next hop: dropped, held, consumed.
+/// The recipients whose mail has no next hop: dropped, held, consumed, or a repeat.
 pub(super) fn without_next_hop(arrival: &Arrival) -> impl Iterator<Item = usize> {
-    let stays = |d: &Disposition| matches!(d, Disposition::Discard | Disposition::Hold | Disposition::Report(_));
+    use Disposition::{Discard, Hold, Repeat, Report};
+    let stays = |d: &Disposition| matches!(d, Discard | Hold | Repeat | Report(_));
     arrival.taken.iter().enumerate().filter(move |(_, taken)| stays(&taken.1.disposition)).map(|(index, _)| index)
 }
 
 /// Whether the octets of some recipient's mail stay here: held, or consumed.
 pub(super) fn keeps(arrival: &Arrival) -> bool {
-    without_next_hop(arrival).any(|taken| arrival.taken[taken].1.disposition != Disposition::Discard)
+    let is_kept = |d: &Disposition| matches!(d, Disposition::Hold | Disposition::Report(_));
+    arrival.taken.iter().any(|(_, decision)| is_kept(&decision.disposition))
 }
 
 /// How they stand.
@@ -226,6 +229,7 @@ fn kept_here(tools: &Tools, arrival: &Arrival, taken: usize) -> (Row, Option<New
         Disposition::Report(ReportTo { original_sender }) => {
             (Status::Consumed, Some(Entry::Kept(until)), Some(original_sender.clone()))
         }
+        Disposition::Repeat => (Status::Duplicate, None, None),
         _ => (Status::Dropped, None, None),
     };
     row.status = status;

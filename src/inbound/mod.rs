@@ -18,11 +18,14 @@ mod outgoing;
 mod overdue;
 mod proxied;
 mod pulse;
+mod repeats;
 mod replies;
+mod returned;
 mod rows;
 mod served;
 mod space;
 mod tally;
+mod ties;
 mod transaction;
 mod untaken;
 
@@ -100,6 +103,7 @@ pub struct Tools {
     unwell: AtomicBool,
     pulse: pulse::Pulse,
     created: create::Created,
+    returns: returned::Turn,
 }
 
 /// The parts that [`Tools`] is made of.
@@ -138,6 +142,7 @@ impl Tools {
             unwell: AtomicBool::new(false),
             pulse: pulse::Pulse::default(),
             created: create::Created::default(),
+            returns: returned::Turn::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,
             sessions: TaskTracker::new(),

@@ -115,7 +115,10 @@ pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Ro
         reason: decision.reason.clone(),
         rule: decision.rule.clone(),
         client: client(&arrival.connect),
-        auth: auth_fields::logged(&arrival.facts.auth),
+        auth: Auth {
+            reportable: arrival.reportable && arrival.wishes[taken].want_failures(),
+            ..auth_fields::logged(&arrival.facts.auth)
+        },
         sha256_received: Some(arrival.body.sha256),
         sha256_sent: None,
         attempts: Vec::new(),
@@ -149,7 +152,7 @@ fn before(from: &ReversePath, recipient: &Mailbox, privacy: Privacy) -> Envelope
 }
 
 /// With privacy `envelope`, of the sender only the domain is kept.
-fn shown_sender(from: &ReversePath, privacy: Privacy) -> String {
+pub(super) fn shown_sender(from: &ReversePath, privacy: Privacy) -> String {
     match (from.mailbox(), privacy) {
         (Some(mailbox), Privacy::Envelope) => format!("@{}", mailbox.host()),
         _ => from.to_string(),

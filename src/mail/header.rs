@@ -12,6 +12,7 @@ use mail_parser::HeaderForm;
 
 use super::{Domain, Mailbox};
 pub(super) use fields::fields;
+pub(super) use received::id_by;
 
 /// Octets of header that are looked at; what lies beyond does not count (and is passed on untouched).
 pub const MAX_SCANNED_OCTETS: usize = 1 << 20;
@@ -134,14 +135,15 @@ fn text(value: &[u8]) -> Option<String> {
     printable(HeaderForm::Text.parse(value).value().as_text()?)
 }
 
-fn mailbox(value: &[u8]) -> Option<Mailbox> {
+/// A mailbox with or without angle brackets.
+pub(super) fn mailbox(value: &[u8]) -> Option<Mailbox> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
     Mailbox::parse(text).ok()
 }
 
 /// On one line, without what could steer a terminal or turn the reading direction, and not too long.
-fn printable(text: &str) -> Option<String> {
+pub(super) fn printable(text: &str) -> Option<String> {
     let mut shown = String::with_capacity(text.len().min(MAX_TEXT_OCTETS));
     // CRLF of a folded field is no character of its value (RFC 5322 §2.2.3).
     for c in text.trim().chars().filter(|c| !matches!(c, '\r' | '\n')) {

@@ -88,7 +88,7 @@ impl Wishes {
     /// Whether a failure is to be reported, as far as the sender has a say.
     #[must_use]
     pub fn want_failures(&self) -> bool {
-        self.recipient.notify.is_none_or(|notify| matches!(notify, Notify::Of { failure: true, .. }))
+        self.recipient.want_failures()
     }
 
     /// Whether nothing was said.
@@ -99,6 +99,12 @@ impl Wishes {
 }
 
 impl RecipientWishes {
+    /// Whether a failure is to be reported, as far as the sender has a say.
+    #[must_use]
+    pub fn want_failures(&self) -> bool {
+        self.notify.is_none_or(|notify| matches!(notify, Notify::Of { failure: true, .. }))
+    }
+
     /// Whether success is to be reported, as far as the sender has a say.
     #[must_use]
     pub const fn want_success(&self) -> bool {
@@ -203,8 +209,20 @@ fn utf8_text(text: &str) -> String {
     })
 }
 
+/// The text that `utf-8-addr-xtext` stands for (RFC 6533 §3).
+pub(super) fn decode_utf8_text(text: &str) -> Option<String> {
+    let mut parts = text.split("\\x{");
+    let mut decoded = parts.next()?.to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once('}')?;
+        decoded.push(u32::from_str_radix(number, 16).ok().and_then(char::from_u32)?);
+        decoded.push_str(rest);
+    }
+    Some(decoded)
+}
+
 /// `xtext`, where it stands for printable ASCII: a line end in disguise is refused.
-fn decode_xtext(text: &str) -> Option<String> {
+pub(super) fn decode_xtext(text: &str) -> Option<String> {
     let mut decoded = String::with_capacity(text.len());
     let mut octets = text.bytes();
     while let Some(octet) = octets.next() {

@@ -18,5 +18,6 @@ pub mod rule;
 mod samples;
 pub mod senders;
 pub mod settings;
+pub mod shaping;
 pub mod status;
 pub mod verdict;

@@ -14,6 +14,7 @@ pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;
 mod refusals;
+pub(super) mod repeats;
 pub(super) mod retention;
 pub(super) mod row;
 pub(super) mod tally;
@@ -24,6 +25,8 @@ use tokio::sync::broadcast;
 
 pub use self::ledger::Rows;
 pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
+use self::repeats::Doubts;
+pub use self::repeats::{RECOGNISED_FOR, Sending};
 use self::usage::UsageCache;
 use super::Result;
 use super::writer::{Place, Writer};
@@ -57,6 +60,10 @@ pub struct Auth {
     pub dmarc: Option<String>,
     /// `none`, `pass`, `fail`.
     pub arc: Option<String>,
+    /// Whether the sender may be told of a failure that shows later: it was proved when it wrote, and has not asked for
+    /// silence (promise 5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reportable: bool,
 }
 
 /// One attempt to deliver.
@@ -75,7 +82,7 @@ pub struct Attempt {
     pub tls: Option<TlsFacts>,
     /// The remote's own words, or ours where it said nothing. The owner's to see, never a sender's.
     pub reply: String,
-    /// `delivered`, `refused`, `deferred`, `unknown`.
+    /// `delivered`, `refused`, `deferred`, `unknown`; `bounced` is no attempt but the report that came back.
     pub outcome: String,
     /// What else happened: `handshake failed, sent without TLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +184,22 @@ pub struct Progress {
     pub dsn: Option<DsnNote>,
 }
 
+/// A report that came back for a row that was forwarded.
+#[derive(Debug, Clone)]
+pub struct Bounced {
+    /// Which row.
+    pub id: Uuid,
+    /// When it came.
+    pub at: Moment,
+    /// Who says so, and what.
+    pub attempt: Attempt,
+    /// What was done to tell the sender.
+    pub dsn: DsnNote,
+}
+
+/// What a forwarded row counts as once a report came back, and the word of [`Attempt::outcome`] for that report.
+pub const BOUNCED: &str = "bounced";
+
 /// Which rows to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
@@ -234,6 +257,7 @@ pub struct Activity {
     live: broadcast::Sender<Arc<Row>>,
     usage: UsageCache,
     counts_wait: Arc<AtomicBool>,
+    doubts: Doubts,
     clock: Clock,
 }
 
@@ -247,7 +271,8 @@ impl Activity {
         let (usage, counts_wait) = (UsageCache::new(), Arc::new(AtomicBool::new(false)));
         let tools = ledger::Tools { live: live.clone(), usage: usage.clone(), counts_wait: Arc::clone(&counts_wait) };
         let ledger = ledger::Log::open(&mut place, tools).await?;
-        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, clock })
+        let doubts = Doubts::load(&readers, clock.now()).await?;
+        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, doubts, clock })
     }
 
     /// How much mail an alias has had.
@@ -286,9 +311,9 @@ impl Activity {
         self.writer.enter(ledger::Entry::Progress(changes)).await
     }
 
-    /// A report came back for a row that was forwarded: it is shown as `bounced` from now on.
-    pub async fn bounced(&self, id: Uuid, at: Moment) -> Result<()> {
-        self.writer.enter(ledger::Entry::Bounce(id, at)).await
+    /// Reports came back for rows that were forwarded: they are shown as `bounced` from now on. A row bounces once.
+    pub async fn bounced(&self, bounces: Vec<Bounced>) -> Result<()> {
+        self.writer.enter(ledger::Entry::Bounce(bounces)).await
     }
 
     /// Hears of every row written or changed.

@@ -74,15 +74,16 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 14] {
 
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
-    use super::activity::{feeder, hours, inboxes, ledger, list, progress, retention, row, tally, usage};
+    use super::activity::{feeder, hours, inboxes, ledger, list, progress, repeats, retention, row, tally, usage};
     let mut all = row::INSERT.all().to_vec();
     all.extend([row::AFTER, tally::TALLIED]);
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend(lists_of_log().map(|(list, _)| list));
-    all.extend([list::BY_ID, list::BY_TRANSACTION]);
+    all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
     all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
+    all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all

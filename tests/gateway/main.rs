@@ -17,6 +17,8 @@ mod proxies;
 mod recipients;
 mod refusals;
 mod reload;
+mod repeats;
+mod returned;
 mod rules;
 mod senders;
 mod storage;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use waypost::policy::status::Status;
-use waypost::store::activity::Row;
+use waypost::store::activity::{Attempt, Bounced, DsnNote, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
@@ -86,6 +86,28 @@ async fn activity_lists_filters_and_says_when_nothing_matches() {
     assert!(page.contains("No mail matches.") && page.contains("Clear filters"));
     let page = house.panel(&cookie, "GET", "/activity?status=nonsense", "").await.expect(200).text();
     assert!(page.contains("is no status") && page.contains("Clear filters"));
+}
+
+#[tokio::test]
+async fn a_message_that_was_sent_back_says_who_told_and_in_which_words() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let at = house.admin.clock.now();
+    let words = "550 5.1.1 <owner@inbox.example> is gone";
+    let attempt = Attempt { ended_at: None, ip: None, tls: None, ..attempt(at, "bounced", words) };
+    let dsn = DsnNote { dsn: "suppressed".to_owned(), why: "it was not proved".to_owned() };
+    house.admin.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    for part in [
+        "sent back from there",
+        "mx1.inbox.example reported that it was not delivered in the end.",
+        "550 5.1.1 &#60;owner@inbox.example&#62; is gone",
+        "No report went to the sender: it was not proved",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waypost::policy::ids::{AliasId, OWNER};
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
-use waypost::store::activity::{Attempt, Counts, Progress, Query, ROWS_PER_NETWORK_AND_HOUR, Row};
+use waypost::store::activity::{Attempt, Bounced, Counts, DsnNote, Progress, Query, ROWS_PER_NETWORK_AND_HOUR, Row};
 
 use crate::world::{MINUTE, World};
 
@@ -100,11 +100,18 @@ async fn a_report_makes_a_forwarded_row_count_as_bounced() {
     let world = World::new().await;
     let row = world.row(Status::Forwarded);
     world.store.activity.record(vec![row.clone(), world.row(Status::Forwarded)]).await.unwrap();
-    world.store.activity.bounced(row.id, world.clock.now()).await.unwrap();
+    let at = world.clock.now();
+    let attempt = progress(&row, Status::Forwarded, "550 5.1.1 gone").attempt.unwrap();
+    let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
+    for _ in 0..2 {
+        let bounced = Bounced { id: row.id, at, attempt: attempt.clone(), dsn: dsn.clone() };
+        world.store.activity.bounced(vec![bounced]).await.unwrap();
+    }
     assert_eq!(counts(&world).await, Counts { forwarded: 1, bounced: 1, ..Counts::default() });
     let bounced = list(&world, Query { bounced: true, limit: 10, ..Query::default() }).await;
     assert_eq!(bounced.len(), 1);
     assert_eq!(bounced[0].bounced_at, Some(world.clock.now()));
+    assert_eq!(bounced[0].attempts, [attempt], "a row bounces once");
 }
 
 #[tokio::test]

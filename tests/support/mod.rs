@@ -173,6 +173,14 @@ impl World {
         connection.close().await.unwrap();
     }
 
+    /// Asks a database of this world for a number, behind the gateway's back.
+    pub(crate) async fn count(&self, database: &str, question: &'static str) -> i64 {
+        let mut connection = self.open(database).await;
+        let count = sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        count
+    }
+
     /// Locks a database against every writer until the connection is dropped.
     pub(crate) async fn lock(&self, database: &str) -> SqliteConnection {
         let mut connection = self.open(database).await;

@@ -56,6 +56,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
             dkim: vec!["pass d=shop.example s=mail".to_owned()],
             dmarc: None,
             arc: None,
+            reportable: true,
         },
         sha256_received: Some(Sha256::digest(MESSAGE).into()),
         sha256_sent: Some(Sha256::digest(MESSAGE).into()),

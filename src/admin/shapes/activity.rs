@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::mail::{Envelope, Mailbox, Moment};
 use crate::policy::status::{RuleRef, Status, TraceStep};
-use crate::store::activity::{Attempt, Auth, Client, DsnNote, Row};
+use crate::store::activity::{Attempt, Auth, BOUNCED, Client, DsnNote, Row};
 
 /// One recipient of one transaction with one destination.
 #[derive(Debug, Clone, Serialize)]
@@ -63,6 +63,10 @@ pub struct ActivityShape {
 pub struct BounceShape {
     /// When.
     pub at: Moment,
+    /// Who reported it, where it said so.
+    pub reporter: Option<String>,
+    /// The remote's own words.
+    pub reply: Option<String>,
 }
 
 /// The envelope before and after.
@@ -123,6 +127,17 @@ impl ActivityShape {
     }
 }
 
+impl BounceShape {
+    fn new(row: &Row, at: Moment) -> Self {
+        let report = row.attempts.iter().rfind(|attempt| attempt.outcome == BOUNCED);
+        Self {
+            at,
+            reporter: report.and_then(|report| report.mx.clone()),
+            reply: report.map(|report| report.reply.clone()),
+        }
+    }
+}
+
 impl ActivityDetail {
     /// Shows a row whole.
     #[must_use]
@@ -131,7 +146,7 @@ impl ActivityDetail {
             row: ActivityShape::new(row),
             envelope: Envelopes { before: row.envelope.before.clone(), after: row.envelope.after.clone() },
             trace: row.trace.clone(),
-            bounce: row.bounced_at.map(|at| BounceShape { at }),
+            bounce: row.bounced_at.map(|at| BounceShape::new(row, at)),
             items: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::mail::{Moment, span_in_words};
 use crate::policy::status::Status;
-use crate::store::activity::{Attempt, Row};
+use crate::store::activity::{Attempt, BOUNCED, Row};
 
 use super::look::{self, Look};
 use super::text::{self, When};
@@ -93,7 +93,7 @@ fn next_hop(row: &Row) -> String {
 /// What happened, in order.
 pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     let mut told = vec![received(row, now), decided(row)];
-    told.extend(row.attempts.iter().map(|attempt| tried(attempt, now)));
+    told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
     if let Some(at) = row.next_attempt_at.filter(|_| !row.status.is_terminal()) {
         let words = format!("The next try is {}.", text::ahead(at, now));
         told.push(Happening { look: look::WAITING, words, at: Some(When::new(at, now)), reply: None });
@@ -105,7 +105,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
         };
         told.push(Happening { look: look::ENDED, words, at: None, reply: None });
     }
-    if let Some(at) = row.bounced_at {
+    if let Some(at) = row.bounced_at.filter(|_| row.attempts.iter().all(|attempt| attempt.outcome != BOUNCED)) {
         let words = "A report came back: it was not delivered in the end.".to_owned();
         told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
     }
@@ -131,6 +131,17 @@ fn decided(row: &Row) -> Happening {
         None => "No alias of yours decided.".to_owned(),
     };
     Happening { look, words, at: None, reply: None }
+}
+
+fn tried_or_sent_back(attempt: &Attempt, now: Moment) -> Happening {
+    if attempt.outcome == BOUNCED { sent_back(attempt, now) } else { tried(attempt, now) }
+}
+
+fn sent_back(attempt: &Attempt, now: Moment) -> Happening {
+    let host = attempt.mx.as_deref().map_or_else(|| "Its next system".to_owned(), text::visible);
+    let words = format!("{host} reported that it was not delivered in the end.");
+    let reply = Some(text::visible_lines(&attempt.reply));
+    Happening { look: look::FAILED, words, at: Some(When::new(attempt.at, now)), reply }
 }
 
 fn tried(attempt: &Attempt, now: Moment) -> Happening {

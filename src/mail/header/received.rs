@@ -9,6 +9,16 @@ pub(super) fn is_by(value: &[u8], host: &Domain) -> bool {
     name.eq_ignore_ascii_case(host.as_str().as_bytes())
 }
 
+/// The id that `host` gave the message, where it wrote this field.
+pub(in crate::mail) fn id_by(value: &[u8], host: &Domain) -> Option<String> {
+    if !is_by(value, host) {
+        return None;
+    }
+    let mut words = Words(value);
+    words.find(|word| word.eq_ignore_ascii_case(b"id"))?;
+    words.next().map(|id| String::from_utf8_lossy(id).into_owned())
+}
+
 fn by(value: &[u8]) -> Option<&[u8]> {
     let mut words = Words(value);
     loop {

@@ -37,6 +37,8 @@ pub enum Disposition {
     Discard,
     /// Taken and held for the owner: postmaster or abuse with nobody to give it to.
     Hold,
+    /// Answered like the message that it repeats, and not sent again. No rule says so: it is found at the end of data.
+    Repeat,
 }
 
 /// Mail to an SRS address of ours.

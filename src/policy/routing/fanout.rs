@@ -136,7 +136,7 @@ fn loop_of(leg: &Leg) -> Option<&'static str> {
 const fn mildness(disposition: &Disposition) -> u8 {
     match disposition {
         Disposition::Forward(_) | Disposition::Report(_) | Disposition::Reject(_) => 0,
-        Disposition::Discard => 1,
+        Disposition::Discard | Disposition::Repeat => 1,
         Disposition::Hold => 2,
         Disposition::Defer(_) => 3,
     }

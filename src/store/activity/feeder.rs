@@ -95,6 +95,11 @@ async fn write(connection: &mut SqliteConnection, step: &Step) -> Result<()> {
     Ok(())
 }
 
+/// The term of a Message-ID.
+pub(super) fn message_term(id: &str) -> String {
+    id.trim_matches(['<', '>']).to_lowercase()
+}
+
 /// What of a row is indexed.
 #[derive(Debug)]
 pub(super) struct Indexed {
@@ -136,7 +141,7 @@ impl Indexed {
             terms.insert(address.to_lowercase());
             terms.extend(address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
         }
-        terms.extend(self.message_id.as_deref().map(|id| id.trim_matches(['<', '>']).to_lowercase()));
+        terms.extend(self.message_id.as_deref().map(message_term));
         terms.extend(self.ip.clone());
         terms.remove("");
         let seq = self.seq;

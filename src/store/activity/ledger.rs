@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::SqliteConnection;
 use tokio::sync::broadcast;
-use uuid::Uuid;
 
 use super::hours::Hours;
 use super::progress::{self, Step};
@@ -17,8 +16,7 @@ use super::refusals::Refusals;
 use super::row::{self, INSERT, Written};
 use super::tally::{ADD, SHARE, TALLIED, Tally};
 use super::usage::UsageCache;
-use super::{Progress, Row};
-use crate::mail::Moment;
+use super::{Bounced, Progress, Row};
 use crate::store::Result;
 use crate::store::faults::Faults;
 use crate::store::statement::{MAX_ROWS, Statement};
@@ -33,8 +31,8 @@ pub(crate) enum Entry {
     Record(Rows),
     /// Changes of rows.
     Progress(Vec<Progress>),
-    /// A report came back for a row.
-    Bounce(Uuid, Moment),
+    /// Reports came back for rows.
+    Bounce(Vec<Bounced>),
     /// Somebody wants to read the counters: what waits in memory is to be written.
     Counts,
 }
@@ -182,7 +180,7 @@ impl Entry {
     fn rows(&self) -> Option<&[Written]> {
         match self {
             Self::Record(rows) => Some(&rows.0),
-            Self::Progress(_) | Self::Bounce(..) | Self::Counts => None,
+            Self::Progress(_) | Self::Bounce(_) | Self::Counts => None,
         }
     }
 }
@@ -194,7 +192,8 @@ impl Ledger for Log {
         match entry {
             Entry::Record(rows) => rows.0.iter().map(Written::octets).sum(),
             Entry::Progress(changes) => changes.len() * PROGRESS_OCTETS,
-            Entry::Bounce(..) | Entry::Counts => PROGRESS_OCTETS,
+            Entry::Bounce(bounces) => bounces.len() * PROGRESS_OCTETS,
+            Entry::Counts => PROGRESS_OCTETS,
         }
     }
 

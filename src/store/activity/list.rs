@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::tally::hour_of;
-use super::{Activity, Counts, Page, Query, Row, hours, row};
+use super::{Activity, Counts, Page, Query, Row, feeder, hours, row};
 use crate::mail::Moment;
 use crate::policy::ids::AliasId;
 use crate::policy::status::Status;
@@ -58,6 +58,15 @@ pub(in crate::store) const OF_WORDS: &str =
 pub(in crate::store) const BY_ID: &str = concat!("select ", row::columns!(), " from activity where id = ?1");
 pub(in crate::store) const BY_TRANSACTION: &str =
     concat!("select ", row::columns!(), " from activity where transaction_id = ?1 order by seq limit 1000");
+/// What the index has, and what it has not got yet.
+pub(in crate::store) const BY_MESSAGE_ID: &str = concat!(
+    "select ",
+    row::columns!(),
+    " from activity where seq in (select seq from terms where term = ?1 order by seq desc limit 100) and message_id = ?2 \
+     union all select ",
+    row::columns!(),
+    " from activity where seq > (select seq from feeder where id = 1) and message_id = ?2 limit 200"
+);
 pub(in crate::store) const KNOWN: &str = "select id from activity where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const COUNTS: &str = "select alias_id, forwarded, refused, dropped, failed, bounced, last_mail_at \
     from alias_counts where alias_id in (select value from json_each(?1))";
@@ -93,6 +102,13 @@ impl Activity {
     /// All rows of a transaction.
     pub async fn transaction(&self, id: Uuid) -> Result<Vec<Row>> {
         let rows = sqlx::query(BY_TRANSACTION).bind(id.as_bytes().as_slice()).fetch_all(&self.readers).await?;
+        rows.iter().map(|found| row::read(found).map(|(_, row)| row)).collect()
+    }
+
+    /// The rows of messages with this Message-ID, as written; of very many only some.
+    pub async fn of_message_id(&self, id: &str) -> Result<Vec<Row>> {
+        let ask = sqlx::query(BY_MESSAGE_ID).bind(feeder::message_term(id)).bind(id);
+        let rows = ask.fetch_all(&self.readers).await?;
         rows.iter().map(|found| row::read(found).map(|(_, row)| row)).collect()
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::feeder::AGAIN;
 use super::ledger::Entry;
 use super::tally::{Counted, Tally, shown};
-use super::{Progress, Row, row};
+use super::{Bounced, Progress, Row, row};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
@@ -31,14 +31,14 @@ pub(in crate::store) const BY_SEQS: &str =
 /// One change of one row.
 pub(super) enum Step<'e> {
     Progress(&'e Progress),
-    Bounce(Uuid, Moment),
+    Bounce(&'e Bounced),
 }
 
 impl Step<'_> {
     const fn id(&self) -> Uuid {
         match self {
             Self::Progress(progress) => progress.id,
-            Self::Bounce(id, _) => *id,
+            Self::Bounce(bounced) => bounced.id,
         }
     }
 }
@@ -62,7 +62,7 @@ fn steps(entry: &Entry) -> Vec<Step<'_>> {
     match entry {
         Entry::Record(_) | Entry::Counts => Vec::new(),
         Entry::Progress(changes) => changes.iter().map(Step::Progress).collect(),
-        Entry::Bounce(id, at) => vec![Step::Bounce(*id, *at)],
+        Entry::Bounce(bounces) => bounces.iter().map(Step::Bounce).collect(),
     }
 }
 
@@ -107,6 +107,7 @@ pub(super) async fn write(
     let mut applied = Vec::with_capacity(steps.len());
     for step in steps {
         match found.get(&step.id()) {
+            Some(found) if found.bounced_at.is_some() && matches!(step, Step::Bounce(_)) => {}
             Some(found) => applied.push(apply(step, found, tally)),
             // It was dropped by retention, or a power cut took it: there is nothing left to change.
             None => tracing::warn!(id = %step.id(), "a row of the log that has changed is not there any more"),
@@ -157,9 +158,11 @@ fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
                 None,
             )
         }
-        Step::Bounce(_, at) => {
-            tally.shift(&found.counted(), from, shown(found.status, Some(*at)));
-            (found.seq, None, None, None, None, None, None, Some(at.millis()))
+        Step::Bounce(bounced) => {
+            tally.shift(&found.counted(), from, shown(found.status, Some(bounced.at)));
+            tally.note_destination(found.destination.as_deref(), Status::Failed, bounced.at);
+            let (attempt, dsn) = (json(&bounced.attempt), json(&bounced.dsn));
+            (found.seq, None, None, Some(attempt), None, None, Some(dsn), Some(bounced.at.millis()))
         }
     }
 }

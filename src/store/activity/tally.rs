@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Row;
+use super::{BOUNCED, Row};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
@@ -17,8 +17,6 @@ use crate::store::statement::Statement;
 
 pub(super) const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 86_400_000;
-/// What a forwarded row counts as once a report came back.
-pub(super) const BOUNCED: &str = "bounced";
 
 /// Adds to counters, counts of aliases, hours of aliases, states of destinations; and says up to which row.
 pub(in crate::store) const ADD: &str = concat!(
@@ -292,7 +290,7 @@ pub(super) const fn shown(status: Status, bounced_at: Option<Moment>) -> &'stati
 }
 
 /// Whether the client was told 250 (a drop is a 250 too).
-const fn is_accepted(status: Status) -> bool {
+pub(super) const fn is_accepted(status: Status) -> bool {
     !matches!(status, Status::Refused | Status::RefusedTemporarily | Status::Abandoned | Status::Duplicate)
 }
 

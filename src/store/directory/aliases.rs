@@ -65,15 +65,15 @@ impl Aliases {
             if first.is_empty() {
                 first.extend(rule.clone());
             }
-            self.keep(generation, key, rule);
+            self.keep(generation, &key, rule);
         }
         Ok(first)
     }
 
-    fn keep(&self, generation: u64, key: Key, rule: Option<Arc<Rule>>) {
+    fn keep(&self, generation: u64, key: &Key, rule: Option<Arc<Rule>>) {
         self.cache.insert(key.clone(), rule);
         if self.generation.load(Ordering::SeqCst) != generation {
-            self.cache.invalidate(&key);
+            self.cache.invalidate(key);
         }
     }
 }

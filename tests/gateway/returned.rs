@@ -1,0 +1,248 @@
+//! Mail to our SRS addresses, end to end: a report marks its delivery as bounced, with the remote's words for the owner, and
+//! the sender gets one report of ours that names the alias. Everything else is kept and goes nowhere.
+
+use serde_json::Value;
+use waypost::demo::inbox::Delivery;
+use waypost::demo::sender::stuffed;
+
+use crate::support::{LETTER, World};
+
+/// The transaction that the files speak of.
+const OF_FILES: &str = "019ab000-0000-7000-8000-000000000001";
+
+fn file(name: &str) -> String {
+    let path = format!("{}/tests/dsn/returned/{name}.eml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap().replace('\n', "\r\n")
+}
+
+/// A report as Postfix writes it, of one recipient.
+fn report(transaction: &str, to: &str) -> String {
+    file("postfix").replace(OF_FILES, transaction).replace("anna@inbox.example", to)
+}
+
+/// A report that says nothing of the message but its Message-ID and the recipient.
+fn bare_report(message_id: &str, to: &str) -> String {
+    format!(
+        "Subject: failure notice\r\n\r\nHi. This is the qmail-send program at mx.inbox.example.\r\n\r\n<{to}>:\r\n\
+        Sorry, no mailbox here by that name. (#5.1.1)\r\n\r\n--- Below this line is a copy of the message.\r\n\r\n\
+        Message-ID: {message_id}\r\n\r\nHello.\r\n"
+    )
+}
+
+impl World {
+    /// A world in which senders can be told.
+    async fn with_way_back() -> Self {
+        let world = Self::start().await;
+        world.dns.mx("sender.example", 10, "mx.inbox.example");
+        world
+    }
+
+    /// Sends the letter on; gives its SRS address and its transaction.
+    async fn forward(&self, from: &str, to: &str, octets: &[u8]) -> (String, String) {
+        let before = self.inbox.received().len();
+        assert!(self.send(from, &[to], octets).await.is_accepted());
+        let arrived = self.inbox.received().into_iter().skip(before).find(|delivery| !delivery.from.is_empty());
+        let transaction = self.rows().await[0]["transaction_id"].as_str().unwrap().to_owned();
+        (arrived.expect("it must be forwarded").from, transaction)
+    }
+
+    async fn give_back(&self, srs: &str, report: &str) {
+        let answers = self.send("", &[srs], report.as_bytes()).await;
+        assert!(answers.is_accepted(), "{answers:?}");
+    }
+
+    /// The rows of a transaction, whole.
+    async fn of(&self, transaction: &str) -> Vec<Value> {
+        let rows = self.rows().await;
+        let ids = rows.iter().filter(|row| row["transaction_id"] == transaction).map(|row| row["id"].as_str().unwrap());
+        let mut whole = Vec::new();
+        for id in ids {
+            whole.push(self.get(&format!("/v1/activity/{id}")).await);
+        }
+        whole
+    }
+
+    /// What the inbox was sent by the null sender.
+    fn reports(&self) -> Vec<Delivery> {
+        self.inbox.received().into_iter().filter(|delivery| delivery.from.is_empty()).collect()
+    }
+
+    /// Waits until so many reports of ours have been delivered, and looks whether there are no more.
+    async fn until_reported(&self, reports: usize) -> Vec<Delivery> {
+        self.until_all_is_sent().await;
+        let sent = self.reports();
+        assert_eq!(sent.len(), reports, "{sent:#?}");
+        sent
+    }
+}
+
+fn text(delivery: &Delivery) -> String {
+    String::from_utf8_lossy(&delivery.octets).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
+    let world = World::with_way_back().await;
+    let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    let row = &world.of(&transaction).await[0];
+    assert_eq!(row["status"], "bounced", "{row:#}");
+    let words = "550 5.1.1 <anna@inbox.example> User doesn't exist: anna@inbox.example";
+    assert_eq!((&row["bounce"]["reply"], &row["bounce"]["reporter"]), (&words.into(), &"mx.inbox.example".into()));
+    assert_eq!(row["attempts"][1]["outcome"], "bounced");
+    assert_eq!(row["dsn"]["dsn"], "sent");
+    let consumed = world.until(&srs, "consumed").await;
+    assert!(consumed["reason"].as_str().unwrap().contains(row["id"].as_str().unwrap()), "{consumed:#}");
+
+    let told = &world.until_reported(1).await[0];
+    assert_eq!(told.to, ["ann@sender.example"]);
+    let told = text(told);
+    for part in ["shop@my.example", "Status: 5.2.1", "In-Reply-To: <1@sender.example>", "Subject: A letter"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("anna") && !told.contains("inbox.example"), "{told}");
+
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    world.until_reported(1).await;
+    assert_eq!(world.of(&transaction).await[0]["attempts"].as_array().unwrap().len(), 2);
+    let kept = world.get("/v1/queue").await;
+    assert!(kept["items"].as_array().unwrap().iter().all(|item| item["state"] == "kept"), "{kept:#}");
+    assert_eq!(kept["items"].as_array().unwrap().len(), 2, "both reports are kept for the owner");
+    let counts = &world.get("/v1/aliases/shop@my.example").await["counts"];
+    assert_eq!((&counts["forwarded"], &counts["bounced"]), (&0.into(), &1.into()));
+    world.stop().await;
+}
+
+/// Every shape in `tests/dsn/returned` that reports a failure, each of a letter of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_every_shape_find_their_delivery() {
+    let world = World::with_way_back().await;
+    world.destination("anna@yahoo.example").await;
+    world.dns.mx("yahoo.example", 10, "mx.inbox.example");
+    let shapes = [
+        "gmail",
+        "exchange-online",
+        "exchange",
+        "postfix",
+        "exim",
+        "exim-prose",
+        "sendmail",
+        "sendmail-prose",
+        "qmail",
+        "yahoo",
+    ];
+    for shape in shapes {
+        let to = if shape == "yahoo" { "anna@yahoo.example" } else { "anna@inbox.example" };
+        world.alias(&format!("{shape}@my.example"), &[to]).await;
+        let (from, alias) = (format!("{shape}@sender.example"), format!("{shape}@my.example"));
+        let (srs, transaction) = world.forward(&from, &alias, LETTER).await;
+        let report = file(shape).replace(OF_FILES, &transaction).replace("shop@my.example", &alias);
+        world.give_back(&srs, &report).await;
+        let row = &world.of(&transaction).await[0];
+        assert_eq!((&row["status"], &row["dsn"]["dsn"]), (&"bounced".into(), &"sent".into()), "{shape}: {row:#}");
+    }
+    for told in world.until_reported(shapes.len()).await {
+        let told = text(&told);
+        assert!(!told.contains("anna") && !told.contains("inbox.example") && !told.contains("yahoo.example"), "{told}");
+    }
+    world.stop().await;
+}
+
+/// Without an id of ours, Message-ID and recipient together do, whether the search index has the message yet or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_report_is_tied_by_message_id_and_recipient() {
+    let world = World::with_way_back().await;
+    let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    world.give_back(&srs, &bare_report("<2@sender.example>", "anna@inbox.example")).await;
+    world.give_back(&srs, &bare_report("<1@sender.example>", "somebody@inbox.example")).await;
+    assert_eq!(world.of(&transaction).await[0]["status"], "forwarded");
+    world.give_back(&srs, &bare_report("<1@sender.example>", "Anna@Inbox.Example")).await;
+    assert_eq!(world.of(&transaction).await[0]["status"], "bounced");
+    world.until_reported(1).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reports_no_failure_is_kept_and_goes_nowhere() {
+    let world = World::with_way_back().await;
+    let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    let others =
+        ["postfix-delayed", "postfix-success", "relayed", "exim-warning", "holiday", "read-receipt", "report-within"];
+    for other in others {
+        world.give_back(&srs, &file(other).replace(OF_FILES, &transaction)).await;
+    }
+    let row = &world.of(&transaction).await[0];
+    assert_eq!((&row["status"], &row["dsn"]), (&"forwarded".into(), &Value::Null), "{row:#}");
+    world.until_reported(0).await;
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), others.len());
+    world.stop().await;
+}
+
+/// A report to the SRS address of one sender says nothing of another's mail, however well it knows its ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_report_ties_to_nothing() {
+    let world = World::with_way_back().await;
+    let (_, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    let (srs, _) =
+        world.forward("eve@sender.example", "shop@my.example", b"From: <eve@sender.example>\r\n\r\nHers.\r\n").await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    world.give_back(&srs, &bare_report("<1@sender.example>", "anna@inbox.example")).await;
+    assert_eq!(world.of(&transaction).await[0]["status"], "forwarded");
+    world.until_reported(0).await;
+    world.stop().await;
+}
+
+/// Promise 5: who was not proved when it wrote, or wants to hear nothing, is told nothing; the owner sees all.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_proved_sender_is_told() {
+    let world = World::with_way_back().await;
+    world.dns.mx("unproved.example", 10, "mx.inbox.example");
+    let (srs, transaction) = world.forward("ann@unproved.example", "shop@my.example", LETTER).await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    let row = &world.of(&transaction).await[0];
+    assert_eq!((&row["status"], &row["dsn"]["dsn"]), (&"bounced".into(), &"suppressed".into()), "{row:#}");
+    let mut quiet = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example> NOTIFY=NEVER", "DATA"] {
+        quiet.command(line).await.unwrap();
+    }
+    quiet.write(&stuffed(LETTER)).await.unwrap();
+    assert!(quiet.reply().await.unwrap().starts_with("250 "));
+    let (srs, row) = (world.inbox.received().last().unwrap().from.clone(), world.rows().await[0].clone());
+    let transaction = row["transaction_id"].as_str().unwrap();
+    world.give_back(&srs, &report(transaction, "anna@inbox.example")).await;
+    assert_eq!(world.of(transaction).await[0]["dsn"]["dsn"], "suppressed");
+    world.until_reported(0).await;
+    world.stop().await;
+}
+
+/// The sender wrote to an alias: as long as one of its destinations has the message, nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_lost_with_its_last_destination() {
+    let world = World::with_way_back().await;
+    world.alias("team@my.example", &["a@inbox.example", "b@inbox.example"]).await;
+    let (srs, transaction) = world.forward("ann@sender.example", "team@my.example", LETTER).await;
+    world.give_back(&srs, &report(&transaction, "a@inbox.example")).await;
+    world.until_reported(0).await;
+    let rows = world.of(&transaction).await;
+    let of = |to: &str| rows.iter().find(|row| row["destination"] == to).unwrap().clone();
+    let (a, b) = (of("a@inbox.example"), of("b@inbox.example"));
+    assert_eq!(
+        (&a["status"], &a["dsn"]["dsn"], &b["status"]),
+        (&"bounced".into(), &"suppressed".into(), &"forwarded".into())
+    );
+    world.give_back(&srs, &report(&transaction, "b@inbox.example")).await;
+    assert!(text(&world.until_reported(1).await[0]).contains("team@my.example"));
+    world.stop().await;
+}
+
+/// Two reports about one delivery at the same instant.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_that_meet_tell_the_sender_once() {
+    let world = World::with_way_back().await;
+    let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    let reports = [1, 2, 3, 4].map(|n| format!("X-Number: {n}\r\n{}", report(&transaction, "anna@inbox.example")));
+    futures_util::future::join_all(reports.iter().map(|report| world.give_back(&srs, report))).await;
+    world.until_reported(1).await;
+    assert_eq!(world.of(&transaction).await[0]["attempts"].as_array().unwrap().len(), 2);
+    world.stop().await;
+}
