@@ -22,11 +22,11 @@ use crate::facts::Facts;
 use crate::inbound;
 use crate::mail::Moment;
 use crate::meter::Meter;
+use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
 use crate::store::Store;
 
 use super::secrets;
-use crate::policy::retry::AFTER_UNKNOWN;
 
 /// Jitter makes a wait no longer than so many times itself.
 const LONGEST_JITTER: u32 = 2;
