@@ -69,6 +69,7 @@ async fn new_mail_is_announced_and_shown_rows_change_in_place() {
     let shown = queued(&open.house, "shop@my.example", due).await;
     browser.open(&open.link().await).await;
     browser.click("main button.primary").await;
+    browser.text("nav [aria-current]").await;
     browser.ask(LIVE).await;
     assert_eq!(browser.text("#paused").await, "", "what is hidden is not seen");
     open.house.operator("POST", &format!("/v1/queue/{}/hold", shown.id), serde_json::Value::Null).await.expect(200);
