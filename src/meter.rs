@@ -33,6 +33,8 @@ pub struct Meter {
     pub open_connections: Counter,
     /// Connections turned away by a limit.
     pub connections_refused: Counter,
+    /// Connections, recipients and messages that one of `[limits]` turned away.
+    pub limited: Counter,
     /// Sessions ended because the client did not speak SMTP.
     pub foreign: Counter,
     /// Messages answered 250.

@@ -12,7 +12,8 @@ use super::written::{ConfigError, Value, Written};
 use super::{Backup, Config, Http, Log, Smtp, Srs, units};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::mail::Domain;
-use crate::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
+use crate::policy::limits::Limits;
+use crate::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 /// A day.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -152,7 +153,22 @@ fn instance(read: &Reader<'_>, hostname: &Domain) -> Result<Instance, ConfigErro
         direct_per_site: read.amount_or_none("delivery.direct_per_site")?,
         direct_total: read.amount_or_none("delivery.direct_total")?,
         subjects: read.flag("log.subjects"),
+        abuse: abuse(read),
     })
+}
+
+fn abuse(read: &Reader<'_>) -> Abuse {
+    let limit = |name| read.size(name);
+    Abuse {
+        limits: Limits {
+            connections: limit("limits.connections_per_ip_per_minute"),
+            messages: limit("limits.messages_per_ip_per_hour"),
+            unknown_recipients: limit("limits.unknown_recipients_per_ip_per_hour"),
+            sender_domain: limit("limits.messages_per_sender_domain_per_hour"),
+            alias: limit("limits.messages_per_alias_per_hour"),
+            destination: limit("limits.messages_per_destination_per_hour"),
+        },
+    }
 }
 
 fn unauthenticated(text: &str) -> Reading<Unauthenticated> {

@@ -17,7 +17,7 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, ForwardPath, LocalPart, Mailbox, Moment, ReversePath};
-use crate::policy::admission::Decision;
+use crate::policy::admission::{Decision, Refusal};
 use crate::policy::alignment;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::settings::Instance;
@@ -64,6 +64,19 @@ impl Facts {
         let recipient = mailbox_of(to, &settings.hostname);
         let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
         inquiry.decide(recipient).await
+    }
+
+    /// The decision on a recipient that is turned away before any rule is asked: all recipients are told the same.
+    pub fn turned_away(
+        &self,
+        (connect, from): (&ConnectFacts, &ReversePath),
+        to: &ForwardPath,
+        refusal: Refusal,
+    ) -> Decision {
+        let settings = self.instance.load_full();
+        let recipient = mailbox_of(to, &settings.hostname);
+        let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
+        inquiry.unasked(recipient, refusal)
     }
 
     /// Counts a report to an SRS address of ours that is about to be taken; false when it has had its share, and the

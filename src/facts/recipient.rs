@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Facts;
 use crate::mail::{Domain, ForwardPath, Host, LocalPart, Mailbox, Moment, ReversePath};
 use crate::policy::admission::reserved::{self, Srs};
-use crate::policy::admission::{self, Decision, Disposition, Failing, RecipientCase, computed};
+use crate::policy::admission::{self, Decision, Disposition, Failing, RecipientCase, Refusal, computed};
 use crate::policy::facts::{Candidates, ConnectFacts, RecipientFacts, Usage};
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::routing::{self, Fanout, Selection};
@@ -49,6 +49,12 @@ impl Inquiry<'_> {
         let decision = if self.leads_inside(&decision) { self.follow(decision).await? } else { decision };
         let decision = self.unless_failing(decision);
         Ok(if by_role { reserved::hold_unless_forwarded(decision, &recipient) } else { decision })
+    }
+
+    /// No rule is asked.
+    pub(super) fn unasked(&self, recipient: Mailbox, refusal: Refusal) -> Decision {
+        let facts = self.known(recipient);
+        admission::unasked(&self.case(&facts), refusal)
     }
 
     fn unless_failing(&self, decision: Decision) -> Decision {

@@ -17,7 +17,7 @@ use super::overdue::{self, Overdue};
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
-use super::{Settings, Tools, create, ledger, repeats, replies, returned, rows, served};
+use super::{Settings, Tools, abuse, create, ledger, repeats, replies, returned, rows, served};
 use crate::policy::admission;
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -86,7 +86,7 @@ async fn accept(
     (leaving, deadlines): (Leaving<'_>, Deadlines),
 ) -> Result<Reply> {
     let mut arrival = gather(tools, connect, transaction, deadlines.checks).await?;
-    if let Some(refusal) = admit(tools, &mut arrival) {
+    if let Some(refusal) = admit(tools, &mut arrival).or_else(|| abuse::message(tools, &mut arrival)) {
         return untaken::refuse_all(tools, &arrival, refusal).await;
     }
     repeats::recognise(tools, &mut arrival);

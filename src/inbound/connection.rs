@@ -19,8 +19,9 @@ use uuid::Uuid;
 use super::body::Body;
 use super::client::Client;
 use super::handover::Leaving;
+use super::recipient::Case;
 use super::transaction::{Misfit, Spf, Transaction};
-use super::{Settings, Tools, accept, replies, rows};
+use super::{Settings, Tools, abuse, accept, replies, rows};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox};
 use crate::policy::admission::{Decision, Disposition};
@@ -246,7 +247,8 @@ impl Connection {
         if transaction.has(&recipient) {
             return replies::recipient_ok();
         }
-        let decision = match self.tools.facts.recipient(&self.connect, transaction.from(), &rcpt.to).await {
+        let case = Case { tools: &self.tools, connect: &self.connect, transaction, to: &rcpt.to };
+        let decision = match case.decide().await {
             Ok(decision) => decision,
             Err(error) => {
                 self.tools.storage_failed("deciding on a recipient", &error);
@@ -255,6 +257,7 @@ impl Connection {
         };
         match verdict(transaction, &recipient, &decision, &self.tools) {
             Ok(()) => {
+                abuse::taken(&self.tools, (self.connect.peer, transaction.taken.len()), &decision);
                 transaction.take(recipient, decision, rcpt.wishes.clone());
                 replies::recipient_ok()
             }

@@ -2,14 +2,17 @@
 //! counts for the client behind it, as soon as that is known.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Tools, connection, proxied};
+use super::{Tools, abuse, connection, proxied, rows};
+use crate::policy::admission::Refusal;
+use crate::policy::limits::network_of;
+use crate::smtp::reply::Reply;
 
 /// Accepting failed (no file descriptors left): wait so long before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -72,17 +75,6 @@ impl Drop for Permit {
     }
 }
 
-/// An IPv4 address counts alone, an IPv6 address with its /64: whoever has one has all of it.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// Accepts on all listeners until the tools' `stop` is cancelled.
 pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
     let doors = Arc::new(Doors::default());
@@ -138,6 +130,10 @@ fn begin(stream: TcpStream, peer: SocketAddr, (tools, permit): (&Arc<Tools>, Per
     let max_per_ip = tools.settings.load().max_connections_per_ip;
     let Some(permit) = permit.of(peer.ip(), max_per_ip) else { return turn_away(stream, peer, tools) };
     let tools = Arc::clone(tools);
+    if let Err(refusal) = abuse::connection(&tools, peer.ip()) {
+        tools.sessions.clone().spawn(refuse_too_many(stream, peer, (tools, permit), *refusal));
+        return;
+    }
     tools.meter.connections.raise();
     tools.meter.open_connections.raise();
     let session = connection::serve(stream, peer, Arc::clone(&tools));
@@ -151,13 +147,30 @@ fn begin(stream: TcpStream, peer: SocketAddr, (tools, permit): (&Arc<Tools>, Per
 fn turn_away(stream: TcpStream, peer: SocketAddr, tools: &Tools) {
     tools.meter.connections_refused.raise();
     tracing::info!(peer = %peer.ip(), "turned away: too many connections");
-    tokio::spawn(refuse(stream));
+    tokio::spawn(refuse(stream, Reply::new(421, 4, 5, "Too many connections, try again later")));
 }
 
-async fn refuse(mut stream: TcpStream) {
-    let mut reply = Vec::new();
-    crate::smtp::reply::Reply::new(421, 4, 5, "Too many connections, try again later").write(&mut reply);
-    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(&reply)).await;
+/// A client that comes too often: its place is held until it was written down and told, so that no flood grows here.
+async fn refuse_too_many(
+    stream: TcpStream,
+    peer: SocketAddr,
+    (tools, _permit): (Arc<Tools>, Permit),
+    refusal: Refusal,
+) {
+    tools.meter.limited.raise();
+    tracing::info!(peer = %peer.ip(), reply = %refusal.reply, "turned away: {}", refusal.reason);
+    let reply = refusal.reply.clone();
+    let row = rows::of_connection(&tools, peer.ip(), refusal);
+    if let Err(error) = tools.store.activity.record(vec![row]).await {
+        tools.storage_failed("writing down a connection that was turned away", &error);
+    }
+    refuse(stream, reply).await;
+}
+
+async fn refuse(mut stream: TcpStream, reply: Reply) {
+    let mut octets = Vec::new();
+    reply.write(&mut octets);
+    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(&octets)).await;
 }
 
 #[cfg(test)]
@@ -180,12 +193,5 @@ mod tests {
         assert!(enter(a).is_none(), "who is behind a proxy counts before it is known");
         drop(unnamed);
         assert!(enter(b).is_some());
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_place() {
-        let one = network_of("2001:db8:1:2:3::4".parse().unwrap());
-        assert_eq!(one, network_of("2001:db8:1:2:ffff::".parse().unwrap()));
-        assert_eq!(network_of("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
     }
 }

@@ -4,6 +4,7 @@
 //! its questions to `facts`; `accept` decides what becomes of a whole message, tries it at once or keeps it, and only
 //! then lets the session answer.
 
+mod abuse;
 mod accept;
 mod arrival;
 mod auth_fields;
@@ -18,6 +19,7 @@ mod outgoing;
 mod overdue;
 mod proxied;
 mod pulse;
+mod recipient;
 mod repeats;
 mod replies;
 mod returned;
@@ -104,6 +106,7 @@ pub struct Tools {
     pulse: pulse::Pulse,
     created: create::Created,
     returns: returned::Turn,
+    abuse: abuse::Abuse,
 }
 
 /// The parts that [`Tools`] is made of.
@@ -143,6 +146,7 @@ impl Tools {
             pulse: pulse::Pulse::default(),
             created: create::Created::default(),
             returns: returned::Turn::default(),
+            abuse: abuse::Abuse::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,
             sessions: TaskTracker::new(),

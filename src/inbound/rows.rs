@@ -1,13 +1,16 @@
 //! The log rows of a transaction: what is written before the client hears its answer.
 
+use std::net::IpAddr;
+
 use super::Tools;
 use super::arrival::Arrival;
 use super::auth_fields;
 use super::outgoing::Outgoing;
 use super::transaction::Transaction;
 use crate::mail::{Envelope, Mailbox, ReversePath};
-use crate::policy::admission::Decision;
+use crate::policy::admission::{Decision, Refusal};
 use crate::policy::facts::ConnectFacts;
+use crate::policy::ids::OWNER;
 use crate::policy::rule::Privacy;
 use crate::policy::status::{Status, TraceStep};
 use crate::smtp::reply::Reply;
@@ -24,6 +27,42 @@ pub(super) fn refused_at_rcpt(
     let reason = std::mem::take(&mut row.reason);
     refuse(&mut row, reply);
     row.reason = reason;
+    row
+}
+
+/// A connection that was turned away before it could name anybody: neither sender nor recipient is known.
+pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Row {
+    let now = tools.clock.now();
+    let mut row = Row {
+        id: tools.chance.id(now),
+        transaction: tools.chance.id(now),
+        received_at: now,
+        account: OWNER,
+        domain: None,
+        alias: None,
+        status: Status::RefusedTemporarily,
+        sender: String::new(),
+        recipient: String::new(),
+        destination: None,
+        subject: None,
+        message_id: None,
+        size: 0,
+        reason: String::new(),
+        rule: None,
+        client: Client { ip: peer, name: None, helo: String::new(), tls: None },
+        auth: Auth::default(),
+        sha256_received: None,
+        sha256_sent: None,
+        attempts: Vec::new(),
+        next_attempt_at: None,
+        envelope: EnvelopePair { before: Envelope { from: ReversePath::Null, to: Vec::new() }, after: None },
+        trace: vec![refusal.step],
+        dsn: None,
+        bounced_at: None,
+        count: 1,
+    };
+    refuse(&mut row, &refusal.reply);
+    row.reason = refusal.reason;
     row
 }
 

@@ -74,6 +74,16 @@ pub fn spf_domain(reverse_path: &ReversePath, auth: &AuthFacts) -> Option<Domain
     reverse_path.domain().filter(|domain| Domain::parse(&spf.domain).as_ref() == Ok(*domain)).cloned()
 }
 
+/// The domain that has proved that the message is its own: that of the reverse-path by SPF, else that of a signature which
+/// is aligned with the reverse-path or with an author.
+#[must_use]
+pub fn authenticated_sender(facts: &MessageFacts) -> Option<Domain> {
+    let authors = facts.header.author_domains.iter().flatten();
+    let claimed: Vec<_> = facts.reverse_path.domain().into_iter().chain(authors).collect();
+    let aligned = |signer: &Domain| claimed.iter().any(|domain| is_aligned(facts, signer, domain));
+    spf_domain(&facts.reverse_path, &facts.auth).or_else(|| signers(&facts.auth, DkimResult::Pass).find(aligned))
+}
+
 /// The domains of signatures with this result.
 pub fn signers(auth: &AuthFacts, result: DkimResult) -> impl Iterator<Item = Domain> {
     auth.dkim.iter().filter(move |dkim| dkim.result == result).filter_map(|dkim| Domain::parse(&dkim.domain).ok())

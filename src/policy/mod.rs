@@ -9,6 +9,7 @@ pub mod alignment;
 pub mod direct;
 pub mod facts;
 pub mod ids;
+pub mod limits;
 pub mod replies;
 pub mod report;
 pub mod retry;

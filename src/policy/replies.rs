@@ -41,6 +41,36 @@ pub fn over_quota() -> Reply {
     Reply::new(450, 2, 1, "This address has had its share of mail for now, try again later")
 }
 
+/// Too many connections of one address within a minute.
+#[must_use]
+pub fn too_many_connections() -> Reply {
+    Reply::new(421, 7, 0, "Too many connections from your address, try again later")
+}
+
+/// Too many messages of one address within an hour.
+#[must_use]
+pub fn too_many_messages() -> Reply {
+    Reply::new(450, 7, 1, "Too many messages from your address, try again later")
+}
+
+/// Too many unknown recipients of one address within an hour: whatever comes next is not looked at.
+#[must_use]
+pub fn too_many_unknown() -> Reply {
+    Reply::new(450, 7, 1, "Too many unknown recipients from your address, try again later")
+}
+
+/// Too many messages of one authenticated sender domain within an hour (X.7.28 is a flood of mail).
+#[must_use]
+pub fn too_much_of_domain() -> Reply {
+    Reply::new(451, 7, 28, "Too much mail from your domain, try again later")
+}
+
+/// Too many messages for one alias, or for a destination that it leads to, which the sender is not to know.
+#[must_use]
+pub fn too_much_for_address() -> Reply {
+    Reply::new(450, 7, 28, "Too much mail for this address, try again later")
+}
+
 /// No destination is verified yet.
 #[must_use]
 pub fn not_ready() -> Reply {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{AuthFacts, DkimFacts, DkimResult, MessageFacts, SpfFacts, SpfResult};
-use super::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
+use super::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
 
@@ -34,6 +34,7 @@ pub(crate) fn instance() -> Instance {
         direct_per_site: 20,
         direct_total: 500,
         subjects: true,
+        abuse: Abuse::default(),
     }
 }
 

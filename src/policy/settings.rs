@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use crate::mail::Domain;
 
 /// Whether a check only observes or decides.
@@ -108,6 +109,15 @@ pub struct Instance {
     pub direct_total: usize,
     /// `[log] subjects`.
     pub subjects: bool,
+    /// What keeps abuse out.
+    pub abuse: Abuse,
+}
+
+/// What keeps abuse out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Abuse {
+    /// `[limits]`.
+    pub limits: Limits,
 }
 
 /// Which level said it: alias, domain or instance.

@@ -226,6 +226,7 @@ pub(crate) fn instance() -> Instance {
         direct_per_site: 20,
         direct_total: 500,
         subjects: true,
+        abuse: waypost::policy::settings::Abuse::default(),
     }
 }
 

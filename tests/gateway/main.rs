@@ -9,6 +9,7 @@ mod extensions;
 mod failing;
 mod hand_over;
 mod keeping;
+mod limits;
 mod next_hops;
 mod patience;
 mod plain;

@@ -253,5 +253,6 @@ fn instance(hostname: Domain) -> Instance {
         direct_per_site: 20,
         direct_total: 500,
         subjects: true,
+        abuse: waypost::policy::settings::Abuse::default(),
     }
 }

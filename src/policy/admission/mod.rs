@@ -117,7 +117,41 @@ pub struct RecipientCase<'a> {
     pub facts: &'a RecipientFacts,
 }
 
+/// Why a recipient is turned away whatever the rules say of it: the reply, and what the owner reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client hears.
+    pub reply: Reply,
+    /// One sentence for the log.
+    pub reason: String,
+    /// For the trace.
+    pub step: TraceStep,
+}
+
+/// The decision on a recipient that is turned away before any rule is asked, so that nothing about it is told.
+#[must_use]
+pub fn unasked(case: &RecipientCase<'_>, refusal: Refusal) -> Decision {
+    let mut decision = Decision::new(case, None, Ruling::reject(refusal.reply.clone(), ""));
+    decision.turn_away(refusal);
+    decision
+}
+
 impl Decision {
+    /// Turns the recipient away after all.
+    pub fn turn_away(&mut self, refusal: Refusal) {
+        let Refusal { reply, reason, step } = refusal;
+        self.disposition = if reply.is_transient() { Disposition::Defer(reply) } else { Disposition::Reject(reply) };
+        self.create = false;
+        self.reason = reason;
+        self.trace.push(step);
+    }
+
+    /// Whether the recipient is taken, be it to be dropped or held.
+    #[must_use]
+    pub const fn is_taken(&self) -> bool {
+        !matches!(self.disposition, Disposition::Reject(_) | Disposition::Defer(_))
+    }
+
     /// The frame of a decision: everything that settings, domain and rule say, and `disposition` with its reason.
     fn new(case: &RecipientCase<'_>, rule: Option<&Rule>, ruling: Ruling) -> Self {
         let domain = case.facts.candidates.as_ref().map(|candidates| &*candidates.domain);
