@@ -74,11 +74,11 @@ fn auth(proof: Proof, sender: &str) -> AuthFacts {
     let mailfrom = sender.rsplit_once('@').map_or("helo.example", |(_, host)| host).to_owned();
     let spf = |result, by_plus_all| AuthFacts {
         spf: Some(SpfFacts { result, domain: mailfrom.clone(), by_plus_all }),
-        dkim: Vec::new(),
+        ..AuthFacts::default()
     };
     let dkim = |result, name: &str| {
         let signature = DkimFacts { result, domain: name.into(), selector: "s".into(), detail: String::new() };
-        AuthFacts { spf: None, dkim: vec![signature] }
+        AuthFacts { dkim: vec![signature], ..AuthFacts::default() }
     };
     match proof {
         Proof::None => AuthFacts::default(),

@@ -1,19 +1,26 @@
-//! SPF, DKIM and organisational domains against the small DNS (CONFORMANCE 56 and 57).
+//! SPF, DKIM, DMARC, ARC and organisational domains against the small DNS (CONFORMANCE 56, 57, 58 and 60).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use mail_auth::MessageAuthenticator;
+use mail_auth::arc::ArcSealer;
 use mail_auth::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::dkim::DkimSigner;
 use mail_auth::headers::HeaderWriter;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::time::Instant;
-use waypost::auth::{Authenticator, MAX_SIGNATURES, Settings};
+use waypost::auth::{Asked, Authenticator, Content, MAX_SIGNATURES, Settings};
 use waypost::demo::dns::{Dns, Failure};
+use waypost::mail::header::HeaderScan;
 use waypost::mail::{Domain, ReversePath};
-use waypost::policy::facts::{DkimFacts, DkimResult, SpfFacts, SpfResult};
+use waypost::policy::facts::{
+    ArcResult, AuthFacts, DkimFacts, DkimResult, DmarcFacts, DmarcPolicy, DmarcResult, SpfFacts, SpfResult,
+};
+use waypost::policy::settings::Enforcement;
 
 const PEER: &str = "192.0.2.1";
 const MESSAGE: &str = "From: jane@sender.example\r\nTo: shop@my.example\r\nSubject: Hi\r\n\r\nHello.\r\n";
@@ -45,7 +52,27 @@ impl World {
     }
 
     async fn dkim(&self, message: &str) -> Vec<DkimFacts> {
-        self.auth.dkim(message.as_bytes(), Instant::now() + Duration::from_secs(4)).await
+        self.message(message, None).await.dkim
+    }
+
+    /// All checks of a message whose SPF came out so.
+    async fn message(&self, message: &str, spf: Option<SpfFacts>) -> AuthFacts {
+        self.message_until(message, spf, Instant::now() + Duration::from_secs(4)).await
+    }
+
+    async fn message_until(&self, message: &str, spf: Option<SpfFacts>, until: Instant) -> AuthFacts {
+        let mut scan = HeaderScan::new(Domain::parse("mx.ours.example").unwrap());
+        scan.push(message.as_bytes());
+        let content = Content::Whole(message.as_bytes());
+        let asked = Asked { content, header: &scan.finish(), dmarc: Enforcement::Enforce };
+        self.auth.message(&asked, std::future::ready(spf), until).await
+    }
+
+    /// DMARC of an unsigned message with this From, from an envelope domain that passed SPF.
+    async fn dmarc(&self, from: &str, spf: &str) -> DmarcFacts {
+        let spf = SpfFacts { result: SpfResult::Pass, domain: spf.to_owned(), by_plus_all: false };
+        let message = format!("From: {from}\r\nSubject: Hi\r\n\r\nHello.\r\n");
+        self.message(&message, Some(spf)).await.dmarc.unwrap()
     }
 
     async fn organisational(&self, name: &str) -> Option<String> {
@@ -197,8 +224,11 @@ async fn what_is_not_done_at_the_deadline_is_a_temperror() {
     let world = World::new().await;
     let signed = world.sign("sender.example", "slow", MESSAGE);
     world.dns.fail("slow._domainkey.sender.example", Failure::Timeout);
-    let facts = world.auth.dkim(signed.as_bytes(), Instant::now()).await;
-    assert_eq!((facts[0].result, facts[0].domain.as_str()), (DkimResult::TempError, "sender.example"));
+    world.dns.txt("_dmarc.sender.example", "v=DMARC1; p=reject");
+    world.organisational("sender.example").await;
+    let facts = world.message_until(&signed, None, Instant::now() + Duration::from_millis(50)).await;
+    assert_eq!((facts.dkim[0].result, facts.dkim[0].domain.as_str()), (DkimResult::TempError, "sender.example"));
+    assert_eq!(facts.dmarc.unwrap().result, DmarcResult::TempError, "a signature may yet pass");
 }
 
 #[tokio::test]
@@ -209,7 +239,7 @@ async fn unsigned_and_malformed_messages_have_no_pass() {
     {
         assert!(world.dkim(message).await.iter().all(|facts| facts.result == DkimResult::Neutral), "{message}");
     }
-    assert!(world.dns.queries().is_empty());
+    assert!(world.dns.queries().iter().all(|asked| !asked.name.contains("_domainkey")));
 }
 
 /// CONFORMANCE 57: the first ten, whatever a sender piles up.
@@ -225,7 +255,8 @@ async fn only_the_first_ten_signatures_are_verified() {
     assert_eq!(facts.len(), MAX_SIGNATURES);
     assert!(facts.iter().all(|facts| facts.result == DkimResult::Pass), "{facts:?}");
     assert_eq!(facts[0].domain, "d14.example");
-    assert_eq!(world.dns.queries().len(), MAX_SIGNATURES);
+    let keys = world.dns.queries().into_iter().filter(|asked| asked.name.contains("_domainkey"));
+    assert_eq!(keys.count(), MAX_SIGNATURES);
 }
 
 #[tokio::test]
@@ -266,4 +297,126 @@ async fn the_organisation_is_found_by_walking_up() {
     world.dns.clear("_dmarc.down.example");
     world.dns.txt("_dmarc.down.example", "v=DMARC1; p=none");
     assert_eq!(world.organisational("mail.down.example").await.as_deref(), Some("down.example"));
+}
+
+/// CONFORMANCE 58: p, sp and np, and the two ways to align.
+#[tokio::test]
+async fn dmarc_finds_the_policy_that_applies_and_what_is_aligned() {
+    let world = World::new().await;
+    for (name, record) in [
+        ("_dmarc.big.example", "v=DMARC1; p=reject; sp=quarantine; np=reject"),
+        ("_dmarc.own.big.example", "v=DMARC1; p=none"),
+        ("_dmarc.strict.example", "v=DMARC1; p=quarantine; aspf=s; adkim=s"),
+        ("_dmarc.testing.example", "v=DMARC1; p=reject; t=y"),
+        ("there.big.example", "a name that exists"),
+        ("_dmarc.broken.example", "v=DMARC1; p=perhaps"),
+        ("_dmarc.empty.example", "v=DMARC1"),
+    ] {
+        world.dns.txt(name, record);
+    }
+    world.dns.fail("_dmarc.down.example", Failure::ServFail);
+    let table = [
+        ("big.example", "big.example", "pass reject"),
+        ("big.example", "mail.big.example", "pass reject"),
+        ("big.example", "notbig.example", "fail reject"),
+        ("big.example", "other.example", "fail reject"),
+        ("there.big.example", "other.example", "fail quarantine"),
+        ("nowhere.big.example", "other.example", "fail reject"),
+        ("own.big.example", "other.example", "fail none"),
+        ("strict.example", "mail.strict.example", "fail quarantine"),
+        ("strict.example", "strict.example", "pass quarantine"),
+        ("testing.example", "other.example", "fail quarantine"),
+        ("nothing.test", "other.example", "none none"),
+        ("broken.example", "other.example", "permerror none"),
+        ("empty.example", "other.example", "none none"),
+        ("down.example", "other.example", "temperror unknown"),
+    ];
+    for (author, spf, wanted) in table {
+        let facts = world.dmarc(&format!("Jane <jane@{author}>"), spf).await;
+        let policy = facts.policy.map_or("unknown", DmarcPolicy::as_str);
+        assert_eq!((format!("{} {policy}", facts.result.as_str()).as_str(), facts.domain.as_str()), (wanted, author));
+    }
+}
+
+/// CONFORMANCE 58: exactly one From with one domain.
+#[tokio::test]
+async fn without_one_author_domain_dmarc_fails() {
+    let world = World::new().await;
+    world.dns.txt("_dmarc.strict.example", "v=DMARC1; p=reject");
+    world.dns.txt("_dmarc.mild.example", "v=DMARC1; p=quarantine");
+    for (from, policy) in [
+        ("a@mild.example, b@strict.example", DmarcPolicy::Reject),
+        ("a@mild.example, b@nothing.test", DmarcPolicy::Quarantine),
+        ("a@nothing.test, b@other.test", DmarcPolicy::None),
+        ("a@mild.example\r\nFrom: b@mild.example", DmarcPolicy::Reject),
+        ("Jane", DmarcPolicy::Reject),
+        ("a@a.test, b@b.test, c@c.test, d@d.test, e@e.test", DmarcPolicy::Reject),
+    ] {
+        let facts = world.dmarc(from, "mild.example").await;
+        assert_eq!((facts.result, facts.policy), (DmarcResult::Fail, Some(policy)), "{from}");
+        assert!(!facts.detail.is_empty() && facts.domain.is_empty());
+    }
+    assert_eq!(world.dmarc("a@mild.example, b@MILD.example", "mild.example").await.result, DmarcResult::Pass);
+    let nobody = world.message("Subject: no author\r\n\r\n", None).await.dmarc.unwrap();
+    assert_eq!((nobody.result, nobody.policy), (DmarcResult::Fail, Some(DmarcPolicy::None)));
+}
+
+#[tokio::test]
+async fn an_aligned_signature_passes_dmarc_and_anothers_does_not() {
+    let world = World::new().await;
+    world.dns.txt("_dmarc.sender.example", "v=DMARC1; p=reject");
+    for (signer, wanted) in [
+        ("sender.example", DmarcResult::Pass),
+        ("mail.sender.example", DmarcResult::Pass),
+        ("other.example", DmarcResult::Fail),
+    ] {
+        let signed = world.sign(signer, "s1", MESSAGE);
+        assert_eq!(world.message(&signed, None).await.dmarc.unwrap().result, wanted, "{signer}");
+    }
+    let signed = world.sign("sender.example", "down", MESSAGE);
+    world.dns.fail("down._domainkey.sender.example", Failure::ServFail);
+    assert_eq!(world.message(&signed, None).await.dmarc.unwrap().result, DmarcResult::TempError);
+}
+
+/// A verifier of the test's own that asks the small DNS.
+fn reader(world: &World) -> MessageAuthenticator {
+    let mut udp = ConnectionConfig::udp();
+    udp.port = world.dns.address().port();
+    let server = NameServerConfig::new(world.dns.address().ip(), true, vec![udp]);
+    MessageAuthenticator::new(ResolverConfig::from_parts(None, Vec::new(), vec![server]), ResolverOpts::default())
+        .unwrap()
+}
+
+/// The message with one more ARC set, by a key of its own at `domain`.
+async fn sealed(world: &World, domain: &str, message: &str) -> String {
+    let key = Ed25519Key::from_pkcs8_der(&Ed25519Key::generate_pkcs8().unwrap()).unwrap();
+    let public = data_encoding::BASE64.encode(&key.public_key());
+    world.dns.txt(&format!("arc._domainkey.{domain}"), &format!("v=DKIM1; k=ed25519; p={public}"));
+    let apart = mail_auth::AuthenticatedMessage::parse(message.as_bytes()).unwrap();
+    let results = mail_auth::AuthenticationResults::new(domain);
+    let sealer = ArcSealer::from_key(key).domain(domain).selector("arc").headers(["From", "Subject"]);
+    let chain = reader(world).verify_arc(&apart).await;
+    let set = sealer.seal(&apart, &results, &chain).unwrap();
+    format!("{}{message}", set.to_header())
+}
+
+/// CONFORMANCE 60.
+#[tokio::test]
+async fn a_chain_is_validated_from_its_newest_set_to_its_first() {
+    let world = World::new().await;
+    assert_eq!(world.message(MESSAGE, None).await.arc, None);
+    let one = sealed(&world, "one.example", MESSAGE).await;
+    let two = sealed(&world, "two.example", &one).await;
+    for (message, sets, sealer) in [(&one, 1, "one.example"), (&two, 2, "two.example")] {
+        let arc = world.message(message, None).await.arc.unwrap();
+        assert_eq!((arc.result, arc.sets, arc.sealer.as_str()), (ArcResult::Pass, sets, sealer), "{arc:?}");
+    }
+    let changed = two.replace("Hello.", "Hullo.");
+    let seal_lost = two.replacen("ARC-Seal:", "X-Seal:", 1);
+    let other_results = two.replace("i=1; one.example", "i=1; won.example");
+    for broken in [changed, seal_lost, other_results] {
+        let arc = world.message(&broken, None).await.arc.unwrap();
+        assert_eq!(arc.result, ArcResult::Fail, "{arc:?} {broken}");
+        assert!(!arc.detail.is_empty());
+    }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::auth::{Asked, Content};
 use crate::mail::header::{HeaderFacts, HeaderScan};
 use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
-use crate::policy::admission::{self, Decision, Disposition};
+use crate::policy::admission::{self, Decision, Disposition, MessageCase};
 use crate::policy::alignment::Rewrite;
-use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts};
+use crate::policy::facts::{ConnectFacts, MessageFacts};
 use crate::policy::routing::{self, Planned};
+use crate::policy::settings::Enforcement;
 use crate::policy::status::TraceStep;
 use crate::smtp::reply::Reply;
 use crate::srs::Signed;
@@ -90,9 +92,10 @@ impl Admin {
         let Some(recipient) = recipient(&question.to).or_else(host) else { return Ok((None, None)) };
         let facts = self.message_facts(connect, question, decision).await;
         if question.ip.is_some() {
-            let to = std::slice::from_ref(&recipient);
-            let refused = admission::message(&settings, &facts, to, &mut decision.trace)
-                .or_else(|| admission::authenticated(&decision.after_data, &facts, &mut decision.trace));
+            let recipients = std::slice::from_ref(&recipient);
+            let after_data = Some(&decision.after_data);
+            let case = MessageCase { settings: &settings, facts: &facts, recipients, after_data };
+            let refused = admission::message(&case, &mut decision.trace);
             if refused.is_some() {
                 return Ok((refused, None));
             }
@@ -113,9 +116,12 @@ impl Admin {
             Some(_) => Some(self.facts.spf(connect.peer, &connect.helo, &question.from).await),
             None => None,
         };
-        let auth = AuthFacts { spf, dkim: Vec::new() };
         let header = header_facts(self.facts.instance.load().hostname.clone(), question);
         let until = self.clock.instant() + LOOK_UPS_WITHIN;
+        let dmarc = if question.ip.is_some() { decision.after_data.dmarc } else { Enforcement::Off };
+        // Without a body no signature can be verified.
+        let asked = Asked { content: Content::Unsigned, header: &header, dmarc };
+        let auth = self.facts.auth.message(&asked, std::future::ready(spf), until).await;
         self.facts.message(&question.from, header, (auth, until), std::iter::once(decision)).await
     }
 

@@ -1,69 +1,53 @@
-//! DKIM signatures of a message (RFC 6376), within a cap, a deadline and a share of memory.
+//! DKIM signatures of a message (RFC 6376), within a cap and a deadline.
 
 use mail_auth::crypto::Algorithm;
 use mail_auth::dkim::{DkimError, Signature};
 use mail_auth::{AuthenticatedMessage, DkimOutput, Error, Parameters};
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Inner, MAX_SIGNATURES, MAX_VERIFIED_OCTETS};
+use super::{Inner, MAX_SIGNATURES};
 use crate::policy::facts::{DkimFacts, DkimResult};
 
-/// Octets for which one permit is taken.
-pub(super) const PERMIT_OCTETS: usize = 1024;
-/// Octets over which hashing would hold up the other tasks of its thread.
-const MAX_INLINE_OCTETS: usize = 256 * 1024;
-const FIELD: &[u8] = b"DKIM-Signature";
-
-/// Whether the header has a signature, without taking anything apart.
-pub(super) fn is_signed(octets: &[u8]) -> bool {
-    let header = header(octets);
-    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', header).map(|at| at + 1));
-    starts.map(|at| &header[at..]).any(|line| line.get(..FIELD.len()).is_some_and(|n| n.eq_ignore_ascii_case(FIELD)))
+/// What the signatures of a message came to.
+#[derive(Default)]
+pub(super) struct Verified<'m> {
+    pub(super) facts: Vec<DkimFacts>,
+    /// Nobody had the time for them: any of them may yet pass.
+    pub(super) is_late: bool,
+    /// Those that count for alignment: they passed by our judgement, or may yet.
+    pub(super) counting: Vec<DkimOutput<'m>>,
 }
 
-/// The names of the signatures; nothing is verified.
-pub(super) fn unverified(octets: &[u8]) -> Vec<DkimFacts> {
-    unfinished(header(octets))
+/// Leaves the signatures within the cap.
+pub(super) fn keep_first(message: &mut AuthenticatedMessage<'_>) {
+    let mut seen = 0;
+    message.retain_dkim_signatures(|_| {
+        seen += 1;
+        if seen > MAX_SIGNATURES { Err(DkimError::UnsupportedVersion) } else { Ok(()) }
+    });
 }
 
-fn header(octets: &[u8]) -> &[u8] {
-    &octets[..memchr::memmem::find(octets, b"\r\n\r\n").map_or(octets.len(), |at| at + 2)]
+/// The names of the signatures, and one result for all of them: nothing was verified.
+pub(super) fn unverified(message: &AuthenticatedMessage<'_>, result: DkimResult, why: &str) -> Vec<DkimFacts> {
+    let named = |signature| named(Some(signature), result, why.to_owned());
+    message.dkim_signatures().iter().take(MAX_SIGNATURES).map(|field| named(&field.header)).collect()
 }
 
 impl Inner {
-    pub(super) async fn dkim(&self, octets: &[u8], deadline: Instant) -> Vec<DkimFacts> {
-        let share = octets.len().min(MAX_VERIFIED_OCTETS).div_ceil(PERMIT_OCTETS);
-        let permits = self.kibibytes.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
-        let Ok(_room) = tokio::time::timeout_at(deadline, permits).await else { return unfinished(header(octets)) };
-        let Some(mut message) = take_apart(octets) else { return Vec::new() };
-        let mut seen = 0;
-        message.retain_dkim_signatures(|_| {
-            seen += 1;
-            if seen > MAX_SIGNATURES { Err(DkimError::UnsupportedVersion) } else { Ok(()) }
-        });
-        let verifying = self.verifier.verify_dkim(Parameters::new(&message).with_cache(&self.caches));
-        let Ok(outputs) = tokio::time::timeout_at(deadline, verifying).await else { return unfinished(header(octets)) };
+    pub(super) async fn dkim<'m>(&'m self, message: &'m AuthenticatedMessage<'m>, deadline: Instant) -> Verified<'m> {
+        let verifying = self.verifier.verify_dkim(Parameters::new(message).with_cache(&self.caches));
+        let Ok(mut outputs) = timeout_at(deadline, verifying).await else {
+            let facts = unverified(message, DkimResult::TempError, "not verified in time");
+            return Verified { facts, is_late: true, counting: Vec::new() };
+        };
         // What could be read comes first; what could not, and what was beyond the cap, fills the rest.
-        let (read, unread): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.signature().is_some());
-        read.into_iter().chain(unread).take(MAX_SIGNATURES).map(facts).collect()
+        outputs.sort_by_key(|output| output.signature().is_none());
+        outputs.truncate(MAX_SIGNATURES);
+        let facts: Vec<_> = outputs.iter().map(facts).collect();
+        let counts = |result| matches!(result, DkimResult::Pass | DkimResult::TempError);
+        let counting = outputs.into_iter().zip(&facts).filter(|(_, facts)| counts(facts.result));
+        Verified { counting: counting.map(|(output, _)| output).collect(), is_late: false, facts }
     }
-}
-
-/// Parses and hashes; a large message on a thread that others do not wait for.
-fn take_apart(octets: &[u8]) -> Option<AuthenticatedMessage<'_>> {
-    let may_block = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-    if octets.len() > MAX_INLINE_OCTETS && may_block() {
-        return tokio::task::block_in_place(|| AuthenticatedMessage::parse(octets));
-    }
-    AuthenticatedMessage::parse(octets)
-}
-
-/// Reads the names of the signatures, and hashes nothing.
-fn unfinished(header: &[u8]) -> Vec<DkimFacts> {
-    let late = |signature| named(Some(signature), DkimResult::TempError, "not verified in time".to_owned());
-    let message = AuthenticatedMessage::parse(header).unwrap_or_default();
-    message.dkim_signatures().iter().take(MAX_SIGNATURES).map(|field| late(&field.header)).collect()
 }
 
 fn facts(output: &DkimOutput<'_>) -> DkimFacts {
@@ -97,17 +81,4 @@ fn judge_pass(signature: &Signature) -> (DkimResult, String) {
 fn named(signature: Option<&Signature>, result: DkimResult, detail: String) -> DkimFacts {
     let name = |part: fn(&Signature) -> &String| signature.map(part).cloned().unwrap_or_default();
     DkimFacts { result, domain: name(|s| &s.d), selector: name(|s| &s.s), detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_signed;
-
-    #[test]
-    fn sees_a_signature_in_the_header_only() {
-        assert!(is_signed(b"DKIM-Signature: v=1\r\n\r\n"));
-        assert!(is_signed(b"A: b\r\ndkim-signature : v=1"));
-        assert!(!is_signed(b"A: DKIM-Signature: v=1\r\n DKIM-Signature: v=1\r\n\r\nDKIM-Signature: v=1\r\n"));
-        assert!(!is_signed(b""));
-    }
 }

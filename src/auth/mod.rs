@@ -1,10 +1,13 @@
-//! Authentication verdicts: SPF, DKIM, organisational domains. mail-auth's home; lends its plain resolver.
+//! Authentication verdicts: SPF, DKIM, DMARC, ARC, organisational domains. mail-auth's home; lends its plain resolver.
 //!
 //! Answers of DNS are kept, parsed, for as long as they live, within bounds. Whatever is not known in time is
 //! `temperror`; nothing here waits longer than it was given.
 
+mod arc;
 mod cache;
 mod dkim;
+mod dmarc;
+mod message;
 mod organisation;
 mod resolver;
 mod spf;
@@ -16,8 +19,10 @@ use std::time::Duration;
 use mail_auth::MessageAuthenticator;
 use tokio::sync::Semaphore;
 
+use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, ReversePath};
-use crate::policy::facts::{DkimFacts, SpfFacts};
+use crate::policy::facts::{AuthFacts, SpfFacts};
+use crate::policy::settings::Enforcement;
 use cache::Caches;
 
 /// Signatures that are verified at most (RFC 6376 §6.1 lets a verifier choose).
@@ -34,6 +39,28 @@ pub struct Settings {
     pub timeout: Duration,
     /// Our host name.
     pub hostname: Domain,
+}
+
+/// What there is of a message to verify.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// Nothing in it is signed, or nobody wants to know.
+    Unsigned,
+    /// All of it.
+    Whole(&'a [u8]),
+    /// Its header at least, and nobody had the time or the room for the rest: what is signed is temperror.
+    Header(&'a [u8]),
+}
+
+/// What is asked about a whole message.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its octets.
+    pub content: Content<'a>,
+    /// Its header: whom From names.
+    pub header: &'a HeaderFacts,
+    /// Whether DMARC is asked.
+    pub dmarc: Enforcement,
 }
 
 /// Verifies; cheap to clone.
@@ -53,7 +80,7 @@ impl Authenticator {
     pub fn new(settings: &Settings) -> Result<Self, std::io::Error> {
         let (config, options) = resolver::configuration(settings)?;
         let verifier = MessageAuthenticator::new(config, options).map_err(std::io::Error::other)?;
-        let kibibytes = Semaphore::new(MAX_VERIFIED_OCTETS / dkim::PERMIT_OCTETS);
+        let kibibytes = Semaphore::new(MAX_VERIFIED_OCTETS / message::PERMIT_OCTETS);
         let hostname = settings.hostname.clone();
         Ok(Self(Arc::new(Inner { verifier, caches: Caches::default(), hostname, kibibytes })))
     }
@@ -69,19 +96,20 @@ impl Authenticator {
         self.0.spf(peer.to_canonical(), helo, from).await
     }
 
-    /// All signatures within the cap, of a whole message. What is not done at `deadline` is temperror.
-    pub async fn dkim(&self, octets: &[u8], deadline: tokio::time::Instant) -> Vec<DkimFacts> {
-        // Most of a bad day's mail has no signature, and then there is nothing to set up.
-        if !dkim::is_signed(octets) {
-            return Vec::new();
-        }
-        self.0.dkim(octets, deadline).await
+    /// SPF of the greeting name itself, which says something of the client and nothing of any author. At most 4 s.
+    pub async fn spf_helo(&self, peer: IpAddr, helo: &str) -> SpfFacts {
+        self.0.spf(peer.to_canonical(), helo, &ReversePath::Null).await
     }
 
-    /// The signatures of a header that nobody had the time or the room to verify: temperror.
-    #[must_use]
-    pub fn unverified(octets: &[u8]) -> Vec<DkimFacts> {
-        dkim::unverified(octets)
+    /// DKIM within the cap, the ARC chain, and DMARC by what these and `spf` say. What is not done at `deadline` is
+    /// temperror.
+    pub async fn message(
+        &self,
+        asked: &Asked<'_>,
+        spf: impl Future<Output = Option<SpfFacts>>,
+        deadline: tokio::time::Instant,
+    ) -> AuthFacts {
+        self.0.message(asked, spf, deadline).await
     }
 
     /// The organisational domain by the DMARC tree walk; `None` when nothing was published or DNS failed.

@@ -1,4 +1,4 @@
-//! SPF of MAIL FROM (RFC 7208), and whether a pass proves anything.
+//! SPF of MAIL FROM and of the greeting name (RFC 7208), and whether a pass proves anything.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -55,15 +55,7 @@ impl Inner {
             SpfParameters::mail_from(peer, identity.helo, host, &identity.sender)
         };
         let output = self.verifier.check_host(Parameters::new(parameters).with_cache(&self.caches)).await;
-        match output.result() {
-            mail_auth::SpfResult::Pass => SpfResult::Pass,
-            mail_auth::SpfResult::Fail => SpfResult::Fail,
-            mail_auth::SpfResult::SoftFail => SpfResult::SoftFail,
-            mail_auth::SpfResult::Neutral => SpfResult::Neutral,
-            mail_auth::SpfResult::TempError => SpfResult::TempError,
-            mail_auth::SpfResult::PermError => SpfResult::PermError,
-            mail_auth::SpfResult::None => SpfResult::None,
-        }
+        ours(output.result())
     }
 
     /// Whether the domain lets everyone pass, by `+all` in its own record or one that it includes, or by a network of
@@ -81,6 +73,26 @@ impl Inner {
         }
         open
     }
+}
+
+/// The two words for each result.
+const RESULTS: [(mail_auth::SpfResult, SpfResult); 7] = [
+    (mail_auth::SpfResult::Pass, SpfResult::Pass),
+    (mail_auth::SpfResult::Fail, SpfResult::Fail),
+    (mail_auth::SpfResult::SoftFail, SpfResult::SoftFail),
+    (mail_auth::SpfResult::Neutral, SpfResult::Neutral),
+    (mail_auth::SpfResult::TempError, SpfResult::TempError),
+    (mail_auth::SpfResult::PermError, SpfResult::PermError),
+    (mail_auth::SpfResult::None, SpfResult::None),
+];
+
+fn ours(result: mail_auth::SpfResult) -> SpfResult {
+    RESULTS.iter().find(|(theirs, _)| *theirs == result).map_or(SpfResult::None, |(_, ours)| *ours)
+}
+
+/// The result as mail-auth's DMARC takes it.
+pub(super) fn theirs(result: SpfResult) -> mail_auth::SpfResult {
+    RESULTS.iter().find(|(_, ours)| *ours == result).map_or(mail_auth::SpfResult::None, |(theirs, _)| *theirs)
 }
 
 fn facts(result: SpfResult, domain: &str) -> SpfFacts {

@@ -18,7 +18,7 @@ use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
 use super::{Settings, Tools, abuse, create, ledger, repeats, replies, returned, rows, served};
-use crate::policy::admission;
+use crate::policy::admission::{self, MessageCase};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
 use crate::policy::routing;
@@ -118,10 +118,13 @@ async fn gather(tools: &Tools, connect: &ConnectFacts, transaction: Transaction,
 fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
     let recipients: Vec<_> = arrival.taken.iter().map(|(recipient, _)| recipient.clone()).collect();
     let mut trace = Vec::new();
-    let refusal = admission::message(&tools.facts.instance.load(), &arrival.facts, &recipients, &mut trace);
-    let policy = arrival.taken.first().map(|(_, decision)| &decision.after_data);
-    let unproved = || policy.and_then(|policy| admission::authenticated(policy, &arrival.facts, &mut trace));
-    let refusal = refusal.or_else(unproved);
+    let case = MessageCase {
+        settings: &tools.facts.instance.load(),
+        facts: &arrival.facts,
+        recipients: &recipients,
+        after_data: arrival.policies(),
+    };
+    let refusal = admission::message(&case, &mut trace);
     for (_, decision) in &mut arrival.taken {
         decision.trace.extend(trace.iter().cloned());
     }

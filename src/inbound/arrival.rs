@@ -1,20 +1,23 @@
 //! A whole message and all that is known of it: gathered once, at the end of data, for every decision after it.
 
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use futures_util::future::join;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Arrived;
 use super::returned::Returned;
-use super::transaction::{Spf, Transaction};
+use super::transaction::Transaction;
 use super::{Tools, auth_fields};
-use crate::auth::Authenticator;
+use crate::auth::{Asked, Content};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::{RecipientWishes, Wishes};
-use crate::mail::{Mailbox, Moment, ReversePath};
-use crate::policy::admission::Decision;
-use crate::policy::facts::{AuthFacts, ConnectFacts, DkimFacts, MessageFacts, SpfFacts, SpfResult};
+use crate::mail::{Domain, Mailbox, Moment, ReversePath};
+use crate::policy::admission::{AfterData, Decision, Disposition};
+use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts};
 use crate::policy::report;
+use crate::policy::settings::Enforcement;
 use crate::smtp::command::MailCommand;
 use crate::store::StoreError;
 use crate::store::octets::Octets;
@@ -62,8 +65,7 @@ impl Arrival {
         let lost = |error: std::io::Error| StoreError::Unwell(format!("spooling failed: {error}"));
         let body = transaction.body.take().ok_or_else(|| lost(std::io::ErrorKind::StorageFull.into()))?;
         let body = body.finish().await.map_err(lost)?;
-        let auth =
-            AuthFacts { spf: spf(transaction, checks_until).await, dkim: dkim(tools, &body, checks_until).await? };
+        let auth = authenticate(tools, transaction, (&body, &connect.helo), checks_until).await?;
         let taken = std::mem::take(&mut transaction.taken);
         let decisions = taken.iter().map(|(_, decision)| decision);
         let facts = tools.facts.message(transaction.from(), body.header.clone(), (auth, checks_until), decisions).await;
@@ -88,6 +90,12 @@ impl Arrival {
         &self.mail.from
     }
 
+    /// The policies that act now: all recipients agree in them. A report to an SRS address of ours is subject to none, for
+    /// it goes nowhere.
+    pub(super) fn policies(&self) -> Option<&AfterData> {
+        policies(&self.taken)
+    }
+
     /// What the sender wants to hear of the mail to one of those taken.
     pub(super) fn wishes(&self, taken: usize) -> Wishes {
         Wishes { message: self.mail.wishes.clone(), recipient: self.wishes[taken].clone() }
@@ -100,36 +108,61 @@ impl Arrival {
     }
 }
 
-async fn spf(transaction: &mut Transaction, until: Instant) -> Option<SpfFacts> {
-    match &mut transaction.take_spf() {
-        Spf::Unasked => None,
-        Spf::Known(facts) => Some(facts.clone()),
-        Spf::Asking(handle) => match timeout_at(until, handle).await {
-            Ok(joined) => joined.ok(),
-            Err(_) => Some(SpfFacts {
-                result: SpfResult::TempError,
-                domain: transaction.from().domain().map(ToString::to_string).unwrap_or_default(),
-                by_plus_all: false,
-            }),
-        },
-    }
+fn policies(taken: &[(Mailbox, Decision)]) -> Option<&AfterData> {
+    let (_, decision) = taken.first()?;
+    (!matches!(decision.disposition, Disposition::Report(_))).then_some(&decision.after_data)
 }
 
-/// Only a signed message costs anything; one in a file is read back for it.
-async fn dkim(tools: &Tools, body: &Arrived, until: Instant) -> Result<Vec<DkimFacts>, StoreError> {
-    if !body.header.signed {
-        return Ok(Vec::new());
+/// All checks at the same time, until `until`.
+async fn authenticate(
+    tools: &Tools,
+    transaction: &mut Transaction,
+    (body, helo): (&Arrived, &str),
+    until: Instant,
+) -> Result<AuthFacts, StoreError> {
+    let (of_sender, of_greeting) = transaction.take_spf();
+    let dmarc = policies(&transaction.taken).map_or(Enforcement::Off, |policies| policies.dmarc);
+    let domain = transaction.from().domain().map(Domain::as_str).unwrap_or_default();
+    let readable = Readable::of(tools, body, until).await?;
+    let asked = Asked { content: readable.content(), header: &body.header, dmarc };
+    let found = tools.facts.auth.message(&asked, of_sender.until(until, domain), until);
+    let (found, spf_helo) = join(found, of_greeting.until(until, helo)).await;
+    Ok(AuthFacts { spf_helo, ..found })
+}
+
+/// The octets for verifying, and their share of memory where they were read back for it.
+enum Readable<'a> {
+    Unsigned,
+    There(&'a [u8]),
+    Back { octets: Vec<u8>, _room: SemaphorePermit<'a> },
+    Header(Bytes),
+}
+
+impl<'a> Readable<'a> {
+    /// Only a signed message costs anything; one in a file is read back for it.
+    async fn of(tools: &'a Tools, body: &'a Arrived, until: Instant) -> Result<Self, StoreError> {
+        if !body.header.signed {
+            return Ok(Self::Unsigned);
+        }
+        if let Octets::Memory(octets) = &body.octets {
+            return Ok(Self::There(octets));
+        }
+        let share = body.octets.len().min(MAX_READ_BACK_OCTETS).div_ceil(READ_BACK_UNIT);
+        let room = tools.read_back.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
+        match timeout_at(until, room).await {
+            Ok(Ok(_room)) => Ok(Self::Back { octets: whole(&body.octets).await?, _room }),
+            _ => Ok(Self::Header(body.octets.read(0).await?)),
+        }
     }
-    if let Octets::Memory(octets) = &body.octets {
-        return Ok(tools.facts.auth.dkim(octets, until).await);
+
+    fn content(&self) -> Content<'_> {
+        match self {
+            Self::Unsigned => Content::Unsigned,
+            Self::There(octets) => Content::Whole(octets),
+            Self::Back { octets, .. } => Content::Whole(octets),
+            Self::Header(octets) => Content::Header(octets),
+        }
     }
-    let share = body.octets.len().min(MAX_READ_BACK_OCTETS).div_ceil(READ_BACK_UNIT);
-    let room = tools.read_back.acquire_many(u32::try_from(share).unwrap_or(u32::MAX));
-    let Ok(_room) = timeout_at(until, room).await else {
-        return Ok(Authenticator::unverified(&body.octets.read(0).await?));
-    };
-    let whole = whole(&body.octets).await?;
-    Ok(tools.facts.auth.dkim(&whole, until).await)
 }
 
 async fn whole(octets: &Octets) -> Result<Vec<u8>, StoreError> {

@@ -23,9 +23,10 @@ use super::recipient::Case;
 use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, abuse, accept, replies, rows};
 use crate::mail::trace_fields::Protocol;
-use crate::mail::{ForwardPath, Host, LocalPart, Mailbox};
+use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
+use crate::policy::settings::Enforcement;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
 use crate::smtp::reply::Reply;
@@ -228,17 +229,26 @@ impl Connection {
             international: mail.international,
         };
         let mut transaction = Box::new(Transaction::new((self.tools.chance.id(now), now), mail, protocol));
-        transaction.spf_began(self.begin_spf(&transaction).await);
+        self.begin_spf(&mut transaction).await;
         self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
         self.transaction = Some(transaction);
         Reply::new(250, 1, 0, "Sender ok")
     }
 
-    /// SPF is asked while recipients and content arrive.
-    async fn begin_spf(&self, transaction: &Transaction) -> Spf {
-        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
-        let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
-        Spf::begin(async move { facts.spf(peer, &helo, &from).await }).await
+    /// SPF is asked while recipients and content arrive. That of MAIL FROM is always needed: whether the sender may be told
+    /// of a failure hangs on it. The null path has none but that of the greeting name.
+    async fn begin_spf(&self, transaction: &mut Transaction) {
+        let (facts, peer) = (&self.tools.facts, self.connect.peer);
+        let (asked, helo, from) = (facts.clone(), self.connect.helo.clone(), transaction.from().clone());
+        let of_sender = Spf::begin(async move { asked.spf(peer, &helo, &from).await }).await;
+        let beside = *transaction.from() != ReversePath::Null && facts.instance.load().spf != Enforcement::Off;
+        let of_greeting = if beside {
+            let (asked, helo) = (facts.clone(), self.connect.helo.clone());
+            Spf::begin(async move { asked.auth.spf_helo(peer, &helo).await }).await
+        } else {
+            Spf::Unasked
+        };
+        transaction.spf_began(of_sender, of_greeting);
     }
 
     async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::body::Body;
@@ -11,7 +12,7 @@ use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::RecipientWishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
-use crate::policy::facts::SpfFacts;
+use crate::policy::facts::{SpfFacts, SpfResult};
 use crate::smtp::command::MailCommand;
 
 /// A transaction from MAIL to its answer.
@@ -30,6 +31,7 @@ pub(super) struct Transaction {
     /// The disk became full while the message arrived.
     pub(super) is_out_of_room: bool,
     spf: Spf,
+    spf_helo: Spf,
 }
 
 /// SPF, which runs while recipients and content arrive.
@@ -51,6 +53,21 @@ impl Spf {
         match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
             Poll::Ready(facts) => Self::Known(facts),
             Poll::Pending => Self::Asking(tokio::spawn(asking)),
+        }
+    }
+}
+
+impl Spf {
+    /// The facts; what is not known at `until` is a temperror of `domain`.
+    pub(super) async fn until(mut self, until: Instant, domain: &str) -> Option<SpfFacts> {
+        let late = || SpfFacts { result: SpfResult::TempError, domain: domain.to_owned(), by_plus_all: false };
+        match &mut self {
+            Self::Unasked => None,
+            Self::Known(facts) => Some(facts.clone()),
+            Self::Asking(handle) => match timeout_at(until, handle).await {
+                Ok(joined) => joined.ok(),
+                Err(_) => Some(late()),
+            },
         }
     }
 }
@@ -84,6 +101,7 @@ impl Transaction {
             body: None,
             is_out_of_room: false,
             spf: Spf::Unasked,
+            spf_helo: Spf::Unasked,
         }
     }
 
@@ -97,12 +115,14 @@ impl Transaction {
         self.wishes.push(wishes);
     }
 
-    pub(super) fn spf_began(&mut self, spf: Spf) {
-        self.spf = spf;
+    /// SPF of MAIL FROM, and of the greeting name.
+    pub(super) fn spf_began(&mut self, spf: Spf, helo: Spf) {
+        (self.spf, self.spf_helo) = (spf, helo);
     }
 
-    pub(super) fn take_spf(&mut self) -> Spf {
-        std::mem::take(&mut self.spf)
+    /// Both of them, to be waited for.
+    pub(super) fn take_spf(&mut self) -> (Spf, Spf) {
+        (std::mem::take(&mut self.spf), std::mem::take(&mut self.spf_helo))
     }
 
     /// Whether the same recipient was taken already: answered alike, and sent once.

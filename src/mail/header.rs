@@ -21,6 +21,10 @@ const MAX_TEXT_OCTETS: usize = 998;
 /// `Delivered-To` fields that are kept: more than any loop needs to be seen.
 const MAX_DELIVERED_TO: usize = 200;
 
+/// The fields by which a message is signed (RFC 6376 §3.5, RFC 8617 §4.1).
+pub const SIGNATURE_FIELDS: [&[u8]; 4] =
+    [b"DKIM-Signature", b"ARC-Seal", b"ARC-Message-Signature", b"ARC-Authentication-Results"];
+
 /// What the header of a message says, as far as routing and the log care.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderFacts {
@@ -30,13 +34,15 @@ pub struct HeaderFacts {
     pub message_id: Option<String>,
     /// The author domains of `From`; `None` when there are several From fields, none, or one that does not parse.
     pub author_domains: Option<Vec<Domain>>,
+    /// From fields, one more where the header goes on behind what was looked at.
+    pub from_fields: usize,
     /// `Delivered-To` fields that are mailboxes.
     pub delivered_to: Vec<Mailbox>,
     /// All `Received` fields.
     pub received: usize,
     /// `Received` fields whose `by` names our host.
     pub received_by_us: usize,
-    /// Whether there is a `DKIM-Signature`.
+    /// Whether there is a `DKIM-Signature` or a part of an ARC set.
     pub signed: bool,
     /// Octets of the header with the empty line that ends it; the whole message where none does (at most
     /// [`MAX_SCANNED_OCTETS`]).
@@ -112,7 +118,7 @@ impl HeaderScan {
             if name.eq_ignore_ascii_case(b"Received") {
                 facts.received += 1;
                 facts.received_by_us += usize::from(received::is_by(value, &self.host));
-            } else if name.eq_ignore_ascii_case(b"DKIM-Signature") {
+            } else if SIGNATURE_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)) {
                 facts.signed = true;
             } else if name.eq_ignore_ascii_case(b"From") {
                 authors += 1;
@@ -126,7 +132,8 @@ impl HeaderScan {
             }
         }
         // Behind what was looked at there may be another From.
-        facts.author_domains = from.filter(|_| authors == 1 && !self.cut).and_then(author::domains);
+        facts.from_fields = authors + usize::from(self.cut);
+        facts.author_domains = from.filter(|_| facts.from_fields == 1).and_then(author::domains);
         facts
     }
 }

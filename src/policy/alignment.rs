@@ -66,6 +66,13 @@ pub fn is_proven(facts: &MessageFacts, author: &Domain) -> bool {
         || signers(&facts.auth, DkimResult::Pass).any(|domain| is_aligned(facts, &domain, author))
 }
 
+/// Whether SPF of MAIL FROM or a DKIM signature passed for just this domain, which no organisational domain is needed for.
+#[must_use]
+pub fn is_proven_by_name(facts: &MessageFacts, author: &Domain) -> bool {
+    spf_domain(&facts.reverse_path, &facts.auth).as_ref() == Some(author)
+        || signers(&facts.auth, DkimResult::Pass).any(|domain| domain == *author)
+}
+
 /// The domain that SPF authorised this client for, by a record that says more than `+all`. The null path has none: that
 /// its HELO name passed says nothing about any author.
 #[must_use]

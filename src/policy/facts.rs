@@ -52,7 +52,23 @@ pub enum SpfResult {
     PermError,
 }
 
-/// SPF of MAIL FROM (of `postmaster@HELO` for the null path).
+impl SpfResult {
+    /// As RFC 8601 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Neutral => "neutral",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+/// SPF of one identity: MAIL FROM (`postmaster@HELO` for the null path), or HELO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpfFacts {
     /// The result.
@@ -79,6 +95,20 @@ pub enum DkimResult {
     PermError,
 }
 
+impl DkimResult {
+    /// As RFC 8601 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Neutral => "neutral",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
 /// One DKIM signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DkimFacts {
@@ -88,6 +118,107 @@ pub struct DkimFacts {
     pub domain: String,
     /// `s=`.
     pub selector: String,
+    /// Why not.
+    pub detail: String,
+}
+
+/// A DMARC result (RFC 8601 §2.7, RFC 7489 §11.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmarcResult {
+    /// The author's domain publishes nothing.
+    None,
+    /// An aligned SPF or DKIM pass.
+    Pass,
+    /// Nothing aligned passed, or there is no one author to ask about.
+    Fail,
+    /// DNS failed for now.
+    TempError,
+    /// The record is broken.
+    PermError,
+}
+
+impl DmarcResult {
+    /// As RFC 8601 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+/// What a domain asks for mail that fails (`p`, `sp` or `np`), mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DmarcPolicy {
+    /// Nothing.
+    None,
+    /// To be suspicious.
+    Quarantine,
+    /// To refuse it.
+    Reject,
+}
+
+impl DmarcPolicy {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// DMARC of the author's domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DmarcFacts {
+    /// The result.
+    pub result: DmarcResult,
+    /// What is asked for; `None` where nobody could tell.
+    pub policy: Option<DmarcPolicy>,
+    /// The author's domain; empty where there is no one such.
+    pub domain: String,
+    /// Why not.
+    pub detail: String,
+}
+
+/// What an ARC chain is worth (RFC 8617 §5.2); one that is not there has no facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArcResult {
+    /// Every seal and the newest signature verify.
+    Pass,
+    /// They do not.
+    Fail,
+    /// DNS failed for now.
+    TempError,
+}
+
+impl ArcResult {
+    /// As RFC 8601 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::TempError => "temperror",
+        }
+    }
+}
+
+/// The ARC chain of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArcFacts {
+    /// The result.
+    pub result: ArcResult,
+    /// Sets in the chain, as far as they could be read.
+    pub sets: usize,
+    /// Who sealed last.
+    pub sealer: String,
     /// Why not.
     pub detail: String,
 }
@@ -155,8 +286,14 @@ pub struct Usage {
 pub struct AuthFacts {
     /// SPF of MAIL FROM.
     pub spf: Option<SpfFacts>,
+    /// SPF of the greeting name, where it was asked beside.
+    pub spf_helo: Option<SpfFacts>,
     /// The signatures, at most ten.
     pub dkim: Vec<DkimFacts>,
+    /// DMARC, where it was asked.
+    pub dmarc: Option<DmarcFacts>,
+    /// The ARC chain, where there is one.
+    pub arc: Option<ArcFacts>,
 }
 
 /// Known when the message is whole.

@@ -113,6 +113,48 @@ pub fn not_authenticated_yet() -> Reply {
     Reply::new(451, 7, 5, "The mail could not be authenticated for now, try again later")
 }
 
+/// The author's domain asks to refuse what it does not stand for (RFC 7489 §10.3).
+#[must_use]
+pub fn dmarc_failed(domain: &str) -> Reply {
+    Reply::new(550, 7, 1, format!("Refused as the DMARC policy of {domain} asks: neither SPF nor DKIM passed for it"))
+}
+
+/// Nobody to ask whether they stand for it: no From field, several, or one that cannot be read (RFC 7489 §6.6.1).
+#[must_use]
+pub fn no_one_author() -> Reply {
+    Reply::new(550, 7, 1, "The message must have one From field, with authors of one domain that can be checked")
+}
+
+/// DNS failed, and what the author's domain asks for may be to refuse it.
+#[must_use]
+pub fn dmarc_not_known_yet() -> Reply {
+    Reply::new(451, 7, 5, "The DMARC policy of the author could not be checked for now, try again later")
+}
+
+/// SPF fails, and that is enforced (RFC 7372 §3.2).
+#[must_use]
+pub fn spf_failed() -> Reply {
+    Reply::new(550, 7, 23, "SPF validation failed: the domain of the sender does not authorise this client")
+}
+
+/// SPF could not be evaluated for now (RFC 7372 §3.2).
+#[must_use]
+pub fn spf_not_known_yet() -> Reply {
+    Reply::new(451, 7, 24, "SPF could not be evaluated for now, try again later")
+}
+
+/// Signatures, and none passes, and that is enforced (RFC 7372 §3.1).
+#[must_use]
+pub fn dkim_failed() -> Reply {
+    Reply::new(550, 7, 20, "No DKIM signature of the message passed")
+}
+
+/// As [`dkim_failed`], but DNS failed and one may yet pass.
+#[must_use]
+pub fn dkim_not_known_yet() -> Reply {
+    Reply::new(451, 7, 20, "The DKIM signatures could not be verified for now, try again later")
+}
+
 /// What a sender hears of a refusal that is no fault of ours.
 #[must_use]
 pub fn refusal(fault: Fault, remote: &Reply) -> Reply {

@@ -54,11 +54,14 @@ pub struct Client {
 pub struct Auth {
     /// `pass`, …
     pub spf: Option<String>,
+    /// `pass mail.example.org`: SPF of the greeting name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spf_helo: Option<String>,
     /// `pass d=example.org s=mail`, one each.
     pub dkim: Vec<String>,
-    /// `pass`, …
+    /// `fail p=reject d=example.org`.
     pub dmarc: Option<String>,
-    /// `none`, `pass`, `fail`.
+    /// `pass (i=2 sealed by example.org)`; nothing where there is no chain.
     pub arc: Option<String>,
     /// Whether the sender may be told of a failure that shows later: it was proved when it wrote, and has not asked for
     /// silence (promise 5).

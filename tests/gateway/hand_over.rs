@@ -153,7 +153,8 @@ async fn a_silent_name_server_does_not_hold_up_the_answer() {
 /// Organisational domains are asked for after SPF and DKIM, and have no time of their own: the delivery keeps its share.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_name_server_of_the_author_does_not_use_up_the_time_for_delivery() {
-    let world = World::start_with(&[("SMTP__ANSWER_WITHIN", "4s"), ("DNS__TIMEOUT", "10s")]).await;
+    let settings = [("SMTP__ANSWER_WITHIN", "4s"), ("DNS__TIMEOUT", "10s"), ("POLICY__DMARC", "observe")];
+    let world = World::start_with(&settings).await;
     world.dns.fail("_dmarc.news.my.example", Failure::Timeout);
     let akin = [b"From: <ann@news.my.example>\r\n", &LETTER[LETTER.iter().position(|o| *o == b'\n').unwrap() + 1..]];
     assert!(world.send("ann@sender.example", &["shop@my.example"], &akin.concat()).await.is_accepted());

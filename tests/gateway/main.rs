@@ -13,6 +13,7 @@ mod limits;
 mod next_hops;
 mod patience;
 mod plain;
+mod policies;
 mod privacy;
 mod proxies;
 mod recipients;

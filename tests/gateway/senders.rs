@@ -6,10 +6,12 @@ use mail_auth::crypto::Ed25519Key;
 use mail_auth::dkim::DkimSigner;
 use mail_auth::headers::HeaderWriter;
 use tokio::time::Instant;
-use waypost::auth::{Authenticator, Settings};
+use waypost::auth::{Asked, Authenticator, Content, Settings};
 use waypost::demo::dns::Failure;
 use waypost::mail::Domain;
+use waypost::mail::header::HeaderFacts;
 use waypost::policy::facts::DkimResult;
+use waypost::policy::settings::Enforcement;
 
 use crate::support::{LETTER, World, prefix, without_prefix};
 
@@ -84,7 +86,10 @@ async fn a_signature_still_verifies_at_the_inbox() {
         hostname: Domain::parse("mx.inbox.example").unwrap(),
     };
     let inbox = Authenticator::new(&settings).unwrap();
-    let verdicts = inbox.dkim(&arrived.octets, Instant::now() + Duration::from_secs(5)).await;
+    let (content, header) = (Content::Whole(&arrived.octets), &HeaderFacts::default());
+    let asked = Asked { content, header, dmarc: Enforcement::Off };
+    let until = Instant::now() + Duration::from_secs(5);
+    let verdicts = inbox.message(&asked, std::future::ready(None), until).await.dkim;
     assert_eq!(verdicts.iter().map(|found| found.result).collect::<Vec<_>>(), [DkimResult::Pass]);
     world.stop().await;
 }

@@ -53,6 +53,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         },
         auth: Auth {
             spf: Some("pass".to_owned()),
+            spf_helo: None,
             dkim: vec!["pass d=shop.example s=mail".to_owned()],
             dmarc: None,
             arc: None,

@@ -1,11 +1,13 @@
-//! The decision on a whole message: loops, forged senders on hosted domains, mail that nothing authenticates.
+//! The decision on a whole message: loops, forged senders on hosted domains, then what the policies in effect make of
+//! its authentication.
 
-use super::super::alignment::{is_aligned, is_proven, signers, spf_domain};
+use super::super::alignment::{is_aligned, signers, spf_domain};
 use super::super::facts::{DkimResult, MessageFacts, SpfResult};
 use super::super::replies;
-use super::super::settings::{Instance, Unauthenticated};
+use super::super::settings::{Enforcement, Instance};
 use super::super::status::TraceStep;
-use super::AfterData;
+use super::unauthenticated::spf_result;
+use super::{AfterData, dkim, dmarc, spf, unauthenticated};
 use crate::mail::{Domain, Mailbox};
 use crate::smtp::reply::Reply;
 
@@ -14,42 +16,57 @@ pub const MAX_RECEIVED_BY_US: usize = 5;
 /// `Received` fields in all (RFC 5321 §6.3 asks for a large number, and a hundred is larger than any honest way).
 pub const MAX_RECEIVED: usize = 50;
 
-/// The decision on a whole message: loops, forged senders on hosted domains. `None` lets it in. `recipients` are those of
-/// the transaction as written.
+/// All that a whole message is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageCase<'a> {
+    /// The instance's settings.
+    pub settings: &'a Instance,
+    /// The message.
+    pub facts: &'a MessageFacts,
+    /// The recipients of the transaction as written.
+    pub recipients: &'a [Mailbox],
+    /// What holds for them; `None` for a report to an SRS address of ours, which goes nowhere.
+    pub after_data: Option<&'a AfterData>,
+}
+
+/// The decision on a whole message: loops, forged senders on hosted domains, policies. `None` lets it in. Each check shows
+/// its verdict whatever comes of it.
 #[must_use]
-pub fn message(
-    settings: &Instance,
-    facts: &MessageFacts,
-    recipients: &[Mailbox],
-    trace: &mut Vec<TraceStep>,
-) -> Option<Reply> {
-    if let Some(detail) = loop_of(settings, facts, recipients) {
+pub fn message(case: &MessageCase<'_>, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    if let Some(detail) = loop_of(case.settings, case.facts, case.recipients) {
         trace.push(TraceStep::new("loop", "found", detail));
         return Some(replies::routing_loop());
     }
-    forged(facts, trace)
+    if let Some(after_data) = case.after_data {
+        verdicts(after_data, case.facts, trace);
+    }
+    forged(case.facts, trace).or_else(|| refused_by_policy(case.after_data?, case.facts, trace))
 }
 
-/// The decision of `policy.unauthenticated` as it holds for the recipients of this transaction. `None` lets it in.
-#[must_use]
-pub fn authenticated(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
-    if after_data.unauthenticated == Unauthenticated::Accept {
-        return None;
+/// What is switched off is not shown, although the alignment guard may have had to know it.
+fn verdicts(policies: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) {
+    if policies.spf != Enforcement::Off {
+        spf::steps(&facts.auth, trace);
     }
-    let authors = facts.header.author_domains.as_deref().unwrap_or_default();
-    let spf = spf_result(facts);
-    if spf == Some(SpfResult::Pass) || authors.iter().any(|author| is_proven(facts, author)) {
-        return None;
+    if policies.dkim != Enforcement::Off {
+        dkim::steps(&facts.auth, trace);
     }
-    let may_yet = spf == Some(SpfResult::TempError) || signers(&facts.auth, DkimResult::TempError).next().is_some();
-    let verdict = if may_yet { "not known yet" } else { "missing" };
-    trace.push(TraceStep::new("authentication", verdict, "neither SPF nor an aligned DKIM signature passed"));
-    Some(if may_yet { replies::not_authenticated_yet() } else { replies::unauthenticated() })
+    dmarc::steps(policies.dmarc, facts, trace);
 }
 
-/// SPF of whatever identity was asked, where a pass says more than `+all`.
-fn spf_result(facts: &MessageFacts) -> Option<SpfResult> {
-    facts.auth.spf.as_ref().filter(|spf| !spf.by_plus_all).map(|spf| spf.result)
+/// The first policy that refuses; one that refuses for good before one that puts off.
+fn refused_by_policy(policies: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    let refusals = [
+        ("dmarc", dmarc::refusal(policies.dmarc, facts)),
+        ("spf", spf::refusal(policies.spf, &facts.auth)),
+        ("dkim", dkim::refusal(policies.dkim, &facts.auth)),
+        ("unauthenticated", unauthenticated::refusal(policies.unauthenticated, facts, trace)),
+    ];
+    let refusals = refusals.into_iter().filter_map(|(policy, reply)| Some((policy, reply?)));
+    let (policy, reply) = refusals.min_by_key(|(_, reply)| reply.is_transient())?;
+    let verdict = if reply.is_transient() { "puts off" } else { "refuses" };
+    trace.push(TraceStep::new("policy", verdict, policy));
+    Some(reply)
 }
 
 fn loop_of(settings: &Instance, facts: &MessageFacts, recipients: &[Mailbox]) -> Option<String> {
@@ -86,11 +103,16 @@ mod tests {
     use super::*;
     use crate::policy::ids::OWNER;
     use crate::policy::samples::{dkim, domain, instance, mailbox, message as sample, spf};
-    use crate::policy::settings::Enforcement;
+    use crate::policy::settings::Unauthenticated;
+
+    fn judge(facts: &MessageFacts, after_data: Option<&AfterData>, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+        let recipients = [mailbox("shop@my.domain")];
+        message(&MessageCase { settings: &instance(), facts, recipients: &recipients, after_data }, trace)
+    }
 
     fn answer(facts: &MessageFacts) -> Option<String> {
         let mut trace = Vec::new();
-        let reply = message(&instance(), facts, &[mailbox("shop@my.domain")], &mut trace);
+        let reply = judge(facts, None, &mut trace);
         assert!(reply.is_none() || trace.len() == 1, "a refusal has one step that says why");
         reply.map(|reply| reply.to_string())
     }
@@ -145,7 +167,7 @@ mod tests {
             (DkimResult::TempError, "evil.example", Some(550)),
         ] {
             facts.auth.dkim = vec![dkim(result, signer)];
-            let reply = message(&instance(), &facts, &[], &mut Vec::new());
+            let reply = judge(&facts, None, &mut Vec::new());
             assert_eq!(reply.map(|reply| reply.code()), expected, "{result:?} {signer}");
         }
     }
@@ -161,7 +183,7 @@ mod tests {
         };
         let mut facts = sample("a@sender.example", "sender.example");
         let code = |after_data: &AfterData, facts: &MessageFacts| {
-            authenticated(after_data, facts, &mut Vec::new()).map(|reply| reply.code())
+            judge(facts, Some(after_data), &mut Vec::new()).map(|reply| reply.code())
         };
         assert_eq!(code(&after_data, &facts), None);
         after_data.unauthenticated = Unauthenticated::Reject;

@@ -1,13 +1,18 @@
 //! Do we want it? Recipient and message, each with the facts known by then.
 //!
 //! [`recipient`] judges what the rules say, [`reserved`] the addresses that have no rule of their own (postmaster, abuse,
-//! SRS addresses of ours), [`unless_failing`] what next hops said a short while ago, [`message`] and [`authenticated`] what only the whole message shows.
+//! SRS addresses of ours), [`unless_failing`] what next hops said a short while ago, [`message`] what only the whole message
+//! shows: one small file for each policy that acts then.
 
+mod dkim;
+mod dmarc;
 mod failing;
 mod message;
 mod recipient;
 pub mod reserved;
+mod spf;
 mod targets;
+mod unauthenticated;
 
 use super::facts::{ConnectFacts, RecipientFacts};
 use super::ids::{AccountId, AliasId, DomainId, OWNER};
@@ -18,7 +23,7 @@ use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
 pub use failing::{Failing, unless_failing};
-pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, authenticated, message};
+pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
 pub use recipient::{Ended, by_rules, ended, recipient};
 pub use targets::{TIME_TO_VERIFY, computed};
 

@@ -1,0 +1,151 @@
+//! What authentication does at the end of data: SPF, DKIM, DMARC and ARC, observed and enforced (CONFORMANCE 56 to 60).
+
+use mail_auth::crypto::Ed25519Key;
+use mail_auth::dkim::DkimSigner;
+use mail_auth::headers::HeaderWriter;
+use waypost::demo::dns::Failure;
+
+use crate::support::{LETTER, World, prefix, without_prefix};
+
+/// A message whose author is at this domain.
+fn by(domain: &str) -> Vec<u8> {
+    format!("From: Carl <carl@{domain}>\r\nTo: shop@my.example\r\nSubject: Hi\r\n\r\nHello.\r\n").into_bytes()
+}
+
+/// The message with a signature of this domain, whose key is published.
+fn signed(world: &World, domain: &str, message: &[u8]) -> Vec<u8> {
+    let key = Ed25519Key::from_pkcs8_der(&Ed25519Key::generate_pkcs8().unwrap()).unwrap();
+    let public = data_encoding::BASE64.encode(&key.public_key());
+    world.dns.txt(&format!("s._domainkey.{domain}"), &format!("v=DKIM1; k=ed25519; p={public}"));
+    let signer = DkimSigner::from_key(key).domain(domain).selector("s").headers(["From", "Subject"]);
+    [signer.sign(message).unwrap().to_header().as_bytes(), message].concat()
+}
+
+/// By default DMARC is enforced: what a domain disowns does not go on in its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_authors_domain_asks_to_refuse_is_refused_at_the_end_of_data() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    let dot = world.send("eve@sender.example", &["shop@my.example"], &by("bank.example")).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.7.1 ") && dot.contains("bank.example"), "{dot}");
+    assert_eq!(world.inbox.connections(), 0);
+    let row = world.row().await;
+    assert_eq!((&row["status"], &row["auth"]["dmarc"]), (&"refused".into(), &"fail p=reject d=bank.example".into()));
+    assert_eq!(row["auth"]["spf"], "pass", "{row}");
+    let steps = row["trace"].to_string();
+    assert!(steps.contains("bank.example asks for reject"), "{steps}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_authors_domain_signed_is_forwarded() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    let letter = signed(&world, "bank.example", &by("bank.example"));
+    assert!(world.send("eve@sender.example", &["shop@my.example"], &letter).await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert_eq!(without_prefix(arrived, &letter), letter);
+    let prefix = prefix(arrived, &letter);
+    let results = "Authentication-Results: gw.example;\r\n\tspf=pass smtp.mailfrom=eve@sender.example;\r\n\t\
+        spf=none smtp.helo=mail.sender.example;\r\n\tdkim=pass header.d=bank.example header.s=s;\r\n\t\
+        dmarc=pass (p=reject) header.from=bank.example\r\n";
+    assert!(prefix.starts_with(results), "{prefix}");
+    world.stop().await;
+}
+
+/// CONFORMANCE 58 and 71: forwarded, marked in our log, and not blessed by our own domain.
+#[tokio::test(flavor = "multi_thread")]
+async fn quarantine_is_forwarded_and_marked() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=quarantine");
+    assert!(world.send("eve@sender.example", &["shop@my.example"], &by("bank.example")).await.is_accepted());
+    let arrived = &world.inbox.wait_for(1).await[0];
+    assert!(prefix(arrived, &by("bank.example")).contains("dmarc=fail (p=quarantine) header.from=bank.example\r\n"));
+    let row = world.row().await;
+    assert_eq!(
+        (&row["status"], &row["auth"]["dmarc"]),
+        (&"forwarded".into(), &"fail p=quarantine d=bank.example".into())
+    );
+    let marked = row["trace"].as_array().unwrap().iter().any(|step| step["verdict"] == "quarantine");
+    assert!(marked, "{row}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_cannot_be_asked_puts_off_only_where_it_could_refuse() {
+    let world = World::start().await;
+    world.dns.fail("_dmarc.bank.example", Failure::ServFail);
+    world.dns.fail("_dmarc.sender.example", Failure::ServFail);
+    let dot = world.send("eve@sender.example", &["shop@my.example"], &by("bank.example")).await.dot.unwrap();
+    assert!(dot.starts_with("451 4.7.5 "), "{dot}");
+    // Her own name passed to the letter: whatever the record says, she is aligned.
+    assert!(world.send("ann@sender.example", &["shop@my.example"], LETTER).await.is_accepted());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn observed_checks_show_their_verdicts_and_refuse_nobody() {
+    let world = World::start_with(&[("POLICY__DMARC", "observe")]).await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    world.dns.txt("fail.example", "v=spf1 -all");
+    let letter = [
+        b"DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=x; h=from; bh=AAAA; b=AAAA\r\n".as_slice(),
+        &by("bank.example"),
+    ]
+    .concat();
+    assert!(world.send("eve@fail.example", &["shop@my.example"], &letter).await.is_accepted());
+    let row = world.row().await;
+    let auth = &row["auth"];
+    assert_eq!((&auth["spf"], &auth["dkim"][0]), (&"fail".into(), &"fail d=bank.example s=x".into()), "{auth}");
+    assert_eq!(
+        (&auth["dmarc"], &auth["spf_helo"]),
+        (&"fail p=reject d=bank.example".into(), &"none mail.sender.example".into())
+    );
+    let steps: Vec<_> = row["trace"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    for step in ["spf", "spf of greeting", "dkim", "dmarc"] {
+        assert!(steps.contains(&step), "{step} in {steps:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_off_is_neither_asked_nor_shown() {
+    let world = World::start_with(&[("POLICY__DMARC", "off"), ("POLICY__SPF", "off")]).await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    assert!(world.send("eve@sender.example", &["shop@my.example"], &by("bank.example")).await.is_accepted());
+    let row = world.row().await;
+    assert_eq!((&row["auth"]["dmarc"], row["auth"].get("spf_helo")), (&serde_json::Value::Null, None));
+    assert_eq!(world.dns.count_of("_dmarc.bank.example") + world.dns.count_of("mail.sender.example"), 0);
+    let steps = row["trace"].to_string();
+    assert!(!steps.contains("\"dmarc\"") && !steps.contains("\"spf\""), "{steps}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enforced_spf_and_dkim_refuse_with_their_own_codes() {
+    let world = World::start_with(&[("POLICY__SPF", "enforce"), ("POLICY__DKIM", "enforce")]).await;
+    world.dns.txt("fail.example", "v=spf1 -all");
+    let dot = world.send("eve@fail.example", &["shop@my.example"], LETTER).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.7.23 "), "{dot}");
+    let changed = [signed(&world, "sender.example", LETTER).as_slice(), b"One line more.\r\n"].concat();
+    let dot = world.send("ann@sender.example", &["shop@my.example"], &changed).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.7.20 "), "{dot}");
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    world.stop().await;
+}
+
+/// The simulator asks the same functions, and tells which policies hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_knows_the_policies() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    let question = serde_json::json!({
+        "to": "shop@my.example", "from": "eve@sender.example", "ip": "127.0.0.1", "headers": "From: carl@bank.example"
+    });
+    let answer = world.post("/v1/route", question).await;
+    assert_eq!(answer["disposition"], "reject", "{answer}");
+    assert!(answer["reply"].as_str().unwrap().starts_with("550 5.7.1 "), "{answer}");
+    let told = answer["trace"].to_string();
+    assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (instance)"), "{told}");
+    world.stop().await;
+}
