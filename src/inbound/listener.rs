@@ -1,79 +1,22 @@
 //! Takes permits (in all, per address), accepts, and hands each connection to its own task. A connection from a proxy
 //! counts for the client behind it, as soon as that is known.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Tools, abuse, connection, proxied, rows};
+use crate::net::doors::{Doors, Permit};
 use crate::policy::admission::Refusal;
-use crate::policy::limits::network_of;
 use crate::smtp::reply::Reply;
 
 /// Accepting failed (no file descriptors left): wait so long before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Writing the refusal to a client over the limits may take so long.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Open connections, in all and per address; bounded, since an entry goes with its last connection.
-#[derive(Debug, Default)]
-pub(super) struct Doors {
-    open: Mutex<(usize, HashMap<IpAddr, usize>)>,
-}
-
-/// One open connection's place; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Permit {
-    doors: Arc<Doors>,
-    network: Option<IpAddr>,
-}
-
-impl Doors {
-    /// A place in all.
-    fn enter(self: &Arc<Self>, max: usize) -> Option<Permit> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.0 >= max {
-            return None;
-        }
-        open.0 += 1;
-        Some(Permit { doors: Arc::clone(self), network: None })
-    }
-}
-
-impl Permit {
-    /// The place is this client's, if its address has room for one more.
-    fn of(mut self, client: IpAddr, max_per_ip: usize) -> Option<Self> {
-        let network = network_of(client);
-        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = open.1.entry(network).or_default();
-        if *here >= max_per_ip {
-            drop(open);
-            return None;
-        }
-        *here += 1;
-        drop(open);
-        self.network = Some(network);
-        Some(self)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.0 -= 1;
-        let Some(network) = self.network else { return };
-        if let Some(here) = open.1.get_mut(&network) {
-            *here -= 1;
-            if *here == 0 {
-                open.1.remove(&network);
-            }
-        }
-    }
-}
 
 /// Accepts on all listeners until the tools' `stop` is cancelled.
 pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
@@ -171,27 +114,4 @@ async fn refuse(mut stream: TcpStream, reply: Reply) {
     let mut octets = Vec::new();
     reply.write(&mut octets);
     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(&octets)).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_counted_per_address_and_in_all_and_given_back() {
-        let doors = Arc::new(Doors::default());
-        let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let enter = |client| doors.enter(3).and_then(|permit| permit.of(client, 2));
-        let first = enter(a).unwrap();
-        let _second = enter(a).unwrap();
-        assert!(enter(a).is_none());
-        let _third = enter(b).unwrap();
-        assert!(enter(b).is_none());
-        drop(first);
-        assert!(enter(a).is_some());
-        let unnamed = doors.enter(3).unwrap();
-        assert!(enter(a).is_none(), "who is behind a proxy counts before it is known");
-        drop(unnamed);
-        assert!(enter(b).is_some());
-    }
 }

@@ -1,5 +1,7 @@
-//! The outside: DNS, TLS, which addresses may be connected to, and who comes by way of a proxy.
+//! The outside: DNS, TLS, which addresses may be connected to, how many connections are
+//! open, and who comes by way of a proxy.
 
+pub mod doors;
 pub mod guard;
 pub mod proxy;
 pub mod resolver;
