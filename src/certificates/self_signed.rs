@@ -7,12 +7,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::Context;
-use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 
-use super::Pair;
+use super::pair::Pair;
 use crate::mail::Domain;
 
 const FILE: &str = "self-signed.pem";
@@ -21,20 +21,18 @@ const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
 /// Takes the one of an earlier start if it is whole and for this name, else makes a new one.
-pub(super) fn load_or_make(data_dir: &Path, hostname: &Domain) -> anyhow::Result<(Pair, ServerConfig)> {
+pub(super) fn load_or_make(data_dir: &Path, hostname: &Domain) -> anyhow::Result<CertifiedKey> {
     let directory = data_dir.join("tls");
     let path = directory.join(FILE);
-    let kept = fs::read(&path).ok().map(|pem| Pair { certificate: pem.clone(), key: pem });
+    let kept = fs::read(&path).ok().map(Pair::of_one_file);
     if let Some(pair) = kept.filter(|pair| is_for(pair, hostname))
-        && let Ok(config) = pair.server_config()
+        && let Ok(certified) = pair.certified()
     {
-        return Ok((pair, config));
+        return Ok(certified);
     }
     let pem = make(hostname).context("a self-signed certificate cannot be made")?;
     keep(&directory, pem.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
-    let pair = Pair { certificate: pem.clone().into_bytes(), key: pem.into_bytes() };
-    let config = pair.server_config()?;
-    Ok((pair, config))
+    Pair::of_one_file(pem.into_bytes()).certified()
 }
 
 fn is_for(pair: &Pair, hostname: &Domain) -> bool {

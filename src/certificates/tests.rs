@@ -1,10 +1,10 @@
 //! Own files, the self-signed certificate, and what a reload takes and leaves.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -37,7 +37,7 @@ async fn presented(
     let (near, far) = tokio::io::duplex(64 * 1024);
     let name = ServerName::try_from("mx.ours.example").unwrap();
     let connector = TlsConnector::from(Arc::new(client));
-    let acceptor = TlsAcceptor::from(certificates.server_config());
+    let acceptor = TlsAcceptor::from(certificates.smtp_config());
     let (client, server) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
     server.unwrap();
     let client = client.unwrap();

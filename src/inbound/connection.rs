@@ -96,7 +96,7 @@ impl Connection {
     }
 
     async fn run_inside_tls(&mut self, stream: TcpStream) -> io::Result<()> {
-        let acceptor = TlsAcceptor::from(self.tools.certificates.server_config());
+        let acceptor = TlsAcceptor::from(self.tools.certificates.smtp_config());
         let shaken = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
         let mut tls = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
         self.connect.tls = Some(crate::net::tls::facts(tls.get_ref().1));

@@ -7,7 +7,8 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ServerSessionMemoryCache;
+use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
 use crate::mail::Moment;
@@ -33,16 +34,24 @@ pub fn facts(connection: &rustls::CommonState) -> TlsFacts {
     }
 }
 
-/// What we present to clients: TLS 1.2 and 1.3; fails where key and certificate do not belong together.
-pub fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, rustls::Error> {
+/// How we shake hands with clients: TLS 1.2 and 1.3, with what `presented` chooses for the name that is asked for.
+pub fn server(presented: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(presented);
     config.ignore_client_order = true;
     config.send_tls13_tickets = TICKETS;
     config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
     Ok(config)
+}
+
+/// A chain with its key; fails where they do not belong together.
+pub fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    CertifiedKey::from_der(chain, key, &provider())
 }
 
 /// Takes any certificate (opportunistic TLS, RFC 7435), but checks it all the same and tells whether it verified.
