@@ -45,4 +45,6 @@ pub struct Meter {
     pub queued: Counter,
     /// Messages answered 4xx or 5xx after their end.
     pub turned_away: Counter,
+    /// HTTP connections hung up on by a limit.
+    pub http_connections_refused: Counter,
 }

@@ -84,7 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["net", "auth"]),
     ("hickory_proto", &["net", "demo"]),
     ("rustls", &["net", "certificates", "inbound", "delivery", "demo"]),
-    ("tokio_rustls", &["net", "certificates", "inbound", "delivery", "demo"]),
+    ("tokio_rustls", &["net", "certificates", "inbound", "delivery", "http", "demo"]),
     ("rustls_native_certs", &["net"]),
     ("rcgen", &["certificates", "demo"]),
     ("mail_auth", &["auth"]),

@@ -83,9 +83,15 @@ fn data(config: &Config) -> Option<String> {
 }
 
 fn ports(config: &Config) -> Vec<String> {
-    let smtp = config.smtp.listen.iter().map(|listen| ("smtp.listen", *listen));
-    let http = config.http.listen.iter().map(|listen| ("http.listen", *listen));
-    smtp.chain(http).filter_map(|(name, listen)| Some(format!("{name}: {listen} {}", unlistenable(listen)?))).collect()
+    let listeners = [
+        ("smtp.listen", &config.smtp.listen),
+        ("http.listen", &config.http.listen),
+        ("http.https_listen", &config.http.https_listen),
+        ("http.http_redirect_listen", &config.http.http_redirect_listen),
+        ("http.metrics_listen", &config.http.metrics_listen),
+    ];
+    let each = listeners.into_iter().flat_map(|(name, all)| all.iter().map(move |listen| (name, *listen)));
+    each.filter_map(|(name, listen)| Some(format!("{name}: {listen} {}", unlistenable(listen)?))).collect()
 }
 
 fn unlistenable(listen: SocketAddr) -> Option<String> {

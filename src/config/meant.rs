@@ -2,6 +2,7 @@
 //! what is possible, and refused with its place. Questions to the machine end here too: the system's name.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,10 +84,23 @@ fn tls_files(read: &Reader<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigErro
 fn http(read: &Reader<'_>) -> Result<Http, ConfigError> {
     Ok(Http {
         listen: read.each("http.listen", values::socket)?,
+        https_listen: read.each("http.https_listen", values::socket)?,
+        http_redirect_listen: redirect_listen(read)?,
+        metrics_listen: read.each("http.metrics_listen", values::socket)?,
         public_url: read.optional("http.public_url", values::url)?,
         allowed_hosts: read.list("http.allowed_hosts").to_vec(),
         trusted_proxies: read.each("http.trusted_proxies", values::address)?,
     })
+}
+
+/// To be sent on, somebody must be there.
+fn redirect_listen(read: &Reader<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
+    let listeners = read.each("http.http_redirect_listen", values::socket)?;
+    let is_https = |url: &str| url.starts_with("https://");
+    if listeners.is_empty() || !read.list("http.https_listen").is_empty() || is_https(read.text("http.public_url")) {
+        return Ok(listeners);
+    }
+    Err(read.fault("http.http_redirect_listen", "wants http.https_listen, or an https address in http.public_url"))
 }
 
 fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigError> {
@@ -222,9 +236,6 @@ fn backup(read: &Reader<'_>) -> Result<Backup, ConfigError> {
 
 /// Values of parts that come later are checked all the same, so that a mistake shows before it counts.
 fn check_what_is_not_kept(read: &Reader<'_>) -> Result<(), ConfigError> {
-    for listeners in ["http.https_listen", "http.http_redirect_listen", "http.metrics_listen"] {
-        read.each(listeners, values::socket)?;
-    }
     read.each("http.compat", |text| values::choice(text, &COMPAT))?;
     read.parsed("tls.acme", |text| values::choice(text, &ON_OFF))?;
     read.parsed("tls.acme_directory", values::url)?;

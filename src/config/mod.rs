@@ -113,6 +113,12 @@ pub struct Smtp {
 pub struct Http {
     /// Plain listeners.
     pub listen: Vec<SocketAddr>,
+    /// Listeners with TLS.
+    pub https_listen: Vec<SocketAddr>,
+    /// Plain listeners that send browsers on to those with TLS.
+    pub http_redirect_listen: Vec<SocketAddr>,
+    /// Listeners of `/metrics` alone.
+    pub metrics_listen: Vec<SocketAddr>,
     /// The panel's URL as people reach it.
     pub public_url: Option<String>,
     /// Names the panel answers to.
@@ -173,6 +179,7 @@ impl Config {
     #[must_use]
     pub fn http_settings(&self) -> crate::http::Settings {
         crate::http::Settings {
+            hostname: self.hostname.clone(),
             public_url: self.http.public_url.clone(),
             allowed_hosts: self.http.allowed_hosts.clone(),
             trusted_proxies: self.http.trusted_proxies.clone(),

@@ -5,9 +5,6 @@ use super::written::{Place, Written};
 
 /// Each with the values, as `check` writes them, that ask for nothing that is missing.
 const ASK_FOR_NOTHING: &[(&str, &[&str])] = &[
-    ("http.https_listen", &["[]"]),
-    ("http.http_redirect_listen", &["[]"]),
-    ("http.metrics_listen", &["[]"]),
     ("http.compat", &["[]"]),
     ("tls.acme", &["\"off\""]),
     ("policy.dns_lists", &["[]"]),

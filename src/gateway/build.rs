@@ -1,14 +1,13 @@
 //! How the parts are made of a configuration, and of each other.
 
 use std::fs::DirBuilder;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
@@ -26,7 +25,7 @@ use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
 use crate::store::Store;
 
-use super::secrets;
+use super::{Listening, secrets};
 
 /// Jitter makes a wait no longer than so many times itself.
 const LONGEST_JITTER: u32 = 2;
@@ -145,6 +144,10 @@ impl Parts {
         inbound::Tools::new(parts, inbound(config))
     }
 
+    pub(super) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
     pub(super) fn admin(&self) -> Admin {
         Admin { courier: Some(self.courier.clone()), ..self.admin_offline() }
     }
@@ -180,11 +183,17 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
     }
 }
 
-/// Without a public URL, the panel is reached where it listens.
-pub(super) fn http(config: &Config, listeners: &[TcpListener]) -> crate::http::Settings {
-    let listening = || listeners.first().and_then(|listener| listener.local_addr().ok());
-    let configured = || config.http.listen.first().copied();
-    let reached = || listening().or_else(configured).map(|address| format!("http://{address}"));
+/// Without a public URL, the panel is reached where it listens: over HTTPS by the gateway's name, else by the address.
+pub(super) fn http(config: &Config, listening: Option<&Listening<Vec<SocketAddr>>>) -> crate::http::Settings {
+    let (http, https) = match listening {
+        Some(bound) => (bound.http.first(), bound.https.first()),
+        None => (config.http.listen.first(), config.http.https_listen.first()),
+    };
+    let named = https.map(|address| match address.port() {
+        443 => format!("https://{}", config.hostname),
+        port => format!("https://{}:{port}", config.hostname),
+    });
+    let reached = || named.or_else(|| http.map(|address| format!("http://{address}")));
     let settings = config.http_settings();
     crate::http::Settings { public_url: settings.public_url.or_else(reached), ..settings }
 }

@@ -16,7 +16,11 @@ use crate::clock::Clock;
 
 /// The names of passed listeners that take SMTP; systemd's own are those of the unit, or none.
 const SMTP_NAMES: [&str; 4] = ["smtp", "waypost.socket", "unknown", ""];
+/// The names of those that take HTTP.
 const HTTP_NAME: &str = "http";
+const HTTPS_NAME: &str = "https";
+const REDIRECT_NAME: &str = "redirect";
+const METRICS_NAME: &str = "metrics";
 
 /// The service manager, if one listens.
 #[derive(Debug, Default)]
@@ -41,7 +45,7 @@ impl Manager {
 
     /// Mail is taken.
     pub fn ready(&self, gateway: &Gateway) {
-        let listening: Vec<_> = gateway.smtp.iter().map(ToString::to_string).collect();
+        let listening: Vec<_> = gateway.listening.smtp.iter().map(ToString::to_string).collect();
         self.tell(&format!("READY=1\nSTATUS=Taking mail on {}", listening.join(", ")));
     }
 
@@ -98,6 +102,9 @@ fn connect(name: &str) -> io::Result<UnixDatagram> {
 pub(super) struct Passed {
     pub(super) smtp: Vec<TcpListener>,
     pub(super) http: Vec<TcpListener>,
+    pub(super) https: Vec<TcpListener>,
+    pub(super) redirect: Vec<TcpListener>,
+    pub(super) metrics: Vec<TcpListener>,
 }
 
 impl Passed {
@@ -110,8 +117,13 @@ impl Passed {
             let name = names.get(place).copied().unwrap_or_default();
             let of_name = match name {
                 HTTP_NAME => &mut passed.http,
+                HTTPS_NAME => &mut passed.https,
+                REDIRECT_NAME => &mut passed.redirect,
+                METRICS_NAME => &mut passed.metrics,
                 name if SMTP_NAMES.contains(&name) => &mut passed.smtp,
-                _ => bail!("a socket named {name:?} was passed; FileDescriptorName= is smtp or http"),
+                _ => bail!(
+                    "a socket named {name:?} was passed; FileDescriptorName= is smtp, http, https, redirect or metrics"
+                ),
             };
             let listener = all.take_tcp_listener(place).with_context(|| format!("the passed socket {name:?}"))?;
             let listener = listener.with_context(|| format!("the passed socket {name:?} is gone"))?;

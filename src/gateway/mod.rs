@@ -5,9 +5,11 @@
 
 mod build;
 mod control;
+mod listeners;
 mod lock;
 mod manager;
 mod secrets;
+mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,13 +22,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::http::{Entrance, Settings};
 use crate::inbound;
 use crate::upkeep::Upkeep;
 
 use build::Parts;
 use control::ControlListener;
-use manager::{Passed, or_bound};
+use web::Web;
 
+pub use listeners::Listening;
 pub use lock::{DataLock, Holder, gateway_runs};
 pub use manager::Manager;
 
@@ -40,10 +44,8 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    /// Where SMTP listens (ports as bound).
-    pub smtp: Vec<SocketAddr>,
-    /// Where HTTP listens.
-    pub http: Vec<SocketAddr>,
+    /// Where it listens (ports as bound).
+    pub listening: Listening<Vec<SocketAddr>>,
     parts: Parts,
     inbound: Arc<inbound::Tools>,
     stop_mail: CancellationToken,
@@ -63,18 +65,16 @@ impl Gateway {
         build::prepare(&config)?;
         build::raise_file_limit();
         let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
-        let passed = Passed::take()?;
-        let smtp = or_bound(passed.smtp, bind_all(&config.smtp.listen, "smtp.listen")).await?;
-        let http = or_bound(passed.http, bind_all(&config.http.listen, "http.listen")).await?;
+        let mut listeners = Listening::open(&config).await?;
+        let listening = listeners.addresses()?;
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
         let parts = Parts::open(&config).await?;
         parts.recover().await?;
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
-        let settings = build::http(&config, &http);
+        let settings = build::http(&config, Some(&listening));
         let mut gateway = Self {
-            smtp: addresses(&smtp)?,
-            http: addresses(&http)?,
+            listening,
             stop_courier: CancellationToken::new(),
             stop_rest: CancellationToken::new(),
             courier: tokio::spawn(std::future::ready(())),
@@ -86,10 +86,11 @@ impl Gateway {
             lock,
             config,
         };
-        gateway.run_mail(smtp);
-        gateway.run_http(settings, http, control);
+        gateway.run_mail(std::mem::take(&mut listeners.smtp));
+        gateway.run_http(settings, listeners, control);
         gateway.run_upkeep();
-        tracing::info!(smtp = ?gateway.smtp, http = ?gateway.http, hostname = %gateway.config.hostname, "waypost is up");
+        let Listening { smtp, http, https, .. } = &gateway.listening;
+        tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, "waypost is up");
         Ok(gateway)
     }
 
@@ -99,15 +100,15 @@ impl Gateway {
         self.rest.push(tokio::spawn(inbound::listen(listeners, Arc::clone(&self.inbound))));
     }
 
-    fn run_http(&mut self, settings: crate::http::Settings, listeners: Vec<TcpListener>, control: ControlListener) {
-        let public = crate::http::router(self.parts.admin(), settings);
-        for listener in listeners {
-            let service = public.clone().into_make_service_with_connect_info::<SocketAddr>();
-            let stop = self.stop_rest.clone().cancelled_owned();
-            self.rest.push(served(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()));
+    fn run_http(&mut self, settings: Settings, sockets: Listening<Vec<TcpListener>>, control: ControlListener) {
+        let stop = self.stop_rest.clone();
+        let entrance = Entrance::new(&settings.trusted_proxies, self.parts.meter(), stop.clone());
+        let web = Web { admin: self.parts.admin(), certificates: self.parts.certificates.clone(), settings };
+        for listener in web.listeners(sockets, &self.listening) {
+            self.rest.push(tokio::spawn(entrance.clone().serve(listener)));
         }
-        let stop = self.stop_rest.clone().cancelled_owned();
-        self.rest.push(served(axum::serve(control, self.control.clone()).with_graceful_shutdown(stop).into_future()));
+        let control = axum::serve(control, self.control.clone()).with_graceful_shutdown(stop.cancelled_owned());
+        self.rest.push(served(control.into_future()));
     }
 
     fn run_upkeep(&mut self) {
@@ -182,23 +183,10 @@ async fn end_task(task: JoinHandle<()>) {
     }
 }
 
-async fn bind_all(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.with_context(|| format!("cannot listen on {address} ({key})"))?);
-    }
-    Ok(listeners)
-}
-
-fn addresses(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
-    listeners.iter().map(TcpListener::local_addr).collect()
-}
-
 fn served(server: impl Future<Output = std::io::Result<()>> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(async move {
         if let Err(error) = server.await {
-            tracing::error!(%error, "an HTTP listener broke down");
+            tracing::error!(%error, "the control socket broke down");
         }
     })
 }
@@ -218,7 +206,7 @@ impl Offline {
         build::prepare(config)?;
         let lock = DataLock::take(&config.data_dir, Holder::Command).await?;
         let parts = Parts::open(config).await?;
-        let router = crate::http::control(parts.admin_offline(), build::http(config, &[]));
+        let router = crate::http::control(parts.admin_offline(), build::http(config, None));
         Ok(Self { router, parts, lock })
     }
 

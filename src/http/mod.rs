@@ -6,8 +6,11 @@
 mod api;
 mod control;
 mod health;
+mod listener;
+mod metrics;
 mod panel;
 mod problem;
+mod redirect;
 mod shield;
 
 use std::path::PathBuf;
@@ -21,10 +24,17 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admin::Admin;
+use crate::mail::Domain;
+
+pub use listener::{Arrival, Entrance, Listener, Transport};
+pub use metrics::router as metrics_router;
+pub use redirect::{Redirect, router as redirect_router};
 
 /// What the pages and the API are made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The gateway's name, which the panel answers to.
+    pub hostname: Domain,
     /// The panel's URL as people reach it, if set.
     pub public_url: Option<String>,
     /// Names that the panel answers to, beside localhost and literals.
@@ -51,13 +61,13 @@ impl Site {
     }
 }
 
-/// The public router: panel, `/v1`, health. Served with `ConnectInfo<SocketAddr>`, by which a sign-in over plain HTTP is
-/// known to be local.
+/// The public router: panel, `/v1`, health, metrics. Served with an [`Arrival`], by which it is known over what a secret
+/// would travel.
 pub fn router(admin: Admin, settings: Settings) -> Router {
     let site = Site::new(admin, settings);
     let api = api::router(&site).layer(middleware::from_fn_with_state(site.clone(), api::authenticate));
-    let routes = health::router(&site).nest("/v1", api).merge(panel::router(&site));
-    guarded(routes)
+    let metrics = metrics::with_token(&site);
+    guarded(health::router(&site).merge(metrics).nest("/v1", api).merge(panel::router(&site)))
 }
 
 /// The router behind `<data_dir>/control.sock`: `/v1` as the owner without a token, and `/control/…`.

@@ -83,12 +83,14 @@ pub(super) fn host(request: &Request) -> Option<&str> {
     request.uri().authority().map(axum::http::uri::Authority::as_str).or_else(|| text(request.headers(), "host"))
 }
 
-/// Whether the panel answers to this host: localhost, an address (rebinding needs a name), or a name of the settings.
+/// Whether the panel answers to this host: localhost, an address (rebinding needs a name), the gateway's own name, or a
+/// name of the settings.
 pub(super) fn is_known_host(settings: &Settings, host: &str) -> bool {
     let name = without_port(host).to_ascii_lowercase();
     let public = settings.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
     name == "localhost"
         || literal(&name).is_some()
+        || settings.hostname.as_str() == name
         || settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
         || public.as_ref().and_then(Uri::host).is_some_and(|public| public.eq_ignore_ascii_case(&name))
 }
@@ -106,7 +108,8 @@ fn literal(name: &str) -> Option<IpAddr> {
     }
 }
 
-fn without_port(host: &str) -> &str {
+/// The host without its port.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => name,
         _ => host,
@@ -128,8 +131,10 @@ pub(super) fn may_write(request: &Request) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::body::Body;
+
+    use super::*;
+    use crate::mail::Domain;
 
     fn request(uri: &str, fields: &[(&str, &str)]) -> Request {
         let mut builder = Request::builder().uri(uri);
@@ -156,13 +161,22 @@ mod tests {
     #[test]
     fn only_known_hosts() {
         let settings = Settings {
+            hostname: Domain::parse("mx.my.example").unwrap(),
             public_url: Some("https://mail.my.example/".into()),
             allowed_hosts: vec!["panel.lan".into()],
             trusted_proxies: Vec::new(),
             data_dir: "data".into(),
             srs_secrets: "data/srs.secrets".into(),
         };
-        for host in ["localhost:8080", "127.0.0.1", "[::1]:8080", "192.0.2.7:80", "mail.my.example", "Panel.LAN:8080"] {
+        for host in [
+            "localhost:8080",
+            "127.0.0.1",
+            "[::1]:8080",
+            "192.0.2.7:80",
+            "mail.my.example",
+            "Panel.LAN:8080",
+            "MX.my.example",
+        ] {
             assert!(is_known_host(&settings, host), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", ":80", "my.example"] {

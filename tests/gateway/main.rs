@@ -8,6 +8,7 @@ mod support;
 mod extensions;
 mod failing;
 mod hand_over;
+mod https;
 mod keeping;
 mod limits;
 mod next_hops;

@@ -93,7 +93,7 @@ impl World {
     }
 
     pub(crate) fn smtp(&self) -> SocketAddr {
-        self.gateway.smtp[0]
+        self.gateway.listening.smtp[0]
     }
 
     pub(crate) async fn sender(&self) -> Sender {

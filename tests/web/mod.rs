@@ -13,7 +13,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -85,7 +84,8 @@ impl House {
     /// Asks the public router from this machine.
     pub(crate) async fn visitor(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         let mut request = request(method, path, fields, Body::from(body.to_owned()));
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40000))));
+        let peer = SocketAddr::from(([127, 0, 0, 1], 40000));
+        request.extensions_mut().insert(http::Arrival { peer, over: http::Transport::Plain });
         call(&self.public, request).await
     }
 
@@ -205,6 +205,7 @@ pub(crate) fn in_path(alias: &str) -> String {
 
 fn settings(data_dir: PathBuf) -> http::Settings {
     http::Settings {
+        hostname: Domain::parse("mx.gateway.example").unwrap(),
         public_url: None,
         allowed_hosts: Vec::new(),
         trusted_proxies: Vec::new(),

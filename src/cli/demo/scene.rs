@@ -87,7 +87,7 @@ impl Scene {
     pub(super) async fn play(&self, letter: &Letter) -> anyhow::Result<Story> {
         let octets = letter.octets();
         let before = self.inbox.received().len();
-        let mut sender = Sender::connect(self.gateway.smtp[0], "mail.sender.example").await?;
+        let mut sender = Sender::connect(self.gateway.listening.smtp[0], "mail.sender.example").await?;
         let answers = sender.send(SENDER, &[letter.to], &octets).await?;
         sender.quit().await?;
         let row = self.end_of(letter).await?;

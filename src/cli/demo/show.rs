@@ -8,7 +8,7 @@ use super::scene::{Scene, Story};
 pub(super) fn opening(scene: &Scene) {
     println!(
         "Waypost on loopback: gateway {}, inbox {}, DNS {}.",
-        scene.gateway.smtp[0],
+        scene.gateway.listening.smtp[0],
         scene.inbox.address(),
         scene.dns.address()
     );

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -82,7 +83,7 @@ impl<S: Send + Sync> FromRequest<S> for Written {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
         let body = Bytes::from_request(request.map(limited), state).await;
-        let body = body.map_err(|_| Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024)))?;
+        let body = body.map_err(|error| incomplete(&error))?;
         if body.trim_ascii().is_empty() {
             return Ok(Self(Map::new()));
         }
@@ -96,6 +97,14 @@ impl<S: Send + Sync> FromRequest<S> for Written {
             Err(why) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {why}."))),
         }
     }
+}
+
+fn incomplete(error: &BytesRejection) -> Problem {
+    if let BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) = error {
+        return Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024));
+    }
+    let detail = "The body did not come to its end in time. Nothing was changed.";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail).with(header::CONNECTION, "close")
 }
 
 fn limited(body: axum::body::Body) -> axum::body::Body {

@@ -1,15 +1,14 @@
-//! The session cookie, and over what it may travel: HTTPS (told by a trusted proxy), or plain HTTP on the machine itself.
+//! The session cookie, and over what it may travel: HTTPS (our own, or by the word of a trusted proxy), or plain HTTP on the
+//! machine itself.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::{Actor, SESSION_LIFETIME};
 use crate::http::shield::{self, names};
-use crate::http::{Settings, Site};
+use crate::http::{Arrival, Settings, Site, Transport};
 
 use super::frame::{self, Words};
 
@@ -21,7 +20,7 @@ const LOCAL_COOKIE: &str = "waypost";
 /// How a request came, as far as secrets are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Channel {
-    /// HTTPS, by the word of a trusted proxy.
+    /// HTTPS.
     Secure,
     /// Plain HTTP that never left the machine.
     Local,
@@ -32,17 +31,21 @@ pub(super) enum Channel {
 impl Channel {
     /// Judges a request.
     pub(super) fn of(settings: &Settings, request: &Request) -> Self {
-        let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+        let Some(arrival) = request.extensions().get::<Arrival>() else {
             return Self::Open("it cannot be told where this request comes from");
         };
         let fields = request.headers();
-        let peer = peer.ip().to_canonical();
+        let peer = arrival.peer.ip().to_canonical();
         if settings.trusted_proxies.contains(&peer) {
             let proto = shield::text(fields, names::X_FORWARDED_PROTO).unwrap_or_default();
             return if proto.eq_ignore_ascii_case("https") { Self::Secure } else { Self::Open(PROXY_WITHOUT_HTTPS) };
         }
         if is_forwarded(fields) {
+            // It may have come to that proxy over plain HTTP, whatever it came to us over.
             return Self::Open(UNKNOWN_PROXY);
+        }
+        if arrival.over == Transport::Tls {
+            return Self::Secure;
         }
         let host_is_local = shield::host(request).is_some_and(shield::is_loopback_host);
         if peer.is_loopback() && host_is_local { Self::Local } else { Self::Open(OPEN_HTTP) }
@@ -119,11 +122,19 @@ pub(super) async fn required(State(site): State<Site>, mut request: Request, nex
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::SocketAddr;
+
     use axum::body::Body;
 
+    use super::*;
+
     fn channel(peer: &str, fields: &[(&str, &str)]) -> Channel {
+        judged(Arrival { peer: SocketAddr::new(peer.parse().unwrap(), 40000), over: Transport::Plain }, fields)
+    }
+
+    fn judged(arrival: Arrival, fields: &[(&str, &str)]) -> Channel {
         let settings = Settings {
+            hostname: crate::mail::Domain::parse("mx.my.example").unwrap(),
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
@@ -135,7 +146,7 @@ mod tests {
             builder = builder.header(*name, *value);
         }
         let mut request = builder.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 40000)));
+        request.extensions_mut().insert(arrival);
         Channel::of(&settings, &request)
     }
 
@@ -155,6 +166,16 @@ mod tests {
         ] {
             assert!(matches!(channel(peer, &fields), Channel::Open(_)), "{peer} {fields:?}");
         }
+    }
+
+    #[test]
+    fn tls_that_ends_here_is_safe_unless_an_unknown_proxy_brings_it() {
+        let inside = |peer: &str| Arrival { peer: SocketAddr::new(peer.parse().unwrap(), 40000), over: Transport::Tls };
+        assert_eq!(judged(inside("192.0.2.1"), &[("host", "panel.my.example")]), Channel::Secure);
+        assert_eq!(judged(inside("10.0.0.1"), &[("x-forwarded-proto", "https")]), Channel::Secure);
+        let plain_before = [("x-forwarded-proto", "http")];
+        assert!(matches!(judged(inside("10.0.0.1"), &plain_before), Channel::Open(_)));
+        assert!(matches!(judged(inside("192.0.2.1"), &plain_before), Channel::Open(_)));
     }
 
     #[test]

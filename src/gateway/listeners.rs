@@ -1,0 +1,65 @@
+//! The sockets that the gateway listens on: bound, or handed over by a service manager.
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+
+use super::manager::{Passed, or_bound};
+
+/// One of each kind of thing, for each kind of listener.
+#[derive(Debug, Clone, Default)]
+pub struct Listening<T> {
+    /// `smtp.listen`.
+    pub smtp: T,
+    /// `http.listen`.
+    pub http: T,
+    /// `http.https_listen`.
+    pub https: T,
+    /// `http.http_redirect_listen`.
+    pub redirect: T,
+    /// `http.metrics_listen`.
+    pub metrics: T,
+}
+
+impl Listening<Vec<TcpListener>> {
+    /// Takes over what was handed to us, and binds the rest.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let (passed, http) = (Passed::take()?, &config.http);
+        Ok(Self {
+            smtp: or_bound(passed.smtp, bind_all(&config.smtp.listen, "smtp.listen")).await?,
+            http: or_bound(passed.http, bind_all(&http.listen, "http.listen")).await?,
+            https: or_bound(passed.https, bind_all(&http.https_listen, "http.https_listen")).await?,
+            redirect: or_bound(passed.redirect, bind_all(&http.http_redirect_listen, "http.http_redirect_listen"))
+                .await?,
+            metrics: or_bound(passed.metrics, bind_all(&http.metrics_listen, "http.metrics_listen")).await?,
+        })
+    }
+
+    /// Where they listen, with the ports that they got.
+    pub(super) fn addresses(&self) -> io::Result<Listening<Vec<SocketAddr>>> {
+        Ok(Listening {
+            smtp: addresses(&self.smtp)?,
+            http: addresses(&self.http)?,
+            https: addresses(&self.https)?,
+            redirect: addresses(&self.redirect)?,
+            metrics: addresses(&self.metrics)?,
+        })
+    }
+}
+
+async fn bind_all(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.with_context(|| format!("cannot listen on {address} ({key})"))?);
+    }
+    Ok(listeners)
+}
+
+fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}

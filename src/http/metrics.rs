@@ -1,0 +1,79 @@
+//! `/metrics`: the counters of the process as Prometheus reads them (text format 0.0.4). On a listener of its own
+//! whoever reaches it may read; on the others a token must have `admin:read`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::Site;
+use super::api::{self, Caller};
+use super::problem::{self, Problem};
+use crate::admin::{Access, Admin, Area};
+use crate::meter::Meter;
+
+const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
+
+/// A listener's whole router: `/metrics` and nothing else.
+pub fn router(admin: Admin) -> Router {
+    let open = |State(admin): State<Admin>| async move { text(&admin.meter) };
+    Router::new().route("/metrics", get(open)).fallback(problem::no_such_path).with_state(admin)
+}
+
+/// `/metrics` among other paths.
+pub(super) fn with_token(site: &Site) -> Router {
+    Router::new()
+        .route("/metrics", get(for_readers))
+        .layer(middleware::from_fn_with_state(site.clone(), api::authenticate))
+        .with_state(site.clone())
+}
+
+async fn for_readers(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
+    actor.must(Area::Admin, Access::Read)?;
+    Ok(text(&site.admin.meter))
+}
+
+fn text(meter: &Meter) -> Response {
+    ([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], rendered(meter)).into_response()
+}
+
+fn rendered(meter: &Meter) -> String {
+    let counter = "counter";
+    let rows = [
+        ("smtp_connections_total", counter, "SMTP connections accepted.", &meter.connections),
+        ("smtp_connections_open", "gauge", "SMTP connections open now.", &meter.open_connections),
+        ("smtp_connections_refused_total", counter, "SMTP connections turned away.", &meter.connections_refused),
+        ("smtp_limited_total", counter, "Connections, recipients and messages beyond [limits].", &meter.limited),
+        ("smtp_foreign_total", counter, "SMTP clients that spoke something else.", &meter.foreign),
+        ("messages_accepted_total", counter, "Messages answered 250.", &meter.accepted),
+        ("messages_direct_total", counter, "Of these, delivered before the answer.", &meter.direct),
+        ("messages_queued_total", counter, "Of these, answered from the queue.", &meter.queued),
+        ("messages_refused_total", counter, "Messages answered 4xx or 5xx at their end.", &meter.turned_away),
+        ("http_connections_refused_total", counter, "HTTP clients hung up on.", &meter.http_connections_refused),
+    ];
+    let row = |(name, kind, help, value): (&str, &str, &str, &crate::meter::Counter)| {
+        let value = value.get();
+        format!("# HELP waypost_{name} {help}\n# TYPE waypost_{name} {kind}\nwaypost_{name} {value}\n")
+    };
+    rows.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_has_its_help_and_type() {
+        let meter = Meter::default();
+        meter.connections.raise();
+        meter.connections.raise();
+        let text = rendered(&meter);
+        let expected = "# HELP waypost_smtp_connections_total SMTP connections accepted.\n\
+                        # TYPE waypost_smtp_connections_total counter\nwaypost_smtp_connections_total 2\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(text.lines().count() % 3, 0);
+        assert!(text.ends_with("waypost_http_connections_refused_total 0\n"), "{text}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The listeners of HTTP: inside TLS, sending on to it, metrics alone; and what they take and do not take.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use waypost::demo::sender::Sender;
+
+use crate::support::World;
+
+/// HTTP inside TLS, and the two plain listeners beside it.
+const ALL: [(&str, &str); 3] = [
+    ("HTTP__HTTPS_LISTEN", "127.0.0.1:0"),
+    ("HTTP__HTTP_REDIRECT_LISTEN", "127.0.0.1:0"),
+    ("HTTP__METRICS_LISTEN", "127.0.0.1:0"),
+];
+
+async fn inside_tls(address: SocketAddr, name: &str) -> TlsStream<TcpStream> {
+    let connector = TlsConnector::from(waypost::net::tls::opportunistic_client());
+    let stream = TcpStream::connect(address).await.unwrap();
+    connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await.unwrap()
+}
+
+/// Asks for one page and reads the answer to its end.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str, fields: &str) -> String {
+    let request = format!("{request} HTTP/1.1\r\nHost: gw.example\r\nConnection: close\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that ends TLS without saying so is not this one.
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+async fn plain(address: SocketAddr, request: &str, fields: &str) -> String {
+    ask(TcpStream::connect(address).await.unwrap(), request, fields).await
+}
+
+async fn https(world: &World, request: &str, fields: &str) -> String {
+    ask(inside_tls(world.gateway.listening.https[0], "gw.example").await, request, fields).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_panel_signs_in_over_https_with_a_cookie_that_stays_there() {
+    let world = World::bare(&ALL).await;
+    let link = world.post("/control/panel-link", serde_json::Value::Null).await["url"].as_str().unwrap().to_owned();
+    let port = world.gateway.listening.https[0].port();
+    let path = link.strip_prefix(&format!("https://gw.example:{port}")).unwrap_or_else(|| panic!("{link}"));
+    let page = https(&world, &format!("GET {path}"), "").await;
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("Sign in"), "{page}");
+    assert!(page.contains("\r\nstrict-transport-security: max-age=15552000\r\n"), "{page}");
+    let signed = https(&world, &format!("POST {path}"), "Sec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n").await;
+    assert!(signed.starts_with("HTTP/1.1 303 ") && signed.contains("__Host-waypost="), "{signed}");
+    assert!(signed.contains("; Secure; HttpOnly"), "{signed}");
+
+    let refused = plain(world.gateway.listening.http[0], "GET /sign-in", "").await;
+    assert!(refused.starts_with("HTTP/1.1 403 ") && !refused.contains("strict-transport-security"), "{refused}");
+    let foreign = https(&world, "GET http://evil.example/activity", "").await;
+    assert!(foreign.starts_with("HTTP/1.1 421 "), "{foreign}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_sent_on_to_https_and_the_api_is_not() {
+    let world = World::bare(&ALL).await;
+    let redirect = world.gateway.listening.redirect[0];
+    let port = world.gateway.listening.https[0].port();
+    let page = plain(redirect, "GET /activity?page=2", "").await;
+    assert!(page.starts_with("HTTP/1.1 307 "), "{page}");
+    assert!(page.contains(&format!("location: https://gw.example:{port}/activity?page=2\r\n")), "{page}");
+    for path in ["/v1/aliases", "/api/v1/aliases", "/client/v4/zones"] {
+        let refused = plain(redirect, &format!("GET {path}"), "Authorization: Bearer wp_x\r\n").await;
+        assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("application/problem+json"), "{refused}");
+        assert!(!refused.contains("location:"), "{refused}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_open_on_their_own_listener_and_want_a_token_elsewhere() {
+    let world = World::start_with(&ALL).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let alone = plain(world.gateway.listening.metrics[0], "GET /metrics", "").await;
+    assert!(alone.contains("\nwaypost_messages_accepted_total 1\n"), "{alone}");
+    assert!(plain(world.gateway.listening.metrics[0], "GET /v1/domains", "").await.starts_with("HTTP/1.1 404 "));
+
+    assert!(https(&world, "GET /metrics", "").await.starts_with("HTTP/1.1 401 "));
+    for (scope, status) in [("activity:read", "403"), ("admin:read", "200")] {
+        let token = world.post("/v1/tokens", serde_json::json!({ "name": scope, "scopes": [scope] })).await;
+        let bearer = format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap());
+        let answer = https(&world, "GET /metrics", &bearer).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    world.stop().await;
+}
+
+/// A pair of files for `name`, written over what was there.
+fn own_files(dir: &Path, name: &str) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+}
+
+fn certificate(stream: &TlsStream<TcpStream>) -> Vec<u8> {
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+async fn presented_by_smtp(world: &World) -> Vec<u8> {
+    let mut sender = Sender::connect(world.smtp(), "mail.sender.example").await.unwrap();
+    sender.command("EHLO mail.sender.example").await.unwrap();
+    assert!(sender.command("STARTTLS").await.unwrap().starts_with("220 "));
+    let connector = TlsConnector::from(waypost::net::tls::opportunistic_client());
+    let name = ServerName::try_from("gw.example").unwrap();
+    certificate(&connector.connect(name, sender.into_stream()).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn smtp_and_https_present_the_same_certificate_and_both_renew_it() {
+    let dir = tempfile::tempdir().unwrap();
+    own_files(dir.path(), "gw.example");
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let files = [("SMTP__TLS_CERTIFICATE", file("cert.pem")), ("SMTP__TLS_KEY", file("key.pem"))];
+    let settings: Vec<_> = files.iter().map(|(key, value)| (*key, value.as_str())).chain(ALL).collect();
+    let world = World::bare(&settings).await;
+    let presented = async || {
+        let by_https = certificate(&inside_tls(world.gateway.listening.https[0], "gw.example").await);
+        assert_eq!(presented_by_smtp(&world).await, by_https);
+        by_https
+    };
+    let before = presented().await;
+    own_files(dir.path(), "gw.example");
+    world.reload_with(&[]).await;
+    assert_ne!(presented().await, before);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_without_measure_is_refused() {
+    let world = World::bare(&ALL).await;
+    for field in [format!("X-Long: {}\r\n", "x".repeat(64 * 1024)), "X-Many: x\r\n".repeat(101)] {
+        let mut stream = TcpStream::connect(world.gateway.listening.http[0]).await.unwrap();
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: gw.example\r\n{field}\r\n");
+        // It may hang up before all of it is written.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = [0; 13];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431 ");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_cannot_take_every_place_unless_it_is_a_trusted_proxy() {
+    for (proxies, is_served) in [("", false), ("127.0.0.1", true)] {
+        let world = World::bare(&[("HTTP__TRUSTED_PROXIES", proxies)]).await;
+        let http = world.gateway.listening.http[0];
+        let mut held = Vec::new();
+        for _ in 0..64 {
+            held.push(TcpStream::connect(http).await.unwrap());
+        }
+        let mut next = TcpStream::connect(http).await.unwrap();
+        let _ = next.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await;
+        let mut answer = String::new();
+        let read = next.read_to_string(&mut answer).await;
+        assert_eq!(read.is_ok() && answer.starts_with("HTTP/1.0 200 "), is_served, "{answer}");
+        drop(held);
+        world.stop().await;
+    }
+}
