@@ -12,6 +12,8 @@ mod control;
 mod domains;
 #[path = "api/manners.rs"]
 mod manners;
+#[path = "api/openapi.rs"]
+mod openapi;
 #[path = "api/queue.rs"]
 mod queue;
 #[path = "api/rights.rs"]

@@ -79,6 +79,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http", "gateway", "cli"]),
     ("tower", &["http", "gateway", "cli"]),
     ("tower_http", &["http"]),
+    ("utoipa_axum", &["http"]),
     ("askama", &["http"]),
     ("rust_embed", &["http"]),
     ("hickory_resolver", &["net", "auth"]),

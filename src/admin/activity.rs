@@ -1,6 +1,7 @@
 //! The log as people read it: lists with filters, one row or transaction, and the live stream.
 
 use tokio::sync::broadcast;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use super::shapes::{ActivityDetail, ActivityShape, ListShape};
 use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Result};
 
 /// Which rows to list, as written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ActivityFilter {
     /// Status words; `bounced` is one.
     pub status: Vec<String>,
@@ -31,6 +33,7 @@ pub struct ActivityFilter {
     /// Words.
     pub search: Option<String>,
     /// Which page.
+    #[param(ignore)]
     pub paging: Paging,
 }
 

@@ -1,6 +1,7 @@
 //! Aliases: make, change, switch, remove, list.
 
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::mail::{Domain, LocalPart, Mailbox};
@@ -17,7 +18,8 @@ use super::{
 };
 
 /// Which aliases to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AliasFilter {
     /// Only this domain's.
     pub domain: Option<String>,
@@ -26,6 +28,7 @@ pub struct AliasFilter {
     /// Only switched on, or off.
     pub enabled: Option<bool>,
     /// Which page.
+    #[param(ignore)]
     pub paging: Paging,
 }
 

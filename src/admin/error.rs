@@ -1,11 +1,12 @@
 //! Why a change or a question was turned down, as callers tell it apart. Every text is a sentence for the person who asked.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
 /// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
     /// The field as people name it: `destinations`.
     pub field: String,

@@ -31,6 +31,7 @@ mod tokens;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -77,11 +78,13 @@ pub struct Admin {
 }
 
 /// Which page of a list is wanted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// At most so many; none takes [`DEFAULT_LIMIT`].
+    /// At most so many rows (50 where it is left out).
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
-    /// Behind this.
+    /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 

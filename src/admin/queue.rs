@@ -1,5 +1,6 @@
 //! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
 
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Mailbox, Moment};
@@ -15,7 +16,8 @@ use super::shapes::{ListShape, QueueShape};
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result};
 
 /// A change to a delivery that waits, is held, or is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum QueueAction {
     /// Try it now.
     Retry,

@@ -3,17 +3,21 @@
 mod activity;
 mod alias;
 mod domain;
+mod forms;
 mod others;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
-pub use alias::{AliasShape, alias_name};
+pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};
+pub use forms::{AliasForm, DestinationForm, DomainForm, RandomAliasForm, ResendForm, RouteForm, TokenForm};
 pub use others::{DestinationShape, EnvelopeChange, MeShape, QueueShape, RouteShape, TokenShape};
 
 /// One page of a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = List)]
 pub struct ListShape<T> {
     /// The rows.
     pub items: Vec<T>,

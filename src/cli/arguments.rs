@@ -54,6 +54,8 @@ pub(super) enum Command {
     },
     /// Print the manual
     Man,
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
 }
 
 /// The commands that are clients of the native API.
@@ -115,6 +117,7 @@ mod tests {
             "demo --once",
             "check",
             "man",
+            "openapi",
             "completions bash",
             "panel-link",
             "backup f",

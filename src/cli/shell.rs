@@ -1,4 +1,4 @@
-//! `waypost completions` and `waypost man`: what the shell and `man` want to know of the command line.
+//! `waypost completions`, `waypost man` and `waypost openapi`: what the program tells of itself.
 
 use std::io::Write as _;
 
@@ -21,6 +21,11 @@ pub(super) fn man() -> anyhow::Result<()> {
     let mut pages = Vec::new();
     render(&command, &mut pages)?;
     Ok(std::io::stdout().lock().write_all(&pages)?)
+}
+
+/// The description of the API, as it is served at `/openapi.json`.
+pub(super) fn openapi() -> anyhow::Result<()> {
+    Ok(std::io::stdout().lock().write_all(crate::http::openapi().as_bytes())?)
 }
 
 fn render(command: &Command, pages: &mut Vec<u8>) -> std::io::Result<()> {

@@ -79,6 +79,12 @@ pub fn control(admin: Admin, settings: Settings) -> Router {
     )
 }
 
+/// The API's description (OpenAPI 3.1, JSON).
+#[must_use]
+pub fn openapi() -> &'static str {
+    api::openapi()
+}
+
 /// What lies around every route: paths tidied before they are matched, panics caught.
 fn guarded(routes: Router) -> Router {
     let routes = routes.layer(middleware::from_fn(shield::no_sniffing));

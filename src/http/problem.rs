@@ -7,10 +7,12 @@ use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, 
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::admin::{AdminError, Fault};
 
-const MEDIA_TYPE: &str = "application/problem+json";
+/// What a problem is called.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 /// How soon a client may come again when storage is unwell.
 const RETRY_AFTER_SECS: &str = "5";
 
@@ -23,14 +25,22 @@ pub(super) struct Problem {
     extra: Option<(HeaderName, &'static str)>,
 }
 
-#[derive(Serialize)]
-struct Written<'a> {
+/// A problem as it is written.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Written<'a> {
+    /// Which kind of problem.
     #[serde(rename = "type")]
     kind: String,
+    /// The kind in words.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong, in one sentence.
     detail: &'a str,
+    /// The same words, for clients that look here.
     message: &'a str,
+    /// Each field that is wrong.
     errors: &'a [Fault],
 }
 

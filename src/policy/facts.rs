@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::rule::{HostedDomain, Rule, SenderLists};
 use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
 
 /// TLS of one leg, as the log keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TlsFacts {
     /// `TLSv1.3`.
     pub version: String,

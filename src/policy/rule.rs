@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::ids::{AccountId, AliasId, DestinationId, DomainId};
@@ -10,7 +11,7 @@ use super::settings::Overrides;
 use crate::mail::{Domain, Mailbox, Moment};
 
 /// How a rule's pattern is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// One local part.
@@ -24,7 +25,7 @@ pub enum Kind {
 }
 
 /// What a rule does with mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// To every destination.
@@ -38,7 +39,7 @@ pub enum Action {
 }
 
 /// What an expired rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum After {
     /// As if the address were unknown (550 5.1.1).
@@ -52,7 +53,7 @@ pub enum After {
 }
 
 /// What the log keeps of mail to this rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Privacy {
     /// All is logged.

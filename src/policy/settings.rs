@@ -4,12 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::limits::Limits;
 use crate::mail::Domain;
 
 /// Whether a check only observes or decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// Not run.
@@ -21,7 +22,7 @@ pub enum Enforcement {
 }
 
 /// What is done with mail that passes neither SPF nor aligned DKIM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unauthenticated {
     /// Taken.
@@ -31,7 +32,7 @@ pub enum Unauthenticated {
 }
 
 /// TLS towards a next hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsPolicy {
     /// Where offered and working.
@@ -51,7 +52,7 @@ pub enum Custody {
 }
 
 /// Settings that a domain or an alias may set for itself; `None` inherits. Kept as JSON in the database.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
     /// SPF.

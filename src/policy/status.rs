@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rule::{Kind, Rule};
@@ -91,11 +92,13 @@ impl Status {
 }
 
 /// One step of a decision, as the owner reads it: `alias` / `matched` / `shop-*@my.domain, priority 0`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TraceStep {
     /// What was asked.
+    #[schema(value_type = String)]
     pub step: Cow<'static, str>,
     /// The answer in a word or two.
+    #[schema(value_type = String)]
     pub verdict: Cow<'static, str>,
     /// Why.
     pub detail: String,
@@ -110,7 +113,7 @@ impl TraceStep {
 }
 
 /// The rule that decided, as an activity row keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleRef {
     /// The alias's public id.
     pub id: Uuid,

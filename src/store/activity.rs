@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(super) mod feeder;
@@ -37,9 +38,10 @@ use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{RuleRef, Status, TraceStep};
 
 /// The client of a transaction, as a row shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Client {
     /// Its address.
+    #[schema(value_type = String)]
     pub ip: IpAddr,
     /// Its name by reverse DNS, where it was asked.
     pub name: Option<String>,
@@ -50,7 +52,7 @@ pub struct Client {
 }
 
 /// Authentication, as a row shows it: results by their RFC 8601 words.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Auth {
     /// `pass`, …
     pub spf: Option<String>,
@@ -70,7 +72,7 @@ pub struct Auth {
 }
 
 /// One attempt to deliver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// When it began.
     pub at: Moment,
@@ -80,6 +82,7 @@ pub struct Attempt {
     /// The MX host.
     pub mx: Option<String>,
     /// Its address.
+    #[schema(value_type = Option<String>)]
     pub ip: Option<IpAddr>,
     /// TLS of the leg; `None` is plain.
     pub tls: Option<TlsFacts>,
@@ -102,7 +105,7 @@ pub struct EnvelopePair {
 }
 
 /// What became of a DSN.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub struct DsnNote {
     /// `sent` or `suppressed`.
@@ -238,7 +241,7 @@ pub struct Page {
 }
 
 /// An alias's counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Sent on.
     pub forwarded: u64,

@@ -1,6 +1,7 @@
 //! An activity row as the API shows it: in lists, and one by id with envelope, trace and bounce.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Envelope, Mailbox, Moment};
@@ -8,7 +9,8 @@ use crate::policy::status::{RuleRef, Status, TraceStep};
 use crate::store::activity::{Attempt, Auth, BOUNCED, Client, DsnNote, Row};
 
 /// One recipient of one transaction with one destination.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Activity)]
 pub struct ActivityShape {
     /// The row's id everywhere.
     pub id: Uuid,
@@ -59,7 +61,8 @@ pub struct ActivityShape {
 }
 
 /// A report that came back.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Bounce)]
 pub struct BounceShape {
     /// When.
     pub at: Moment,
@@ -70,7 +73,8 @@ pub struct BounceShape {
 }
 
 /// The envelope before and after.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = EnvelopeBeforeAndAfter)]
 pub struct Envelopes {
     /// As received.
     pub before: Envelope,
@@ -79,7 +83,7 @@ pub struct Envelopes {
 }
 
 /// One row by its id.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ActivityDetail {
     /// What lists show.
     #[serde(flatten)]
@@ -92,6 +96,7 @@ pub struct ActivityDetail {
     pub bounce: Option<BounceShape>,
     /// All rows of the transaction, where the transaction was asked for and has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
     pub items: Vec<ActivityDetail>,
 }
 

@@ -1,7 +1,7 @@
 //! An alias as the API shows it.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::fields::write_span;
@@ -12,8 +12,19 @@ use crate::policy::settings::Overrides;
 use crate::store::activity::Counts;
 use crate::store::rules::AliasRow;
 
+/// When an alias ends by use.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ExpiresAfter {
+    /// So many messages.
+    Messages(u64),
+    /// So long without one, such as `30d`.
+    Idle(String),
+}
+
 /// An alias.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Alias)]
 pub struct AliasShape {
     /// Its id.
     pub id: Uuid,
@@ -40,7 +51,7 @@ pub struct AliasShape {
     /// Ends at.
     pub expires_at: Option<Moment>,
     /// A number of messages, or an idle time (`30d`).
-    pub expires_after: Value,
+    pub expires_after: Option<ExpiresAfter>,
     /// What then.
     pub then: After,
     /// Let in.
@@ -105,10 +116,7 @@ pub fn alias_name(row: &AliasRow) -> AliasName {
     AliasName::new(row.spec.kind, row.spec.pattern.clone(), row.domain_name.clone())
 }
 
-fn expires_after(spec: &crate::store::rules::AliasSpec) -> Value {
-    match (spec.expires_after_messages, spec.expires_after_idle) {
-        (Some(messages), _) => json!(messages),
-        (None, Some(idle)) => json!(write_span(idle)),
-        (None, None) => Value::Null,
-    }
+fn expires_after(spec: &crate::store::rules::AliasSpec) -> Option<ExpiresAfter> {
+    let messages = spec.expires_after_messages.map(ExpiresAfter::Messages);
+    messages.or_else(|| spec.expires_after_idle.map(|idle| ExpiresAfter::Idle(write_span(idle))))
 }

@@ -1,6 +1,7 @@
 //! A domain as the API shows it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::Moment;
@@ -9,7 +10,7 @@ use crate::policy::settings::Overrides;
 use crate::store::rules::{AliasRow, DomainRow};
 
 /// The catch-all of a domain: a view of its one `*@domain` alias, which alone is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchAll {
     /// No such alias, or switched off.
@@ -52,7 +53,8 @@ impl CatchAll {
 }
 
 /// A domain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Domain)]
 pub struct DomainShape {
     /// Its id.
     pub id: Uuid,

@@ -1,6 +1,7 @@
 //! The smaller shapes: destination, queue item, route, token, and who one is.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Envelope, Moment};
@@ -10,7 +11,8 @@ use crate::store::queue::{Purpose, Waiting};
 use crate::store::rules::DestinationRow;
 
 /// A destination, or `@domain`, which trusts a whole domain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Destination)]
 pub struct DestinationShape {
     /// Its id.
     pub id: Uuid,
@@ -45,7 +47,8 @@ impl DestinationShape {
 }
 
 /// A delivery that waits, is held, or is kept.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = QueueItem)]
 pub struct QueueShape {
     /// The activity row's id.
     pub id: Uuid,
@@ -93,7 +96,7 @@ impl QueueShape {
 }
 
 /// The envelope before and after.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EnvelopeChange {
     /// As it would come.
     pub before: Envelope,
@@ -102,7 +105,8 @@ pub struct EnvelopeChange {
 }
 
 /// What would happen to a message, and why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Route)]
 pub struct RouteShape {
     /// `forward`, `report`, `reject`, `defer`, `discard`; `hold` where mail for postmaster has nobody to go to.
     pub disposition: &'static str,
@@ -119,7 +123,8 @@ pub struct RouteShape {
 }
 
 /// A token as people read it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenShape {
     /// Its id.
     pub id: Uuid,
@@ -170,7 +175,8 @@ impl TokenShape {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Me)]
 pub struct MeShape {
     /// `operator`, `token NAME`, `session`.
     pub name: String,

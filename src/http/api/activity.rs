@@ -4,18 +4,26 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::ActivityFilter;
+use crate::admin::shapes::{ActivityDetail, ActivityShape, ListShape};
+use crate::admin::{ActivityFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
 use super::{Ask, Caller};
 
-/// `GET /activity?status=&alias=&domain=&since=&until=&search=&limit=&cursor=`.
+/// Lists what became of the mail, newest first.
+#[utoipa::path(get, path = "/activity", params(ActivityFilter, Paging), responses((status = 200, body = ListShape<ActivityShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     Ok(Json(site.admin.activity(&actor, &filter(&ask)?).await?).into_response())
 }
 
-/// `GET /activity/{id of a row or transaction}`.
+/// Shows one message with its envelope and trace.
+#[utoipa::path(
+    get,
+    path = "/activity/{id}",
+    params(("id" = String, Path, description = "The id of a row, or of a transaction")),
+    responses((status = 200, body = ActivityDetail))
+)]
 pub(super) async fn show(
     State(site): State<Site>,
     Caller(actor): Caller,

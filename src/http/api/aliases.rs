@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::AliasFilter;
+use crate::admin::shapes::{AliasForm, AliasShape, ListShape, RandomAliasForm};
+use crate::admin::{AliasFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::AliasRow;
@@ -14,7 +15,8 @@ use super::extract::Written;
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// `GET /aliases?domain=&search=&enabled=&limit=&cursor=`.
+/// Lists aliases, newest first.
+#[utoipa::path(get, path = "/aliases", params(AliasFilter, Paging), responses((status = 200, body = ListShape<AliasShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let filter = AliasFilter {
         domain: ask.owned("domain"),
@@ -25,7 +27,8 @@ pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: A
     Ok(Json(site.admin.aliases(&actor, filter).await?).into_response())
 }
 
-/// `POST /aliases`.
+/// Makes an alias.
+#[utoipa::path(post, path = "/aliases", request_body = AliasForm, responses((status = 201, body = AliasShape)))]
 pub(super) async fn create(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -35,7 +38,13 @@ pub(super) async fn create(
     Ok(created(&place(&row), shown(&site, &row).await?))
 }
 
-/// `POST /aliases/random`.
+/// Makes an alias of a random name.
+#[utoipa::path(
+    post,
+    path = "/aliases/random",
+    request_body = Option<RandomAliasForm>,
+    responses((status = 201, body = AliasShape))
+)]
 pub(super) async fn random(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -45,7 +54,8 @@ pub(super) async fn random(
     Ok(created(&place(&row), shown(&site, &row).await?))
 }
 
-/// `GET /aliases/{id or address}`.
+/// Shows an alias.
+#[utoipa::path(get, path = "/aliases/{id}", params(("id" = String, Path, description = "Its id, or the alias as it is written, percent-encoded")), responses((status = 200, body = AliasShape)))]
 pub(super) async fn show(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -55,7 +65,8 @@ pub(super) async fn show(
     shown(&site, &row).await
 }
 
-/// `PATCH /aliases/{id or address}`.
+/// Changes an alias: what is left out stays as it is.
+#[utoipa::path(patch, path = "/aliases/{id}", params(("id" = String, Path, description = "Its id, or the alias as it is written, percent-encoded"), IfMatch), request_body = AliasForm, responses((status = 200, body = AliasShape)))]
 pub(super) async fn change(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),
@@ -68,7 +79,8 @@ pub(super) async fn change(
     shown(&site, &row).await
 }
 
-/// `DELETE /aliases/{id or address}`.
+/// Removes an alias. Its log stays.
+#[utoipa::path(delete, path = "/aliases/{id}", params(("id" = String, Path, description = "Its id, or the alias as it is written, percent-encoded"), IfMatch), responses((status = 204)))]
 pub(super) async fn remove(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),

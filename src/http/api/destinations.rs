@@ -5,22 +5,25 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::shapes::DestinationShape;
+use crate::admin::Paging;
+use crate::admin::shapes::{DestinationForm, DestinationShape, ListShape};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::DestinationRow;
 
-use super::extract::Written;
+use super::extract::{Search, Written};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// `GET /destinations?search=&limit=&cursor=`.
+/// Lists destinations, by address.
+#[utoipa::path(get, path = "/destinations", params(Search, Paging), responses((status = 200, body = ListShape<DestinationShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let page = site.admin.destinations(&actor, ask.owned("search"), &ask.paging()?).await?;
     Ok(Json(page).into_response())
 }
 
-/// `POST /destinations`.
+/// Adds a destination. The first one becomes the default.
+#[utoipa::path(post, path = "/destinations", request_body = DestinationForm, responses((status = 201, body = DestinationShape)))]
 pub(super) async fn create(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -30,7 +33,8 @@ pub(super) async fn create(
     Ok(created(&format!("/v1/destinations/{}", row.id), shown(&row)))
 }
 
-/// `GET /destinations/{id or address}`.
+/// Shows a destination.
+#[utoipa::path(get, path = "/destinations/{id}", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn show(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -39,7 +43,8 @@ pub(super) async fn show(
     Ok(shown(&site.admin.destination(&actor, &id).await?))
 }
 
-/// `DELETE /destinations/{id or address}`.
+/// Removes a destination that no alias uses.
+#[utoipa::path(delete, path = "/destinations/{id}", params(("id" = String, Path, description = "Its id or address"), IfMatch), responses((status = 204)))]
 pub(super) async fn remove(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),
@@ -51,7 +56,8 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /destinations/{id or address}/verify`: by the owner's word.
+/// Verifies a destination by the word of the gateway's owner.
+#[utoipa::path(post, path = "/destinations/{id}/verify", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn verify(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -60,7 +66,8 @@ pub(super) async fn verify(
     Ok(shown(&site.admin.verify_destination(&actor, &id).await?))
 }
 
-/// `POST /destinations/{id or address}/default`.
+/// Makes a destination the one that new aliases use.
+#[utoipa::path(post, path = "/destinations/{id}/default", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn make_default(
     State(site): State<Site>,
     Caller(actor): Caller,

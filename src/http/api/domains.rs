@@ -5,21 +5,24 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::Target;
+use crate::admin::shapes::{DomainForm, DomainShape, ListShape};
+use crate::admin::{Paging, Target};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
-use super::extract::Written;
+use super::extract::{Search, Written};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// `GET /domains?search=&limit=&cursor=`.
+/// Lists domains, by name.
+#[utoipa::path(get, path = "/domains", params(Search, Paging), responses((status = 200, body = ListShape<DomainShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let page = site.admin.domains(&actor, ask.owned("search"), &ask.paging()?).await?;
     Ok(Json(page).into_response())
 }
 
-/// `POST /domains`.
+/// Adds a domain.
+#[utoipa::path(post, path = "/domains", request_body = DomainForm, responses((status = 201, body = DomainShape)))]
 pub(super) async fn create(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -31,7 +34,8 @@ pub(super) async fn create(
     Ok(created(&place, tagged(tag, Json(domain))))
 }
 
-/// `GET /domains/{name}`.
+/// Shows a domain.
+#[utoipa::path(get, path = "/domains/{name}", params(("name" = String, Path, description = "The domain's name")), responses((status = 200, body = DomainShape)))]
 pub(super) async fn show(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -42,7 +46,8 @@ pub(super) async fn show(
     Ok(tagged(tag, Json(domain)))
 }
 
-/// `PATCH /domains/{name}`.
+/// Changes a domain and its catch-all: what is left out stays as it is.
+#[utoipa::path(patch, path = "/domains/{name}", params(("name" = String, Path, description = "The domain's name"), IfMatch), request_body = DomainForm, responses((status = 200, body = DomainShape)))]
 pub(super) async fn change(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),
@@ -55,7 +60,8 @@ pub(super) async fn change(
     Ok(tagged(tag, Json(domain)))
 }
 
-/// `DELETE /domains/{name}`.
+/// Removes a domain and its aliases. The log stays.
+#[utoipa::path(delete, path = "/domains/{name}", params(("name" = String, Path, description = "The domain's name"), IfMatch), responses((status = 204)))]
 pub(super) async fn remove(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),
@@ -66,7 +72,8 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /domains/{name}/verify`: by the owner's word.
+/// Verifies a domain by the word of the gateway's owner.
+#[utoipa::path(post, path = "/domains/{name}/verify", params(("name" = String, Path, description = "The domain's name")), responses((status = 200, body = DomainShape)))]
 pub(super) async fn verify(
     State(site): State<Site>,
     Caller(actor): Caller,

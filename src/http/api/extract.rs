@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
@@ -72,6 +73,15 @@ impl Ask {
         };
         Ok(Paging { limit, cursor: self.owned("cursor") })
     }
+}
+
+/// The search of a list.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what Ask::owned takes")]
+pub(super) struct Search {
+    /// Part of the name or address.
+    search: Option<String>,
 }
 
 /// A JSON object; an absent or empty body is an empty object.

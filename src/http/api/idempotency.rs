@@ -16,20 +16,26 @@ use crate::http::problem::Problem;
 
 use super::MAX_BODY_OCTETS;
 
-const FIELD: &str = "idempotency-key";
+/// The field's name.
+pub(super) const NAME: &str = "Idempotency-Key";
 /// Octets of a key.
 const MAX_KEY_OCTETS: usize = 255;
 /// Octets of an answer that is kept.
 const MAX_ANSWER_OCTETS: usize = 1 << 20;
 const LEFT_OUT: [&str; 2] = ["/tokens", "/aliases/import"];
 
+/// Whether a path, as seen from below `/v1`, takes no key.
+pub(super) fn is_left_out(path: &str) -> bool {
+    LEFT_OUT.contains(&path)
+}
+
 /// Does a request once.
 pub(super) async fn once(State(site): State<Site>, request: Request, next: Next) -> Response {
     let path = request.uri().path().trim_start_matches("/v1");
-    let key = request.headers().get(FIELD).cloned();
+    let key = request.headers().get(NAME).cloned();
     let actor = request.extensions().get::<Actor>().cloned();
     match (key, actor) {
-        (Some(key), Some(actor)) if request.method() == Method::POST && !LEFT_OUT.contains(&path) => {
+        (Some(key), Some(actor)) if request.method() == Method::POST && !is_left_out(path) => {
             keyed(&site, (key, actor), request, next).await.unwrap_or_else(IntoResponse::into_response)
         }
         _ => next.run(request).await,

@@ -6,9 +6,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use utoipa::ToSchema;
 
 use crate::admin::{AdminError, ImportPlan, Importer};
 use crate::http::Site;
@@ -20,7 +22,25 @@ use super::{Ask, Caller};
 const MAX_IMPORT_OCTETS: usize = 256 << 20;
 const NDJSON: &str = "application/x-ndjson";
 
-/// Reads all lines, then makes them count: with `?dry_run=`, it only reads. Whoever accepts NDJSON is told of progress.
+/// What an import came to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Imported {
+    /// Lines.
+    imported: u64,
+    /// Nothing was changed.
+    dry_run: bool,
+}
+
+/// Imports lines of `alias<TAB>destination`, a million of them if need be, all or nothing.
+///
+/// Each bad line is named. With `dry_run` nothing is changed. Whoever accepts `application/x-ndjson` is told of progress.
+#[utoipa::path(
+    post,
+    path = "/aliases/import",
+    params(("dry_run" = Option<bool>, Query, description = "Only read the lines")),
+    request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, content((Imported = "application/json"), (String = "application/x-ndjson"))))
+)]
 pub(super) async fn import(
     State(site): State<Site>,
     (Caller(actor), ask): (Caller, Ask),
@@ -31,7 +51,7 @@ pub(super) async fn import(
     let importer = site.admin.importer(&actor).await?;
     let plan = read(importer, body).await?;
     if dry_run {
-        return Ok(Json(told(plan.len() as u64, true)).into_response());
+        return Ok(Json(Imported { imported: plan.len() as u64, dry_run }).into_response());
     }
     let (progress, seen) = watch::channel(0);
     let admin = site.admin.clone();
@@ -41,7 +61,7 @@ pub(super) async fn import(
         return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, work)).into_response());
     }
     let imported = work.await.map_err(|_| lost())??;
-    Ok(Json(told(imported, false)).into_response())
+    Ok(Json(Imported { imported, dry_run }).into_response())
 }
 
 /// Takes the body as it comes; the last look at its lines is too long for an async thread.
@@ -71,7 +91,7 @@ fn progress_lines(seen: watch::Receiver<u64>, work: Work) -> Body {
             return Some((line(&json!({ "done": done })), (seen, Some(work))));
         }
         let last = match work.await {
-            Ok(Ok(imported)) => told(imported, false),
+            Ok(Ok(imported)) => json!(Imported { imported, dry_run: false }),
             Ok(Err(error)) => Problem::from(error).to_json(),
             Err(_) => lost().to_json(),
         };
@@ -81,10 +101,6 @@ fn progress_lines(seen: watch::Receiver<u64>, work: Work) -> Body {
 
 fn line(value: &Value) -> Result<String, std::convert::Infallible> {
     Ok(format!("{value}\n"))
-}
-
-fn told(imported: u64, dry_run: bool) -> Value {
-    json!({ "imported": imported, "dry_run": dry_run })
 }
 
 fn lost() -> Problem {

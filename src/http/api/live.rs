@@ -60,7 +60,12 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// `GET /activity/stream`.
+/// The log as it happens: server-sent events named `activity`, each a row as lists show it.
+#[utoipa::path(
+    get,
+    path = "/activity/stream",
+    responses((status = 200, body = String, content_type = "text/event-stream"))
+)]
 pub(super) async fn stream(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     follow(&site, actor, |row| {
         Event::default().event("activity").json_data(ActivityShape::new(row)).unwrap_or_default()

@@ -3,6 +3,7 @@
 mod activity;
 mod aliases;
 mod destinations;
+mod document;
 mod domains;
 mod extract;
 mod idempotency;
@@ -18,13 +19,15 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::admin::Actor;
 
 use super::Site;
 use super::problem::{self, Problem};
 
+pub(super) use document::{ABOUT, PARTS, text as openapi};
 pub(super) use extract::{Ask, Caller};
 pub(super) use live::{Live, follow};
 
@@ -33,12 +36,7 @@ pub(super) const MAX_BODY_OCTETS: usize = 256 * 1024;
 
 /// The routes, as seen from below `/v1`.
 pub(super) fn router(site: &Site) -> Router {
-    Router::new()
-        .merge(rules())
-        .merge(mail())
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", axum::routing::delete(tokens::revoke))
-        .route("/me", get(tokens::me))
+    Router::from(routes())
         .fallback(problem::no_such_path)
         .layer(middleware::from_fn_with_state(site.clone(), idempotency::once))
         .layer(middleware::from_fn(problem::always))
@@ -46,31 +44,43 @@ pub(super) fn router(site: &Site) -> Router {
         .with_state(site.clone())
 }
 
-fn rules() -> Router<Site> {
-    Router::new()
-        .route("/domains", get(domains::list).post(domains::create))
-        .route("/domains/{name}", get(domains::show).patch(domains::change).delete(domains::remove))
-        .route("/domains/{name}/verify", post(domains::verify))
-        .route("/aliases", get(aliases::list).post(aliases::create))
-        .route("/aliases/random", post(aliases::random))
-        .route("/aliases/import", post(import::import))
-        .route("/aliases/{id}", get(aliases::show).patch(aliases::change).delete(aliases::remove))
-        .route("/destinations", get(destinations::list).post(destinations::create))
-        .route("/destinations/{id}", get(destinations::show).delete(destinations::remove))
-        .route("/destinations/{id}/verify", post(destinations::verify))
-        .route("/destinations/{id}/default", post(destinations::make_default))
+/// All routes, each with its description.
+fn routes() -> OpenApiRouter<Site> {
+    rules().merge(mail()).merge(accounts())
 }
 
-fn mail() -> Router<Site> {
-    Router::new()
-        .route("/activity", get(activity::list))
-        .route("/activity/stream", get(live::stream))
-        .route("/activity/{id}", get(activity::show))
-        .route("/queue", get(queue::list))
-        .route("/queue/{id}/message", get(queue::message))
-        .route("/queue/{id}/resend", post(queue::resend))
-        .route("/queue/{id}/{action}", post(queue::act))
-        .route("/route", post(route::ask))
+fn rules() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .routes(routes!(domains::list, domains::create))
+        .routes(routes!(domains::show, domains::change, domains::remove))
+        .routes(routes!(domains::verify))
+        .routes(routes!(aliases::list, aliases::create))
+        .routes(routes!(aliases::random))
+        .routes(routes!(import::import))
+        .routes(routes!(aliases::show, aliases::change, aliases::remove))
+        .routes(routes!(destinations::list, destinations::create))
+        .routes(routes!(destinations::show, destinations::remove))
+        .routes(routes!(destinations::verify))
+        .routes(routes!(destinations::make_default))
+}
+
+fn mail() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .routes(routes!(activity::list))
+        .routes(routes!(live::stream))
+        .routes(routes!(activity::show))
+        .routes(routes!(queue::list))
+        .routes(routes!(queue::message))
+        .routes(routes!(queue::resend))
+        .routes(routes!(queue::act))
+        .routes(routes!(route::ask))
+}
+
+fn accounts() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::me))
 }
 
 /// Settles who asks, by the bearer token (RFC 6750 §2.1).

@@ -6,10 +6,12 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::{AdminError, QueueAction};
+use crate::admin::shapes::{ListShape, QueueShape, ResendForm};
+use crate::admin::{AdminError, Paging, QueueAction};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::octets::Octets;
@@ -17,12 +19,28 @@ use crate::store::octets::Octets;
 use super::extract::{Id, Written};
 use super::{Ask, Caller};
 
-/// `GET /queue?limit=&cursor=`.
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Done {
+    /// With which delivery.
+    id: Uuid,
+    /// What.
+    done: String,
+}
+
+/// Lists what waits, is held, or is kept; oldest first.
+#[utoipa::path(get, path = "/queue", params(Paging), responses((status = 200, body = ListShape<QueueShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     Ok(Json(site.admin.queue(&actor, &ask.paging()?).await?).into_response())
 }
 
-/// `POST /queue/{id}/retry|hold|release|cancel`.
+/// Does something with a delivery: `retry`, `hold`, `release` or `cancel`.
+#[utoipa::path(
+    post,
+    path = "/queue/{id}/{action}",
+    params(("id" = String, Path, description = "The id of the activity row"), ("action" = QueueAction, Path, description = "What to do")),
+    responses((status = 200, body = Done))
+)]
 pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -33,10 +51,17 @@ pub(super) async fn act(
     let action = QueueAction::parse(&word).ok_or_else(no_action)?;
     let uuid = Uuid::try_parse(&id).map_err(|_| AdminError::missing("waiting delivery", &id))?;
     site.admin.queue_action(&actor, uuid, action).await?;
-    Ok(Json(json!({ "id": uuid, "done": word })).into_response())
+    Ok(Json(Done { id: uuid, done: word }).into_response())
 }
 
-/// `POST /queue/{id}/resend`, with another `destination` or to the same.
+/// Sends again, to another verified destination or to the same.
+#[utoipa::path(
+    post,
+    path = "/queue/{id}/resend",
+    params(("id" = String, Path, description = "The id of the activity row")),
+    request_body = Option<ResendForm>,
+    responses((status = 200, body = Done))
+)]
 pub(super) async fn resend(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -49,10 +74,16 @@ pub(super) async fn resend(
         Some(_) => return Err(AdminError::field("destination", "write an address in quotes").into()),
     };
     site.admin.resend(&actor, id, destination).await?;
-    Ok(Json(json!({ "id": id, "done": "resend" })).into_response())
+    Ok(Json(Done { id, done: "resend".to_owned() }).into_response())
 }
 
-/// `GET /queue/{id}/message`: the octets as they came.
+/// The octets of a message that waits or is kept, as they came.
+#[utoipa::path(
+    get,
+    path = "/queue/{id}/message",
+    params(("id" = String, Path, description = "The id of the activity row")),
+    responses((status = 200, body = String, content_type = "message/rfc822"))
+)]
 pub(super) async fn message(State(site): State<Site>, Caller(actor): Caller, Id(id): Id) -> Result<Response, Problem> {
     let octets = site.admin.message_octets(&actor, id).await?;
     let fields = [

@@ -6,6 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema};
 
 use crate::admin::Target;
 use crate::http::problem::Problem;
@@ -17,6 +20,15 @@ pub(super) enum IfMatch {
     Any,
     /// One of these tags.
     Tags(Vec<String>),
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let field =
+            ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header).required(Required::False);
+        let field = field.description(Some("The `ETag` of what you saw: changes it only while it is still that."));
+        vec![field.schema(Some(String::schema())).build()]
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::admin::shapes::{ListShape, MeShape, TokenForm, TokenShape};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
@@ -12,12 +13,14 @@ use super::Caller;
 use super::extract::Written;
 use super::tags::created;
 
-/// `GET /tokens`.
+/// Lists tokens.
+#[utoipa::path(get, path = "/tokens", responses((status = 200, body = ListShape<TokenShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     Ok(Json(site.admin.tokens(&actor).await?).into_response())
 }
 
-/// `POST /tokens`: the only answer that holds the token itself.
+/// Makes a token: the only answer that holds the token itself.
+#[utoipa::path(post, path = "/tokens", request_body = TokenForm, responses((status = 201, body = TokenShape)))]
 pub(super) async fn create(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -27,7 +30,13 @@ pub(super) async fn create(
     Ok(created(&format!("/v1/tokens/{}", token.id), Json(token).into_response()))
 }
 
-/// `DELETE /tokens/{id or name}`.
+/// Revokes a token. It ends at once.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{id}",
+    params(("id" = String, Path, description = "Its id or name")),
+    responses((status = 204))
+)]
 pub(super) async fn revoke(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -37,7 +46,8 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /me`.
+/// Who asks, and what for.
+#[utoipa::path(get, path = "/me", responses((status = 200, body = MeShape)))]
 pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     Ok(Json(site.admin.me(&actor)).into_response())
 }

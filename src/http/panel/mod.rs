@@ -8,6 +8,7 @@ mod frame;
 mod look;
 mod message;
 mod new_alias;
+mod reference;
 mod session;
 mod sign_in;
 mod story;
@@ -43,6 +44,8 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/sign-in", get(sign_in::how))
         .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/docs/api", get(reference::page))
+        .route("/openapi.json", get(reference::document))
         .route("/static/{file}", get(assets::file))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)

@@ -1,0 +1,183 @@
+//! What changes are written as: the bodies that the API takes, for its description. `Form` reads them field by field, and
+//! a test holds both together. A field that is left out keeps what is there; `null` sets the default.
+
+use utoipa::ToSchema;
+
+use crate::policy::rule::{Action, After, Privacy};
+use crate::policy::settings::Overrides;
+
+use super::{CatchAll, ExpiresAfter};
+
+/// An alias, new or changed. A new one has `address`, or `local_part` with `domain`; neither changes later.
+#[derive(Debug, ToSchema)]
+#[schema(as = AliasForm)]
+#[serde(deny_unknown_fields)]
+pub struct AliasForm {
+    /// An address, a glob, a regular expression between slashes, or `*@…`, the catch-all.
+    #[schema(example = "shop@my.example")]
+    pub address: Option<String>,
+    /// What stands before the @, where `address` is left out.
+    pub local_part: Option<String>,
+    /// The domain, where `address` is left out; by default the token's.
+    pub domain: Option<String>,
+    /// What it does; `create` is for the catch-all alone.
+    #[schema(required = false)]
+    pub action: Action,
+    /// Where to; by default the token's or the account's default destination.
+    #[schema(max_items = 100)]
+    pub destinations: Option<Vec<String>>,
+    /// Switched on.
+    #[schema(required = false)]
+    pub enabled: bool,
+    /// The smaller is tried first.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
+    pub priority: Option<i64>,
+    /// A note.
+    #[schema(max_length = 1000)]
+    pub description: Option<String>,
+    /// Labels.
+    #[schema(max_items = 20)]
+    pub labels: Option<Vec<String>>,
+    /// Ends at this time (RFC 3339, or a date alone).
+    pub expires_at: Option<String>,
+    /// Ends after so many messages, or after so long without one (`30d`).
+    pub expires_after: Option<ExpiresAfter>,
+    /// What is done once it has ended.
+    #[schema(required = false)]
+    pub then: After,
+    /// Senders let in whatever else blocks them: an address, `@domain`, or a glob.
+    #[schema(max_items = 500)]
+    pub allow: Option<Vec<String>>,
+    /// Senders kept out.
+    #[schema(max_items = 500)]
+    pub block: Option<Vec<String>>,
+    /// Messages in rolling 24 hours.
+    #[schema(minimum = 1)]
+    pub quota: Option<u64>,
+    /// What the log keeps.
+    #[schema(required = false)]
+    pub privacy: Privacy,
+    /// What senders are told where it rejects: one line of ASCII.
+    #[schema(max_length = 200)]
+    pub reject_message: Option<String>,
+    /// Settings of this alias.
+    pub policy: Option<Overrides>,
+}
+
+/// An alias of a random name.
+#[derive(Debug, ToSchema)]
+#[schema(as = RandomAliasForm)]
+#[serde(deny_unknown_fields)]
+pub struct RandomAliasForm {
+    /// `words`, `characters` or `uuid`; by default the token's.
+    pub format: Option<String>,
+    /// The domain; by default the token's, or the only one.
+    pub domain: Option<String>,
+    /// Where to; by default the token's or the account's default destination.
+    #[schema(max_items = 100)]
+    pub destinations: Option<Vec<String>>,
+    /// A note.
+    #[schema(max_length = 1000)]
+    pub description: Option<String>,
+    /// Labels.
+    #[schema(max_items = 20)]
+    pub labels: Option<Vec<String>>,
+}
+
+/// A domain, new or changed.
+#[derive(Debug, ToSchema)]
+#[schema(as = DomainForm)]
+#[serde(deny_unknown_fields)]
+pub struct DomainForm {
+    /// The name of a new domain; it does not change later.
+    #[schema(example = "my.example")]
+    pub name: Option<String>,
+    /// `shop+tag` finds `shop`.
+    #[schema(required = false)]
+    pub subaddressing: bool,
+    /// The tag is passed on to the destination.
+    #[schema(required = false)]
+    pub keep_tag: bool,
+    /// The domain of its SRS addresses, where not its own: one of yours.
+    pub srs_domain: Option<String>,
+    /// Who gets mail for postmaster and abuse: one of your destinations.
+    pub contact: Option<String>,
+    /// What is done with mail that no alias takes.
+    pub catch_all: Option<CatchAll>,
+    /// Where such mail goes.
+    #[schema(max_items = 100)]
+    pub catch_all_destinations: Option<Vec<String>>,
+    /// Senders let in: an address, `@domain`, or a glob.
+    #[schema(max_items = 500)]
+    pub allow: Option<Vec<String>>,
+    /// Senders kept out.
+    #[schema(max_items = 500)]
+    pub block: Option<Vec<String>>,
+    /// Settings of this domain.
+    pub policy: Option<Overrides>,
+}
+
+/// A new destination.
+#[derive(Debug, ToSchema)]
+#[schema(as = DestinationForm)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationForm {
+    /// An inbox, or `@domain` to trust a whole domain.
+    #[schema(example = "me@inbox.example")]
+    pub address: String,
+    /// The operator's word that the inbox is the owner's.
+    pub verified: Option<bool>,
+    /// New aliases use it.
+    pub default: Option<bool>,
+}
+
+/// A new token.
+#[derive(Debug, ToSchema)]
+#[schema(as = TokenForm)]
+#[serde(deny_unknown_fields)]
+pub struct TokenForm {
+    /// How people know it.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// `domains`, `aliases`, `destinations`, `activity`, `queue`, `account`, `admin`, each alone or with `:read` or
+    /// `:write`; or `aliases:create`.
+    #[schema(min_items = 1, max_items = 20)]
+    pub scopes: Vec<String>,
+    /// Only these domains.
+    #[schema(max_items = 500)]
+    pub domains: Option<Vec<String>>,
+    /// The domain of new aliases that name none.
+    pub default_domain: Option<String>,
+    /// The format of random aliases: `words`, `characters` or `uuid`.
+    pub alias_format: Option<String>,
+    /// Where new aliases send mail that name nothing.
+    pub default_destination: Option<String>,
+    /// Ends at this time (RFC 3339, or a date alone).
+    pub expires_at: Option<String>,
+}
+
+/// A message that might come.
+#[derive(Debug, ToSchema)]
+#[schema(as = RouteForm)]
+#[serde(deny_unknown_fields)]
+pub struct RouteForm {
+    /// The recipient.
+    #[schema(example = "shop@my.example")]
+    pub to: String,
+    /// The sender; left out or empty for the null path.
+    pub from: Option<String>,
+    /// The client's address, where its SPF is to count.
+    pub ip: Option<String>,
+    /// The header, where its authors are to count: its text, or a list of its lines.
+    #[schema(value_type = Option<Object>)]
+    pub headers: Option<serde_json::Value>,
+}
+
+/// To whom a delivery is sent again.
+#[derive(Debug, ToSchema)]
+#[schema(as = ResendForm)]
+#[serde(deny_unknown_fields)]
+pub struct ResendForm {
+    /// Another verified destination; left out for the same one.
+    pub destination: Option<String>,
+}
