@@ -11,6 +11,9 @@ use crate::store::{Result, StoreError, file};
 
 /// Jobs in one transaction, at most.
 const MAX_BATCH_JOBS: usize = 256;
+/// Rounds in which others are let go before a transaction, at most, and those in which nobody came that end it.
+const MAX_ROUNDS: usize = 64;
+const IDLE_ROUNDS: usize = 4;
 /// Octets in one transaction, at most (a last job may pass it).
 const MAX_BATCH_OCTETS: usize = 4 * 1024 * 1024;
 /// Free pages that a file keeps for what comes next.
@@ -82,11 +85,9 @@ impl<L: Ledger> Task<L> {
     /// Writes until it is closed, or nobody is left to ask.
     pub(super) async fn run(mut self) {
         while let Some(job) = self.waiting.recv().await {
-            // Whoever can ask now asks first, and shares the transaction; where nobody can, this costs nothing.
-            tokio::task::yield_now().await;
             let mut next = Some(job);
             while let Some(job) = next.take() {
-                let apart = self.gather(job);
+                let apart = self.gather_all(job).await;
                 self.commit_all().await;
                 if let Some(job) = apart {
                     match job {
@@ -99,6 +100,29 @@ impl<L: Ledger> Task<L> {
             }
         }
         file::close(self.place.connection).await;
+    }
+
+    /// Fills the batch with what is there, and with what comes while others are let go first: whoever can ask now asks
+    /// first, and shares the transaction. Where nobody can, this costs two looks at the sockets and no waiting.
+    async fn gather_all(&mut self, first: Job<L::Entry>) -> Option<Job<L::Entry>> {
+        let mut next = Some(first);
+        let mut idle = 0;
+        for _ in 0..MAX_ROUNDS {
+            match next.take().or_else(|| self.waiting.try_recv().ok()) {
+                Some(job) => {
+                    if let Some(apart) = self.gather(job) {
+                        return Some(apart);
+                    }
+                    idle = 0;
+                }
+                None => idle += 1,
+            }
+            if self.batch.is_full() || idle >= IDLE_ROUNDS {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        None
     }
 
     /// Fills the batch with what is there. Gives back a job that cannot be in a transaction.
