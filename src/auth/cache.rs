@@ -1,6 +1,6 @@
 //! Bounded caches of parsed DNS answers, each kept for as long as its records live.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use mail_auth::{DnsCache, Mx, Negative, RecordSet, ResolverCache, TxtRecord};
 use moka::Expiry;
 use moka::sync::Cache;
 
+use super::spf::{Found, Published};
 use crate::mail::Domain;
 
 /// Octets of parsed TXT records that are kept, about.
@@ -22,15 +23,17 @@ const JUDGEMENT_TTL: Duration = Duration::from_secs(300);
 /// Octets of an entry beside what it says, about.
 const ENTRY_OCTETS: usize = 200;
 
+/// Answers as mail-auth would keep them; it is asked for TXT records only.
 type Answers<T> = Result<RecordSet<T>, Negative>;
 
 /// All caches of one authenticator.
 pub(super) struct Caches {
     txt: Timed<Box<str>, TxtRecord>,
-    mx: Timed<Box<str>, Answers<Mx>>,
-    ipv4: Timed<Box<str>, Answers<Ipv4Addr>>,
-    ipv6: Timed<Box<str>, Answers<Ipv6Addr>>,
-    ptr: Timed<IpAddr, Answers<Box<str>>>,
+    pub(super) spf: Timed<Box<str>, Published>,
+    pub(super) mx: Timed<Box<str>, Found<(u16, Box<str>)>>,
+    pub(super) ipv4: Timed<Box<str>, Found<IpAddr>>,
+    pub(super) ipv6: Timed<Box<str>, Found<IpAddr>>,
+    pub(super) ptr: Timed<Box<str>, Found<Box<str>>>,
     /// Whether a domain's SPF lets everyone pass.
     pub(super) open: Cache<Box<str>, bool>,
     /// Organisational domains; `None` where nothing is published.
@@ -41,6 +44,7 @@ impl Default for Caches {
     fn default() -> Self {
         Self {
             txt: Timed::new(MAX_TXT_OCTETS, weigh_txt),
+            spf: Timed::new(MAX_TXT_OCTETS, weigh_spf),
             mx: Timed::new(MAX_ANSWER_OCTETS, weigh),
             ipv4: Timed::new(MAX_ANSWER_OCTETS, weigh),
             ipv6: Timed::new(MAX_ANSWER_OCTETS, weigh),
@@ -55,16 +59,19 @@ fn judgements<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'st
     Cache::builder().max_capacity(MAX_JUDGEMENTS).time_to_live(JUDGEMENT_TTL).build()
 }
 
-fn weigh<K, T>(_: &K, (answers, _): &(Answers<T>, Instant)) -> u32 {
+fn weigh<K, T>(_: &K, (found, _): &(Found<T>, Instant)) -> u32 {
     // A name among the records may be as long as names get.
-    let each = size_of::<T>() + if size_of::<T>() > size_of::<Ipv6Addr>() { ENTRY_OCTETS } else { 0 };
-    let records = answers.as_ref().map_or(0, |answers| answers.records.len());
-    u32::try_from(ENTRY_OCTETS + records * each).unwrap_or(u32::MAX)
+    let each = size_of::<T>() + if size_of::<T>() == size_of::<IpAddr>() { 0 } else { ENTRY_OCTETS };
+    u32::try_from(ENTRY_OCTETS + found.len() * each).unwrap_or(u32::MAX)
+}
+
+fn weigh_spf<K: AsRef<str>>(name: &K, (published, _): &(Published, Instant)) -> u32 {
+    let content = if let Published::One(record) = published { record.octets() } else { 0 };
+    u32::try_from(ENTRY_OCTETS + name.as_ref().len() + content).unwrap_or(u32::MAX)
 }
 
 fn weigh_txt<K: AsRef<str>>(name: &K, (record, _): &(TxtRecord, Instant)) -> u32 {
     let content = match record {
-        TxtRecord::Spf(spf) => spf.directives.len() * 2 * size_of::<mail_auth::spf::Directive>(),
         TxtRecord::Dmarc(dmarc) => dmarc.rua().iter().chain(dmarc.ruf()).map(|uri| uri.uri.len() + 64).sum(),
         TxtRecord::DomainKey(_) => 1024,
         _ => ENTRY_OCTETS,
@@ -79,6 +86,21 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Tim
     fn new(octets: u64, weigh: fn(&K, &(V, Instant)) -> u32) -> Self {
         Self(Cache::builder().max_capacity(octets).weigher(weigh).expire_after(ValidUntil).build())
     }
+}
+
+impl<V: Clone + Send + Sync + 'static> Timed<Box<str>, V> {
+    /// What is kept under a name, whatever its case.
+    pub(super) fn value(&self, name: &str) -> Option<V> {
+        self.0.get(key(name).as_ref()).map(|(value, _)| value)
+    }
+
+    pub(super) fn keep(&self, name: &str, value: V, valid_until: Instant) {
+        self.0.insert(key(name).into(), (value, valid_until));
+    }
+}
+
+fn key(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|octet| octet.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
 struct ValidUntil;
@@ -133,18 +155,18 @@ impl DnsCache for Caches {
     }
 
     fn mx(&self) -> Option<&Self::Mx> {
-        Some(&self.mx)
+        None
     }
 
     fn ipv4(&self) -> Option<&Self::Ipv4> {
-        Some(&self.ipv4)
+        None
     }
 
     fn ipv6(&self) -> Option<&Self::Ipv6> {
-        Some(&self.ipv6)
+        None
     }
 
     fn ptr(&self) -> Option<&Self::Ptr> {
-        Some(&self.ptr)
+        None
     }
 }

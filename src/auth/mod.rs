@@ -70,7 +70,6 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     verifier: MessageAuthenticator,
     caches: Caches,
-    hostname: Domain,
     /// One permit for each KiB that is being verified.
     kibibytes: Semaphore,
 }
@@ -81,8 +80,7 @@ impl Authenticator {
         let (config, options) = resolver::configuration(settings)?;
         let verifier = MessageAuthenticator::new(config, options).map_err(std::io::Error::other)?;
         let kibibytes = Semaphore::new(MAX_VERIFIED_OCTETS / message::PERMIT_OCTETS);
-        let hostname = settings.hostname.clone();
-        Ok(Self(Arc::new(Inner { verifier, caches: Caches::default(), hostname, kibibytes })))
+        Ok(Self(Arc::new(Inner { verifier, caches: Caches::default(), kibibytes })))
     }
 
     /// The plain resolver.

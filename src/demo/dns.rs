@@ -22,6 +22,8 @@ use zone::{Data, Zone};
 
 /// Octets in a question that is read over UDP.
 const MAX_QUESTION_OCTETS: usize = 4096;
+/// Octets of one string in a TXT record (RFC 1035 §3.3.14).
+const MAX_STRING_OCTETS: usize = 255;
 /// Ports tried until one is free for UDP and TCP alike.
 const MAX_BIND_TRIES: usize = 20;
 
@@ -81,7 +83,12 @@ impl Dns {
 
     /// Adds a TXT record; long texts are cut into strings of 255 octets.
     pub fn txt(&self, name: &str, text: &str) {
-        self.zone().add(name, Data::Txt(text.to_owned()));
+        self.txt_strings(name, &text.as_bytes().chunks(MAX_STRING_OCTETS).collect::<Vec<_>>());
+    }
+
+    /// Adds a TXT record of these strings, each of at most 255 octets.
+    pub fn txt_strings(&self, name: &str, strings: &[&[u8]]) {
+        self.zone().add(name, Data::Txt(strings.iter().map(|string| string.to_vec()).collect()));
     }
 
     /// Adds a CNAME record.
@@ -91,7 +98,12 @@ impl Dns {
 
     /// Adds a PTR record for an address.
     pub fn ptr(&self, address: IpAddr, host: &str) {
-        self.zone().add(&reverse_name(address), Data::Ptr(host.to_owned()));
+        self.ptr_of(&reverse_name(address), host);
+    }
+
+    /// Adds a PTR record under a name as it stands.
+    pub fn ptr_of(&self, name: &str, host: &str) {
+        self.zone().add(name, Data::Ptr(host.to_owned()));
     }
 
     /// Fails every question about `name` from now on, whatever its type.
@@ -99,7 +111,12 @@ impl Dns {
         self.zone().fail(name, failure);
     }
 
-    /// Forgets the records and the failure of `name`.
+    /// Fails questions about `name` from now on whose type it has no record of.
+    pub fn fail_otherwise(&self, name: &str, failure: Failure) {
+        self.zone().fail_otherwise(name, failure);
+    }
+
+    /// Forgets the records and the failures of `name`.
     pub fn clear(&self, name: &str) {
         self.zone().clear(name);
     }

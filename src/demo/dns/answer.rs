@@ -8,8 +8,6 @@ use super::zone::{Asked, Data, Failure, Zone, key};
 
 /// CNAME records followed in one answer.
 const MAX_CHAIN: usize = 8;
-/// Octets of one string in a TXT record (RFC 1035 §3.3.14).
-const MAX_STRING_OCTETS: usize = 255;
 
 /// How the question came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +27,15 @@ pub(super) enum Answer {
 pub(super) fn to(question: &[u8], zone: &mut Zone, transport: Transport) -> Answer {
     let Ok(message) = Message::from_vec(question) else { return Answer::Silence };
     let Some(query) = message.queries.first().cloned() else { return Answer::Silence };
-    let name = query.name().to_ascii();
+    let name = spelled(query.name());
     zone.asked.push(Asked { name: key(&name), kind: query.query_type().to_string() });
 
     let mut reply = Message::response(message.metadata.id, message.metadata.op_code);
     reply.metadata.recursion_desired = message.metadata.recursion_desired;
     reply.metadata.recursion_available = true;
     reply.add_query(query.clone());
-    match zone.failure(&name) {
+    let has_answer = || !records_of(query.name(), query.query_type(), zone).0.is_empty();
+    match zone.failure(&name, has_answer) {
         Some(Failure::Timeout) => return Answer::Silence,
         Some(Failure::Garbage) => return Answer::Octets(b"no DNS message at all".to_vec()),
         Some(Failure::ServFail) => reply.metadata.response_code = ResponseCode::ServFail,
@@ -63,7 +62,7 @@ fn fill(reply: &mut Message, query: &Query, zone: &Zone) {
             None => break,
         }
     }
-    if !zone.exists(&owner.to_ascii()) {
+    if !zone.exists(&spelled(&owner)) {
         reply.metadata.response_code = ResponseCode::NXDomain;
     }
     reply.add_authority(soa(zone.ttl));
@@ -73,7 +72,7 @@ fn fill(reply: &mut Message, query: &Query, zone: &Zone) {
 fn records_of(owner: &Name, kind: RecordType, zone: &Zone) -> (Vec<Record>, Option<Name>) {
     let mut found = Vec::new();
     let mut next = None;
-    for data in zone.records(&owner.to_ascii()).iter().filter_map(rdata) {
+    for data in zone.records(&spelled(owner)).iter().filter_map(rdata) {
         if let RData::CNAME(CNAME(target)) = &data
             && kind != RecordType::CNAME
         {
@@ -92,16 +91,24 @@ fn rdata(data: &Data) -> Option<RData> {
         Data::Mx(preference, host) => RData::MX(MX::new(*preference, absolute(host)?)),
         Data::A(address) => RData::A(A(*address)),
         Data::Aaaa(address) => RData::AAAA(AAAA(*address)),
-        Data::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(MAX_STRING_OCTETS).collect())),
+        Data::Txt(strings) => RData::TXT(TXT::from_bytes(strings.iter().map(Vec::as_slice).collect())),
         Data::Cname(target) => RData::CNAME(CNAME(absolute(target)?)),
         Data::Ptr(host) => RData::PTR(PTR(absolute(host)?)),
     })
 }
 
+/// Any octets make a label, as they do in DNS.
 fn absolute(name: &str) -> Option<Name> {
-    let mut name = Name::from_ascii(name).ok()?;
+    let labels = name.split('.').filter(|label| !label.is_empty()).map(str::as_bytes);
+    let mut name = Name::from_labels(labels).ok()?;
     name.set_fqdn(true);
     Some(name)
+}
+
+/// The name as the zone has it: nothing is escaped.
+fn spelled(name: &Name) -> String {
+    let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+    labels.join(".")
 }
 
 fn soa(ttl: u32) -> Record {

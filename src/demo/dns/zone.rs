@@ -35,7 +35,8 @@ pub(super) enum Data {
     Mx(u16, String),
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
-    Txt(String),
+    /// The strings of one record.
+    Txt(Vec<Vec<u8>>),
     Cname(String),
     Ptr(String),
 }
@@ -45,6 +46,8 @@ pub(super) enum Data {
 pub(super) struct Zone {
     records: BTreeMap<String, Vec<Data>>,
     failures: BTreeMap<String, Failure>,
+    /// Names that fail only where they have no record of the type.
+    partial_failures: BTreeMap<String, Failure>,
     pub(super) asked: Vec<Asked>,
     /// Seconds that an answer may be cached.
     pub(super) ttl: u32,
@@ -59,13 +62,21 @@ impl Zone {
         self.failures.insert(key(name), failure);
     }
 
+    pub(super) fn fail_otherwise(&mut self, name: &str, failure: Failure) {
+        self.partial_failures.insert(key(name), failure);
+    }
+
     pub(super) fn clear(&mut self, name: &str) {
         self.records.remove(&key(name));
         self.failures.remove(&key(name));
+        self.partial_failures.remove(&key(name));
     }
 
-    pub(super) fn failure(&self, name: &str) -> Option<Failure> {
-        self.failures.get(&key(name)).copied()
+    /// How a question fails to which `has_answer` says whether there are records.
+    pub(super) fn failure(&self, name: &str, has_answer: impl Fn() -> bool) -> Option<Failure> {
+        let whatever = self.failures.get(&key(name)).copied();
+        let partial = || self.partial_failures.get(&key(name)).copied().filter(|_| !has_answer());
+        whatever.or_else(partial)
     }
 
     pub(super) fn records(&self, name: &str) -> &[Data] {
