@@ -509,6 +509,12 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     let before = statuses(old.path());
     assert!(before.len() == 3 && before.contains(&Value::from("refused")), "{before:?}");
     assert!(old.path().join("waypost.db.before-upgrade-3").exists());
+    let spooled = |data: &Path| -> Vec<Vec<u8>> {
+        let files = fs::read_dir(data.join("spool")).unwrap();
+        files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+    };
+    let letters = spooled(old.path());
+    assert_eq!(letters.len(), 1, "the large one lies in a file now");
 
     let file = old.path().join("backup.tar");
     made(old.path(), &["backup", file.to_str().unwrap(), "--queue"]);
@@ -516,11 +522,14 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     let waiting = items(new.path(), &["queue", "list", "--json"]);
     assert_eq!(waiting.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["held", "held"]);
     assert_eq!(statuses(new.path()).iter().filter(|status| *status == "held").count(), 2);
+    assert_eq!(spooled(new.path()), letters);
+    made(new.path(), &["restore", file.to_str().unwrap(), "--replace"]);
+    assert_eq!(spooled(new.path()), letters, "those of before are gone with their rows");
 
     let file = old.path().join("without-the-queue.tar");
     made(old.path(), &["backup", file.to_str().unwrap()]);
     made(bare.path(), &["restore", file.to_str().unwrap()]);
-    assert!(items(bare.path(), &["queue", "list", "--json"]).is_empty());
+    assert!(items(bare.path(), &["queue", "list", "--json"]).is_empty() && spooled(bare.path()).is_empty());
     assert_eq!(items(bare.path(), &["alias", "list", "--json"]).len(), 3);
 }
 

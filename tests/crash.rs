@@ -122,7 +122,8 @@ async fn all_arrive(ledger: &Ledger, inbox: &Inbox) -> BTreeSet<u32> {
     accepted
 }
 
-/// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed.
+/// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed. Now and then one is so
+/// large that it is kept in a file, be it that it was in memory before or that it arrived in one.
 async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
     while !ledger.done.load(Ordering::Relaxed) {
         let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
@@ -132,9 +133,12 @@ async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
         while !ledger.done.load(Ordering::Relaxed) {
             let number = ledger.next.fetch_add(1, Ordering::Relaxed);
             let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
-            let octets =
-                format!("From: <ann@sender.example>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
-            match sender.send("ann@sender.example", &[to], octets.as_bytes()).await {
+            let lines = match number % 32 {
+                3 => 6_000,
+                17 => 30_000,
+                _ => 1,
+            };
+            match sender.send("ann@sender.example", &[to], &letter(number, lines)).await {
                 Ok(answers) if answers.is_accepted() => {
                     ledger.accepted.lock().unwrap().insert(number);
                 }
@@ -145,8 +149,13 @@ async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
     }
 }
 
+fn letter(number: u32, lines: usize) -> Vec<u8> {
+    let head = format!("From: <ann@sender.example>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
+    [head.into_bytes(), b"A line like any other, of some fifty octets in all.\r\n".repeat(lines)].concat()
+}
+
 fn number_of(octets: &[u8]) -> u32 {
-    let text = String::from_utf8_lossy(octets);
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
     text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
 }
 
@@ -182,8 +191,17 @@ async fn nothing_accepted_is_lost_in_a_kill() {
     let unlogged: Vec<_> = accepted.iter().filter(|number| !shown.contains(number)).collect();
     assert!(unlogged.is_empty(), "answered 250 and not in the log: {unlogged:?}");
     println!("{kills} kills, {} accepted, {} arrived, none lost", accepted.len(), inbox.received().len());
+    let emptied = async {
+        while !bench.json(&["queue", "list", "--json"])["items"].as_array().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, emptied).await.expect("what arrived leaves the queue");
     gateway.kill().unwrap();
     gateway.wait().unwrap();
+    bench.run(&["domain", "list"]);
+    let left = std::fs::read_dir(data.path().join("spool")).unwrap().count();
+    assert_eq!(left, 0, "files that no message names are removed at the next start");
 }
 
 /// The duplicate ledger: what was delivered and logged, and whose answer the kill took, is not delivered to its repeat.

@@ -164,11 +164,12 @@ fn letter(number: u32, lines: usize) -> Vec<u8> {
 }
 
 fn number_of(octets: &[u8]) -> u32 {
-    let text = String::from_utf8_lossy(octets);
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
     text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
 }
 
-/// Sends numbered messages until the ledger is closed: small ones, and now and then one that is staged.
+/// Sends numbered messages until the ledger is closed: small ones, and now and then one that is kept in a file, be it that
+/// it was in memory before or that it arrived in one.
 async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
     while !ledger.done.load(Ordering::Relaxed) {
         let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
@@ -178,7 +179,11 @@ async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
         while !ledger.done.load(Ordering::Relaxed) {
             let number = ledger.next.fetch_add(1, Ordering::Relaxed);
             let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
-            let lines = if number % 16 == 3 { 6000 } else { 1 };
+            let lines = match number % 32 {
+                3 => 6_000,
+                17 => 30_000,
+                _ => 1,
+            };
             match sender.send(ANN, &[to], &letter(number, lines)).await {
                 Ok(answers) if answers.is_accepted() => {
                     ledger.accepted.lock().unwrap().insert(number);

@@ -19,5 +19,7 @@ mod log;
 mod queue;
 #[path = "store/search.rs"]
 mod search;
+#[path = "store/spool.rs"]
+mod spool;
 #[path = "store/upkeep.rs"]
 mod upkeep;

@@ -78,7 +78,7 @@ impl Files {
             "waypost.db" => Some(self.database.clone()),
             "activity.db" => Some(self.data_dir.join(name)),
             "srs.secrets" => Some(self.secrets.clone()),
-            _ => is_certificate(name).then(|| self.data_dir.join(name)),
+            _ => (is_certificate(name) || is_message(name)).then(|| self.data_dir.join(name)),
         }
     }
 
@@ -88,7 +88,10 @@ impl Files {
         let beside = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
         let databases = [&self.database, &activity].into_iter();
         let all = databases.flat_map(|path| ["", "-wal", "-shm"].map(|end| beside(path, end)));
-        all.chain([self.secrets.clone(), self.data_dir.join("tls")]).filter(|path| path.exists()).collect()
+        let spool = self.data_dir.join("spool");
+        let is_used = fs::read_dir(&spool).is_ok_and(|mut files| files.next().is_some());
+        let all = all.chain([self.secrets.clone(), self.data_dir.join("tls")]).chain(is_used.then_some(spool));
+        all.filter(|path| path.exists()).collect()
     }
 }
 
@@ -98,10 +101,16 @@ fn is_certificate(name: &str) -> bool {
     name.strip_prefix("tls/").is_some_and(|name| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain))
 }
 
+/// `spool/UUID`: the octets of a large message that waits.
+fn is_message(name: &str) -> bool {
+    name.strip_prefix("spool/").is_some_and(|name| Uuid::try_parse(name).is_ok_and(|id| id.to_string() == name))
+}
+
 fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be restored", file.display());
     let mut archive = tar::Archive::new(BufReader::new(File::open(file).with_context(cannot)?));
     folder(&stage.join("tls"))?;
+    folder(&stage.join("spool"))?;
     for entry in archive.entries().with_context(cannot)? {
         unpack_file(&mut entry.with_context(cannot)?, stage).with_context(cannot)?;
     }
@@ -113,7 +122,7 @@ fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
 
 fn unpack_file(entry: &mut tar::Entry<'_, impl Read>, stage: &Path) -> anyhow::Result<()> {
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let belongs = PARTS.contains(&name.as_str()) || is_certificate(&name);
+    let belongs = PARTS.contains(&name.as_str()) || is_certificate(&name) || is_message(&name);
     ensure!(belongs && entry.header().entry_type().is_file(), "{name:?} does not belong in a backup");
     let mut out = private_file(&stage.join(&name))?;
     ensure!(std::io::copy(entry, &mut out)? == entry.size(), "it is cut off within {name}");
@@ -171,18 +180,23 @@ fn put_in_place(config: &Config, stage: &Path, there: &[PathBuf]) -> anyhow::Res
         move_file(path, &before.join(path.file_name().unwrap_or_default()))?;
     }
     let files = Files::of(config);
+    let spool = config.data_dir.join("spool");
     folder(&config.data_dir.join("tls"))?;
+    folder(&spool)?;
     for name in names_in(stage)? {
         if let Some(place) = files.place(&name) {
             move_file(&stage.join(&name), &place)?;
         }
     }
-    File::open(&config.data_dir).and_then(|folder| folder.sync_all()).context("the data folder cannot be synced")?;
+    for folder in [&spool, &config.data_dir] {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.with_context(|| format!("{} cannot be synced", folder.display()))?;
+    }
     discard(&before)?;
     discard(stage)
 }
 
-/// The files of the stage and of its `tls`; what the databases' opening left behind is not among those that have a place.
+/// The files of the stage, of its `tls` and of its `spool`; what the databases' opening left behind is not among those that have a place.
 fn names_in(stage: &Path) -> anyhow::Result<Vec<String>> {
     let list = |folder: &Path, prefix: &str| -> anyhow::Result<Vec<String>> {
         let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
@@ -190,6 +204,7 @@ fn names_in(stage: &Path) -> anyhow::Result<Vec<String>> {
     };
     let mut names = list(stage, "")?;
     names.extend(list(&stage.join("tls"), "tls/")?);
+    names.extend(list(&stage.join("spool"), "spool/")?);
     Ok(names)
 }
 
@@ -248,14 +263,30 @@ mod tests {
         Ok(names)
     }
 
-    const SOUND: [(&str, &[u8]); 4] =
-        [("waypost.db", b"rules"), ("activity.db", b"log"), ("srs.secrets", b"secret"), ("tls/key.pem", b"key")];
+    const LETTER: &str = "spool/0190c1a4-5b7e-7000-8000-000000000001";
+    const SOUND: [(&str, &[u8]); 5] = [
+        ("waypost.db", b"rules"),
+        ("activity.db", b"log"),
+        ("srs.secrets", b"secret"),
+        ("tls/key.pem", b"key"),
+        (LETTER, b"octets"),
+    ];
 
     #[test]
     fn unpacks_what_belongs_in_a_backup_and_nothing_else() {
         let names = unpacked(&archive(&SOUND)).unwrap();
-        assert_eq!(names, ["activity.db", "srs.secrets", "tls", "tls/key.pem", "waypost.db"]);
-        for evil in ["../evil", "/etc/passwd", "tls/../evil", "tls/.hidden", "tls/a/b", "waypost.toml", "tls/"] {
+        assert_eq!(names, ["activity.db", "spool", LETTER, "srs.secrets", "tls", "tls/key.pem", "waypost.db"]);
+        for evil in [
+            "../evil",
+            "/etc/passwd",
+            "tls/../evil",
+            "tls/.hidden",
+            "tls/a/b",
+            "waypost.toml",
+            "tls/",
+            "spool/../evil",
+            "spool/letter",
+        ] {
             let error = unpacked(&archive(&[SOUND[0], (evil, b"e")])).unwrap_err();
             assert!(format!("{error:#}").contains("does not belong in a backup"), "{evil}: {error:#}");
         }
@@ -291,7 +322,11 @@ mod tests {
         config.srs.secrets_file = folder.path().join("my.secrets");
         let stage = config.data_dir.join(STAGE);
         super::folder(&stage.join("tls")).unwrap();
-        for name in ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem"] {
+        super::folder(&stage.join("spool")).unwrap();
+        let old = config.data_dir.join("spool/old");
+        super::folder(&config.data_dir.join("spool")).unwrap();
+        fs::write(&old, "old").unwrap();
+        for name in ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem", LETTER] {
             fs::write(stage.join(name), name).unwrap();
         }
         fs::write(&config.database, "old").unwrap();
@@ -301,7 +336,8 @@ mod tests {
         assert_eq!(read(config.database.clone()), "waypost.db");
         assert_eq!(read(config.srs.secrets_file.clone()), "srs.secrets");
         assert_eq!(read(config.data_dir.join("tls/key.pem")), "tls/key.pem");
-        assert!(!folder.path().join("elsewhere.db-wal").exists());
+        assert_eq!(read(config.data_dir.join(LETTER)), LETTER);
+        assert!(!folder.path().join("elsewhere.db-wal").exists() && !old.exists());
         assert!(!stage.exists() && !config.data_dir.join(BEFORE).exists());
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use memchr::memmem::Finder;
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +14,7 @@ use super::failure::{Blame, Failure};
 use super::{Parcel, Timeouts};
 use crate::policy::verdict::Stage;
 use crate::smtp::data::Encoder;
+use crate::store::octets::Octets;
 
 /// Octets written at a time. A message below goes out in one piece with its final dot.
 const BLOCK_OCTETS: usize = 64 * 1024;
@@ -37,24 +39,26 @@ pub(super) async fn write(
     connection.flush(Stage::Content, timeouts.block).await?;
     let mut form = Form::begin(connection, parcel);
     form.prefix(&parcel.prefix, &mut connection.out);
-    let mut offset = 0;
-    while offset < parcel.message.octets.len() {
-        let chunk = parcel.message.octets.read(offset).await.map_err(|error| unreadable(&error.to_string()))?;
-        if chunk.is_empty() {
-            return Err(unreadable("the stored message is shorter than it should be"));
-        }
-        offset += chunk.len() as u64;
-        for block in chunk.chunks(BLOCK_OCTETS) {
-            if connection.out.len() >= BLOCK_OCTETS {
-                connection.flush(Stage::Content, timeouts.block).await?;
-            }
-            form.block(block, &mut connection.out);
-        }
+    let octets = &parcel.message.octets;
+    let (mut offset, mut piece) = (0, read(octets, 0).await?);
+    while !piece.is_empty() {
+        offset += piece.len() as u64;
+        // The next piece is read while this one is written.
+        let (next, written) = tokio::join!(read(octets, offset), form.piece(&piece, connection, timeouts));
+        written?;
+        piece = next?;
+    }
+    if offset < octets.len() {
+        return Err(unreadable("the stored message is shorter than it should be"));
     }
     let sealed = form.end(&mut connection.out);
     sent.store(true, Ordering::SeqCst);
     connection.flush(Stage::Dot, timeouts.block).await?;
     Ok(sealed)
+}
+
+async fn read(octets: &Octets, offset: u64) -> Result<Bytes, Failure> {
+    octets.read(offset).await.map_err(|error| unreadable(&error.to_string()))
 }
 
 /// The form in which a message goes out, and the hash behind it.
@@ -82,6 +86,17 @@ impl Form {
             Self::Dots(encoder, _) => encoder.encode(prefix, out),
             Self::Chunk(_) => out.extend_from_slice(prefix),
         }
+    }
+
+    /// Leaves less than two blocks unwritten.
+    async fn piece(&mut self, octets: &[u8], connection: &mut Connection, timeouts: &Timeouts) -> Result<(), Failure> {
+        for block in octets.chunks(BLOCK_OCTETS) {
+            if connection.out.len() >= BLOCK_OCTETS {
+                connection.flush(Stage::Content, timeouts.block).await?;
+            }
+            self.block(block, &mut connection.out);
+        }
+        Ok(())
     }
 
     fn block(&mut self, octets: &[u8], out: &mut Vec<u8>) {

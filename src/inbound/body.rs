@@ -1,9 +1,7 @@
-//! The octets of a message as they arrive: in memory up to a bound per message and over all sessions, past it in an
-//! unlinked file under `data_dir/spool`. Hash and header scan run along.
+//! The octets of a message as they arrive: in memory up to a bound per message and over all sessions, past it in a
+//! file of the spool, which goes with the message unless the queue keeps it. Hash and header scan run along.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +10,8 @@ use uuid::Uuid;
 
 use crate::mail::Domain;
 use crate::mail::header::{HeaderFacts, HeaderScan};
-use crate::store::octets::{Octets, SpoolFile};
+use crate::store::octets::Octets;
+use crate::store::spool::{Spool, SpoolFile, off_thread};
 
 /// Octets of one message that are held in memory.
 const MAX_MEMORY_PER_MESSAGE: u64 = 1 << 20;
@@ -28,11 +27,11 @@ const WRITE_OCTETS: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     held: Arc<AtomicU64>,
-    spool: PathBuf,
+    spool: Spool,
 }
 
 impl Budget {
-    pub(super) fn new(spool: PathBuf) -> Self {
+    pub(super) fn new(spool: Spool) -> Self {
         Self { held: Arc::default(), spool }
     }
 
@@ -60,7 +59,7 @@ pub(super) struct Body {
     len: u64,
     eight_bit: bool,
     memory: Vec<u8>,
-    file: Option<File>,
+    file: Option<Arc<SpoolFile>>,
     hash: Sha256,
     scan: HeaderScan,
 }
@@ -109,7 +108,7 @@ impl Body {
         self.len += octets.len() as u64;
         let held = self.hold(octets.len() as u64);
         if self.file.is_none() && (!held || self.len > MAX_MEMORY_PER_MESSAGE) {
-            self.file = Some(self.unlinked_file().await?);
+            self.file = Some(self.make_file().await?);
         }
         if self.memory.is_empty() {
             self.memory = octets;
@@ -147,26 +146,16 @@ impl Body {
         Ok(())
     }
 
-    async fn unlinked_file(&self) -> io::Result<File> {
-        let path = self.budget.spool.join(self.id.to_string());
-        off_thread(move || {
-            let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-            std::fs::remove_file(&path)?;
-            Ok(file)
-        })
-        .await
+    async fn make_file(&self) -> io::Result<Arc<SpoolFile>> {
+        let (spool, id) = (self.budget.spool.clone(), self.id);
+        Ok(Arc::new(off_thread(move || spool.create(id)).await?))
     }
 
     async fn write_out(&mut self) -> io::Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
+        let Some(file) = self.file.clone() else { return Ok(()) };
         let octets = std::mem::take(&mut self.memory);
         self.budget.give_back(std::mem::take(&mut self.taken));
-        let write = move || {
-            (&file).write_all(&octets)?;
-            Ok(file)
-        };
-        self.file = Some(off_thread(write).await?);
-        Ok(())
+        off_thread(move || file.append(&octets)).await
     }
 
     /// The message is whole.
@@ -174,7 +163,7 @@ impl Body {
         self.write_out().await?;
         let held = Held(self.budget.clone(), std::mem::take(&mut self.taken));
         let octets = match self.file.take() {
-            Some(file) => Octets::File(Arc::new(SpoolFile::new(file, self.len))),
+            Some(file) => Octets::File(file),
             None => Octets::Memory(std::mem::take(&mut self.memory).into()),
         };
         Ok(Arrived {
@@ -193,10 +182,6 @@ impl Drop for Body {
     }
 }
 
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn without_room_nothing_is_gathered_in_memory() {
         let spool = tempfile::tempdir().unwrap();
-        let budget = Budget::new(spool.path().to_owned());
+        let budget = Budget::new(Spool::at(spool.path().to_owned()));
         assert!(budget.take(MAX_MEMORY_IN_ALL - PIECE as u64));
         let (mut first, mut second) = (body(&budget, 1), body(&budget, 2));
         first.push([b"\r\n".to_vec(), vec![b'a'; PIECE - 2]].concat()).await.unwrap();
@@ -230,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn without_room_a_long_header_is_refused_and_a_usual_one_is_not() {
         let spool = tempfile::tempdir().unwrap();
-        let budget = Budget::new(spool.path().to_owned());
+        let budget = Budget::new(Spool::at(spool.path().to_owned()));
         assert!(budget.take(MAX_MEMORY_IN_ALL));
         let mut usual = body(&budget, 1);
         usual.push([vec![b'a'; 15_000], b"\r\n\r\n".to_vec(), vec![b'a'; PIECE]].concat()).await.unwrap();
@@ -243,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_message_goes_to_its_file_whole_and_in_order() {
         let spool = tempfile::tempdir().unwrap();
-        let budget = Budget::new(spool.path().to_owned());
+        let budget = Budget::new(Spool::at(spool.path().to_owned()));
         let mut body = body(&budget, 1);
         let pieces = (0..50_u8).map(|number| vec![number; PIECE]).collect::<Vec<_>>();
         for piece in &pieces {

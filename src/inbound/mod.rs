@@ -134,12 +134,12 @@ impl Tools {
         Self {
             facts: parts.facts,
             courier: parts.courier,
+            bodies: body::Budget::new(store.spool.clone()),
             store,
             certificates: parts.certificates,
             clock,
             chance: parts.chance,
             meter: parts.meter,
-            bodies: body::Budget::new(settings.data_dir.join("spool")),
             read_back: arrival::read_back(),
             space: space::Space::new(settings.data_dir.clone()),
             unwell: AtomicBool::new(false),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions, Executor, SqliteConnection};
 
+use super::queue::stock;
+use super::spool::off_thread;
 use super::{Result, Store, StoreError, file};
 
 /// A write that takes longer says that storage is unwell.
@@ -14,6 +16,8 @@ const WRITABLE_WITHIN: Duration = Duration::from_secs(2);
 pub(super) const TOUCH_RULES: &str = "update imports set finished_at = finished_at where id = 0; \
     update accounts set version = version where id = 1";
 pub(super) const TOUCH_LOG: &str = "update feeder set seq = seq where id = 1";
+/// The files that a copy names.
+pub(super) const FILES: &str = "select file from messages where octets is null and file is not null";
 /// The queue out of a copy.
 const WITHOUT_QUEUE: [&str; 3] = ["delete from deliveries", "delete from message_chunks", "delete from messages"];
 
@@ -41,12 +45,29 @@ impl Store {
         self.queue.writer().is_in_doubt() || self.activity.writer.is_in_doubt()
     }
 
-    /// A consistent copy of both databases into `directory` (VACUUM INTO), without queue rows unless `queue`.
+    /// A consistent copy of both databases into `directory` (VACUUM INTO); with `queue` also of the files that rows of the
+    /// queue name, else without those rows.
     pub async fn copy_to(&self, directory: &Path, queue: bool) -> Result<()> {
         let rules = directory.join("waypost.db");
+        // What a row of the copy names must still be there when the files are copied.
+        let still = if queue { Some(self.spool.hold_still().await) } else { None };
         file::copy(&self.readers.rules, &rules).await?;
+        if queue {
+            self.copy_files(directory, &rules).await?;
+        }
+        drop(still);
         file::copy(&self.readers.log, &directory.join("activity.db")).await?;
         if queue { Ok(()) } else { without_queue(&rules).await }
+    }
+
+    async fn copy_files(&self, directory: &Path, rules: &Path) -> Result<()> {
+        let mut copy = open_copy(rules).await?;
+        let files: Vec<String> = sqlx::query_scalar(FILES).fetch_all(&mut copy).await?;
+        file::close(copy).await;
+        let names = files.iter().map(|name| stock::name(name)).collect::<Result<Vec<_>>>()?;
+        let (spool, to) = (self.spool.clone(), directory.join("spool"));
+        let copied = off_thread(move || spool.copy_to(&to, &names)).await;
+        copied.map_err(|error| StoreError::Unwell(format!("spool: {error}")))
     }
 }
 
@@ -55,9 +76,13 @@ async fn touch(connection: &mut SqliteConnection, statement: &'static str) -> Re
     Ok(())
 }
 
-async fn without_queue(copy: &Path) -> Result<()> {
+async fn open_copy(copy: &Path) -> Result<SqliteConnection> {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(copy).foreign_keys(true);
-    let mut connection = options.connect().await.map_err(StoreError::from)?;
+    Ok(options.connect().await?)
+}
+
+async fn without_queue(copy: &Path) -> Result<()> {
+    let mut connection = open_copy(copy).await?;
     for statement in WITHOUT_QUEUE {
         connection.execute(statement).await?;
     }

@@ -32,6 +32,12 @@ impl Faults {
         self.0.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) <= 0)
     }
 
+    /// Points until the one that fails.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> i64 {
+        self.0.as_ref().map_or(0, |left| left.load(Ordering::SeqCst))
+    }
+
     /// Passes one point.
     pub(super) fn pass(&self) -> Result<()> {
         match &self.0 {

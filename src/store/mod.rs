@@ -1,5 +1,5 @@
-//! All SQL. Two files: `waypost.db` holds rules, accounts, queue and octets (`synchronous=FULL`); `activity.db` the log,
-//! counters and search (`synchronous=NORMAL`). Each has one writer task that owns its connection and is never cancelled,
+//! All SQL. Two files: `waypost.db` holds rules, accounts and the queue (`synchronous=FULL`); `activity.db` the log, counters
+//! and search (`synchronous=NORMAL`). Octets of large messages lie beside them, in files that rows of the queue name. Each has one writer task that owns its connection and is never cancelled,
 //! and a pool of readers. One function per change of state, named for it.
 
 pub mod accounts;
@@ -13,6 +13,7 @@ mod file;
 pub mod octets;
 pub mod queue;
 pub mod rules;
+pub mod spool;
 mod statement;
 #[cfg(test)]
 mod statements;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::directory::Readers;
 use self::faults::Faults;
 use self::file::{File, Sync};
+use self::spool::Spool;
 use self::writer::Place;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -83,6 +85,8 @@ pub struct Store {
     pub activity: activity::Activity,
     /// Accounts, tokens, sessions, settings, audit.
     pub accounts: accounts::Accounts,
+    /// Files of large messages.
+    pub spool: Spool,
     readers: Readers,
     checkpoints: CancellationToken,
 }
@@ -97,6 +101,8 @@ impl Store {
     pub async fn open_failing(settings: Settings, (clock, chance): (Clock, Chance), faults: Faults) -> Result<Self> {
         std::fs::create_dir_all(&settings.data_dir)
             .map_err(|error| StoreError::Unwell(format!("{}: {error}", settings.data_dir.display())))?;
+        let spool = Spool::open(&settings.data_dir, faults.clone())
+            .map_err(|error| StoreError::Unwell(format!("{}: {error}", settings.data_dir.display())))?;
         let rules = File { path: settings.database, sync: Sync::Full };
         let log = File { path: settings.data_dir.join("activity.db"), sync: Sync::Normal };
         let rules_place =
@@ -109,6 +115,7 @@ impl Store {
             activity: activity.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
+            spool: spool.clone(),
         };
         let queue = queue::Queue::start(rules_place, parts).await?;
         let readable = (rules.clone(), readers.rules.clone());
@@ -128,13 +135,14 @@ impl Store {
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
         checkpoints::start(log, activity.writer.clone(), checkpoints.clone());
-        Ok(Self { directory, rules: rules_api, queue, activity, accounts, readers, checkpoints })
+        Ok(Self { directory, rules: rules_api, queue, activity, accounts, spool, readers, checkpoints })
     }
 
     /// Lets the writers finish, checkpoints, closes.
     pub async fn close(&self) {
         self.checkpoints.cancel();
         self.queue.writer().close().await;
+        self.spool.close().await;
         self.activity.writer.close().await;
         self.readers.rules.close().await;
         self.readers.log.close().await;

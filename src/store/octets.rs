@@ -1,11 +1,11 @@
-//! The octets of a message: in memory, in an unlinked file under `data_dir/spool`, or in the queue's chunk rows.
+//! The octets of a message: in memory, in a file of the spool, or in the message's row.
 
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::StoreError;
+use super::spool::{SpoolFile, off_thread};
 
 /// Octets read at a time from a file or the database.
 pub const CHUNK_OCTETS: usize = 256 * 1024;
@@ -15,25 +15,10 @@ pub const CHUNK_OCTETS: usize = 256 * 1024;
 pub enum Octets {
     /// Small enough.
     Memory(Bytes),
-    /// An unlinked file: gone when the last clone is dropped.
+    /// A file: gone when the last clone is dropped, or with the message that is kept in it.
     File(Arc<SpoolFile>),
-    /// In the queue.
+    /// In a row of the queue.
     Stored(super::queue::StoredOctets),
-}
-
-/// An unlinked file with `len` octets.
-#[derive(Debug)]
-pub struct SpoolFile {
-    file: std::fs::File,
-    len: u64,
-}
-
-impl SpoolFile {
-    /// Takes over an open, unlinked file.
-    #[must_use]
-    pub const fn new(file: std::fs::File, len: u64) -> Self {
-        Self { file, len }
-    }
 }
 
 impl Octets {
@@ -42,7 +27,7 @@ impl Octets {
     pub fn len(&self) -> u64 {
         match self {
             Self::Memory(octets) => octets.len() as u64,
-            Self::File(file) => file.len,
+            Self::File(file) => file.len(),
             Self::Stored(stored) => stored.len,
         }
     }
@@ -57,10 +42,10 @@ impl Octets {
     pub async fn read(&self, offset: u64) -> super::Result<Bytes> {
         match self {
             Self::Memory(octets) => Ok(slice(octets, offset)),
+            Self::File(file) if offset >= file.len() => Ok(Bytes::new()),
             Self::File(file) => {
                 let file = Arc::clone(file);
-                let read = tokio::task::spawn_blocking(move || file.read(offset)).await;
-                read.map_err(std::io::Error::other).flatten().map_err(|e| StoreError::Unwell(format!("spool: {e}")))
+                off_thread(move || file.read(offset)).await.map_err(|e| StoreError::Unwell(format!("spool: {e}")))
             }
             Self::Stored(stored) => stored.read(offset).await,
         }
@@ -70,14 +55,4 @@ impl Octets {
 fn slice(octets: &Bytes, offset: u64) -> Bytes {
     let from = usize::try_from(offset).unwrap_or(usize::MAX).min(octets.len());
     octets.slice(from..octets.len().min(from.saturating_add(CHUNK_OCTETS)))
-}
-
-impl SpoolFile {
-    /// Reads at a place of its own, so that many may read at once.
-    fn read(&self, offset: u64) -> std::io::Result<Bytes> {
-        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut octets = vec![0; left.min(CHUNK_OCTETS)];
-        self.file.read_exact_at(&mut octets, offset)?;
-        Ok(octets.into())
-    }
 }

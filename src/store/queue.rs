@@ -7,6 +7,7 @@ pub(super) mod handling;
 pub(super) mod ledger;
 pub(super) mod shares;
 pub(super) mod staging;
+pub(super) mod stock;
 pub(super) mod tokens;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
 use super::activity::{Activity, Row};
 use super::octets::Octets;
+use super::spool::Spool;
 use super::writer::{Place, Writer};
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -33,10 +35,10 @@ use crate::policy::settings::TlsPolicy;
 
 /// A lease lapses so long after its last heartbeat.
 pub const LEASE: Duration = Duration::from_secs(120);
-/// Bodies over this are staged in chunk rows by earlier, unsynced transactions.
+/// Bodies over this lie in files of the spool: no database has to carry them there and back.
 pub const STAGE_OVER_OCTETS: u64 = 256 * 1024;
 
-/// Octets that lie in the queue.
+/// Octets that lie in a message's row.
 #[derive(Debug, Clone)]
 pub struct StoredOctets {
     /// How many.
@@ -191,6 +193,7 @@ pub struct Queue {
     readers: SqlitePool,
     activity: Activity,
     shares: Shares,
+    spool: Spool,
     /// The next message's key; never given out twice.
     next_message: Arc<AtomicI64>,
     chance: Chance,
@@ -202,18 +205,23 @@ pub(super) struct Parts {
     pub(super) activity: Activity,
     pub(super) clock: Clock,
     pub(super) chance: Chance,
+    pub(super) spool: Spool,
 }
 
 impl Queue {
-    /// Starts the writer of `waypost.db`, after clearing what a crash left half staged.
+    /// Starts the writer of `waypost.db`, after taking stock of what is there.
     pub(super) async fn start(mut place: Place, parts: Parts) -> Result<Self> {
-        let Parts { readers, activity, clock, chance } = parts;
-        let next_message = staging::clear(&mut place.connection).await?;
+        let Parts { readers, activity, clock, chance, spool } = parts;
+        let held = stock::take(&mut place.connection, &spool).await?;
+        if !held.is_empty() {
+            activity.progress(held).await?;
+        }
+        let next_message: i64 = sqlx::query_scalar(staging::NEXT_KEY).fetch_one(&mut place.connection).await?;
         let shares = Shares::load(&mut place.connection).await?;
-        let ledger = ledger::QueueLedger::new(shares.clone(), clock, place.faults.clone());
+        let ledger = ledger::QueueLedger::new((shares.clone(), spool.clone()), clock, place.faults.clone());
         let writer = Writer::start(place, ledger);
         let next_message = Arc::new(AtomicI64::new(next_message));
-        Ok(Self { writer, readers, activity, shares, next_message, chance })
+        Ok(Self { writer, readers, activity, shares, spool, next_message, chance })
     }
 
     /// The writer, for what else lies in the file.
@@ -231,7 +239,7 @@ impl Queue {
         let mut accepted = Vec::with_capacity(all.len());
         for Acceptance { message, deliveries, rows } in all {
             let key = self.next_message.fetch_add(1, Ordering::Relaxed);
-            let octets = self.stage(key, &message.octets).await?;
+            let octets = self.stage(&message).await?;
             accepted.push(ledger::Accepted::new(key, message, octets, (deliveries, &rows)));
         }
         self.writer.enter(ledger::Entry::Accept(accepted)).await

@@ -7,7 +7,7 @@ use super::{ACTIVITY, WAYPOST};
 /// The statements of `waypost.db`.
 fn of_rules() -> Vec<&'static str> {
     use super::accounts::{audit, idempotency, sessions, settings, tokens};
-    use super::queue::{claims, delivery, handling, ledger, shares, staging, tokens as srs};
+    use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
     use super::rules::{alias, alias_feed, alias_read, alias_words, destination, domain, import};
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
@@ -22,7 +22,8 @@ fn of_rules() -> Vec<&'static str> {
     all.extend(delivery::INSERT_DELIVERIES.all());
     all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
     all.extend([handling::STATE, handling::ENDED, ledger::DELETE, ledger::SWEEP, ledger::PUT_BACK, shares::SUMS]);
-    all.extend([staging::NEXT_KEY, staging::CLEAR, staging::ADD, staging::DROP, staging::READ, staging::READ_INLINE]);
+    all.extend([staging::NEXT_KEY, staging::READ_INLINE, stock::APART, stock::CHUNK, stock::MOVED]);
+    all.extend([stock::DROP_CHUNKS, stock::DROP_STRAY_CHUNKS, stock::HOLD_THEM, super::copy::FILES]);
     all.extend([srs::KNOWN, srs::MAKE_ROOM, srs::ADD, srs::SENDER]);
     all.extend([alias::INSERT, alias::UPDATE, alias::EXISTS, alias::AIM, alias::LIST, alias::ADD_LABELS]);
     all.extend([alias::LABEL, alias::REMOVE, alias::BY_KEY]);

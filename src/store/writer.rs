@@ -25,8 +25,8 @@ const MAX_WAITING_JOBS: usize = 1024;
 
 /// After so many octets, by and large, the checkpointer is called before its time.
 const CALL_AFTER_OCTETS: u64 = 8 * 1024 * 1024;
-/// What a change counts for: a chunk of a message at most, which few are.
-const CHANGE_OCTETS: u64 = 128 * 1024;
+/// What a change counts for: a few pages.
+const CHANGE_OCTETS: u64 = 16 * 1024;
 
 /// What a change runs.
 pub(super) type Run<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>>;

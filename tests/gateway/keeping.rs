@@ -26,6 +26,8 @@ async fn a_message_of_three_mebibytes_goes_through_spool_and_queue_unchanged() {
     assert_eq!((&row["sha256_received"], &row["sha256_sent"]), (&json!(hash), &json!(hash)));
     assert_eq!(world.inbox.violations(), Vec::<String>::new());
     world.until_queue_is_empty().await;
+    let world = world.restart().await;
+    assert_eq!(std::fs::read_dir(world.data.path().join("spool")).unwrap().count(), 0);
     world.stop().await;
 }
 

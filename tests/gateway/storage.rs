@@ -93,13 +93,39 @@ async fn a_message_that_cannot_be_spooled_is_not_taken() {
     world.stop().await;
 }
 
+/// One that fits into memory but not into a row gets its file when it is to be queued: without one it is not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_spooled_for_the_queue_is_not_taken() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    let spool = world.data.path().join("spool");
+    let large = [LETTER, &b"A line of thirty octets or so.\r\n".repeat(16_000)].concat();
+    std::fs::remove_dir(&spool).unwrap();
+    let last = world.send(ANN, &["shop@my.example"], &large).await.last().to_owned();
+    assert!(last.starts_with("451 4.3.0"), "{last}");
+    assert!(world.get("/v1/queue").await["items"].as_array().unwrap().is_empty());
+    std::fs::create_dir(&spool).unwrap();
+    assert!(world.send(ANN, &["shop@my.example"], &large).await.is_accepted());
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 1);
+    let world = world.restart().await;
+    world.inbox.behave();
+    world.until("shop@my.example", "forwarded").await;
+    assert!(world.inbox.received().iter().all(|delivery| crate::support::without_prefix(delivery, &large) == large));
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
 /// Threat 23: nobody else on this machine reads keys, secrets, mail or the log, or asks the control socket.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_for_their_owner_only() {
     let world = World::start().await;
     assert!(world.letter("shop@my.example").await.is_accepted());
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    let large = [LETTER, &b"A line of thirty octets or so.\r\n".repeat(60_000)].concat();
+    assert!(world.send(ANN, &["shop@my.example"], &large).await.is_accepted());
     let mut open = Vec::new();
     let mut names = Vec::new();
+    assert_eq!(std::fs::read_dir(world.data.path().join("spool")).unwrap().count(), 1);
     let mut folders = vec![world.data.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {

@@ -1,6 +1,5 @@
 //! The queue: what was accepted is there, is claimed once, and goes when it is done.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use waypost::mail::Moment;
@@ -8,16 +7,16 @@ use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient};
 use waypost::policy::ids::DomainId;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
-use waypost::store::octets::{Octets, SpoolFile};
+use waypost::store::octets::Octets;
 use waypost::store::queue::{Claim, Entry, LEASE, Settlement};
 
 use crate::world::{MINUTE, World, mailbox};
 
-async fn claim(world: &World) -> Vec<Claim> {
+pub(crate) async fn claim(world: &World) -> Vec<Claim> {
     world.store.queue.claim(world.clock.now(), 100).await.unwrap()
 }
 
-async fn read_all(octets: &Octets) -> Vec<u8> {
+pub(crate) async fn read_all(octets: &Octets) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         let some = octets.read(all.len() as u64).await.unwrap();
@@ -28,7 +27,7 @@ async fn read_all(octets: &Octets) -> Vec<u8> {
     }
 }
 
-fn bytes(len: usize) -> Vec<u8> {
+pub(crate) fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect()
 }
 
@@ -59,10 +58,12 @@ async fn what_is_accepted_is_claimed_once_with_its_octets_and_goes_when_done() {
 async fn octets_of_every_size_read_back_from_memory_and_from_a_file() {
     let world = World::new().await;
     for len in [0, 1, 16_384, 16_385, 262_144, 262_145, 1_000_000] {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes(len)).unwrap();
+        let file = world.store.spool.create(world.chance.id(world.clock.now())).unwrap();
+        file.append(&bytes(len)).unwrap();
         let mut message = world.message(bytes(len));
-        for octets in [message.octets.clone(), Octets::File(Arc::new(SpoolFile::new(file, len as u64)))] {
+        let file = Octets::File(Arc::new(file));
+        // The same file for a second message too: each has one of its own.
+        for octets in [message.octets.clone(), file.clone(), file] {
             message.octets = octets;
             let delivery = world.due();
             world.store.queue.accept(message.clone(), vec![delivery.clone()], Vec::new()).await.unwrap();
@@ -118,6 +119,8 @@ async fn a_message_lives_as_long_as_its_last_delivery_even_one_that_is_kept() {
     assert_eq!(queue.drop_kept(world.clock.now()).await.unwrap(), 0);
     assert_eq!(queue.drop_kept(until).await.unwrap(), 1);
     assert!(queue.list(None, None, 10).await.unwrap().is_empty());
+    world.store.close().await;
+    assert!(world.spooled().is_empty(), "and its file with it");
 }
 
 #[tokio::test]
@@ -175,6 +178,8 @@ async fn a_fault_at_any_step_of_acceptance_never_loses_what_was_answered() {
             Ok(found) => assert_eq!(read_all(&found.message.octets).await, bytes(600_000)),
             Err(error) => assert!(matches!(error, StoreError::NotFound) && answer.is_err(), "step {step}"),
         }
+        let waiting = world.store.queue.list(None, None, 100).await.unwrap().len();
+        assert_eq!(world.spooled().len(), waiting, "step {step}: a file for each message, and no other");
         if !happened {
             assert!(answer.is_ok() && step > 10);
             return;

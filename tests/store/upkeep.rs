@@ -55,12 +55,16 @@ async fn the_journal_stays_bounded_while_many_write_and_read() {
 
 #[tokio::test]
 async fn free_pages_go_back_to_the_disk_when_nobody_writes() {
-    const OCTETS: usize = 12 * 1024 * 1024;
+    const EACH: usize = 256 * 1024;
+    const OCTETS: usize = 48 * EACH;
     let world = World::new().await;
     let file = world.directory.path().join("waypost.db");
-    let delivery = world.due();
-    world.store.queue.accept(world.message(vec![b'a'; OCTETS]), vec![delivery.clone()], Vec::new()).await.unwrap();
-    world.store.queue.settle(vec![(delivery.id, Settlement::Done)]).await.unwrap();
+    let deliveries: Vec<_> = (0..OCTETS / EACH).map(|_| world.due()).collect();
+    for delivery in &deliveries {
+        world.store.queue.accept(world.message(vec![b'a'; EACH]), vec![delivery.clone()], Vec::new()).await.unwrap();
+    }
+    assert!(world.spooled().is_empty(), "all of them are in the database");
+    world.store.queue.settle(deliveries.iter().map(|d| (d.id, Settlement::Done)).collect()).await.unwrap();
     let shrunk = async {
         loop {
             let mut connection = look_into(&file).await;
@@ -158,6 +162,10 @@ async fn the_first_release_s_databases_are_opened_and_kept_as_they_were() {
         assert!(end.ends_with(b" of a letter that waited for the next release.\r\n"));
         assert!(matches!(world.store.activity.get(one.id).await.unwrap().status, Status::Queued | Status::Deferred));
     }
+    assert_eq!(world.spooled().len(), 1, "the large one lies in a file now");
+    let mut connection = look_into(&world.directory.path().join("waypost.db")).await;
+    assert_eq!(number(&mut connection, "select count(*) from message_chunks").await, 0);
+    connection.close().await.unwrap();
     for name in ["waypost.db", "activity.db"] {
         let copy = world.directory.path().join(format!("{name}.before-upgrade-3"));
         let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());

@@ -1,5 +1,6 @@
 //! A store in a directory of its own, and sample values.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,14 +51,23 @@ impl World {
     /// What another process would find, had this one been killed now.
     pub(crate) async fn crash(&self) -> Self {
         let directory = TempDir::new().unwrap();
-        for entry in std::fs::read_dir(self.directory.path()).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_file() {
-                std::fs::copy(entry.path(), directory.path().join(entry.file_name())).unwrap();
+        std::fs::create_dir(directory.path().join("spool")).unwrap();
+        for folder in ["", "spool"] {
+            for entry in std::fs::read_dir(self.directory.path().join(folder)).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_file() {
+                    std::fs::copy(entry.path(), directory.path().join(folder).join(entry.file_name())).unwrap();
+                }
             }
         }
         let (clock, chance, faults) = (self.clock.clone(), Chance::seeded(8), Faults::armed());
         let store = open(&directory, &clock, &chance, &faults).await;
         Self { store, clock, chance, faults, directory }
+    }
+
+    /// The files of large messages.
+    pub(crate) fn spooled(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.directory.path().join("spool")).unwrap();
+        files.map(|file| file.unwrap().path()).collect()
     }
 
     pub(crate) fn audit(&self, action: &str) -> AuditEntry {

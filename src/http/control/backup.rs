@@ -1,7 +1,9 @@
 //! `GET /control/backup?queue=`: one tar archive of both databases and all secrets, consistent while serving.
 //!
-//! The databases are copied beside themselves first (`VACUUM INTO`), since a tar header says the length of what follows.
+//! The databases are copied beside themselves first (`VACUUM INTO`), since a tar header says the length of what follows;
+//! and with the queue the files of large messages, which delivery would remove meanwhile.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -52,20 +54,25 @@ fn secrets(site: &Site) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let mut files = vec![(PathBuf::from("srs.secrets"), site.settings.srs_secrets.clone())];
     let tls = site.settings.data_dir.join("tls");
     if tls.is_dir() {
-        for entry in fs::read_dir(&tls)? {
-            let entry = entry?;
-            files.push((Path::new("tls").join(entry.file_name()), entry.path()));
-        }
+        files.extend(names_in(&tls)?.into_iter().map(|name| (Path::new("tls").join(&name), tls.join(&name))));
     }
     files.retain(|(_, path)| path.is_file());
     files.sort();
     Ok(files)
 }
 
+fn names_in(folder: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+}
+
 fn archive(work: &WorkDir, secrets: &[(PathBuf, PathBuf)], out: Pieces) -> io::Result<()> {
     let mut tar = tar::Builder::new(out);
     for name in ["waypost.db", "activity.db"] {
         tar.append_file(name, &mut File::open(work.0.join(name))?)?;
+    }
+    let spool = work.0.join("spool");
+    for name in if spool.is_dir() { names_in(&spool)? } else { Vec::new() } {
+        tar.append_file(Path::new("spool").join(&name), &mut File::open(spool.join(&name))?)?;
     }
     for (name, path) in secrets {
         tar.append_file(name, &mut File::open(path)?)?;

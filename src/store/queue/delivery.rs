@@ -1,10 +1,12 @@
 //! Messages and deliveries as columns, there and back.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use sqlx::sqlite::SqliteRow;
 
+use super::staging::Place;
+use super::stock;
 use super::{Claim, Entry, NewDelivery, NewMessage, Purpose, Queue, StoredOctets};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
@@ -17,8 +19,8 @@ use crate::store::statement::{Inserts, Statement, inserts};
 /// Inserts messages; the order of [`bind_message`].
 pub(in crate::store) const INSERT_MESSAGES: Inserts = inserts!(
     "insert into messages (id, uuid, received_at, reverse_path, sha256, size, header_octets, eight_bit, \
-     international, octets)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     international, octets, file)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 /// Inserts deliveries; the order of [`bind_delivery`].
 pub(in crate::store) const INSERT_DELIVERIES: Inserts = inserts!(
@@ -32,17 +34,18 @@ macro_rules! columns {
     () => {
         "select q.id, q.state, q.due_at, q.uuid, q.purpose, q.account_id, q.domain_id, q.alias_id, q.recipient, \
          q.destination, q.reverse_path, q.prefix, q.tls, q.reportable, q.tries, q.wishes, m.id, m.size, \
-         case when m.size <= 16384 then m.octets end, m.uuid, m.sha256, m.received_at, m.reverse_path, \
+         case when m.size <= 16384 then m.octets end, m.file, m.uuid, m.sha256, m.received_at, m.reverse_path, \
          m.header_octets, m.eight_bit, m.international \
          from deliveries as q join messages as m on m.id = q.message_id"
     };
 }
 pub(super) use columns;
 
-pub(super) fn bind_message(
-    statement: Statement,
-    (key, message, octets): (i64, &NewMessage, Option<&Bytes>),
-) -> Statement {
+pub(super) fn bind_message(statement: Statement, (key, message, octets): (i64, &NewMessage, &Place)) -> Statement {
+    let (octets, file): (Option<&[u8]>, _) = match octets {
+        Place::Row(octets) => (Some(octets.as_ref()), None),
+        Place::File(file) => (None, Some(file.name().to_string())),
+    };
     statement
         .bind(key)
         .bind(message.id.as_bytes().as_slice())
@@ -53,7 +56,8 @@ pub(super) fn bind_message(
         .bind(signed(message.header_octets))
         .bind(i64::from(message.eight_bit))
         .bind(i64::from(message.international))
-        .bind(octets.map(AsRef::<[u8]>::as_ref))
+        .bind(octets)
+        .bind(file)
 }
 
 /// What stands beside a delivery in its row.
@@ -109,9 +113,10 @@ pub(super) fn read_claim(row: &SqliteRow, queue: &Queue) -> Result<Claim> {
     let delivery = read_delivery(&mut columns, entry)?;
     let message_key = columns.take()?;
     let len = columns.count()?;
-    let octets = match columns.take::<Option<Vec<u8>>>()? {
-        Some(octets) => Octets::Memory(octets.into()),
-        None => Octets::Stored(StoredOctets { len, message: message_key, queue: queue.clone() }),
+    let octets = match (columns.take::<Option<Vec<u8>>>()?, columns.take::<Option<&str>>()?) {
+        (Some(octets), _) => Octets::Memory(octets.into()),
+        (None, Some(file)) => Octets::File(Arc::new(queue.spool.kept(stock::name(file)?, len))),
+        (None, None) => Octets::Stored(StoredOctets { len, message: message_key, queue: queue.clone() }),
     };
     let message = NewMessage {
         octets,

@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::delivery::{columns, purpose, read_claim};
-use super::ledger::delete;
+use super::ledger::{Gone, delete};
 use super::{Claim, Queue, Waiting};
 use crate::mail::{Mailbox, Moment};
-use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::ids::AccountId;
 use crate::store::columns::{Columns, broken};
 use crate::store::{Result, StoreError};
 
@@ -62,8 +62,8 @@ impl Queue {
 
     /// Taken out of the queue.
     pub async fn cancel(&self, id: Uuid) -> Result<()> {
-        let freed = self.writer.change(id, |c, id| Box::pin(cancel(c, *id))).await?;
-        self.free(freed);
+        let gone = self.writer.change(id, |c, id| Box::pin(cancel(c, *id))).await?;
+        self.free(gone);
         Ok(())
     }
 
@@ -71,17 +71,18 @@ impl Queue {
     pub async fn drop_kept(&self, now: Moment) -> Result<u64> {
         let mut dropped = 0;
         loop {
-            let freed = self.writer.change(now, |c, now| Box::pin(drop_some(c, *now))).await?;
-            if freed.is_empty() {
+            let gone = self.writer.change(now, |c, now| Box::pin(drop_some(c, *now))).await?;
+            if gone.freed.is_empty() {
                 return Ok(dropped);
             }
-            dropped += freed.len() as u64;
-            self.free(freed);
+            dropped += gone.freed.len() as u64;
+            self.free(gone);
         }
     }
 
-    fn free(&self, freed: Vec<(Option<DomainId>, i64)>) {
-        freed.into_iter().for_each(|(domain, octets)| self.shares.add(domain, -octets));
+    fn free(&self, gone: Gone) {
+        gone.freed.into_iter().for_each(|(domain, octets)| self.shares.add(domain, -octets));
+        self.spool.remove(gone.files);
     }
 }
 
@@ -107,7 +108,7 @@ async fn why_not(connection: &mut SqliteConnection, id: Uuid) -> Result<StoreErr
     })
 }
 
-async fn cancel(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<(Option<DomainId>, i64)>> {
+async fn cancel(connection: &mut SqliteConnection, id: Uuid) -> Result<Gone> {
     let ask = sqlx::query_scalar::<_, String>(STATE).bind(id.as_bytes().as_slice());
     match ask.fetch_optional(&mut *connection).await?.as_deref() {
         None => Err(StoreError::NotFound),
@@ -116,10 +117,10 @@ async fn cancel(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<(Opti
     }
 }
 
-async fn drop_some(connection: &mut SqliteConnection, now: Moment) -> Result<Vec<(Option<DomainId>, i64)>> {
+async fn drop_some(connection: &mut SqliteConnection, now: Moment) -> Result<Gone> {
     let ended = sqlx::query(ENDED).bind(now.millis()).fetch_all(&mut *connection).await?;
     let ids = ended.iter().map(|row| Columns::of(row).uuid()).collect::<Result<Vec<_>>>()?;
-    if ids.is_empty() { Ok(Vec::new()) } else { delete(connection, &ids).await }
+    if ids.is_empty() { Ok(Gone::default()) } else { delete(connection, &ids).await }
 }
 
 fn waiting(row: &SqliteRow) -> Result<Waiting> {

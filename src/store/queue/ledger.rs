@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::delivery::{Beside, INSERT_DELIVERIES, INSERT_MESSAGES, bind_delivery, bind_message, charges};
 use super::shares::Shares;
+use super::staging::Place;
+use super::stock;
 use super::{LEASE, NewDelivery, NewMessage, Settlement};
 use crate::clock::Clock;
 use crate::policy::ids::DomainId;
@@ -15,17 +16,14 @@ use crate::store::Result;
 use crate::store::activity::Row;
 use crate::store::columns::{Columns, json};
 use crate::store::faults::Faults;
+use crate::store::spool::Spool;
 use crate::store::statement::MAX_ROWS;
 use crate::store::writer::{Ledger, Run};
 
 pub(in crate::store) const DELETE: &str = "delete from deliveries where uuid in \
     (select unhex(value) from json_each(?1)) returning message_id, domain_id, charged";
-pub(in crate::store) const SWEEP: &str = concat!(
-    "delete from message_chunks where message_id in (select value from json_each(?1)) \
-     and not exists (select 1 from deliveries where message_id = message_chunks.message_id); ",
-    "delete from messages where id in (select value from json_each(?1)) \
-     and not exists (select 1 from deliveries where message_id = messages.id)"
-);
+pub(in crate::store) const SWEEP: &str = "delete from messages where id in (select value from json_each(?1)) \
+    and not exists (select 1 from deliveries where message_id = messages.id) returning file";
 pub(in crate::store) const PUT_BACK: &str = "update deliveries set state = d.state, due_at = d.due_at, \
     tries = tries + 1, node_id = null from (select unhex(value ->> 0) as uuid, value ->> 1 as state, \
     value ->> 2 as due_at from json_each(?1)) as d where deliveries.uuid = d.uuid";
@@ -35,8 +33,7 @@ pub(in crate::store) const PUT_BACK: &str = "update deliveries set state = d.sta
 pub(crate) struct Accepted {
     key: i64,
     message: NewMessage,
-    /// Null where they were staged.
-    octets: Option<Bytes>,
+    octets: Place,
     deliveries: Vec<NewDelivery>,
     charges: Vec<i64>,
     log_rows: Vec<Option<String>>,
@@ -46,7 +43,7 @@ impl Accepted {
     pub(super) fn new(
         key: i64,
         message: NewMessage,
-        octets: Option<Bytes>,
+        octets: Place,
         (deliveries, rows): (Vec<NewDelivery>, &[Row]),
     ) -> Self {
         let rows: HashMap<Uuid, &Row> = rows.iter().map(|row| (row.id, row)).collect();
@@ -58,7 +55,11 @@ impl Accepted {
     fn octets(&self) -> usize {
         let deliveries = self.deliveries.iter().zip(&self.log_rows);
         let beside = deliveries.map(|(d, row)| FIXED_OCTETS + d.prefix.len() + row.as_ref().map_or(0, String::len));
-        self.octets.as_ref().map_or(0, Bytes::len) + beside.sum::<usize>()
+        let octets = match &self.octets {
+            Place::Row(octets) => octets.len(),
+            Place::File(_) => 0,
+        };
+        octets + beside.sum::<usize>()
     }
 
     fn beside(&self, number: usize) -> (Option<&str>, i64) {
@@ -78,23 +79,33 @@ pub(crate) enum Entry {
     Settle(Vec<(Uuid, Settlement)>),
 }
 
+/// What deliveries leave behind that are deleted.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    /// What they charged their domains.
+    pub(super) freed: Vec<(Option<DomainId>, i64)>,
+    /// Files of messages that went with them.
+    pub(super) files: Vec<Uuid>,
+}
+
 /// The queue's ledger.
 #[derive(Debug)]
 pub(super) struct QueueLedger {
     shares: Shares,
+    spool: Spool,
     clock: Clock,
     faults: Faults,
-    /// What the open transaction takes off.
-    freed: Vec<(Option<DomainId>, i64)>,
+    /// What the open transaction takes away.
+    gone: Gone,
 }
 
 impl QueueLedger {
-    pub(super) const fn new(shares: Shares, clock: Clock, faults: Faults) -> Self {
-        Self { shares, clock, faults, freed: Vec::new() }
+    pub(super) fn new((shares, spool): (Shares, Spool), clock: Clock, faults: Faults) -> Self {
+        Self { shares, spool, clock, faults, gone: Gone::default() }
     }
 
     async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
-        self.freed.clear();
+        self.gone = Gone::default();
         let accepted: Vec<&Accepted> = entries.iter().flat_map(Entry::accepted).collect();
         insert_messages(connection, &accepted).await?;
         self.faults.pass()?;
@@ -125,7 +136,7 @@ impl QueueLedger {
     async fn delete_done(&mut self, connection: &mut SqliteConnection, settled: &[&(Uuid, Settlement)]) -> Result<()> {
         let done = settled.iter().filter(|(_, end)| *end == Settlement::Done).map(|(id, _)| *id).collect::<Vec<_>>();
         if !done.is_empty() {
-            self.freed = delete(connection, &done).await?;
+            self.gone = delete(connection, &done).await?;
         }
         Ok(())
     }
@@ -134,7 +145,7 @@ impl QueueLedger {
 async fn insert_messages(connection: &mut SqliteConnection, accepted: &[&Accepted]) -> Result<()> {
     for some in accepted.chunks(MAX_ROWS) {
         let insert = sqlx::query(INSERT_MESSAGES.of(some.len()));
-        let insert = some.iter().fold(insert, |insert, a| bind_message(insert, (a.key, &a.message, a.octets.as_ref())));
+        let insert = some.iter().fold(insert, |insert, a| bind_message(insert, (a.key, &a.message, &a.octets)));
         insert.execute(&mut *connection).await?;
     }
     Ok(())
@@ -154,8 +165,8 @@ async fn put_back(connection: &mut SqliteConnection, settled: &[&(Uuid, Settleme
     Ok(())
 }
 
-/// Deletes deliveries, and messages with their last one. Gives what they charged their domains.
-pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Vec<(Option<DomainId>, i64)>> {
+/// Deletes deliveries, and messages with their last one.
+pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Gone> {
     let gone = sqlx::query(DELETE).bind(crate::store::columns::hex_list(ids)).fetch_all(&mut *connection).await?;
     let (mut messages, mut freed) = (Vec::new(), Vec::new());
     for row in &gone {
@@ -163,8 +174,12 @@ pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> R
         messages.push(columns.take::<i64>()?);
         freed.push((columns.take::<Option<i64>>()?.map(DomainId), columns.take()?));
     }
-    sqlx::query(SWEEP).bind(json(&messages)).execute(connection).await?;
-    Ok(freed)
+    let swept = sqlx::query(SWEEP).bind(json(&messages)).fetch_all(connection).await?;
+    let mut files = Vec::new();
+    for row in &swept {
+        files.extend(Columns::of(row).take::<Option<&str>>()?.map(stock::name).transpose()?);
+    }
+    Ok(Gone { freed, files })
 }
 
 impl Entry {
@@ -199,16 +214,21 @@ impl Ledger for QueueLedger {
 
     fn committed(&mut self, entries: Vec<Entry>) {
         for accepted in entries.iter().flat_map(Entry::accepted) {
+            if let Place::File(file) = &accepted.octets {
+                file.keep();
+            }
             for (delivery, charge) in accepted.deliveries.iter().zip(&accepted.charges) {
                 self.shares.add(delivery.domain, *charge);
             }
         }
-        for (domain, octets) in self.freed.drain(..) {
+        let Gone { freed, files } = std::mem::take(&mut self.gone);
+        for (domain, octets) in freed {
             self.shares.add(domain, -octets);
         }
+        self.spool.remove(files);
     }
 
     fn rolled_back(&mut self) {
-        self.freed.clear();
+        self.gone = Gone::default();
     }
 }
