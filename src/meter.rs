@@ -35,6 +35,8 @@ pub struct Meter {
     pub connections_refused: Counter,
     /// Connections, recipients and messages that one of `[limits]` turned away.
     pub limited: Counter,
+    /// Recipients turned away because a DNS list has their client or sender.
+    pub listed: Counter,
     /// Sessions ended because the client did not speak SMTP.
     pub foreign: Counter,
     /// Messages answered 250.

@@ -73,8 +73,20 @@ impl Admin {
         if !sees(actor, &question.to) {
             return Err(AdminError::Forbidden("This token is limited to other domains.".to_owned()));
         }
+        self.ask_lists(question, &mut decision).await;
         let (refusal, after) = self.after_data(&connect, question, &mut decision).await?;
         Ok(shape(question, decision, (refusal, after)))
+    }
+
+    /// What DNS lists say of client and sender, where a client is named.
+    async fn ask_lists(&self, question: &RouteQuestion, decision: &mut Decision) {
+        let (Some(client), Some(to)) = (question.ip, recipient(&question.to)) else { return };
+        let (mut found, of_sender) =
+            tokio::join!(self.facts.listings_of(client), self.facts.listings_of_sender(&question.from));
+        found.extend(of_sender);
+        if let Some(refusal) = admission::listed(decision, &to, &found) {
+            decision.turn_away(refusal);
+        }
     }
 
     /// What the end of data would add: a refusal of the whole message, or the envelope as it goes on.

@@ -14,6 +14,7 @@ use super::{Backup, Config, Http, Log, Smtp, Srs, units};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::mail::Domain;
 use crate::policy::limits::Limits;
+use crate::policy::lists::{DnsList, MAX_LISTS};
 use crate::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 /// A day.
@@ -167,13 +168,13 @@ fn instance(read: &Reader<'_>, hostname: &Domain) -> Result<Instance, ConfigErro
         direct_per_site: read.amount_or_none("delivery.direct_per_site")?,
         direct_total: read.amount_or_none("delivery.direct_total")?,
         subjects: read.flag("log.subjects"),
-        abuse: abuse(read),
+        abuse: abuse(read)?,
     })
 }
 
-fn abuse(read: &Reader<'_>) -> Abuse {
+fn abuse(read: &Reader<'_>) -> Result<Abuse, ConfigError> {
     let limit = |name| read.size(name);
-    Abuse {
+    Ok(Abuse {
         limits: Limits {
             connections: limit("limits.connections_per_ip_per_minute"),
             messages: limit("limits.messages_per_ip_per_hour"),
@@ -182,7 +183,16 @@ fn abuse(read: &Reader<'_>) -> Abuse {
             alias: limit("limits.messages_per_alias_per_hour"),
             destination: limit("limits.messages_per_destination_per_hour"),
         },
+        dns_lists: dns_lists(read)?,
+    })
+}
+
+fn dns_lists(read: &Reader<'_>) -> Result<Vec<DnsList>, ConfigError> {
+    let lists = read.each("policy.dns_lists", values::dns_list)?;
+    if lists.len() > MAX_LISTS {
+        return Err(read.fault("policy.dns_lists", format!("names more than {MAX_LISTS} lists")));
     }
+    Ok(lists)
 }
 
 fn unauthenticated(text: &str) -> Reading<Unauthenticated> {
@@ -241,7 +251,6 @@ fn check_what_is_not_kept(read: &Reader<'_>) -> Result<(), ConfigError> {
     read.parsed("tls.acme_directory", values::url)?;
     read.optional("tls.acme_email", values::mailbox)?;
     read.each("tls.acme_names", values::domain)?;
-    read.each("policy.dns_lists", values::domain)?;
     read.parsed("policy.arc", |text| values::choice(text, &[("off", ()), ("seal", ())]))?;
     read.parsed("notify.digest", |text| values::choice(text, &DIGESTS))?;
     read.optional("notify.heartbeat_url", values::url)?;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::delivery::NextHop;
 use crate::mail::{Domain, Host, Mailbox};
+use crate::policy::lists::DnsList;
 
 /// The port of DNS (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -39,6 +40,13 @@ pub(super) fn dns_server(text: &str) -> Reading<SocketAddr> {
 /// A domain name.
 pub(super) fn domain(text: &str) -> Reading<Domain> {
     Domain::parse(text).map_err(|error| format!("{text:?}: {error}"))
+}
+
+/// A DNS list, as `policy.dns_lists` writes it.
+pub(super) fn dns_list(text: &str) -> Reading<DnsList> {
+    DnsList::parse(text).map_err(|error| {
+        format!("{text:?} is no list such as \"zen.example\" (of addresses) or \"domain:dbl.example\": {error}")
+    })
 }
 
 /// A mailbox.

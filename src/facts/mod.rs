@@ -3,6 +3,7 @@
 //! The common recipient (one exact alias, one verified destination, nothing that counts) costs one question to the
 //! directory. What a decision needs beyond that is asked only where its rule needs it.
 
+mod lists;
 mod recipient;
 mod reports;
 
@@ -20,10 +21,12 @@ use crate::mail::{Domain, ForwardPath, LocalPart, Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Refusal};
 use crate::policy::alignment;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts};
+use crate::policy::lists::Finding;
 use crate::policy::settings::Instance;
 use crate::srs::{Reversed, Ring, SrsError};
 use crate::store::{Result, Store};
 
+pub use lists::{Health, ListState, Lists};
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
 
@@ -42,6 +45,8 @@ pub struct Facts {
     pub ring: Arc<ArcSwap<Ring>>,
     /// Reports that SRS addresses of ours have taken.
     pub reports: ReportCounter,
+    /// DNS lists.
+    pub lists: Lists,
 }
 
 impl Facts {
@@ -84,6 +89,21 @@ impl Facts {
     #[must_use]
     pub fn count_report(&self, address: &Mailbox) -> bool {
         self.reports.count(address)
+    }
+
+    /// What DNS lists say of a client; nothing where none is configured.
+    pub async fn listings_of(&self, client: IpAddr) -> Vec<Finding> {
+        let settings = self.instance.load_full();
+        self.lists.about_client(&settings.abuse.dns_lists, client).await
+    }
+
+    /// What DNS lists say of a sender's domain.
+    pub async fn listings_of_sender(&self, from: &ReversePath) -> Vec<Finding> {
+        let settings = self.instance.load_full();
+        match from.domain() {
+            Some(domain) => self.lists.about_domain(&settings.abuse.dns_lists, domain).await,
+            None => Vec::new(),
+        }
     }
 
     /// Asks SPF.

@@ -17,10 +17,11 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Courier, Tools};
-use crate::facts::Facts;
+use crate::facts::{Facts, Lists};
 use crate::inbound;
 use crate::mail::Moment;
 use crate::meter::Meter;
+use crate::net::resolver::Dns;
 use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
 use crate::store::Store;
@@ -78,6 +79,7 @@ impl Parts {
             instance: Arc::new(ArcSwap::from_pointee(config.instance.clone())),
             ring: Arc::new(ArcSwap::from_pointee(ring)),
             reports: crate::facts::ReportCounter::new(config.srs.max_age),
+            lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };
         let tools = Tools {
             store: store.clone(),

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use uuid::Uuid;
 
+use super::background::Background;
 use super::body::Body;
 use super::client::Client;
 use super::handover::Leaving;
@@ -26,6 +27,7 @@ use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
+use crate::policy::lists::Finding;
 use crate::policy::settings::Enforcement;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
@@ -53,6 +55,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         input: BytesMut::new(),
         connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
         transaction: None,
+        listings: None,
         unheard: Vec::new(),
         deadline: None,
         answered_at: tools.clock.instant(),
@@ -70,6 +73,8 @@ struct Connection {
     input: BytesMut,
     connect: ConnectFacts,
     transaction: Option<Box<Transaction>>,
+    /// What DNS lists say of the client, where any is asked.
+    listings: Option<Background<Vec<Finding>>>,
     /// Messages answered 250 since the client last said anything.
     unheard: Vec<Uuid>,
     deadline: Option<Instant>,
@@ -81,6 +86,7 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self, mut stream: TcpStream) -> io::Result<()> {
+        self.begin_listings().await;
         let ended = match self.converse(&mut stream).await {
             Ok(End::StartTls) => Box::pin(self.run_inside_tls(stream)).await,
             Ok(End::Closed) => Ok(()),
@@ -230,9 +236,28 @@ impl Connection {
         };
         let mut transaction = Box::new(Transaction::new((self.tools.chance.id(now), now), mail, protocol));
         self.begin_spf(&mut transaction).await;
+        self.begin_listings().await;
+        transaction.listings = self.begin_listings_of(transaction.from()).await;
         self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
         self.transaction = Some(transaction);
         Reply::new(250, 1, 0, "Sender ok")
+    }
+
+    /// Lists are asked about the client from the first moment on, unless they are asked already.
+    async fn begin_listings(&mut self) {
+        if self.listings.is_some() || self.tools.facts.instance.load().abuse.dns_lists.is_empty() {
+            return;
+        }
+        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
+        self.listings = Some(Background::begin(async move { facts.listings_of(peer).await }).await);
+    }
+
+    async fn begin_listings_of(&self, from: &ReversePath) -> Option<Background<Vec<Finding>>> {
+        if from.is_null() || self.tools.facts.instance.load().abuse.dns_lists.is_empty() {
+            return None;
+        }
+        let (facts, from) = (self.tools.facts.clone(), from.clone());
+        Some(Background::begin(async move { facts.listings_of_sender(&from).await }).await)
     }
 
     /// SPF is asked while recipients and content arrive. That of MAIL FROM is always needed: whether the sender may be told
@@ -257,7 +282,15 @@ impl Connection {
         if transaction.has(&recipient) {
             return replies::recipient_ok();
         }
-        let case = Case { tools: &self.tools, connect: &self.connect, transaction, to: &rcpt.to };
+        let listings = findings(self.listings.as_mut(), transaction.listings.as_mut()).await;
+        let case = Case {
+            tools: &self.tools,
+            connect: &self.connect,
+            transaction,
+            to: &rcpt.to,
+            recipient: &recipient,
+            listings: &listings,
+        };
         let decision = match case.decide().await {
             Ok(decision) => decision,
             Err(error) => {
@@ -349,6 +382,18 @@ fn named(to: &ForwardPath, settings: &Settings) -> Mailbox {
             Mailbox::new(local, Host::Name(settings.session.hostname.clone()))
         }
     }
+}
+
+/// What all lists say, once they have.
+async fn findings(
+    client: Option<&mut Background<Vec<Finding>>>,
+    sender: Option<&mut Background<Vec<Finding>>>,
+) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for background in client.into_iter().chain(sender) {
+        all.extend_from_slice(background.known().await);
+    }
+    all
 }
 
 /// Whether the recipient is taken; else the reply that refuses it.

@@ -8,6 +8,7 @@ mod abuse;
 mod accept;
 mod arrival;
 mod auth_fields;
+mod background;
 mod body;
 mod client;
 mod connection;

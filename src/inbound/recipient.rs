@@ -2,9 +2,10 @@
 
 use super::transaction::Transaction;
 use super::{Tools, abuse};
-use crate::mail::ForwardPath;
-use crate::policy::admission::Decision;
+use crate::mail::{ForwardPath, Mailbox};
+use crate::policy::admission::{self, Decision};
 use crate::policy::facts::ConnectFacts;
+use crate::policy::lists::Finding;
 use crate::store::Result;
 
 /// A recipient that a client names.
@@ -13,6 +14,9 @@ pub(super) struct Case<'a> {
     pub(super) connect: &'a ConnectFacts,
     pub(super) transaction: &'a Transaction,
     pub(super) to: &'a ForwardPath,
+    pub(super) recipient: &'a Mailbox,
+    /// What DNS lists say of client and sender.
+    pub(super) listings: &'a [Finding],
 }
 
 impl Case<'_> {
@@ -24,6 +28,10 @@ impl Case<'_> {
             return Ok(facts.turned_away((self.connect, from), self.to, *refusal));
         }
         let mut decision = facts.recipient(self.connect, from, self.to).await?;
+        if let Some(refusal) = admission::listed(&mut decision, self.recipient, self.listings) {
+            self.tools.meter.listed.raise();
+            decision.turn_away(refusal);
+        }
         abuse::recipient(self.tools, (self.connect.peer, self.transaction.taken.len()), &mut decision);
         Ok(decision)
     }

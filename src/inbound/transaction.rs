@@ -7,12 +7,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::background::Background;
 use super::body::Body;
 use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::RecipientWishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::{SpfFacts, SpfResult};
+use crate::policy::lists::Finding;
 use crate::smtp::command::MailCommand;
 
 /// A transaction from MAIL to its answer.
@@ -30,6 +32,8 @@ pub(super) struct Transaction {
     pub(super) body: Option<Body>,
     /// The disk became full while the message arrived.
     pub(super) is_out_of_room: bool,
+    /// What DNS lists say of the sender, where any is asked.
+    pub(super) listings: Option<Background<Vec<Finding>>>,
     spf: Spf,
     spf_helo: Spf,
 }
@@ -100,6 +104,7 @@ impl Transaction {
             wishes: Vec::new(),
             body: None,
             is_out_of_room: false,
+            listings: None,
             spf: Spf::Unasked,
             spf_helo: Spf::Unasked,
         }

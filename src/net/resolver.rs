@@ -1,11 +1,11 @@
 //! DNS as delivery asks it: exchangers and addresses, with "no such name", "no data" and "failed for now" kept apart.
 //! The resolver itself (servers, cache, time limits) is lent by `auth`; it follows CNAME and asks again by TCP.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
 
@@ -71,6 +71,29 @@ impl Dns {
             [&v6, &v4].into_iter().flatten().flat_map(Lookup::answers).filter_map(|record| address(&record.data));
         let found = found.collect::<Vec<_>>();
         if found.is_empty() { Err(why_none(v6.err(), v4.err())) } else { Ok(found) }
+    }
+
+    /// IPv4 addresses, as lists answer (RFC 5782 §2.1).
+    pub async fn ipv4(&self, name: &Domain) -> Result<Answer<Vec<Ipv4Addr>>, DnsFailure> {
+        let lookup = self.lookup(name, RecordType::A).await?;
+        let address = |record: &Record| if let RData::A(a) = &record.data { Some(a.0) } else { None };
+        let records = lookup.answers().iter().filter_map(address).collect::<Vec<_>>();
+        if records.is_empty() {
+            Err(DnsFailure::NoData)
+        } else {
+            Ok(Answer { records, valid_until: lookup.valid_until() })
+        }
+    }
+
+    /// The first text of a name, its strings joined.
+    pub async fn text(&self, name: &Domain) -> Result<String, DnsFailure> {
+        let lookup = self.lookup(name, RecordType::TXT).await?;
+        let text = |record: &Record| {
+            let RData::TXT(txt) = &record.data else { return None };
+            let octets = txt.txt_data.iter().flat_map(|string| string.iter().copied()).collect::<Vec<u8>>();
+            Some(String::from_utf8_lossy(&octets).into_owned())
+        };
+        lookup.answers().iter().find_map(text).ok_or(DnsFailure::NoData)
     }
 
     async fn lookup(&self, name: &Domain, kind: RecordType) -> Result<Lookup, DnsFailure> {

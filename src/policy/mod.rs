@@ -10,6 +10,7 @@ pub mod direct;
 pub mod facts;
 pub mod ids;
 pub mod limits;
+pub mod lists;
 pub mod replies;
 pub mod report;
 pub mod retry;

@@ -2,6 +2,7 @@
 //! is rather than that it takes no mail: unknown, disabled, expired and blocked answer alike, so that nobody can harvest.
 
 use super::verdict::Fault;
+use crate::mail::Domain;
 use crate::smtp::reply::{Enhanced, Reply};
 
 /// The highest detail of a registered enhanced code (RFC 3463 and its registry) that is passed on to a sender; the
@@ -39,6 +40,18 @@ pub fn refused_by_owner() -> Reply {
 #[must_use]
 pub fn over_quota() -> Reply {
     Reply::new(450, 2, 1, "This address has had its share of mail for now, try again later")
+}
+
+/// The client's address is on a DNS list. Nothing more is told; what the list says stands in the log.
+#[must_use]
+pub fn listed_client(zone: &Domain) -> Reply {
+    Reply::new(550, 7, 1, format!("Your address is on the list {zone}"))
+}
+
+/// The domain of the reverse-path is on a DNS list.
+#[must_use]
+pub fn listed_sender(zone: &Domain) -> Reply {
+    Reply::new(550, 7, 1, format!("The sender's domain is on the list {zone}"))
 }
 
 /// Too many connections of one address within a minute.

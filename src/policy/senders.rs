@@ -76,6 +76,17 @@ pub struct Block<'a> {
 }
 
 impl<'a> Levels<'a> {
+    /// Whether an entry of the alias or its domain lets this sender in, whatever else is said of it.
+    #[must_use]
+    pub fn let_in(&self, sender: &ReversePath) -> bool {
+        let lists = [self.domain, self.alias];
+        if lists.iter().all(|list| list.allow.is_empty()) {
+            return false;
+        }
+        let sender = sender.mailbox().map(Mailbox::key);
+        sender.is_some_and(|sender| lists.iter().any(|list| Match::of(list, &sender).allowed))
+    }
+
     /// The block that holds, if any. The null sender is nobody, so no entry means it.
     #[must_use]
     pub fn block_of(&self, sender: &ReversePath) -> Option<Block<'a>> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::limits::Limits;
+use super::lists::DnsList;
 use crate::mail::Domain;
 
 /// Whether a check only observes or decides.
@@ -119,6 +120,8 @@ pub struct Instance {
 pub struct Abuse {
     /// `[limits]`.
     pub limits: Limits,
+    /// `[policy] dns_lists`.
+    pub dns_lists: Vec<DnsList>,
 }
 
 /// Which level said it: alias, domain or instance.

@@ -11,6 +11,7 @@ mod hand_over;
 mod https;
 mod keeping;
 mod limits;
+mod lists;
 mod next_hops;
 mod patience;
 mod plain;

@@ -22,10 +22,11 @@ use waypost::admin::{Actor, Admin};
 use waypost::auth::{self, Authenticator};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
-use waypost::facts::{Facts, ReportCounter};
+use waypost::facts::{Facts, Lists, ReportCounter};
 use waypost::http;
 use waypost::mail::{Domain, Moment};
 use waypost::meter::Meter;
+use waypost::net::resolver::Dns;
 use waypost::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 use waypost::srs::{Ring, Secret};
 use waypost::store::{self, Store};
@@ -224,9 +225,11 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         hostname: hostname.clone(),
     };
     let secrets = vec![Secret { key: b"the secret of the tests".to_vec(), min_hash: 8 }];
+    let auth = Authenticator::new(&asking).unwrap();
     let facts = Facts {
         store: store.clone(),
-        auth: Authenticator::new(&asking).unwrap(),
+        lists: Lists::new(Dns::new(auth.resolver(), asking.timeout), clock.clone()),
+        auth,
         clock: clock.clone(),
         instance: Arc::new(ArcSwap::from_pointee(instance(hostname))),
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),

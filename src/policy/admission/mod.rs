@@ -7,6 +7,7 @@
 mod dkim;
 mod dmarc;
 mod failing;
+mod listed;
 mod message;
 mod recipient;
 pub mod reserved;
@@ -23,6 +24,7 @@ use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
 pub use failing::{Failing, unless_failing};
+pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
 pub use recipient::{Ended, by_rules, ended, recipient};
 pub use targets::{TIME_TO_VERIFY, computed};
@@ -86,6 +88,8 @@ pub struct Decision {
     pub rule: Option<RuleRef>,
     /// Its key.
     pub alias: Option<AliasId>,
+    /// An entry of the alias or its domain allows the sender, whatever others say of it.
+    pub let_in: bool,
     /// A catch-all that creates: the alias to make when the message is accepted.
     pub create: bool,
     /// The hosted domain.
@@ -168,6 +172,7 @@ impl Decision {
             disposition: ruling.disposition,
             rule: rule.zip(domain).map(|(rule, domain)| RuleRef::of(rule, &domain.name)),
             alias: rule.map(|rule| rule.id),
+            let_in: false,
             create: false,
             domain: domain.map(|domain| domain.id),
             account,

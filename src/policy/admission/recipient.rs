@@ -31,9 +31,11 @@ pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage:
     };
     let mut judge = Judge { case, candidates, selection, usage, trace: Vec::new() };
     let ruling = judge.ruling();
+    let let_in = judge.levels().let_in(case.reverse_path);
     let trace = judge.trace;
     let mut decision = Decision::new(case, Some(&selection.rule), ruling);
     let forwards = matches!(decision.disposition, Disposition::Forward(_));
+    decision.let_in = let_in;
     decision.create = selection.rule.action == Action::Create && forwards;
     decision.trace.extend(trace);
     decision
@@ -99,6 +101,14 @@ impl Judge<'_> {
         &self.selection.rule
     }
 
+    fn levels(&self) -> Levels<'_> {
+        Levels {
+            instance: &self.case.facts.instance_senders,
+            domain: &self.candidates.domain.senders,
+            alias: &self.selection.rule.senders,
+        }
+    }
+
     fn name(&self) -> String {
         super::RuleRef::of(self.rule(), &self.candidates.domain.name).pattern
     }
@@ -126,12 +136,7 @@ impl Judge<'_> {
     }
 
     fn blocked(&mut self) -> Option<Ruling> {
-        let levels = Levels {
-            instance: &self.case.facts.instance_senders,
-            domain: &self.candidates.domain.senders,
-            alias: &self.rule().senders,
-        };
-        let block = levels.block_of(self.case.reverse_path)?;
+        let block = self.levels().block_of(self.case.reverse_path)?;
         let entry = format!("{} ({})", block.entry.0, block.level);
         let reason = format!("The entry {entry} keeps this sender out.");
         self.trace.push(TraceStep::new("sender", "blocked", entry));

@@ -140,6 +140,7 @@ mod tests {
         Decision {
             disposition,
             rule: None,
+            let_in: false,
             alias: None,
             create: false,
             domain: None,
