@@ -37,6 +37,8 @@ pub struct Meter {
     pub limited: Counter,
     /// Recipients turned away because a DNS list has their client or sender.
     pub listed: Counter,
+    /// Recipients whose client was asked to come again by greylisting.
+    pub greylisted: Counter,
     /// Sessions ended because the client did not speak SMTP.
     pub foreign: Counter,
     /// Messages answered 250.

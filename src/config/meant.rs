@@ -184,6 +184,7 @@ fn abuse(read: &Reader<'_>) -> Result<Abuse, ConfigError> {
             destination: limit("limits.messages_per_destination_per_hour"),
         },
         dns_lists: dns_lists(read)?,
+        greylist: read.flag("policy.greylist"),
     })
 }
 

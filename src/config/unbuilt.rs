@@ -7,7 +7,6 @@ use super::written::{Place, Written};
 const ASK_FOR_NOTHING: &[(&str, &[&str])] = &[
     ("http.compat", &["[]"]),
     ("tls.acme", &["\"off\""]),
-    ("policy.greylist", &["false"]),
     ("policy.arc", &["\"off\""]),
     ("notify.to", &["[]"]),
     ("notify.digest", &["\"off\""]),

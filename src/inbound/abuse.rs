@@ -4,17 +4,22 @@
 //! What is too much is said by `policy`; here are the counts, and the order in which they are asked. Where a limit is off
 //! nothing is counted for it, so it costs nothing.
 
+pub(super) mod greylist;
 mod table;
 
 use std::fmt::Display;
 use std::net::IpAddr;
 
+use self::greylist::Greylist;
 use self::table::Table;
 use super::Tools;
 use super::arrival::Arrival;
+use super::transaction::Transaction;
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::admission::{Decision, Disposition, Refusal};
-use crate::policy::alignment::authenticated_sender;
+use crate::policy::alignment::{authenticated_sender, spf_domain};
+use crate::policy::facts::AuthFacts;
+use crate::policy::greylist::Triplet;
 use crate::policy::ids::AliasId;
 use crate::policy::limits::{Limit, Limits, network_of};
 use crate::policy::status::TraceStep;
@@ -30,6 +35,7 @@ pub(super) struct Abuse {
     aliases: Table<AliasId>,
     /// By their keys.
     destinations: Table<String>,
+    greylist: Greylist,
 }
 
 impl Default for Abuse {
@@ -41,6 +47,7 @@ impl Default for Abuse {
             sender_domains: Table::of(Limit::SenderDomain),
             aliases: Table::of(Limit::Alias),
             destinations: Table::of(Limit::Destination),
+            greylist: Greylist::default(),
         }
     }
 }
@@ -91,6 +98,31 @@ pub(super) fn recipient(tools: &Tools, (peer, taken_before): (IpAddr, usize), de
         Ok(steps) => decision.trace.extend(steps),
         Err(refusal) => {
             tools.meter.limited.raise();
+            decision.turn_away(*refusal);
+        }
+    }
+}
+
+/// Whether greylisting lets a recipient in that is taken otherwise. Reports to SRS addresses of ours are awaited, and
+/// allowed senders welcome.
+pub(super) async fn greylist(
+    tools: &Tools,
+    peer: IpAddr,
+    (transaction, recipient): (&mut Transaction, &Mailbox),
+    decision: &mut Decision,
+) {
+    let is_asked = decision.is_taken() && !decision.let_in && !matches!(decision.disposition, Disposition::Report(_));
+    if !is_asked || !tools.facts.instance.load().abuse.greylist {
+        return;
+    }
+    let auth = AuthFacts { spf: transaction.spf_now().await, ..AuthFacts::default() };
+    let sender = transaction.from();
+    let proved = spf_domain(sender, &auth);
+    let triplet = Triplet { peer, proved: proved.as_ref(), sender, recipient };
+    match tools.abuse.greylist.judge(&triplet, tools.clock.now()) {
+        Ok(step) => decision.trace.push(step),
+        Err(refusal) => {
+            tools.meter.greylisted.raise();
             decision.turn_away(*refusal);
         }
     }

@@ -286,7 +286,7 @@ impl Connection {
         let case = Case {
             tools: &self.tools,
             connect: &self.connect,
-            transaction,
+            transaction: &mut *transaction,
             to: &rcpt.to,
             recipient: &recipient,
             listings: &listings,

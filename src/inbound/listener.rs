@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::abuse::greylist;
 use super::{Tools, abuse, connection, proxied, rows};
 use crate::net::doors::{Doors, Permit};
 use crate::policy::admission::Refusal;
@@ -20,9 +21,10 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts on all listeners until the tools' `stop` is cancelled.
 pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
+    greylist::recall(&tools).await;
     let doors = Arc::new(Doors::default());
     let each = listeners.into_iter().map(|listener| accept_on(listener, Arc::clone(&tools), Arc::clone(&doors)));
-    futures_util::future::join_all(each).await;
+    futures_util::future::join(futures_util::future::join_all(each), greylist::keep(&tools)).await;
 }
 
 async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {

@@ -12,7 +12,7 @@ use crate::store::Result;
 pub(super) struct Case<'a> {
     pub(super) tools: &'a Tools,
     pub(super) connect: &'a ConnectFacts,
-    pub(super) transaction: &'a Transaction,
+    pub(super) transaction: &'a mut Transaction,
     pub(super) to: &'a ForwardPath,
     pub(super) recipient: &'a Mailbox,
     /// What DNS lists say of client and sender.
@@ -21,7 +21,7 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     /// The decision. Whoever has asked for too many that do not exist is told nothing of any.
-    pub(super) async fn decide(&self) -> Result<Decision> {
+    pub(super) async fn decide(self) -> Result<Decision> {
         let (facts, from) = (&self.tools.facts, self.transaction.from());
         if let Err(refusal) = abuse::before_recipient(self.tools, self.connect.peer) {
             self.tools.meter.limited.raise();
@@ -33,6 +33,7 @@ impl Case<'_> {
             decision.turn_away(refusal);
         }
         abuse::recipient(self.tools, (self.connect.peer, self.transaction.taken.len()), &mut decision);
+        abuse::greylist(self.tools, self.connect.peer, (self.transaction, self.recipient), &mut decision).await;
         Ok(decision)
     }
 }

@@ -125,6 +125,18 @@ impl Transaction {
         (self.spf, self.spf_helo) = (spf, helo);
     }
 
+    /// SPF of the sender, waited for: who asks it bounds its time.
+    pub(super) async fn spf_now(&mut self) -> Option<SpfFacts> {
+        if let Spf::Asking(handle) = &mut self.spf {
+            let found = handle.await.ok();
+            self.spf = found.map_or(Spf::Unasked, Spf::Known);
+        }
+        match &self.spf {
+            Spf::Known(facts) => Some(facts.clone()),
+            Spf::Unasked | Spf::Asking(_) => None,
+        }
+    }
+
     /// Both of them, to be waited for.
     pub(super) fn take_spf(&mut self) -> (Spf, Spf) {
         (std::mem::take(&mut self.spf), std::mem::take(&mut self.spf_helo))

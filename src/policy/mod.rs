@@ -8,6 +8,7 @@ pub mod admission;
 pub mod alignment;
 pub mod direct;
 pub mod facts;
+pub mod greylist;
 pub mod ids;
 pub mod limits;
 pub mod lists;

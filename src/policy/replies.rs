@@ -54,6 +54,12 @@ pub fn listed_sender(zone: &Domain) -> Reply {
     Reply::new(550, 7, 1, format!("The sender's domain is on the list {zone}"))
 }
 
+/// Who comes for the first time has to come again.
+#[must_use]
+pub fn come_again() -> Reply {
+    Reply::new(451, 7, 1, "Greylisted, please try again in five minutes")
+}
+
 /// Too many connections of one address within a minute.
 #[must_use]
 pub fn too_many_connections() -> Reply {

@@ -122,6 +122,8 @@ pub struct Abuse {
     pub limits: Limits,
     /// `[policy] dns_lists`.
     pub dns_lists: Vec<DnsList>,
+    /// `[policy] greylist`.
+    pub greylist: bool,
 }
 
 /// Which level said it: alias, domain or instance.

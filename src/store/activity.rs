@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(super) mod feeder;
+pub(super) mod greylist;
 pub(super) mod hours;
 pub(super) mod inboxes;
 pub(super) mod ledger;
@@ -24,6 +25,7 @@ pub(super) mod usage;
 use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
+pub use self::greylist::MAX_TRIPLETS;
 pub use self::ledger::Rows;
 pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
 use self::repeats::Doubts;

@@ -75,7 +75,9 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 14] {
 
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
-    use super::activity::{feeder, hours, inboxes, ledger, list, progress, repeats, retention, row, tally, usage};
+    use super::activity::{
+        feeder, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, tally, usage,
+    };
     let mut all = row::INSERT.all().to_vec();
     all.extend([row::AFTER, tally::TALLIED]);
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
@@ -85,6 +87,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
     all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
+    all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all

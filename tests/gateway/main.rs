@@ -7,6 +7,7 @@ mod support;
 
 mod extensions;
 mod failing;
+mod greylist;
 mod hand_over;
 mod https;
 mod keeping;
