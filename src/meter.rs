@@ -39,6 +39,10 @@ pub struct Meter {
     pub listed: Counter,
     /// Recipients whose client was asked to come again by greylisting.
     pub greylisted: Counter,
+    /// Clients that spoke before the greeting.
+    pub early_talkers: Counter,
+    /// Refusals that the tarpit held back.
+    pub held_back: Counter,
     /// Sessions ended because the client did not speak SMTP.
     pub foreign: Counter,
     /// Messages answered 250.

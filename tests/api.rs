@@ -10,6 +10,8 @@ mod aliases;
 mod control;
 #[path = "api/domains.rs"]
 mod domains;
+#[path = "api/harvest.rs"]
+mod harvest;
 #[path = "api/manners.rs"]
 mod manners;
 #[path = "api/openapi.rs"]

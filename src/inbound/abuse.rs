@@ -2,16 +2,23 @@
 //! and forgotten with the process.
 //!
 //! What is too much is said by `policy`; here are the counts, and the order in which they are asked. Where a limit is off
-//! nothing is counted for it, so it costs nothing.
+//! nothing is counted for it, so it costs nothing; unknown recipients alone are always counted, for the tarpit's sake, and
+//! their refusals cost far more than that.
 
+mod catch_all;
 pub(super) mod greylist;
+mod spam;
 mod table;
+mod tarpit;
 
 use std::fmt::Display;
 use std::net::IpAddr;
 
+use self::catch_all::CatchAlls;
 use self::greylist::Greylist;
+use self::spam::Refused;
 use self::table::Table;
+use self::tarpit::Tarpit;
 use super::Tools;
 use super::arrival::Arrival;
 use super::transaction::Transaction;
@@ -21,8 +28,10 @@ use crate::policy::alignment::{authenticated_sender, spf_domain};
 use crate::policy::facts::AuthFacts;
 use crate::policy::greylist::Triplet;
 use crate::policy::ids::AliasId;
-use crate::policy::limits::{Limit, Limits, network_of};
+use crate::policy::limits::{Limit, Limits, delay_of_refusal, network_of};
+use crate::policy::rule::Kind;
 use crate::policy::status::TraceStep;
+use crate::policy::verdict::Outcome;
 use crate::smtp::reply::Reply;
 
 /// The counts.
@@ -36,6 +45,9 @@ pub(super) struct Abuse {
     /// By their keys.
     destinations: Table<String>,
     greylist: Greylist,
+    catch_alls: CatchAlls,
+    refused: Refused,
+    tarpit: Tarpit,
 }
 
 impl Default for Abuse {
@@ -48,6 +60,9 @@ impl Default for Abuse {
             aliases: Table::of(Limit::Alias),
             destinations: Table::of(Limit::Destination),
             greylist: Greylist::default(),
+            catch_alls: CatchAlls::default(),
+            refused: Refused::default(),
+            tarpit: Tarpit::default(),
         }
     }
 }
@@ -84,22 +99,50 @@ pub(super) fn before_recipient(tools: &Tools, peer: IpAddr) -> Result<(), Box<Re
 
 /// What the counts say to a recipient that the rules take: its decision is turned where there was too much.
 pub(super) fn recipient(tools: &Tools, (peer, taken_before): (IpAddr, usize), decision: &mut Decision) {
-    let limits = tools.facts.instance.load().abuse.limits;
-    let now = tools.clock.steady();
-    let client = network_of(peer);
-    let inquest = Inquest { abuse: &tools.abuse, limits, now, client, begins_message: taken_before == 0 };
     if is_unknown(decision) {
-        return inquest.unknown();
+        return tools.abuse.unknown.add(network_of(peer), tools.clock.steady());
     }
-    if !decision.is_taken() || limits == Limits::default() {
+    if !decision.is_taken() {
         return;
     }
-    match inquest.judge(decision) {
+    match inquest(tools, (peer, taken_before)).judge(decision) {
         Ok(steps) => decision.trace.extend(steps),
         Err(refusal) => {
             tools.meter.limited.raise();
             decision.turn_away(*refusal);
         }
+    }
+}
+
+fn inquest(tools: &Tools, (peer, taken_before): (IpAddr, usize)) -> Inquest<'_> {
+    let limits = tools.facts.instance.load().abuse.limits;
+    let now = tools.clock.steady();
+    Inquest { abuse: &tools.abuse, limits, now, client: network_of(peer), begins_message: taken_before == 0 }
+}
+
+/// Whether a catch-all that takes everything takes this of a client, who may be guessing.
+pub(super) fn catch_all(tools: &Tools, peer: IpAddr, recipient: &Mailbox, decision: &mut Decision) {
+    let by_catch_all = decision.rule.as_ref().is_some_and(|rule| rule.kind == Kind::CatchAll);
+    let Some(domain) = decision.domain.filter(|_| by_catch_all && decision.is_taken()) else { return };
+    let of = (network_of(peer), domain);
+    if let Err(refusal) = tools.abuse.catch_alls.judge(of, recipient, tools.clock.steady()) {
+        tools.meter.limited.raise();
+        decision.turn_away(*refusal);
+    }
+}
+
+/// What became of a message while its sender waited: whose mail is refused again and again is known by it.
+pub(super) fn outcomes<'o>(tools: &Tools, peer: IpAddr, outcomes: impl Iterator<Item = &'o Outcome>) {
+    tools.abuse.refused.note(network_of(peer), outcomes, || tools.clock.steady());
+}
+
+/// Holds a refusal back from a client that has named many unknown recipients.
+pub(super) async fn hold_back(tools: &Tools, peer: IpAddr) {
+    let unknown = tools.abuse.unknown.count(&network_of(peer), tools.clock.steady());
+    let delay = delay_of_refusal(unknown);
+    if !delay.is_zero() {
+        tools.meter.held_back.raise();
+        tools.abuse.tarpit.hold(delay, &tools.stop).await;
     }
 }
 
@@ -130,12 +173,10 @@ pub(super) async fn greylist(
 
 /// A recipient was taken: it counts.
 pub(super) fn taken(tools: &Tools, (peer, taken_before): (IpAddr, usize), decision: &Decision) {
-    let limits = tools.facts.instance.load().abuse.limits;
-    if limits == Limits::default() {
-        return;
+    let inquest = inquest(tools, (peer, taken_before));
+    if inquest.limits != Limits::default() {
+        inquest.count(decision);
     }
-    let (client, now) = (network_of(peer), tools.clock.steady());
-    Inquest { abuse: &tools.abuse, limits, now, client, begins_message: taken_before == 0 }.count(decision);
 }
 
 /// Whether one more message of its authenticated sender domain may come; counts it.
@@ -165,15 +206,15 @@ fn is_unknown(decision: &Decision) -> bool {
 }
 
 impl Inquest<'_> {
-    fn unknown(&self) {
-        if self.limits.of(Limit::UnknownRecipients).is_some() {
-            self.abuse.unknown.add(self.client, self.now);
-        }
-    }
-
     /// The limits in the order of how little they tell: of the client first.
     fn judge(&self, decision: &Decision) -> Result<Vec<TraceStep>, Box<Refusal>> {
         let mut steps = Vec::new();
+        if matches!(decision.disposition, Disposition::Forward(_)) {
+            self.abuse.refused.judge(&self.client, self.now)?;
+        }
+        if self.limits == Limits::default() {
+            return Ok(steps);
+        }
         if self.begins_message {
             steps.extend(self.within(Limit::Messages, &self.abuse.messages, &self.client)?);
         }

@@ -159,6 +159,7 @@ async fn plan(tools: &Tools, arrival: &Arrival) -> Result<Vec<Outgoing>> {
 
 /// Answers by what the deliveries came to, and keeps what the answer promises before it is given.
 async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
+    abuse::outcomes(tools, arrival.connect.peer, tally.came.iter().filter_map(|came| came.outcome.as_ref()));
     let answer = answer(tools, arrival, (outgoing, &tally.came));
     let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
     if may_refuse && is_over_quota(tools, arrival, &answer).await? {

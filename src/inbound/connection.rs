@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,7 +21,7 @@ use super::background::Background;
 use super::body::Body;
 use super::client::Client;
 use super::handover::Leaving;
-use super::recipient::Case;
+use super::recipient::{Case, Manners};
 use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, abuse, accept, replies, rows};
 use crate::mail::trace_fields::Protocol;
@@ -55,6 +56,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         input: BytesMut::new(),
         connect: ConnectFacts { peer: peer.ip(), helo: String::new(), tls: None },
         transaction: None,
+        manners: Manners::Waited,
         listings: None,
         unheard: Vec::new(),
         deadline: None,
@@ -73,6 +75,7 @@ struct Connection {
     input: BytesMut,
     connect: ConnectFacts,
     transaction: Option<Box<Transaction>>,
+    manners: Manners,
     /// What DNS lists say of the client, where any is asked.
     listings: Option<Background<Vec<Finding>>>,
     /// Messages answered 250 since the client last said anything.
@@ -87,6 +90,7 @@ struct Connection {
 impl Connection {
     async fn run(mut self, mut stream: TcpStream) -> io::Result<()> {
         self.begin_listings().await;
+        self.look_at_manners(&stream);
         let ended = match self.converse(&mut stream).await {
             Ok(End::StartTls) => Box::pin(self.run_inside_tls(stream)).await,
             Ok(End::Closed) => Ok(()),
@@ -99,6 +103,18 @@ impl Connection {
             tracing::info!(peer = %self.connect.peer, "hung up on a client that does not speak SMTP");
         }
         ended
+    }
+
+    /// What the client says before it can have read our greeting is there already; to wait for more would cost honest
+    /// clients time.
+    fn look_at_manners(&mut self, stream: &TcpStream) {
+        let mut octet = [0];
+        let seen = rustix::net::recv(stream, octet.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        if seen.is_ok_and(|(octets, _)| octets > 0) {
+            self.manners = Manners::Early;
+            self.tools.meter.early_talkers.raise();
+            tracing::info!(peer = %self.connect.peer, "the client spoke before the greeting");
+        }
     }
 
     async fn run_inside_tls(&mut self, stream: TcpStream) -> io::Result<()> {
@@ -289,6 +305,7 @@ impl Connection {
             transaction: &mut *transaction,
             to: &rcpt.to,
             recipient: &recipient,
+            manners: self.manners,
             listings: &listings,
         };
         let decision = match case.decide().await {
@@ -314,7 +331,10 @@ impl Connection {
         let row = rows::refused_at_rcpt(&self.tools, &self.connect, transaction, (recipient, decision, &reply));
         tracing::info!(id = %row.id, peer = %self.connect.peer, recipient = %row.recipient, %reply, "recipient refused");
         match self.tools.store.activity.record(vec![row]).await {
-            Ok(()) => reply,
+            Ok(()) => {
+                abuse::hold_back(&self.tools, self.connect.peer).await;
+                reply
+            }
             Err(error) => {
                 self.tools.storage_failed("writing down a refusal", &error);
                 replies::unwell()

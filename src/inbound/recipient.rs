@@ -8,6 +8,15 @@ use crate::policy::facts::ConnectFacts;
 use crate::policy::lists::Finding;
 use crate::store::Result;
 
+/// How a client began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manners {
+    /// It waited for our greeting (RFC 5321 §4.3.1).
+    Waited,
+    /// It spoke before.
+    Early,
+}
+
 /// A recipient that a client names.
 pub(super) struct Case<'a> {
     pub(super) tools: &'a Tools,
@@ -15,6 +24,8 @@ pub(super) struct Case<'a> {
     pub(super) transaction: &'a mut Transaction,
     pub(super) to: &'a ForwardPath,
     pub(super) recipient: &'a Mailbox,
+    /// Whether the client spoke before our greeting.
+    pub(super) manners: Manners,
     /// What DNS lists say of client and sender.
     pub(super) listings: &'a [Finding],
 }
@@ -23,6 +34,9 @@ impl Case<'_> {
     /// The decision. Whoever has asked for too many that do not exist is told nothing of any.
     pub(super) async fn decide(self) -> Result<Decision> {
         let (facts, from) = (&self.tools.facts, self.transaction.from());
+        if self.manners == Manners::Early {
+            return Ok(facts.turned_away((self.connect, from), self.to, admission::early_talker()));
+        }
         if let Err(refusal) = abuse::before_recipient(self.tools, self.connect.peer) {
             self.tools.meter.limited.raise();
             return Ok(facts.turned_away((self.connect, from), self.to, *refusal));
@@ -33,6 +47,7 @@ impl Case<'_> {
             decision.turn_away(refusal);
         }
         abuse::recipient(self.tools, (self.connect.peer, self.transaction.taken.len()), &mut decision);
+        abuse::catch_all(self.tools, self.connect.peer, self.recipient, &mut decision);
         abuse::greylist(self.tools, self.connect.peer, (self.transaction, self.recipient), &mut decision).await;
         Ok(decision)
     }

@@ -116,6 +116,18 @@ impl Limit {
     }
 }
 
+/// Unknown recipients of one client in an hour that are refused without delay.
+const REFUSED_AT_ONCE: u64 = 20;
+/// The longest that a refusal is delayed.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long a refusal is held back from a client that has named so many unknown recipients in the last hour: a second more
+/// for each, so that a typing error costs nothing and a dictionary much.
+#[must_use]
+pub fn delay_of_refusal(unknown: u64) -> Duration {
+    Duration::from_secs(unknown.saturating_sub(REFUSED_AT_ONCE)).min(LONGEST_DELAY)
+}
+
 /// Who counts as one client: an IPv4 address alone, an IPv6 address with its /64, for whoever has one has all of it.
 #[must_use]
 pub fn network_of(peer: IpAddr) -> IpAddr {
@@ -224,6 +236,12 @@ mod tests {
         }
         assert_eq!(Limits::default().of(Limit::Alias), None);
         assert_eq!(Limits { alias: 7, ..Limits::default() }.of(Limit::Alias), Some(7));
+    }
+
+    #[test]
+    fn a_dictionary_is_answered_ever_more_slowly_up_to_five_seconds() {
+        let delays = [0, 1, REFUSED_AT_ONCE, REFUSED_AT_ONCE + 1, REFUSED_AT_ONCE + 5, u64::MAX].map(delay_of_refusal);
+        assert_eq!(delays.map(|delay| delay.as_secs()), [0, 0, 0, 1, 5, 5]);
     }
 
     #[test]

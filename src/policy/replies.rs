@@ -54,6 +54,19 @@ pub fn listed_sender(zone: &Domain) -> Reply {
     Reply::new(550, 7, 1, format!("The sender's domain is on the list {zone}"))
 }
 
+/// Next hops keep refusing what this client sends.
+#[must_use]
+pub fn too_much_refused() -> Reply {
+    Reply::new(450, 7, 1, "Too much of your mail was refused as spam, try again later")
+}
+
+/// Who speaks before the greeting has not read it, and would not read a reply either. As Postfix's postscreen does when it
+/// enforces its greet test, the recipient is refused, and not the connection: so the log says who wanted to write to whom.
+#[must_use]
+pub fn early_talker() -> Reply {
+    Reply::new(550, 5, 1, "Protocol error: you spoke before the greeting")
+}
+
 /// Who comes for the first time has to come again.
 #[must_use]
 pub fn come_again() -> Reply {

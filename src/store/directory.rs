@@ -9,6 +9,7 @@ mod lookup;
 mod snapshot;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use sqlx::SqlitePool;
@@ -49,6 +50,8 @@ struct Inner {
     activity: Activity,
     clock: Clock,
     rules: SqlitePool,
+    /// Questions that went to the databases.
+    asked: AtomicU64,
     /// One reading of the snapshot at a time, so that an older one never replaces a newer.
     reading: tokio::sync::Mutex<()>,
 }
@@ -84,7 +87,16 @@ impl Directory {
         let failing = Failing::default();
         let reading = tokio::sync::Mutex::new(());
         let aliases = Aliases::new(Lookup::start(file));
-        Ok(Self(Arc::new(Inner { snapshot, aliases, failing, activity, clock, rules, reading })))
+        Ok(Self(Arc::new(Inner {
+            snapshot,
+            aliases,
+            failing,
+            activity,
+            clock,
+            rules,
+            asked: AtomicU64::new(0),
+            reading,
+        })))
     }
 
     /// The hosted domain of this name.
@@ -108,13 +120,21 @@ impl Directory {
         }))
     }
 
+    /// How many questions went to the databases so far: what is known and what is not must cost the same.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed) + self.0.aliases.asked()
+    }
+
     /// How much mail a rule has had (kept in memory between writes; asked only for rules that count).
     pub async fn usage(&self, rule: &Rule) -> Result<Usage> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
         self.0.activity.usage(rule.id).await
     }
 
     /// Whether this address is a verified destination of the account, or lies in a domain that it trusts.
     pub async fn is_verified(&self, account: AccountId, address: &Mailbox) -> Result<bool> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
         let ask = sqlx::query_scalar(IS_VERIFIED).bind(account.0).bind(address.key());
         let found: i64 = ask.bind(format!("@{}", address.host())).fetch_one(&self.0.rules).await?;
         Ok(found != 0)

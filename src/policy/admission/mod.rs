@@ -26,7 +26,7 @@ use crate::smtp::reply::Reply;
 pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
-pub use recipient::{Ended, by_rules, ended, recipient};
+pub use recipient::{Ended, by_rules, ended, is_closed, recipient};
 pub use targets::{TIME_TO_VERIFY, computed};
 
 /// What is done with one recipient. (`Report`, mail to an SRS address of ours, is decided before rules are asked.)
@@ -135,6 +135,14 @@ pub struct Refusal {
     pub reason: String,
     /// For the trace.
     pub step: TraceStep,
+}
+
+/// What a client is told, whomever it writes to, that spoke before our greeting.
+#[must_use]
+pub fn early_talker() -> Refusal {
+    let reason = "The client spoke before our greeting, as mail servers never do.".to_owned();
+    let step = TraceStep::new("greeting", "not waited for", "the client's first octets were there before ours");
+    Refusal { reply: super::replies::early_talker(), reason, step }
 }
 
 /// The decision on a recipient that is turned away before any rule is asked, so that nothing about it is told.

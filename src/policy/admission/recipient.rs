@@ -13,7 +13,7 @@ use super::super::senders::Levels;
 use super::super::status::TraceStep;
 use super::targets::legs;
 use super::{Decision, Disposition, RecipientCase, Ruling};
-use crate::mail::Moment;
+use crate::mail::{Moment, ReversePath};
 
 /// The decision on a recipient that selected `selection` (or nothing), given how much the rule was used.
 #[must_use]
@@ -53,6 +53,16 @@ pub fn by_rules(
     trace.append(&mut decision.trace);
     decision.trace = trace;
     decision
+}
+
+/// Whether a rule refuses mail of this sender whatever was counted of it and wherever it leads: it is switched off, or at
+/// its date, or the sender is blocked and the owner has chosen no words of his own for the end.
+#[must_use]
+pub fn is_closed(rule: &Rule, levels: Option<&Levels<'_>>, sender: &ReversePath, now: Moment) -> bool {
+    let at_end = rule.expiry.at.is_some_and(|at| at <= now);
+    let has_own_end = matches!(rule.after, After::Reject | After::Drop);
+    let blocked = || levels.is_some_and(|levels| levels.block_of(sender).is_some());
+    !rule.enabled || at_end || (!has_own_end && blocked())
 }
 
 /// How a rule came to its end.

@@ -236,9 +236,9 @@ impl Tally {
         !self.shared.is_empty()
     }
 
-    /// The aliases that it touches.
+    /// The aliases that got mail. A refusal changes nothing of what rules count by.
     pub(super) fn aliases(&self) -> impl Iterator<Item = AliasId> {
-        self.aliases.keys().map(|key| AliasId(*key))
+        self.aliases.iter().filter(|(_, sums)| sums.messages != 0).map(|(key, _)| AliasId(*key))
     }
 
     /// Binds the values of [`ADD`]; the last row that is counted is `seq`.

@@ -20,13 +20,14 @@ const ITEMS_PER_WEIGHT: usize = 8;
 pub(super) struct Aliases {
     cache: Cache<Key, Option<Arc<Rule>>>,
     generation: AtomicU64,
+    asked: AtomicU64,
     lookup: Lookup,
 }
 
 impl Aliases {
     pub(super) fn new(lookup: Lookup) -> Self {
         let cache = Cache::builder().max_capacity(MAX_CACHED_ALIASES).weigher(|_, rule| weight(rule)).build();
-        Self { cache, generation: AtomicU64::new(0), lookup }
+        Self { cache, generation: AtomicU64::new(0), asked: AtomicU64::new(0), lookup }
     }
 
     /// The rule of the first of these keys that has one.
@@ -44,6 +45,11 @@ impl Aliases {
         if unknown.is_empty() { Ok(Vec::new()) } else { self.read(unknown).await }
     }
 
+    /// How often the database was asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// Forgets one alias.
     pub(super) fn forget(&self, domain: DomainId, key: String) {
         self.generation.fetch_add(1, Ordering::SeqCst);
@@ -57,6 +63,7 @@ impl Aliases {
     }
 
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Arc<Rule>>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let generation = self.generation.load(Ordering::SeqCst);
         let found = self.lookup.read(keys.clone()).await?;
         let mut first = Vec::new();

@@ -1,0 +1,77 @@
+//! Clients that guess, that send what nobody takes, or that do not wait for our greeting.
+
+use serde_json::json;
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::demo::sender::Sender;
+use waypost::policy::guessing::MAX_DIFFERENT;
+use waypost::policy::spam::MAX_REFUSALS;
+
+use crate::support::{LETTER, World};
+
+async fn neighbour(world: &World) -> Sender {
+    let mut sender = Sender::open(world.smtp(), Some("127.0.0.2:0".parse().unwrap())).await.unwrap();
+    sender.command("EHLO neighbour.example").await.unwrap();
+    sender
+}
+
+/// Threat 14: a dictionary meets a catch-all that takes everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dictionary_attack_closes_the_catch_all_for_that_client_only() {
+    let world = World::start().await;
+    let body = json!({ "catch_all": "forward", "catch_all_destinations": ["anna@inbox.example"] });
+    world.patch("/v1/domains/my.example", body).await;
+    let mut guesser = world.sender().await;
+    guesser.command("MAIL FROM:<eve@guesser.example>").await.unwrap();
+    for guess in 0..MAX_DIFFERENT {
+        let reply = guesser.command(&format!("RCPT TO:<guess{guess}@my.example>")).await.unwrap();
+        assert!(reply.starts_with("250 "), "{guess}: {reply}");
+    }
+    let refused = guesser.command("RCPT TO:<another@my.example>").await.unwrap();
+    assert_eq!(refused, "450 4.7.1 Too many unknown recipients from your address, try again later");
+    let row = world.until("another@my.example", "refused_temporarily").await;
+    assert_eq!(row["reason"], "This client guesses at addresses: the catch-all is closed to it for a while.");
+    let named = guesser.command("RCPT TO:<shop@my.example>").await.unwrap();
+    assert!(named.starts_with("250 "), "aliases of their own stay open: {named}");
+    let mut other = neighbour(&world).await;
+    assert!(other.send("bob@neighbour.example", &["another@my.example"], LETTER).await.unwrap().is_accepted());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_mail_is_refused_as_spam_is_slowed_before_the_next_hop_is_asked_again() {
+    let world = World::start().await;
+    world.inbox.script(
+        Rule::at(Stage::Dot, Behaviour::reply("550 5.7.1 this is spam")).times(usize::try_from(MAX_REFUSALS).unwrap()),
+    );
+    for _ in 0..MAX_REFUSALS {
+        assert!(world.letter("shop@my.example").await.dot.unwrap().starts_with("554 5.7.1 "));
+    }
+    let slowed = world.letter("shop@my.example").await;
+    assert_eq!(slowed.recipients, ["450 4.7.1 Too much of your mail was refused as spam, try again later"]);
+    let row = world.until("shop@my.example", "refused_temporarily").await;
+    assert!(row["reason"].as_str().unwrap().contains("5 messages refused by next hops"), "{row:#}");
+    let heard = world.inbox.commands().iter().filter(|(_, command)| command.starts_with("MAIL")).count();
+    assert_eq!(heard as u64, MAX_REFUSALS, "the next hop was not asked again");
+    let mut other = neighbour(&world).await;
+    assert!(other.send("bob@neighbour.example", &["shop@my.example"], LETTER).await.unwrap().is_accepted());
+    world.stop().await;
+}
+
+/// What a proxy hands over at once behind its header was said before any greeting could be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_before_the_greeting_is_heard_and_gives_no_mail() {
+    let world = World::start_with(&[("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.1")]).await;
+    let header = "PROXY TCP4 192.0.2.77 192.0.2.25 4711 25\r\n";
+    let early = format!("{header}NOOP\r\n");
+    let mut sender = Sender::connect_behind(world.smtp(), early.as_bytes(), "early.example").await.unwrap();
+    assert!(sender.reply().await.unwrap().starts_with("250"), "of its EHLO, behind that of its NOOP");
+    for to in ["shop@my.example", "unknown@my.example"] {
+        let answers = sender.send("ann@sender.example", &[to], LETTER).await.unwrap();
+        assert_eq!(answers.recipients, ["550 5.5.1 Protocol error: you spoke before the greeting"]);
+    }
+    let row = world.until("shop@my.example", "refused").await;
+    assert_eq!(row["reason"], "The client spoke before our greeting, as mail servers never do.");
+    let mut patient = Sender::connect_behind(world.smtp(), header.as_bytes(), "patient.example").await.unwrap();
+    assert!(patient.send("ann@sender.example", &["shop@my.example"], LETTER).await.unwrap().is_accepted());
+    world.stop().await;
+}
