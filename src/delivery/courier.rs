@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -28,6 +28,9 @@ use crate::policy::direct::{DirectFacts, ToQueue, direct};
 use crate::policy::verdict::Outcome;
 use crate::store::queue::{NewDelivery, NewMessage};
 
+/// Refusals that whoever listens may lag behind.
+const MAX_UNHEARD_REFUSALS: usize = 256;
+
 /// Delivers; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Courier(Arc<Shared>);
@@ -44,6 +47,8 @@ pub(super) struct Shared {
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
     pub(super) turns: Turns,
+    /// Of deliveries that next hops refused as spam.
+    pub(super) refused: broadcast::Sender<Uuid>,
     /// Deliveries that are claimed and not yet settled.
     pub(super) in_flight: AtomicUsize,
     /// Something was queued.
@@ -83,6 +88,7 @@ impl Courier {
             jumps: Jumps::default(),
             in_hand: InHand::default(),
             turns: Turns::new(),
+            refused: broadcast::channel(MAX_UNHEARD_REFUSALS).0,
             in_flight: AtomicUsize::new(0),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
@@ -101,6 +107,12 @@ impl Courier {
             self.0.outfit.store(Arc::new(outfit));
             old.exchangers.sites().for_each(|site| site.close_all());
         }
+    }
+
+    /// Hears of every delivery from the queue that a next hop refuses as spam.
+    #[must_use]
+    pub fn refusals(&self) -> broadcast::Receiver<Uuid> {
+        self.0.refused.subscribe()
     }
 
     /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.

@@ -17,6 +17,7 @@ use super::tell_success;
 use super::{Report, Running};
 use crate::mail::Moment;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
+use crate::policy::spam::is_refused_as_spam;
 use crate::policy::status::Status;
 use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::reply::Reply;
@@ -97,6 +98,7 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         let end = end_of(shared, Case { claim, given_up: &mut given_up }, outcome).await;
         settlements.push((claim.delivery.id, end.settlement.clone()));
         if claim.delivery.purpose == Purpose::Forward {
+            tell_of_spam(shared, claim, outcome);
             let attempts = taken(&mut report.attempts, claim.delivery.id);
             changes.extend(end.progress(claim.delivery.id, attempts, report.sha256_sent));
         }
@@ -111,6 +113,13 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     let due =
         settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
     due.for_each(|due| shared.due_at(due));
+}
+
+/// Nobody may be listening.
+fn tell_of_spam(shared: &Shared, claim: &Claim, outcome: &Outcome) {
+    if is_refused_as_spam(outcome) {
+        let _unheard = shared.refused.send(claim.delivery.id);
+    }
 }
 
 /// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one

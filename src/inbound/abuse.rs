@@ -7,7 +7,7 @@
 
 mod catch_all;
 pub(super) mod greylist;
-mod spam;
+pub(super) mod spam;
 mod table;
 mod tarpit;
 

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::abuse::greylist;
+use super::abuse::{greylist, spam};
 use super::{Tools, abuse, connection, proxied, rows};
 use crate::net::doors::{Doors, Permit};
 use crate::policy::admission::Refusal;
@@ -24,7 +25,7 @@ pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
     greylist::recall(&tools).await;
     let doors = Arc::new(Doors::default());
     let each = listeners.into_iter().map(|listener| accept_on(listener, Arc::clone(&tools), Arc::clone(&doors)));
-    futures_util::future::join(futures_util::future::join_all(each), greylist::keep(&tools)).await;
+    tokio::join!(join_all(each), greylist::keep(&tools), spam::listen(&tools));
 }
 
 async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {

@@ -292,6 +292,11 @@ impl Activity {
         self.usage.load(alias, self.clock.now(), &self.readers).await
     }
 
+    /// How often the database was asked for usage.
+    pub(super) fn usage_asked(&self) -> u64 {
+        self.usage.asked()
+    }
+
     /// Writes the counts that wait in memory, for whoever is going to read them.
     pub(super) async fn settle_counts(&self) -> Result<()> {
         if self.counts_wait.load(Ordering::SeqCst) { self.writer.enter(ledger::Entry::Counts).await } else { Ok(()) }

@@ -123,12 +123,11 @@ impl Directory {
     /// How many questions went to the databases so far: what is known and what is not must cost the same.
     #[must_use]
     pub fn asked(&self) -> u64 {
-        self.0.asked.load(Ordering::Relaxed) + self.0.aliases.asked()
+        self.0.asked.load(Ordering::Relaxed) + self.0.aliases.asked() + self.0.activity.usage_asked()
     }
 
     /// How much mail a rule has had (kept in memory between writes; asked only for rules that count).
     pub async fn usage(&self, rule: &Rule) -> Result<Usage> {
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
         self.0.activity.usage(rule.id).await
     }
 

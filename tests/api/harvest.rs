@@ -1,5 +1,7 @@
 //! What can be learnt of addresses: nothing by the words of an answer, and nothing by what it costs.
 
+use std::time::Duration;
+
 use serde_json::json;
 use waypost::mail::{ForwardPath, ReversePath};
 use waypost::policy::admission::Disposition;
@@ -8,7 +10,8 @@ use waypost::policy::replies;
 
 use crate::web::House;
 
-/// Unknown, disabled, expired and blocked: one reply, and as many questions to the databases, the first time and after.
+/// Unknown, disabled, expired and blocked: one reply, and as many questions to the databases, the first time and after. What
+/// only counts can tell of an alias costs one question more, the first time.
 #[tokio::test]
 async fn unknown_disabled_expired_and_blocked_cost_the_same() {
     let house = House::furnished().await;
@@ -21,11 +24,15 @@ async fn unknown_disabled_expired_and_blocked_cost_the_same() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         house.operator("POST", "/v1/aliases", body).await.expect(201);
     }
+    let idle = json!({ "address": "idle@my.example", "destinations": ["owner@inbox.example"], "expires_after": "1h" });
+    house.operator("POST", "/v1/aliases", idle).await.expect(201);
+    house.clock.advance(Duration::from_secs(2 * 3600));
     let facts = &house.admin.facts;
     let connect = ConnectFacts { peer: [192, 0, 2, 1].into(), helo: "mail.sender.example".to_owned(), tls: None };
     let from = ReversePath::parse("ann@sender.example").unwrap();
     for (round, questions) in [("first", 1), ("second", 0)] {
-        for local in ["unknown", "off", "past", "blocked"] {
+        for local in ["unknown", "off", "past", "blocked", "idle"] {
+            let questions = if local == "idle" { questions * 2 } else { questions };
             let to = ForwardPath::parse(&format!("{local}@my.example")).unwrap();
             let before = facts.store.directory.asked();
             let decision = facts.recipient(&connect, &from, &to).await.unwrap();

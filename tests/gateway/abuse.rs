@@ -57,6 +57,33 @@ async fn a_client_whose_mail_is_refused_as_spam_is_slowed_before_the_next_hop_is
     world.stop().await;
 }
 
+/// What is found out behind the sender's back counts like what it was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn spam_that_next_hops_refuse_from_the_queue_slows_its_client_too() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    let times = usize::try_from(MAX_REFUSALS).unwrap();
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 later")).times(times));
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("550 5.7.1 this is spam")).times(times));
+    for _ in 0..times {
+        assert!(world.letter("shop@my.example").await.is_accepted());
+    }
+    for item in world.get("/v1/queue").await["items"].as_array().unwrap() {
+        world.post(&format!("/v1/queue/{}/retry", item["id"].as_str().unwrap()), json!(null)).await;
+    }
+    world.until_rows(|rows| rows.iter().all(|row| row["status"] == "failed")).await;
+    let slowed = async {
+        loop {
+            let mut sender = world.sender().await;
+            sender.command("MAIL FROM:<ann@sender.example>").await.unwrap();
+            if sender.command("RCPT TO:<shop@my.example>").await.unwrap().starts_with("450 4.7.1 ") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), slowed).await.unwrap();
+    world.stop().await;
+}
+
 /// What a proxy hands over at once behind its header was said before any greeting could be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_speaks_before_the_greeting_is_heard_and_gives_no_mail() {

@@ -3,11 +3,39 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
 use super::table::Table;
+use crate::inbound::Tools;
 use crate::mail::Moment;
 use crate::policy::admission::Refusal;
+use crate::policy::limits::network_of;
 use crate::policy::spam::{self, WITHIN, is_refused_as_spam};
 use crate::policy::verdict::Outcome;
+
+/// Hears what next hops refuse of mail from the queue, until the gateway stops; the log knows who had brought it.
+pub(in crate::inbound) async fn listen(tools: &Tools) {
+    let mut refusals = tools.courier.refusals();
+    loop {
+        let heard = tokio::select! {
+            heard = refusals.recv() => heard,
+            () = tools.stop.cancelled() => return,
+        };
+        match heard {
+            Ok(id) => note(tools, id).await,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn note(tools: &Tools, id: Uuid) {
+    match tools.store.activity.get(id).await {
+        Ok(row) => tools.abuse.refused.refused(network_of(row.client.ip), tools.clock.steady()),
+        Err(error) => tracing::debug!(%id, %error, "who brought a message that was refused as spam is not known"),
+    }
+}
 
 /// Refusals and deliveries, by client.
 #[derive(Debug)]
@@ -33,6 +61,12 @@ impl Refused {
         spam::judge(self.refused.count(client, now), self.delivered.count(client, now))
     }
 
+    /// One message of this client was refused as spam.
+    fn refused(&self, client: IpAddr, now: Moment) {
+        self.any.store(true, Ordering::Relaxed);
+        self.refused.add(client, now);
+    }
+
     /// One message of this client came to these outcomes.
     pub(super) fn note<'o>(
         &self,
@@ -46,8 +80,7 @@ impl Refused {
             delivered |= matches!(outcome, Outcome::Delivered { .. });
         }
         if refused {
-            self.any.store(true, Ordering::Relaxed);
-            self.refused.add(client, now());
+            self.refused(client, now());
         } else if delivered && self.any.load(Ordering::Relaxed) && self.refused.count(&client, now()) > 0 {
             self.delivered.add(client, now());
         }

@@ -1,5 +1,7 @@
 //! How much mail an alias has had, for rules that count: read from the database when asked, kept until the next message.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -25,11 +27,11 @@ pub(in crate::store) const LOAD: &str = "select \
 
 /// What was asked lately; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct UsageCache(Cache<AliasId, Usage>);
+pub(super) struct UsageCache(Cache<AliasId, Usage>, Arc<AtomicU64>);
 
 impl UsageCache {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MAX_ALIASES).time_to_live(KEPT_FOR).build())
+        Self(Cache::builder().max_capacity(MAX_ALIASES).time_to_live(KEPT_FOR).build(), Arc::default())
     }
 
     /// Forgets an alias that got mail.
@@ -42,8 +44,14 @@ impl UsageCache {
         self.0.get(&alias)
     }
 
+    /// How often the database was asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
+    }
+
     /// Reads it.
     pub(super) async fn load(&self, alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         let usage = load(alias, now, log).await?;
         self.0.insert(alias, usage);
         Ok(usage)
