@@ -9,6 +9,7 @@ use mail_auth::{DnsCache, Mx, Negative, RecordSet, ResolverCache, TxtRecord};
 use moka::Expiry;
 use moka::sync::Cache;
 
+use super::key::Terms;
 use super::spf::{Found, Published};
 use crate::mail::Domain;
 
@@ -30,6 +31,7 @@ type Answers<T> = Result<RecordSet<T>, Negative>;
 pub(super) struct Caches {
     txt: Timed<Box<str>, TxtRecord>,
     pub(super) spf: Timed<Box<str>, Published>,
+    pub(super) terms: Timed<Box<str>, Terms>,
     pub(super) mx: Timed<Box<str>, Found<(u16, Box<str>)>>,
     pub(super) ipv4: Timed<Box<str>, Found<IpAddr>>,
     pub(super) ipv6: Timed<Box<str>, Found<IpAddr>>,
@@ -45,6 +47,7 @@ impl Default for Caches {
         Self {
             txt: Timed::new(MAX_TXT_OCTETS, weigh_txt),
             spf: Timed::new(MAX_TXT_OCTETS, weigh_spf),
+            terms: Timed::new(MAX_ANSWER_OCTETS, weigh_terms),
             mx: Timed::new(MAX_ANSWER_OCTETS, weigh),
             ipv4: Timed::new(MAX_ANSWER_OCTETS, weigh),
             ipv6: Timed::new(MAX_ANSWER_OCTETS, weigh),
@@ -68,6 +71,10 @@ fn weigh<K, T>(_: &K, (found, _): &(Found<T>, Instant)) -> u32 {
 fn weigh_spf<K: AsRef<str>>(name: &K, (published, _): &(Published, Instant)) -> u32 {
     let content = if let Published::One(record) = published { record.octets() } else { 0 };
     u32::try_from(ENTRY_OCTETS + name.as_ref().len() + content).unwrap_or(u32::MAX)
+}
+
+fn weigh_terms<K: AsRef<str>>(name: &K, _: &(Terms, Instant)) -> u32 {
+    u32::try_from(ENTRY_OCTETS + name.as_ref().len()).unwrap_or(u32::MAX)
 }
 
 fn weigh_txt<K: AsRef<str>>(name: &K, (record, _): &(TxtRecord, Instant)) -> u32 {

@@ -35,18 +35,44 @@ pub(super) fn unverified(message: &AuthenticatedMessage<'_>, result: DkimResult,
 
 impl Inner {
     pub(super) async fn dkim<'m>(&'m self, message: &'m AuthenticatedMessage<'m>, deadline: Instant) -> Verified<'m> {
-        let verifying = self.verifier.verify_dkim(Parameters::new(message).with_cache(&self.caches));
-        let Ok(mut outputs) = timeout_at(deadline, verifying).await else {
+        let Ok(verified) = timeout_at(deadline, self.verified(message)).await else {
             let facts = unverified(message, DkimResult::TempError, "not verified in time");
             return Verified { facts, is_late: true, counting: Vec::new() };
         };
+        verified
+    }
+
+    async fn verified<'m>(&'m self, message: &'m AuthenticatedMessage<'m>) -> Verified<'m> {
+        let mut outputs = self.verifier.verify_dkim(Parameters::new(message).with_cache(&self.caches)).await;
         // What could be read comes first; what could not, and what was beyond the cap, fills the rest.
         outputs.sort_by_key(|output| output.signature().is_none());
         outputs.truncate(MAX_SIGNATURES);
-        let facts: Vec<_> = outputs.iter().map(facts).collect();
+        let mut facts = Vec::with_capacity(outputs.len());
+        for output in &outputs {
+            facts.push(self.judged(output).await);
+        }
         let counts = |result| matches!(result, DkimResult::Pass | DkimResult::TempError);
         let counting = outputs.into_iter().zip(&facts).filter(|(_, facts)| counts(facts.result));
         Verified { counting: counting.map(|(output, _)| output).collect(), is_late: false, facts }
+    }
+}
+
+impl Inner {
+    /// The verdict, with what the key's record says of its use (RFC 6376 §3.6.1, §6.1.2).
+    async fn judged(&self, output: &DkimOutput<'_>) -> DkimFacts {
+        let facts = facts(output);
+        let Some(signature) = output.signature() else { return facts };
+        if !matches!(facts.result, DkimResult::Pass | DkimResult::Fail) {
+            return facts;
+        }
+        let Some(terms) = self.terms(signature).await else { return facts };
+        let (result, detail) = match facts.result {
+            DkimResult::Pass if !terms.is_for_mail => (DkimResult::PermError, "its key is not for mail"),
+            DkimResult::Pass if !terms.is_for_sha256 => (DkimResult::PermError, "its key is not for this hash"),
+            DkimResult::Fail if terms.is_tested => (DkimResult::Neutral, "it fails, and its key is only being tested"),
+            _ => return facts,
+        };
+        named(Some(signature), result, detail.to_owned())
     }
 }
 

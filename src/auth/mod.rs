@@ -7,6 +7,7 @@ mod arc;
 mod cache;
 mod dkim;
 mod dmarc;
+mod key;
 mod message;
 mod organisation;
 mod resolver;

@@ -9,5 +9,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arc;
+mod dkim;
+mod guard;
+mod hostile;
 mod python;
 mod spf;

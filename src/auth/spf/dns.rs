@@ -26,7 +26,7 @@ pub(in crate::auth) enum Published {
 
 /// DNS failed for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unknown;
+pub(in crate::auth) struct Unknown;
 
 impl Inner {
     /// The SPF record of a name.
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// One question; `None` where the answer is that there is no such record.
-    async fn look_up(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, Unknown> {
+    pub(in crate::auth) async fn look_up(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, Unknown> {
         // A name that cannot be asked for has no records (RFC 7208 §4.3, §4.8).
         let Some(name) = absolute(name) else { return Ok(None) };
         match self.verifier.resolver().lookup(name, kind).await {

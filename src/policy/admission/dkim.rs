@@ -6,13 +6,17 @@ use super::super::settings::Enforcement;
 use super::super::status::TraceStep;
 use crate::smtp::reply::Reply;
 
-/// `None` lets it in: one signature that passes is enough (RFC 6376 §6.1), whoever it is of.
+/// `None` lets it in: one signature that passes is enough (RFC 6376 §6.1), whoever it is of, and those of which nothing
+/// can be said count as if they were not there.
 pub(super) fn refusal(policy: Enforcement, auth: &AuthFacts) -> Option<Reply> {
     let has = |result| auth.dkim.iter().any(|signature| signature.result == result);
-    if policy != Enforcement::Enforce || auth.dkim.is_empty() || has(DkimResult::Pass) {
+    if policy != Enforcement::Enforce || has(DkimResult::Pass) {
         return None;
     }
-    Some(if has(DkimResult::TempError) { replies::dkim_not_known_yet() } else { replies::dkim_failed() })
+    if has(DkimResult::TempError) {
+        return Some(replies::dkim_not_known_yet());
+    }
+    (has(DkimResult::Fail) || has(DkimResult::PermError)).then(replies::dkim_failed)
 }
 
 /// The verdict on each signature, and on the ARC chain.
