@@ -27,8 +27,8 @@ const MAX_WORDS_CHARS: usize = 200;
 const LISTED_FOR: Duration = Duration::from_secs(300);
 /// That nothing is listed is kept so long.
 const NOT_LISTED_FOR: Duration = Duration::from_secs(60);
-/// Answers that are kept.
-const MAX_KEPT: u64 = 50_000;
+/// Answers that are kept, some 7 MiB of them.
+const MAX_KEPT: u64 = 20_000;
 /// A list that gave no answer is left alone so long, so that no mail waits for it meanwhile.
 const SILENT_PAUSE: Duration = Duration::from_secs(30);
 /// A list that we may not ask is left alone so long.

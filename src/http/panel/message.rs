@@ -126,7 +126,7 @@ impl Facts {
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
             sender: text::sender(&row.sender),
-            recipient: text::visible(&row.recipient),
+            recipient: text::visible(text::recipient(&row.recipient)),
             alias_query: text::in_query(&alias_of(row)),
             destination: row.destination.as_deref().map(text::visible),
             subject: row.subject.as_deref().map(text::visible),

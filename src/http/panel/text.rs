@@ -38,6 +38,11 @@ pub(super) fn short(text: &str, max: usize) -> String {
     text.chars().take(max - 1).chain(['…']).collect()
 }
 
+/// A recipient as it stands in the log; a client that was turned away at once had named none.
+pub(super) fn recipient(text: &str) -> &str {
+    if text.is_empty() { "nobody yet" } else { text }
+}
+
 /// An address cut in the middle to about [`SHORT`] characters, so that its domain stays whole as long as it can.
 pub(super) fn short_address(text: &str) -> String {
     let text = visible(text);
@@ -141,6 +146,11 @@ mod tests {
         assert_eq!(visible("a\u{1b}[31m\r\nb"), "a␛[31m␍␊b");
         assert_eq!(visible("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
         assert_eq!(visible("grüße 漢字"), "grüße 漢字");
+    }
+
+    #[test]
+    fn who_was_turned_away_at_once_had_named_nobody() {
+        assert_eq!((recipient(""), recipient("shop@my.example")), ("nobody yet", "shop@my.example"));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use moka::sync::Cache;
 use crate::mail::Moment;
 use crate::policy::limits::{Limit, Window};
 
-/// Keys that are counted at the same time, about 10 MiB of them: beyond, who was quiet longest starts anew.
-const MAX_KEYS: u64 = 65_536;
+/// Keys that are counted at the same time, some 7 MiB of them: beyond, who was quiet longest starts anew.
+const MAX_KEYS: u64 = 20_000;
 
 /// What can be counted by.
 pub(super) trait Key: Hash + Eq + Clone + Debug + Send + Sync + 'static {}

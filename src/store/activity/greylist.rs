@@ -8,7 +8,7 @@ use crate::policy::greylist::{COMES_AGAIN_WITHIN, KEY_OCTETS, Key, REMEMBERED_FO
 use crate::store::Result;
 use crate::store::columns::{Columns, broken, json};
 
-/// Triplets that are kept; of more, those that came last.
+/// Triplets that are kept, some 30 MiB of them in memory; of more, those that came last.
 pub const MAX_TRIPLETS: u64 = 100_000;
 
 pub(in crate::store) const LOAD: &str =
