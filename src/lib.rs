@@ -12,10 +12,10 @@
 //! | 1 | [`smtp`] | the protocol without I/O: server session, client transaction, replies, data |
 //! | 1 | [`srs`] | Sender Rewriting Scheme: sign, verify, reverse |
 //! | 2 | [`policy`] | decisions, pure: routing, admission, alignment, direct, verdict, retry, report, shaping |
-//! | 2 | [`net`] | the outside: DNS, TLS, which addresses may be connected to |
+//! | 2 | [`net`] | the outside: DNS, TLS, fetching, which addresses may be connected to |
 //! | 3 | [`auth`] | SPF and DKIM verdicts |
 //! | 3 | [`store`] | all SQL: directory, rules, queue, activity, accounts |
-//! | 3 | [`certificates`] | what STARTTLS presents |
+//! | 3 | [`certificates`] | what SMTP and HTTPS present: own files, by ACME, self-signed |
 //! | 4 | [`delivery`] | SMTP out: exchangers, sites, pool, attempts, settling, the scheduler |
 //! | 4 | [`facts`] | gathers what policy asks, for RCPT and the simulator alike |
 //! | 5 | [`admin`] | what an account may do and ask |

@@ -88,6 +88,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["net", "certificates", "inbound", "delivery", "http", "demo"]),
     ("rustls_native_certs", &["net"]),
     ("rcgen", &["certificates", "demo"]),
+    ("instant_acme", &["certificates"]),
+    ("x509_parser", &["certificates"]),
     ("mail_auth", &["auth"]),
     ("mail_parser", &["mail"]),
     ("idna", &["mail"]),

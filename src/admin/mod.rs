@@ -33,6 +33,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::IntoParams;
 
+use crate::certificates::Certificates;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::delivery::Courier;
@@ -69,6 +70,8 @@ pub struct Admin {
     pub facts: Facts,
     /// Woken when something is to be tried again; `None` when no gateway runs (commands offline).
     pub courier: Option<Courier>,
+    /// What SMTP and HTTPS present.
+    pub certificates: Certificates,
     /// The clock.
     pub clock: Clock,
     /// Ids and tokens.

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
+use crate::mail::Domain;
 use crate::net::tls;
 
 /// A chain and its key.
@@ -36,7 +39,7 @@ impl Pair {
         Self { certificate: pem.clone(), key: pem }
     }
 
-    pub(super) fn chain(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    fn chain(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<_, _>>()
             .context("the certificate is not in PEM form")?;
@@ -49,4 +52,11 @@ impl Pair {
         let key = PrivateKeyDer::from_pem_slice(&self.key).context("there is no private key in PEM form")?;
         Ok(tls::certified(self.chain()?, key)?)
     }
+}
+
+/// Whether a certificate is for this name.
+pub(super) fn covers(certified: &CertifiedKey, name: &Domain) -> bool {
+    let name = ServerName::try_from(name.as_str());
+    let certificate = certified.cert.first().and_then(|first| ParsedCertificate::try_from(first).ok());
+    matches!((certificate, name), (Some(certificate), Ok(name)) if verify_server_name(&certificate, &name).is_ok())
 }

@@ -11,7 +11,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::*;
 
 fn settings(dir: &Path, hostname: &str) -> Settings {
-    Settings { files: None, data_dir: dir.to_owned(), hostname: Domain::parse(hostname).unwrap() }
+    Settings { files: None, data_dir: dir.to_owned(), hostname: Domain::parse(hostname).unwrap(), acme: None }
 }
 
 /// A pair of own files for `name`, written over what was there.
@@ -129,6 +129,23 @@ async fn a_broken_pair_leaves_the_old_one_and_says_which_file() {
         })
         .is_err()
     );
+}
+
+/// CONFORMANCE, threat 27: no mail is refused for a certificate of ours that has ended.
+#[tokio::test]
+async fn an_expired_pair_of_own_files_is_presented_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = own_files(dir.path(), "mx.ours.example");
+    let mut params = rcgen::CertificateParams::new(["mx.ours.example".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    fs::write(dir.path().join("cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let certificates = Certificates::load(settings).unwrap();
+    presented(&certificates, &BOTH).await;
+    let standings = certificates.standings();
+    assert_eq!(standings[0].not_after, Moment::parse_rfc3339("2020-01-01T00:00:00Z"));
+    assert_eq!((standings.len(), &standings[0].acme), (1, &None));
 }
 
 #[derive(Debug)]

@@ -56,7 +56,8 @@ fn files(config: &Config) -> impl Iterator<Item = String> {
     let secrets = Some(&config.srs.secrets_file).filter(|file| file.exists()).map(|file| ("srs.secrets_file", file));
     let certificate = config.smtp.tls_files.as_ref().map(|(file, _)| ("smtp.tls_certificate", file));
     let key = config.smtp.tls_files.as_ref().map(|(_, file)| ("smtp.tls_key", file));
-    let named = [password, secrets, certificate, key].into_iter().flatten();
+    let root = config.acme.as_ref().and_then(|acme| acme.root.as_ref()).map(|file| ("tls.acme_root", file));
+    let named = [password, secrets, certificate, key, root].into_iter().flatten();
     named.filter_map(|(name, path)| Some(format!("{name}: {} cannot be read: {}", path.display(), unreadable(path)?)))
 }
 

@@ -22,6 +22,10 @@ use crate::store::{Settings, Store};
 
 /// What every backup has.
 const PARTS: [&str; 3] = ["waypost.db", "activity.db", "srs.secrets"];
+/// What may be there besides: certificates and their keys, and the octets of large messages.
+const FOLDERS: [&str; 3] = ["tls", "acme", "spool"];
+/// Of these, what certificates are in.
+const OF_CERTIFICATES: [&str; 2] = ["tls", "acme"];
 /// Where the backup is unpacked, within the data folder.
 const STAGE: &str = "restore.unfinished";
 /// Where the files of before wait until the new ones are in place.
@@ -90,15 +94,17 @@ impl Files {
         let all = databases.flat_map(|path| ["", "-wal", "-shm"].map(|end| beside(path, end)));
         let spool = self.data_dir.join("spool");
         let is_used = fs::read_dir(&spool).is_ok_and(|mut files| files.next().is_some());
-        let all = all.chain([self.secrets.clone(), self.data_dir.join("tls")]).chain(is_used.then_some(spool));
+        let certificates = OF_CERTIFICATES.map(|name| self.data_dir.join(name));
+        let all = all.chain([self.secrets.clone()]).chain(certificates).chain(is_used.then_some(spool));
         all.filter(|path| path.exists()).collect()
     }
 }
 
-/// `tls/NAME`, where the name is one that stays in the folder.
+/// `tls/NAME` or `acme/NAME`, where the name is one that stays in the folder.
 fn is_certificate(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    name.strip_prefix("tls/").is_some_and(|name| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain))
+    let stays = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    name.split_once('/').is_some_and(|(folder, name)| OF_CERTIFICATES.contains(&folder) && stays(name))
 }
 
 /// `spool/UUID`: the octets of a large message that waits.
@@ -109,8 +115,9 @@ fn is_message(name: &str) -> bool {
 fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be restored", file.display());
     let mut archive = tar::Archive::new(BufReader::new(File::open(file).with_context(cannot)?));
-    folder(&stage.join("tls"))?;
-    folder(&stage.join("spool"))?;
+    for name in FOLDERS {
+        folder(&stage.join(name))?;
+    }
     for entry in archive.entries().with_context(cannot)? {
         unpack_file(&mut entry.with_context(cannot)?, stage).with_context(cannot)?;
     }
@@ -181,8 +188,9 @@ fn put_in_place(config: &Config, stage: &Path, there: &[PathBuf]) -> anyhow::Res
     }
     let files = Files::of(config);
     let spool = config.data_dir.join("spool");
-    folder(&config.data_dir.join("tls"))?;
-    folder(&spool)?;
+    for name in FOLDERS {
+        folder(&config.data_dir.join(name))?;
+    }
     for name in names_in(stage)? {
         if let Some(place) = files.place(&name) {
             move_file(&stage.join(&name), &place)?;
@@ -196,15 +204,16 @@ fn put_in_place(config: &Config, stage: &Path, there: &[PathBuf]) -> anyhow::Res
     discard(stage)
 }
 
-/// The files of the stage, of its `tls` and of its `spool`; what the databases' opening left behind is not among those that have a place.
+/// The files of the stage and of its folders; what the databases' opening left behind is not among those that have a place.
 fn names_in(stage: &Path) -> anyhow::Result<Vec<String>> {
     let list = |folder: &Path, prefix: &str| -> anyhow::Result<Vec<String>> {
         let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
         Ok(entries.filter_map(|entry| Some(format!("{prefix}{}", entry.ok()?.file_name().to_str()?))).collect())
     };
     let mut names = list(stage, "")?;
-    names.extend(list(&stage.join("tls"), "tls/")?);
-    names.extend(list(&stage.join("spool"), "spool/")?);
+    for name in FOLDERS {
+        names.extend(list(&stage.join(name), &format!("{name}/"))?);
+    }
     Ok(names)
 }
 
@@ -264,18 +273,20 @@ mod tests {
     }
 
     const LETTER: &str = "spool/0190c1a4-5b7e-7000-8000-000000000001";
-    const SOUND: [(&str, &[u8]); 5] = [
+    const SOUND: [(&str, &[u8]); 6] = [
         ("waypost.db", b"rules"),
         ("activity.db", b"log"),
         ("srs.secrets", b"secret"),
         ("tls/key.pem", b"key"),
+        ("acme/gw.example.pem", b"key"),
         (LETTER, b"octets"),
     ];
 
     #[test]
     fn unpacks_what_belongs_in_a_backup_and_nothing_else() {
         let names = unpacked(&archive(&SOUND)).unwrap();
-        assert_eq!(names, ["activity.db", "spool", LETTER, "srs.secrets", "tls", "tls/key.pem", "waypost.db"]);
+        let (acme, tls) = ("acme/gw.example.pem", "tls/key.pem");
+        assert_eq!(names, ["acme", acme, "activity.db", "spool", LETTER, "srs.secrets", "tls", tls, "waypost.db"]);
         for evil in [
             "../evil",
             "/etc/passwd",
@@ -321,12 +332,13 @@ mod tests {
         config.database = folder.path().join("elsewhere.db");
         config.srs.secrets_file = folder.path().join("my.secrets");
         let stage = config.data_dir.join(STAGE);
-        super::folder(&stage.join("tls")).unwrap();
-        super::folder(&stage.join("spool")).unwrap();
+        for name in FOLDERS {
+            super::folder(&stage.join(name)).unwrap();
+        }
         let old = config.data_dir.join("spool/old");
         super::folder(&config.data_dir.join("spool")).unwrap();
         fs::write(&old, "old").unwrap();
-        for name in ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem", LETTER] {
+        for name in ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem", "acme/gw.example.pem", LETTER] {
             fs::write(stage.join(name), name).unwrap();
         }
         fs::write(&config.database, "old").unwrap();
@@ -335,7 +347,9 @@ mod tests {
         let read = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!(read(config.database.clone()), "waypost.db");
         assert_eq!(read(config.srs.secrets_file.clone()), "srs.secrets");
-        assert_eq!(read(config.data_dir.join("tls/key.pem")), "tls/key.pem");
+        for name in ["tls/key.pem", "acme/gw.example.pem"] {
+            assert_eq!(read(config.data_dir.join(name)), name);
+        }
         assert_eq!(read(config.data_dir.join(LETTER)), LETTER);
         assert!(!folder.path().join("elsewhere.db-wal").exists() && !old.exists());
         assert!(!stage.exists() && !config.data_dir.join(BEFORE).exists());

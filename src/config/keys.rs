@@ -53,6 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     key("tls.acme_directory", Kind::Text, "https://acme-v02.api.letsencrypt.org/directory"),
     key("tls.acme_email", Kind::Text, ""),
     key("tls.acme_names", Kind::List, ""),
+    key("tls.acme_root", Kind::Text, ""),
     key("dns.servers", Kind::List, ""),
     key("dns.timeout", Kind::Span, "5s"),
     key("delivery.port", Kind::Count, "25"),

@@ -2,7 +2,7 @@
 //! what is possible, and refused with its place. Questions to the machine end here too: the system's name.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::values::{self, Reading, SignIn};
 use super::written::{ConfigError, Value, Written};
-use super::{Backup, Config, Http, Log, Smtp, Srs, units};
+use super::{Acme, Backup, Config, Http, Log, Smtp, Srs, units};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::mail::Domain;
 use crate::policy::limits::Limits;
@@ -40,10 +40,12 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
     check_what_is_not_kept(&read)?;
     let hostname = read.optional("hostname", values::domain)?.unwrap_or_else(system_name);
     let data_dir = PathBuf::from(read.filled("data_dir")?);
+    let http = http(&read)?;
     Ok(Config {
+        acme: acme(&read, &hostname, &http)?,
         database: read.parsed("database.url", database_file)?.unwrap_or_else(|| data_dir.join("waypost.db")),
         smtp: smtp(&read)?,
-        http: http(&read)?,
+        http,
         dns_servers: read.each("dns.servers", values::dns_server)?,
         dns_timeout: read.positive_span("dns.timeout")?,
         delivery: delivery(&read, &hostname)?,
@@ -102,6 +104,40 @@ fn redirect_listen(read: &Reader<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
         return Ok(listeners);
     }
     Err(read.fault("http.http_redirect_listen", "wants http.https_listen, or an https address in http.public_url"))
+}
+
+fn acme(read: &Reader<'_>, hostname: &Domain, http: &Http) -> Result<Option<Acme>, ConfigError> {
+    let is_on = read.parsed("tls.acme", |text| values::choice(text, &ON_OFF))?;
+    let acme = Acme {
+        directory: read.parsed("tls.acme_directory", values::https_url)?,
+        email: read.optional("tls.acme_email", values::mailbox)?,
+        names: acme_names(read, hostname, http)?,
+        root: read.path("tls.acme_root"),
+    };
+    if !is_on {
+        return Ok(None);
+    }
+    if acme.names.is_empty() {
+        return Err(read.fault("tls.acme", "wants a name that the world can look up: set hostname or tls.acme_names"));
+    }
+    if http.listen.is_empty() && http.https_listen.is_empty() && http.http_redirect_listen.is_empty() {
+        return Err(
+            read.fault("tls.acme", "wants http.https_listen or http.http_redirect_listen, where the CA can look")
+        );
+    }
+    Ok(Some(acme))
+}
+
+/// The gateway's name, the panel's, and what is listed; no CA knows a name without a dot.
+fn acme_names(read: &Reader<'_>, hostname: &Domain, http: &Http) -> Result<Vec<Domain>, ConfigError> {
+    let is_public = |name: &Domain| name.as_str().contains('.') && name.as_str().parse::<IpAddr>().is_err();
+    let panel = http.public_url.as_ref().and_then(|url| url.parse::<hyper::Uri>().ok());
+    let panel = panel.and_then(|url| Domain::parse(url.host()?).ok());
+    let mut names: Vec<Domain> = std::iter::once(hostname.clone()).chain(panel).filter(is_public).collect();
+    names.extend(read.each("tls.acme_names", values::domain)?);
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    Ok(names)
 }
 
 fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigError> {
@@ -248,10 +284,6 @@ fn backup(read: &Reader<'_>) -> Result<Backup, ConfigError> {
 /// Values of parts that come later are checked all the same, so that a mistake shows before it counts.
 fn check_what_is_not_kept(read: &Reader<'_>) -> Result<(), ConfigError> {
     read.each("http.compat", |text| values::choice(text, &COMPAT))?;
-    read.parsed("tls.acme", |text| values::choice(text, &ON_OFF))?;
-    read.parsed("tls.acme_directory", values::url)?;
-    read.optional("tls.acme_email", values::mailbox)?;
-    read.each("tls.acme_names", values::domain)?;
     read.parsed("policy.arc", |text| values::choice(text, &[("off", ()), ("seal", ())]))?;
     read.parsed("notify.digest", |text| values::choice(text, &DIGESTS))?;
     read.optional("notify.heartbeat_url", values::url)?;

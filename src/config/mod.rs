@@ -63,6 +63,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// `[http]`.
     pub http: Http,
+    /// `[tls]`, if it is on.
+    pub acme: Option<Acme>,
     /// `[dns] servers`.
     pub dns_servers: Vec<SocketAddr>,
     /// `[dns] timeout`.
@@ -125,6 +127,19 @@ pub struct Http {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose forwarding fields count.
     pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// `[tls]` as meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// The CA's directory.
+    pub directory: String,
+    /// Whom the CA may write to.
+    pub email: Option<Mailbox>,
+    /// What certificates are wanted for.
+    pub names: Vec<Domain>,
+    /// A file of the only roots that the CA's own certificate is judged by; it may then be in our own network.
+    pub root: Option<PathBuf>,
 }
 
 /// `[srs]` as meant.
@@ -195,6 +210,16 @@ impl Config {
             files: self.smtp.tls_files.clone(),
             data_dir: self.data_dir.clone(),
             hostname: self.hostname.clone(),
+            acme: self.acme.as_ref().map(|acme| self.acme_settings(acme)),
+        }
+    }
+
+    fn acme_settings(&self, acme: &Acme) -> crate::certificates::acme::Settings {
+        crate::certificates::acme::Settings {
+            directory: acme.directory.clone(),
+            email: acme.email.clone(),
+            names: acme.names.clone(),
+            folder: self.data_dir.join("acme"),
         }
     }
 

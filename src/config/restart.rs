@@ -18,6 +18,7 @@ const AFTER_RESTART: &[(&str, Differs)] = &[
     ("http.public_url", |old, new| old.http.public_url != new.http.public_url),
     ("http.allowed_hosts", |old, new| old.http.allowed_hosts != new.http.allowed_hosts),
     ("http.trusted_proxies", |old, new| old.http.trusted_proxies != new.http.trusted_proxies),
+    ("[tls]", |old, new| old.acme != new.acme),
     ("dns.servers", |old, new| old.dns_servers != new.dns_servers),
     ("dns.timeout", |old, new| old.dns_timeout != new.dns_timeout),
     ("log.retention", |old, new| old.log.retention != new.log.retention),

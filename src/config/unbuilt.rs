@@ -6,7 +6,6 @@ use super::written::{Place, Written};
 /// Each with the values, as `check` writes them, that ask for nothing that is missing.
 const ASK_FOR_NOTHING: &[(&str, &[&str])] = &[
     ("http.compat", &["[]"]),
-    ("tls.acme", &["\"off\""]),
     ("policy.arc", &["\"off\""]),
     ("notify.to", &["[]"]),
     ("notify.digest", &["\"off\""]),

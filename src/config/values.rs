@@ -62,6 +62,15 @@ pub(super) fn url(text: &str) -> Reading<String> {
     if web && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(refused()) }
 }
 
+/// A web address of `https`.
+pub(super) fn https_url(text: &str) -> Reading<String> {
+    let is_https = |url: &String| url.starts_with("https://");
+    url(text)
+        .ok()
+        .filter(is_https)
+        .ok_or_else(|| format!("{text:?} is not an address such as \"https://ca.example/dir\""))
+}
+
 /// A next hop that is never looked up by MX: `smtp://host[:port]` or `smtps://host[:port]`.
 pub(super) fn next_hop(text: &str, signs_in: SignIn) -> Reading<NextHop> {
     let refused = || format!("{text:?} is not a next hop such as \"smtp://10.0.0.5:25\" or \"smtps://relay.example\"");

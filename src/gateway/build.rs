@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::auth::{self, Authenticator};
 use crate::certificates::Certificates;
+use crate::certificates::acme::{self, Acme, Proof};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,7 +22,9 @@ use crate::facts::{Facts, Lists};
 use crate::inbound;
 use crate::mail::Moment;
 use crate::meter::Meter;
+use crate::net::fetch::{Fetcher, Reach};
 use crate::net::resolver::Dns;
+use crate::net::tls;
 use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
 use crate::store::Store;
@@ -146,6 +149,22 @@ impl Parts {
         inbound::Tools::new(parts, inbound(config))
     }
 
+    /// Orders certificates, if it is to.
+    pub(super) fn acme(&self, config: &Config, proof: Proof) -> anyhow::Result<Option<Acme>> {
+        let (Some(acme), Some(settings)) = (&config.acme, config.certificate_settings().acme) else { return Ok(None) };
+        let (tls, reach) = match &acme.root {
+            None => (tls::verifying_client(), Reach::Public),
+            Some(root) => {
+                let unusable = || format!("tls.acme_root: the certificates in {} cannot be used", root.display());
+                (tls::client_trusting(root).with_context(unusable)?, Reach::OwnNetwork)
+            }
+        };
+        let fetcher = Fetcher { dns: Dns::new(self.facts.auth.resolver(), config.dns_timeout), tls, reach };
+        let certificates = self.certificates.clone();
+        let (clock, chance) = (self.clock.clone(), self.chance.clone());
+        Ok(Some(Acme::new(settings, acme::Tools { certificates, fetcher, proof, clock, chance })))
+    }
+
     pub(super) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.meter)
     }
@@ -159,6 +178,7 @@ impl Parts {
             store: self.store.clone(),
             facts: self.facts.clone(),
             courier: None,
+            certificates: self.certificates.clone(),
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             meter: Arc::clone(&self.meter),

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::certificates::acme::Proof;
 use crate::config::Config;
 use crate::http::{Entrance, Settings};
 use crate::inbound;
@@ -70,6 +71,9 @@ impl Gateway {
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
         let parts = Parts::open(&config).await?;
         parts.recover().await?;
+        // Names are proved inside TLS where HTTPS listens, else by plain HTTP.
+        let proof = if listening.https.is_empty() { Proof::Http } else { Proof::Tls };
+        let acme = parts.acme(&config, proof)?;
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
         let settings = build::http(&config, Some(&listening));
@@ -89,6 +93,7 @@ impl Gateway {
         gateway.run_mail(std::mem::take(&mut listeners.smtp));
         gateway.run_http(settings, listeners, control);
         gateway.run_upkeep();
+        gateway.rest.extend(acme.map(|acme| tokio::spawn(acme.run(gateway.stop_rest.clone()))));
         let Listening { smtp, http, https, .. } = &gateway.listening;
         tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, "waypost is up");
         Ok(gateway)
@@ -126,6 +131,7 @@ impl Gateway {
     /// changed settings are left for a restart.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
         self.parts.certificates.reload().context("the TLS certificate cannot be read again")?;
+        self.parts.certificates.ask_again();
         self.parts.reload(&config)?;
         self.inbound.settings.store(Arc::new(build::inbound(&config)));
         tracing::info!("configuration and certificates were read again");

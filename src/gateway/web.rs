@@ -31,7 +31,9 @@ impl Web {
     ) -> Vec<Listener> {
         let Self { admin, certificates, settings } = self;
         let https_port = listening.https.first().map_or(HTTPS_PORT, SocketAddr::port);
+        let challenges = certificates.challenges();
         let redirect = http::redirect_router(Redirect { settings: settings.clone(), https_port });
+        let redirect = http::with_challenges(redirect, challenges.clone());
         let metrics = http::metrics_router(admin.clone());
         let public = http::router(admin, settings);
         let plain = |sockets: Vec<TcpListener>, router: Router| {
@@ -40,6 +42,7 @@ impl Web {
         };
         let inside_tls = plain(sockets.https, public.clone())
             .map(|listener| Listener { certificates: Some(certificates.clone()), ..listener });
+        let public = http::with_challenges(public, challenges.clone());
         let outside =
             plain(sockets.http, public).chain(plain(sockets.redirect, redirect)).chain(plain(sockets.metrics, metrics));
         outside.chain(inside_tls).collect()

@@ -157,7 +157,9 @@ impl Guest {
             None => exchange(stream, self.service(Arrival { peer, over: Transport::Plain }), stop).await,
             Some(tls) => {
                 let shaken = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
-                if let Ok(Ok(stream)) = shaken {
+                if let Ok(Ok(stream)) = shaken
+                    && !Certificates::is_proof(stream.get_ref().1)
+                {
                     exchange(stream, self.service(Arrival { peer, over: Transport::Tls }), stop).await;
                 }
             }

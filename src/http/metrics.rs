@@ -12,13 +12,14 @@ use super::Site;
 use super::api::{self, Caller};
 use super::problem::{self, Problem};
 use crate::admin::{Access, Admin, Area};
+use crate::certificates::Standing;
 use crate::meter::Meter;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
 
 /// A listener's whole router: `/metrics` and nothing else.
 pub fn router(admin: Admin) -> Router {
-    let open = |State(admin): State<Admin>| async move { text(&admin.meter) };
+    let open = |State(admin): State<Admin>| async move { text(&admin) };
     Router::new().route("/metrics", get(open)).fallback(problem::no_such_path).with_state(admin)
 }
 
@@ -32,11 +33,33 @@ pub(super) fn with_token(site: &Site) -> Router {
 
 async fn for_readers(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     actor.must(Area::Admin, Access::Read)?;
-    Ok(text(&site.admin.meter))
+    Ok(text(&site.admin))
 }
 
-fn text(meter: &Meter) -> Response {
-    ([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], rendered(meter)).into_response()
+fn text(admin: &Admin) -> Response {
+    let text = rendered(&admin.meter) + &certificates(&admin.certificates.standings());
+    ([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// Domain names need no escape in a label.
+fn certificates(standings: &[Standing]) -> String {
+    let expiry = standings.iter().filter_map(|standing| {
+        let secs = standing.not_after?.millis() / 1000;
+        Some(format!("waypost_certificate_not_after_seconds{{name=\"{}\"}} {secs}\n", standing.name))
+    });
+    let failing = standings.iter().filter_map(|standing| {
+        let failing = u8::from(standing.acme.as_ref()?.failure.is_some());
+        Some(format!("waypost_certificate_failing{{name=\"{}\"}} {failing}\n", standing.name))
+    });
+    let mut text = head("certificate_not_after_seconds", "gauge", "When what is presented ends, since 1970.");
+    text.extend(expiry);
+    text += &head("certificate_failing", "gauge", "Whether the last order brought nothing.");
+    text.extend(failing);
+    text
+}
+
+fn head(name: &str, kind: &str, help: &str) -> String {
+    format!("# HELP waypost_{name} {help}\n# TYPE waypost_{name} {kind}\n")
 }
 
 fn rendered(meter: &Meter) -> String {
@@ -58,8 +81,7 @@ fn rendered(meter: &Meter) -> String {
         ("http_connections_refused_total", counter, "HTTP clients hung up on.", &meter.http_connections_refused),
     ];
     let row = |(name, kind, help, value): (&str, &str, &str, &crate::meter::Counter)| {
-        let value = value.get();
-        format!("# HELP waypost_{name} {help}\n# TYPE waypost_{name} {kind}\nwaypost_{name} {value}\n")
+        format!("{}waypost_{name} {}\n", head(name, kind, help), value.get())
     };
     rows.into_iter().map(row).collect()
 }

@@ -4,6 +4,7 @@
 //! dropped connection. Rules are reached only through `admin`.
 
 mod api;
+mod challenge;
 mod control;
 mod health;
 mod listener;
@@ -26,6 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::admin::Admin;
 use crate::mail::Domain;
 
+pub use challenge::with_challenges;
 pub use listener::{Arrival, Entrance, Listener, Transport};
 pub use metrics::router as metrics_router;
 pub use redirect::{Redirect, router as redirect_router};
@@ -41,7 +43,7 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose X-Forwarded-Proto and -For count.
     pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// `data_dir`: a backup is put together there, and its `tls/` is part of it.
+    /// `data_dir`: a backup is put together there, and its `tls/` and `acme/` are part of it.
     pub data_dir: PathBuf,
     /// `srs.secrets_file`, which is part of a backup.
     pub srs_secrets: PathBuf,

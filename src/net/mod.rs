@@ -1,7 +1,8 @@
-//! The outside: DNS, TLS, which addresses may be connected to, how many connections are
+//! The outside: DNS, TLS, fetching, which addresses may be connected to, how many connections are
 //! open, and who comes by way of a proxy.
 
 pub mod doors;
+pub mod fetch;
 pub mod guard;
 pub mod proxy;
 pub mod resolver;

@@ -1,11 +1,13 @@
 //! TLS: what we present and what we accept, and the facts of a finished handshake. One provider (aws-lc-rs).
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
@@ -54,6 +56,11 @@ pub fn certified(
     CertifiedKey::from_der(chain, key, &provider())
 }
 
+/// A certificate with its key, unchecked: a proof for a CA (RFC 8737 §3) has a critical extension that no check of ours knows.
+pub fn proof(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, rustls::Error> {
+    Ok(CertifiedKey::new(vec![certificate], provider().key_provider.load_private_key(key)?))
+}
+
 /// Takes any certificate (opportunistic TLS, RFC 7435), but checks it all the same and tells whether it verified.
 #[must_use]
 pub fn opportunistic_client() -> Arc<ClientConfig> {
@@ -66,6 +73,16 @@ pub fn opportunistic_client() -> Arc<ClientConfig> {
 #[must_use]
 pub fn verifying_client() -> Arc<ClientConfig> {
     finished(builder().with_root_certificates(roots()).with_no_client_auth())
+}
+
+/// Demands a certificate that verifies for the name by the roots in this file (PEM), and no others.
+pub fn client_trusting(roots: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut store = RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(roots)? {
+        store.add(root?)?;
+    }
+    anyhow::ensure!(!store.is_empty(), "there is no certificate in it");
+    Ok(finished(builder().with_root_certificates(store).with_no_client_auth()))
 }
 
 /// Tells after an opportunistic handshake whether the certificate would have verified.

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "../support/pebble.rs"]
+mod pebble;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod abuse;
+mod acme;
 mod extensions;
 mod failing;
 mod greylist;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use waypost::admin::{Actor, Admin};
 use waypost::auth::{self, Authenticator};
+use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
 use waypost::facts::{Facts, Lists, ReportCounter};
@@ -216,9 +217,12 @@ fn settings(data_dir: PathBuf) -> http::Settings {
 }
 
 async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
+    let hostname = Domain::parse("mx.gateway.example").unwrap();
+    let presented =
+        certificates::Settings { files: None, data_dir: data_dir.clone(), hostname: hostname.clone(), acme: None };
+    let certificates = Certificates::load(presented).unwrap();
     let database = data_dir.join("waypost.db");
     let store = Store::open(store::Settings { data_dir, database }, clock.clone(), chance.clone()).await.unwrap();
-    let hostname = Domain::parse("mx.gateway.example").unwrap();
     let asking = auth::Settings {
         servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
         timeout: Duration::from_millis(50),
@@ -235,8 +239,8 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
         reports: ReportCounter::new(DAY),
     };
-    let clock = clock.clone();
-    Admin { store, facts, courier: None, clock, chance, meter: Arc::new(Meter::default()) }
+    let (clock, meter) = (clock.clone(), Arc::new(Meter::default()));
+    Admin { store, facts, courier: None, certificates, clock, chance, meter }
 }
 
 fn instance(hostname: Domain) -> Instance {

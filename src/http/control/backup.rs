@@ -52,9 +52,11 @@ fn pieces(receiver: mpsc::Receiver<io::Result<Bytes>>) -> Body {
 /// Each file that is part of a backup, by its name in the archive; what does not exist is left out.
 fn secrets(site: &Site) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let mut files = vec![(PathBuf::from("srs.secrets"), site.settings.srs_secrets.clone())];
-    let tls = site.settings.data_dir.join("tls");
-    if tls.is_dir() {
-        files.extend(names_in(&tls)?.into_iter().map(|name| (Path::new("tls").join(&name), tls.join(&name))));
+    for name in ["tls", "acme"] {
+        let folder = site.settings.data_dir.join(name);
+        if folder.is_dir() {
+            files.extend(names_in(&folder)?.into_iter().map(|file| (Path::new(name).join(&file), folder.join(&file))));
+        }
     }
     files.retain(|(_, path)| path.is_file());
     files.sort();
