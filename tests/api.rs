@@ -16,6 +16,8 @@ mod harvest;
 mod manners;
 #[path = "api/openapi.rs"]
 mod openapi;
+#[path = "api/people.rs"]
+mod people;
 #[path = "api/queue.rs"]
 mod queue;
 #[path = "api/rights.rs"]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "panel/accounts.rs"]
+mod accounts;
 #[path = "panel/pages.rs"]
 mod pages;
 #[path = "panel/shield.rs"]

@@ -94,6 +94,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail_parser", &["mail"]),
     ("idna", &["mail"]),
     ("hmac", &["srs"]),
+    ("argon2", &["admin"]),
+    ("totp_rs", &["admin"]),
     ("sha1", &["srs"]),
     ("rand", &["chance"]),
     ("toml", &["config"]),

@@ -7,14 +7,13 @@ use uuid::Uuid;
 use std::sync::Arc;
 
 use crate::mail::Moment;
-use crate::policy::ids::OWNER;
 use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::{Page, Query, Row};
 
-use super::queue::sees_recipient;
+use super::queue::mail_reach;
 use super::shapes::{ActivityDetail, ActivityShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Reach, Result};
 
 /// Which rows to list, as written.
 #[derive(Debug, Clone, Default, IntoParams)]
@@ -48,14 +47,15 @@ impl Admin {
     pub async fn activity_rows(&self, actor: &Actor, filter: &ActivityFilter) -> Result<Page> {
         actor.must(Area::Activity, Access::Read)?;
         let query = self.activity_query(actor, filter).await?;
+        let words = query.search.clone();
         let mut page = self.store.activity.list(query).await?;
-        page.rows.retain(|row| sees_row(actor, row));
+        page.rows.retain_mut(|row| shows(actor, row) && is_no_guess(actor, row, words.as_deref()));
         Ok(page)
     }
 
     async fn activity_query(&self, actor: &Actor, filter: &ActivityFilter) -> Result<Query> {
         let mut query = Query {
-            account: (actor.account != OWNER).then_some(actor.account),
+            account: actor.only_account(),
             search: filter.search.clone().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
@@ -67,6 +67,12 @@ impl Admin {
         query.domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
         if let Some(alias) = filter.alias.as_deref().filter(|text| !text.is_empty()) {
             query.alias = Some(self.find_alias(actor, alias).await?.key);
+        }
+        if query.domain.is_some() || query.alias.is_some() {
+            // Whose it is was found out with the domain or the alias itself.
+            query.account = None;
+        } else {
+            query.beside = actor.granted();
         }
         Ok(query)
     }
@@ -92,7 +98,7 @@ impl Admin {
             Err(StoreError::NotFound) => self.transaction_rows(uuid).await?,
             Err(other) => return Err(other.into()),
         };
-        rows.retain(|row| sees_row(actor, row));
+        rows.retain_mut(|row| shows(actor, row));
         if rows.is_empty() { Err(missing()) } else { Ok(rows) }
     }
 
@@ -103,21 +109,42 @@ impl Admin {
         }
     }
 
-    /// Hears of every row written or changed; what the actor may see of it is for [`Admin::sees`].
+    /// Hears of every row written or changed; what the actor may see of it is for [`Admin::shown`].
     pub fn live(&self, actor: &Actor) -> Result<broadcast::Receiver<Arc<Row>>> {
         actor.must(Area::Activity, Access::Read)?;
         Ok(self.store.activity.subscribe())
     }
 
-    /// Whether an actor may see a row.
+    /// A row as an actor may see it, if at all.
     #[must_use]
-    pub fn sees(&self, actor: &Actor, row: &Row) -> bool {
-        sees_row(actor, row)
+    pub fn shown(&self, actor: &Actor, row: &Arc<Row>) -> Option<Arc<Row>> {
+        match row_reach(actor, row)? {
+            Reach::Look => Some(Arc::new(Row { subject: None, ..Row::clone(row) })),
+            Reach::Manage | Reach::Own => Some(Arc::clone(row)),
+        }
     }
 }
 
-fn sees_row(actor: &Actor, row: &Row) -> bool {
-    (actor.account == OWNER || row.account == actor.account) && sees_recipient(actor, &row.recipient)
+fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {
+    mail_reach(actor, (row.account, row.domain), &row.recipient)
+}
+
+/// Whether an actor may see a row; a viewer sees no subject.
+fn shows(actor: &Actor, row: &mut Row) -> bool {
+    let reach = row_reach(actor, row);
+    if reach == Some(Reach::Look) {
+        row.subject = None;
+    }
+    reach.is_some()
+}
+
+/// A viewer finds a row by what the row shows: what was found by the words of a subject would tell them.
+fn is_no_guess(actor: &Actor, row: &Row, words: Option<&str>) -> bool {
+    let Some(words) = words.filter(|_| row_reach(actor, row) == Some(Reach::Look)) else { return true };
+    let id = row.id.to_string();
+    let seen = [&row.sender, &row.recipient, &row.reason, &id, row.destination.as_ref().unwrap_or(&id)];
+    let text = seen.map(|part| part.to_lowercase()).join(" ");
+    words.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
 fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {
@@ -135,7 +162,7 @@ fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {
     Ok(())
 }
 
-fn read_moment(field: &str, text: Option<&str>) -> Result<Option<Moment>> {
+pub(super) fn read_moment(field: &str, text: Option<&str>) -> Result<Option<Moment>> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let moment = Moment::parse_rfc3339(text).or_else(|| Moment::parse_rfc3339(&format!("{text}T00:00:00Z")));
     let wrong = || AdminError::field(field, "write a time as 2027-01-31 or 2027-01-31T12:00:00Z");

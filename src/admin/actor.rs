@@ -1,11 +1,15 @@
-//! Who asks, and what they may: an account's rights, narrowed by the scopes and domains of a token.
+//! Who asks, and what they may: an account's rights as they are now, narrowed by the scopes and domains of a token.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use uuid::Uuid;
 
 use crate::mail::Domain;
-use crate::policy::ids::{AccountId, OWNER};
-use crate::store::accounts::TokenRow;
+use crate::policy::ids::{AccountId, DomainId, OWNER};
+use crate::policy::roles::{DomainRole, Role};
+use crate::store::accounts::{Grant, SessionRow, Standing, TokenRow};
 
 use super::{AdminError, Result};
 
@@ -145,11 +149,28 @@ pub struct Defaults {
     pub destination: Option<String>,
 }
 
+/// How far an actor's rights on one domain go; the later includes the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// See it, its aliases, and its log without subjects.
+    Look,
+    /// Change it and its aliases, see its log whole, work its queue.
+    Manage,
+    /// Remove it.
+    Own,
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// On whose behalf.
     pub account: AccountId,
+    /// What this account is, now: a token made in better days goes no further.
+    pub role: Role,
+    /// Its roles on domains of others.
+    pub grants: Arc<[Grant]>,
+    /// The session, where it is one.
+    pub session: Option<Uuid>,
     /// By what name.
     pub name: ActorName,
     /// What for.
@@ -175,15 +196,19 @@ impl Actor {
 
     /// A person in the panel.
     #[must_use]
-    pub fn session(account: AccountId) -> Self {
-        Self::whole(account, ActorName::Session)
+    pub fn session(row: &SessionRow, standing: Standing) -> Self {
+        let whole = Self::whole(row.account, ActorName::Session);
+        Self { role: standing.role, grants: standing.grants.into(), session: Some(row.id), ..whole }
     }
 
     /// The bearer of a token. A scope that this version does not know gives no right.
     #[must_use]
-    pub fn token(row: &TokenRow) -> Self {
+    pub fn token(row: &TokenRow, standing: Standing) -> Self {
         Self {
             account: row.account,
+            role: standing.role,
+            grants: standing.grants.into(),
+            session: None,
             name: ActorName::Token(row.name.clone()),
             scopes: row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
             domains: row.domains.clone(),
@@ -195,9 +220,18 @@ impl Actor {
         }
     }
 
-    fn whole(account: AccountId, name: ActorName) -> Self {
-        let scopes = vec![Scope::Of(Area::Admin, Access::Write)];
-        Self { account, name, scopes, domains: Vec::new(), defaults: Defaults::default() }
+    /// The account itself without limits, as what it just did to sign in is told.
+    pub(super) fn whole(account: AccountId, name: ActorName) -> Self {
+        Self {
+            account,
+            role: Role::Owner,
+            grants: Arc::default(),
+            session: None,
+            name,
+            scopes: vec![Scope::Of(Area::Admin, Access::Write)],
+            domains: Vec::new(),
+            defaults: Defaults::default(),
+        }
     }
 
     /// Whether a scope is among this actor's rights.
@@ -206,10 +240,44 @@ impl Actor {
         self.scopes.iter().any(|scope| scope.includes(wanted))
     }
 
-    /// Whether this actor may act for the whole instance: the owner, with the scope `admin`.
+    /// Whether this actor may act for the whole instance: the owner or an admin, with the scope `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.account == OWNER && self.has(Scope::Of(Area::Admin, Access::Write))
+        self.sees_all() && self.has(Scope::Of(Area::Admin, Access::Write))
+    }
+
+    /// Whether this actor's account sees what belongs to others, as far as its scopes go.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.role >= Role::Admin
+    }
+
+    /// How far this actor's rights go on a domain of `owner`; none where it may not know of it.
+    #[must_use]
+    pub fn reach(&self, owner: AccountId, domain: Option<DomainId>, name: &Domain) -> Option<Reach> {
+        if !self.sees_domain(name) {
+            return None;
+        }
+        if self.sees_all() || owner == self.account {
+            return Some(Reach::Own);
+        }
+        let grant = self.grants.iter().find(|grant| Some(grant.domain) == domain)?;
+        Some(match grant.role {
+            DomainRole::Viewer => Reach::Look,
+            DomainRole::Manager => Reach::Manage,
+        })
+    }
+
+    /// The domains of others on which this actor has a role.
+    #[must_use]
+    pub fn granted(&self) -> Vec<DomainId> {
+        self.grants.iter().map(|grant| grant.domain).collect()
+    }
+
+    /// The account that lists are of; none where they are of all.
+    #[must_use]
+    pub fn only_account(&self) -> Option<AccountId> {
+        (!self.sees_all()).then_some(self.account)
     }
 
     /// Refuses what no scope allows, naming the scope that would.
@@ -229,12 +297,22 @@ impl Actor {
         Err(AdminError::Forbidden(format!("This token has no right to this: it needs the scope {wanted}.")))
     }
 
-    /// Refuses what only the instance's owner decides.
+    /// Refuses what only the instance's owner and its admins decide.
     pub fn must_be_admin(&self, what: &str) -> Result<()> {
-        if self.is_admin() {
+        self.must_be_admin_with(Access::Write, what)
+    }
+
+    /// Refuses what only the instance's owner and its admins see.
+    pub fn must_see_all(&self, what: &str) -> Result<()> {
+        self.must_be_admin_with(Access::Read, what)
+    }
+
+    fn must_be_admin_with(&self, access: Access, what: &str) -> Result<()> {
+        if self.sees_all() && self.has(Scope::Of(Area::Admin, access)) {
             return Ok(());
         }
-        Err(AdminError::Forbidden(format!("Only the owner of this gateway may {what}; a token needs the scope admin.")))
+        let who = "Only the owner of this gateway and its admins may";
+        Err(AdminError::Forbidden(format!("{who} {what}; a token needs the scope admin.")))
     }
 
     /// Whether this actor may see the domain.

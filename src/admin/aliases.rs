@@ -5,16 +5,19 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::mail::{Domain, LocalPart, Mailbox};
+use crate::policy::ids::AccountId;
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::activity::Counts;
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
 
+use super::domains::{must_reach, reach_of};
 use super::error::OrMissing;
 use super::name::{AliasName, keep_name, read_name, unfinished};
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
-    Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, check_version, lookalike, spec,
+    Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, check_version, lookalike,
+    spec,
 };
 
 /// Which aliases to list.
@@ -45,7 +48,7 @@ impl Admin {
     pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<AliasRow> {
         let domain = self.domain_for_alias(actor, &name.domain).await?;
         let mut draft = spec::fresh(&name);
-        self.read_spec(actor, &name, (form, &mut draft)).await?;
+        self.read_spec(actor, (domain.account, &name), (form, &mut draft)).await?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
         self.store_new(actor, (&domain, &name), &draft).await
@@ -55,12 +58,12 @@ impl Admin {
     async fn read_spec(
         &self,
         actor: &Actor,
-        name: &AliasName,
+        (account, name): (AccountId, &AliasName),
         (mut form, spec): (Form<'_>, &mut AliasSpec),
     ) -> Result<()> {
         let nobody_says = spec.destinations.is_empty() && !form.has("destinations");
         if nobody_says {
-            spec.destinations = self.default_destinations(actor).await?;
+            spec.destinations = self.default_destinations(actor, account).await?;
         }
         spec::read(&mut form, name, spec);
         form.finish()?;
@@ -81,7 +84,7 @@ impl Admin {
             serde_json::json!({ "address": address, "action": draft.action, "destinations": draft.destinations });
         let subject = Subject { object: &address, before: None, after: Some(&written) };
         let audit = self.audit(actor, "alias.create", &subject);
-        let added = self.store.rules.add_alias(actor.account, domain.key, draft, audit).await;
+        let added = self.store.rules.add_alias(domain.account, domain.key, draft, audit).await;
         added.map_err(|error| match error {
             StoreError::Exists(_) => AdminError::Conflict(format!("The alias {address} exists already.")),
             other => other.into(),
@@ -96,13 +99,13 @@ impl Admin {
         written: &Map<String, Value>,
     ) -> Result<AliasRow> {
         actor.must(Area::Aliases, Access::Write)?;
-        let before = self.find_alias(actor, target.id).await?;
+        let before = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, before.version)?;
         let name = alias_name(&before);
         let mut form = Form::new(written);
         keep_name(&mut form, &name);
         let mut after = before.clone();
-        self.read_spec(actor, &name, (form, &mut after.spec)).await?;
+        self.read_spec(actor, (before.account, &name), (form, &mut after.spec)).await?;
         self.refuse_circles(&name, &after.spec).await?;
         let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
         self.store_change(actor, action, (&before, &after)).await
@@ -125,7 +128,7 @@ impl Admin {
     /// Switches an alias on or off.
     pub async fn switch_alias(&self, actor: &Actor, id: &str, enabled: bool) -> Result<AliasRow> {
         actor.must(Area::Aliases, Access::Write)?;
-        let before = self.find_alias(actor, id).await?;
+        let before = self.alias_within(actor, id, Reach::Manage).await?;
         if before.spec.enabled == enabled {
             return Ok(before);
         }
@@ -138,7 +141,7 @@ impl Admin {
     /// Removes an alias. Its rows in the log stay.
     pub async fn remove_alias(&self, actor: &Actor, target: Target<'_, i64>) -> Result<()> {
         actor.must(Area::Aliases, Access::Write)?;
-        let row = self.find_alias(actor, target.id).await?;
+        let row = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, row.version)?;
         let address = alias_name(&row).to_string();
         let shape = AliasShape::new(&row, Counts::default(), None);
@@ -157,7 +160,8 @@ impl Admin {
         actor.must(Area::Aliases, Access::Read)?;
         let domain = self.one_domain(actor, filter.domain.as_deref()).await?;
         let query = ListQuery {
-            account: Some(actor.account),
+            account: actor.only_account().filter(|_| domain.is_none()),
+            beside: if domain.is_none() { actor.granted() } else { Vec::new() },
             domain: domain.map(|row| row.key),
             search: filter.search.filter(|text| !text.trim().is_empty()),
             enabled: filter.enabled,
@@ -201,9 +205,16 @@ impl Admin {
             Ok(uuid) => self.store.rules.alias_by_id(uuid).await.or_missing("alias", id)?,
             Err(_) => self.find_named(id).await?,
         };
-        if row.account != actor.account || !actor.sees_domain(&row.domain_name) {
-            return Err(AdminError::missing("alias", id));
+        match alias_reach(actor, &row) {
+            Some(_) => Ok(row),
+            None => Err(AdminError::missing("alias", id)),
         }
+    }
+
+    /// The same, where the actor's rights on its domain go so far.
+    async fn alias_within(&self, actor: &Actor, id: &str, wanted: Reach) -> Result<AliasRow> {
+        let row = self.find_alias(actor, id).await?;
+        must_reach(alias_reach(actor, &row), wanted, &row.domain_name)?;
         Ok(row)
     }
 
@@ -225,12 +236,14 @@ impl Admin {
             StoreError::NotFound => detail(),
             other => other.into(),
         })?;
-        if row.account != actor.account {
+        let unlimited = Actor { domains: Vec::new(), ..actor.clone() };
+        if reach_of(&unlimited, &row).is_none() {
             return Err(detail());
         }
         if !actor.sees_domain(name) {
             return Err(AdminError::Forbidden(format!("This token is limited to other domains than {name}.")));
         }
+        must_reach(reach_of(actor, &row), Reach::Manage, name)?;
         Ok(row)
     }
 
@@ -252,6 +265,11 @@ impl Admin {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+/// How far an actor's rights on an alias go.
+fn alias_reach(actor: &Actor, row: &AliasRow) -> Option<Reach> {
+    actor.reach(row.account, Some(row.domain), &row.domain_name)
 }
 
 /// Whether an action sends mail on.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::policy::ids::AccountId;
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow};
@@ -38,7 +39,9 @@ impl Admin {
         let before = self.catch_all(domain).await?;
         let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
         let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
-        let Some(new) = self.catch_all_spec(actor, &name, (old, wanted)).await? else { return Ok(()) };
+        let Some(new) = self.catch_all_spec(actor, (domain.account, &name), (old, wanted)).await? else {
+            return Ok(());
+        };
         let shown =
             serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
         let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
@@ -46,7 +49,7 @@ impl Admin {
         match before {
             Some(alias) if alias.spec == new => {}
             Some(alias) => drop(self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?),
-            None => drop(self.store.rules.add_alias(actor.account, domain.key, &new, audit).await?),
+            None => drop(self.store.rules.add_alias(domain.account, domain.key, &new, audit).await?),
         }
         Ok(())
     }
@@ -55,7 +58,7 @@ impl Admin {
     async fn catch_all_spec(
         &self,
         actor: &Actor,
-        name: &AliasName,
+        (account, name): (AccountId, &AliasName),
         (mut spec, wanted): (AliasSpec, WantedCatchAll),
     ) -> Result<Option<AliasSpec>> {
         let Some(action) = wanted.mode.action() else {
@@ -69,7 +72,7 @@ impl Admin {
             spec.destinations = destinations;
         }
         if sends_on(action) && spec.destinations.is_empty() {
-            spec.destinations = self.default_destinations(actor).await?;
+            spec.destinations = self.default_destinations(actor, account).await?;
         }
         if sends_on(action) && spec.destinations.is_empty() {
             return Err(AdminError::field(

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::mail::{Domain, Mailbox};
+use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::rules::{DestinationRow, ListQuery};
 
@@ -49,7 +50,7 @@ impl Admin {
         if row.default || row.address.starts_with('@') {
             return Ok(row);
         }
-        if !wanted && !self.default_destinations(actor).await?.is_empty() {
+        if !wanted && !self.default_destinations(actor, actor.account).await?.is_empty() {
             return Ok(row);
         }
         let audit = self.audit_plain(actor, "destination.default", &row.address);
@@ -121,12 +122,12 @@ impl Admin {
         Ok(ListShape { items: page.items.iter().map(DestinationShape::new).collect(), next_cursor: page.next_cursor })
     }
 
-    /// Where an alias sends mail when nobody says: the token's default, else the account's.
-    pub async fn default_destinations(&self, actor: &Actor) -> Result<Vec<String>> {
-        if let Some(address) = &actor.defaults.destination {
+    /// Where an alias of `account` sends mail when nobody says: the default of a token of this account, else the account's.
+    pub async fn default_destinations(&self, actor: &Actor, account: AccountId) -> Result<Vec<String>> {
+        if let Some(address) = actor.defaults.destination.as_ref().filter(|_| actor.account == account) {
             return Ok(vec![address.clone()]);
         }
-        let default = self.store.rules.default_of(actor.account).await?;
+        let default = self.store.rules.default_of(account).await?;
         Ok(default.into_iter().map(|row| row.address).collect())
     }
 

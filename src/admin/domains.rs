@@ -9,7 +9,7 @@ use crate::store::rules::{DomainRow, ListQuery};
 use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::OrMissing;
 use super::shapes::{CatchAll, DomainShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Subject, Target, fields, spec};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, fields, spec};
 
 impl Admin {
     /// Adds a domain. The owner's word verifies it.
@@ -23,7 +23,7 @@ impl Admin {
         self.check_new_domain(actor, &mut form, &name);
         let now = self.clock.now();
         let mut draft = blank(actor, name, now);
-        let catch_all = self.read_domain_fields(actor, &mut form, &mut draft).await?;
+        let catch_all = self.read_domain_fields(&mut form, &mut draft).await?;
         form.finish()?;
         let row = self.store_domain(actor, &draft).await?;
         self.set_catch_all(actor, &row, catch_all).await?;
@@ -63,7 +63,7 @@ impl Admin {
         written: &Map<String, Value>,
     ) -> Result<DomainShape> {
         actor.must(Area::Domains, Access::Write)?;
-        let before = self.find_domain(actor, target.id).await?;
+        let before = self.domain_within(actor, target.id, Reach::Manage).await?;
         self.check_domain_tag(&before, target.version).await?;
         let mut form = Form::new(written);
         let repeated = form.optional("name", fields::domain);
@@ -71,7 +71,7 @@ impl Admin {
             form.fault("name", "the name of a domain does not change: add the other one");
         }
         let mut after = before.clone();
-        let catch_all = self.read_domain_fields(actor, &mut form, &mut after).await?;
+        let catch_all = self.read_domain_fields(&mut form, &mut after).await?;
         form.finish()?;
         self.set_catch_all(actor, &before, catch_all).await?;
         if after != before {
@@ -92,12 +92,7 @@ impl Admin {
         Ok(self.store.rules.change_domain(after, audit).await?)
     }
 
-    async fn read_domain_fields(
-        &self,
-        actor: &Actor,
-        form: &mut Form<'_>,
-        row: &mut DomainRow,
-    ) -> Result<Option<WantedCatchAll>> {
+    async fn read_domain_fields(&self, form: &mut Form<'_>, row: &mut DomainRow) -> Result<Option<WantedCatchAll>> {
         form.require("subaddressing", &mut row.subaddressing, fields::boolean);
         form.require("keep_tag", &mut row.keep_tag, fields::boolean);
         form.set("srs_domain", &mut row.srs_domain, |v| fields::domain(v).map(Some));
@@ -105,21 +100,24 @@ impl Admin {
         form.set("policy", &mut row.overrides, spec::overrides);
         form.set("allow", &mut row.allow, spec::senders);
         form.set("block", &mut row.block, spec::senders);
-        self.check_srs_domain(actor, form, row).await?;
-        self.check_contact(actor, form, row).await?;
+        self.check_srs_domain(form, row).await?;
+        self.check_contact(form, row).await?;
         Ok(read_catch_all(form))
     }
 
     /// Reports to SRS addresses must come back to us: their domain is one of ours.
-    async fn check_srs_domain(&self, actor: &Actor, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
+    async fn check_srs_domain(&self, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
         let Some(name) = row.srs_domain.as_ref().filter(|name| **name != row.name) else { return Ok(()) };
         if self.facts.instance.load().srs_domain.as_ref() == Some(name) {
             return Ok(());
         }
         match self.store.rules.domain(name).await {
-            Ok(other) if other.account == actor.account => Ok(()),
+            Ok(other) if other.account == row.account => Ok(()),
             Ok(_) | Err(StoreError::NotFound) => {
-                form.fault("srs_domain", format!("{name} is not one of your domains, so reports would not come back"));
+                form.fault(
+                    "srs_domain",
+                    format!("{name} is not one of its owner's domains, so reports would not come back"),
+                );
                 Ok(())
             }
             Err(other) => Err(other.into()),
@@ -127,9 +125,9 @@ impl Admin {
     }
 
     /// Mail for postmaster goes to a destination, so that it is verified like any other.
-    async fn check_contact(&self, actor: &Actor, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
+    async fn check_contact(&self, form: &mut Form<'_>, row: &DomainRow) -> Result<()> {
         let Some(contact) = row.contact.as_ref().filter(|_| form.has("contact")) else { return Ok(()) };
-        match self.store.rules.destination(actor.account, contact).await {
+        match self.store.rules.destination(row.account, contact).await {
             Ok(_) => Ok(()),
             Err(StoreError::NotFound) => {
                 form.fault("contact", format!("{contact} is not one of your destinations: add it first"));
@@ -154,7 +152,7 @@ impl Admin {
     /// Removes a domain and its aliases. The log stays.
     pub async fn remove_domain(&self, actor: &Actor, target: Target<'_, &str>) -> Result<()> {
         actor.must(Area::Domains, Access::Write)?;
-        let row = self.find_domain(actor, target.id).await?;
+        let row = self.domain_within(actor, target.id, Reach::Own).await?;
         self.check_domain_tag(&row, target.version).await?;
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
@@ -213,7 +211,14 @@ impl Admin {
         let missing = || AdminError::missing("domain", name);
         let parsed = Domain::parse(name).map_err(|_| missing())?;
         let row = self.store.rules.domain(&parsed).await.or_missing("domain", name)?;
-        if row.account == actor.account && actor.sees_domain(&row.name) { Ok(row) } else { Err(missing()) }
+        if reach_of(actor, &row).is_some() { Ok(row) } else { Err(missing()) }
+    }
+
+    /// The same, where the actor's rights on it go so far.
+    pub(super) async fn domain_within(&self, actor: &Actor, name: &str, wanted: Reach) -> Result<DomainRow> {
+        let row = self.find_domain(actor, name).await?;
+        must_reach(reach_of(actor, &row), wanted, &row.name)?;
+        Ok(row)
     }
 
     /// The domain of a filter, if one is named.
@@ -225,9 +230,23 @@ impl Admin {
     }
 }
 
+/// How far an actor's rights on a domain go.
+pub(super) fn reach_of(actor: &Actor, row: &DomainRow) -> Option<Reach> {
+    actor.reach(row.account, Some(row.key), &row.name)
+}
+
+/// Refuses what goes too far for somebody who may look.
+pub(super) fn must_reach(reach: Option<Reach>, wanted: Reach, name: &Domain) -> Result<()> {
+    if reach >= Some(wanted) {
+        return Ok(());
+    }
+    let whose = if wanted == Reach::Own { "that is for its owner" } else { "that takes the role manager" };
+    Err(AdminError::Forbidden(format!("You have no right to change this on {name}: {whose}.")))
+}
+
 fn domain_query(actor: &Actor, search: Option<String>, paging: &Paging) -> ListQuery {
     ListQuery {
-        account: Some(actor.account),
+        account: actor.only_account(),
         search: search.filter(|text| !text.trim().is_empty()),
         cursor: paging.cursor.clone(),
         limit: paging.rows(),

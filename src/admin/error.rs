@@ -48,6 +48,9 @@ pub enum AdminError {
     /// Fields that are wrong, at least one.
     #[error("{}", summary(.0))]
     Invalid(Vec<Fault>),
+    /// It was tried too often, or there is too much to do; in a while it may work.
+    #[error("{0}")]
+    TooMany(String),
     /// Storage cannot answer now; the cause is in the log.
     #[error("The database cannot be reached right now. Try again in a moment.")]
     Unwell,

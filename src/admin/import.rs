@@ -8,12 +8,14 @@ use tokio::sync::watch;
 
 use crate::mail::{Domain, Mailbox};
 use crate::policy::ids::DomainId;
+use crate::policy::roles::Role;
 use crate::policy::rule::Kind;
 use crate::store::StoreError;
-use crate::store::rules::{ImportLine, ListQuery};
+use crate::store::rules::{DomainRow, ImportLine, ListQuery};
 
+use super::domains::reach_of;
 use super::name::AliasName;
-use super::{Access, Actor, Admin, AdminError, Area, Fault, MAX_LIMIT, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Fault, MAX_LIMIT, Reach, Result};
 
 /// Lines of one import.
 pub const MAX_IMPORT_LINES: usize = 5_000_000;
@@ -169,20 +171,21 @@ impl Admin {
     /// Begins an import.
     pub async fn importer(&self, actor: &Actor) -> Result<Importer> {
         actor.must(Area::Aliases, Access::Write)?;
-        let domains = self.own_domains(actor).await?;
+        let own = self.usable_domains(actor).await?.into_iter().filter(|row| row.account == actor.account);
+        let domains = own.map(|row| (row.name, row.key)).collect();
         let (rest, lines, numbers, faults) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Importer { domains, rest, number: 0, lines, numbers, faults, bad: 0, last: None })
     }
 
-    /// All domains that an actor may use.
-    pub(super) async fn own_domains(&self, actor: &Actor) -> Result<HashMap<Domain, DomainId>> {
-        let mut domains = HashMap::new();
+    /// The domains on which an actor is at home: its account's, and those where it is a manager.
+    pub(super) async fn usable_domains(&self, actor: &Actor) -> Result<Vec<DomainRow>> {
+        let member = Actor { role: Role::Member, ..actor.clone() };
+        let mut domains = Vec::new();
         let mut cursor = None;
         loop {
             let query = ListQuery { account: Some(actor.account), cursor, limit: MAX_LIMIT, ..ListQuery::default() };
             let page = self.store.rules.domains(query).await?;
-            let seen = page.items.into_iter().filter(|row| actor.sees_domain(&row.name));
-            domains.extend(seen.map(|row| (row.name, row.key)));
+            domains.extend(page.items.into_iter().filter(|row| reach_of(&member, row) >= Some(Reach::Manage)));
             cursor = page.next_cursor;
             if cursor.is_none() {
                 return Ok(domains);

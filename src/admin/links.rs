@@ -5,15 +5,20 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
+use uuid::Uuid;
+
 use crate::chance::Chance;
+use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::accounts::LinkPurpose;
 
-use super::{Actor, Admin, Result};
+use super::error::OrMissing;
+use super::shapes::{ListShape, SessionShape};
+use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// How long a link is good.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// How long a session lasts.
+/// How long a session lasts at most; without a request it ends sooner.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A secret that is told once: a token, a link, a session.
@@ -55,47 +60,65 @@ impl Admin {
     /// Makes a link that signs in to the panel, once, within [`LINK_LIFETIME`].
     pub async fn add_panel_link(&self, actor: &Actor) -> Result<Secret> {
         actor.must_be_admin("make a sign-in link")?;
-        let secret = Secret::draw(&self.chance, "");
-        let until = self.clock.now().after(LINK_LIFETIME);
-        self.store.accounts.add_link(secret.hash(), LinkPurpose::SignIn, actor.account, until).await?;
+        let secret = self.draw_link(LinkPurpose::SignIn, actor.account).await?;
         self.store.accounts.audit(self.audit_plain(actor, "link.create", "panel")).await?;
         Ok(secret)
     }
 
-    /// Whether a link could be used; looking uses none up.
-    pub async fn link_is_good(&self, link: &str) -> Result<bool> {
-        let hash = Secret::from_text(link).hash();
-        Ok(self.store.accounts.link_is_good(hash, self.clock.now()).await?)
+    /// Makes a link; whoever hands it out has checked that they may.
+    pub(super) async fn draw_link(&self, purpose: LinkPurpose, account: AccountId) -> Result<Secret> {
+        let secret = Secret::draw(&self.chance, "");
+        let now = self.clock.now();
+        self.store.accounts.add_link(secret.hash(), purpose, account, (now, now.after(LINK_LIFETIME))).await?;
+        Ok(secret)
     }
 
-    /// Uses a link up and opens a session; none if the link is not good.
-    pub async fn open_session(&self, link: &str) -> Result<Option<Secret>> {
-        let now = self.clock.now();
-        let account = match self.store.accounts.use_link(Secret::from_text(link).hash(), now).await {
-            Ok((LinkPurpose::SignIn | LinkPurpose::Setup, account)) => account,
-            Err(StoreError::NotFound) => return Ok(None),
-            Err(other) => return Err(other.into()),
-        };
-        let secret = Secret::draw(&self.chance, "");
-        self.store.accounts.add_session(secret.hash(), account, now, now.after(SESSION_LIFETIME)).await?;
-        self.store.accounts.audit(self.audit_plain(&Actor::session(account), "session.open", "panel")).await?;
-        Ok(Some(secret))
+    /// Whether a link could be used for this; looking uses none up.
+    pub async fn link_is_good(&self, link: &str, purpose: LinkPurpose) -> Result<bool> {
+        let found = self.store.accounts.link(Secret::from_text(link).hash(), purpose, self.clock.now()).await;
+        match found {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Who holds a session; none if it has ended.
     pub async fn session(&self, session: &str) -> Result<Option<Actor>> {
-        match self.store.accounts.session(Secret::from_text(session).hash(), self.clock.now()).await {
-            Ok(account) => Ok(Some(Actor::session(account))),
+        let accounts = &self.store.accounts;
+        let found = async {
+            let row = accounts.session(Secret::from_text(session).hash(), self.clock.now()).await?;
+            let standing = accounts.standing(row.account).await?;
+            Ok(Actor::session(&row, standing))
+        };
+        match found.await {
+            Ok(actor) => Ok(Some(actor)),
             Err(StoreError::NotFound) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
 
-    /// Ends a session.
+    /// Ends the session of this secret.
     pub async fn close_session(&self, session: &str) -> Result<()> {
         match self.store.accounts.end_session(Secret::from_text(session).hash()).await {
             Ok(()) | Err(StoreError::NotFound) => Ok(()),
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// The account's sessions, the last used first.
+    pub async fn sessions(&self, actor: &Actor) -> Result<ListShape<SessionShape>> {
+        actor.must(Area::Account, Access::Read)?;
+        let rows = self.store.accounts.sessions(actor.account, self.clock.now()).await?;
+        let items = rows.into_iter().map(|row| SessionShape::new(row, actor.session)).collect();
+        Ok(ListShape { items, next_cursor: None })
+    }
+
+    /// Ends one of the account's sessions, at once.
+    pub async fn end_session(&self, actor: &Actor, id: &str) -> Result<()> {
+        actor.must(Area::Account, Access::Write)?;
+        let uuid = Uuid::try_parse(id).map_err(|_| AdminError::missing("session", id))?;
+        let audit = self.audit_plain(actor, "session.end", id);
+        self.store.accounts.end_session_by_id(actor.account, uuid, audit).await.or_missing("session", id)
     }
 }

@@ -7,6 +7,7 @@
 mod activity;
 mod actor;
 mod aliases;
+mod audit;
 mod catch_all;
 mod destinations;
 mod domains;
@@ -14,16 +15,21 @@ mod error;
 mod expiry;
 mod fields;
 mod form;
+mod guesses;
 mod import;
 mod links;
 mod lookalike;
 mod loops;
 mod name;
+mod passwords;
 mod patterns;
+mod people;
 mod queue;
 mod random;
 mod route;
+mod second_factor;
 pub mod shapes;
+mod sign_in;
 mod spec;
 mod srs;
 mod tokens;
@@ -43,15 +49,20 @@ use crate::store::Store;
 use crate::store::accounts::AuditEntry;
 
 pub use activity::ActivityFilter;
-pub use actor::{Access, Actor, ActorName, Area, Scope};
+pub use actor::{Access, Actor, ActorName, Area, Reach, Scope};
 pub use aliases::AliasFilter;
+pub use audit::AuditFilter;
 pub use error::{AdminError, Fault};
 use form::Form;
+pub use guesses::Guesses;
 pub use import::{ImportPlan, Importer, MAX_IMPORT_LINES};
 pub use links::{LINK_LIFETIME, SESSION_LIFETIME, Secret};
 pub use name::AliasName;
+pub use passwords::Passwords;
+pub use people::PasswordLink;
 pub use queue::QueueAction;
 pub use route::RouteQuestion;
+pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
 
 /// Result of a change or a question.
 pub type Result<T> = std::result::Result<T, AdminError>;
@@ -78,6 +89,10 @@ pub struct Admin {
     pub chance: Chance,
     /// Counters.
     pub meter: Arc<Meter>,
+    /// The work with passwords.
+    pub passwords: Passwords,
+    /// How often somebody guessed one.
+    pub guesses: Guesses,
 }
 
 /// Which page of a list is wanted.

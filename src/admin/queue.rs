@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Mailbox, Moment};
-use crate::policy::ids::OWNER;
+use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::Progress;
@@ -13,7 +13,7 @@ use crate::store::queue::{Claim, Entry, Purpose};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
-use super::{Access, Actor, Admin, AdminError, Area, Paging, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Paging, Reach, Result};
 
 /// A change to a delivery that waits, is held, or is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -81,8 +81,8 @@ impl Admin {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
         };
-        let account = (actor.account != OWNER).then_some(actor.account);
-        let rows = self.store.queue.list(account, cursor, paging.rows()).await?;
+        let rows =
+            self.store.queue.list_beside((actor.only_account(), &actor.granted()), cursor, paging.rows()).await?;
         let is_full = rows.len() == paging.rows() as usize;
         let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
         let sees = |recipient: &str| sees_recipient(actor, recipient);
@@ -93,7 +93,7 @@ impl Admin {
     /// Makes a change to one delivery.
     pub async fn queue_action(&self, actor: &Actor, id: Uuid, action: QueueAction) -> Result<()> {
         actor.must(Area::Queue, Access::Write)?;
-        let claim = self.find_delivery(actor, id).await?;
+        let claim = self.managed_delivery(actor, id).await?;
         refuse_unfit(&claim, action)?;
         let now = self.clock.now();
         match action {
@@ -112,7 +112,7 @@ impl Admin {
     /// Sends again: to another verified destination, or to the same one.
     pub async fn resend(&self, actor: &Actor, id: Uuid, destination: Option<&str>) -> Result<()> {
         actor.must(Area::Queue, Access::Write)?;
-        let claim = self.find_delivery(actor, id).await?;
+        let claim = self.managed_delivery(actor, id).await?;
         refuse_unfit(&claim, QueueAction::Retry)?;
         let to = self.resend_to(&claim, destination).await?;
         let now = self.clock.now();
@@ -145,7 +145,7 @@ impl Admin {
     /// The octets of a message that waits or is kept, as they came.
     pub async fn message_octets(&self, actor: &Actor, id: Uuid) -> Result<Octets> {
         actor.must(Area::Queue, Access::Read)?;
-        Ok(self.find_delivery(actor, id).await?.message.octets)
+        Ok(self.managed_delivery(actor, id).await?.message.octets)
     }
 
     /// In what state a delivery is, if it is in the queue.
@@ -159,11 +159,20 @@ impl Admin {
 
     async fn find_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {
         let claim = self.store.queue.get(id).await.or_missing("waiting delivery", id)?;
-        let is_own = claim.delivery.account == actor.account || actor.account == OWNER;
-        if is_own && sees_recipient(actor, &claim.delivery.recipient.to_string()) {
+        match delivery_reach(actor, &claim) {
+            Some(_) => Ok(claim),
+            None => Err(AdminError::missing("waiting delivery", id)),
+        }
+    }
+
+    /// What an actor may work on: a viewer sees that it waits, and neither its octets nor its fate are theirs.
+    async fn managed_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {
+        let claim = self.find_delivery(actor, id).await?;
+        if delivery_reach(actor, &claim) >= Some(Reach::Manage) {
             return Ok(claim);
         }
-        Err(AdminError::missing("waiting delivery", id))
+        let detail = "You have no right to this on the domain that it came for: that takes the role manager.";
+        Err(AdminError::Forbidden(detail.to_owned()))
     }
 
     /// A report of ours has no row in the log.
@@ -205,6 +214,26 @@ fn refuse_unfit(claim: &Claim, action: QueueAction) -> Result<()> {
         Entry::Kept(_) => "It has failed and is kept for you: send it again, or cancel it.".to_owned(),
         Entry::Due(_) => "It is not on hold.".to_owned(),
     }))
+}
+
+fn delivery_reach(actor: &Actor, claim: &Claim) -> Option<Reach> {
+    let delivery = &claim.delivery;
+    mail_reach(actor, (delivery.account, delivery.domain), &delivery.recipient.to_string())
+}
+
+/// How far an actor's rights on mail go: those on the domain that it came for.
+pub(super) fn mail_reach(
+    actor: &Actor,
+    (account, domain): (AccountId, Option<DomainId>),
+    recipient: &str,
+) -> Option<Reach> {
+    match Mailbox::parse(recipient).ok().as_ref().and_then(Mailbox::domain) {
+        Some(name) => actor.reach(account, domain, name),
+        // What came for no domain, such as a bare postmaster, is for its account without limits.
+        None if !actor.domains.is_empty() => None,
+        None if actor.sees_all() || account == actor.account => Some(Reach::Own),
+        None => None,
+    }
 }
 
 /// Whether a token that is limited to domains may see mail for this recipient.

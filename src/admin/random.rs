@@ -86,7 +86,7 @@ impl Admin {
 impl Admin {
     /// The actor's domain, where there is exactly one.
     async fn only_domain(&self, actor: &Actor) -> Result<Domain> {
-        let mut seen = self.own_domains(actor).await?.into_keys();
+        let mut seen = self.usable_domains(actor).await?.into_iter().map(|row| row.name);
         match (seen.next(), seen.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(AdminError::field("domain", "there is no domain yet: add one first")),

@@ -5,6 +5,7 @@ mod alias;
 mod domain;
 mod forms;
 mod others;
+mod people;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,8 +13,12 @@ use utoipa::ToSchema;
 pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};
-pub use forms::{AliasForm, DestinationForm, DomainForm, RandomAliasForm, ResendForm, RouteForm, TokenForm};
-pub use others::{DestinationShape, EnvelopeChange, MeShape, QueueShape, RouteShape, TokenShape};
+pub use forms::{
+    AliasForm, DestinationForm, DomainForm, MeForm, RandomAliasForm, ResendForm, RouteForm, TokenForm, TotpForm,
+    UserForm,
+};
+pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape};
+pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 
 /// One page of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -11,7 +11,7 @@ use crate::store::accounts::TokenRow;
 use super::error::OrMissing;
 use super::form::{Misread, Read};
 use super::links::Secret;
-use super::shapes::{ListShape, MeShape, TokenShape};
+use super::shapes::{ListShape, TokenShape};
 use super::{Access, Actor, Admin, AdminError, Area, Form, Result, Scope, Subject, fields, random};
 
 /// What every token begins with, so that a leaked one is known for what it is.
@@ -119,23 +119,17 @@ impl Admin {
         if !token.starts_with(TOKEN_PREFIX) {
             return Ok(None);
         }
-        match self.store.accounts.token_by_hash(Secret::from_text(token).hash(), self.clock.now()).await {
-            Ok(row) => Ok(Some(Actor::token(&row))),
+        let accounts = &self.store.accounts;
+        let found = async {
+            let row = accounts.token_by_hash(Secret::from_text(token).hash(), self.clock.now()).await?;
+            // What the account may now: a token goes no further, whatever it was made for.
+            let standing = accounts.standing(row.account).await?;
+            Ok(Actor::token(&row, standing))
+        };
+        match found.await {
+            Ok(actor) => Ok(Some(actor)),
             Err(StoreError::NotFound) => Ok(None),
             Err(other) => Err(other.into()),
-        }
-    }
-
-    /// Who asks.
-    #[must_use]
-    pub fn me(&self, actor: &Actor) -> MeShape {
-        MeShape {
-            name: actor.name.to_string(),
-            scopes: actor.scopes.iter().map(ToString::to_string).collect(),
-            domains: actor.domains.clone(),
-            default_domain: actor.defaults.domain.clone(),
-            alias_format: actor.defaults.alias_format.clone(),
-            default_destination: actor.defaults.destination.clone(),
         }
     }
 

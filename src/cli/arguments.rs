@@ -16,6 +16,7 @@ use super::route::Route;
 use super::show::Show;
 use super::srs::Srs;
 use super::token::Token;
+use super::user::User;
 
 /// A self-hosted e-mail routing gateway: aliases in, your real inbox out, nothing lost and everything shown
 #[derive(Debug, Parser)]
@@ -82,6 +83,9 @@ pub(super) enum Client {
     /// Rewritten senders, there and back
     #[command(subcommand)]
     Srs(Srs),
+    /// Who has an account
+    #[command(subcommand)]
+    User(User),
     /// What programs sign in with
     #[command(subcommand)]
     Token(Token),
@@ -159,9 +163,20 @@ mod tests {
             "queue resend 7 --to b@c.example",
             "srs forward a@b.example",
             "srs reverse SRS0=x=y=z=a@b.example",
+            "user add anna@a.example --admin --name Anna",
+            "user add anna@a.example --link",
+            "user list",
+            "user set anna@a.example --role member --manager a.example --viewer b.example",
+            "user set owner --email anna@a.example",
+            "user set anna@a.example --no-domains --no-authenticator",
+            "user set-password anna@a.example",
+            "user disable anna@a.example",
+            "user enable anna@a.example",
+            "user remove anna@a.example",
             "token list",
             "token revoke x",
             "token create x --scope aliases:create --scope activity:read --domain a.example",
+            "token create x --scope aliases:create --default-domain a.example --format words --destination b@c.example",
         ];
         for line in lines {
             let words = std::iter::once("waypost").chain(line.split(' '));
@@ -178,6 +193,9 @@ mod tests {
             "alias add s@a --drop --to b@c",
             "alias list --limit 0",
             "token create x",
+            "token create x --scope aliases --format letters",
+            "user set anna@a.example",
+            "user add",
             "domain set a.example",
             "domain set a.example --catch-all maybe",
             "route",

@@ -23,12 +23,14 @@ mod panel_link;
 mod queue;
 mod restore;
 mod route;
+mod secret;
 mod serve;
 mod shell;
 mod show;
 mod since;
 mod srs;
 mod token;
+mod user;
 
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -102,6 +104,7 @@ async fn run_client(client: Client, api: &Api, out: Output) -> anyhow::Result<()
         Client::Show(command) => show::run(command, api, out).await,
         Client::Queue(command) => queue::run(command, api, out).await,
         Client::Srs(command) => srs::run(command, api, out).await,
+        Client::User(command) => user::run(command, api, out).await,
         Client::Token(command) => token::run(command, api, out).await,
         Client::PanelLink => panel_link::run(api, out).await,
         Client::Backup(command) => backup::run(&command, api).await,

@@ -18,12 +18,21 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let manager = Manager::of_environment();
     let gateway = Gateway::start(loaded.config).await?;
     manager.ready(&gateway);
+    invite(&gateway).await?;
     tokio::select! {
         () = manager.watch(&gateway) => {}
         () = until_stopped(&mut signals, (&gateway, &manager), options) => {}
     }
     manager.stopping();
     gateway.stop().await
+}
+
+/// Before somebody has set the gateway up, says where to. It is a secret, so it is told here and not in the log's fields.
+async fn invite(gateway: &Gateway) -> anyhow::Result<()> {
+    if let Some(url) = gateway.setup_url().await? {
+        eprintln!("Nobody has set this gateway up yet. Open this link once, within 24 hours:\n  {url}");
+    }
+    Ok(())
 }
 
 async fn until_stopped(signals: &mut Signals, (gateway, manager): (&Gateway, &Manager), options: &Options) {

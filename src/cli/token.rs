@@ -39,6 +39,15 @@ pub(super) struct Create {
     /// Only for this domain; several times for several
     #[arg(long, value_name = "DOMAIN")]
     domain: Vec<String>,
+    /// The domain of new aliases that name none
+    #[arg(long, value_name = "DOMAIN")]
+    default_domain: Option<String>,
+    /// How random aliases look
+    #[arg(long, value_name = "FORMAT", value_parser = ["words", "characters", "uuid"])]
+    format: Option<String>,
+    /// Where new aliases go that name no destination
+    #[arg(long, value_name = "ADDRESS")]
+    destination: Option<String>,
     /// When it ends: 2027-01-31 or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
@@ -66,8 +75,15 @@ fn body(create: &Create) -> Value {
     if !create.domain.is_empty() {
         body["domains"] = create.domain.clone().into();
     }
-    if let Some(at) = &create.expires {
-        body["expires_at"] = at.clone().into();
+    for (key, value) in [
+        ("default_domain", &create.default_domain),
+        ("alias_format", &create.format),
+        ("default_destination", &create.destination),
+        ("expires_at", &create.expires),
+    ] {
+        if let Some(value) = value {
+            body[key] = value.clone().into();
+        }
     }
     body
 }

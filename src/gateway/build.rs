@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Guesses, Passwords};
 use crate::auth::{self, Authenticator};
 use crate::certificates::Certificates;
 use crate::certificates::acme::{self, Acme, Proof};
@@ -44,6 +44,8 @@ pub(super) struct Parts {
     facts: Facts,
     chance: Chance,
     meter: Arc<Meter>,
+    passwords: Passwords,
+    guesses: Guesses,
 }
 
 /// Makes the data directory (0700) and its spool.
@@ -93,7 +95,8 @@ impl Parts {
             instance: Arc::clone(&facts.instance),
         };
         let courier = Courier::new(config.delivery.clone(), config.dns_timeout, tools);
-        Ok(Self { store, certificates, courier, clock, facts, chance, meter })
+        let (passwords, guesses) = (Passwords::default(), Guesses::default());
+        Ok(Self { store, certificates, courier, clock, facts, chance, meter, passwords, guesses })
     }
 
     /// After a crash: earlier leases lapse, rows that the log lacks are written from the queue, and answers that were on
@@ -182,6 +185,8 @@ impl Parts {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             meter: Arc::clone(&self.meter),
+            passwords: self.passwords.clone(),
+            guesses: self.guesses.clone(),
         }
     }
 }

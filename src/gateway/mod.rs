@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Actor;
 use crate::certificates::acme::Proof;
 use crate::config::Config;
 use crate::http::{Entrance, Settings};
@@ -55,6 +56,7 @@ pub struct Gateway {
     courier: JoinHandle<()>,
     rest: Vec<JoinHandle<()>>,
     control: axum::Router,
+    panel: crate::http::Settings,
     lock: DataLock,
     /// As it was started with.
     config: Config,
@@ -84,6 +86,7 @@ impl Gateway {
             courier: tokio::spawn(std::future::ready(())),
             rest: Vec::new(),
             control: crate::http::control(parts.admin(), settings.clone()),
+            panel: settings.clone(),
             parts,
             inbound,
             stop_mail,
@@ -140,6 +143,15 @@ impl Gateway {
             tracing::warn!(settings = %left.join(", "), "these settings have changed and count after a restart");
         }
         Ok(())
+    }
+
+    /// Where the owner sets the gateway up, once; none if that was done, or if no panel is served.
+    pub async fn setup_url(&self) -> anyhow::Result<Option<String>> {
+        if self.listening.http.is_empty() && self.listening.https.is_empty() {
+            return Ok(None);
+        }
+        let link = self.parts.admin().setup_link(&Actor::operator()).await?;
+        Ok(link.map(|link| crate::http::url(&self.panel, &format!("/setup/{}", link.text()))))
     }
 
     /// Whether the accept loops run and both databases' writers answer, be it that they cannot write; waits for them.

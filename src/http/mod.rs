@@ -49,6 +49,9 @@ pub struct Settings {
     pub srs_secrets: PathBuf,
 }
 
+/// Where the panel is when nobody says: the default listener.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// What handlers share; cheap to clone.
 #[derive(Clone, Debug)]
 struct Site {
@@ -61,6 +64,17 @@ impl Site {
     fn new(admin: Admin, settings: Settings) -> Self {
         Self { admin, settings: Arc::new(settings), live: Arc::default() }
     }
+
+    /// Where people reach a page of the panel.
+    fn url(&self, path: &str) -> String {
+        url(&self.settings, path)
+    }
+}
+
+/// Where people reach a page of the panel.
+#[must_use]
+pub fn url(settings: &Settings, path: &str) -> String {
+    format!("{}{path}", settings.public_url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/'))
 }
 
 /// The public router: panel, `/v1`, health, metrics. Served with an [`Arrival`], by which it is known over what a secret

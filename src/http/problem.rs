@@ -15,6 +15,8 @@ use crate::admin::{AdminError, Fault};
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 /// How soon a client may come again when storage is unwell.
 const RETRY_AFTER_SECS: &str = "5";
+/// How soon one that tried too often.
+const TOO_MANY_RETRY_AFTER_SECS: &str = "60";
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -93,6 +95,9 @@ impl From<AdminError> for Problem {
             AdminError::Conflict(_) => Self::new(StatusCode::CONFLICT, detail),
             AdminError::Changed => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             AdminError::Invalid(errors) => Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) },
+            AdminError::TooMany(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, TOO_MANY_RETRY_AFTER_SECS)
+            }
             AdminError::Unwell => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, RETRY_AFTER_SECS)
             }

@@ -16,6 +16,7 @@ pub mod lists;
 pub mod replies;
 pub mod report;
 pub mod retry;
+pub mod roles;
 pub mod routing;
 pub mod rule;
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Accounts, tokens, sessions, one-time links, panel settings and the audit log.
 
 pub(super) mod audit;
+pub(super) mod credentials;
 pub(super) mod idempotency;
+pub(super) mod people;
 pub(super) mod sessions;
 pub(super) mod settings;
 pub(super) mod tokens;
@@ -12,8 +14,12 @@ use uuid::Uuid;
 
 use super::queue::ledger::Entry;
 use super::writer::Writer;
-use crate::mail::Moment;
-use crate::policy::ids::AccountId;
+use crate::mail::{Domain, Moment};
+use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::roles::{DomainRole, Role};
+
+pub use credentials::NewTotp;
+pub use sessions::IDLE_FOR;
 
 /// A change of rules or settings, for the audit log.
 #[derive(Debug, Clone)]
@@ -63,13 +69,191 @@ pub struct TokenRow {
     pub created_at: Moment,
 }
 
-/// What a one-time link is for.
+/// An entry of the audit log as it is read.
+#[derive(Debug, Clone)]
+pub struct AuditRow {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    pub at: Moment,
+    /// On whose behalf.
+    pub account: AccountId,
+    /// The address that this account signs in with, if it still is and has one.
+    pub email: Option<String>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// Of what.
+    pub object: String,
+    /// Before.
+    pub before: Option<Value>,
+    /// After.
+    pub after: Option<Value>,
+}
+
+/// Which entries of the audit log to list.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// Only on this account's behalf.
+    pub account: Option<AccountId>,
+    /// Only by this actor (`operator`, `token NAME`), or this address.
+    pub actor: Option<String>,
+    /// Only this action (`alias.remove`), or all of this kind (`alias`).
+    pub action: Option<String>,
+    /// Part of the object.
+    pub object: Option<String>,
+    /// Not before.
+    pub since: Option<Moment>,
+    /// Before.
+    pub until: Option<Moment>,
+    /// Entries of a smaller number than this.
+    pub before: Option<i64>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// An account as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Its key.
+    pub key: AccountId,
+    /// Its id.
+    pub id: Uuid,
+    /// Raised by every change.
+    pub version: i64,
+    /// What it signs in with, folded; none before the owner's first set-up.
+    pub email: Option<String>,
+    /// A name.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// Whether it can sign in by password.
+    pub has_password: bool,
+    /// Whether it has a second factor.
+    pub has_totp: bool,
+    /// Switched off since.
+    pub disabled_at: Option<Moment>,
+    /// When made.
+    pub created_at: Moment,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Its id.
+    pub id: Uuid,
+    /// What it signs in with, folded.
+    pub email: String,
+    /// A name.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// An Argon2id PHC string; none until the person has set a password.
+    pub password_hash: Option<String>,
+}
+
+/// A role on a domain of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The domain.
+    pub domain: DomainId,
+    /// Its name.
+    pub name: Domain,
+    /// The role.
+    pub role: DomainRole,
+}
+
+/// What an account may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Of the whole gateway.
+    pub role: Role,
+    /// What it signs in with.
+    pub email: Option<String>,
+    /// Of domains of others.
+    pub grants: Vec<Grant>,
+}
+
+/// What an account signs in with.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Whose.
+    pub account: AccountId,
+    /// An Argon2id PHC string.
+    pub password_hash: Option<String>,
+    /// The second factor's secret, where it is on.
+    pub totp_secret: Option<Vec<u8>>,
+    /// Whether the account is switched off.
+    pub is_disabled: bool,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.account.0)
+    }
+}
+
+/// A session to be kept.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// SHA-256 of its secret.
+    pub hash: [u8; 32],
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub account: AccountId,
+    /// When it begins.
+    pub now: Moment,
+    /// When it ends at the latest.
+    pub expires_at: Moment,
+    /// Where it signed in from.
+    pub ip: Option<String>,
+    /// With what.
+    pub agent: Option<String>,
+}
+
+/// A session as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub account: AccountId,
+    /// When it began.
+    pub created_at: Moment,
+    /// Last used, within minutes.
+    pub seen_at: Moment,
+    /// When it ends at the latest.
+    pub expires_at: Moment,
+    /// Where it signed in from.
+    pub ip: Option<String>,
+    /// With what.
+    pub agent: Option<String>,
+}
+
+/// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
     /// Sign in.
     SignIn,
     /// First set-up.
     Setup,
+    /// Set a new password.
+    Reset,
+    /// Knows a browser again that has signed in before; lasts, and opens nothing by itself.
+    Device,
+}
+
+impl LinkPurpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Setup => "setup",
+            Self::Reset => "reset",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// Accounts; cheap to clone.

@@ -213,6 +213,8 @@ pub const BOUNCED: &str = "bounced";
 pub struct Query {
     /// Only this account's (`None`: all, for the owner).
     pub account: Option<AccountId>,
+    /// And those of these domains, whosever they are.
+    pub beside: Vec<DomainId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
     /// Only this alias's.

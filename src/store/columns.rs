@@ -96,6 +96,11 @@ pub(super) fn hex_list<'a>(ids: impl IntoIterator<Item = &'a Uuid>) -> String {
     json(&ids.into_iter().map(|id| id.simple().to_string()).collect::<Vec<_>>())
 }
 
+/// Hashes, as [`hex_list`] writes ids.
+pub(super) fn hex_hashes(hashes: &[[u8; 32]]) -> String {
+    json(&hashes.iter().map(|hash| data_encoding::HEXLOWER.encode(hash)).collect::<Vec<_>>())
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

@@ -161,6 +161,8 @@ pub struct DestinationRow {
 pub struct ListQuery {
     /// Only this account's.
     pub account: Option<AccountId>,
+    /// And those of these domains, whosever they are.
+    pub beside: Vec<DomainId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
     /// Part of the address, description or label; of one or two characters, the beginning of the address.

@@ -6,14 +6,21 @@ use super::{ACTIVITY, WAYPOST};
 
 /// The statements of `waypost.db`.
 fn of_rules() -> Vec<&'static str> {
-    use super::accounts::{audit, idempotency, sessions, settings, tokens};
+    use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
     use super::rules::{alias, alias_feed, alias_read, alias_words, destination, domain, import};
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
     all.extend([audit::INSERT, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
-    all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK_IS_GOOD, sessions::USE_LINK]);
+    all.extend([audit::BY_ID, people::BY_KEY, people::BY_ID, people::BY_EMAIL, people::GRANTS, people::ADD]);
+    all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
+    all.extend(people::EMPTY);
+    all.extend([credentials::BY_EMAIL, credentials::BY_KEY, credentials::SET_PASSWORD, credentials::END_OTHERS]);
+    all.extend([credentials::CLEAR_LINKS, credentials::SET_TOTP, credentials::CLEAR_CODES, credentials::ADD_CODES]);
+    all.extend([credentials::USE_STEP, credentials::USE_CODE, credentials::CODES_LEFT]);
+    all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK, sessions::USE_LINK, sessions::SEEN]);
     all.extend([sessions::ADD_SESSION, sessions::CLEAR_SESSIONS, sessions::SESSION, sessions::END_SESSION]);
+    all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID]);
     all.extend([settings::ALL, settings::SET]);
     all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
@@ -52,10 +59,14 @@ fn of_rules() -> Vec<&'static str> {
 }
 
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 14] {
+const fn lists_of_rules() -> [(&'static str, &'static str); 17] {
+    use super::accounts::{audit, people};
     use super::queue::handling;
     use super::rules::{alias_list, alias_words, destination, domain};
     [
+        (audit::OF_ALL, "SEARCH l USING INTEGER PRIMARY KEY (rowid<?)"),
+        (audit::OF_ACCOUNT, "SEARCH l USING INDEX audit_by_account (account_id=? AND rowid<?)"),
+        (people::LIST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
         (alias_list::ALL, "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (alias_list::OF_DOMAIN, "SEARCH a USING INDEX aliases_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
         (alias_list::OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>? AND rowid<?)"),
@@ -68,7 +79,7 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 14] {
         (alias_words::BY_LABEL, "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id<?)"),
         (destination::OF_ACCOUNT, "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key>?)"),
         (domain::ALL, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
-        (domain::OF_ACCOUNT, "SEARCH d USING INDEX domains_by_name_of_account (account_id=? AND name>?)"),
+        (domain::SEEN_BY, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
     ]
 }

@@ -81,6 +81,19 @@ async fn the_public_router_knows_nothing_of_it() {
     for path in ["/control/backup", "/control/panel-link", "/control/srs/forward?address=a@b.example"] {
         house.visitor("GET", path, &host, "").await.expect(404);
     }
-    let link = house.operator("POST", "/control/panel-link", Value::Null).await.expect(201).json();
-    assert!(link["url"].as_str().unwrap().starts_with("http://127.0.0.1:8080/sign-in/"));
+}
+
+#[tokio::test]
+async fn the_first_link_leads_through_the_set_up_and_later_ones_sign_in() {
+    let house = House::new().await;
+    let link = async |query: &str| {
+        let path = format!("/control/panel-link{query}");
+        let made = house.operator("POST", &path, Value::Null).await.expect(201).json();
+        made["url"].as_str().unwrap().to_owned()
+    };
+    assert!(link("").await.starts_with("http://127.0.0.1:8080/setup/"));
+    assert!(link("?purpose=sign-in").await.starts_with("http://127.0.0.1:8080/sign-in/"));
+    let owner = serde_json::json!({ "email": "anna@my.example", "password": "correct horse battery" });
+    house.operator("PATCH", "/v1/users/owner", owner).await.expect(200);
+    assert!(link("").await.starts_with("http://127.0.0.1:8080/sign-in/"));
 }

@@ -46,7 +46,10 @@ async fn https(world: &World, request: &str, fields: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panel_signs_in_over_https_with_a_cookie_that_stays_there() {
     let world = World::bare(&ALL).await;
-    let link = world.post("/control/panel-link", serde_json::Value::Null).await["url"].as_str().unwrap().to_owned();
+    let link = world.post("/control/panel-link?purpose=sign-in", serde_json::Value::Null).await["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let port = world.gateway.listening.https[0].port();
     let path = link.strip_prefix(&format!("https://gw.example:{port}")).unwrap_or_else(|| panic!("{link}"));
     let page = https(&world, &format!("GET {path}"), "").await;

@@ -4,9 +4,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use waypost::chance::Chance;
 use waypost::clock::Clock;
-use waypost::policy::ids::OWNER;
+use waypost::policy::ids::{AccountId, OWNER};
+use waypost::policy::roles::{DomainRole, Role};
+use waypost::policy::rule::Kind;
 use waypost::store::StoreError;
-use waypost::store::accounts::{LinkPurpose, TokenRow};
+use waypost::store::accounts::{AccountRow, LinkPurpose, NewAccount, NewSession, NewTotp, TokenRow};
 use waypost::store::faults::Faults;
 use waypost::store::rules::ListQuery;
 
@@ -42,25 +44,136 @@ async fn a_token_is_known_by_its_hash_until_it_expires_or_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_link_works_once_and_looking_uses_none_up() {
+async fn a_link_works_once_for_its_purpose_and_looking_uses_none_up() {
     let world = World::new().await;
     let (accounts, now) = (&world.store.accounts, world.clock.now());
-    accounts.add_link([1; 32], LinkPurpose::Setup, OWNER, now.after(MINUTE)).await.unwrap();
-    assert!(accounts.link_is_good([1; 32], now).await.unwrap());
-    assert!(!accounts.link_is_good([1; 32], now.after(MINUTE)).await.unwrap());
-    assert_eq!(accounts.use_link([1; 32], now).await.unwrap(), (LinkPurpose::Setup, OWNER));
-    assert!(matches!(accounts.use_link([1; 32], now).await, Err(StoreError::NotFound)));
+    accounts.add_link([1; 32], LinkPurpose::Setup, OWNER, (now, now.after(MINUTE))).await.unwrap();
+    assert_eq!(accounts.link([1; 32], LinkPurpose::Setup, now).await.unwrap(), OWNER);
+    assert!(accounts.link([1; 32], LinkPurpose::Setup, now.after(MINUTE)).await.is_err());
+    assert!(accounts.link([1; 32], LinkPurpose::SignIn, now).await.is_err());
+    assert!(accounts.use_link([1; 32], LinkPurpose::SignIn, now).await.is_err(), "it is for something else");
+    assert_eq!(accounts.use_link([1; 32], LinkPurpose::Setup, now).await.unwrap(), OWNER);
+    assert!(matches!(accounts.use_link([1; 32], LinkPurpose::Setup, now).await, Err(StoreError::NotFound)));
+}
+
+fn session(world: &World, octet: u8, account: AccountId) -> NewSession {
+    let now = world.clock.now();
+    let id = world.chance.id(now);
+    NewSession { hash: [octet; 32], id, account, now, expires_at: now.after(60 * MINUTE), ip: None, agent: None }
 }
 
 #[tokio::test]
 async fn a_session_ends_by_time_and_by_hand() {
     let world = World::new().await;
     let (accounts, now) = (&world.store.accounts, world.clock.now());
-    accounts.add_session([1; 32], OWNER, now, now.after(MINUTE)).await.unwrap();
-    assert_eq!(accounts.session([1; 32], now).await.unwrap(), OWNER);
-    assert!(accounts.session([1; 32], now.after(MINUTE)).await.is_err());
+    let new = session(&world, 1, OWNER);
+    accounts.add_session(new.clone(), world.audit("session.open")).await.unwrap();
+    assert_eq!(accounts.session([1; 32], now).await.unwrap().account, OWNER);
+    assert!(accounts.session([1; 32], now.after(60 * MINUTE)).await.is_err());
+    let others = AccountId(2);
+    assert!(accounts.end_session_by_id(others, new.id, world.audit("session.end")).await.is_err(), "not theirs");
     accounts.end_session([1; 32]).await.unwrap();
     assert!(accounts.session([1; 32], now).await.is_err());
+}
+
+async fn member(world: &World, email: &str) -> AccountRow {
+    let id = world.chance.id(world.clock.now());
+    let (email, name) = (email.to_owned(), String::new());
+    let new = NewAccount { id, email, name, role: Role::Member, password_hash: None };
+    world.store.accounts.add_account(new, world.audit("user.add")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session_and_every_link() {
+    let world = World::new().await;
+    let (accounts, now) = (&world.store.accounts, world.clock.now());
+    let kept = session(&world, 1, OWNER);
+    let id = kept.id;
+    accounts.add_session(kept, world.audit("session.open")).await.unwrap();
+    accounts.add_session(session(&world, 2, OWNER), world.audit("session.open")).await.unwrap();
+    accounts.add_link([3; 32], LinkPurpose::Reset, OWNER, (now, now.after(MINUTE))).await.unwrap();
+    accounts.set_password(OWNER, "a hash".to_owned(), Some(id), world.audit("account.password")).await.unwrap();
+    assert!(accounts.session([1; 32], now).await.is_ok());
+    assert!(accounts.session([2; 32], now).await.is_err());
+    assert!(accounts.link([3; 32], LinkPurpose::Reset, now).await.is_err());
+    assert_eq!(accounts.credentials(OWNER).await.unwrap().password_hash.as_deref(), Some("a hash"));
+}
+
+#[tokio::test]
+async fn an_account_that_is_switched_off_or_removed_opens_nothing() {
+    let world = World::new().await;
+    let (accounts, now) = (&world.store.accounts, world.clock.now());
+    let row = member(&world, "anna@my.example").await;
+    accounts.add_session(session(&world, 1, row.key), world.audit("session.open")).await.unwrap();
+    let token = TokenRow { account: row.key, ..token(&world) };
+    accounts.add_token(&token, [2; 32], world.audit("token.create")).await.unwrap();
+    let off = AccountRow { disabled_at: Some(now), ..row };
+    let off = accounts.change_account(&off, world.audit("user.change")).await.unwrap();
+    assert!(accounts.session([1; 32], now).await.is_err());
+    assert!(accounts.token_by_hash([2; 32], now).await.is_err());
+    assert!(accounts.standing(off.key).await.is_err());
+    let stale = AccountRow { version: off.version - 1, ..off.clone() };
+    assert!(matches!(accounts.change_account(&stale, world.audit("user.change")).await, Err(StoreError::Changed)));
+    accounts.remove_account(off.key, world.audit("user.remove")).await.unwrap();
+    assert!(accounts.account_by_email("anna@my.example").await.is_err());
+    assert!(accounts.remove_account(OWNER, world.audit("user.remove")).await.is_err(), "never the owner");
+}
+
+#[tokio::test]
+async fn an_account_with_domains_is_not_removed() {
+    let world = World::new().await;
+    let row = member(&world, "anna@my.example").await;
+    let (rules, audit) = (&world.store.rules, world.audit("domain.add"));
+    rules.add_domain(row.key, &domain("my.example"), None, audit).await.unwrap();
+    let removed = world.store.accounts.remove_account(row.key, world.audit("user.remove")).await;
+    assert!(matches!(removed, Err(StoreError::Invalid(_))), "{removed:?}");
+    assert!(world.store.accounts.account(row.key).await.is_ok());
+}
+
+#[tokio::test]
+async fn steps_and_recovery_codes_are_used_once() {
+    let world = World::new().await;
+    let (accounts, now) = (&world.store.accounts, world.clock.now());
+    let totp = NewTotp { secret: vec![7; 20], used_step: 100, codes: vec![[1; 32], [2; 32]] };
+    accounts.set_totp(OWNER, Some(totp), world.audit("account.totp_on")).await.unwrap();
+    assert_eq!(accounts.recovery_codes_left(OWNER).await.unwrap(), 2);
+    for (step, is_fresh) in [(100, false), (101, true), (101, false), (99, false), (102, true)] {
+        assert_eq!(accounts.use_totp_step(OWNER, step).await.unwrap(), is_fresh, "{step}");
+    }
+    assert!(accounts.use_recovery_code(OWNER, [1; 32], now).await.unwrap());
+    assert!(!accounts.use_recovery_code(OWNER, [1; 32], now).await.unwrap());
+    assert!(!accounts.use_recovery_code(OWNER, [9; 32], now).await.unwrap());
+    assert_eq!(accounts.recovery_codes_left(OWNER).await.unwrap(), 1);
+    accounts.set_totp(OWNER, None, world.audit("account.totp_off")).await.unwrap();
+    assert_eq!(accounts.recovery_codes_left(OWNER).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_viewer_s_lists_hold_the_domains_of_others_that_were_opened_to_them() {
+    let world = World::new().await;
+    let row = member(&world, "anna@my.example").await;
+    let (open, closed) = (world.domain("open.example").await, world.domain("closed.example").await);
+    let own = world.store.rules.add_domain(row.key, &domain("own.example"), None, world.audit("domain.add")).await;
+    let own = own.unwrap();
+    for domain in [&open, &closed] {
+        world.alias(domain, "a", &["x@inbox.example"]).await;
+    }
+    let spec = world::spec(Kind::Address, "b", &["y@inbox.example"]);
+    world.store.rules.add_alias(row.key, own.key, &spec, world.audit("alias.create")).await.unwrap();
+    let grants = vec![(open.key, DomainRole::Viewer)];
+    world.store.accounts.set_grants(row.key, grants, world.audit("user.roles")).await.unwrap();
+    let query = ListQuery { account: Some(row.key), limit: 10, ..ListQuery::default() };
+    let domains = world.store.rules.domains(query.clone()).await.unwrap().items;
+    let names: Vec<_> = domains.iter().map(|domain| domain.name.as_str()).collect();
+    assert_eq!(names, ["open.example", "own.example"]);
+    for search in [None, Some("example".to_owned())] {
+        let query = ListQuery { beside: vec![open.key], search, ..query.clone() };
+        let aliases = world.store.rules.aliases(query).await.unwrap().items;
+        let names: Vec<_> = aliases.iter().map(|alias| alias.domain_name.as_str()).collect();
+        assert_eq!(names, ["own.example", "open.example"], "newest first");
+    }
+    let standing = world.store.accounts.standing(row.key).await.unwrap();
+    assert_eq!((standing.role, standing.grants.len()), (Role::Member, 1));
 }
 
 #[tokio::test]

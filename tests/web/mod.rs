@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
-use waypost::admin::{Actor, Admin};
+use waypost::admin::{Actor, Admin, Guesses, Passwords};
 use waypost::auth::{self, Authenticator};
 use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
@@ -30,6 +30,7 @@ use waypost::meter::Meter;
 use waypost::net::resolver::Dns;
 use waypost::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 use waypost::srs::{Ring, Secret};
+use waypost::store::accounts::SessionRow;
 use waypost::store::{self, Store};
 
 /// 22 Nov 2026, 18:56:24 UTC.
@@ -113,6 +114,15 @@ impl House {
         let answer = self.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await;
         let cookie = answer.expect(303).field("set-cookie").unwrap();
         cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// An account as its session in the panel acts.
+    pub(crate) async fn actor_of(&self, email: &str) -> Actor {
+        let accounts = &self.admin.store.accounts;
+        let account = accounts.account_by_email(email).await.unwrap().key;
+        let (id, at) = (uuid::Uuid::nil(), self.clock.now());
+        let row = SessionRow { id, account, created_at: at, seen_at: at, expires_at: at, ip: None, agent: None };
+        Actor::session(&row, accounts.standing(account).await.unwrap())
     }
 
     /// Asks the panel as somebody who is signed in, from the panel's own page.
@@ -240,7 +250,8 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         reports: ReportCounter::new(DAY),
     };
     let (clock, meter) = (clock.clone(), Arc::new(Meter::default()));
-    Admin { store, facts, courier: None, certificates, clock, chance, meter }
+    let (passwords, guesses) = (Passwords::default(), Guesses::default());
+    Admin { store, facts, courier: None, certificates, clock, chance, meter, passwords, guesses }
 }
 
 fn instance(hostname: Domain) -> Instance {

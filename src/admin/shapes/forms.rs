@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::policy::rule::{Action, After, Privacy};
 use crate::policy::settings::Overrides;
 
-use super::{CatchAll, ExpiresAfter};
+use super::{CatchAll, ExpiresAfter, GrantShape};
 
 /// An alias, new or changed. A new one has `address`, or `local_part` with `domain`; neither changes later.
 #[derive(Debug, ToSchema)]
@@ -180,4 +180,57 @@ pub struct RouteForm {
 pub struct ResendForm {
     /// Another verified destination; left out for the same one.
     pub destination: Option<String>,
+}
+
+/// An account, or what is to change of it. On changing, what is left out stays as it is.
+#[derive(Debug, ToSchema)]
+#[schema(as = UserForm)]
+#[serde(deny_unknown_fields)]
+pub struct UserForm {
+    /// The address that the person signs in with; needed for a new account.
+    #[schema(example = "anna@my.example")]
+    pub email: Option<String>,
+    /// A name.
+    #[schema(max_length = 100)]
+    pub name: Option<String>,
+    /// `member` (of new accounts), or `admin`.
+    pub role: Option<String>,
+    /// Roles on domains of others.
+    #[schema(max_items = 100)]
+    pub domains: Option<Vec<GrantShape>>,
+    /// A password. Left out of a new account, the answer has a link with which the person sets one.
+    #[schema(min_length = 12)]
+    pub password: Option<String>,
+    /// Switched off.
+    pub disabled: Option<bool>,
+    /// `false` switches the authenticator off, for somebody who lost theirs.
+    pub totp: Option<bool>,
+}
+
+/// What is to change of one's own account.
+#[derive(Debug, ToSchema)]
+#[schema(as = MeForm)]
+#[serde(deny_unknown_fields)]
+pub struct MeForm {
+    /// Another address to sign in with.
+    pub email: Option<String>,
+    /// A name.
+    #[schema(max_length = 100)]
+    pub name: Option<String>,
+    /// Another password; every other session ends.
+    #[schema(min_length = 12)]
+    pub password: Option<String>,
+    /// The present password, which all but the name asks for.
+    pub current_password: Option<String>,
+}
+
+/// An authenticator to be switched on (`secret` and `code`; empty to be given a secret) or off (`code`).
+#[derive(Debug, ToSchema)]
+#[schema(as = TotpForm)]
+#[serde(deny_unknown_fields)]
+pub struct TotpForm {
+    /// The secret that was given.
+    pub secret: Option<String>,
+    /// What the authenticator shows, or a recovery code to switch it off.
+    pub code: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The smaller shapes: destination, queue item, route, token, and who one is.
+//! The smaller shapes: destination, queue item, route, token.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -172,22 +172,4 @@ impl TokenShape {
             token: None,
         }
     }
-}
-
-/// Who asks.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Me)]
-pub struct MeShape {
-    /// `operator`, `token NAME`, `session`.
-    pub name: String,
-    /// What for.
-    pub scopes: Vec<String>,
-    /// Only these domains (empty: all).
-    pub domains: Vec<String>,
-    /// Default domain for new aliases.
-    pub default_domain: Option<String>,
-    /// Default format for random aliases.
-    pub alias_format: Option<String>,
-    /// Default destination for new aliases.
-    pub default_destination: Option<String>,
 }

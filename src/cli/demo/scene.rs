@@ -117,7 +117,7 @@ impl Scene {
 
     /// A one-time link into the panel.
     pub(super) async fn panel_link(&self) -> anyhow::Result<String> {
-        let link = self.api.post("/control/panel-link", &Value::Null).await?.value;
+        let link = self.api.post("/control/panel-link?purpose=sign-in", &Value::Null).await?.value;
         Ok(link["url"].as_str().unwrap_or_default().to_owned())
     }
 

@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on POST: the same request under the same key is done once and answered alike for a day.
 //!
-//! Left out are `/tokens`, whose answer holds a secret that must not be stored, and `/aliases/import`, which changes nothing
+//! Left out are `/tokens`, `/users` and `/me/totp`, whose answers hold secrets that must not be stored, and `/aliases/import`, which changes nothing
 //! when repeated (its aliases exist then).
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -22,7 +22,7 @@ pub(super) const NAME: &str = "Idempotency-Key";
 const MAX_KEY_OCTETS: usize = 255;
 /// Octets of an answer that is kept.
 const MAX_ANSWER_OCTETS: usize = 1 << 20;
-const LEFT_OUT: [&str; 2] = ["/tokens", "/aliases/import"];
+const LEFT_OUT: [&str; 4] = ["/tokens", "/users", "/me/totp", "/aliases/import"];
 
 /// Whether a path, as seen from below `/v1`, takes no key.
 pub(super) fn is_left_out(path: &str) -> bool {

@@ -96,8 +96,10 @@ fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(follower, |mut follower| async move {
         loop {
             let event = match follower.rows.recv().await {
-                Ok(row) if follower.admin.sees(&follower.actor, &row) => (follower.show)(&row),
-                Ok(_) => continue,
+                Ok(row) => match follower.admin.shown(&follower.actor, &row) {
+                    Some(row) => (follower.show)(&row),
+                    None => continue,
+                },
                 Err(RecvError::Lagged(missed)) => Event::default().event("missed").data(missed.to_string()),
                 Err(RecvError::Closed) => return None,
             };

@@ -2,6 +2,7 @@
 
 mod activity;
 mod aliases;
+mod audit;
 mod destinations;
 mod document;
 mod domains;
@@ -9,8 +10,10 @@ mod extract;
 mod idempotency;
 mod import;
 mod live;
+mod people;
 mod queue;
 mod route;
+mod sessions;
 mod tags;
 mod tokens;
 
@@ -80,7 +83,14 @@ fn accounts() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
-        .routes(routes!(tokens::me))
+        .routes(routes!(people::list, people::create))
+        .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::me, people::change_me))
+        .routes(routes!(people::totp, people::no_totp))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::undo))
 }
 
 /// Settles who asks, by the bearer token (RFC 6750 §2.1).

@@ -1,11 +1,11 @@
-//! `/v1/tokens` and `/v1/me`.
+//! `/v1/tokens`.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::shapes::{ListShape, MeShape, TokenForm, TokenShape};
+use crate::admin::shapes::{ListShape, TokenForm, TokenShape};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
@@ -44,10 +44,4 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     site.admin.revoke_token(&actor, &id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Who asks, and what for.
-#[utoipa::path(get, path = "/me", responses((status = 200, body = MeShape)))]
-pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
-    Ok(Json(site.admin.me(&actor)).into_response())
 }

@@ -13,9 +13,6 @@ use super::Site;
 use super::api::{Ask, Caller};
 use super::problem::{self, Problem};
 
-/// Where the panel is when nobody says: the default listener.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
-
 /// The routes.
 pub(super) fn router(site: &Site) -> Router {
     Router::new()
@@ -43,9 +40,16 @@ fn address(ask: &Ask) -> Result<&str, Problem> {
     ask.get("address").ok_or_else(|| crate::admin::AdminError::field("address", "name the address").into())
 }
 
-async fn panel_link(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
-    let link = site.admin.add_panel_link(&actor).await?;
-    let base = site.settings.public_url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/');
-    let answer = json!({ "url": format!("{base}/sign-in/{}", link.text()) });
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+/// A link that signs in; before the owner has a password, one through the first set-up, unless `purpose=sign-in` asks for
+/// the other (the demonstration has nobody to set up).
+async fn panel_link(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    let setup = match ask.get("purpose") {
+        Some("sign-in") => None,
+        _ => site.admin.setup_link(&actor).await?,
+    };
+    let path = match setup {
+        Some(link) => format!("/setup/{}", link.text()),
+        None => format!("/sign-in/{}", site.admin.add_panel_link(&actor).await?.text()),
+    };
+    Ok((StatusCode::CREATED, Json(json!({ "url": site.url(&path) }))).into_response())
 }

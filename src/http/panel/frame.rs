@@ -94,11 +94,19 @@ pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
         AdminError::NotFound(_) => (StatusCode::NOT_FOUND, "There is no such thing"),
         AdminError::Conflict(_) | AdminError::Changed => (StatusCode::CONFLICT, "That is not possible now"),
         AdminError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Something is wrong with this"),
+        AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
         AdminError::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached"),
     };
     let mut answer = Words::new(title, error.to_string()).link("/activity", "Go to Activity").answer(site, status);
-    if *error == AdminError::Unwell {
-        answer.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("5"));
+    match error {
+        AdminError::Unwell => retry_later(&mut answer, "5"),
+        AdminError::TooMany(_) => retry_later(&mut answer, "60"),
+        _ => {}
     }
     answer
+}
+
+/// Says how soon it may go better, in seconds.
+pub(super) fn retry_later(answer: &mut Response, secs: &'static str) {
+    answer.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static(secs));
 }

@@ -4,10 +4,12 @@
 mod activity;
 mod aliases;
 mod assets;
+mod forms;
 mod frame;
 mod look;
 mod message;
 mod new_alias;
+mod new_password;
 mod reference;
 mod session;
 mod sign_in;
@@ -41,8 +43,10 @@ pub(super) fn router(site: &Site) -> Router {
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
         .merge(inside)
-        .route("/sign-in", get(sign_in::how))
-        .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::sign_in))
+        .route("/sign-in", get(sign_in::how).post(sign_in::by_password))
+        .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::by_link))
+        .route("/setup/{link}", get(new_password::begin).post(new_password::set_up))
+        .route("/reset/{link}", get(new_password::offer).post(new_password::reset))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/docs/api", get(reference::page))
         .route("/openapi.json", get(reference::document))

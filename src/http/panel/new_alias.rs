@@ -40,7 +40,7 @@ impl NewAlias {
         let all = Paging { limit: Some(MAX_LIMIT), cursor: None };
         let domains: Vec<_> = site.admin.domains(actor, None, &all).await?.items.into_iter().map(|d| d.name).collect();
         let known = site.admin.destinations(actor, None, &all).await?.items;
-        let default = site.admin.default_destinations(actor).await?.into_iter().next();
+        let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
         let mut form = Self {
             open: filled.is_some() || lonely,

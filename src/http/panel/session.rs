@@ -1,21 +1,29 @@
 //! The session cookie, and over what it may travel: HTTPS (our own, or by the word of a trusted proxy), or plain HTTP on the
 //! machine itself.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use axum::extract::{Request, State};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, SESSION_LIFETIME};
+use crate::admin::{Actor, DEVICE_LIFETIME, Opened, SESSION_LIFETIME, Visitor};
 use crate::http::shield::{self, names};
 use crate::http::{Arrival, Settings, Site, Transport};
 
 use super::frame::{self, Words};
+use super::text;
 
 /// The cookie over HTTPS: bound to this host, its whole path, and HTTPS (RFC 6265bis §4.1.3.2).
 const SECURE_COOKIE: &str = "__Host-waypost";
 /// The cookie over plain HTTP on the machine itself.
 const LOCAL_COOKIE: &str = "waypost";
+/// What is behind a cookie's name where a browser is to be known again at its next sign-in.
+const DEVICE: &str = "-device";
+/// Hops of X-Forwarded-For that are looked at.
+const MAX_HOPS: usize = 20;
 
 /// How a request came, as far as secrets are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,36 +78,70 @@ pub(super) fn refused(site: &Site, why: &str) -> Response {
     page.command("ssh -L 8080:127.0.0.1:8080 your-server").answer(site, StatusCode::FORBIDDEN)
 }
 
-/// The cookie that opens a session.
-pub(super) fn cookie(channel: &Channel, secret: &str) -> Option<HeaderValue> {
-    let age = SESSION_LIFETIME.as_secs();
-    written(channel, secret, age)
+/// Sets the cookies of somebody who has just signed in: the session, and by which the browser is known again.
+pub(super) fn open(channel: &Channel, opened: &Opened, answer: &mut Response) {
+    let session = written(channel, "", (opened.session.text(), SESSION_LIFETIME.as_secs()));
+    let device = written(channel, DEVICE, (opened.device.text(), DEVICE_LIFETIME.as_secs()));
+    for cookie in [session, device].into_iter().flatten() {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
 
-/// The cookie that ends it.
-pub(super) fn no_cookie(channel: &Channel) -> Option<HeaderValue> {
-    written(channel, "", 0)
+/// Ends the session's cookie.
+pub(super) fn close(channel: &Channel, answer: &mut Response) {
+    if let Some(cookie) = written(channel, "", ("", 0)) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
 
-fn written(channel: &Channel, value: &str, age: u64) -> Option<HeaderValue> {
-    let text = match channel {
-        Channel::Secure => format!("{SECURE_COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax"),
-        Channel::Local => format!("{LOCAL_COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax"),
-        Channel::Open(_) => return None,
-    };
+const fn name(channel: &Channel) -> Option<&'static str> {
+    match channel {
+        Channel::Secure => Some(SECURE_COOKIE),
+        Channel::Local => Some(LOCAL_COOKIE),
+        Channel::Open(_) => None,
+    }
+}
+
+fn written(channel: &Channel, suffix: &str, (value, age): (&str, u64)) -> Option<HeaderValue> {
+    let secure = if *channel == Channel::Secure { " Secure;" } else { "" };
+    let text = format!("{}{suffix}={value}; Path=/; Max-Age={age};{secure} HttpOnly; SameSite=Lax", name(channel)?);
     HeaderValue::try_from(text).ok()
 }
 
-/// The secret that a request carries, for the channel that it came over.
+/// The session's secret that a request carries, for the channel that it came over.
 pub(super) fn secret(channel: &Channel, fields: &HeaderMap) -> Option<String> {
-    let name = match channel {
-        Channel::Secure => SECURE_COOKIE,
-        Channel::Local => LOCAL_COOKIE,
-        Channel::Open(_) => return None,
-    };
+    carried(channel, "", fields)
+}
+
+fn carried(channel: &Channel, suffix: &str, fields: &HeaderMap) -> Option<String> {
+    let name = format!("{}{suffix}", name(channel)?);
     let cookies = fields.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value.to_owned())
+}
+
+/// Who comes to sign in, over a channel that is fit for it.
+pub(super) fn visitor(settings: &Settings, channel: &Channel, request: &Request) -> Visitor {
+    Visitor {
+        ip: client(settings, request),
+        agent: shield::text(request.headers(), "user-agent").map(str::to_owned),
+        device: carried(channel, DEVICE, request.headers()),
+    }
+}
+
+/// The client: the peer, or before a trusted proxy the last hop that is none of ours.
+fn client(settings: &Settings, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Arrival>().map(|arrival| arrival.peer.ip().to_canonical());
+    let Some(peer) = peer else { return IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    if !settings.trusted_proxies.contains(&peer) {
+        return peer;
+    }
+    let hops = request.headers().get_all(names::X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<_> = hops.flat_map(|text| text.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    let told = hops.iter().rev().take(MAX_HOPS).map(IpAddr::to_canonical);
+    // A proxy that names nobody counts as one stranger, and never as this machine.
+    let nobody = if peer.is_loopback() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { peer };
+    told.into_iter().find(|hop| !settings.trusted_proxies.contains(hop)).unwrap_or(nobody)
 }
 
 /// Lets in who is signed in; shows everybody else how to be.
@@ -114,7 +156,11 @@ pub(super) async fn required(State(site): State<Site>, mut request: Request, nex
             request.extensions_mut().insert::<Actor>(actor);
             next.run(request).await
         }
-        Ok(None) if *request.method() == Method::GET => Redirect::to("/sign-in").into_response(),
+        Ok(None) if *request.method() == Method::GET => {
+            let wanted = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+            let to = if wanted == "/" { String::new() } else { format!("?to={}", text::in_query(wanted)) };
+            Redirect::to(&format!("/sign-in{to}")).into_response()
+        }
         Ok(None) => super::sign_in::ended(&site),
         Err(error) => frame::failed(&site, &error),
     }
@@ -128,26 +174,49 @@ mod tests {
 
     use super::*;
 
-    fn channel(peer: &str, fields: &[(&str, &str)]) -> Channel {
-        judged(Arrival { peer: SocketAddr::new(peer.parse().unwrap(), 40000), over: Transport::Plain }, fields)
-    }
-
-    fn judged(arrival: Arrival, fields: &[(&str, &str)]) -> Channel {
-        let settings = Settings {
+    fn settings() -> Settings {
+        Settings {
             hostname: crate::mail::Domain::parse("mx.my.example").unwrap(),
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
             data_dir: "data".into(),
             srs_secrets: "data/srs.secrets".into(),
-        };
+        }
+    }
+
+    fn request(arrival: Arrival, fields: &[(&str, &str)]) -> Request {
         let mut builder = Request::builder().uri("/sign-in");
         for (name, value) in fields {
             builder = builder.header(*name, *value);
         }
         let mut request = builder.body(Body::empty()).unwrap();
         request.extensions_mut().insert(arrival);
-        Channel::of(&settings, &request)
+        request
+    }
+
+    fn plain(peer: &str) -> Arrival {
+        Arrival { peer: SocketAddr::new(peer.parse().unwrap(), 40000), over: Transport::Plain }
+    }
+
+    fn channel(peer: &str, fields: &[(&str, &str)]) -> Channel {
+        judged(plain(peer), fields)
+    }
+
+    fn judged(arrival: Arrival, fields: &[(&str, &str)]) -> Channel {
+        Channel::of(&settings(), &request(arrival, fields))
+    }
+
+    #[test]
+    fn the_client_is_the_last_hop_that_is_none_of_ours() {
+        let trusted_proxies = vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let settings = Settings { trusted_proxies, ..settings() };
+        let from =
+            |peer: &str, hops: &str| client(&settings, &request(plain(peer), &[("x-forwarded-for", hops)])).to_string();
+        assert_eq!(from("10.0.0.1", "198.51.100.9, 203.0.113.7"), "203.0.113.7", "what came before is hearsay");
+        assert_eq!(from("10.0.0.1", "203.0.113.7, 127.0.0.1"), "203.0.113.7");
+        assert_eq!(from("192.0.2.1", "127.0.0.1"), "192.0.2.1", "nobody's word");
+        assert_eq!(from("127.0.0.1", "nonsense"), "::", "a stranger, and not this machine");
     }
 
     #[test]
@@ -185,7 +254,8 @@ mod tests {
         assert_eq!(secret(&Channel::Local, &fields).as_deref(), Some("local"));
         assert_eq!(secret(&Channel::Secure, &fields).as_deref(), Some("s"));
         assert_eq!(secret(&Channel::Open(""), &fields), None);
-        let cookie = cookie(&Channel::Secure, "s").unwrap();
+        let cookie = written(&Channel::Secure, "", ("s", 60)).unwrap();
         assert!(cookie.to_str().unwrap().contains("; Secure; HttpOnly; SameSite=Lax"));
+        assert_eq!(written(&Channel::Open(""), "", ("s", 60)), None);
     }
 }

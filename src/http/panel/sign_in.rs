@@ -1,17 +1,30 @@
-//! Signing in by a one-time link, and out. Looking at a link uses none up: mail scanners look at links too.
+//! Signing in by password or by a one-time link, and out. Looking at a link uses none up: mail scanners look at links too.
 
 use askama::Template;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use crate::admin::{AdminError, SignIn};
 use crate::http::Site;
+use crate::http::api::Ask;
+use crate::store::accounts::LinkPurpose;
 
+use super::forms::{self, Filled};
 use super::frame::{self, Frame, Words};
 use super::session::{self, Channel};
 
 /// Characters of a link; anything longer is none of ours.
-const MAX_LINK_CHARS: usize = 128;
+pub(super) const MAX_LINK_CHARS: usize = 128;
+
+#[derive(Template)]
+#[template(path = "sign_in.html", config = "web/askama.toml")]
+struct SignInPage {
+    frame: Frame,
+    email: String,
+    to: String,
+    wrong: Option<String>,
+}
 
 #[derive(Template)]
 #[template(path = "sign_in_link.html", config = "web/askama.toml")]
@@ -20,13 +33,75 @@ struct LinkPage {
     link: String,
 }
 
-/// `GET /sign-in`: how to get a link.
-pub(super) async fn how(State(site): State<Site>, request: Request) -> Response {
+/// `GET /sign-in?to=`: the form; before the first set-up, how to begin.
+pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) -> Response {
     if let Channel::Open(why) = Channel::of(&site.settings, &request) {
         return session::refused(&site, why);
     }
-    let words = "You sign in with a link that works once. Make one on the machine where Waypost runs:";
-    Words::new("Sign in to Waypost", words).command("waypost panel-link").answer(&site, StatusCode::OK)
+    match site.admin.is_set_up().await {
+        Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
+        Ok(false) => {
+            let words = "You begin with a link that works once. Make one on the machine where Waypost runs:";
+            Words::new("Set Waypost up", words).command("waypost panel-link").answer(&site, StatusCode::OK)
+        }
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+fn form(site: &Site, filled: &Filled, wrong: Option<(StatusCode, String)>) -> Response {
+    let (status, wrong) = wrong.map_or((StatusCode::OK, None), |(status, words)| (status, Some(words)));
+    let page = SignInPage {
+        frame: Frame::outside(site, "Sign in"),
+        email: filled.get("email").to_owned(),
+        to: filled.get("to").to_owned(),
+        wrong,
+    };
+    frame::page(status, &page)
+}
+
+/// `POST /sign-in`.
+pub(super) async fn by_password(State(site): State<Site>, request: Request) -> Response {
+    let channel = Channel::of(&site.settings, &request);
+    if let Channel::Open(why) = channel {
+        return session::refused(&site, why);
+    }
+    let (visitor, old) =
+        (session::visitor(&site.settings, &channel, &request), session::secret(&channel, request.headers()));
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let written = SignIn { email: filled.get("email"), password: filled.get("password"), code: filled.get("code") };
+    match site.admin.sign_in(&written, &visitor).await {
+        Ok(Some(opened)) => {
+            let mut answer = Redirect::to(local(filled.get("to"))).into_response();
+            session::open(&channel, &opened, &mut answer);
+            end(&site, old).await;
+            answer
+        }
+        Ok(None) => {
+            let words = "The e-mail address, the password or the code is not right.";
+            form(&site, &filled, Some((StatusCode::UNPROCESSABLE_ENTITY, words.to_owned())))
+        }
+        Err(error @ AdminError::TooMany(_)) => {
+            let mut answer = form(&site, &filled, Some((StatusCode::TOO_MANY_REQUESTS, error.to_string())));
+            frame::retry_later(&mut answer, "60");
+            answer
+        }
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+/// Where somebody wanted to go, if it is a page of ours: nothing that another host could be read from.
+fn local(to: &str) -> &str {
+    let plain = to.bytes().all(|octet| (0x21..0x7f).contains(&octet) && octet != b'\\');
+    if plain && to.starts_with('/') && !to.starts_with("//") { to } else { "/" }
+}
+
+/// A session that is replaced ends.
+async fn end(site: &Site, old: Option<String>) {
+    if let Some(old) = old
+        && let Err(error) = site.admin.close_session(&old).await
+    {
+        tracing::warn!(%error, "a session that was replaced could not be ended");
+    }
 }
 
 /// `GET /sign-in/{link}`: one button.
@@ -37,7 +112,7 @@ pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>, re
     if link.len() > MAX_LINK_CHARS {
         return used_up(&site);
     }
-    match site.admin.link_is_good(&link).await {
+    match site.admin.link_is_good(&link, LinkPurpose::SignIn).await {
         Ok(true) => {
             let page = LinkPage { frame: Frame::outside(&site, "Sign in"), link };
             frame::page(StatusCode::OK, &page)
@@ -48,22 +123,22 @@ pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>, re
 }
 
 /// `POST /sign-in/{link}`: uses the link up.
-pub(super) async fn sign_in(State(site): State<Site>, Path(link): Path<String>, request: Request) -> Response {
+pub(super) async fn by_link(State(site): State<Site>, Path(link): Path<String>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
     if let Channel::Open(why) = channel {
         return session::refused(&site, why);
     }
-    let opened = site.admin.open_session(&link).await;
-    let secret = match opened {
-        Ok(Some(secret)) => secret,
-        Ok(None) => return used_up(&site),
-        Err(error) => return frame::failed(&site, &error),
-    };
-    let mut answer = Redirect::to("/activity").into_response();
-    if let Some(cookie) = session::cookie(&channel, secret.text()) {
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
+    let visitor = session::visitor(&site.settings, &channel, &request);
+    match site.admin.open_session(&link, &visitor).await {
+        Ok(Some(opened)) => {
+            let mut answer = Redirect::to("/activity").into_response();
+            session::open(&channel, &opened, &mut answer);
+            end(&site, session::secret(&channel, request.headers())).await;
+            answer
+        }
+        Ok(None) => used_up(&site),
+        Err(error) => frame::failed(&site, &error),
     }
-    answer
 }
 
 /// `POST /sign-out`.
@@ -75,20 +150,33 @@ pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Resp
         return frame::failed(&site, &error);
     }
     let mut answer = Redirect::to("/sign-in").into_response();
-    if let Some(cookie) = session::no_cookie(&channel) {
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    session::close(&channel, &mut answer);
     answer
 }
 
 /// A write by somebody whose session has ended.
 pub(super) fn ended(site: &Site) -> Response {
-    let words = "Your session has ended, and nothing was changed. Make a new link on the machine where Waypost runs:";
-    Words::new("Sign in again", words).command("waypost panel-link").answer(site, StatusCode::UNAUTHORIZED)
+    let page = Words::new("Sign in again", "Your session has ended, and nothing was changed.");
+    page.link("/sign-in", "Sign in").answer(site, StatusCode::UNAUTHORIZED)
 }
 
-fn used_up(site: &Site) -> Response {
+pub(super) fn used_up(site: &Site) -> Response {
     let words =
         "This link was used already, or is older than 24 hours. Make a new one on the machine where Waypost runs:";
     Words::new("This link is used up", words).command("waypost panel-link").answer(site, StatusCode::GONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_leads_to_a_page_of_ours() {
+        for to in ["/aliases", "/activity?q=a%20b", "/settings/account"] {
+            assert_eq!(local(to), to);
+        }
+        for to in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "aliases", "/ä"] {
+            assert_eq!(local(to), "/", "{to:?}");
+        }
+    }
 }

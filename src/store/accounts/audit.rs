@@ -1,13 +1,57 @@
 //! The audit log: who changed what, before and after; in the transaction of the change itself.
 
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
-use super::AuditEntry;
+use super::{Accounts, AuditEntry, AuditQuery, AuditRow};
+use crate::mail::Moment;
+use crate::policy::ids::AccountId;
 use crate::store::Result;
-use crate::store::columns::json;
+use crate::store::columns::{Columns, json};
 
 pub(in crate::store) const INSERT: &str = "insert into audit (at, account_id, actor, action, object, before, after) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+macro_rules! columns {
+    () => {
+        "select l.id, l.at, l.account_id, a.email, l.actor, l.action, l.object, l.before, l.after \
+         from audit as l left join accounts as a on a.id = l.account_id"
+    };
+}
+/// A list along `$along` over `?1`. Then: before which entry, since, until, actor, area or action, part of the object, limit.
+macro_rules! list {
+    ($along:literal) => {
+        concat!(
+            columns!(),
+            " where ",
+            $along,
+            " and l.id < ?2 and l.at >= ?3 and l.at < ?4 and (?5 is null or l.actor = ?5 or a.email = ?5) \
+             and (?6 is null or l.action = ?6 or substr(l.action, 1, length(?6) + 1) = ?6 || '.') \
+             and (?7 is null or instr(lower(l.object), ?7) > 0) order by l.id desc limit ?8"
+        )
+    };
+}
+pub(in crate::store) const OF_ALL: &str = list!("?1 is null");
+pub(in crate::store) const OF_ACCOUNT: &str = list!("l.account_id = ?1");
+pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where l.id = ?1");
+
+impl Accounts {
+    /// Entries of the audit log, newest first.
+    pub async fn audit_log(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
+        let list = if query.account.is_some() { OF_ACCOUNT } else { OF_ALL };
+        let ask = sqlx::query(list).bind(query.account.map(|account| account.0)).bind(query.before.unwrap_or(i64::MAX));
+        let ask =
+            ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
+        let ask = ask.bind(query.actor.clone()).bind(query.action.clone());
+        let ask = ask.bind(query.object.as_ref().map(|text| text.to_lowercase())).bind(query.limit);
+        ask.fetch_all(&self.readers).await?.iter().map(read).collect()
+    }
+
+    /// One entry of it.
+    pub async fn audit_entry(&self, id: i64) -> Result<AuditRow> {
+        read(&sqlx::query(BY_ID).bind(id).fetch_one(&self.readers).await?)
+    }
+}
 
 /// Writes one entry.
 pub(in crate::store) async fn write(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<()> {
@@ -15,4 +59,19 @@ pub(in crate::store) async fn write(connection: &mut SqliteConnection, entry: &A
     let insert = insert.bind(entry.action.as_str()).bind(entry.object.as_str());
     insert.bind(entry.before.as_ref().map(json)).bind(entry.after.as_ref().map(json)).execute(connection).await?;
     Ok(())
+}
+
+fn read(row: &SqliteRow) -> Result<AuditRow> {
+    let mut columns = Columns::of(row);
+    Ok(AuditRow {
+        id: columns.take()?,
+        at: columns.moment()?,
+        account: AccountId(columns.take()?),
+        email: columns.take()?,
+        actor: columns.take()?,
+        action: columns.take()?,
+        object: columns.take()?,
+        before: columns.maybe_json("what was before a change")?,
+        after: columns.maybe_json("what a change made")?,
+    })
 }

@@ -82,10 +82,15 @@ impl Activity {
     /// Lists.
     pub async fn list(&self, query: Query) -> Result<Page> {
         let Some(bounds) = self.bounds(&query).await? else { return Ok(Page { rows: Vec::new(), next_cursor: None }) };
-        let mut found = match query.search.as_deref().map(str::trim).filter(|words| !words.is_empty()) {
-            Some(words) => self.search(words, &query, &bounds).await?,
-            None => self.along_an_index(&query, &bounds).await?,
-        };
+        let mut found = self.found(&query, &bounds).await?;
+        for domain in &query.beside {
+            let query = Query { account: None, domain: Some(*domain), ..query.clone() };
+            found.extend(self.found(&query, &bounds).await?);
+        }
+        if !query.beside.is_empty() {
+            found.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+            found.dedup_by_key(|(seq, _)| *seq);
+        }
         let limit = usize::try_from(bounds.limit).unwrap_or(usize::MAX);
         let more = found.len() > limit;
         found.truncate(limit);
@@ -146,6 +151,13 @@ impl Activity {
 
     async fn edge(&self, statement: &'static str, at: Moment) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar(statement).bind(hour_of(at)).fetch_one(&self.readers).await?)
+    }
+
+    async fn found(&self, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {
+        match query.search.as_deref().map(str::trim).filter(|words| !words.is_empty()) {
+            Some(words) => self.search(words, query, bounds).await,
+            None => self.along_an_index(query, bounds).await,
+        }
     }
 
     async fn along_an_index(&self, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {

@@ -90,15 +90,27 @@ impl Rules {
     pub async fn aliases(&self, query: ListQuery) -> Result<Listing<AliasRow>> {
         let bounds = Bounds::of(&query)?;
         let words = query.search.as_deref().and_then(Words::of);
-        let mut items = match &words {
-            Some(words) => self.search_aliases(words, &bounds).await?,
-            None => self.walk(&bounds, Stretch { from: 0, before: bounds.before, text: None }).await?,
-        };
+        let mut items = self.along(words.as_ref(), &bounds).await?;
+        for domain in &query.beside {
+            let bounds = Bounds { domain: Some(domain.0), account: None, ..bounds };
+            items.extend(self.along(words.as_ref(), &bounds).await?);
+        }
+        if !query.beside.is_empty() {
+            items.sort_unstable_by_key(|row| std::cmp::Reverse(row.key));
+            items.dedup_by_key(|row| row.key);
+        }
         let next_cursor = super::cut(&mut items, bounds.limit).map(|row| super::pair_cursor("", row.key.0));
         if let Some(words) = words {
             items.retain(|row| words.fit(row));
         }
         Ok(Listing { items, next_cursor })
+    }
+
+    async fn along(&self, words: Option<&Words>, bounds: &Bounds) -> Result<Vec<AliasRow>> {
+        match words {
+            Some(words) => self.search_aliases(words, bounds).await,
+            None => self.walk(bounds, Stretch { from: 0, before: bounds.before, text: None }).await,
+        }
     }
 
     /// The rows of a page, or more, between two ids.

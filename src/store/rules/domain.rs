@@ -62,7 +62,10 @@ macro_rules! list {
     };
 }
 pub(in crate::store) const ALL: &str = list!("?1 is null");
-pub(in crate::store) const OF_ACCOUNT: &str = list!("d.account_id = ?1");
+/// Those of an account, and those of others on which it has a role. It passes over all, which are few.
+pub(in crate::store) const SEEN_BY: &str = list!(
+    "(+d.account_id = ?1 or exists (select 1 from domain_roles as r where r.domain_id = d.id and r.account_id = ?1))"
+);
 
 struct Draft {
     id: Uuid,
@@ -106,10 +109,10 @@ impl Rules {
         read(&sqlx::query(BY_NAME).bind(name.as_str()).fetch_one(&self.readers).await?)
     }
 
-    /// All, by name.
+    /// Those that an account sees, or all; by name.
     pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
         let limit = super::page_rows(query.limit);
-        let list = if query.account.is_some() { OF_ACCOUNT } else { ALL };
+        let list = if query.account.is_some() { SEEN_BY } else { ALL };
         let ask = sqlx::query(list).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
         let ask = ask.bind(query.cursor.unwrap_or_default()).bind(i64::from(limit) + 1);
         let rows = ask.fetch_all(&self.readers).await?;

@@ -1,0 +1,141 @@
+//! The audit log: who changed what, before and after; and taking a change back where that is safe, which is where what it
+//! made still stands as it made it.
+
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use crate::policy::ids::AccountId;
+use crate::store::accounts::{AuditQuery, AuditRow};
+use crate::store::activity::Counts;
+
+use super::activity::read_moment;
+use super::error::OrMissing;
+use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
+use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
+
+/// Which entries to list, as written.
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditFilter {
+    /// `operator`, `token NAME`, or an account's address.
+    pub actor: Option<String>,
+    /// `alias.remove`, or `alias`.
+    pub action: Option<String>,
+    /// Part of what it was done to.
+    pub object: Option<String>,
+    /// Not before.
+    pub since: Option<String>,
+    /// Before.
+    pub until: Option<String>,
+    /// Which page.
+    #[param(ignore)]
+    pub paging: Paging,
+}
+
+/// What of a change says how things were and not what was wanted.
+const NOT_SET: [&str; 12] = [
+    "id",
+    "kind",
+    "domain",
+    "unverified",
+    "counts",
+    "last_mail_at",
+    "created_at",
+    "updated_at",
+    "unicode",
+    "dns",
+    "verified_at",
+    "catch_all",
+];
+
+impl Admin {
+    /// The audit log, newest first: the whole for admins, else what was done on the account's behalf.
+    pub async fn audit_log(&self, actor: &Actor, filter: &AuditFilter) -> Result<ListShape<AuditShape>> {
+        actor.must(Area::Account, Access::Read)?;
+        let wrong = || AdminError::field("cursor", "write the next_cursor of an earlier page of this list");
+        let before = filter.paging.cursor.as_deref().map(|text| text.parse().map_err(|_| wrong())).transpose()?;
+        let text = |field: &Option<String>| field.clone().map(|text| text.trim().to_owned()).filter(|t| !t.is_empty());
+        let query = AuditQuery {
+            account: only(actor),
+            actor: text(&filter.actor),
+            action: text(&filter.action),
+            object: text(&filter.object),
+            since: read_moment("since", filter.since.as_deref())?,
+            until: read_moment("until", filter.until.as_deref())?,
+            before,
+            limit: filter.paging.rows(),
+        };
+        let rows = self.store.accounts.audit_log(&query).await?;
+        let is_full = rows.len() == query.limit as usize;
+        let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
+        let items = rows.into_iter().map(shown).collect();
+        Ok(ListShape { items, next_cursor })
+    }
+
+    /// Takes a change back: an alias is again what it was, or is there again; a domain has its settings again. The rights
+    /// are those that the change itself takes, and what was changed since is left alone.
+    pub async fn undo(&self, actor: &Actor, id: &str) -> Result<AuditShape> {
+        actor.must(Area::Account, Access::Read)?;
+        let number = id.parse().map_err(|_| AdminError::missing("entry of the audit log", id))?;
+        let entry = self.store.accounts.audit_entry(number).await.or_missing("entry of the audit log", id)?;
+        if only(actor).is_some_and(|account| account != entry.account) {
+            return Err(AdminError::missing("entry of the audit log", id));
+        }
+        let before = entry.before.as_ref().map(settable);
+        match (entry.action.as_str(), before) {
+            ("alias.change" | "alias.enable" | "alias.disable", Some(before)) => {
+                self.undo_alias(actor, &entry, before).await?;
+            }
+            ("alias.remove", Some(before)) => drop(self.add_alias(actor, &before).await?),
+            ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
+            _ => {
+                let detail = format!("{} of {} cannot be taken back.", entry.action, entry.object);
+                return Err(AdminError::Conflict(detail));
+            }
+        }
+        Ok(shown(entry))
+    }
+
+    async fn undo_alias(&self, actor: &Actor, entry: &AuditRow, before: Map<String, Value>) -> Result<()> {
+        let row = self.alias(actor, &entry.object).await?;
+        must_stand(entry, &AliasShape::new(&row, Counts::default(), None))?;
+        let target = Target { id: &entry.object, version: Some(row.version) };
+        self.change_alias(actor, target, &before).await.map(drop)
+    }
+
+    async fn undo_domain(&self, actor: &Actor, entry: &AuditRow, before: Map<String, Value>) -> Result<()> {
+        let row = self.find_domain(actor, &entry.object).await?;
+        must_stand(entry, &DomainShape::new(&row, CatchAll::Off))?;
+        let tag = self.domain_tag(actor, &entry.object).await?;
+        let target = Target { id: &entry.object, version: Some(tag.as_str()) };
+        self.change_domain(actor, target, &before).await.map(drop)
+    }
+}
+
+/// Whose entries an actor sees, where not all.
+fn only(actor: &Actor) -> Option<AccountId> {
+    let whole = actor.sees_all() && actor.has(super::Scope::Of(Area::Admin, Access::Read));
+    (!whole).then_some(actor.account)
+}
+
+fn shown(row: AuditRow) -> AuditShape {
+    let undoable = row.before.is_some()
+        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set"]
+            .contains(&row.action.as_str());
+    AuditShape::new(row, undoable)
+}
+
+/// What of a shape can be set again.
+fn settable(shape: &Value) -> Map<String, Value> {
+    let fields = shape.as_object().cloned().unwrap_or_default();
+    fields.into_iter().filter(|(key, _)| !NOT_SET.contains(&key.as_str())).collect()
+}
+
+/// What a change made must still be what there is.
+fn must_stand(entry: &AuditRow, is: &impl serde::Serialize) -> Result<()> {
+    let is = serde_json::to_value(is).unwrap_or_default();
+    if entry.after.as_ref().is_some_and(|after| settable(after) == settable(&is)) {
+        return Ok(());
+    }
+    Err(AdminError::Conflict(format!("{} was changed again since then, so this is not taken back.", entry.object)))
+}

@@ -1,0 +1,423 @@
+//! People: who has an account, what it is, and what one changes of one's own. The owner is account 1, for ever; admins look
+//! after members, and the owner after admins.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::mail::Domain;
+use crate::policy::ids::{AccountId, DomainId, OWNER};
+use crate::policy::roles::{DomainRole, Role};
+use crate::store::StoreError;
+use crate::store::accounts::{AccountRow, AuditEntry, Grant, LinkPurpose, NewAccount};
+
+use super::error::OrMissing;
+use super::form::{Misread, Read};
+use super::links::Secret;
+use super::shapes::{ListShape, MeShape, UserShape};
+use super::sign_in::{Opened, Visitor, folded_email};
+use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Result, Subject, fields, passwords};
+
+/// Roles on domains of others that one account has, at most.
+const MAX_GRANTS: usize = 100;
+
+/// A change to an account as it was read.
+#[derive(Default)]
+struct Draft {
+    email: Option<String>,
+    name: Option<String>,
+    role: Option<Role>,
+    disabled: Option<bool>,
+    password: Option<String>,
+    grants: Option<Vec<(Domain, DomainRole)>>,
+    totp: Option<bool>,
+}
+
+/// A link that sets a password, and who is to get it.
+#[derive(Debug)]
+pub struct PasswordLink {
+    /// The address of the account.
+    pub email: String,
+    /// What stands in `/reset/{token}`.
+    pub secret: Secret,
+}
+
+impl Admin {
+    /// Lists accounts, in the order in which they were made.
+    pub async fn users(&self, actor: &Actor, paging: &Paging) -> Result<ListShape<UserShape>> {
+        actor.must_see_all("see who has an account")?;
+        let wrong = || AdminError::field("cursor", "write the next_cursor of an earlier page of this list");
+        let last = paging.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| wrong()))?;
+        let rows = self.store.accounts.list(AccountId(last), paging.rows()).await?;
+        let is_full = rows.len() == paging.rows() as usize;
+        let next_cursor = rows.last().filter(|_| is_full).map(|row| row.key.0.to_string());
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            items.push(self.user_shape(row).await?);
+        }
+        Ok(ListShape { items, next_cursor })
+    }
+
+    async fn user_shape(&self, row: &AccountRow) -> Result<UserShape> {
+        Ok(UserShape::new(row, &self.store.accounts.grants(row.key).await?))
+    }
+
+    /// Makes an account. Without a password, the answer has a link with which its owner sets one.
+    pub async fn add_user(&self, actor: &Actor, written: &Map<String, Value>) -> Result<(UserShape, Option<Secret>)> {
+        actor.must_be_admin("make accounts")?;
+        let mut form = Form::new(written);
+        let mut draft = read(&mut form);
+        if !form.has("email") {
+            form.fault("email", "write the address that the person signs in with");
+        }
+        let email = draft.email.take().unwrap_or_default();
+        check_password(&mut form, draft.password.as_deref(), &email);
+        let grants = self.read_grants(&mut form, draft.grants.take()).await?;
+        form.finish()?;
+        let role = draft.role.unwrap_or(Role::Member);
+        must_outrank(actor, role)?;
+        let row = self.store_user(actor, (email, role), draft).await?;
+        if let Some(grants) = grants {
+            self.store_grants(actor, &row, grants).await?;
+        }
+        let link = if row.has_password { None } else { Some(self.draw_link(LinkPurpose::Reset, row.key).await?) };
+        Ok((self.user_shape(&row).await?, link))
+    }
+
+    async fn store_user(&self, actor: &Actor, (email, role): (String, Role), draft: Draft) -> Result<AccountRow> {
+        let password_hash = match &draft.password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let id = self.chance.id(self.clock.now());
+        let name = draft.name.unwrap_or_default();
+        let told = serde_json::json!({ "email": email, "name": name, "role": role.as_str() });
+        let audit = self.audit(actor, "user.add", &Subject { object: &email, before: None, after: Some(&told) });
+        let new = NewAccount { id, email: email.clone(), name, role, password_hash };
+        self.store.accounts.add_account(new, audit).await.map_err(|error| taken(error, &email))
+    }
+
+    /// Changes somebody's account.
+    pub async fn change_user(&self, actor: &Actor, id: &str, written: &Map<String, Value>) -> Result<UserShape> {
+        let before = self.managed_user(actor, id).await?;
+        let mut form = Form::new(written);
+        let draft = read(&mut form);
+        let email = draft.email.clone().or_else(|| before.email.clone()).unwrap_or_default();
+        check_password(&mut form, draft.password.as_deref(), &email);
+        if draft.totp == Some(true) {
+            form.fault("totp", "only its owner switches an authenticator on");
+        }
+        if before.key == OWNER && (draft.role.is_some_and(|role| role != Role::Owner) || draft.disabled == Some(true)) {
+            form.fault("role", "the owner stays the owner, and switched on");
+        }
+        let grants = self.read_grants(&mut form, draft.grants.clone()).await?;
+        form.finish()?;
+        if before.key != OWNER {
+            must_outrank(actor, draft.role.unwrap_or(before.role))?;
+        }
+        let after = self.store_account(actor, &before, &draft).await?;
+        if let Some(grants) = grants {
+            self.store_grants(actor, &before, grants).await?;
+        }
+        self.store_secrets(actor, &after, &draft).await?;
+        let row = self.store.accounts.account(before.key).await?;
+        self.user_shape(&row).await
+    }
+
+    /// Writes what of a draft stands in the account's row itself.
+    async fn store_account(&self, actor: &Actor, before: &AccountRow, draft: &Draft) -> Result<AccountRow> {
+        let mut after = before.clone();
+        after.email = draft.email.clone().or(after.email);
+        after.name = draft.name.clone().unwrap_or(after.name);
+        after.role = draft.role.unwrap_or(after.role);
+        after.disabled_at = match draft.disabled {
+            Some(true) => after.disabled_at.or_else(|| Some(self.clock.now())),
+            Some(false) => None,
+            None => after.disabled_at,
+        };
+        if after == *before {
+            return Ok(after);
+        }
+        let (old, new) = (UserShape::new(before, &[]), UserShape::new(&after, &[]));
+        let subject = Subject { object: &object(before), before: Some(&old), after: Some(&new) };
+        let audit = self.audit(actor, "user.change", &subject);
+        let email = after.email.clone().unwrap_or_default();
+        self.store.accounts.change_account(&after, audit).await.map_err(|error| taken(error, &email))
+    }
+
+    async fn store_secrets(&self, actor: &Actor, row: &AccountRow, draft: &Draft) -> Result<()> {
+        if let Some(password) = &draft.password {
+            self.store_password(actor, row, password).await?;
+        }
+        if draft.totp == Some(false) && row.has_totp {
+            let audit = self.audit_plain(actor, "account.totp_off", &object(row));
+            self.store.accounts.set_totp(row.key, None, audit).await?;
+        }
+        Ok(())
+    }
+
+    async fn store_password(&self, actor: &Actor, row: &AccountRow, password: &str) -> Result<()> {
+        let hash = self.passwords.hash(password).await?;
+        let audit = self.audit_plain(actor, "account.password", &object(row));
+        let keep = actor.session.filter(|_| actor.account == row.key);
+        Ok(self.store.accounts.set_password(row.key, hash, keep, audit).await?)
+    }
+
+    async fn store_grants(&self, actor: &Actor, row: &AccountRow, new: Vec<Grant>) -> Result<()> {
+        let old = self.store.accounts.grants(row.key).await?;
+        let told = |grants: &[Grant]| UserShape::new(row, grants).domains;
+        let (before, after) = (told(&old), told(&new));
+        let subject = Subject { object: &object(row), before: Some(&before), after: Some(&after) };
+        let audit = self.audit(actor, "user.roles", &subject);
+        let pairs: Vec<(DomainId, DomainRole)> = new.iter().map(|grant| (grant.domain, grant.role)).collect();
+        Ok(self.store.accounts.set_grants(row.key, pairs, audit).await?)
+    }
+
+    /// Removes somebody's account, which has no domains any more.
+    pub async fn remove_user(&self, actor: &Actor, id: &str) -> Result<()> {
+        let row = self.managed_user(actor, id).await?;
+        if row.key == OWNER {
+            return Err(AdminError::Conflict("The owner of this gateway cannot be removed.".to_owned()));
+        }
+        let shape = UserShape::new(&row, &[]);
+        let subject = Subject { object: &object(&row), before: Some(&shape), after: None };
+        let audit = self.audit(actor, "user.remove", &subject);
+        self.store.accounts.remove_account(row.key, audit).await.map_err(|error| match error {
+            StoreError::Invalid(why) => AdminError::Conflict(format!(
+                "{} is not removed: {why}. Remove these first, or switch the account off.",
+                object(&row)
+            )),
+            other => other.into(),
+        })
+    }
+
+    /// Somebody's account, by its id or address, that the actor may change.
+    async fn managed_user(&self, actor: &Actor, id: &str) -> Result<AccountRow> {
+        actor.must_be_admin("change accounts")?;
+        let found = match Uuid::try_parse(id) {
+            Ok(uuid) => self.store.accounts.account_by_id(uuid).await,
+            // Before the first set-up the owner has no address.
+            Err(_) if id == Role::Owner.as_str() => self.store.accounts.account(OWNER).await,
+            Err(_) => self.store.accounts.account_by_email(&folded_email(id)).await,
+        };
+        let row = found.or_missing("account", id)?;
+        if actor.name == ActorName::Operator {
+            return Ok(row);
+        }
+        if row.key == actor.account {
+            let detail = "This is your own account: change it under /v1/me, which asks for your password.";
+            return Err(AdminError::Conflict(detail.to_owned()));
+        }
+        must_outrank(actor, row.role)?;
+        Ok(row)
+    }
+
+    /// Reads whose domains somebody is to have a role on.
+    async fn read_grants(
+        &self,
+        form: &mut Form<'_>,
+        wanted: Option<Vec<(Domain, DomainRole)>>,
+    ) -> Result<Option<Vec<Grant>>> {
+        let Some(wanted) = wanted else { return Ok(None) };
+        let mut grants = Vec::with_capacity(wanted.len());
+        for (index, (name, role)) in wanted.into_iter().enumerate() {
+            match self.store.rules.domain(&name).await {
+                Ok(row) => grants.push(Grant { domain: row.key, name, role }),
+                Err(StoreError::NotFound) => form.fault_at("domains", index, format!("there is no domain {name} here")),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(Some(grants))
+    }
+
+    /// Who asks, and what their account is.
+    pub async fn me(&self, actor: &Actor) -> Result<MeShape> {
+        let row = self.store.accounts.account(actor.account).await?;
+        let codes = self.store.accounts.recovery_codes_left(actor.account).await?;
+        Ok(MeShape {
+            name: actor.name.to_string(),
+            scopes: actor.scopes.iter().map(ToString::to_string).collect(),
+            domains: actor.domains.clone(),
+            default_domain: actor.defaults.domain.clone(),
+            alias_format: actor.defaults.alias_format.clone(),
+            default_destination: actor.defaults.destination.clone(),
+            account: self.user_shape(&row).await?,
+            recovery_codes_left: codes,
+        })
+    }
+
+    /// Changes one's own account: `email`, `name`, `password`. All but the name ask for `current_password`.
+    pub async fn change_me(&self, actor: &Actor, written: &Map<String, Value>) -> Result<MeShape> {
+        actor.must(Area::Account, Access::Write)?;
+        let before = self.store.accounts.account(actor.account).await?;
+        let mut form = Form::new(written);
+        let draft = Draft {
+            email: form.optional("email", email),
+            name: form.optional("name", |v| fields::prose(v, fields::MAX_NAME_CHARS)),
+            password: form.optional("password", password),
+            ..Draft::default()
+        };
+        let address = draft.email.clone().or_else(|| before.email.clone()).unwrap_or_default();
+        check_password(&mut form, draft.password.as_deref(), &address);
+        let given = form.optional("current_password", password);
+        let is_sensitive = draft.password.is_some() || (draft.email.is_some() && draft.email != before.email);
+        if is_sensitive && form.is_sound() {
+            self.check_current(actor, &mut form, given).await?;
+        }
+        form.finish()?;
+        let after = self.store_account(actor, &before, &draft).await?;
+        self.store_secrets(actor, &after, &draft).await?;
+        self.me(actor).await
+    }
+
+    /// What could lock somebody out of their account takes their password, whatever else opened the door.
+    async fn check_current(&self, actor: &Actor, form: &mut Form<'_>, given: Option<String>) -> Result<()> {
+        let credentials = self.store.accounts.credentials(actor.account).await?;
+        if actor.name == ActorName::Operator || credentials.password_hash.is_none() {
+            return Ok(());
+        }
+        let guess = self.guesses.begin_own(actor.account, self.clock.now())?;
+        if !self.passwords.verify(&given.unwrap_or_default(), credentials.password_hash).await? {
+            form.fault("current_password", "this is not your present password");
+            return Ok(());
+        }
+        self.guesses.was_right(&guess);
+        Ok(())
+    }
+
+    /// The link with which somebody who forgot their password sets a new one; none where there is no such account. It is
+    /// sent to the address that it names, and to no other; whoever asks hears the same either way.
+    pub async fn password_link(&self, email: &str) -> Result<Option<PasswordLink>> {
+        let row = match self.store.accounts.account_by_email(&folded_email(email)).await {
+            Ok(row) if row.disabled_at.is_none() => row,
+            Ok(_) | Err(StoreError::NotFound) => return Ok(None),
+            Err(other) => return Err(other.into()),
+        };
+        let Some(email) = row.email.clone() else { return Ok(None) };
+        let secret = self.draw_link(LinkPurpose::Reset, row.key).await?;
+        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(row.key), "link.reset", &email)).await?;
+        Ok(Some(PasswordLink { email, secret }))
+    }
+
+    /// Uses a link up and sets the password behind it; false if the link is not good. Every session ends.
+    pub async fn reset_password(&self, link: &str, new: &str) -> Result<bool> {
+        let (accounts, hash) = (&self.store.accounts, Secret::from_text(link).hash());
+        let account = match accounts.link(hash, LinkPurpose::Reset, self.clock.now()).await {
+            Ok(account) => accounts.account(account).await?,
+            Err(StoreError::NotFound) => return Ok(false),
+            Err(other) => return Err(other.into()),
+        };
+        if let Some(why) = passwords::fault_of(new, account.email.as_deref().unwrap_or_default()) {
+            return Err(AdminError::field("password", why));
+        }
+        match accounts.use_link(hash, LinkPurpose::Reset, self.clock.now()).await {
+            Ok(_) => {}
+            Err(StoreError::NotFound) => return Ok(false),
+            Err(other) => return Err(other.into()),
+        }
+        self.store_password(&Actor::whole(account.key, ActorName::Session), &account, new).await?;
+        Ok(true)
+    }
+
+    /// The first set-up: uses its link up, gives the owner an address and a password, and opens a session; none if the
+    /// link is not good, or somebody was quicker.
+    pub async fn set_up(
+        &self,
+        (link, visitor): (&str, &Visitor),
+        written: &Map<String, Value>,
+    ) -> Result<Option<Opened>> {
+        let owner = self.store.accounts.account(OWNER).await?;
+        if owner.has_password || !self.link_is_good(link, LinkPurpose::Setup).await? {
+            return Ok(None);
+        }
+        let mut form = Form::new(written);
+        let (address, password) = (form.optional("email", email), form.optional("password", password));
+        if address.is_none() && form.is_sound() {
+            form.fault("email", "write the address that you will sign in with");
+        }
+        check_password(
+            &mut form,
+            Some(password.as_deref().unwrap_or_default()),
+            address.as_deref().unwrap_or_default(),
+        );
+        form.finish()?;
+        let hash = Secret::from_text(link).hash();
+        match self.store.accounts.use_link(hash, LinkPurpose::Setup, self.clock.now()).await {
+            Ok(_) => {}
+            Err(StoreError::NotFound) => return Ok(None),
+            Err(other) => return Err(other.into()),
+        }
+        let actor = Actor::whole(OWNER, ActorName::Session);
+        let draft = Draft { email: address, password, ..Draft::default() };
+        let owner = self.store_account(&actor, &owner, &draft).await?;
+        self.store_secrets(&actor, &owner, &draft).await?;
+        self.open(OWNER, visitor, "set-up").await.map(Some)
+    }
+
+    /// The audit row of a change to somebody's account.
+    pub(super) async fn account_audit(&self, actor: &Actor, action: &str) -> Result<AuditEntry> {
+        let row = self.store.accounts.account(actor.account).await?;
+        Ok(self.audit_plain(actor, action, &object(&row)))
+    }
+}
+
+/// What an account is called in the audit log.
+fn object(row: &AccountRow) -> String {
+    row.email.clone().unwrap_or_else(|| row.role.as_str().to_owned())
+}
+
+fn taken(error: StoreError, email: &str) -> AdminError {
+    match error {
+        StoreError::Exists(_) => AdminError::Conflict(format!("An account of {email} exists already.")),
+        other => other.into(),
+    }
+}
+
+/// Refuses to touch, or to make, whoever stands as high as oneself.
+fn must_outrank(actor: &Actor, role: Role) -> Result<()> {
+    if actor.name == ActorName::Operator && role < Role::Owner || actor.role > role {
+        return Ok(());
+    }
+    Err(AdminError::Forbidden(match role {
+        Role::Owner => "There is one owner, and nobody else changes that account.".to_owned(),
+        _ => "Only the owner of this gateway makes admins and changes them.".to_owned(),
+    }))
+}
+
+fn read(form: &mut Form<'_>) -> Draft {
+    Draft {
+        email: form.optional("email", email),
+        name: form.optional("name", |v| fields::prose(v, fields::MAX_NAME_CHARS)),
+        role: form.optional("role", role),
+        disabled: form.optional("disabled", fields::boolean),
+        password: form.optional("password", password),
+        grants: form.optional("domains", |v| fields::list(v, MAX_GRANTS, grant)),
+        totp: form.optional("totp", fields::boolean),
+    }
+}
+
+/// What somebody can be made: there is one owner.
+fn role(value: &Value) -> Read<Role> {
+    let role = fields::word(value, "member, admin")?;
+    if role == Role::Owner { Err("write one of member, admin: there is one owner".into()) } else { Ok(role) }
+}
+
+fn email(value: &Value) -> Read<String> {
+    fields::mailbox(value).map(|mailbox| folded_email(&mailbox.to_string()))
+}
+
+fn password(value: &Value) -> Read<String> {
+    fields::text(value).map(str::to_owned)
+}
+
+fn check_password(form: &mut Form<'_>, password: Option<&str>, email: &str) {
+    if let Some(why) = password.and_then(|password| passwords::fault_of(password, email)) {
+        form.fault("password", why);
+    }
+}
+
+/// `{"domain": "my.example", "role": "viewer"}`.
+fn grant(value: &Value) -> Read<(Domain, DomainRole)> {
+    let how = || Misread::from("write {\"domain\": …, \"role\": \"manager\" or \"viewer\"}");
+    let (domain, role) = (value.get("domain").ok_or_else(how)?, value.get("role").ok_or_else(how)?);
+    Ok((fields::domain(domain)?, fields::word(role, "manager, viewer")?))
+}

@@ -1,0 +1,108 @@
+//! `/v1/users` and `/v1/me`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::admin::Paging;
+use crate::admin::shapes::{ListShape, MeForm, MeShape, NewTotpShape, TotpForm, TotpOnShape, UserForm, UserShape};
+use crate::http::Site;
+use crate::http::problem::Problem;
+
+use super::extract::Written;
+use super::tags::created;
+use super::{Ask, Caller};
+
+/// Lists accounts, in the order in which they were made.
+#[utoipa::path(get, path = "/users", params(Paging), responses((status = 200, body = ListShape<UserShape>)))]
+pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    Ok(Json(site.admin.users(&actor, &ask.paging()?).await?).into_response())
+}
+
+/// Makes an account. Without a password, this is the only answer that holds the link that sets one.
+#[utoipa::path(post, path = "/users", request_body = UserForm, responses((status = 201, body = UserShape)))]
+pub(super) async fn create(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    body: Written,
+) -> Result<Response, Problem> {
+    let (user, link) = site.admin.add_user(&actor, &body.0).await?;
+    let user = UserShape { link: link.map(|link| site.url(&format!("/reset/{}", link.text()))), ..user };
+    Ok(created(&format!("/v1/users/{}", user.id), Json(user).into_response()))
+}
+
+/// Changes somebody's account; one's own is changed under `/v1/me`.
+#[utoipa::path(
+    patch,
+    path = "/users/{id}",
+    params(("id" = String, Path, description = "Its id or address")),
+    request_body = UserForm,
+    responses((status = 200, body = UserShape))
+)]
+pub(super) async fn change(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    body: Written,
+) -> Result<Response, Problem> {
+    Ok(Json(site.admin.change_user(&actor, &id, &body.0).await?).into_response())
+}
+
+/// Removes somebody's account, which has no domains any more.
+#[utoipa::path(
+    delete,
+    path = "/users/{id}",
+    params(("id" = String, Path, description = "Its id or address")),
+    responses((status = 204))
+)]
+pub(super) async fn remove(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    site.admin.remove_user(&actor, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who asks, and what for.
+#[utoipa::path(get, path = "/me", responses((status = 200, body = MeShape)))]
+pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
+    Ok(Json(site.admin.me(&actor).await?).into_response())
+}
+
+/// Changes one's own account.
+#[utoipa::path(patch, path = "/me", request_body = MeForm, responses((status = 200, body = MeShape)))]
+pub(super) async fn change_me(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    body: Written,
+) -> Result<Response, Problem> {
+    Ok(Json(site.admin.change_me(&actor, &body.0).await?).into_response())
+}
+
+/// Switches an authenticator on. Without a body a secret is proposed (201); with it and a code of it the second factor
+/// counts from now on, and the answer holds the recovery codes.
+#[utoipa::path(
+    post,
+    path = "/me/totp",
+    request_body = TotpForm,
+    responses((status = 200, body = TotpOnShape), (status = 201, body = NewTotpShape))
+)]
+pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, body: Written) -> Result<Response, Problem> {
+    if body.0.is_empty() {
+        return Ok((StatusCode::CREATED, Json(site.admin.propose_totp(&actor).await?)).into_response());
+    }
+    Ok(Json(site.admin.enable_totp(&actor, &body.0).await?).into_response())
+}
+
+/// Switches the authenticator off, by a code of it or a recovery code.
+#[utoipa::path(delete, path = "/me/totp", request_body = TotpForm, responses((status = 204)))]
+pub(super) async fn no_totp(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    body: Written,
+) -> Result<StatusCode, Problem> {
+    site.admin.disable_totp(&actor, &body.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

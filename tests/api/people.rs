@@ -1,0 +1,258 @@
+//! Accounts: who may do what to whom, what members see of each other, and what was done.
+
+use serde_json::{Value, json};
+
+use crate::web::{Answer, House};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Somebody with a token of all rights that their account has.
+pub(crate) async fn somebody(house: &House, email: &str, role: &str) -> String {
+    let body = json!({ "email": email, "role": role, "password": PASSWORD });
+    house.operator("POST", "/v1/users", body).await.expect(201);
+    token_of(house, email, &["admin"]).await
+}
+
+/// A token of an account, made by itself in the panel's place.
+pub(crate) async fn token_of(house: &House, email: &str, scopes: &[&str]) -> String {
+    let actor = house.actor_of(email).await;
+    let body = json!({ "name": format!("{email} {}", scopes.join(" ")), "scopes": scopes });
+    let made = house.admin.add_token(&actor, body.as_object().unwrap()).await.unwrap();
+    made.token.unwrap()
+}
+
+#[tokio::test]
+async fn accounts_are_made_changed_and_removed() {
+    let house = House::furnished().await;
+    let body = json!({ "email": "Anna@My.Example", "name": "Anna", "role": "admin", "password": PASSWORD });
+    let made = house.operator("POST", "/v1/users", body.clone()).await.expect(201);
+    let place = made.field("location").unwrap();
+    let user = made.json();
+    assert_eq!((&user["email"], &user["role"]), (&json!("anna@my.example"), &json!("admin")));
+    assert!(user.get("link").is_none() && !made.text().contains("argon2"));
+    house.operator("POST", "/v1/users", body).await.expect(409).problem();
+    let changed = house.operator("PATCH", &place, json!({ "role": "member", "name": "A." })).await.expect(200).json();
+    assert_eq!((&changed["role"], &changed["name"]), (&json!("member"), &json!("A.")));
+    let changed = house.operator("PATCH", "/v1/users/anna@my.example", json!({ "disabled": true })).await.expect(200);
+    assert_eq!(changed.json()["disabled"], true);
+    let listed = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2, "the owner is one");
+    let first = house.operator("GET", "/v1/users?limit=1", Value::Null).await.expect(200).json();
+    let next = format!("/v1/users?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
+    assert_eq!(house.operator("GET", &next, Value::Null).await.expect(200).json()["items"][0]["name"], "A.");
+    house.operator("DELETE", &place, Value::Null).await.expect(204);
+    house.operator("DELETE", &place, Value::Null).await.expect(404).problem();
+    for (body, pointers) in [
+        (json!({ "password": PASSWORD }), vec!["/email"]),
+        (json!({ "email": "nobody", "password": PASSWORD }), vec!["/email"]),
+        (json!({ "email": "a@b.example", "password": "short" }), vec!["/password"]),
+        (json!({ "email": "a@b.example", "password": PASSWORD, "role": "owner" }), vec!["/role"]),
+        (json!({ "email": "a@b.example", "domains": [{ "domain": "my.example" }] }), vec!["/domains/0"]),
+        (
+            json!({ "email": "a@b.example", "domains": [{ "domain": "no.example", "role": "viewer" }] }),
+            vec!["/domains/0"],
+        ),
+    ] {
+        assert_eq!(house.operator("POST", "/v1/users", body.clone()).await.expect(422).pointers(), pointers, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_a_password_gets_a_link_that_sets_one() {
+    let house = House::new().await;
+    let made = house.operator("POST", "/v1/users", json!({ "email": "bert@my.example" })).await.expect(201).json();
+    assert!(made["link"].as_str().unwrap().starts_with("http://127.0.0.1:8080/reset/"));
+    let listed = house.operator("GET", "/v1/users", Value::Null).await.expect(200);
+    assert!(!listed.text().contains("/reset/"), "it is shown once");
+}
+
+#[tokio::test]
+async fn nobody_touches_whoever_stands_as_high() {
+    let house = House::furnished().await;
+    let admin = somebody(&house, "admin@my.example", "admin").await;
+    let member = somebody(&house, "member@my.example", "member").await;
+    let owner = house.token(&["admin"], &[]).await;
+    somebody(&house, "other@my.example", "admin").await;
+    let rename = json!({ "name": "x" });
+    for (who, token, target, status) in [
+        ("owner", &owner, "other@my.example", 200),
+        ("owner", &owner, "member@my.example", 200),
+        ("owner", &owner, "owner", 409),
+        ("admin", &admin, "member@my.example", 200),
+        ("admin", &admin, "other@my.example", 403),
+        ("admin", &admin, "admin@my.example", 409),
+        ("admin", &admin, "owner", 403),
+        ("member", &member, "member@my.example", 403),
+        ("member", &member, "other@my.example", 403),
+    ] {
+        let path = format!("/v1/users/{target}");
+        let answer = house.bearer(token, "PATCH", &path, rename.clone()).await;
+        assert_eq!(answer.status.as_u16(), status, "{who} {target}: {}", answer.text());
+        if status == 403 {
+            house.bearer(token, "DELETE", &path, Value::Null).await.expect(403).problem();
+        }
+    }
+    let promote = json!({ "role": "admin" });
+    house.bearer(&admin, "PATCH", "/v1/users/member@my.example", promote.clone()).await.expect(403).problem();
+    house.bearer(&owner, "PATCH", "/v1/users/member@my.example", promote).await.expect(200);
+    house.operator("PATCH", "/v1/users/owner", json!({ "disabled": true })).await.expect(422).problem();
+    house.operator("DELETE", "/v1/users/owner", Value::Null).await.expect(409).problem();
+}
+
+#[tokio::test]
+async fn a_token_goes_no_further_than_its_account_does_now() {
+    let house = House::furnished().await;
+    let token = somebody(&house, "anna@my.example", "admin").await;
+    house.bearer(&token, "GET", "/v1/users", Value::Null).await.expect(200);
+    house.bearer(&token, "GET", "/v1/domains/my.example", Value::Null).await.expect(200);
+    house.operator("PATCH", "/v1/users/anna@my.example", json!({ "role": "member" })).await.expect(200);
+    house.bearer(&token, "GET", "/v1/users", Value::Null).await.expect(403).problem();
+    house.bearer(&token, "GET", "/v1/domains/my.example", Value::Null).await.expect(404).problem();
+    house.operator("PATCH", "/v1/users/anna@my.example", json!({ "disabled": true })).await.expect(200);
+    house.bearer(&token, "GET", "/v1/me", Value::Null).await.expect(401).problem();
+}
+
+#[tokio::test]
+async fn one_changes_one_s_own_account_by_one_s_password() {
+    let house = House::furnished().await;
+    let token = somebody(&house, "anna@my.example", "member").await;
+    let change = async |body: Value| house.bearer(&token, "PATCH", "/v1/me", body).await;
+    assert_eq!(change(json!({ "name": "Anna" })).await.expect(200).json()["account"]["name"], "Anna");
+    let new = "another horse battery";
+    assert_eq!(change(json!({ "password": new })).await.expect(422).pointers(), ["/current_password"]);
+    let wrong = json!({ "password": new, "current_password": "wrong horse battery" });
+    assert_eq!(change(wrong).await.expect(422).pointers(), ["/current_password"]);
+    change(json!({ "password": new, "current_password": PASSWORD })).await.expect(200);
+    let moved = json!({ "email": "anna@other.example", "current_password": new });
+    assert_eq!(change(moved).await.expect(200).json()["account"]["email"], "anna@other.example");
+    assert_eq!(change(json!({ "role": "admin" })).await.expect(422).pointers(), ["/role"]);
+    for _ in 0..20 {
+        change(json!({ "password": new, "current_password": "guess guess guess" })).await;
+    }
+    let limited = change(json!({ "password": new, "current_password": "guess guess guess" })).await.expect(429);
+    assert_eq!(limited.field("retry-after").as_deref(), Some("60"));
+}
+
+/// What two members have: each a domain, an alias, a destination, mail.
+async fn two_members(house: &House) -> (String, String) {
+    let tokens =
+        (somebody(house, "a@people.example", "member").await, somebody(house, "b@people.example", "member").await);
+    for (token, domain) in [(&tokens.0, "a.example"), (&tokens.1, "b.example")] {
+        house.bearer(token, "POST", "/v1/domains", json!({ "name": domain })).await.expect(201);
+        let inbox = json!({ "address": format!("inbox@{domain}.test") });
+        house.bearer(token, "POST", "/v1/destinations", inbox).await.expect(201);
+        let alias = json!({ "address": format!("shop@{domain}"), "destinations": [format!("inbox@{domain}.test")] });
+        house.bearer(token, "POST", "/v1/aliases", alias).await.expect(201);
+    }
+    tokens
+}
+
+fn addresses(listed: &Answer, field: &str) -> Vec<String> {
+    let value = listed.json();
+    value["items"].as_array().unwrap().iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn members_see_nothing_of_each_other() {
+    let house = House::furnished().await;
+    let (a, b) = two_members(&house).await;
+    let get = async |token: &str, path: &str| house.bearer(token, "GET", path, Value::Null).await.expect(200);
+    assert_eq!(addresses(&get(&a, "/v1/domains").await, "name"), ["a.example"]);
+    assert_eq!(addresses(&get(&a, "/v1/aliases").await, "address"), ["shop@a.example"]);
+    assert_eq!(addresses(&get(&a, "/v1/aliases?search=shop").await, "address"), ["shop@a.example"]);
+    assert_eq!(addresses(&get(&a, "/v1/destinations").await, "address"), ["inbox@a.example.test"]);
+    for (method, path) in [
+        ("GET", "/v1/domains/b.example"),
+        ("PATCH", "/v1/domains/b.example"),
+        ("DELETE", "/v1/domains/b.example"),
+        ("GET", "/v1/aliases/shop@b.example"),
+        ("PATCH", "/v1/aliases/shop@b.example"),
+        ("DELETE", "/v1/aliases/shop@b.example"),
+        ("GET", "/v1/aliases?domain=b.example"),
+        ("GET", "/v1/activity?domain=b.example"),
+        ("GET", "/v1/activity?alias=shop@b.example"),
+        ("GET", "/v1/destinations/inbox@b.example.test"),
+        ("DELETE", "/v1/destinations/inbox@b.example.test"),
+        ("DELETE", "/v1/tokens/b@people.example%20admin"),
+    ] {
+        house.bearer(&a, method, path, Value::Null).await.expect(404).problem();
+    }
+    let route = json!({ "to": "shop@b.example" });
+    house.bearer(&a, "POST", "/v1/route", route.clone()).await.expect(404).problem();
+    house.bearer(&b, "POST", "/v1/route", route).await.expect(200);
+    let squat = json!({ "address": "mine@b.example" });
+    assert_eq!(house.bearer(&a, "POST", "/v1/aliases", squat).await.expect(422).pointers(), ["/address"]);
+    let owner = house.token(&["admin"], &[]).await;
+    assert_eq!(addresses(&get(&owner, "/v1/domains").await, "name"), ["a.example", "b.example", "my.example"]);
+    house.bearer(&owner, "PATCH", "/v1/aliases/shop@b.example", json!({ "enabled": false })).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_an_admin_makes_on_a_member_s_domain_is_the_member_s() {
+    let house = House::furnished().await;
+    let (a, _) = two_members(&house).await;
+    let new = json!({ "address": "new@a.example", "destinations": ["inbox@a.example.test"] });
+    house.operator("POST", "/v1/aliases", new).await.expect(201);
+    house.bearer(&a, "GET", "/v1/aliases/new@a.example", Value::Null).await.expect(200);
+    house.bearer(&a, "DELETE", "/v1/aliases/new@a.example", Value::Null).await.expect(204);
+}
+
+#[tokio::test]
+async fn every_change_is_told_with_who_before_and_after() {
+    let house = House::furnished().await;
+    let token = somebody(&house, "anna@my.example", "member").await;
+    house.operator("PATCH", "/v1/users/anna@my.example", json!({ "name": "Anna" })).await.expect(200);
+    let log =
+        async |query: &str| house.operator("GET", &format!("/v1/audit{query}"), Value::Null).await.expect(200).json();
+    let newest = log("").await["items"][0].clone();
+    assert_eq!(
+        (&newest["action"], &newest["actor"], &newest["object"]),
+        (&json!("user.change"), &json!("operator"), &json!("anna@my.example"))
+    );
+    assert_eq!((&newest["before"]["name"], &newest["after"]["name"]), (&json!(""), &json!("Anna")));
+    assert_eq!(log("?action=user").await["items"].as_array().unwrap().len(), 2);
+    assert_eq!(log("?action=user.add").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(log("?object=ANNA&action=session").await["items"], json!([]));
+    assert_eq!(log("?actor=anna@my.example").await["items"][0]["action"], "token.create");
+    assert_eq!(log("?since=2030-01-01").await["items"], json!([]));
+    let first = log("?limit=1").await;
+    let second = log(&format!("?limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_ne!(first["items"], second["items"]);
+    house.operator("GET", "/v1/audit?since=soon", Value::Null).await.expect(422).problem();
+    let own = house.bearer(&token, "GET", "/v1/audit", Value::Null).await.expect(200).json();
+    assert_eq!(own["items"].as_array().unwrap().len(), 1, "a member sees what was done on their behalf: {own}");
+    assert!(!own.to_string().contains(&token) && !log("").await.to_string().contains("argon2"));
+}
+
+#[tokio::test]
+async fn a_change_is_taken_back_where_it_still_stands() {
+    let house = House::furnished().await;
+    let made = json!({ "address": "shop@my.example", "description": "the shop", "labels": ["x"], "quota": 5 });
+    house.operator("POST", "/v1/aliases", made).await.expect(201);
+    let path = "/v1/aliases/shop@my.example";
+    let last = async || {
+        let log = house.operator("GET", "/v1/audit?limit=1", Value::Null).await.expect(200).json();
+        format!("/v1/audit/{}/undo", log["items"][0]["id"])
+    };
+    house.operator("PATCH", path, json!({ "description": "gone", "labels": [], "quota": null })).await.expect(200);
+    let undo = last().await;
+    house.operator("POST", &undo, Value::Null).await.expect(200);
+    let alias = house.operator("GET", path, Value::Null).await.expect(200).json();
+    assert_eq!(
+        (&alias["description"], &alias["labels"], &alias["quota"]),
+        (&json!("the shop"), &json!(["x"]), &json!(5))
+    );
+    house.operator("POST", &undo, Value::Null).await.expect(409).problem();
+    house.operator("DELETE", path, Value::Null).await.expect(204);
+    house.operator("POST", &last().await, Value::Null).await.expect(200);
+    let again = house.operator("GET", path, Value::Null).await.expect(200).json();
+    assert_eq!((&again["description"], &again["quota"]), (&json!("the shop"), &json!(5)));
+    house.operator("PATCH", "/v1/domains/my.example", json!({ "keep_tag": true })).await.expect(200);
+    house.operator("POST", &last().await, Value::Null).await.expect(200);
+    let domain = house.operator("GET", "/v1/domains/my.example", Value::Null).await.expect(200).json();
+    assert_eq!(domain["keep_tag"], false);
+    house.operator("POST", "/v1/users", json!({ "email": "anna@my.example" })).await.expect(201);
+    house.operator("POST", &last().await, Value::Null).await.expect(409).problem();
+    house.operator("POST", "/v1/audit/999999/undo", Value::Null).await.expect(404).problem();
+    house.operator("POST", "/v1/audit/x/undo", Value::Null).await.expect(404).problem();
+}

@@ -1,0 +1,224 @@
+//! Signing in by password and second factor, the first set-up, new passwords; and what keeps guessers out.
+
+use serde_json::{Value, json};
+use waypost::admin::Actor;
+
+use crate::web::{Answer, House};
+
+const PASSWORD: &str = "correct horse battery";
+const HOST: (&str, &str) = ("host", "localhost:8080");
+const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A gateway behind a proxy, with anna who has a password.
+async fn behind_a_proxy() -> House {
+    let house = House::with(|settings| {
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.public_url = Some("https://panel.my.example".to_owned());
+    })
+    .await;
+    with_people(house).await
+}
+
+async fn with_people(house: House) -> House {
+    let owner = json!({ "email": "owner@my.example", "password": PASSWORD });
+    house.operator("PATCH", "/v1/users/owner", owner).await.expect(200);
+    let anna = json!({ "email": "anna@my.example", "password": PASSWORD });
+    house.operator("POST", "/v1/users", anna).await.expect(201);
+    house
+}
+
+fn form(email: &str, password: &str) -> String {
+    format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"))
+}
+
+/// Signs in over HTTPS from an address, perhaps with cookies.
+async fn from(house: &House, ip: &str, cookies: &str, form: &str) -> Answer {
+    let fields = [
+        ("host", "panel.my.example"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", ip),
+        OWN,
+        FORM,
+        ("cookie", cookies),
+    ];
+    house.visitor("POST", "/sign-in", &fields, form).await
+}
+
+async fn here(house: &House, path: &str, form: &str) -> Answer {
+    house.visitor("POST", path, &[HOST, OWN, FORM], form).await
+}
+
+fn cookies(answer: &Answer) -> Vec<String> {
+    let all = answer.fields.get_all("set-cookie").iter();
+    all.map(|value| value.to_str().unwrap().split(';').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_password_signs_in_and_leads_where_one_wanted_to_go() {
+    let house = with_people(House::new().await).await;
+    let page = house.visitor("GET", "/sign-in?to=/aliases", &[HOST], "").await.expect(200).text();
+    assert!(page.contains("value=\"/aliases\"") && page.contains("autocomplete=\"current-password\""), "{page}");
+    let filled = format!("{}&to=%2Faliases", form("Anna@my.example", PASSWORD));
+    let signed = here(&house, "/sign-in", &filled).await.expect(303);
+    assert_eq!(signed.field("location").as_deref(), Some("/aliases"));
+    let cookie = cookies(&signed)[0].clone();
+    house.panel(&cookie, "GET", "/aliases", "").await.expect(200);
+    let evil = format!("{}&to=%2F%2Fevil.example", form("anna@my.example", PASSWORD));
+    assert_eq!(here(&house, "/sign-in", &evil).await.expect(303).field("location").as_deref(), Some("/"));
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_is_answered_alike() {
+    let house = with_people(House::new().await).await;
+    house.operator("POST", "/v1/users", json!({ "email": "new@my.example" })).await.expect(201);
+    house.operator("POST", "/v1/users", json!({ "email": "off@my.example", "password": PASSWORD })).await.expect(201);
+    house.operator("PATCH", "/v1/users/off@my.example", json!({ "disabled": true })).await.expect(200);
+    let mut told = Vec::new();
+    for (email, password) in [
+        ("anna@my.example", "wrong horse battery"),
+        ("nobody@my.example", PASSWORD),
+        ("new@my.example", PASSWORD),
+        ("off@my.example", PASSWORD),
+        ("anna@my.example", ""),
+        ("", ""),
+    ] {
+        let answer = here(&house, "/sign-in", &form(email, password)).await.expect(422);
+        assert!(cookies(&answer).is_empty());
+        told.push(answer.text().replace(email, ""));
+    }
+    assert!(told.iter().all(|page| *page == told[0]), "{told:?}");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_nobody_is_locked_out_by_it() {
+    let house = behind_a_proxy().await;
+    let known = from(&house, "192.0.2.9", "", &form("anna@my.example", PASSWORD)).await.expect(303);
+    let device = cookies(&known).into_iter().find(|cookie| cookie.starts_with("__Host-waypost-device=")).unwrap();
+    for _ in 0..10 {
+        from(&house, "203.0.113.7", "", &form("anna@my.example", "guess guess guess")).await.expect(422);
+    }
+    let limited = from(&house, "203.0.113.7", "", &form("anna@my.example", PASSWORD)).await.expect(429);
+    assert!(limited.text().contains("waypost panel-link"), "{}", limited.text());
+    assert!(limited.field("retry-after").is_some());
+    let nobody = form("nobody@my.example", PASSWORD);
+    for _ in 0..10 {
+        from(&house, "203.0.113.7", "", &nobody).await.expect(422);
+    }
+    from(&house, "203.0.113.7", "", &nobody).await.expect(429);
+    from(&house, "198.51.100.1", "", &form("anna@my.example", PASSWORD)).await.expect(303);
+    from(&house, "203.0.113.7", &device, &form("anna@my.example", PASSWORD)).await.expect(303);
+    let link = house.admin.add_panel_link(&Actor::operator()).await.unwrap();
+    let fields =
+        [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.7"), OWN];
+    house.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(303);
+}
+
+#[tokio::test]
+async fn each_sign_in_has_a_session_of_its_own_and_replaces_the_browser_s_last() {
+    let house = behind_a_proxy().await;
+    let sign =
+        async |cookies: &str| from(&house, "192.0.2.9", cookies, &form("anna@my.example", PASSWORD)).await.expect(303);
+    let first = cookies(&sign("").await)[0].clone();
+    let second = cookies(&sign(&first).await)[0].clone();
+    assert_ne!(first, second);
+    let ask = async |cookie: &str| {
+        let fields = [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("cookie", cookie)];
+        house.visitor("GET", "/aliases", &fields, "").await.status.as_u16()
+    };
+    assert_eq!((ask(&first).await, ask(&second).await), (303, 200));
+    let actor = house.actor_of("anna@my.example").await;
+    let sessions = house.admin.sessions(&actor).await.unwrap().items;
+    assert_eq!((sessions.len(), sessions[0].ip.as_deref()), (1, Some("192.0.2.9")));
+    house.admin.end_session(&actor, &sessions[0].id.to_string()).await.unwrap();
+    assert_eq!(ask(&second).await, 303);
+}
+
+#[tokio::test]
+async fn the_first_set_up_makes_the_owner_and_signs_in() {
+    let house = House::new().await;
+    let page = house.visitor("GET", "/sign-in", &[HOST], "").await.expect(200).text();
+    assert!(page.contains("waypost panel-link"), "{page}");
+    let made = house.operator("POST", "/control/panel-link", Value::Null).await.expect(201).json();
+    let path = made["url"].as_str().unwrap().replace("http://127.0.0.1:8080", "");
+    for _ in 0..2 {
+        let page = house.visitor("GET", &path, &[HOST], "").await.expect(200).text();
+        assert!(page.contains("Welcome to Waypost") && page.contains("autocomplete=\"new-password\""), "{page}");
+    }
+    let page = here(&house, &path, "email=me&password=short").await.expect(422).text();
+    assert!(
+        page.contains("value=\"me\"") && page.contains("12 characters") && !page.contains("value=\"short\""),
+        "{page}"
+    );
+    let signed = here(&house, &path, &form("me@my.example", PASSWORD)).await.expect(303);
+    house.panel(&cookies(&signed)[0], "GET", "/aliases", "").await.expect(200);
+    here(&house, &path, &form("evil@my.example", PASSWORD)).await.expect(410);
+    here(&house, "/sign-in", &form("me@my.example", PASSWORD)).await.expect(303);
+    let other = house.admin.setup_link(&Actor::operator()).await.unwrap();
+    assert!(other.is_none(), "it is done once");
+}
+
+#[tokio::test]
+async fn a_reset_link_sets_a_password_once_ends_sessions_and_signs_nobody_in() {
+    let house = with_people(House::new().await).await;
+    let signed = here(&house, "/sign-in", &form("anna@my.example", PASSWORD)).await.expect(303);
+    let link = house.admin.password_link("Anna@my.example").await.unwrap().unwrap();
+    assert_eq!(link.email, "anna@my.example");
+    assert!(house.admin.password_link("nobody@my.example").await.unwrap().is_none());
+    let path = format!("/reset/{}", link.secret.text());
+    here(&house, &format!("/sign-in/{}", link.secret.text()), "").await.expect(410);
+    house.visitor("GET", &path, &[HOST], "").await.expect(200);
+    here(&house, &path, "password=short").await.expect(422);
+    let done = here(&house, &path, "password=another+horse+battery").await.expect(200);
+    assert!(cookies(&done).is_empty());
+    here(&house, &path, "password=a+third+horse+battery").await.expect(410);
+    house.panel(&cookies(&signed)[0], "GET", "/aliases", "").await.expect(303);
+    here(&house, "/sign-in", &form("anna@my.example", PASSWORD)).await.expect(422);
+    here(&house, "/sign-in", &form("anna@my.example", "another horse battery")).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_and_each_code_works_once() {
+    let house = with_people(House::new().await).await;
+    let actor = house.actor_of("anna@my.example").await;
+    let proposed = house.admin.propose_totp(&actor).await.unwrap();
+    assert!(proposed.uri.starts_with("otpauth://totp/Waypost%20") && proposed.uri.contains(&proposed.secret));
+    let wrong = json!({ "secret": proposed.secret, "code": "000000" });
+    assert!(house.admin.enable_totp(&actor, wrong.as_object().unwrap()).await.is_err());
+    let body = json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret) });
+    let codes = house.admin.enable_totp(&actor, body.as_object().unwrap()).await.unwrap().recovery_codes;
+    assert_eq!(codes.len(), 10);
+    let sign = async |code: &str| {
+        let filled = format!("{}&code={}", form("anna@my.example", PASSWORD), code.replace(' ', "+"));
+        here(&house, "/sign-in", &filled).await.status.as_u16()
+    };
+    assert_eq!(sign("").await, 422);
+    assert_eq!(sign(&code(&house, &proposed.secret)).await, 422, "the code that switched it on is used up");
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let fresh = code(&house, &proposed.secret);
+    assert_eq!(sign(&format!("{} {}", &fresh[..3], &fresh[3..])).await, 303);
+    assert_eq!(sign(&fresh).await, 422, "nobody uses it again");
+    assert_eq!(sign(&codes[0].to_uppercase()).await, 303);
+    assert_eq!(sign(&codes[0]).await, 422);
+    let off = json!({ "code": codes[1] });
+    house.admin.disable_totp(&actor, off.as_object().unwrap()).await.unwrap();
+    assert_eq!(sign("").await, 303);
+}
+
+/// The code that an authenticator shows now (RFC 6238).
+fn code(house: &House, secret: &str) -> String {
+    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    totp.generate(u64::try_from(house.clock.now().millis() / 1000).unwrap()).to_string()
+}
+
+#[tokio::test]
+async fn sign_in_from_elsewhere_is_a_forged_request() {
+    let house = with_people(House::new().await).await;
+    let filled = form("anna@my.example", PASSWORD);
+    for foreign in [vec![("sec-fetch-site", "cross-site")], vec![("origin", "https://evil.example")]] {
+        let fields = [vec![HOST, FORM], foreign].concat();
+        house.visitor("POST", "/sign-in", &fields, &filled).await.expect(403);
+    }
+    house.visitor("POST", "/sign-in", &[("host", "192.0.2.1:8080"), OWN, FORM], &filled).await.expect(403);
+}
