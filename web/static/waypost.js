@@ -22,7 +22,7 @@
   setInterval(tellTimes, MINUTE / 2);
 
   // Keys, never while somebody writes.
-  const PAGES = { a: "/activity", l: "/aliases" };
+  const PAGES = { o: "/", a: "/activity", l: "/aliases", d: "/domains", q: "/queue" };
   const ROWS = ".rows a.row, .rows .row a.address";
   const move = (step) => {
     const rows = [...document.querySelectorAll(ROWS)];

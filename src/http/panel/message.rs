@@ -9,12 +9,13 @@ use uuid::Uuid;
 use crate::admin::{Actor, AdminError, QueueAction};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
-use crate::mail::{Envelope, Mailbox, Moment};
+use crate::mail::Moment;
 use crate::policy::status::TraceStep;
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
 use super::activity::Line;
+use super::envelopes::Compared;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
 use super::story::{self, Happening};
@@ -26,16 +27,6 @@ struct Button {
     word: &'static str,
     primary: bool,
     danger: bool,
-}
-
-/// Both envelopes, as compared.
-struct Compared {
-    from_before: String,
-    from_after: String,
-    from_changed: bool,
-    to_before: String,
-    to_after: String,
-    to_changed: bool,
 }
 
 #[derive(Template)]
@@ -133,7 +124,7 @@ impl Facts {
             at: When::new(row.received_at, now),
             size: text::size(row.size),
             events: story::happenings(row, now),
-            envelope: compared(&row.envelope.before, row.envelope.after.as_ref()),
+            envelope: Compared::of(&row.envelope.before, row.envelope.after.as_ref()),
             checks: checks(row),
             octets: story::octets(row),
             hashes: hashes(row),
@@ -176,23 +167,6 @@ fn buttons(entry: Entry) -> Vec<Button> {
         button.word = "Send again";
     }
     fitting
-}
-
-fn compared(before: &Envelope, after: Option<&Envelope>) -> Compared {
-    let from = |envelope: &Envelope| format!("<{}>", text::visible(&envelope.from.to_string()));
-    let to = |envelope: &Envelope| {
-        let all = envelope.to.iter().map(|to: &Mailbox| format!("<{}>", text::visible(&to.to_string())));
-        all.collect::<Vec<_>>().join(" ")
-    };
-    let nothing = || "nothing was sent".to_owned();
-    Compared {
-        from_before: from(before),
-        from_after: after.map_or_else(nothing, from),
-        from_changed: after.is_some_and(|after| after.from != before.from),
-        to_before: to(before),
-        to_after: after.map_or_else(nothing, to),
-        to_changed: after.is_some_and(|after| after.to != before.to),
-    }
 }
 
 fn checks(row: &Row) -> Vec<(&'static str, String)> {

@@ -4,15 +4,20 @@
 mod activity;
 mod aliases;
 mod assets;
+mod destinations;
+mod domains;
+mod envelopes;
 mod forms;
 mod frame;
 mod look;
 mod message;
 mod new_alias;
 mod new_password;
+mod queue;
 mod reference;
 mod session;
 mod sign_in;
+mod simulator;
 mod story;
 mod text;
 
@@ -40,6 +45,14 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
         .route("/aliases/{id}/switch", post(aliases::switch))
+        .route("/domains", get(domains::list).post(domains::create))
+        .route("/domains/{name}", get(domains::page).post(domains::change))
+        .route("/domains/{name}/{action}", post(domains::act))
+        .route("/destinations", get(destinations::page).post(destinations::create))
+        .route("/destinations/{id}/{action}", post(destinations::act))
+        .route("/queue", get(queue::page))
+        .route("/queue/{action}", post(queue::act))
+        .route("/simulator", get(simulator::page))
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
         .merge(inside)

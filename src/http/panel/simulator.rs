@@ -1,0 +1,91 @@
+//! `/simulator`: what would happen to a message, by the very function that decides at RCPT.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value};
+
+use crate::admin::shapes::RouteShape;
+use crate::admin::{Actor, AdminError, RouteQuestion};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+
+use super::envelopes::Compared;
+use super::frame::{self, Frame};
+use super::text;
+
+/// The fields that ask.
+const FIELDS: [&str; 4] = ["to", "from", "ip", "headers"];
+
+/// The answer.
+struct Told {
+    look: (&'static str, &'static str),
+    headline: &'static str,
+    reason: String,
+    reply: String,
+    rule: Option<String>,
+    envelope: Compared,
+    steps: Vec<(String, String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "simulator.html", config = "web/askama.toml")]
+struct SimulatorPage {
+    frame: Frame,
+    to: String,
+    from: String,
+    ip: String,
+    headers: String,
+    wrong: Option<String>,
+    told: Option<Told>,
+}
+
+/// `GET /simulator?to=&from=&ip=&headers=`.
+pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    let asked = |key| ask.owned(key).unwrap_or_default();
+    let (wrong, told) = match answer(&site, &actor, &ask).await {
+        Ok(told) => (None, told),
+        Err(error @ AdminError::Invalid(_)) => (Some(error.to_string()), None),
+        Err(error) => return frame::failed(&site, &error),
+    };
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let [to, from, ip, headers] = FIELDS.map(asked);
+    frame::page(
+        status,
+        &SimulatorPage { frame: Frame::inside(&site, "Simulator", "simulator"), to, from, ip, headers, wrong, told },
+    )
+}
+
+async fn answer(site: &Site, actor: &Actor, ask: &Ask) -> Result<Option<Told>, AdminError> {
+    if ask.owned("to").is_none() {
+        return Ok(None);
+    }
+    let written = FIELDS.iter().filter_map(|key| Some(((*key).to_owned(), Value::from(ask.owned(key)?))));
+    let question = RouteQuestion::read(&written.collect::<Map<_, _>>())?;
+    Ok(Some(tell(&site.admin.route(actor, &question).await?)))
+}
+
+fn tell(route: &RouteShape) -> Told {
+    let (look, headline) = match route.disposition {
+        "forward" => (("ok", "done"), "It would be sent on."),
+        "discard" => (("", "stop"), "It would be taken and thrown away, by rule."),
+        "report" => (("", "stop"), "It would be taken as a report on earlier mail."),
+        "hold" => (("wait", "held"), "It would be held for you."),
+        "defer" => (("wait", "wait"), "It would be refused for now: the sender would try again."),
+        _ => (("bad", "fail"), "It would be refused."),
+    };
+    Told {
+        look,
+        headline,
+        reason: text::visible(&route.reason),
+        reply: text::visible(&route.reply),
+        rule: route.rule.as_ref().map(|rule| text::visible(&rule.pattern)),
+        envelope: Compared::of(&route.envelope.before, route.envelope.after.as_ref()),
+        steps: route
+            .trace
+            .iter()
+            .map(|step| (text::visible(&step.step), text::visible(&step.verdict), text::visible(&step.detail)))
+            .collect(),
+    }
+}

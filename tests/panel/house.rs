@@ -1,0 +1,94 @@
+//! Domains, destinations, the queue and the simulator: what they say, and what their buttons do.
+
+use serde_json::{Value, json};
+use waypost::store::queue::Entry;
+
+use crate::web::House;
+use crate::web::rows::queued;
+
+#[tokio::test]
+async fn a_domain_is_added_set_and_removed() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let wrong = house.panel(&cookie, "POST", "/domains", "name=nonsense+here").await.expect(422).text();
+    assert!(wrong.contains("value=\"nonsense here\"") && wrong.contains("aria-invalid=\"true\""), "{wrong}");
+    let place = house.panel(&cookie, "POST", "/domains", "name=m%C3%BCller.example").await.expect(303);
+    let place = place.field("location").unwrap();
+    assert_eq!(place, "/domains/xn--mller-kva.example?done=added");
+    let page = house.panel(&cookie, "GET", &place, "").await.expect(200).text();
+    assert!(
+        page.contains("<bdi>müller.example</bdi>") && page.contains("<code>xn--mller-kva.example</code>"),
+        "{page}"
+    );
+    let form = "catch_all=forward&to=owner%40inbox.example&keep_tag=on&contact=&srs_domain=";
+    house.panel(&cookie, "POST", "/domains/xn--mller-kva.example", form).await.expect(303);
+    let set = house.operator("GET", "/v1/domains/xn--mller-kva.example", Value::Null).await.expect(200).json();
+    assert_eq!(
+        (&set["catch_all"], &set["keep_tag"], &set["subaddressing"]),
+        (&json!("forward"), &json!(true), &json!(false))
+    );
+    let page = house.panel(&cookie, "GET", "/domains/xn--mller-kva.example", "").await.expect(200).text();
+    assert!(page.contains("<option value=\"forward\" selected>") && page.contains("value=\"owner@inbox.example\""));
+    let list = house.panel(&cookie, "GET", "/domains", "").await.expect(200).text();
+    assert!(list.contains("catch-all: forward"), "{list}");
+    house.panel(&cookie, "POST", "/domains/xn--mller-kva.example/remove", "").await.expect(303);
+    house.panel(&cookie, "GET", "/domains/xn--mller-kva.example", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_destination_is_added_vouched_for_and_removed() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let wrong = house.panel(&cookie, "POST", "/destinations", "address=nowhere").await.expect(422).text();
+    assert!(wrong.contains("value=\"nowhere\""), "{wrong}");
+    let place = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
+    let page = house.panel(&cookie, "GET", &place.field("location").unwrap(), "").await.expect(200).text();
+    assert!(page.contains("new@inbox.example is added, and gets no mail until it is verified."), "{page}");
+    let made = house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(200).json();
+    let path = format!("/destinations/{}", made["id"].as_str().unwrap());
+    house.panel(&cookie, "POST", &format!("{path}/verify"), "").await.expect(303);
+    house.panel(&cookie, "POST", &format!("{path}/default"), "").await.expect(303);
+    let made = house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(200).json();
+    assert!(made["verified_at"].is_string() && made["default"] == true, "{made}");
+    house.panel(&cookie, "POST", &format!("{path}/nonsense"), "").await.expect(404);
+    house.panel(&cookie, "POST", &format!("{path}/remove"), "").await.expect(303);
+    house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(404);
+}
+
+#[tokio::test]
+async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let empty = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(empty.contains("Nothing waits."), "{empty}");
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    queued(&house, "shop@my.example", due).await;
+    queued(&house, "news@my.example", due).await;
+    let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(page.contains("<bdi>inbox.example</bdi>") && page.contains("2 waiting"), "{page}");
+    assert!(page.contains("450 4.2.0 Try later") && page.contains("next try in 5 min"), "{page}");
+    let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
+    let page = house.panel(&cookie, "GET", &hold.field("location").unwrap(), "").await.expect(200).text();
+    assert!(page.contains("2 messages: held until you release them.") && page.contains("2 held"), "{page}");
+    assert!(page.contains(">Release all</button>") && !page.contains(">Hold all</button>"), "{page}");
+    let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
+    assert_eq!(other.field("location").as_deref(), Some("/queue?done=release&count=0"));
+    house.panel(&cookie, "POST", "/queue/nonsense", "domain=inbox.example").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_simulator_decides_as_the_server_does() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let asks = house.panel(&cookie, "GET", "/simulator", "").await.expect(200).text();
+    assert!(asks.contains("Show what would happen") && !asks.contains("Envelope</h2>"));
+    let form = "local_part=shop&domain=my.example&destination=owner%40inbox.example";
+    house.panel(&cookie, "POST", "/aliases", form).await.expect(303);
+    let told =
+        house.panel(&cookie, "GET", "/simulator?to=shop@my.example&from=a@b.example", "").await.expect(200).text();
+    assert!(told.contains("It would be sent on.") && told.contains("owner@inbox.example"), "{told}");
+    let told = house.panel(&cookie, "GET", "/simulator?to=nobody@my.example", "").await.expect(200).text();
+    assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
+    let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
+    assert!(wrong.contains("write an IP address"), "{wrong}");
+}
