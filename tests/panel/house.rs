@@ -51,6 +51,10 @@ async fn a_destination_is_added_vouched_for_and_removed() {
     let made = house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(200).json();
     assert!(made["verified_at"].is_string() && made["default"] == true, "{made}");
     house.panel(&cookie, "POST", &format!("{path}/nonsense"), "").await.expect(404);
+    house.panel(&cookie, "POST", "/destinations", "address=%40whole.example&verified=on").await.expect(303);
+    house.panel(&cookie, "POST", "/destinations", "address=me%40whole.example").await.expect(303);
+    let page = house.panel(&cookie, "GET", "/destinations", "").await.expect(200).text();
+    assert!(page.contains("verified with its domain") && !page.contains("not verified"), "{page}");
     house.panel(&cookie, "POST", &format!("{path}/remove"), "").await.expect(303);
     house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(404);
 }
