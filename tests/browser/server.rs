@@ -1,12 +1,15 @@
 //! The public router on a loopback port, as the gateway serves it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use waypost::http::{Entrance, Listener};
 
 use crate::web::House;
 
@@ -21,10 +24,11 @@ impl Open {
     /// Opens the furnished house.
     pub(crate) async fn new() -> Self {
         let house = House::furnished().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let service = house.public.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let entrance = Entrance::new(&[], Arc::default(), CancellationToken::new());
+        let listener = Listener { socket, certificates: None, router: house.public.clone() };
+        let serving = tokio::spawn(entrance.serve(listener));
         Self { house, address, serving }
     }
 
