@@ -14,6 +14,8 @@ mod domains;
 mod harvest;
 #[path = "api/manners.rs"]
 mod manners;
+#[path = "api/many.rs"]
+mod many;
 #[path = "api/openapi.rs"]
 mod openapi;
 #[path = "api/people.rs"]

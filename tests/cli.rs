@@ -442,6 +442,13 @@ fn completions_and_manual_cover_every_command() {
 }
 
 #[test]
+fn the_description_of_the_api_is_printed_whoever_owns_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let described = Ran::of(waypost(folder.path()).arg("openapi").output().unwrap());
+    assert_eq!((described.code, described.out.as_str()), (0, include_str!("openapi.json")));
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = waypost(folder.path()).arg("man").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

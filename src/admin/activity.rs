@@ -19,17 +19,24 @@ use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Reach, Result
 #[derive(Debug, Clone, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ActivityFilter {
-    /// Status words; `bounced` is one.
+    /// Only what has come to this; several parted by commas; `bounced` is one.
+    #[param(value_type = Option<String>)]
     pub status: Vec<String>,
-    /// An alias, by its id or as written.
+    /// Only this alias, by its id or as it is written.
     pub alias: Option<String>,
-    /// A domain's name.
+    /// Only this domain.
     pub domain: Option<String>,
-    /// Not before.
+    /// Only from this sender.
+    pub sender: Option<String>,
+    /// Only for this address.
+    pub recipient: Option<String>,
+    /// Only to this inbox.
+    pub destination: Option<String>,
+    /// From this time on (RFC 3339, or a date alone).
     pub since: Option<String>,
-    /// Before.
+    /// Before this time.
     pub until: Option<String>,
-    /// Words.
+    /// An address, domain or id, or its beginning; else words of subject and reply. `q` means the same.
     pub search: Option<String>,
     /// Which page.
     #[param(ignore)]
@@ -64,6 +71,10 @@ impl Admin {
         read_statuses(&filter.status, &mut query)?;
         query.since = read_moment("since", filter.since.as_deref())?;
         query.until = read_moment("until", filter.until.as_deref())?;
+        let folded = |text: &Option<String>| text.as_deref().map(str::trim).map(str::to_lowercase);
+        query.sender = folded(&filter.sender);
+        query.recipient = folded(&filter.recipient);
+        query.destination = folded(&filter.destination);
         query.domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
         if let Some(alias) = filter.alias.as_deref().filter(|text| !text.is_empty()) {
             query.alias = Some(self.find_alias(actor, alias).await?.key);

@@ -5,14 +5,16 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::mail::{Domain, LocalPart, Mailbox};
-use crate::policy::ids::AccountId;
+use crate::policy::ids::{AccountId, DestinationId};
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
+use crate::store::accounts::AuditEntry;
 use crate::store::activity::Counts;
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
 
 use super::domains::{must_reach, reach_of};
 use super::error::OrMissing;
+use super::fields::read_word;
 use super::name::{AliasName, keep_name, read_name, unfinished};
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
@@ -24,34 +26,62 @@ use super::{
 #[derive(Debug, Clone, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AliasFilter {
-    /// Only this domain's.
+    /// Only of this domain.
     pub domain: Option<String>,
-    /// Part of the address or note.
+    /// Part of the address, note or label; of one or two characters, how the address begins. `q` means the same.
     pub search: Option<String>,
     /// Only switched on, or off.
     pub enabled: Option<bool>,
+    /// Only those that send mail to this destination: its address or id.
+    pub destination: Option<String>,
+    /// Only of this kind: `address`, `glob`, `regex`, `catch_all`.
+    #[param(value_type = Option<Kind>)]
+    pub kind: Option<String>,
+    /// Only those that do this: `forward`, `drop`, `reject`, `create`.
+    #[param(value_type = Option<Action>)]
+    pub action: Option<String>,
+    /// Only those with this label.
+    pub label: Option<String>,
     /// Which page.
     #[param(ignore)]
     pub paging: Paging,
 }
 
+/// An alias that may be made.
+pub(super) struct NewAlias {
+    pub(super) domain: DomainRow,
+    pub(super) name: AliasName,
+    pub(super) draft: AliasSpec,
+}
+
 impl Admin {
     /// Makes an alias. `address`, or `local_part` and `domain`; without destinations, the default one.
     pub async fn add_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<AliasRow> {
-        actor.must_create_aliases()?;
-        let mut form = Form::new(written);
-        let Some(name) = read_name(&mut form, actor) else { return Err(unfinished(form)) };
-        self.add_named(actor, name, form).await
+        let new = self.new_alias(actor, written).await?;
+        self.store_new(actor, &new).await
     }
 
     /// Makes the alias `name` with what the form says of it.
     pub(super) async fn add_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<AliasRow> {
+        let new = self.new_named(actor, name, form).await?;
+        self.store_new(actor, &new).await
+    }
+
+    /// An alias that may be made.
+    pub(super) async fn new_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<NewAlias> {
+        actor.must_create_aliases()?;
+        let mut form = Form::new(written);
+        let Some(name) = read_name(&mut form, actor) else { return Err(unfinished(form)) };
+        self.new_named(actor, name, form).await
+    }
+
+    async fn new_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<NewAlias> {
         let domain = self.domain_for_alias(actor, &name.domain).await?;
         let mut draft = spec::fresh(&name);
         self.read_spec(actor, (domain.account, &name), (form, &mut draft)).await?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
-        self.store_new(actor, (&domain, &name), &draft).await
+        Ok(NewAlias { domain, name, draft })
     }
 
     /// Reads what is to be of an alias. Where it sends mail on and nobody says where to, that is the default destination.
@@ -73,22 +103,17 @@ impl Admin {
         Ok(())
     }
 
-    async fn store_new(
-        &self,
-        actor: &Actor,
-        (domain, name): (&DomainRow, &AliasName),
-        draft: &AliasSpec,
-    ) -> Result<AliasRow> {
-        let address = name.to_string();
+    async fn store_new(&self, actor: &Actor, new: &NewAlias) -> Result<AliasRow> {
+        let audit = self.audit_new(actor, new);
+        let added = self.store.rules.add_alias(new.domain.account, new.domain.key, &new.draft, audit).await;
+        added.map_err(|error| taken(error, &new.name))
+    }
+
+    pub(super) fn audit_new(&self, actor: &Actor, new: &NewAlias) -> AuditEntry {
+        let (address, draft) = (new.name.to_string(), &new.draft);
         let written =
             serde_json::json!({ "address": address, "action": draft.action, "destinations": draft.destinations });
-        let subject = Subject { object: &address, before: None, after: Some(&written) };
-        let audit = self.audit(actor, "alias.create", &subject);
-        let added = self.store.rules.add_alias(domain.account, domain.key, draft, audit).await;
-        added.map_err(|error| match error {
-            StoreError::Exists(_) => AdminError::Conflict(format!("The alias {address} exists already.")),
-            other => other.into(),
-        })
+        self.audit(actor, "alias.create", &Subject { object: &address, before: None, after: Some(&written) })
     }
 
     /// Changes an alias; with a version, only while it is still the one that was seen.
@@ -98,6 +123,18 @@ impl Admin {
         target: Target<'_, i64>,
         written: &Map<String, Value>,
     ) -> Result<AliasRow> {
+        let (before, after) = self.changed_alias(actor, target, written).await?;
+        let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
+        self.store_change(actor, action, (&before, &after)).await
+    }
+
+    /// An alias before and after a change that may be made.
+    pub(super) async fn changed_alias(
+        &self,
+        actor: &Actor,
+        target: Target<'_, i64>,
+        written: &Map<String, Value>,
+    ) -> Result<(AliasRow, AliasRow)> {
         actor.must(Area::Aliases, Access::Write)?;
         let before = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, before.version)?;
@@ -107,8 +144,7 @@ impl Admin {
         let mut after = before.clone();
         self.read_spec(actor, (before.account, &name), (form, &mut after.spec)).await?;
         self.refuse_circles(&name, &after.spec).await?;
-        let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
-        self.store_change(actor, action, (&before, &after)).await
+        Ok((before, after))
     }
 
     async fn store_change(
@@ -117,12 +153,21 @@ impl Admin {
         action: &str,
         (before, after): (&AliasRow, &AliasRow),
     ) -> Result<AliasRow> {
-        let address = alias_name(before).to_string();
-        let shape = |row: &AliasRow| AliasShape::new(row, Counts::default(), None);
-        let (old, new) = (shape(before), shape(after));
-        let subject = Subject { object: &address, before: Some(&old), after: Some(&new) };
-        let audit = self.audit(actor, action, &subject);
+        let audit = self.audit_change(actor, action, (Some(before), Some(after)));
         Ok(self.store.rules.change_alias(after, audit).await?)
+    }
+
+    /// The audit row of a change to an alias that there is, or was.
+    pub(super) fn audit_change(
+        &self,
+        actor: &Actor,
+        action: &str,
+        (before, after): (Option<&AliasRow>, Option<&AliasRow>),
+    ) -> AuditEntry {
+        let address = before.or(after).map(|row| alias_name(row).to_string()).unwrap_or_default();
+        let shape = |row: &AliasRow| AliasShape::new(row, Counts::default(), None);
+        let (before, after) = (before.map(shape), after.map(shape));
+        self.audit(actor, action, &Subject { object: &address, before: before.as_ref(), after: after.as_ref() })
     }
 
     /// Switches an alias on or off.
@@ -143,9 +188,7 @@ impl Admin {
         actor.must(Area::Aliases, Access::Write)?;
         let row = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, row.version)?;
-        let address = alias_name(&row).to_string();
-        let shape = AliasShape::new(&row, Counts::default(), None);
-        let audit = self.audit(actor, "alias.remove", &Subject { object: &address, before: Some(&shape), after: None });
+        let audit = self.audit_change(actor, "alias.remove", (Some(&row), None));
         Ok(self.store.rules.remove_alias(row.key, audit).await?)
     }
 
@@ -165,12 +208,27 @@ impl Admin {
             domain: domain.map(|row| row.key),
             search: filter.search.filter(|text| !text.trim().is_empty()),
             enabled: filter.enabled,
+            destination: self.filter_destination(actor, filter.destination.as_deref()).await?,
+            kind: read_word("kind", filter.kind.as_deref(), "address, glob, regex, catch_all")?,
+            action: read_word("action", filter.action.as_deref(), "forward, drop, reject, create")?,
+            label: filter.label.filter(|text| !text.is_empty()),
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
         };
         let mut page = self.store.rules.aliases(query).await?;
         page.items.retain(|row| actor.sees_domain(&row.domain_name));
         Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })
+    }
+
+    /// The destination of a filter, if one is named.
+    async fn filter_destination(&self, actor: &Actor, text: Option<&str>) -> Result<Option<DestinationId>> {
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+        match self.find_destination(actor, text).await {
+            Ok(row) => Ok(Some(row.key)),
+            // No alias sends mail to what is no destination.
+            Err(AdminError::NotFound(_)) => Ok(Some(DestinationId(0))),
+            Err(other) => Err(other),
+        }
     }
 
     /// Feeds the search over aliases with what it lacks; called by upkeep.
@@ -212,7 +270,7 @@ impl Admin {
     }
 
     /// The same, where the actor's rights on its domain go so far.
-    async fn alias_within(&self, actor: &Actor, id: &str, wanted: Reach) -> Result<AliasRow> {
+    pub(super) async fn alias_within(&self, actor: &Actor, id: &str, wanted: Reach) -> Result<AliasRow> {
         let row = self.find_alias(actor, id).await?;
         must_reach(alias_reach(actor, &row), wanted, &row.domain_name)?;
         Ok(row)
@@ -275,4 +333,12 @@ fn alias_reach(actor: &Actor, row: &AliasRow) -> Option<Reach> {
 /// Whether an action sends mail on.
 pub(super) const fn sends_on(action: Action) -> bool {
     matches!(action, Action::Forward | Action::Create)
+}
+
+/// Says which alias it is that exists already.
+pub(super) fn taken(error: StoreError, name: &AliasName) -> AdminError {
+    match error {
+        StoreError::Exists(_) => AdminError::Conflict(format!("The alias {name} exists already.")),
+        other => other.into(),
+    }
 }

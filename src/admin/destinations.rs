@@ -131,10 +131,13 @@ impl Admin {
         Ok(default.into_iter().map(|row| row.address).collect())
     }
 
-    async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
+    pub(super) async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
         let found = match Uuid::try_parse(id) {
             Ok(uuid) => self.store.rules.destination_by_id(uuid).await,
-            Err(_) => self.store.rules.destination(actor.account, &canonical(id)).await,
+            Err(_) => match canonical(id) {
+                Some(address) => self.store.rules.destination(actor.account, &address).await,
+                None => Err(StoreError::NotFound),
+            },
         };
         let row = found.or_missing("destination", id)?;
         if row.account == actor.account { Ok(row) } else { Err(AdminError::missing("destination", id)) }
@@ -151,10 +154,10 @@ fn address(value: &Value) -> Read<String> {
     Ok(format!("@{domain}"))
 }
 
-/// An address as it is stored.
-fn canonical(text: &str) -> String {
+/// An address as it is stored; nothing where it is none.
+fn canonical(text: &str) -> Option<String> {
     match text.strip_prefix('@') {
-        Some(domain) => Domain::parse(domain).map_or_else(|_| text.to_owned(), |domain| format!("@{domain}")),
-        None => Mailbox::parse(text).map_or_else(|_| text.to_owned(), |mailbox| mailbox.to_string()),
+        Some(domain) => Domain::parse(domain).ok().map(|domain| format!("@{domain}")),
+        None => Mailbox::parse(text).ok().map(|mailbox| mailbox.to_string()),
     }
 }

@@ -9,7 +9,9 @@ use crate::store::rules::{DomainRow, ListQuery};
 use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::OrMissing;
 use super::shapes::{CatchAll, DomainShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, fields, spec};
+use super::{
+    Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, fields, random, spec,
+};
 
 impl Admin {
     /// Adds a domain. The owner's word verifies it.
@@ -97,6 +99,7 @@ impl Admin {
         form.require("keep_tag", &mut row.keep_tag, fields::boolean);
         form.set("srs_domain", &mut row.srs_domain, |v| fields::domain(v).map(Some));
         form.set("contact", &mut row.contact, |v| fields::mailbox(v).map(|m| Some(m.to_string())));
+        form.set("alias_format", &mut row.alias_format, |v| random::format_name(v).map(Some));
         form.set("policy", &mut row.overrides, spec::overrides);
         form.set("allow", &mut row.allow, spec::senders);
         form.set("block", &mut row.block, spec::senders);
@@ -244,7 +247,7 @@ pub(super) fn must_reach(reach: Option<Reach>, wanted: Reach, name: &Domain) -> 
     Err(AdminError::Forbidden(format!("You have no right to change this on {name}: {whose}.")))
 }
 
-fn domain_query(actor: &Actor, search: Option<String>, paging: &Paging) -> ListQuery {
+pub(super) fn domain_query(actor: &Actor, search: Option<String>, paging: &Paging) -> ListQuery {
     ListQuery {
         account: actor.only_account(),
         search: search.filter(|text| !text.trim().is_empty()),
@@ -268,6 +271,7 @@ fn blank(actor: &Actor, name: Domain, now: crate::mail::Moment) -> DomainRow {
         srs_domain: None,
         contact: None,
         dns: String::new(),
+        alias_format: None,
         overrides: crate::policy::settings::Overrides::default(),
         allow: Vec::new(),
         block: Vec::new(),
@@ -282,6 +286,7 @@ fn with_settings(row: &DomainRow, draft: &DomainRow) -> DomainRow {
         keep_tag: draft.keep_tag,
         srs_domain: draft.srs_domain.clone(),
         contact: draft.contact.clone(),
+        alias_format: draft.alias_format.clone(),
         overrides: draft.overrides.clone(),
         allow: draft.allow.clone(),
         block: draft.block.clone(),

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+use serde::de::value::Error as Unknown;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::Value;
 
 use crate::mail::{Domain, Mailbox, Moment};
 
 use super::form::{Misread, Read};
+use super::{AdminError, Result};
 
 /// Characters of a note.
 pub(super) const MAX_NOTE_CHARS: usize = 1000;
@@ -89,6 +91,13 @@ pub(super) fn moment(value: &Value) -> Read<Moment> {
 /// A value that serde reads from one of a few words.
 pub(super) fn word<T: DeserializeOwned>(value: &Value, choices: &str) -> Read<T> {
     serde_json::from_value(value.clone()).map_err(|_| format!("write one of {choices}").into())
+}
+
+/// A word of a query; nothing where it is left out.
+pub(super) fn read_word<T: DeserializeOwned>(field: &str, text: Option<&str>, choices: &str) -> Result<Option<T>> {
+    let Some(text) = text else { return Ok(None) };
+    let read = T::deserialize(IntoDeserializer::<Unknown>::into_deserializer(text));
+    read.map(Some).map_err(|_| AdminError::field(field, format!("write one of {choices}")))
 }
 
 /// A list; each entry read by `read`.

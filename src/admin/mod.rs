@@ -8,6 +8,7 @@ mod activity;
 mod actor;
 mod aliases;
 mod audit;
+mod batch;
 mod catch_all;
 mod destinations;
 mod domains;
@@ -28,10 +29,12 @@ mod queue;
 mod random;
 mod route;
 mod second_factor;
+mod settings;
 pub mod shapes;
 mod sign_in;
 mod spec;
 mod srs;
+mod stats;
 mod tokens;
 
 use std::sync::Arc;
@@ -52,6 +55,7 @@ pub use activity::ActivityFilter;
 pub use actor::{Access, Actor, ActorName, Area, Reach, Scope};
 pub use aliases::AliasFilter;
 pub use audit::AuditFilter;
+pub use batch::{AliasBatch, MAX_OPERATIONS};
 pub use error::{AdminError, Fault};
 use form::Form;
 pub use guesses::Guesses;
@@ -62,7 +66,9 @@ pub use passwords::Passwords;
 pub use people::PasswordLink;
 pub use queue::QueueAction;
 pub use route::RouteQuestion;
+pub use settings::{PanelSettings, Setting, SettingPlace, Settings};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
+pub use stats::{StatsBy, StatsFilter, StatsShape, StatsStep};
 
 /// Result of a change or a question.
 pub type Result<T> = std::result::Result<T, AdminError>;
@@ -93,6 +99,8 @@ pub struct Admin {
     pub passwords: Passwords,
     /// How often somebody guessed one.
     pub guesses: Guesses,
+    /// What the gateway runs with.
+    pub settings: Arc<dyn Settings>,
 }
 
 /// Which page of a list is wanted.

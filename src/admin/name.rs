@@ -130,6 +130,10 @@ pub(super) fn keep_name(form: &mut Form<'_>, name: &AliasName) {
     if domain.is_some_and(|domain| domain != name.domain) {
         form.fault("domain", "an alias stays on its domain: make a new alias and remove this one");
     }
+    let local = form.optional("local_part", |v| Ok(format!("{}@{}", fields::text(v)?.trim(), name.domain)));
+    if local.is_some_and(|written| AliasName::parse(&written).as_ref() != Ok(name)) {
+        form.fault("local_part", "the address of an alias does not change: make a new alias and remove this one");
+    }
 }
 
 /// The faults of a form that cannot be read on.

@@ -14,8 +14,8 @@ pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};
 pub use forms::{
-    AliasForm, DestinationForm, DomainForm, MeForm, RandomAliasForm, ResendForm, RouteForm, TokenForm, TotpForm,
-    UserForm,
+    AliasForm, BatchForm, DestinationForm, DomainForm, MeForm, RandomAliasForm, ResendForm, RouteForm, SettingsForm,
+    TokenForm, TotpForm, UserForm,
 };
 pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};

@@ -74,6 +74,12 @@ pub(super) enum Alias {
         /// Of this domain
         #[arg(long, value_name = "DOMAIN")]
         domain: Option<String>,
+        /// How it looks: words, characters, hex, uuid or site
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<String>,
+        /// The website that it is for: its name begins the alias
+        #[arg(long = "for", value_name = "SITE")]
+        site: Option<String>,
         /// Where its mail goes
         #[arg(long, value_name = "ADDRESS")]
         to: Vec<String>,
@@ -106,8 +112,8 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
         Alias::Enable { alias } => switch(api, out, &alias, &json!({"enabled": true})).await,
         Alias::Disable { alias } => switch(api, out, &alias, &json!({"enabled": false})).await,
         Alias::Remove { alias } => out.object(&api.delete(&path(&alias)).await?, |_| format!("{alias} is removed.")),
-        Alias::Random { domain, to, note } => {
-            let body = random_body(domain, to, note);
+        Alias::Random { domain, format, site, to, note } => {
+            let body = random_body([("domain", domain), ("format", format), ("for", site), ("description", note)], to);
             out.object(&api.post("/v1/aliases/random", &body).await?, summary)
         }
         Alias::Import(import) => alias_import::run(&import, api, out).await,
@@ -129,11 +135,11 @@ async fn switch(api: &Api, out: Output, alias: &str, body: &Value) -> anyhow::Re
     out.object(&api.patch(&path(alias), body).await?, summary)
 }
 
-fn random_body(domain: Option<String>, to: Vec<String>, note: Option<String>) -> Value {
+fn random_body(texts: [(&str, Option<String>); 4], to: Vec<String>) -> Value {
     let destinations = Some(to).filter(|to| !to.is_empty()).map(Value::from);
-    let given =
-        [("domain", domain.map(Value::from)), ("destinations", destinations), ("description", note.map(Value::from))];
-    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let given = texts.into_iter().map(|(name, text)| (name, text.map(Value::from)));
+    let given = given.chain([("destinations", destinations)]);
+    given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 fn summary(alias: &Value) -> String {

@@ -148,6 +148,7 @@ mod tests {
             "alias disable s@a.example",
             "alias remove s@a.example",
             "alias random --domain a.example",
+            "alias random --for shop.example --format site --to b@c.example",
             "alias show s@a.example",
             "alias list --limit 10 --search shop",
             "alias import f --dry-run",

@@ -59,6 +59,7 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         notify_to: read.each("notify.to", values::mailbox)?,
         hostname,
         data_dir,
+        written: written.clone(),
     })
 }
 

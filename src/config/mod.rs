@@ -1,9 +1,10 @@
 //! The configuration: the file as written, then settings as meant and checked, with the place of each value.
 //!
-//! `keys` is the table of all keys, `written` lays file and environment over their defaults, `meant` makes settings of the
+//! `keys` is the table of all keys, `written` lays file and environment over their defaults (and `current` the panel beneath), `meant` makes settings of the
 //! texts, which `reader` takes and `values` and `units` understand, `unbuilt` names what this version does not act on and
 //! `restart` what a running gateway does not. A mistake is one line that says where and why, and nothing starts.
 
+mod current;
 mod keys;
 mod meant;
 mod reader;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use crate::mail::{Domain, Mailbox};
 
+pub use current::Current;
 pub(crate) use units::parse_span;
 pub use written::{ConfigError, Place};
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub backup: Backup,
     /// `[notify] to`.
     pub notify_to: Vec<Mailbox>,
+    /// As written, for when the panel says otherwise.
+    written: written::Written,
 }
 
 /// `[smtp]` as meant.

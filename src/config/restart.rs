@@ -34,3 +34,8 @@ impl Config {
         AFTER_RESTART.iter().filter(|(_, differs)| differs(self, new)).map(|(key, _)| *key).collect()
     }
 }
+
+/// Whether a key counts after a restart only.
+pub(super) fn is_after_restart(key: &str) -> bool {
+    AFTER_RESTART.iter().any(|(named, _)| named.split(' ').next() == Some(key))
+}

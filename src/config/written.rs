@@ -10,7 +10,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, KEYS, Key, Kind};
-use super::units;
+use super::{current, units};
+use crate::admin::PanelSettings;
 
 /// The prefix of environment variables that are keys.
 const ENV_PREFIX: &str = "WAYPOST_";
@@ -22,6 +23,8 @@ pub(super) const ENV_FILE: &str = "WAYPOST_CONFIG";
 pub enum Place {
     /// Nobody set it.
     Default,
+    /// The panel.
+    Panel,
     /// A line of a file.
     File {
         /// The file.
@@ -39,6 +42,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Panel => f.write_str("panel"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Unread(path) => write!(f, "{}", path.display()),
             Self::Environment(name) => f.write_str(name),
@@ -57,6 +61,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// The key that is wrong, and why.
+    pub(super) fn of_key(&self) -> (String, String) {
+        let (key, why) = self.reason.split_once(": ").unwrap_or(("", &self.reason));
+        (key.to_owned(), why.to_owned())
+    }
+
     pub(super) fn new(place: &Place, reason: impl Into<String>) -> Self {
         Self { place: place.clone(), reason: reason.into() }
     }
@@ -72,6 +82,21 @@ pub(super) enum Value {
     Span(Duration),
     List(Vec<String>),
     Map(Vec<(String, String, Place)>),
+}
+
+impl Value {
+    /// As the API shows it: sizes and durations with their units.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Flag(flag) => (*flag).into(),
+            Self::Count(count) => (*count).into(),
+            Self::Size(octets) => units::show_size(*octets).into(),
+            Self::Span(span) => units::show_span(*span).into(),
+            Self::List(items) => items.clone().into(),
+            Self::Map(pairs) => pairs.iter().map(|(key, value, _)| (key.clone(), value.as_str())).collect(),
+        }
+    }
 }
 
 impl fmt::Display for Value {
@@ -99,8 +124,15 @@ pub(super) struct Entry {
 }
 
 /// All keys with their values.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Written(BTreeMap<&'static str, Entry>);
+
+/// What is written shows as what it means: the settings are beside it.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").finish_non_exhaustive()
+    }
+}
 
 impl Written {
     /// Every key at its default.
@@ -144,6 +176,27 @@ impl Written {
             let name = rest.to_ascii_lowercase().replace("__", ".");
             let key = keys::find(&name).ok_or_else(|| unknown(&name, &place))?;
             self.0.insert(key.name, read_text(key, text, &place)?);
+        }
+        Ok(())
+    }
+
+    /// Lays what the panel says beneath all else, in place of what it said before.
+    pub(super) fn lay_panel(&mut self, panel: &PanelSettings) -> Result<(), ConfigError> {
+        for key in KEYS {
+            if self.0[key.name].place == Place::Panel {
+                self.0.insert(key.name, read_text(key, key.default, &Place::Default)?);
+            }
+        }
+        for (name, value) in panel {
+            let refused = |reason: &str| ConfigError::new(&Place::Panel, format!("{name}: {reason}"));
+            let key = keys::find(name).ok_or_else(|| refused("there is no setting of this name"))?;
+            if !current::is_in_panel(name) {
+                return Err(refused("is not set in the panel"));
+            }
+            let value = current::read(key.kind, value).map_err(|reason| refused(&reason))?;
+            if self.0[key.name].place == Place::Default {
+                self.0.insert(key.name, Entry { value, place: Place::Panel });
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::certificates::Certificates;
 use crate::certificates::acme::{self, Acme, Proof};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Current};
 use crate::delivery::{Courier, Tools};
 use crate::facts::{Facts, Lists};
 use crate::inbound;
@@ -41,11 +41,29 @@ pub(super) struct Parts {
     pub(super) certificates: Certificates,
     pub(super) courier: Courier,
     pub(super) clock: Clock,
+    pub(super) current: Arc<Current>,
     facts: Facts,
     chance: Chance,
     meter: Arc<Meter>,
     passwords: Passwords,
     guesses: Guesses,
+}
+
+/// What takes new settings while it runs.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    facts: Facts,
+    courier: Courier,
+    chance: Chance,
+}
+
+impl Renewal {
+    pub(super) fn renew(&self, config: &Config) -> anyhow::Result<()> {
+        self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
+        self.facts.instance.store(Arc::new(config.instance.clone()));
+        self.courier.renew(&config.delivery);
+        Ok(())
+    }
 }
 
 /// Makes the data directory (0700) and its spool.
@@ -71,12 +89,13 @@ pub(super) fn raise_file_limit() {
 impl Parts {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let (clock, chance, meter) = (Clock::system(), Chance::system(), Arc::new(Meter::default()));
-        let ring = secrets::ring(config, &chance)?;
-        let certificates = Certificates::load(config.certificate_settings())?;
-        let auth = Authenticator::new(&auth(config)).context("cannot set up DNS")?;
         let store = Store::open(config.store_settings(), clock.clone(), chance.clone())
             .await
             .context("cannot open the databases")?;
+        let config = &with_panel(config, &store).await?;
+        let ring = secrets::ring(config, &chance)?;
+        let certificates = Certificates::load(config.certificate_settings())?;
+        let auth = Authenticator::new(&auth(config)).context("cannot set up DNS")?;
         let facts = Facts {
             store: store.clone(),
             auth: auth.clone(),
@@ -96,7 +115,13 @@ impl Parts {
         };
         let courier = Courier::new(config.delivery.clone(), config.dns_timeout, tools);
         let (passwords, guesses) = (Passwords::default(), Guesses::default());
-        Ok(Self { store, certificates, courier, clock, facts, chance, meter, passwords, guesses })
+        let current = Arc::new(Current::new(config.clone()));
+        Ok(Self { store, certificates, courier, clock, current, facts, chance, meter, passwords, guesses })
+    }
+
+    /// A configuration that was read again, with what the panel says.
+    pub(super) async fn with_panel(&self, config: &Config) -> anyhow::Result<Config> {
+        with_panel(config, &self.store).await
     }
 
     /// After a crash: earlier leases lapse, rows that the log lacks are written from the queue, and answers that were on
@@ -133,11 +158,9 @@ impl Parts {
         Ok(())
     }
 
-    pub(super) fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
-        self.facts.instance.store(Arc::new(config.instance.clone()));
-        self.courier.renew(&config.delivery);
-        Ok(())
+    /// What of the parts takes new settings while it runs.
+    pub(super) fn renewal(&self) -> Renewal {
+        Renewal { facts: self.facts.clone(), courier: self.courier.clone(), chance: self.chance.clone() }
     }
 
     pub(super) fn inbound(&self, config: &Config, stop: CancellationToken) -> inbound::Tools {
@@ -187,8 +210,20 @@ impl Parts {
             meter: Arc::clone(&self.meter),
             passwords: self.passwords.clone(),
             guesses: self.guesses.clone(),
+            settings: Arc::<Current>::clone(&self.current),
         }
     }
+}
+
+/// The panel's values beneath those of file and environment. One that has gone bad, as a new version may have it, stops
+/// nobody from starting.
+async fn with_panel(config: &Config, store: &Store) -> anyhow::Result<Config> {
+    let panel = store.accounts.settings().await?;
+    let (config, faults) = config.with_sound_panel(&panel);
+    for fault in faults {
+        tracing::warn!(%fault, "a setting of the panel is not acted on");
+    }
+    Ok(config)
 }
 
 pub(super) fn inbound(config: &Config) -> inbound::Settings {

@@ -72,6 +72,7 @@ impl Gateway {
         let listening = listeners.addresses()?;
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
         let parts = Parts::open(&config).await?;
+        let config = Config::clone(&parts.current.config());
         parts.recover().await?;
         // Names are proved inside TLS where HTTPS listens, else by plain HTTP.
         let proof = if listening.https.is_empty() { Proof::Http } else { Proof::Tls };
@@ -97,6 +98,7 @@ impl Gateway {
         gateway.run_http(settings, listeners, control);
         gateway.run_upkeep();
         gateway.rest.extend(acme.map(|acme| tokio::spawn(acme.run(gateway.stop_rest.clone()))));
+        gateway.run_settings();
         let Listening { smtp, http, https, .. } = &gateway.listening;
         tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, "waypost is up");
         Ok(gateway)
@@ -130,13 +132,30 @@ impl Gateway {
         self.rest.push(tokio::spawn(upkeep.run(self.stop_rest.clone())));
     }
 
+    /// Gives the parts their new settings when somebody changes them in the panel.
+    fn run_settings(&mut self) {
+        let (mut changes, stop) = (self.parts.current.follow(), self.stop_rest.clone());
+        let (renewal, inbound) = (self.parts.renewal(), Arc::clone(&self.inbound));
+        self.rest.push(tokio::spawn(async move {
+            while let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await {
+                let config = Arc::clone(&changes.borrow_and_update());
+                if let Err(error) = renewal.renew(&config) {
+                    tracing::error!(%error, "new settings were not taken");
+                }
+                inbound.settings.store(Arc::new(build::inbound(&config)));
+            }
+        }));
+    }
+
     /// Reads certificates and secrets again, and takes what of a new configuration can change while running; says which
     /// changed settings are left for a restart.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
         self.parts.certificates.reload().context("the TLS certificate cannot be read again")?;
         self.parts.certificates.ask_again();
-        self.parts.reload(&config)?;
+        let config = self.parts.with_panel(&config).await?;
+        self.parts.renewal().renew(&config)?;
         self.inbound.settings.store(Arc::new(build::inbound(&config)));
+        self.parts.current.replace(config.clone());
         tracing::info!("configuration and certificates were read again");
         let left = self.config.left_for_restart(&config);
         if !left.is_empty() {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Request};
-use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -66,6 +66,11 @@ impl Problem {
     /// A body over its limit.
     pub(super) fn too_large(limit: &str) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {limit}."))
+    }
+
+    /// Its status.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The body as JSON, for a stream whose status has been sent.
@@ -132,6 +137,9 @@ pub(super) async fn always(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = whole_path(&request);
     let response = next.run(request).await;
+    if method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        return allowed(&response);
+    }
     let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     if !is_error || is_problem {
@@ -147,6 +155,15 @@ pub(super) async fn always(request: Request, next: Next) -> Response {
         problem.headers_mut().insert(header::ALLOW, allow.clone());
     }
     problem
+}
+
+/// What may be done with a path (RFC 9110 §9.3.7).
+fn allowed(refusal: &Response) -> Response {
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    if let Some(allow) = refusal.headers().get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
 }
 
 /// The answer when a handler panicked: logged once, told as a 500.

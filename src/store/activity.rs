@@ -19,6 +19,7 @@ mod refusals;
 pub(super) mod repeats;
 pub(super) mod retention;
 pub(super) mod row;
+pub mod stats;
 pub(super) mod tally;
 pub(super) mod usage;
 
@@ -225,6 +226,12 @@ pub struct Query {
     pub bounced: bool,
     /// Words: an address, domain, or id (exact or prefix), or words of subject and reply.
     pub search: Option<String>,
+    /// Only of this reverse-path (in lower case).
+    pub sender: Option<String>,
+    /// Only for this alias address (in lower case).
+    pub recipient: Option<String>,
+    /// Only to this inbox (in lower case).
+    pub destination: Option<String>,
     /// Not before.
     pub since: Option<Moment>,
     /// Before.

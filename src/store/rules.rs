@@ -12,6 +12,7 @@ pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod words;
 
+pub use self::alias::AliasStep;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub struct DomainRow {
     pub contact: Option<String>,
     /// `ok`, `drift`, `unknown`.
     pub dns: String,
+    /// How its random aliases look.
+    pub alias_format: Option<String>,
     /// Settings of this level.
     pub overrides: Overrides,
     /// Let in, kept out.
@@ -169,6 +172,14 @@ pub struct ListQuery {
     pub search: Option<String>,
     /// Only switched on, or off.
     pub enabled: Option<bool>,
+    /// Only those that send mail to this destination.
+    pub destination: Option<DestinationId>,
+    /// Only of this kind.
+    pub kind: Option<Kind>,
+    /// Only those that do this.
+    pub action: Option<Action>,
+    /// Only those with this label.
+    pub label: Option<String>,
     /// Behind this.
     pub cursor: Option<String>,
     /// At most.

@@ -8,10 +8,10 @@ use super::{ACTIVITY, WAYPOST};
 fn of_rules() -> Vec<&'static str> {
     use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
-    use super::rules::{alias, alias_feed, alias_read, alias_words, destination, domain, import};
+    use super::rules::{alias, alias_feed, alias_list, alias_read, alias_words, destination, domain, import};
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
-    all.extend([audit::INSERT, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
+    all.extend([audit::INSERT, audit::MADE_SINCE, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
     all.extend([audit::BY_ID, people::BY_KEY, people::BY_ID, people::BY_EMAIL, people::GRANTS, people::ADD]);
     all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
     all.extend(people::EMPTY);
@@ -21,7 +21,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK, sessions::USE_LINK, sessions::SEEN]);
     all.extend([sessions::ADD_SESSION, sessions::CLEAR_SESSIONS, sessions::SESSION, sessions::END_SESSION]);
     all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID]);
-    all.extend([settings::ALL, settings::SET]);
+    all.extend([settings::ALL, settings::SET, settings::UNSET]);
     all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
@@ -38,6 +38,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([
         alias_read::BY_ID,
         alias_read::BY_PATTERN,
+        alias_read::BY_KEYS,
         alias_read::TO_DELETE,
         alias_feed::IS_BEHIND,
         alias_feed::LAST,
@@ -45,6 +46,7 @@ fn of_rules() -> Vec<&'static str> {
         alias_feed::FED,
         alias_feed::STEP_BACK,
         alias_words::FED_UPTO,
+        alias_list::SOME_OF_DESTINATION,
     ]);
     all.extend(lists_of_rules().map(|(list, _)| list));
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
@@ -59,7 +61,7 @@ fn of_rules() -> Vec<&'static str> {
 }
 
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 17] {
+const fn lists_of_rules() -> [(&'static str, &'static str); 21] {
     use super::accounts::{audit, people};
     use super::queue::handling;
     use super::rules::{alias_list, alias_words, destination, domain};
@@ -72,6 +74,16 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 17] {
         (alias_list::OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>? AND rowid<?)"),
         (alias_list::OFF, "SEARCH a USING INDEX aliases_off (id>? AND id<?)"),
         (alias_list::OFF_OF_DOMAIN, "SEARCH a USING INDEX aliases_off_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
+        (
+            alias_list::OF_DESTINATION,
+            "SEARCH t USING COVERING INDEX alias_destinations_by_destination (destination_id=? AND alias_id>? AND alias_id<?)",
+        ),
+        (alias_list::OF_PATTERNS, "SEARCH a USING INDEX aliases_patterned (id>? AND id<?)"),
+        (alias_list::NOT_FORWARDED, "SEARCH a USING INDEX aliases_unlike (id>? AND id<?)"),
+        (
+            alias_list::OF_LABEL,
+            "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id>? AND alias_id<?)",
+        ),
         (alias_list::APART, "SEARCH a USING INDEX aliases_apart (id>? AND id<?)"),
         (alias_list::UNFINISHED_FROM, "SEARCH imports USING INDEX imports_unfinished"),
         (alias_words::BY_WORDS, "SCAN w VIRTUAL TABLE INDEX 192:M3<"),
@@ -87,7 +99,7 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 17] {
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
     use super::activity::{
-        feeder, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, tally, usage,
+        feeder, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, stats, tally, usage,
     };
     let mut all = row::INSERT.all().to_vec();
     all.extend([row::AFTER, tally::TALLIED]);
@@ -101,6 +113,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
+    all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::TOP_ALIASES, stats::OF_ALIASES]);
     all
 }
 

@@ -209,9 +209,9 @@ async fn lists_are_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn random_names_come_in_three_formats() {
+async fn random_names_come_in_every_format() {
     let house = House::furnished().await;
-    for format in ["words", "characters", "uuid"] {
+    for format in ["words", "characters", "hex", "uuid"] {
         let body = json!({ "domain": "my.example", "format": format, "description": "Website" });
         let made = house.operator("POST", "/v1/aliases/random", body).await.expect(201).json();
         assert!(made["address"].as_str().unwrap().ends_with("@my.example"));

@@ -53,7 +53,7 @@ async fn srs_addresses_outlive_a_clock_that_is_set() {
 async fn a_backup_holds_databases_and_secrets() {
     let house = House::furnished().await;
     std::fs::write(house.dir.path().join("srs.secrets"), "a secret\n").unwrap();
-    std::fs::create_dir(house.dir.path().join("tls")).unwrap();
+    std::fs::create_dir_all(house.dir.path().join("tls")).unwrap();
     std::fs::write(house.dir.path().join("tls/key.pem"), "a key\n").unwrap();
     let backup = house.operator("GET", "/control/backup", Value::Null).await.expect(200);
     let mut archive = tar::Archive::new(&backup.body[..]);

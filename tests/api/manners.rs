@@ -102,3 +102,17 @@ async fn health_says_whether_it_can_work() {
     assert_eq!(house.visitor("GET", "/healthz", &[], "").await.expect(200).text(), "ok\n");
     assert_eq!(house.visitor("GET", "/readyz", &[], "").await.expect(200).text(), "ready\n");
 }
+
+#[tokio::test]
+async fn methods_that_ask_and_change_nothing_are_answered() {
+    let house = House::furnished().await;
+    let options = house.operator("OPTIONS", "/v1/domains/my.example", Value::Null).await.expect(204);
+    for method in ["GET", "PATCH", "DELETE"] {
+        assert!(options.field("allow").unwrap().contains(method), "{method}");
+    }
+    let head = house.operator("HEAD", "/v1/domains/my.example", Value::Null).await.expect(200);
+    assert!(head.field("etag").is_some() && head.text().is_empty());
+    house.operator("OPTIONS", "/v1/nothing", Value::Null).await.expect(404).problem();
+    house.operator("TRACE", "/v1/domains", Value::Null).await.expect(405).problem();
+    house.operator("POST", "/v1/aliases/random", json!(null)).await.expect(201);
+}

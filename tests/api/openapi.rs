@@ -50,3 +50,46 @@ async fn the_reference_is_a_page_without_script_of_others() {
     let foreign = ["http://", "https://", "//cdn"].iter().find(|start| page.contains(&format!("src=\"{start}")));
     assert_eq!(foreign, None);
 }
+
+/// What is described is read: whatever is wrong with a described field, it is never that there is none of its name.
+#[tokio::test]
+async fn every_field_of_a_described_body_is_known() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let document = house.visitor("GET", "/openapi.json", &[("host", "localhost")], "").await.expect(200).json();
+    let mut seen = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let of_option = schema["oneOf"].as_array().and_then(|ways| ways.iter().find(|way| way["$ref"].is_string()));
+            let Some(place) = of_option.unwrap_or(schema)["$ref"].as_str() else { continue };
+            let Some(fields) = document.pointer(&format!("{}/properties", &place[1..])).and_then(Value::as_object)
+            else {
+                continue;
+            };
+            let body: serde_json::Map<_, _> =
+                fields.keys().map(|field| (field.clone(), json!({ "no": "such" }))).collect();
+            let path = path.replace("/aliases/{id}", "/aliases/shop@my.example").replace("{name}", "my.example");
+            let answer = house.operator(&method.to_uppercase(), &path, Value::from(body)).await;
+            let unknown = answer.text().contains("there is no field of this name");
+            assert!(!unknown && !answer.status.is_server_error(), "{method} {path}: {}", answer.text());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen}");
+}
+
+/// Whatever one part of the document leads to is there.
+#[tokio::test]
+async fn no_reference_leads_nowhere() {
+    let house = House::new().await;
+    let document = house.visitor("GET", "/openapi.json", &[("host", "localhost")], "").await.expect(200).json();
+    let mut open = vec![&document];
+    while let Some(value) = open.pop() {
+        if let Some(place) = value["$ref"].as_str() {
+            assert!(document.pointer(&place[1..]).is_some(), "{place}");
+        }
+        open.extend(value.as_array().into_iter().flatten());
+        open.extend(value.as_object().into_iter().flat_map(|fields| fields.values()));
+    }
+}

@@ -180,7 +180,8 @@ async fn a_viewer_s_lists_hold_the_domains_of_others_that_were_opened_to_them() 
 async fn settings_and_answers_are_kept() {
     let world = World::new().await;
     let (accounts, now) = (&world.store.accounts, world.clock.now());
-    accounts.set("hostname", &json!("mx.my.example"), world.audit("settings.set")).await.unwrap();
+    let hostname = vec![("hostname".to_owned(), Some(json!("mx.my.example")))];
+    accounts.set(hostname, world.audit("settings.set")).await.unwrap();
     assert_eq!(accounts.settings().await.unwrap(), [("hostname".to_owned(), json!("mx.my.example"))]);
     let answer = ([3; 32], 201, "{}".to_owned());
     accounts.keep_idempotent(OWNER, "key", answer.clone(), now).await.unwrap();

@@ -81,6 +81,29 @@ impl World {
         Self { dns, inbox, gateway, data, environment }
     }
 
+    /// Stops the gateway, changes its data while nobody holds them, and starts it again.
+    pub(crate) async fn restart_after<F: Future<Output = ()>>(
+        self,
+        change: impl FnOnce(std::path::PathBuf) -> F,
+    ) -> Self {
+        let Self { dns, inbox, gateway, data, environment } = self;
+        gateway.stop().await.unwrap();
+        change(data.path().to_owned()).await;
+        let gateway = Gateway::start(Config::load(None, &environment).unwrap().config).await.unwrap();
+        Self { dns, inbox, gateway, data, environment }
+    }
+
+    /// Runs the statements of a script, parted by semicolons at the ends of lines, on a database that nobody holds.
+    pub(crate) async fn run_script(database: &std::path::Path, script: &str) {
+        let options = SqliteConnectOptions::new().filename(database).pragma("synchronous", "off");
+        let mut connection = options.pragma("temp_store", "file").connect().await.unwrap();
+        for statement in script.split(";\n") {
+            let run = sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+            run.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        connection.close().await.unwrap();
+    }
+
     /// Has the running gateway read its configuration again, with these settings changed.
     pub(crate) async fn reload_with(&self, settings: &[(&str, &str)]) {
         let mut environment = self.environment.clone();

@@ -5,6 +5,7 @@
 
 pub(crate) mod rows;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use waypost::auth::{self, Authenticator};
 use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
+use waypost::config::{Config, Current};
 use waypost::facts::{Facts, Lists, ReportCounter};
 use waypost::http;
 use waypost::mail::{Domain, Moment};
@@ -251,7 +253,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
     };
     let (clock, meter) = (clock.clone(), Arc::new(Meter::default()));
     let (passwords, guesses) = (Passwords::default(), Guesses::default());
-    Admin { store, facts, courier: None, certificates, clock, chance, meter, passwords, guesses }
+    Admin { store, facts, courier: None, certificates, clock, chance, meter, passwords, guesses, settings: current() }
 }
 
 fn instance(hostname: Domain) -> Instance {
@@ -274,4 +276,9 @@ fn instance(hostname: Domain) -> Instance {
         subjects: true,
         abuse: waypost::policy::settings::Abuse::default(),
     }
+}
+
+/// Every setting at its default.
+fn current() -> Arc<Current> {
+    Arc::new(Current::new(Config::load(None, &BTreeMap::new()).unwrap().config))
 }

@@ -74,6 +74,8 @@ pub struct DomainShape {
     pub srs_domain: Option<String>,
     /// `ok`, `drift`, `unknown`.
     pub dns: String,
+    /// How its random aliases look, where the token does not say.
+    pub alias_format: Option<String>,
     /// Who gets postmaster and abuse.
     pub contact: Option<String>,
     /// Let in.
@@ -100,6 +102,7 @@ impl DomainShape {
             keep_tag: row.keep_tag,
             srs_domain: row.srs_domain.as_ref().map(ToString::to_string),
             dns: row.dns.clone(),
+            alias_format: row.alias_format.clone(),
             contact: row.contact.clone(),
             allow: row.allow.clone(),
             block: row.block.clone(),

@@ -64,13 +64,54 @@ pub struct AliasForm {
     pub policy: Option<Overrides>,
 }
 
+/// Many changes of aliases.
+#[derive(Debug, ToSchema)]
+#[schema(as = BatchForm)]
+#[serde(deny_unknown_fields)]
+pub struct BatchForm {
+    /// All or none (true, as where it is left out), or each by itself.
+    pub atomic: Option<bool>,
+    /// What is to be done, in this order.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub operations: Vec<BatchOperation>,
+}
+
+/// One change: beside these two it has the fields of an alias.
+#[derive(Debug, ToSchema)]
+#[schema(as = BatchOperation)]
+pub struct BatchOperation {
+    /// What is done.
+    pub op: BatchOperationKind,
+    /// Which alias, where it is not a new one: its id, or the alias as it is written.
+    pub id: Option<String>,
+}
+
+/// What is done.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum BatchOperationKind {
+    /// Make.
+    Create,
+    /// Change.
+    Update,
+    /// Remove.
+    Delete,
+    /// Switch on.
+    Enable,
+    /// Switch off.
+    Disable,
+}
+
 /// An alias of a random name.
 #[derive(Debug, ToSchema)]
 #[schema(as = RandomAliasForm)]
 #[serde(deny_unknown_fields)]
 pub struct RandomAliasForm {
-    /// `words`, `characters` or `uuid`; by default the token's.
+    /// `words`, `characters`, `hex`, `uuid` or `site`; by default the token's, else the domain's.
     pub format: Option<String>,
+    /// The website that it is for, whose name begins the alias where the format is `site`.
+    #[schema(example = "shop.example")]
+    pub r#for: Option<String>,
     /// The domain; by default the token's, or the only one.
     pub domain: Option<String>,
     /// Where to; by default the token's or the account's default destination.
@@ -100,6 +141,8 @@ pub struct DomainForm {
     pub keep_tag: bool,
     /// The domain of its SRS addresses, where not its own: one of yours.
     pub srs_domain: Option<String>,
+    /// How its random aliases look: `words`, `characters`, `hex`, `uuid` or `site`.
+    pub alias_format: Option<String>,
     /// Who gets mail for postmaster and abuse: one of your destinations.
     pub contact: Option<String>,
     /// What is done with mail that no alias takes.
@@ -148,7 +191,7 @@ pub struct TokenForm {
     pub domains: Option<Vec<String>>,
     /// The domain of new aliases that name none.
     pub default_domain: Option<String>,
-    /// The format of random aliases: `words`, `characters` or `uuid`.
+    /// The format of random aliases: `words`, `characters`, `hex`, `uuid` or `site`.
     pub alias_format: Option<String>,
     /// Where new aliases send mail that name nothing.
     pub default_destination: Option<String>,
@@ -169,7 +212,6 @@ pub struct RouteForm {
     /// The client's address, where its SPF is to count.
     pub ip: Option<String>,
     /// The header, where its authors are to count: its text, or a list of its lines.
-    #[schema(value_type = Option<Object>)]
     pub headers: Option<serde_json::Value>,
 }
 
@@ -234,3 +276,8 @@ pub struct TotpForm {
     /// What the authenticator shows, or a recovery code to switch it off.
     pub code: Option<String>,
 }
+
+/// Settings by their keys, such as `{"policy.spf": "enforce"}`; `null` takes back what was set here.
+#[derive(Debug, ToSchema)]
+#[schema(as = SettingsForm, value_type = Object)]
+pub struct SettingsForm(pub std::collections::BTreeMap<String, serde_json::Value>);

@@ -32,11 +32,14 @@ pub(super) async fn show(
     Ok(Json(site.admin.activity_detail(&actor, &id).await?).into_response())
 }
 
-fn filter(ask: &Ask) -> Result<ActivityFilter, Problem> {
+pub(super) fn filter(ask: &Ask) -> Result<ActivityFilter, Problem> {
     Ok(ActivityFilter {
         status: ask.owned("status").into_iter().collect(),
         alias: ask.owned("alias"),
         domain: ask.owned("domain"),
+        sender: ask.owned("sender"),
+        recipient: ask.owned("recipient"),
+        destination: ask.owned("destination"),
         since: ask.owned("since"),
         until: ask.owned("until"),
         search: ask.owned("search").or_else(|| ask.owned("q")),

@@ -20,8 +20,12 @@ use super::{Ask, Caller};
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let filter = AliasFilter {
         domain: ask.owned("domain"),
-        search: ask.owned("search"),
+        search: ask.owned("search").or_else(|| ask.owned("q")),
         enabled: ask.flag("enabled")?,
+        destination: ask.owned("destination"),
+        kind: ask.word("kind"),
+        action: ask.word("action"),
+        label: ask.owned("label"),
         paging: ask.paging()?,
     };
     Ok(Json(site.admin.aliases(&actor, filter).await?).into_response())
@@ -66,7 +70,7 @@ pub(super) async fn show(
 }
 
 /// Changes an alias: what is left out stays as it is.
-#[utoipa::path(patch, path = "/aliases/{id}", params(("id" = String, Path, description = "Its id, or the alias as it is written, percent-encoded"), IfMatch), request_body = AliasForm, responses((status = 200, body = AliasShape)))]
+#[utoipa::path(patch, path = "/aliases/{id}", params(("id" = String, Path, description = "Its id, or the alias as it is written, percent-encoded"), IfMatch), request_body = Option<AliasForm>, responses((status = 200, body = AliasShape)))]
 pub(super) async fn change(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),

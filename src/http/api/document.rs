@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use axum::http::StatusCode;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -14,6 +15,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::admin::QueueAction;
 use crate::http::problem::{MEDIA_TYPE, Written};
 
 use super::idempotency;
@@ -66,6 +68,8 @@ fn frame() -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token: wp_…")).build();
     let mut schemas = vec![(Written::name().into_owned(), Written::schema())];
     Written::schemas(&mut schemas);
+    // These are named by parameters alone, whose types are not gathered.
+    schemas.push((QueueAction::name().into_owned(), QueueAction::schema()));
     let problems = PROBLEMS.map(|(status, words)| (name_of(status), problem(status, words)));
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
@@ -168,7 +172,7 @@ fn possible(path: &str, method: &HttpMethod, operation: &Operation) -> Vec<Statu
         (StatusCode::BAD_REQUEST, takes_body || operation.has(idempotency::NAME)),
         (StatusCode::UNAUTHORIZED, true),
         (StatusCode::FORBIDDEN, true),
-        (StatusCode::NOT_FOUND, path.contains('{')),
+        (StatusCode::NOT_FOUND, path.contains('{') || asks),
         (StatusCode::CONFLICT, writes),
         (StatusCode::PRECONDITION_FAILED, operation.has("If-Match")),
         (StatusCode::PAYLOAD_TOO_LARGE, takes_body || operation.has(idempotency::NAME)),
@@ -193,6 +197,7 @@ impl Takes for Operation {
 
 fn idempotency_key() -> Parameter {
     let field = ParameterBuilder::new().name(idempotency::NAME).parameter_in(ParameterIn::Header);
-    let field = field.required(Required::False).schema(Some(String::schema()));
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("^[ -~]+$"));
+    let field = field.required(Required::False).schema(Some(text.max_length(Some(idempotency::MAX_KEY_OCTETS))));
     field.description(Some("Any text, new for each request: the same request under the same key is done once.")).build()
 }

@@ -47,7 +47,7 @@ pub(super) async fn show(
 }
 
 /// Changes a domain and its catch-all: what is left out stays as it is.
-#[utoipa::path(patch, path = "/domains/{name}", params(("name" = String, Path, description = "The domain's name"), IfMatch), request_body = DomainForm, responses((status = 200, body = DomainShape)))]
+#[utoipa::path(patch, path = "/domains/{name}", params(("name" = String, Path, description = "The domain's name"), IfMatch), request_body = Option<DomainForm>, responses((status = 200, body = DomainShape)))]
 pub(super) async fn change(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),

@@ -53,11 +53,16 @@ impl Ask {
         self.get(key).map(str::to_owned)
     }
 
-    /// `true`, `1`, or the key alone.
+    /// A value of which an empty one is as wrong as any other.
+    pub(in crate::http) fn word(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
+    }
+
+    /// `true` or `false`.
     pub(in crate::http) fn flag(&self, key: &str) -> Result<Option<bool>, Problem> {
         match self.0.get(key).map(String::as_str) {
             None => Ok(None),
-            Some("" | "true" | "1") => Ok(Some(true)),
+            Some("true" | "1") => Ok(Some(true)),
             Some("false" | "0") => Ok(Some(false)),
             Some(_) => Err(AdminError::field(key, "write true or false").into()),
         }
@@ -67,7 +72,8 @@ impl Ask {
     pub(in crate::http) fn paging(&self) -> Result<Paging, Problem> {
         let wrong = || AdminError::field("limit", format!("write a number between 1 and {MAX_LIMIT}"));
         let within = |n: &u32| (1..=MAX_LIMIT).contains(n);
-        let limit = match self.get("limit") {
+        let limit = match self.0.get("limit") {
+            None if self.0.keys().any(|key| key.starts_with("limit[")) => return Err(wrong().into()),
             None => None,
             Some(text) => Some(text.parse().ok().filter(within).ok_or_else(wrong)?),
         };
@@ -103,6 +109,7 @@ impl<S: Send + Sync> FromRequest<S> for Written {
         }
         match serde_json::from_slice(&body) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Null) => Ok(Self(Map::new())),
             Ok(_) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The body must be a JSON object.")),
             Err(why) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {why}."))),
         }

@@ -19,7 +19,7 @@ use super::MAX_BODY_OCTETS;
 /// The field's name.
 pub(super) const NAME: &str = "Idempotency-Key";
 /// Octets of a key.
-const MAX_KEY_OCTETS: usize = 255;
+pub(super) const MAX_KEY_OCTETS: usize = 255;
 /// Octets of an answer that is kept.
 const MAX_ANSWER_OCTETS: usize = 1 << 20;
 const LEFT_OUT: [&str; 4] = ["/tokens", "/users", "/me/totp", "/aliases/import"];
@@ -48,7 +48,7 @@ async fn keyed(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY_OCTETS).contains(&key.len())).ok_or_else(|| {
+    let key = key.to_str().ok().filter(|key| is_key(key)).ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, format!("An Idempotency-Key has 1 to {MAX_KEY_OCTETS} ASCII characters."))
     })?;
     let key = format!("{} {key}", actor.name);
@@ -65,6 +65,10 @@ async fn keyed(
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     kept(site, (actor, key, hash), response).await
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=MAX_KEY_OCTETS).contains(&text.len()) && text.bytes().all(|octet| (b' '..=b'~').contains(&octet))
 }
 
 fn request_hash(parts: &axum::http::request::Parts, body: &Bytes) -> [u8; 32] {
@@ -88,7 +92,7 @@ async fn kept(
     (actor, key, hash): (Actor, String, [u8; 32]),
     response: Response,
 ) -> Result<Response, Problem> {
-    if response.status().is_server_error() {
+    if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

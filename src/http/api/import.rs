@@ -38,7 +38,7 @@ pub(super) struct Imported {
     post,
     path = "/aliases/import",
     params(("dry_run" = Option<bool>, Query, description = "Only read the lines")),
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = Option<String>, content_type = "text/plain"),
     responses((status = 200, content((Imported = "application/json"), (String = "application/x-ndjson"))))
 )]
 pub(super) async fn import(

@@ -20,9 +20,12 @@ use crate::http::problem::Problem;
 use crate::store::activity::Row;
 
 use super::Caller;
+use super::rate::Rates;
 
 /// Streams that are open at once.
 const MAX_STREAMS: usize = 200;
+/// Exports that are under way at once.
+const MAX_EXPORTS: usize = 4;
 /// How often a quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -30,12 +33,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(in crate::http) struct Live {
     streams: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     keys: Mutex<HashSet<String>>,
+    pub(super) rates: Rates,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { streams: Arc::new(Semaphore::new(MAX_STREAMS)), keys: Mutex::default() }
+        Self {
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            keys: Mutex::default(),
+            rates: Rates::default(),
+        }
     }
 }
 
@@ -47,6 +57,11 @@ pub(super) struct Turn<'a> {
 }
 
 impl Live {
+    /// Room for one more export, if there is any.
+    pub(super) fn export(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.exports).try_acquire_owned().ok()
+    }
+
     /// Takes a key; none if somebody has it.
     pub(super) fn begin(&self, key: &str) -> Option<Turn<'_>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);

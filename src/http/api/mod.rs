@@ -3,17 +3,22 @@
 mod activity;
 mod aliases;
 mod audit;
+mod batch;
 mod destinations;
 mod document;
 mod domains;
+mod export;
 mod extract;
 mod idempotency;
 mod import;
 mod live;
 mod people;
 mod queue;
+mod rate;
 mod route;
 mod sessions;
+mod settings;
+mod stats;
 mod tags;
 mod tokens;
 
@@ -42,6 +47,7 @@ pub(super) fn router(site: &Site) -> Router {
     Router::from(routes())
         .fallback(problem::no_such_path)
         .layer(middleware::from_fn_with_state(site.clone(), idempotency::once))
+        .layer(middleware::from_fn_with_state(site.clone(), rate::limit))
         .layer(middleware::from_fn(problem::always))
         .layer(middleware::map_response(never_stored))
         .with_state(site.clone())
@@ -59,6 +65,7 @@ fn rules() -> OpenApiRouter<Site> {
         .routes(routes!(domains::verify))
         .routes(routes!(aliases::list, aliases::create))
         .routes(routes!(aliases::random))
+        .routes(routes!(batch::batch))
         .routes(routes!(import::import))
         .routes(routes!(aliases::show, aliases::change, aliases::remove))
         .routes(routes!(destinations::list, destinations::create))
@@ -71,12 +78,14 @@ fn mail() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(activity::list))
         .routes(routes!(live::stream))
+        .routes(routes!(export::export))
         .routes(routes!(activity::show))
         .routes(routes!(queue::list))
         .routes(routes!(queue::message))
         .routes(routes!(queue::resend))
         .routes(routes!(queue::act))
         .routes(routes!(route::ask))
+        .routes(routes!(stats::show))
 }
 
 fn accounts() -> OpenApiRouter<Site> {
@@ -91,6 +100,7 @@ fn accounts() -> OpenApiRouter<Site> {
         .routes(routes!(sessions::end))
         .routes(routes!(audit::list))
         .routes(routes!(audit::undo))
+        .routes(routes!(settings::list, settings::change))
 }
 
 /// Settles who asks, by the bearer token (RFC 6750 §2.1).

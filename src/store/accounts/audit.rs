@@ -52,6 +52,9 @@ impl Accounts {
         read(&sqlx::query(BY_ID).bind(id).fetch_one(&self.readers).await?)
     }
 }
+/// How many of the newest entries of an account are of an action and not older: it looks at so many and no more.
+pub(in crate::store) const MADE_SINCE: &str = "select count(*) from (select action, at from audit where account_id = ?1 \
+    order by id desc limit ?4) where action = ?2 and at > ?3";
 
 /// Writes one entry.
 pub(in crate::store) async fn write(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<()> {

@@ -20,7 +20,7 @@ use crate::store::{Result, StoreError};
 const MAX_PAGE_ROWS: u32 = 500;
 
 /// A list along one index, whose condition is `$along` over `?1`. Then: from which row, before which row, since, until,
-/// account, domain, alias, statuses, bounced, limit.
+/// account, domain, alias, statuses, bounced, limit, sender, recipient, destination.
 macro_rules! list {
     ($along:literal) => {
         list!("activity", $along)
@@ -37,7 +37,9 @@ macro_rules! list {
              and (?6 is null or account_id = ?6) and (?7 is null or domain_id = ?7) \
              and (?8 is null or alias_id = ?8) \
              and (?9 is null or status in (select value from json_each(?9))) \
-             and (?10 = 0 or bounced_at is not null) order by seq desc limit ?11"
+             and (?10 = 0 or bounced_at is not null) \
+             and (?12 is null or lower(sender) = ?12) and (?13 is null or lower(recipient) = ?13) \
+             and (?14 is null or lower(destination) = ?14) order by seq desc limit ?11"
         )
     };
 }
@@ -164,6 +166,10 @@ impl Activity {
         if let Some(alias) = query.alias {
             return self.page(OF_ALIAS, alias.0, (query, bounds)).await;
         }
+        // The index of terms is a few seconds behind the log.
+        if let Some(term) = query.sender.as_ref().or(query.recipient.as_ref()).or(query.destination.as_ref()) {
+            return self.page(OF_TERM, term.as_str(), (query, bounds)).await;
+        }
         if query.bounced {
             return self.page(OF_BOUNCED, None::<i64>, (query, bounds)).await;
         }
@@ -218,7 +224,8 @@ impl Activity {
             ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
         let ask = ask.bind(query.account.map(|a| a.0)).bind(query.domain.map(|d| d.0)).bind(query.alias.map(|a| a.0));
         let ask = ask.bind((!statuses.is_empty()).then(|| json(&statuses))).bind(i64::from(query.bounced));
-        let rows = ask.bind(i64::from(bounds.limit) + 1).fetch_all(&self.readers).await?;
+        let ask = ask.bind(i64::from(bounds.limit) + 1).bind(query.sender.clone()).bind(query.recipient.clone());
+        let rows = ask.bind(query.destination.clone()).fetch_all(&self.readers).await?;
         rows.iter().map(row::read).collect()
     }
 }

@@ -1,5 +1,8 @@
 //! Changes of aliases: added, changed, removed, each with its audit row in the same transaction.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -57,6 +60,42 @@ struct Draft {
     audit: AuditEntry,
 }
 
+/// One of several changes that are made together.
+#[derive(Debug)]
+pub enum AliasStep {
+    /// A new one.
+    Add {
+        /// Whose.
+        account: AccountId,
+        /// On which domain.
+        domain: DomainId,
+        /// All of it.
+        spec: Box<AliasSpec>,
+        /// Its audit row.
+        audit: AuditEntry,
+    },
+    /// One whose version is still this.
+    Change {
+        /// As it is to be.
+        row: Box<AliasRow>,
+        /// Its audit row.
+        audit: AuditEntry,
+    },
+    /// One to be removed.
+    Remove {
+        /// Which.
+        key: AliasId,
+        /// Its audit row.
+        audit: AuditEntry,
+    },
+}
+
+enum Drafted {
+    Add(Uuid, Draft),
+    Change((AliasId, i64, Draft)),
+    Remove(AliasId, AuditEntry),
+}
+
 impl Rules {
     /// Adds an alias; destinations that do not exist are added unverified.
     pub async fn add_alias(
@@ -82,6 +121,34 @@ impl Rules {
     pub async fn remove_alias(&self, key: AliasId, audit: AuditEntry) -> Result<()> {
         self.changed((key, audit), |c, (key, audit)| Box::pin(remove(c, *key, audit)), Touched::clone).await?;
         Ok(())
+    }
+
+    /// Makes these changes, all of them or none; what they give, or which of them failed.
+    pub async fn apply_aliases(
+        &self,
+        steps: Vec<AliasStep>,
+    ) -> std::result::Result<Vec<Option<AliasRow>>, (usize, StoreError)> {
+        let mut drafted = Vec::with_capacity(steps.len());
+        for (index, step) in steps.into_iter().enumerate() {
+            drafted.push(self.drafted(step).map_err(|error| (index, error))?);
+        }
+        let at = Arc::new(AtomicUsize::new(0));
+        let needs = (drafted, Arc::clone(&at));
+        let done = self.changed(needs, |c, n| Box::pin(apply(c, n)), |_| Touched::All).await;
+        done.map_err(|error| (at.load(Ordering::SeqCst), error))
+    }
+
+    fn drafted(&self, step: AliasStep) -> Result<Drafted> {
+        Ok(match step {
+            AliasStep::Add { account, domain, spec, audit } => {
+                let draft = self.draft((account, domain), &spec, audit)?;
+                Drafted::Add(self.chance.id(draft.now), draft)
+            }
+            AliasStep::Change { row, audit } => {
+                Drafted::Change((row.key, row.version, self.draft((row.account, row.domain), &row.spec, audit)?))
+            }
+            AliasStep::Remove { key, audit } => Drafted::Remove(key, audit),
+        })
     }
 
     fn draft(&self, (account, domain): (AccountId, DomainId), spec: &AliasSpec, audit: AuditEntry) -> Result<Draft> {
@@ -176,6 +243,26 @@ async fn update(connection: &mut SqliteConnection, (key, version, draft): &(Alia
     write_lists(connection, *key, draft).await?;
     audit::write(connection, &draft.audit).await?;
     by_key(connection, *key).await
+}
+
+/// Says in `at` how far it is.
+async fn apply(
+    connection: &mut SqliteConnection,
+    (steps, at): &(Vec<Drafted>, Arc<AtomicUsize>),
+) -> Result<Vec<Option<AliasRow>>> {
+    let mut rows = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        at.store(index, Ordering::SeqCst);
+        rows.push(match step {
+            Drafted::Add(id, draft) => Some(insert(connection, *id, draft).await?),
+            Drafted::Change(change) => Some(update(connection, change).await?),
+            Drafted::Remove(key, audit) => {
+                remove(connection, *key, audit).await?;
+                None
+            }
+        });
+    }
+    Ok(rows)
 }
 
 async fn remove(connection: &mut SqliteConnection, key: AliasId, entry: &AuditEntry) -> Result<Touched> {

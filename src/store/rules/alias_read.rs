@@ -9,7 +9,7 @@ use super::{AliasRow, Rules};
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::rule::{Kind, Rule};
 use crate::store::Result;
-use crate::store::columns::Columns;
+use crate::store::columns::{Columns, json};
 
 pub(in crate::store) const BY_ID: &str =
     concat!("select ", loaded::columns!(), " where a.uuid = ?1 and d.removed_at is null and ", loaded::counts!());
@@ -20,6 +20,12 @@ pub(in crate::store) const BY_PATTERN: &str = concat!(
     loaded::counts!()
 );
 
+pub(in crate::store) const BY_KEYS: &str = concat!(
+    "select ",
+    loaded::columns!(),
+    " where a.id in (select value from json_each(?1)) and d.removed_at is null and ",
+    loaded::counts!()
+);
 pub(in crate::store) const TO_DELETE: &str = concat!(
     "select ",
     loaded::columns!(),
@@ -39,6 +45,12 @@ impl Rules {
     pub async fn alias_by_id(&self, id: Uuid) -> Result<AliasRow> {
         let row = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;
         Ok(Loaded::read(&mut Columns::of(&row))?.row)
+    }
+
+    /// Those of these keys that there are.
+    pub async fn aliases_by_keys(&self, keys: &[AliasId]) -> Result<Vec<AliasRow>> {
+        let rows = sqlx::query(BY_KEYS).bind(json(keys)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.row)).collect()
     }
 
     /// By domain, kind and pattern (folded for addresses).

@@ -4,7 +4,7 @@
 //! compared before it is shown.
 
 use super::alias::key_of;
-use super::alias_list::{Bounds, Stretch};
+use super::alias_list::{Bounds, Stretch, filtered};
 use super::loaded::{self, Loaded};
 use super::{AliasRow, Rules};
 use crate::policy::rule::Kind;
@@ -20,7 +20,9 @@ macro_rules! found {
             " from ",
             $from,
             " and d.removed_at is null and (?2 is null or a.domain_id = ?2) and (?3 is null or a.account_id = ?3) \
-             and (?4 is null or a.enabled = ?4) and ",
+             and (?4 is null or a.enabled = ?4)",
+            filtered!(),
+            " and ",
             loaded::counts!(),
             $along
         )
@@ -152,7 +154,8 @@ impl Rules {
 
     async fn found(&self, list: &'static str, by: &str, (bounds, before): (&Bounds, i64)) -> Result<Vec<AliasRow>> {
         let ask = sqlx::query(list).bind(by.to_owned()).bind(bounds.domain).bind(bounds.account).bind(bounds.enabled);
-        let rows = ask.bind(before).bind(i64::from(bounds.limit) + 1).fetch_all(&self.readers).await?;
+        let ask = ask.bind(before).bind(i64::from(bounds.limit) + 1).bind(None::<i64>);
+        let rows = bounds.filter.bind(ask).fetch_all(&self.readers).await?;
         rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.row)).collect()
     }
 }

@@ -22,7 +22,7 @@ use crate::store::{Result, StoreError};
 pub(in crate::store) const INSERT: &str = "insert into domains \
     (uuid, account_id, name, verified_at, created_at, updated_at) values (?1, ?2, ?3, ?4, ?5, ?5) returning id";
 pub(in crate::store) const UPDATE: &str = "update domains set verified_at = ?3, subaddressing = ?4, keep_tag = ?5, \
-    srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, version = version + 1 \
+    srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, alias_format = ?11, version = version + 1 \
     where id = ?1 and version = ?2 and removed_at is null";
 pub(in crate::store) const EXISTS: &str = "select exists (select 1 from domains where id = ?1 and removed_at is null)";
 pub(in crate::store) const CLEAR: &str = "delete from sender_lists where level = 'domain' and scope_id = ?1";
@@ -38,7 +38,7 @@ pub(in crate::store) const FORGET: &str = "delete from domains where id = ?1 and
 macro_rules! columns {
     () => {
         "select d.id, d.uuid, d.version, d.account_id, d.name, d.verified_at, d.subaddressing, d.keep_tag, \
-         d.srs_domain, d.contact, d.dns, d.overrides, \
+         d.srs_domain, d.contact, d.dns, d.alias_format, d.overrides, \
          (select json_group_array(s.pattern order by s.position) from sender_lists as s \
              where s.level = 'domain' and s.scope_id = d.id and s.verdict = 'allow'), \
          (select json_group_array(s.pattern order by s.position) from sender_lists as s \
@@ -175,7 +175,8 @@ async fn update(
     let update = sqlx::query(UPDATE).bind(row.key.0).bind(row.version).bind(row.verified_at.map(Moment::millis));
     let update = update.bind(i64::from(row.subaddressing)).bind(i64::from(row.keep_tag));
     let update = update.bind(row.srs_domain.as_ref().map(Domain::as_str)).bind(row.contact.as_deref());
-    let update = update.bind(row.dns.as_str()).bind(json(&row.overrides)).bind(now.millis());
+    let update =
+        update.bind(row.dns.as_str()).bind(json(&row.overrides)).bind(now.millis()).bind(row.alias_format.as_deref());
     if update.execute(&mut *connection).await?.rows_affected() == 0 {
         let exists: i64 = sqlx::query_scalar(EXISTS).bind(row.key.0).fetch_one(connection).await?;
         return Err(if exists == 0 { StoreError::NotFound } else { StoreError::Changed });
@@ -215,6 +216,7 @@ fn read(row: &SqliteRow) -> Result<DomainRow> {
         srs_domain: maybe_domain(columns.take()?)?,
         contact: columns.take()?,
         dns: columns.take()?,
+        alias_format: columns.take()?,
         overrides: columns.json("the settings of a domain")?,
         allow: columns.json("a sender list")?,
         block: columns.json("a sender list")?,

@@ -1,0 +1,104 @@
+//! What the gateway runs with: every setting with its value and place, and changes of those that people make in the panel.
+//! What file or environment set is shown and not changed here.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::shapes::ListShape;
+use super::{Actor, Admin, AdminError, Fault, Result};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingPlace {
+    /// A variable of the environment.
+    Environment,
+    /// The configuration file.
+    File,
+    /// Set here.
+    Panel,
+    /// Nobody set it.
+    Default,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Setting {
+    /// As the configuration file names it: `policy.spf`.
+    pub key: &'static str,
+    /// Its value.
+    pub value: Value,
+    /// Where it comes from.
+    pub place: SettingPlace,
+    /// The file and its line, or the name of the variable.
+    pub source: Option<String>,
+    /// It can be changed here.
+    pub changeable: bool,
+    /// A change counts after a restart.
+    pub restart: bool,
+}
+
+/// What was set in the panel: keys with their values.
+pub type PanelSettings = Vec<(String, Value)>;
+
+/// What `admin` asks of the configuration.
+pub trait Settings: Debug + Send + Sync {
+    /// Every setting, in the order of the documentation.
+    fn list(&self) -> Vec<Setting>;
+
+    /// Whether the gateway could run with these values from the panel; else the key that is wrong, and why.
+    fn check(&self, panel: &PanelSettings) -> std::result::Result<(), (String, String)>;
+
+    /// Has the gateway run with these values from the panel.
+    fn renew(&self, panel: &PanelSettings);
+}
+
+impl Admin {
+    /// Every setting.
+    pub fn settings(&self, actor: &Actor) -> Result<ListShape<Setting>> {
+        actor.must_see_all("see its settings")?;
+        Ok(ListShape { items: self.settings.list(), next_cursor: None })
+    }
+
+    /// Changes settings, all of those named or none; `null` takes back what was set here.
+    pub async fn change_settings(&self, actor: &Actor, written: &Map<String, Value>) -> Result<ListShape<Setting>> {
+        actor.must_be_admin("change its settings")?;
+        let faults: Vec<Fault> = written.keys().filter_map(|key| self.refused(key)).collect();
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
+        let mut panel = self.store.accounts.settings().await?;
+        let before: Map<String, Value> = panel.iter().filter(|(key, _)| written.contains_key(key)).cloned().collect();
+        panel.retain(|(key, _)| !written.contains_key(key));
+        panel.extend(written.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())));
+        self.settings.check(&panel).map_err(|(key, why)| AdminError::field(&key, why))?;
+        let object = written.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let subject = super::Subject { object: &object, before: Some(&before), after: Some(written) };
+        let audit = self.audit(actor, "settings.change", &subject);
+        let changes = written.iter().map(|(key, value)| (key.clone(), Some(value.clone()).filter(|v| !v.is_null())));
+        self.store.accounts.set(changes.collect(), audit).await?;
+        self.settings.renew(&panel);
+        self.settings(actor)
+    }
+
+    /// Why a key cannot be changed here.
+    fn refused(&self, key: &str) -> Option<Fault> {
+        let settings = self.settings.list();
+        let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
+            return Some(Fault::new(key, "there is no setting of this name"));
+        };
+        if setting.changeable {
+            return None;
+        }
+        Some(Fault::new(
+            key,
+            match &setting.source {
+                Some(source) => format!("this is set in {source}: change it there"),
+                None => "this is set in the configuration file or the environment alone".to_owned(),
+            },
+        ))
+    }
+}

@@ -1,0 +1,181 @@
+//! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page.
+
+use std::collections::VecDeque;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::admin::shapes::ActivityShape;
+use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Paging};
+use crate::http::Site;
+use crate::http::problem::Problem;
+
+use super::activity::filter;
+use super::{Ask, Caller};
+
+/// Rows of one export at most; what is beyond is asked for with `until`.
+const MAX_ROWS: u32 = 1_000_000;
+const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv; charset=utf-8";
+/// The columns of the table.
+const COLUMNS: &str = "id,transaction_id,received_at,status,sender,recipient,destination,domain,subject,message_id,size,\
+    reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count\r\n";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Lines,
+    Table,
+}
+
+/// Exports the log, newest first: a million rows at most, as lines of JSON or as CSV.
+///
+/// `format` is `ndjson` or `csv`; where it is left out, the header field Accept decides. The filters are those of the list.
+#[utoipa::path(
+    get,
+    path = "/activity/export",
+    params(ActivityFilter, ("format" = Option<String>, Query, description = "`ndjson` or `csv`")),
+    responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))))
+)]
+pub(super) async fn export(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    ask: Ask,
+    fields: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = format(&ask, &fields)?;
+    let mut filter = filter(&ask)?;
+    filter.paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let permit = site.live.export().ok_or_else(|| {
+        let detail = "Several exports are under way already. Wait for one of them to end.";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
+    })?;
+    let mut export =
+        Export { site, actor, filter, format, lines: VecDeque::new(), left: MAX_ROWS, ended: false, _permit: permit };
+    if format == Format::Table {
+        export.lines.push_back(COLUMNS.to_owned());
+    }
+    // What is wrong with the question is said before the first row goes out.
+    export.read_on().await?;
+    let (kind, name) = match format {
+        Format::Lines => (NDJSON, "activity.ndjson"),
+        Format::Table => (CSV, "activity.csv"),
+    };
+    let fields = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    Ok((fields, export.body()).into_response())
+}
+
+fn format(ask: &Ask, fields: &HeaderMap) -> Result<Format, Problem> {
+    match ask.get("format") {
+        Some("ndjson") => Ok(Format::Lines),
+        Some("csv") => Ok(Format::Table),
+        Some(_) => Err(AdminError::field("format", "write ndjson or csv").into()),
+        None => {
+            let accepted = fields.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            Ok(if accepted.contains("text/csv") { Format::Table } else { Format::Lines })
+        }
+    }
+}
+
+/// An export under way: one page in memory.
+struct Export {
+    site: Site,
+    actor: Actor,
+    filter: ActivityFilter,
+    format: Format,
+    lines: VecDeque<String>,
+    left: u32,
+    ended: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Export {
+    /// Reads the next page.
+    async fn read_on(&mut self) -> Result<(), AdminError> {
+        let page = self.site.admin.activity(&self.actor, &self.filter).await?;
+        for row in page.items.iter().take(self.left as usize) {
+            self.lines.push_back(line(self.format, row));
+            self.left -= 1;
+        }
+        self.ended = page.next_cursor.is_none() || self.left == 0;
+        self.filter.paging.cursor = page.next_cursor;
+        Ok(())
+    }
+
+    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees.
+    fn body(self) -> Body {
+        Body::from_stream(stream::try_unfold(self, |mut export| async move {
+            while export.lines.is_empty() && !export.ended {
+                export.read_on().await?;
+            }
+            let piece: String = export.lines.drain(..).collect();
+            Ok::<_, AdminError>((!piece.is_empty()).then_some((piece, export)))
+        }))
+    }
+}
+
+fn line(format: Format, row: &ActivityShape) -> String {
+    match format {
+        Format::Lines => serde_json::to_string(row).map(|text| text + "\n").unwrap_or_default(),
+        Format::Table => table_line(row),
+    }
+}
+
+fn table_line(row: &ActivityShape) -> String {
+    let word = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
+    let cells = [
+        row.id.to_string(),
+        row.transaction_id.to_string(),
+        row.received_at.rfc3339(),
+        row.status.to_owned(),
+        cell(&row.sender),
+        cell(&row.recipient),
+        word(&row.destination),
+        word(&row.domain),
+        word(&row.subject),
+        word(&row.message_id),
+        row.size.to_string(),
+        cell(&row.reason),
+        row.client.ip.to_string(),
+        word(&row.client.name),
+        word(&row.auth.spf),
+        cell(&row.auth.dkim.join("; ")),
+        word(&row.auth.dmarc),
+        row.bounced_at.map(crate::mail::Moment::rfc3339).unwrap_or_default(),
+        row.count.to_string(),
+    ];
+    cells.join(",") + "\r\n"
+}
+
+/// A cell of RFC 4180. What strangers wrote is never a formula to the program that opens the table.
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_never_formulas() {
+        for (text, written) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1,2", "\"'+1,2\""),
+            ("@sum", "'@sum"),
+        ] {
+            assert_eq!(cell(text), written);
+        }
+    }
+}
