@@ -302,6 +302,10 @@ impl Admin {
             return Err(AdminError::Forbidden(format!("This token is limited to other domains than {name}.")));
         }
         must_reach(reach_of(actor, &row), Reach::Manage, name)?;
+        if let Some(original) = &row.mirror_of {
+            let detail = format!("{name} has the aliases of {original}: add it there");
+            return Err(AdminError::field("address", detail));
+        }
         Ok(row)
     }
 

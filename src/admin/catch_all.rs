@@ -13,6 +13,7 @@ use super::shapes::CatchAll;
 use super::{Actor, Admin, AdminError, Form, Result, Subject, fields, spec};
 
 /// What is wanted of a catch-all.
+#[derive(Debug, Clone)]
 pub(super) struct WantedCatchAll {
     mode: CatchAll,
     destinations: Option<Vec<String>>,
@@ -36,6 +37,7 @@ impl Admin {
         wanted: Option<WantedCatchAll>,
     ) -> Result<()> {
         let Some(wanted) = wanted else { return Ok(()) };
+        refuse_at_mirror(domain, &wanted)?;
         let before = self.catch_all(domain).await?;
         let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
         let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
@@ -52,6 +54,19 @@ impl Admin {
             None => drop(self.store.rules.add_alias(domain.account, domain.key, &new, audit).await?),
         }
         Ok(())
+    }
+
+    /// Refuses what cannot be had of a domain that is yet to be added.
+    pub(super) async fn check_new_catch_all(
+        &self,
+        actor: &Actor,
+        domain: &DomainRow,
+        wanted: Option<&WantedCatchAll>,
+    ) -> Result<()> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        refuse_at_mirror(domain, wanted)?;
+        let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
+        self.catch_all_spec(actor, (domain.account, &name), (spec::fresh(&name), wanted.clone())).await.map(drop)
     }
 
     /// The alias that gives the wanted catch-all; none where nothing is to be made.
@@ -82,6 +97,16 @@ impl Admin {
         }
         self.refuse_circles(name, &spec).await?;
         Ok(Some(spec))
+    }
+}
+
+fn refuse_at_mirror(domain: &DomainRow, wanted: &WantedCatchAll) -> Result<()> {
+    match &domain.mirror_of {
+        Some(original) if wanted.mode != CatchAll::Off => {
+            let detail = format!("a mirror has the catch-all of {original}: set it there");
+            Err(AdminError::field("catch_all", detail))
+        }
+        _ => Ok(()),
     }
 }
 

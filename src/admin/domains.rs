@@ -14,49 +14,6 @@ use super::{
 };
 
 impl Admin {
-    /// Adds a domain. The owner's word verifies it.
-    pub async fn add_domain(&self, actor: &Actor, written: &Map<String, Value>) -> Result<DomainShape> {
-        actor.must(Area::Domains, Access::Write)?;
-        let mut form = Form::new(written);
-        let Some(name) = form.optional("name", fields::domain) else {
-            form.fault("name", "name the domain, such as my.example");
-            return Err(AdminError::Invalid(form.only_faults().into_iter().take(1).collect()));
-        };
-        self.check_new_domain(actor, &mut form, &name);
-        let now = self.clock.now();
-        let mut draft = blank(actor, name, now);
-        let catch_all = self.read_domain_fields(&mut form, &mut draft).await?;
-        form.finish()?;
-        let row = self.store_domain(actor, &draft).await?;
-        self.set_catch_all(actor, &row, catch_all).await?;
-        self.domain_shape(&row).await
-    }
-
-    fn check_new_domain(&self, actor: &Actor, form: &mut Form<'_>, name: &Domain) {
-        if !name.as_str().contains('.') {
-            form.fault("name", format!("{name} is a single label: a domain has a dot in it"));
-        }
-        if !actor.sees_domain(name) {
-            form.fault("name", "this token is limited to other domains");
-        }
-    }
-
-    async fn store_domain(&self, actor: &Actor, draft: &DomainRow) -> Result<DomainRow> {
-        let name = draft.name.as_str();
-        let verified_at = actor.is_admin().then_some(draft.created_at);
-        let audit = self.audit_plain(actor, "domain.add", name);
-        let added = self.store.rules.add_domain(actor.account, &draft.name, verified_at, audit).await;
-        let row = added.map_err(|error| match error {
-            StoreError::Exists(_) => AdminError::Conflict(format!("The domain {name} exists already.")),
-            other => other.into(),
-        })?;
-        let wanted = DomainRow { overrides: draft.overrides.clone(), ..with_settings(&row, draft) };
-        if wanted == row {
-            return Ok(row);
-        }
-        self.store_domain_change(actor, "domain.set", (&row, &wanted)).await
-    }
-
     /// Changes a domain and its catch-all; with its tag, only while both are still what was seen.
     pub async fn change_domain(
         &self,
@@ -73,7 +30,7 @@ impl Admin {
             form.fault("name", "the name of a domain does not change: add the other one");
         }
         let mut after = before.clone();
-        let catch_all = self.read_domain_fields(&mut form, &mut after).await?;
+        let catch_all = self.read_domain_fields(actor, &mut form, &mut after).await?;
         form.finish()?;
         self.set_catch_all(actor, &before, catch_all).await?;
         if after != before {
@@ -82,7 +39,7 @@ impl Admin {
         self.domain_shape(&after).await
     }
 
-    async fn store_domain_change(
+    pub(super) async fn store_domain_change(
         &self,
         actor: &Actor,
         action: &str,
@@ -94,7 +51,12 @@ impl Admin {
         Ok(self.store.rules.change_domain(after, audit).await?)
     }
 
-    async fn read_domain_fields(&self, form: &mut Form<'_>, row: &mut DomainRow) -> Result<Option<WantedCatchAll>> {
+    pub(super) async fn read_domain_fields(
+        &self,
+        actor: &Actor,
+        form: &mut Form<'_>,
+        row: &mut DomainRow,
+    ) -> Result<Option<WantedCatchAll>> {
         form.require("subaddressing", &mut row.subaddressing, fields::boolean);
         form.require("keep_tag", &mut row.keep_tag, fields::boolean);
         form.set("srs_domain", &mut row.srs_domain, |v| fields::domain(v).map(Some));
@@ -103,7 +65,9 @@ impl Admin {
         form.set("policy", &mut row.overrides, spec::overrides);
         form.set("allow", &mut row.allow, spec::senders);
         form.set("block", &mut row.block, spec::senders);
+        form.set("mirror_of", &mut row.mirror_of, |v| fields::domain(v).map(Some));
         self.check_srs_domain(form, row).await?;
+        self.check_mirror(actor, form, row).await?;
         self.check_contact(form, row).await?;
         Ok(read_catch_all(form))
     }
@@ -140,18 +104,6 @@ impl Admin {
         }
     }
 
-    /// Verifies a domain by the word of the gateway's owner.
-    pub async fn verify_domain(&self, actor: &Actor, name: &str) -> Result<DomainShape> {
-        actor.must_be_admin("vouch for a domain")?;
-        let before = self.find_domain(actor, name).await?;
-        if before.verified_at.is_some() {
-            return self.domain_shape(&before).await;
-        }
-        let after = DomainRow { verified_at: Some(self.clock.now()), ..before.clone() };
-        let row = self.store_domain_change(actor, "domain.verify", (&before, &after)).await?;
-        self.domain_shape(&row).await
-    }
-
     /// Removes a domain and its aliases. The log stays.
     pub async fn remove_domain(&self, actor: &Actor, target: Target<'_, &str>) -> Result<()> {
         actor.must(Area::Domains, Access::Write)?;
@@ -159,6 +111,7 @@ impl Admin {
         self.check_domain_tag(&row, target.version).await?;
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
+        self.refuse_if_mirrored(&row).await?;
         let audit = self.audit(actor, "domain.remove", &subject);
         Ok(self.store.rules.remove_domain(row.key, audit).await?)
     }
@@ -204,7 +157,7 @@ impl Admin {
         Ok(ListShape { items, next_cursor: page.next_cursor })
     }
 
-    async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {
+    pub(super) async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {
         let catch_all = self.catch_all(row).await?;
         Ok(DomainShape::new(row, CatchAll::of(catch_all.as_ref())))
     }
@@ -254,42 +207,5 @@ pub(super) fn domain_query(actor: &Actor, search: Option<String>, paging: &Pagin
         cursor: paging.cursor.clone(),
         limit: paging.rows(),
         ..ListQuery::default()
-    }
-}
-
-/// A domain as it is when nothing but its name is given.
-fn blank(actor: &Actor, name: Domain, now: crate::mail::Moment) -> DomainRow {
-    DomainRow {
-        key: crate::policy::ids::DomainId(0),
-        id: uuid::Uuid::nil(),
-        version: 0,
-        account: actor.account,
-        name,
-        verified_at: None,
-        subaddressing: true,
-        keep_tag: false,
-        srs_domain: None,
-        contact: None,
-        dns: String::new(),
-        alias_format: None,
-        overrides: crate::policy::settings::Overrides::default(),
-        allow: Vec::new(),
-        block: Vec::new(),
-        created_at: now,
-    }
-}
-
-/// The stored row with what the draft sets.
-fn with_settings(row: &DomainRow, draft: &DomainRow) -> DomainRow {
-    DomainRow {
-        subaddressing: draft.subaddressing,
-        keep_tag: draft.keep_tag,
-        srs_domain: draft.srs_domain.clone(),
-        contact: draft.contact.clone(),
-        alias_format: draft.alias_format.clone(),
-        overrides: draft.overrides.clone(),
-        allow: draft.allow.clone(),
-        block: draft.block.clone(),
-        ..row.clone()
     }
 }

@@ -185,7 +185,8 @@ impl Admin {
         loop {
             let query = ListQuery { account: Some(actor.account), cursor, limit: MAX_LIMIT, ..ListQuery::default() };
             let page = self.store.rules.domains(query).await?;
-            domains.extend(page.items.into_iter().filter(|row| reach_of(&member, row) >= Some(Reach::Manage)));
+            let may = |row: &DomainRow| reach_of(&member, row) >= Some(Reach::Manage) && row.mirror_of.is_none();
+            domains.extend(page.items.into_iter().filter(may));
             cursor = page.next_cursor;
             if cursor.is_none() {
                 return Ok(domains);

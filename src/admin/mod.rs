@@ -11,22 +11,26 @@ mod audit;
 mod batch;
 mod catch_all;
 mod destinations;
+mod doctor;
 mod domains;
 mod error;
 mod expiry;
 mod fields;
 mod form;
+mod found;
 mod guesses;
 mod import;
 mod links;
 mod lookalike;
 mod loops;
 mod name;
+mod new_domains;
 mod passwords;
 mod patterns;
 mod people;
 mod queue;
 mod random;
+mod records;
 mod route;
 mod second_factor;
 mod settings;
@@ -47,6 +51,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::delivery::Courier;
 use crate::facts::Facts;
+use crate::facts::outside::Outside;
 use crate::meter::Meter;
 use crate::store::Store;
 use crate::store::accounts::AuditEntry;
@@ -58,6 +63,7 @@ pub use audit::AuditFilter;
 pub use batch::{AliasBatch, MAX_OPERATIONS};
 pub use error::{AdminError, Fault};
 use form::Form;
+pub use found::Found;
 pub use guesses::Guesses;
 pub use import::{ImportPlan, Importer, MAX_IMPORT_LINES};
 pub use links::{LINK_LIFETIME, SESSION_LIFETIME, Secret};
@@ -85,6 +91,10 @@ pub struct Admin {
     pub store: Store,
     /// The simulator's facts; also the SRS ring and the instance's settings.
     pub facts: Facts,
+    /// How things look from outside.
+    pub outside: Outside,
+    /// What the doctor has found so far.
+    pub found: Found,
     /// Woken when something is to be tried again; `None` when no gateway runs (commands offline).
     pub courier: Option<Courier>,
     /// What SMTP and HTTPS present.

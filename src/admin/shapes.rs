@@ -6,6 +6,7 @@ mod domain;
 mod forms;
 mod others;
 mod people;
+mod records;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,11 +15,12 @@ pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};
 pub use forms::{
-    AliasForm, BatchForm, DestinationForm, DomainForm, MeForm, RandomAliasForm, ResendForm, RouteForm, SettingsForm,
-    TokenForm, TotpForm, UserForm,
+    AliasForm, BatchForm, DestinationForm, DomainForm, DomainsForm, MeForm, RandomAliasForm, ResendForm, RouteForm,
+    SettingsForm, TokenForm, TotpForm, UserForm,
 };
 pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
+pub use records::{RecordShape, RecordsShape};
 
 /// One page of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -5,6 +5,7 @@
 
 pub mod acme;
 mod challenges;
+mod facts;
 mod files;
 mod pair;
 mod presented;
@@ -26,6 +27,7 @@ use crate::mail::{Domain, Moment};
 use crate::net::tls;
 
 pub use challenges::Challenges;
+pub use facts::Facts;
 use pair::{Pair, covers};
 use presented::{ACME_TLS, Presented};
 
@@ -157,6 +159,12 @@ impl Certificates {
     /// Has the CA asked again for what it refused: what was wrong is said to be mended.
     pub fn ask_again(&self) {
         self.0.again.notify_one();
+    }
+
+    /// What stands in the present certificate; none where it cannot be read.
+    #[must_use]
+    pub fn facts(&self) -> Option<Facts> {
+        Facts::read(self.0.presented.of(&self.0.presented.hostname).cert.first()?)
     }
 
     /// Reads the files again where they changed; a broken pair leaves the old one in place and says so.

@@ -8,11 +8,13 @@ use clap_complete::Shell;
 use super::alias::Alias;
 use super::backup::Backup;
 use super::destination::Destination;
+use super::dns::Dns;
 use super::domain::Domain;
 use super::log::Log;
 use super::queue::Queue;
 use super::restore::Restore;
 use super::route::Route;
+use super::setup::Setup;
 use super::show::Show;
 use super::srs::Srs;
 use super::token::Token;
@@ -42,6 +44,8 @@ pub(super) enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Make a bare server a live one: look, ask, write configuration and service, start
+    Setup(Setup),
     /// Show the configuration, each value with its place, and find its faults
     Check,
     #[command(flatten)]
@@ -65,6 +69,13 @@ pub(super) enum Client {
     /// The domains whose mail comes here
     #[command(subcommand)]
     Domain(Domain),
+    /// The records that a domain needs in DNS, and what DNS says of them
+    Dns(Dns),
+    /// What is wrong with the gateway and its surroundings, and what to do
+    Doctor {
+        /// Only the records of this domain, beside the gateway itself
+        domain: Option<String>,
+    },
     /// The real inboxes
     #[command(subcommand)]
     Destination(Destination),
@@ -100,6 +111,80 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
+    /// Every command, with what it takes.
+    const LINES: &[&str] = &[
+        "serve",
+        "demo",
+        "demo --once",
+        "check",
+        "man",
+        "openapi",
+        "completions bash",
+        "panel-link",
+        "backup f",
+        "backup f --queue",
+        "restore f --replace",
+        "domain add a.example",
+        "domain add a.example b.example --like c.example",
+        "domain add a.example --mirror-of b.example",
+        "domain set a.example --mirror-of b.example",
+        "domain list",
+        "domain show a.example",
+        "domain verify a.example",
+        "domain set a.example --catch-all create --to b@c.example",
+        "domain remove a.example",
+        "dns a.example",
+        "doctor",
+        "doctor a.example",
+        "setup --yes --hostname mx.a.example --email a@b.example --address 192.0.2.1 --dry-run",
+        "dns a.example --zone",
+        "destination add b@c.example --verified --default",
+        "destination default b@c.example",
+        "destination list",
+        "destination verify b@c.example",
+        "destination remove b@c.example",
+        "alias add s@a.example --to b@c.example --to d@e.example --note x",
+        "alias add s@a.example --drop",
+        "alias add s@a.example --reject",
+        "alias add /^n([0-9]+)$/@a.example --to $1@b.example",
+        "alias set s@a.example --priority -3 --label x --expires 2027-01-31 --then drop --quota 5 --privacy subject",
+        "alias set s@a.example --expires-after 30d --allow @b.example --block *@c.example",
+        "alias enable s@a.example",
+        "alias disable s@a.example",
+        "alias remove s@a.example",
+        "alias random --domain a.example",
+        "alias show s@a.example",
+        "alias list --limit 10 --search shop",
+        "alias import f --dry-run",
+        "route s@a.example --from b@c.example --ip ::1",
+        "log --follow --alias s@a.example --status refused --since 2h --limit 5",
+        "show 7",
+        "queue list",
+        "queue show 7",
+        "queue retry 7",
+        "queue hold 7",
+        "queue release 7",
+        "queue cancel 7",
+        "queue resend 7 --to b@c.example",
+        "srs forward a@b.example",
+        "srs reverse SRS0=x=y=z=a@b.example",
+        "user add anna@a.example --admin --name Anna",
+        "user add anna@a.example --link",
+        "user list",
+        "user set anna@a.example --role member --manager a.example --viewer b.example",
+        "user set owner --email anna@a.example",
+        "user set anna@a.example --no-domains --no-authenticator",
+        "user set-password anna@a.example",
+        "user disable anna@a.example",
+        "user enable anna@a.example",
+        "user remove anna@a.example",
+        "token list",
+        "token revoke x",
+        "token create x --scope aliases:create --scope activity:read --domain a.example",
+        "token create x --scope aliases:create --default-domain a.example --format words --destination b@c.example",
+        "alias random --for shop.example --format site --to b@c.example",
+    ];
+
     #[test]
     fn the_arguments_hold_together() {
         Arguments::command().debug_assert();
@@ -115,71 +200,7 @@ mod tests {
 
     #[test]
     fn every_command_of_the_list_is_there() {
-        let lines = [
-            "serve",
-            "demo",
-            "demo --once",
-            "check",
-            "man",
-            "openapi",
-            "completions bash",
-            "panel-link",
-            "backup f",
-            "backup f --queue",
-            "restore f --replace",
-            "domain add a.example",
-            "domain list",
-            "domain show a.example",
-            "domain verify a.example",
-            "domain set a.example --catch-all create --to b@c.example",
-            "domain remove a.example",
-            "destination add b@c.example --verified --default",
-            "destination default b@c.example",
-            "destination list",
-            "destination verify b@c.example",
-            "destination remove b@c.example",
-            "alias add s@a.example --to b@c.example --to d@e.example --note x",
-            "alias add s@a.example --drop",
-            "alias add s@a.example --reject",
-            "alias add /^n([0-9]+)$/@a.example --to $1@b.example",
-            "alias set s@a.example --priority -3 --label x --expires 2027-01-31 --then drop --quota 5 --privacy subject",
-            "alias set s@a.example --expires-after 30d --allow @b.example --block *@c.example",
-            "alias enable s@a.example",
-            "alias disable s@a.example",
-            "alias remove s@a.example",
-            "alias random --domain a.example",
-            "alias random --for shop.example --format site --to b@c.example",
-            "alias show s@a.example",
-            "alias list --limit 10 --search shop",
-            "alias import f --dry-run",
-            "route s@a.example --from b@c.example --ip ::1",
-            "log --follow --alias s@a.example --status refused --since 2h --limit 5",
-            "show 7",
-            "queue list",
-            "queue show 7",
-            "queue retry 7",
-            "queue hold 7",
-            "queue release 7",
-            "queue cancel 7",
-            "queue resend 7 --to b@c.example",
-            "srs forward a@b.example",
-            "srs reverse SRS0=x=y=z=a@b.example",
-            "user add anna@a.example --admin --name Anna",
-            "user add anna@a.example --link",
-            "user list",
-            "user set anna@a.example --role member --manager a.example --viewer b.example",
-            "user set owner --email anna@a.example",
-            "user set anna@a.example --no-domains --no-authenticator",
-            "user set-password anna@a.example",
-            "user disable anna@a.example",
-            "user enable anna@a.example",
-            "user remove anna@a.example",
-            "token list",
-            "token revoke x",
-            "token create x --scope aliases:create --scope activity:read --domain a.example",
-            "token create x --scope aliases:create --default-domain a.example --format words --destination b@c.example",
-        ];
-        for line in lines {
+        for line in LINES {
             let words = std::iter::once("waypost").chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_ok(), "waypost {line}");
         }

@@ -19,11 +19,8 @@ const COLUMNS: [Column; 6] = [
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Domain {
-    /// Host a domain
-    Add {
-        /// The domain name
-        name: String,
-    },
+    /// Host one domain, or many: all of them, or none
+    Add(Add),
     /// All domains
     List(Paging),
     /// One domain
@@ -43,6 +40,19 @@ pub(super) enum Domain {
         /// The domain name
         name: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The domain names
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// With the settings and aliases of this domain
+    #[arg(long, value_name = "DOMAIN")]
+    like: Option<String>,
+    /// With the aliases of this domain for ever: a mirror
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "like")]
+    mirror_of: Option<String>,
 }
 
 /// What mail to unknown addresses gets.
@@ -89,14 +99,14 @@ struct Changes {
     /// Who gets mail to postmaster and abuse; "" for the owner
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
+    /// The domain whose aliases are this one's too; "" to end it
+    #[arg(long, value_name = "DOMAIN")]
+    mirror_of: Option<String>,
 }
 
 pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Result<()> {
     match command {
-        Domain::Add { name } => {
-            let answer = api.post("/v1/domains", &json!({"name": name})).await?;
-            out.object(&answer, |domain| format!("{} is hosted here now.", cell(domain, "/name")))
-        }
+        Domain::Add(add) => self::add(&add, api, out).await,
         Domain::List(paging) => out.list(&listing::fetch(api, "/v1/domains", &[], paging).await?, &COLUMNS),
         Domain::Show { name } => out.object(&api.get(&path(&name)).await?, show),
         Domain::Set(set) => {
@@ -113,6 +123,28 @@ pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Resu
             out.object(&answer, |_| format!("{name} is not hosted here any more."))
         }
     }
+}
+
+/// The records to publish are one command away.
+async fn add(add: &Add, api: &Api, out: Output) -> anyhow::Result<()> {
+    let [name] = add.names.as_slice() else {
+        let answer = api.post("/v1/domains/batch", &new(add, "names", add.names.clone().into())).await?;
+        return out.object(&answer, |added| {
+            let names = added["items"].as_array().into_iter().flatten().map(|domain| cell(domain, "/name"));
+            format!("{} are hosted here now.", names.collect::<Vec<_>>().join(", "))
+        });
+    };
+    let answer = api.post("/v1/domains", &new(add, "name", name.clone().into())).await?;
+    out.object(&answer, |domain| {
+        let name = cell(domain, "/name");
+        format!("{name} is hosted here now. What to publish for it: waypost dns {name}")
+    })
+}
+
+fn new(add: &Add, field: &str, names: Value) -> Value {
+    let given = [(field, Some(names)), ("like", add.like.clone().map(Value::from))];
+    let given = given.into_iter().chain([("mirror_of", add.mirror_of.clone().map(Value::from))]);
+    Value::Object(given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
 }
 
 /// What keeps mail from the destinations of a catch-all that was just set.
@@ -149,6 +181,7 @@ fn fields(changes: &Changes) -> Map<String, Value> {
         ("keep_tag", changes.keep_tag.map(Value::Bool)),
         ("srs_domain", changes.srs_domain.as_ref().map(or_none)),
         ("contact", changes.contact.as_ref().map(or_none)),
+        ("mirror_of", changes.mirror_of.as_ref().map(or_none)),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -162,6 +195,7 @@ fn show(domain: &Value) -> String {
         ("keep tag", "/keep_tag"),
         ("srs domain", "/srs_domain"),
         ("contact", "/contact"),
+        ("mirror of", "/mirror_of"),
         ("dns", "/dns"),
         ("since", "/created_at"),
     ];

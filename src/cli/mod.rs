@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand. A client of the native API, but for `serve demo check restore completions man`.
+//! The command line: one file per subcommand. A client of the native API, but for `serve demo check setup restore completions man`.
 //!
 //! Errors are one line on stderr that says what is wrong and what to do, with exit code 1; wrong usage is 2. What is printed
 //! to a reader that has seen enough (`| head`) is no error.
@@ -12,6 +12,8 @@ mod backup;
 mod check;
 mod demo;
 mod destination;
+mod dns;
+mod doctor;
 mod domain;
 mod listing;
 mod log;
@@ -25,6 +27,7 @@ mod restore;
 mod route;
 mod secret;
 mod serve;
+mod setup;
 mod shell;
 mod show;
 mod since;
@@ -69,6 +72,7 @@ fn run(command: Command, options: &Options) -> anyhow::Result<()> {
             logging::start_quiet();
             runtime()?.block_on(demo::run(once))
         }
+        Command::Setup(setup) => runtime()?.block_on(setup::run(&setup, options, Output::new(options.json))),
         Command::Restore(restore) => {
             let config = options.load()?.config;
             runtime()?.block_on(restore::run(&restore, &config))
@@ -97,6 +101,8 @@ async fn ask(client: Client, options: &Options) -> anyhow::Result<()> {
 async fn run_client(client: Client, api: &Api, out: Output) -> anyhow::Result<()> {
     match client {
         Client::Domain(command) => domain::run(command, api, out).await,
+        Client::Dns(command) => dns::run(&command, api, out).await,
+        Client::Doctor { domain } => doctor::run(domain.as_deref(), api, out).await,
         Client::Destination(command) => destination::run(command, api, out).await,
         Client::Alias(command) => alias::run(command, api, out).await,
         Client::Route(command) => route::run(command, api, out).await,

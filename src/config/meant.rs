@@ -12,6 +12,7 @@ use super::values::{self, Reading, SignIn};
 use super::written::{ConfigError, Value, Written};
 use super::{Acme, Backup, Config, Http, Log, Smtp, Srs, units};
 use crate::delivery::{NextHop, Settings as Delivery};
+use crate::facts::outside::Settings as Outside;
 use crate::mail::Domain;
 use crate::policy::limits::Limits;
 use crate::policy::lists::{DnsList, MAX_LISTS};
@@ -49,6 +50,9 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         dns_servers: read.each("dns.servers", values::dns_server)?,
         dns_timeout: read.positive_span("dns.timeout")?,
         delivery: delivery(&read, &hostname)?,
+        outside: outside(&read, &data_dir)?,
+        records_pace: crate::upkeep::Pace::RECORDS,
+        doctor_pace: crate::upkeep::Pace::DOCTOR,
         instance: instance(&read, &hostname)?,
         direct_timeout: read.positive_span("delivery.direct_timeout")?,
         keep_failed: read.span("queue.keep_failed"),
@@ -157,6 +161,22 @@ fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigErro
         messages_per_connection: read.amount("delivery.messages_per_connection")?,
         stop_grace: read.span("delivery.stop_grace"),
         keep_failed: read.span("queue.keep_failed"),
+    })
+}
+
+fn outside(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Outside, ConfigError> {
+    let mut listeners = Vec::new();
+    for key in ["smtp.listen", "http.listen", "http.https_listen", "http.http_redirect_listen"] {
+        listeners.extend(read.each(key, values::socket)?.into_iter().map(|address| (key, address)));
+    }
+    Ok(Outside {
+        source_addresses: read.each("delivery.source_addresses", values::address)?,
+        relay: Some(read.text("delivery.relay")).filter(|relay| !relay.is_empty()).map(str::to_owned),
+        allow_private: read.flag("delivery.allow_private"),
+        mail_port: port(read)?,
+        listeners,
+        data_dir: data_dir.to_owned(),
+        probes: crate::facts::outside::Probes::default(),
     })
 }
 

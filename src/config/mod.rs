@@ -73,6 +73,12 @@ pub struct Config {
     pub dns_timeout: Duration,
     /// `[delivery]`.
     pub delivery: crate::delivery::Settings,
+    /// How the outside is looked at; only tests change what no key says.
+    pub outside: crate::facts::outside::Settings,
+    /// When the records of domains are compared with DNS; no key says so.
+    pub records_pace: crate::upkeep::Pace,
+    /// When the doctor looks; no key says so.
+    pub doctor_pace: crate::upkeep::Pace,
     /// What decisions read.
     pub instance: crate::policy::settings::Instance,
     /// `[delivery] direct_timeout`: from the dot to the end of direct attempts.

@@ -96,6 +96,11 @@ impl Dns {
         self.zone().add(name, Data::Cname(target.to_owned()));
     }
 
+    /// Adds an NS record.
+    pub fn ns(&self, domain: &str, host: &str) {
+        self.zone().add(domain, Data::Ns(host.to_owned()));
+    }
+
     /// Adds a PTR record for an address.
     pub fn ptr(&self, address: IpAddr, host: &str) {
         self.ptr_of(&reverse_name(address), host);

@@ -4,6 +4,7 @@
 //! directory. What a decision needs beyond that is asked only where its rule needs it.
 
 mod lists;
+pub mod outside;
 mod recipient;
 mod reports;
 

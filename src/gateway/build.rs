@@ -18,6 +18,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, Current};
 use crate::delivery::{Courier, Tools};
+use crate::facts::outside::Outside;
 use crate::facts::{Facts, Lists};
 use crate::inbound;
 use crate::mail::Moment;
@@ -43,6 +44,8 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) current: Arc<Current>,
     facts: Facts,
+    outside: Outside,
+    found: crate::admin::Found,
     chance: Chance,
     meter: Arc<Meter>,
     passwords: Passwords,
@@ -105,6 +108,8 @@ impl Parts {
             reports: crate::facts::ReportCounter::new(config.srs.max_age),
             lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };
+        let dns = Dns::new(auth.resolver(), config.dns_timeout);
+        let outside = Outside::new(dns, config.outside.clone());
         let tools = Tools {
             store: store.clone(),
             auth,
@@ -116,7 +121,20 @@ impl Parts {
         let courier = Courier::new(config.delivery.clone(), config.dns_timeout, tools);
         let (passwords, guesses) = (Passwords::default(), Guesses::default());
         let current = Arc::new(Current::new(config.clone()));
-        Ok(Self { store, certificates, courier, clock, current, facts, chance, meter, passwords, guesses })
+        Ok(Self {
+            store,
+            certificates,
+            courier,
+            clock,
+            current,
+            facts,
+            outside,
+            found: crate::admin::Found::default(),
+            passwords,
+            guesses,
+            chance,
+            meter,
+        })
     }
 
     /// A configuration that was read again, with what the panel says.
@@ -203,8 +221,10 @@ impl Parts {
         Admin {
             store: self.store.clone(),
             facts: self.facts.clone(),
-            courier: None,
+            outside: self.outside.clone(),
             certificates: self.certificates.clone(),
+            found: self.found.clone(),
+            courier: None,
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             meter: Arc::clone(&self.meter),
@@ -261,7 +281,12 @@ pub(super) fn http(config: &Config, listening: Option<&Listening<Vec<SocketAddr>
 }
 
 pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
-    crate::upkeep::Settings { retention: config.log.retention, max_log_bytes: config.log.max_bytes }
+    crate::upkeep::Settings {
+        retention: config.log.retention,
+        max_log_bytes: config.log.max_bytes,
+        records: config.records_pace,
+        doctor: config.doctor_pace,
+    }
 }
 
 fn auth(config: &Config) -> auth::Settings {

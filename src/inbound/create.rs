@@ -52,6 +52,8 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         return Ok(());
     }
     let catch_all = tools.store.rules.alias_by_id(rule.id).await?;
+    // The domain of the catch-all: a mirror's mail makes the alias where both find it.
+    let (of, name) = (catch_all.domain, catch_all.domain_name);
     let mut spec = catch_all.spec;
     spec.kind = Kind::Address;
     let hosted = recipient.domain().and_then(|name| tools.store.directory.domain(name));
@@ -64,9 +66,9 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         account: decision.account,
         actor: "mail".to_owned(),
         action: "alias.create".to_owned(),
-        object: format!("{}@{}", spec.pattern, recipient.host()),
+        object: format!("{}@{name}", spec.pattern),
         before: None,
         after: None,
     };
-    tools.store.rules.add_alias(decision.account, domain, &spec, audit).await.map(|_| ())
+    tools.store.rules.add_alias(decision.account, of, &spec, audit).await.map(|_| ())
 }

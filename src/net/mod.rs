@@ -5,5 +5,6 @@ pub mod doors;
 pub mod fetch;
 pub mod guard;
 pub mod proxy;
+pub mod records;
 pub mod resolver;
 pub mod tls;

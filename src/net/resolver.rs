@@ -96,7 +96,7 @@ impl Dns {
         lookup.answers().iter().find_map(text).ok_or(DnsFailure::NoData)
     }
 
-    async fn lookup(&self, name: &Domain, kind: RecordType) -> Result<Lookup, DnsFailure> {
+    pub(super) async fn lookup(&self, name: &Domain, kind: RecordType) -> Result<Lookup, DnsFailure> {
         let mut name = Name::from_ascii(name.as_str()).map_err(|e| DnsFailure::Temporary(e.to_string()))?;
         // Fully qualified: no search list of the system is tried.
         name.set_fqdn(true);

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod alignment;
+pub mod checkup;
 pub mod direct;
 pub mod facts;
 pub mod greylist;
@@ -13,6 +14,7 @@ pub mod guessing;
 pub mod ids;
 pub mod limits;
 pub mod lists;
+pub mod records;
 pub mod replies;
 pub mod report;
 pub mod retry;

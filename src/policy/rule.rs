@@ -170,6 +170,8 @@ pub struct HostedDomain {
     pub keep_tag: bool,
     /// The domain of its SRS addresses, where not its own.
     pub srs_domain: Option<Domain>,
+    /// The domain whose aliases are its own, where it is a mirror.
+    pub mirror_of: Option<Domain>,
     /// Who gets postmaster and abuse: the domain's contact, else the owner's first verified destination.
     pub contact: Option<Destination>,
     /// Who may write.

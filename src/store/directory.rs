@@ -18,7 +18,7 @@ use self::aliases::Aliases;
 pub use self::failing::FAILING_FOR;
 use self::failing::Failing;
 use self::lookup::Lookup;
-use self::snapshot::Snapshot;
+use self::snapshot::{Hosted, Snapshot};
 use super::Result;
 use super::activity::Activity;
 use super::file::File;
@@ -110,14 +110,13 @@ impl Directory {
         let Some(hosted) = recipient.domain().and_then(|name| self.0.snapshot.load().get(name).cloned()) else {
             return Ok(None);
         };
+        // One step and no more: that nothing mirrors a mirror is seen to when rules are changed, and if one did, it would
+        // find no rules.
+        let original = hosted.domain.mirror_of.as_ref().and_then(|name| self.0.snapshot.load().get(name).cloned());
+        let Hosted { domain: of, patterns, catch_all } = original.unwrap_or_else(|| hosted.clone());
         let keys = lookup_keys(recipient, hosted.domain.subaddressing);
-        let addresses = self.0.aliases.find(hosted.domain.id, keys).await?;
-        Ok(Some(Candidates {
-            domain: hosted.domain,
-            addresses,
-            patterns: hosted.patterns,
-            catch_all: hosted.catch_all,
-        }))
+        let addresses = self.0.aliases.find(of.id, keys).await?;
+        Ok(Some(Candidates { domain: hosted.domain, addresses, patterns, catch_all }))
     }
 
     /// How many questions went to the databases so far: what is known and what is not must cost the same.

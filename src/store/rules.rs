@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::accounts::AuditEntry;
 use super::activity::Activity;
 use super::directory::{Directory, Touched};
 use super::queue::ledger::Entry;
@@ -52,6 +53,8 @@ pub struct DomainRow {
     pub keep_tag: bool,
     /// The domain of SRS addresses.
     pub srs_domain: Option<Domain>,
+    /// The domain whose aliases are its own, where it is a mirror.
+    pub mirror_of: Option<Domain>,
     /// Who gets postmaster and abuse.
     pub contact: Option<String>,
     /// `ok`, `drift`, `unknown`.
@@ -66,6 +69,32 @@ pub struct DomainRow {
     pub block: Vec<String>,
     /// When made.
     pub created_at: Moment,
+}
+
+impl DomainRow {
+    /// A draft of a domain of which nothing is set.
+    #[must_use]
+    pub fn blank(account: AccountId, name: Domain, now: Moment) -> Self {
+        Self {
+            key: DomainId(0),
+            id: Uuid::nil(),
+            version: 0,
+            account,
+            name,
+            verified_at: None,
+            subaddressing: true,
+            keep_tag: false,
+            srs_domain: None,
+            mirror_of: None,
+            contact: None,
+            dns: String::new(),
+            alias_format: None,
+            overrides: Overrides::default(),
+            allow: Vec::new(),
+            block: Vec::new(),
+            created_at: now,
+        }
+    }
 }
 
 /// An alias as people read it.
@@ -193,6 +222,17 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Where the next page begins.
     pub next_cursor: Option<String>,
+}
+
+/// A domain to be added, with the aliases that it begins with.
+#[derive(Debug, Clone)]
+pub struct NewDomain {
+    /// All that is set; keys are given out.
+    pub row: DomainRow,
+    /// Each with its audit row.
+    pub aliases: Vec<(AliasSpec, AuditEntry)>,
+    /// The audit row.
+    pub audit: AuditEntry,
 }
 
 /// One line of an import.

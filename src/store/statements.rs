@@ -52,7 +52,16 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
-    all.extend([domain::INSERT, domain::UPDATE, domain::EXISTS, domain::CLEAR, domain::REMOVE, domain::REMOVED]);
+    all.extend([
+        domain::INSERT,
+        domain::UPDATE,
+        domain::NOTE_DNS,
+        domain::MIRRORS,
+        domain::EXISTS,
+        domain::CLEAR,
+        domain::REMOVE,
+        domain::REMOVED,
+    ]);
     all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
     all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);

@@ -1,4 +1,5 @@
-//! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed.
+//! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed, the records
+//! of domains, and the doctor's look.
 //!
 //! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
 //! next turn.
@@ -21,6 +22,17 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
 const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 /// Kept failures are looked through so often.
 const KEPT_EVERY: Duration = Duration::from_secs(600);
+/// The records of all domains are compared with DNS so often, and a while longer by chance, so that gateways that were
+/// started together do not ask together.
+const RECORDS_EVERY: Duration = Duration::from_secs(4 * 3600);
+/// Between one domain and the next.
+const RECORDS_PAUSE: Duration = Duration::from_secs(2);
+/// From the start to the first comparison: what was published just before has its time to be seen.
+const RECORDS_FIRST: Duration = Duration::from_secs(90);
+/// The doctor looks so often, and a while longer by chance.
+const DOCTOR_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// And first so long after the start.
+const DOCTOR_FIRST: Duration = Duration::from_secs(300);
 /// Retention of the log.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
@@ -31,6 +43,26 @@ pub struct Settings {
     pub retention: Duration,
     /// `log.max_bytes`.
     pub max_log_bytes: u64,
+    /// When records are compared.
+    pub records: Pace,
+    /// When the doctor looks.
+    pub doctor: Pace,
+}
+
+/// When something is done first, and how often from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the start.
+    pub first: Duration,
+    /// From one time to the next, but for chance.
+    pub every: Duration,
+}
+
+impl Pace {
+    /// That of records.
+    pub const RECORDS: Self = Self { first: RECORDS_FIRST, every: RECORDS_EVERY };
+    /// That of the doctor.
+    pub const DOCTOR: Self = Self { first: DOCTOR_FIRST, every: DOCTOR_EVERY };
 }
 
 /// Whose duties they are.
@@ -59,6 +91,8 @@ impl Upkeep {
                 every(EXPIRED_EVERY, || self.expired()),
                 every(KEPT_EVERY, || self.kept()),
                 every(RETENTION_EVERY, || self.retention()),
+                self.records(),
+                self.doctor(),
             );
         };
         tokio::select! {
@@ -93,6 +127,31 @@ impl Upkeep {
 
     async fn kept(&self) {
         report("dropping kept failures", self.store.queue.drop_kept(self.clock.cautious()).await.map(|_| ()));
+    }
+
+    /// For ever: what was right yesterday may be wrong today.
+    async fn records(&self) {
+        let Pace { first, every } = self.settings.records;
+        let chance = &self.admin.chance;
+        tokio::time::sleep(chance.jitter(first)).await;
+        loop {
+            let pause = || tokio::time::sleep(chance.jitter(RECORDS_PAUSE.min(every)));
+            if let Err(error) = self.admin.recheck_domains(pause).await {
+                tracing::warn!(%error, "comparing records with DNS failed, will be tried again");
+            }
+            tokio::time::sleep(chance.jitter(every)).await;
+        }
+    }
+
+    async fn doctor(&self) {
+        let Pace { first, every } = self.settings.doctor;
+        tokio::time::sleep(self.admin.chance.jitter(first)).await;
+        loop {
+            if let Err(error) = self.admin.look_by_the_clock().await {
+                tracing::warn!(%error, "the doctor could not look, and will try again");
+            }
+            tokio::time::sleep(self.admin.chance.jitter(every)).await;
+        }
     }
 
     async fn retention(&self) {

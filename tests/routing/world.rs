@@ -127,6 +127,7 @@ impl World {
             subaddressing: words.has("subaddressing"),
             keep_tag: words.has("keep_tag"),
             srs_domain: words.value("srs").map(|name| Domain::parse(name).unwrap()),
+            mirror_of: words.value("mirror").map(|name| Domain::parse(name).unwrap()),
             contact,
             senders: words.senders(),
             overrides: words.overrides(),
@@ -208,7 +209,8 @@ impl World {
     /// As the directory gives them.
     pub(crate) fn candidates(&self, recipient: &Mailbox) -> Option<Candidates> {
         let domain = self.hosted(recipient.domain()?)?;
-        let own = || self.rules.iter().filter(|rule| rule.domain == domain.id);
+        let of = domain.mirror_of.as_ref().map_or(domain, |name| self.hosted(name).unwrap());
+        let own = || self.rules.iter().filter(|rule| rule.domain == of.id);
         let keys = lookup_keys(recipient, domain.subaddressing);
         let named = |rule: &&Arc<Rule>| rule.kind == Kind::Address && keys.contains(&rule.pattern.to_ascii_lowercase());
         let is_pattern = |rule: &&Arc<Rule>| matches!(rule.kind, Kind::Glob | Kind::Regex);

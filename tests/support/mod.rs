@@ -49,6 +49,11 @@ impl World {
 
     /// A world without any rule.
     pub(crate) async fn bare(settings: &[(&str, &str)]) -> Self {
+        Self::bare_with(settings, |_, _| {}).await
+    }
+
+    /// The same, with what no key says changed.
+    pub(crate) async fn bare_with(settings: &[(&str, &str)], change: impl FnOnce(&mut Config, &Dns)) -> Self {
         let dns = Dns::start().await.unwrap();
         let inbox = Inbox::start().await.unwrap();
         dns.mx("inbox.example", 10, "mx.inbox.example");
@@ -69,7 +74,11 @@ impl World {
             .map(|(key, value)| (format!("WAYPOST_{key}"), value)),
         );
         environment.extend(settings.iter().map(|(key, value)| (format!("WAYPOST_{key}"), (*value).to_owned())));
-        let gateway = Gateway::start(Config::load(None, &environment).unwrap().config).await.unwrap();
+        let mut config = Config::load(None, &environment).unwrap().config;
+        // Wherever the tests run: the machine's own addresses are none of this world's.
+        config.outside.probes.routed = Some(Vec::new());
+        change(&mut config, &dns);
+        let gateway = Gateway::start(config).await.unwrap();
         Self { dns, inbox, gateway, data, environment }
     }
 

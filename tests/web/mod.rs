@@ -25,6 +25,7 @@ use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
 use waypost::config::{Config, Current};
+use waypost::facts::outside::{self, Outside};
 use waypost::facts::{Facts, Lists, ReportCounter};
 use waypost::http;
 use waypost::mail::{Domain, Moment};
@@ -233,7 +234,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
     let presented =
         certificates::Settings { files: None, data_dir: data_dir.clone(), hostname: hostname.clone(), acme: None };
     let certificates = Certificates::load(presented).unwrap();
-    let database = data_dir.join("waypost.db");
+    let (database, directory) = (data_dir.join("waypost.db"), data_dir.clone());
     let store = Store::open(store::Settings { data_dir, database }, clock.clone(), chance.clone()).await.unwrap();
     let asking = auth::Settings {
         servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
@@ -251,9 +252,35 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
         reports: ReportCounter::new(DAY),
     };
-    let (clock, meter) = (clock.clone(), Arc::new(Meter::default()));
-    let (passwords, guesses) = (Passwords::default(), Guesses::default());
-    Admin { store, facts, courier: None, certificates, clock, chance, meter, passwords, guesses, settings: current() }
+    let dns = Dns::new(facts.auth.resolver(), asking.timeout);
+    let outside = Outside::new(dns, looking(directory));
+    let clock = clock.clone();
+    Admin {
+        store,
+        facts,
+        outside,
+        certificates,
+        found: waypost::admin::Found::default(),
+        courier: None,
+        clock,
+        chance,
+        meter: Arc::new(Meter::default()),
+        passwords: Passwords::default(),
+        guesses: Guesses::default(),
+        settings: current(),
+    }
+}
+
+fn looking(data_dir: PathBuf) -> outside::Settings {
+    outside::Settings {
+        source_addresses: Vec::new(),
+        relay: None,
+        allow_private: true,
+        mail_port: 9,
+        listeners: Vec::new(),
+        data_dir,
+        probes: outside::Probes::default(),
+    }
 }
 
 fn instance(hostname: Domain) -> Instance {

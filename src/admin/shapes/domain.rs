@@ -72,6 +72,8 @@ pub struct DomainShape {
     pub keep_tag: bool,
     /// The domain of its SRS addresses, where not its own.
     pub srs_domain: Option<String>,
+    /// The domain whose aliases are its own, where it is a mirror.
+    pub mirror_of: Option<String>,
     /// `ok`, `drift`, `unknown`.
     pub dns: String,
     /// How its random aliases look, where the token does not say.
@@ -101,6 +103,7 @@ impl DomainShape {
             subaddressing: row.subaddressing,
             keep_tag: row.keep_tag,
             srs_domain: row.srs_domain.as_ref().map(ToString::to_string),
+            mirror_of: row.mirror_of.as_ref().map(ToString::to_string),
             dns: row.dns.clone(),
             alias_format: row.alias_format.clone(),
             contact: row.contact.clone(),

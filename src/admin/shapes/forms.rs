@@ -158,6 +158,49 @@ pub struct DomainForm {
     pub block: Option<Vec<String>>,
     /// Settings of this domain.
     pub policy: Option<Overrides>,
+    /// One of your domains, whose aliases are then this one's too: a mirror.
+    pub mirror_of: Option<String>,
+    /// One of your domains, with whose settings and aliases a new one begins.
+    pub like: Option<String>,
+}
+
+/// Many new domains.
+#[derive(Debug, ToSchema)]
+#[schema(as = DomainsForm)]
+#[serde(deny_unknown_fields)]
+pub struct DomainsForm {
+    /// The names.
+    #[schema(min_items = 1, max_items = 100)]
+    pub names: Vec<String>,
+    /// `shop+tag` finds `shop`.
+    #[schema(required = false)]
+    pub subaddressing: bool,
+    /// The tag is passed on to the destination.
+    #[schema(required = false)]
+    pub keep_tag: bool,
+    /// The domain of their SRS addresses, where not their own: one of yours.
+    pub srs_domain: Option<String>,
+    /// How their random aliases look: `words`, `characters`, `hex`, `uuid` or `site`.
+    pub alias_format: Option<String>,
+    /// Who gets mail for postmaster and abuse: one of your destinations.
+    pub contact: Option<String>,
+    /// What is done with mail that no alias takes.
+    pub catch_all: Option<CatchAll>,
+    /// Where such mail goes.
+    #[schema(max_items = 100)]
+    pub catch_all_destinations: Option<Vec<String>>,
+    /// Senders let in: an address, `@domain`, or a glob.
+    #[schema(max_items = 500)]
+    pub allow: Option<Vec<String>>,
+    /// Senders kept out.
+    #[schema(max_items = 500)]
+    pub block: Option<Vec<String>>,
+    /// Settings of these domains.
+    pub policy: Option<Overrides>,
+    /// One of your domains, whose aliases are then theirs too: mirrors.
+    pub mirror_of: Option<String>,
+    /// One of your domains, with whose settings and aliases they begin.
+    pub like: Option<String>,
 }
 
 /// A new destination.

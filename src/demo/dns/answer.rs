@@ -1,7 +1,7 @@
 //! Turns the octets of a question into those of its answer, out of a zone.
 
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::zone::{Asked, Data, Failure, Zone, key};
@@ -94,6 +94,7 @@ fn rdata(data: &Data) -> Option<RData> {
         Data::Txt(strings) => RData::TXT(TXT::from_bytes(strings.iter().map(Vec::as_slice).collect())),
         Data::Cname(target) => RData::CNAME(CNAME(absolute(target)?)),
         Data::Ptr(host) => RData::PTR(PTR(absolute(host)?)),
+        Data::Ns(host) => RData::NS(NS(absolute(host)?)),
     })
 }
 

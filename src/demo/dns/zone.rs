@@ -39,6 +39,7 @@ pub(super) enum Data {
     Txt(Vec<Vec<u8>>),
     Cname(String),
     Ptr(String),
+    Ns(String),
 }
 
 /// All that the server knows.

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::shapes::{DomainForm, DomainShape, ListShape};
+use crate::admin::shapes::{DomainForm, DomainShape, DomainsForm, ListShape, RecordsShape};
 use crate::admin::{Paging, Target};
 use crate::http::Site;
 use crate::http::problem::Problem;
@@ -32,6 +32,17 @@ pub(super) async fn create(
     let tag = site.admin.domain_tag(&actor, &domain.name).await?;
     let place = format!("/v1/domains/{}", domain.name);
     Ok(created(&place, tagged(tag, Json(domain))))
+}
+
+/// Adds many domains with the same settings: all of them, or none.
+#[utoipa::path(post, path = "/domains/batch", request_body = DomainsForm, responses((status = 201, body = ListShape<DomainShape>)))]
+pub(super) async fn create_many(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    body: Written,
+) -> Result<Response, Problem> {
+    let added = site.admin.add_domains(&actor, &body.0).await?;
+    Ok((StatusCode::CREATED, Json(added)).into_response())
 }
 
 /// Shows a domain.
@@ -72,7 +83,17 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Verifies a domain by the word of the gateway's owner.
+/// Shows the DNS records that a domain wants, what its name servers and the resolver say, and what to make of it.
+#[utoipa::path(get, path = "/domains/{name}/dns", params(("name" = String, Path, description = "The domain's name")), responses((status = 200, body = RecordsShape)))]
+pub(super) async fn records(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(Json(site.admin.domain_records(&actor, &name).await?).into_response())
+}
+
+/// Verifies a domain: by the word of the gateway's owner, else by the proof that stands in DNS.
 #[utoipa::path(post, path = "/domains/{name}/verify", params(("name" = String, Path, description = "The domain's name")), responses((status = 200, body = DomainShape)))]
 pub(super) async fn verify(
     State(site): State<Site>,

@@ -5,6 +5,7 @@ mod aliases;
 mod audit;
 mod batch;
 mod destinations;
+mod doctor;
 mod document;
 mod domains;
 mod export;
@@ -63,6 +64,8 @@ fn rules() -> OpenApiRouter<Site> {
         .routes(routes!(domains::list, domains::create))
         .routes(routes!(domains::show, domains::change, domains::remove))
         .routes(routes!(domains::verify))
+        .routes(routes!(domains::create_many))
+        .routes(routes!(domains::records))
         .routes(routes!(aliases::list, aliases::create))
         .routes(routes!(aliases::random))
         .routes(routes!(batch::batch))
@@ -101,6 +104,7 @@ fn accounts() -> OpenApiRouter<Site> {
         .routes(routes!(audit::list))
         .routes(routes!(audit::undo))
         .routes(routes!(settings::list, settings::change))
+        .routes(routes!(doctor::checkup))
 }
 
 /// Settles who asks, by the bearer token (RFC 6750 §2.1).

@@ -66,6 +66,7 @@ pub fn without_tags(local: &str, subaddressing: bool) -> &str {
 #[must_use]
 pub fn select(recipient: &Mailbox, candidates: &Candidates, trace: &mut Vec<TraceStep>) -> Option<Selection> {
     let mut search = Search { local: recipient.local().as_str(), candidates, trace };
+    search.mirror();
     search.exact().or_else(|| search.pattern()).or_else(|| search.catch_all())
 }
 
@@ -93,6 +94,14 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn left_parts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         left_parts(self.local, self.candidates.domain.subaddressing)
+    }
+
+    /// Whose rules these are, where the domain has none of its own.
+    fn mirror(&mut self) {
+        let domain = &self.candidates.domain;
+        if let Some(original) = &domain.mirror_of {
+            self.note("mirror", "followed", format!("{} has the aliases of {original}", domain.name));
+        }
     }
 
     fn exact(&mut self) -> Option<Selection> {

@@ -24,6 +24,7 @@ const DOMAINS: &str = "with firsts (account_id, id) as materialized (select o.id
                 where w.account_id = o.id and w.key = some.host and w.verified_at is not null)) as f) \
         from accounts as o) \
     select d.id, d.uuid, d.account_id, d.name, d.subaddressing, d.keep_tag, d.srs_domain, \
+    (select m.name from domains as m where m.id = d.mirror_of and m.removed_at is null), \
     d.overrides, (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) \
         from sender_lists as s where s.level = 'domain' and s.scope_id = d.id), \
     c.id, c.address, coalesce(c.verified_at, \
@@ -127,6 +128,7 @@ fn hosted_domain(row: &SqliteRow) -> Result<HostedDomain> {
         subaddressing: columns.flag()?,
         keep_tag: columns.flag()?,
         srs_domain: loaded::maybe_domain(columns.take()?)?,
+        mirror_of: loaded::maybe_domain(columns.take()?)?,
         overrides: columns.json("the settings of a domain")?,
         senders: senders(columns.json("the senders of a domain")?),
         contact: contact(&mut columns)?,

@@ -48,7 +48,8 @@ pub(in crate::store) const REMOVE: &str = "delete from aliases where id = ?1 ret
 pub(in crate::store) const BY_KEY: &str = concat!("select ", loaded::columns!(), " where a.id = ?1");
 
 /// An alias to be written.
-struct Draft {
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
     account: AccountId,
     domain: DomainId,
     spec: AliasSpec,
@@ -151,7 +152,12 @@ impl Rules {
         })
     }
 
-    fn draft(&self, (account, domain): (AccountId, DomainId), spec: &AliasSpec, audit: AuditEntry) -> Result<Draft> {
+    pub(super) fn draft(
+        &self,
+        (account, domain): (AccountId, DomainId),
+        spec: &AliasSpec,
+        audit: AuditEntry,
+    ) -> Result<Draft> {
         check_pattern(spec)?;
         let now = self.clock.now();
         let (mut destinations, mut aims) = (Vec::new(), Vec::new());
@@ -166,6 +172,13 @@ impl Rules {
             destinations.push((self.chance.id(now).simple().to_string(), mailbox.to_string(), key, host));
         }
         Ok(Draft { account, domain, spec: spec.clone(), destinations, aims, now, audit })
+    }
+}
+
+impl Draft {
+    /// The same on a domain that has just got its key.
+    pub(super) fn on(&self, domain: DomainId) -> Self {
+        Self { domain, ..self.clone() }
     }
 }
 
@@ -220,7 +233,7 @@ fn bind(statement: Statement, spec: &AliasSpec, now: Moment) -> Statement {
         .bind(now.millis())
 }
 
-async fn insert(connection: &mut SqliteConnection, id: Uuid, draft: &Draft) -> Result<AliasRow> {
+pub(super) async fn insert(connection: &mut SqliteConnection, id: Uuid, draft: &Draft) -> Result<AliasRow> {
     let insert = bind(sqlx::query(INSERT), &draft.spec, draft.now);
     let insert = insert.bind(id.as_bytes().as_slice()).bind(draft.account.0).bind(draft.domain.0);
     let added = insert.fetch_one(&mut *connection).await.map_err(|error| taken(error, &draft.spec))?;

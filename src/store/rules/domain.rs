@@ -7,9 +7,9 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::alias::LIST;
+use super::alias::{self, LIST};
 use super::loaded::maybe_domain;
-use super::{DomainRow, ListQuery, Listing, Rules};
+use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Rules};
 use crate::mail::{Domain, Moment};
 use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
@@ -22,12 +22,16 @@ use crate::store::{Result, StoreError};
 pub(in crate::store) const INSERT: &str = "insert into domains \
     (uuid, account_id, name, verified_at, created_at, updated_at) values (?1, ?2, ?3, ?4, ?5, ?5) returning id";
 pub(in crate::store) const UPDATE: &str = "update domains set verified_at = ?3, subaddressing = ?4, keep_tag = ?5, \
-    srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, alias_format = ?11, version = version + 1 \
+    srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, alias_format = ?11, \
+    mirror_of = (select m.id from domains as m where m.name = ?12), version = version + 1 \
     where id = ?1 and version = ?2 and removed_at is null";
+pub(in crate::store) const MIRRORS: &str =
+    "select name from domains where mirror_of = ?1 and removed_at is null order by name limit 10";
+pub(in crate::store) const NOTE_DNS: &str = "update domains set dns = ?2 where id = ?1 and removed_at is null";
 pub(in crate::store) const EXISTS: &str = "select exists (select 1 from domains where id = ?1 and removed_at is null)";
 pub(in crate::store) const CLEAR: &str = "delete from sender_lists where level = 'domain' and scope_id = ?1";
-pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, name = 'removed ' || id \
-    where id = ?1 and removed_at is null";
+pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, \
+    name = 'removed ' || id, mirror_of = null where id = ?1 and removed_at is null";
 pub(in crate::store) const REMOVED: &str = "select id from domains where removed_at is not null limit 1";
 pub(in crate::store) const SOME_ALIASES: &str = "select id from aliases where domain_id = ?1 limit 1000";
 pub(in crate::store) const SWEEP: &str = "delete from sender_lists where level = 'alias' \
@@ -38,7 +42,8 @@ pub(in crate::store) const FORGET: &str = "delete from domains where id = ?1 and
 macro_rules! columns {
     () => {
         "select d.id, d.uuid, d.version, d.account_id, d.name, d.verified_at, d.subaddressing, d.keep_tag, \
-         d.srs_domain, d.contact, d.dns, d.alias_format, d.overrides, \
+         d.srs_domain, (select m.name from domains as m where m.id = d.mirror_of), d.contact, d.dns, d.alias_format, \
+         d.overrides, \
          (select json_group_array(s.pattern order by s.position) from sender_lists as s \
              where s.level = 'domain' and s.scope_id = d.id and s.verdict = 'allow'), \
          (select json_group_array(s.pattern order by s.position) from sender_lists as s \
@@ -67,13 +72,13 @@ pub(in crate::store) const SEEN_BY: &str = list!(
     "(+d.account_id = ?1 or exists (select 1 from domain_roles as r where r.domain_id = d.id and r.account_id = ?1))"
 );
 
+/// A domain to be written, its aliases with it.
 struct Draft {
     id: Uuid,
-    account: AccountId,
-    name: Domain,
-    verified_at: Option<Moment>,
+    row: DomainRow,
     now: Moment,
     audit: AuditEntry,
+    aliases: Vec<(Uuid, alias::Draft)>,
 }
 
 impl Rules {
@@ -85,9 +90,30 @@ impl Rules {
         verified_at: Option<Moment>,
         audit: AuditEntry,
     ) -> Result<DomainRow> {
+        let blank = DomainRow::blank(account, name.clone(), self.clock.now());
+        let new = NewDomain { row: DomainRow { verified_at, ..blank }, aliases: Vec::new(), audit };
+        let added = self.add_domains(vec![new]).await?;
+        added.into_iter().next().ok_or(StoreError::NotFound)
+    }
+
+    /// Adds these domains with what they begin with: all of them, or none.
+    pub async fn add_domains(&self, domains: Vec<NewDomain>) -> Result<Vec<DomainRow>> {
+        let drafts = domains.into_iter().map(|domain| self.domain_draft(domain)).collect::<Result<Vec<_>>>()?;
+        self.changed(drafts, |c, drafts| Box::pin(insert_all(c, drafts)), |_| Touched::All).await
+    }
+
+    fn domain_draft(&self, NewDomain { row, aliases, audit }: NewDomain) -> Result<Draft> {
         let now = self.clock.now();
-        let draft = Draft { id: self.chance.id(now), account, name: name.clone(), verified_at, now, audit };
-        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), |_| Touched::All).await
+        let alias = |(spec, audit): (AliasSpec, AuditEntry)| {
+            Ok((self.chance.id(now), self.draft((row.account, row.key), &spec, audit)?))
+        };
+        let aliases = aliases.into_iter().map(alias).collect::<Result<Vec<_>>>()?;
+        Ok(Draft { id: self.chance.id(now), row, now, audit, aliases })
+    }
+
+    /// The domains that mirror this one, by name; the first ten.
+    pub async fn mirrors(&self, key: DomainId) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(MIRRORS).bind(key.0).fetch_all(&self.readers).await?)
     }
 
     /// Changes a domain whose version is still `row.version`.
@@ -102,6 +128,11 @@ impl Rules {
         self.changed(needs, |c, needs| Box::pin(remove(c, needs)), |()| Touched::All).await?;
         tokio::spawn(sweep(self.writer.clone()));
         Ok(())
+    }
+
+    /// Notes how a domain's records stand. It is no change of a rule: version and directory stay.
+    pub async fn note_dns(&self, key: DomainId, dns: &str) -> Result<()> {
+        self.writer.change((key, dns.to_owned()), |c, needs| Box::pin(note_dns(c, needs))).await
     }
 
     /// By name.
@@ -156,27 +187,57 @@ async fn sweep_some(connection: &mut SqliteConnection) -> Result<bool> {
     Ok(true)
 }
 
+async fn insert_all(connection: &mut SqliteConnection, drafts: &[Draft]) -> Result<Vec<DomainRow>> {
+    let mut added = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        added.push(insert(connection, draft).await?);
+    }
+    Ok(added)
+}
+
 async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DomainRow> {
-    let insert = sqlx::query(INSERT).bind(draft.id.as_bytes().as_slice()).bind(draft.account.0);
-    let insert = insert.bind(draft.name.as_str()).bind(draft.verified_at.map(Moment::millis));
-    let added = insert.bind(draft.now.millis()).fetch_one(&mut *connection).await;
+    let Draft { id, row, now, audit, aliases } = draft;
+    let insert = sqlx::query(INSERT).bind(id.as_bytes().as_slice()).bind(row.account.0).bind(row.name.as_str());
+    let added = insert.bind(row.verified_at.map(Moment::millis)).bind(now.millis()).fetch_one(&mut *connection).await;
     let added = added.map_err(|error| match StoreError::from(error) {
-        StoreError::Exists(_) => StoreError::Exists(draft.name.to_string()),
+        StoreError::Exists(_) => StoreError::Exists(row.name.to_string()),
         other => other,
     })?;
-    audit::write(connection, &draft.audit).await?;
-    by_key(connection, DomainId(Columns::of(&added).take()?)).await
+    let blank = by_key(connection, DomainId(Columns::of(&added).take()?)).await?;
+    let whole = DomainRow {
+        key: blank.key,
+        id: blank.id,
+        version: blank.version,
+        dns: blank.dns.clone(),
+        created_at: blank.created_at,
+        ..row.clone()
+    };
+    if whole != blank {
+        set(connection, &whole, *now).await?;
+    }
+    for (id, alias) in aliases {
+        alias::insert(connection, *id, &alias.on(blank.key)).await?;
+    }
+    crate::store::accounts::audit::write(connection, audit).await?;
+    by_key(connection, blank.key).await
 }
 
 async fn update(
     connection: &mut SqliteConnection,
     (row, now, entry): &(DomainRow, Moment, AuditEntry),
 ) -> Result<DomainRow> {
+    set(connection, row, *now).await?;
+    audit::write(connection, entry).await?;
+    by_key(connection, row.key).await
+}
+
+async fn set(connection: &mut SqliteConnection, row: &DomainRow, now: Moment) -> Result<()> {
     let update = sqlx::query(UPDATE).bind(row.key.0).bind(row.version).bind(row.verified_at.map(Moment::millis));
     let update = update.bind(i64::from(row.subaddressing)).bind(i64::from(row.keep_tag));
     let update = update.bind(row.srs_domain.as_ref().map(Domain::as_str)).bind(row.contact.as_deref());
     let update =
         update.bind(row.dns.as_str()).bind(json(&row.overrides)).bind(now.millis()).bind(row.alias_format.as_deref());
+    let update = update.bind(row.mirror_of.as_ref().map(Domain::as_str));
     if update.execute(&mut *connection).await?.rows_affected() == 0 {
         let exists: i64 = sqlx::query_scalar(EXISTS).bind(row.key.0).fetch_one(connection).await?;
         return Err(if exists == 0 { StoreError::NotFound } else { StoreError::Changed });
@@ -186,8 +247,12 @@ async fn update(
         let list = sqlx::query(LIST).bind("domain").bind(row.key.0).bind(verdict).bind(json(patterns));
         list.execute(&mut *connection).await?;
     }
-    audit::write(connection, entry).await?;
-    by_key(connection, row.key).await
+    Ok(())
+}
+
+async fn note_dns(connection: &mut SqliteConnection, (key, dns): &(DomainId, String)) -> Result<()> {
+    sqlx::query(NOTE_DNS).bind(key.0).bind(dns.as_str()).execute(connection).await?;
+    Ok(())
 }
 
 async fn remove(connection: &mut SqliteConnection, (key, now, entry): &(DomainId, Moment, AuditEntry)) -> Result<()> {
@@ -214,6 +279,7 @@ fn read(row: &SqliteRow) -> Result<DomainRow> {
         subaddressing: columns.flag()?,
         keep_tag: columns.flag()?,
         srs_domain: maybe_domain(columns.take()?)?,
+        mirror_of: maybe_domain(columns.take()?)?,
         contact: columns.take()?,
         dns: columns.take()?,
         alias_format: columns.take()?,

@@ -1,0 +1,166 @@
+//! The doctor: everything that can be looked at is looked at at once, and judged by [`checkup`].
+
+use futures_util::future::join_all;
+
+use crate::net::guard;
+use crate::policy::checkup::{self, CertificateFacts, Checkup, ClientFacts, Facts, LastMail, PortFacts, Severity};
+use crate::policy::ids::OWNER;
+use crate::policy::records::{self, Gateway, Record, Standing};
+use crate::store::activity::{Query, Row};
+use crate::store::rules::{DomainRow, ListQuery};
+
+use super::found::News;
+use super::{Access, Actor, Admin, AdminError, Area, Result, Scope};
+
+/// Domains whose records are looked up; of others it is said how they stood when they were looked at last.
+const MAX_DOMAINS: usize = 20;
+/// Of these, so many at a time.
+const DOMAINS_AT_ONCE: usize = 5;
+/// Messages whose clients are looked at.
+const LAST_MESSAGES: u32 = 100;
+
+impl Admin {
+    /// Looks at the gateway, its host and its domains; with `domain` at this one alone. Who is not the owner sees what is
+    /// said of their own domain.
+    pub async fn doctor(&self, actor: &Actor, domain: Option<&str>) -> Result<Checkup> {
+        let domains = match domain {
+            Some(name) => {
+                actor.must(Area::Domains, Access::Read)?;
+                let found = self.find_domain(actor, name).await;
+                vec![found.map_err(|error| match error {
+                    AdminError::NotFound(_) => {
+                        AdminError::field("domain", format!("{name} is not one of your domains"))
+                    }
+                    other => other,
+                })?]
+            }
+            None => {
+                actor.must_see_all("have the gateway looked over")?;
+                self.first_domains().await?
+            }
+        };
+        let mut found = self.looked(actor, &domains).await?;
+        if domain.is_some() {
+            self.found.date(&mut found.findings, self.clock.now());
+        } else {
+            found.findings.extend(self.drifting(&domains).await?);
+            self.tell(self.found.date_all(&mut found.findings, self.clock.now()));
+        }
+        Ok(found)
+    }
+
+    async fn looked(&self, actor: &Actor, domains: &[DomainRow]) -> Result<Checkup> {
+        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
+        if !sees_gateway(actor) {
+            return Ok(checkup::of_domains(&self.records_of(&gateway, domains).await));
+        }
+        Ok(checkup::judge(&self.gathered(&gateway, domains).await?))
+    }
+
+    /// The doctor's look by the clock. What is new, and what is over, stands in the log of the process; nothing is done.
+    pub async fn look_by_the_clock(&self) -> Result<()> {
+        self.doctor(&Actor::upkeep(OWNER), None).await.map(drop)
+    }
+
+    fn tell(&self, news: News) {
+        for finding in news.began.iter().filter(|finding| finding.severity != Severity::Note) {
+            tracing::warn!(id = finding.id, about = finding.subject, "{} {}", finding.what, finding.remedy);
+        }
+        for (id, about) in news.ended {
+            tracing::info!(id, about, "what the doctor had found is over");
+        }
+    }
+
+    async fn gathered(&self, gateway: &Gateway, domains: &[DomainRow]) -> Result<Facts> {
+        let outside = &self.outside;
+        let configured = self.facts.instance.load().abuse.dns_lists.clone();
+        let (out, ports, host, domains, lists, clients, clock) = tokio::join!(
+            outside.way_out(),
+            outside.ports(),
+            outside.host(gateway),
+            self.records_of(gateway, domains),
+            outside.own_listings(&gateway.addresses, &configured),
+            self.clients(),
+            outside.clock(&self.clock),
+        );
+        Ok(Facts {
+            now: self.clock.now(),
+            out,
+            ports: PortFacts { runs: self.courier.is_some(), ..ports },
+            host: records::host(gateway, &host),
+            domains,
+            certificate: self.certificate_facts(&gateway.hostname),
+            lists,
+            clients: clients?,
+            clock,
+            disk: outside.disk(),
+            addresses: gateway.addresses.clone(),
+        })
+    }
+
+    async fn records_of(&self, gateway: &Gateway, domains: &[DomainRow]) -> Vec<(String, Vec<Record>)> {
+        let mut all = Vec::with_capacity(domains.len());
+        for some in domains.chunks(DOMAINS_AT_ONCE) {
+            let looked = join_all(some.iter().map(|row| self.compared(gateway, row))).await;
+            all.extend(some.iter().map(|row| row.name.to_string()).zip(looked));
+        }
+        all
+    }
+
+    async fn first_domains(&self) -> Result<Vec<DomainRow>> {
+        let limit = u32::try_from(MAX_DOMAINS).unwrap_or(u32::MAX);
+        Ok(self.store.rules.domains(ListQuery { limit, ..ListQuery::default() }).await?.items)
+    }
+
+    /// Domains beyond those that were looked up, which upkeep has found to drift.
+    async fn drifting(&self, looked: &[DomainRow]) -> Result<Vec<checkup::Finding>> {
+        let Some(last) = looked.last().filter(|_| looked.len() >= MAX_DOMAINS) else { return Ok(Vec::new()) };
+        let cursor = Some(last.name.as_str().to_owned());
+        let query = ListQuery { cursor, limit: super::MAX_LIMIT, ..ListQuery::default() };
+        let rest = self.store.rules.domains(query).await?.items;
+        let drifting = rest.iter().filter(|row| row.dns == Standing::Drift.as_str());
+        Ok(drifting.map(|row| checkup::drifting(row.name.as_str())).collect())
+    }
+
+    fn certificate_facts(&self, hostname: &crate::mail::Domain) -> Option<CertificateFacts> {
+        let own = self.certificates.facts()?;
+        Some(CertificateFacts {
+            not_after: own.not_after,
+            names: own.names,
+            hostname: hostname.to_string(),
+            self_signed: own.self_signed,
+        })
+    }
+
+    async fn clients(&self) -> Result<ClientFacts> {
+        let rows = self.store.activity.list(Query { limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
+        let seen: Vec<_> = rows.iter().map(|row| row.client.ip).collect();
+        let private = seen.iter().copied().filter(|client| guard::forbidden(*client, &[]).is_some()).collect();
+        let last = rows.iter().find(|row| self.outside.is_outward(row.client.ip)).map(last_mail);
+        Ok(ClientFacts { seen, private, last, offer: self.offer().await? })
+    }
+
+    /// Mail to postmaster is taken whatever the rules say.
+    async fn offer(&self) -> Result<String> {
+        let first = self.store.rules.domains(ListQuery { limit: 1, ..ListQuery::default() }).await?.items;
+        let hostname = self.facts.instance.load().hostname.clone();
+        let domain = first.into_iter().next().map_or(hostname, |row| row.name);
+        Ok(format!("postmaster@{domain}"))
+    }
+}
+
+/// The gateway itself is the business of its owner and admins.
+fn sees_gateway(actor: &Actor) -> bool {
+    actor.sees_all() && actor.has(Scope::Of(Area::Admin, Access::Read))
+}
+
+fn last_mail(row: &Row) -> LastMail {
+    LastMail {
+        id: row.id.to_string(),
+        at: row.received_at,
+        client: row.client.ip.to_string(),
+        sender: row.sender.clone(),
+        recipient: row.recipient.clone(),
+        status: row.status.as_str().to_owned(),
+    }
+}

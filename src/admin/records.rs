@@ -1,0 +1,119 @@
+//! The DNS records of domains: compared with what DNS says, proven by them, and looked at again for ever. What they say is
+//! shown and told, and never acted on.
+
+use crate::policy::records::{self, Gateway, Hosted, Standing};
+use crate::store::rules::{DomainRow, ListQuery};
+
+use super::shapes::{DomainShape, RecordShape, RecordsShape};
+use super::{Access, Actor, Admin, AdminError, Area, Reach, Result};
+
+impl Admin {
+    /// The records that a domain wants, with what DNS says of each.
+    pub async fn domain_records(&self, actor: &Actor, name: &str) -> Result<RecordsShape> {
+        actor.must(Area::Domains, Access::Read)?;
+        let row = self.find_domain(actor, name).await?;
+        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
+        let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
+        let dns = records::standing(&records);
+        self.note_standing(&row, (dns, &records)).await?;
+        let shapes = |records: Vec<records::Record>| records.into_iter().map(RecordShape::from).collect();
+        Ok(RecordsShape {
+            domain: row.name.to_string(),
+            dns,
+            checked_at: self.clock.now(),
+            records: shapes(records),
+            host: shapes(records::host(&gateway, &host)),
+        })
+    }
+
+    /// Verifies a domain: by the word of the gateway's owner, else by the proof in the domain's own zone.
+    pub async fn verify_domain(&self, actor: &Actor, name: &str) -> Result<DomainShape> {
+        actor.must(Area::Domains, Access::Write)?;
+        let before = self.domain_within(actor, name, Reach::Own).await?;
+        if before.verified_at.is_some() {
+            return self.domain_shape(&before).await;
+        }
+        if !actor.is_admin() {
+            self.must_be_proven(&before).await?;
+        }
+        let after = DomainRow { verified_at: Some(self.clock.now()), ..before.clone() };
+        let row = self.store_domain_change(actor, "domain.verify", (&before, &after)).await?;
+        self.domain_shape(&row).await
+    }
+
+    async fn must_be_proven(&self, row: &DomainRow) -> Result<()> {
+        let hosted = self.hosted(row);
+        let (is_there, answers) = self.outside.has_proof(&hosted).await;
+        if is_there {
+            return Ok(());
+        }
+        let said = match answers.values() {
+            Ok([]) => "DNS knows no such record yet.".to_owned(),
+            Ok(values) => format!("DNS says {} there.", values.join(", ")),
+            Err(why) => format!("DNS gave no answer: {why}."),
+        };
+        let name = records::proof_name(&row.name);
+        let text = format!("Publish the TXT record {name} with the text {} and try again. {said}", hosted.proof);
+        Err(AdminError::Conflict(text))
+    }
+
+    /// Compares every domain with DNS, one after the other, and tells what has changed. `pause` is waited for in between.
+    pub async fn recheck_domains<F: Future<Output = ()>>(&self, mut pause: impl FnMut() -> F) -> Result<()> {
+        let mut cursor = None;
+        loop {
+            let query = ListQuery { cursor, limit: super::MAX_LIMIT, ..ListQuery::default() };
+            let page = self.store.rules.domains(query).await?;
+            for row in &page.items {
+                self.recheck(row).await?;
+                pause().await;
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn recheck(&self, row: &DomainRow) -> Result<()> {
+        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
+        let records = self.compared(&gateway, row).await;
+        self.note_standing(row, (records::standing(&records), &records)).await
+    }
+
+    pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<records::Record> {
+        let hosted = self.hosted(row);
+        let facts = self.outside.domain(&hosted).await;
+        records::judge(gateway, &hosted, &facts)
+    }
+
+    fn hosted(&self, row: &DomainRow) -> Hosted {
+        let shared = || self.facts.instance.load().srs_domain.clone();
+        let srs_domain = row.srs_domain.clone().or_else(shared).unwrap_or_else(|| row.name.clone());
+        Hosted {
+            proof: records::proof((row.id, row.account), &row.name),
+            name: row.name.clone(),
+            srs_domain,
+            verified: row.verified_at.is_some(),
+        }
+    }
+
+    /// Keeps how the domain stands. That DNS did not answer does not wash away what it said before.
+    async fn note_standing(&self, row: &DomainRow, (standing, all): (Standing, &[records::Record])) -> Result<()> {
+        if standing.as_str() == row.dns || (standing == Standing::Unknown && row.dns == Standing::Drift.as_str()) {
+            return Ok(());
+        }
+        self.store.rules.note_dns(row.key, standing.as_str()).await?;
+        match standing {
+            Standing::Drift => {
+                let wrong = all.iter().filter(|record| record.is_drift());
+                let wrong: Vec<_> = wrong.map(|record| format!("{} of {}", record.kind, record.name)).collect();
+                tracing::warn!(domain = %row.name, records = wrong.join(", "), "the records of a domain are not as they must be; waypost dns shows them");
+            }
+            Standing::Ok => tracing::info!(domain = %row.name, "the records of a domain are as they must be"),
+            Standing::Unknown => {
+                tracing::info!(domain = %row.name, "DNS does not say how the records of a domain stand")
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! What can be seen before anything is asked: addresses, their names, the way out, and who holds the ports.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context as _;
+
+use super::Setup;
+use crate::auth::{self, Authenticator};
+use crate::config::Config;
+use crate::facts::outside::{Outside, Settings, routed_addresses};
+use crate::mail::Domain;
+use crate::net::resolver::Dns;
+use crate::policy::checkup::{self, Holder, PortFacts, PortOut};
+use crate::policy::records::{self, Gateway, Record};
+
+/// The ports that mail, ACME and the panel want.
+const PORTS: [(&str, u16); 3] = [("smtp.listen", 25), ("http.http_redirect_listen", 80), ("http.https_listen", 443)];
+
+/// What was seen.
+#[derive(Debug)]
+pub(super) struct Look {
+    outside: Outside,
+    /// The addresses that mail will leave by.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Names that an address has and that lead back to it.
+    pub(super) names: Vec<String>,
+    /// What the system calls itself.
+    pub(super) system_name: String,
+    ports: PortFacts,
+    out: PortOut,
+}
+
+impl Look {
+    pub(super) async fn around(config: &Config, setup: &Setup) -> anyhow::Result<Self> {
+        let outside = outside(config)?;
+        let addresses = addresses(&outside, setup);
+        // Which host name is asked for does not matter here: only the reverse names are read.
+        let gateway = gateway(&config.hostname, &addresses);
+        let (host, ports, out) = tokio::join!(outside.host(&gateway), outside.ports(), outside.way_out());
+        let confirmed = host.reverse.iter().flat_map(|reverse| {
+            let address = reverse.address.to_string();
+            let leads_back = move |said: &records::Said| said.values().is_some_and(|values| values.contains(&address));
+            reverse.forward.iter().filter(move |(_, said)| leads_back(said)).map(|(name, _)| name.clone())
+        });
+        let mut names: Vec<String> = confirmed.map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect();
+        names.dedup();
+        Ok(Self { addresses, names, system_name: config.hostname.to_string(), ports, out, outside })
+    }
+
+    /// Whether a port is nobody's, or already a waypost's.
+    pub(super) fn is_free(&self, port: u16) -> bool {
+        let holder = self.ports.listeners.iter().find(|listener| listener.address.port() == port);
+        holder.is_none_or(|listener| match &listener.holder {
+            Holder::Us | Holder::Nobody => true,
+            Holder::Other { program, .. } => program.as_deref() == Some("waypost"),
+        })
+    }
+
+    /// What is in the way, as the doctor would say it.
+    pub(super) fn findings(&self) -> Vec<checkup::Finding> {
+        let foreign = self.ports.listeners.iter().filter(|listener| !self.is_free(listener.address.port()));
+        let ports = PortFacts { runs: true, listeners: foreign.cloned().collect(), port_25: None };
+        checkup::of_ports(&ports, &self.out)
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let list = |items: Vec<String>| if items.is_empty() { "none was found".to_owned() } else { items.join(", ") };
+        let mut lines = vec![
+            format!("public addresses  {}", list(self.addresses.iter().map(ToString::to_string).collect())),
+            format!("reverse names     {}", list(self.names.clone())),
+        ];
+        for (_, port) in PORTS {
+            lines.push(format!("port {port:<12} {}", if self.is_free(port) { "free" } else { "taken" }));
+        }
+        lines.extend(self.findings().iter().map(|finding| format!("! {} {}", finding.what, finding.remedy)));
+        lines.join("\n")
+    }
+
+    /// The records of the host under the name that it is to have.
+    pub(super) async fn of_host(&self, hostname: &str) -> Vec<Record> {
+        let Ok(hostname) = Domain::parse(hostname) else { return Vec::new() };
+        let gateway = gateway(&hostname, &self.addresses);
+        records::host(&gateway, &self.outside.host(&gateway).await)
+    }
+}
+
+/// What is to be published for the host, in words.
+pub(super) fn advice(records: &[Record]) -> String {
+    let wrong = records.iter().filter(|record| record.is_drift());
+    let lines =
+        wrong.filter_map(|record| Some(format!("! {} Publish: {}", record.detail, records::zone_line(record)?)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn gateway(hostname: &Domain, addresses: &[IpAddr]) -> Gateway {
+    Gateway { hostname: hostname.clone(), addresses: addresses.to_vec(), by_hostname: true, relay: None }
+}
+
+/// Those that were named, else those that routes start from and that are public.
+fn addresses(outside: &Outside, setup: &Setup) -> Vec<IpAddr> {
+    if setup.address.is_empty() {
+        let is_public = |address: &IpAddr| outside.is_outward(*address);
+        return routed_addresses().into_iter().filter(is_public).collect();
+    }
+    setup.address.clone()
+}
+
+fn outside(config: &Config) -> anyhow::Result<Outside> {
+    let asking = auth::Settings {
+        servers: config.dns_servers.clone(),
+        timeout: config.dns_timeout,
+        hostname: config.hostname.clone(),
+    };
+    let auth = Authenticator::new(&asking).context("cannot set up DNS")?;
+    let listeners = PORTS.map(|(key, port)| (key, SocketAddr::from(([0_u16; 8], port)))).to_vec();
+    let settings = Settings { listeners, ..config.outside.clone() };
+    Ok(Outside::new(Dns::new(auth.resolver(), config.dns_timeout), settings))
+}

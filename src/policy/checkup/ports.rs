@@ -1,0 +1,134 @@
+//! Who holds the ports that mail needs, and whether port 25 leads out.
+
+use std::net::SocketAddr;
+
+use super::{Finding, Severity};
+
+/// The port of mail between systems.
+const SMTP: u16 = 25;
+
+/// Who listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// This gateway.
+    Us,
+    /// Nobody.
+    Nobody,
+    /// Somebody else, as far as this user may see it.
+    Other {
+        /// Its name.
+        program: Option<String>,
+        /// Its process.
+        process: Option<u32>,
+    },
+}
+
+/// A port that is configured, or port 25.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// `smtp.listen`, …
+    pub key: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Who.
+    pub holder: Holder,
+}
+
+/// All ports.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PortFacts {
+    /// Whether a gateway runs on these data.
+    pub runs: bool,
+    /// What is configured.
+    pub listeners: Vec<Listener>,
+    /// Who holds port 25, where it is not among them.
+    pub port_25: Option<Holder>,
+}
+
+/// A host that was tried on port 25.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Its name.
+    pub host: String,
+    /// Its greeting, or why there was none.
+    pub outcome: Result<String, String>,
+}
+
+/// The way out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PortOut {
+    /// The relay that everything goes to: then port 25 is not needed.
+    pub relay: Option<String>,
+    /// Whom we tried.
+    pub tried: Vec<Tried>,
+}
+
+pub(super) fn judge(facts: &PortFacts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = facts.listeners.iter().filter_map(taken).collect();
+    if !facts.runs {
+        findings.push(Finding::fault(
+            "not_running",
+            &"waypost",
+            "No gateway runs on these data: no mail is taken.",
+            "Start it: systemctl start waypost. Its log says why it stopped: journalctl -u waypost",
+        ));
+    }
+    findings.extend(facts.port_25.as_ref().and_then(beside_25));
+    findings
+}
+
+fn taken(listener: &Listener) -> Option<Finding> {
+    let Holder::Other { program, process } = &listener.holder else { return None };
+    Some(Finding::fault(
+        "port_taken",
+        &listener.address,
+        format!("{} ({}) is held by {}.", listener.address, listener.key, named(program.as_deref(), *process)),
+        "Stop and disable that program, then start the gateway again. Mail servers that systems bring along are postfix, \
+         exim4 and sendmail: systemctl disable --now postfix",
+    ))
+}
+
+fn beside_25(holder: &Holder) -> Option<Finding> {
+    match holder {
+        Holder::Us => None,
+        Holder::Nobody => Some(
+            Finding::fault(
+                "not_on_port_25",
+                &SMTP,
+                "The gateway does not listen on port 25, where all mail from outside comes.",
+                "Set smtp.listen = [\"[::]:25\"], unless a proxy or a redirection of ports brings it here.",
+            )
+            .graded(Severity::Warning),
+        ),
+        Holder::Other { program, process } => Some(Finding::fault(
+            "port_taken",
+            &SMTP,
+            format!("Port 25 is held by {}, and the gateway listens elsewhere.", named(program.as_deref(), *process)),
+            "If that program is no proxy of the gateway, stop and disable it, and set smtp.listen = [\"[::]:25\"].",
+        )),
+    }
+}
+
+fn named(program: Option<&str>, process: Option<u32>) -> String {
+    match (program, process) {
+        (Some(program), Some(process)) => format!("{program} (process {process})"),
+        (Some(program), None) => program.to_owned(),
+        (None, _) => "another program (root can see which: ss -ltnp)".to_owned(),
+    }
+}
+
+pub(super) fn judge_out(facts: &PortOut) -> Option<Finding> {
+    let nobody_answered = !facts.tried.is_empty() && facts.tried.iter().all(|tried| tried.outcome.is_err());
+    if facts.relay.is_some() || !nobody_answered {
+        return None;
+    }
+    let why = |tried: &Tried| format!("{}: {}", tried.host, tried.outcome.as_ref().err().map_or("", String::as_str));
+    let tried: Vec<String> = facts.tried.iter().map(why).collect();
+    Some(Finding::fault(
+        "port_25_out_blocked",
+        &SMTP,
+        format!("No mail server could be reached on port 25 ({}).", tried.join("; ")),
+        "Most hosters block it until they are asked: ask yours to open port 25 outwards, look at the machine's own \
+         firewall, or send by a relay (delivery.relay). Until then mail waits in the queue.",
+    ))
+}

@@ -1,0 +1,49 @@
+//! Records that are wrong, as findings.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, Severity};
+use crate::policy::records::{Record, Verdict, Weight};
+
+pub(super) fn judge_host(host: &[Record]) -> impl Iterator<Item = Finding> + '_ {
+    host.iter().filter_map(|record| finding(record, &record.name))
+}
+
+/// What several domains share, such as the SPF of a common SRS domain, is found once.
+pub(super) fn judge_domains(domains: &[(String, Vec<Record>)]) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    let all = domains.iter().flat_map(|(domain, records)| records.iter().map(move |record| (domain, record)));
+    let new = all.filter(|(_, record)| seen.insert((record.id, record.name.clone())));
+    new.filter_map(|(domain, record)| finding(record, domain)).collect()
+}
+
+fn finding(record: &Record, subject: &str) -> Option<Finding> {
+    let id = match (record.verdict, record.cause) {
+        (Verdict::Ok | Verdict::Absent | Verdict::Unknown, _) => return None,
+        (_, Some(cause)) => cause.to_owned(),
+        (Verdict::Missing, None) => format!("{}_missing", record.id),
+        (Verdict::Differs, None) => format!("{}_differs", record.id),
+        (Verdict::Extra, None) => format!("{}_extra", record.id),
+    };
+    let severity = match (record.verdict, record.weight) {
+        (Verdict::Missing | Verdict::Differs, Weight::Needed) => Severity::Fault,
+        (Verdict::Differs, _) => Severity::Warning,
+        _ => Severity::Note,
+    };
+    Some(Finding::fault(&id, &subject, record.detail.clone(), remedy(record)).graded(severity))
+}
+
+fn remedy(record: &Record) -> String {
+    match &record.wanted {
+        Some(wanted) => format!("Publish {} {}: {wanted}", record.kind, record.name),
+        None if record.verdict == Verdict::Extra => "Nothing, if that is what you mean.".to_owned(),
+        None => format!("Correct or remove {} {}.", record.kind, record.name),
+    }
+}
+
+/// Records that DNS said nothing of.
+pub(super) fn unknown(host: &[Record], domains: &[(String, Vec<Record>)]) -> Vec<String> {
+    let all = host.iter().chain(domains.iter().flat_map(|(_, records)| records));
+    let silent = all.filter(|record| record.verdict == Verdict::Unknown);
+    silent.map(|record| format!("{} {}: {}", record.kind, record.name, record.detail)).collect()
+}

@@ -1,0 +1,246 @@
+//! Each planted fault is found under its word; a sound gateway has none.
+
+use std::time::Duration;
+
+use super::*;
+use crate::mail::Domain;
+use crate::policy::lists::Verdict;
+use crate::policy::records::{self, Answers, Gateway, HostFacts, Hosted, Reverse, Said};
+
+const NOW: i64 = 1_795_373_784_000;
+
+fn now() -> Moment {
+    Moment::from_millis(NOW)
+}
+
+fn gateway() -> Gateway {
+    Gateway {
+        hostname: Domain::parse("mx.gateway.example").unwrap(),
+        addresses: vec!["198.41.0.4".parse().unwrap(), "2620:fe::4".parse().unwrap()],
+        by_hostname: true,
+        relay: None,
+    }
+}
+
+fn said(values: &[&str]) -> Said {
+    Said::new(Ok(values.iter().map(|value| (*value).to_owned()).collect()))
+}
+
+fn all(values: &[&str]) -> Answers {
+    Answers { servers: Vec::new(), resolver: said(values) }
+}
+
+/// The facts before they are judged as records.
+struct World {
+    host: HostFacts,
+    domain: records::Facts,
+    facts: Facts,
+}
+
+impl World {
+    fn sound() -> Self {
+        let reverse = |address: &str, name: &str| Reverse {
+            address: address.parse().unwrap(),
+            name: name.to_owned(),
+            ptr: said(&["mx.gateway.example."]),
+            forward: vec![("mx.gateway.example.".to_owned(), said(&["198.41.0.4", "2620:fe::4"]))],
+        };
+        Self {
+            host: HostFacts {
+                addresses: all(&["198.41.0.4", "2620:fe::4"]),
+                mx: all(&[]),
+                reverse: vec![reverse("198.41.0.4", "4.0.41.198.in-addr.arpa"), reverse("2620:fe::4", "4.ip6.arpa")],
+            },
+            domain: records::Facts {
+                mx: all(&["10 mx.gateway.example."]),
+                txt: all(&["v=spf1 ip4:198.41.0.4 ip6:2620:fe::4 -all"]),
+                dmarc: all(&["v=DMARC1; p=none"]),
+                ..records::Facts::default()
+            },
+            facts: facts(),
+        }
+    }
+
+    fn checkup(mut self) -> Checkup {
+        let name = Domain::parse("my.example").unwrap();
+        let hosted = Hosted { srs_domain: name.clone(), name, proof: "p".to_owned(), verified: true };
+        self.facts.host = records::host(&gateway(), &self.host);
+        self.facts.domains = vec![("my.example".to_owned(), records::judge(&gateway(), &hosted, &self.domain))];
+        judge(&self.facts)
+    }
+
+    fn found(self) -> Vec<(String, Severity)> {
+        self.checkup().findings.into_iter().map(|finding| (finding.id, finding.severity)).collect()
+    }
+}
+
+fn facts() -> Facts {
+    let greeted = Tried { host: "mx.far.example".to_owned(), outcome: Ok("220 mx.far.example".to_owned()) };
+    Facts {
+        now: now(),
+        out: PortOut { relay: None, tried: vec![greeted] },
+        ports: PortFacts { runs: true, listeners: vec![listener(Holder::Us)], port_25: None },
+        host: Vec::new(),
+        domains: Vec::new(),
+        certificate: Some(certificate()),
+        lists: vec![listing(Verdict::NotListed)],
+        clients: ClientFacts {
+            seen: Vec::new(),
+            private: Vec::new(),
+            last: None,
+            offer: "postmaster@my.example".to_owned(),
+        },
+        clock: ClockFacts { server: "time.example".to_owned(), ahead: Ok(-300) },
+        disk: Some(DiskFacts { free: 50 << 30, total: 100 << 30 }),
+        addresses: gateway().addresses,
+    }
+}
+
+fn listener(holder: Holder) -> Listener {
+    Listener { key: "smtp.listen", address: "[::]:25".parse().unwrap(), holder }
+}
+
+fn postfix() -> Holder {
+    Holder::Other { program: Some("master".to_owned()), process: Some(812) }
+}
+
+fn certificate() -> CertificateFacts {
+    CertificateFacts {
+        not_after: now().after(Duration::from_secs(60 * 86_400)),
+        names: vec!["mx.gateway.example".to_owned()],
+        hostname: "mx.gateway.example".to_owned(),
+        self_signed: false,
+    }
+}
+
+fn listing(said: Verdict) -> OwnListing {
+    OwnListing { list: "list.example".to_owned(), address: "198.41.0.4".parse().unwrap(), said }
+}
+
+#[test]
+fn a_sound_gateway_has_no_findings() {
+    let checkup = World::sound().checkup();
+    assert_eq!((checkup.findings, checkup.unknown), (Vec::new(), Vec::<String>::new()));
+    assert!(checkup.unproven[0].contains("postmaster@my.example"), "{:?}", checkup.unproven);
+}
+
+/// A change to a sound world, and the word under which it is found.
+type Plant = (&'static str, fn(&mut World));
+
+const PLANTS: &[Plant] = &[
+    ("port_25_out_blocked", |world| {
+        world.facts.out.tried[0].outcome = Err("timed out".to_owned());
+    }),
+    ("port_taken", |world| world.facts.ports.listeners = vec![listener(postfix())]),
+    ("port_taken", |world| world.facts.ports.port_25 = Some(postfix())),
+    ("not_on_port_25", |world| world.facts.ports.port_25 = Some(Holder::Nobody)),
+    ("not_running", |world| world.facts.ports.runs = false),
+    ("ptr_missing", |world| {
+        world.host.reverse[0].ptr = said(&[]);
+        world.host.reverse[0].forward.clear();
+    }),
+    ("ptr_wrong", |world| {
+        world.host.reverse[0].ptr = said(&["4-0-41-198.hoster.example."]);
+        world.host.reverse[0].forward = vec![("4-0-41-198.hoster.example.".to_owned(), said(&[]))];
+    }),
+    ("ipv6_without_ptr", |world| {
+        world.host.reverse[1].ptr = said(&[]);
+        world.host.reverse[1].forward.clear();
+    }),
+    ("address_missing", |world| world.host.addresses = all(&[])),
+    ("address_differs", |world| world.host.addresses = all(&["198.41.0.4"])),
+    ("spf_missing", |world| world.domain.txt = all(&["other"])),
+    ("spf_doubled", |world| world.domain.txt = all(&["v=spf1 ip4:198.41.0.4 -all", "v=spf1 mx -all"])),
+    ("spf_lookups", |world| {
+        world.domain.txt = all(&["v=spf1 ip4:198.41.0.4 a:1 a:2 a:3 a:4 a:5 a:6 a:7 a:8 a:9 a:10 a:11 -all"]);
+    }),
+    ("spf_uncovered", |world| world.domain.txt = all(&["v=spf1 ip4:198.41.0.4 -all"])),
+    ("mx_elsewhere", |world| world.domain.mx = all(&["10 mx.elsewhere.example."])),
+    ("mx_missing", |world| world.domain.mx = all(&[])),
+    ("null_mx", |world| world.domain.mx = all(&["0 ."])),
+    ("mta_sts_differs", |world| {
+        world.domain.mta_sts = all(&["v=STSv1; id=1"]);
+        world.domain.mta_sts_policy = Some(Ok("version: STSv1\nmode: enforce\nmx: mx.old.example\n".to_owned()));
+    }),
+    ("certificate_expired", |world| {
+        world.facts.certificate = Some(CertificateFacts { not_after: now(), ..certificate() });
+    }),
+    ("certificate_expires", |world| {
+        let not_after = now().after(Duration::from_secs(86_400));
+        world.facts.certificate = Some(CertificateFacts { not_after, ..certificate() });
+    }),
+    ("certificate_wrong_name", |world| {
+        let names = vec!["www.gateway.example".to_owned(), "*.example".to_owned()];
+        world.facts.certificate = Some(CertificateFacts { names, ..certificate() });
+    }),
+    ("certificate_self_signed", |world| {
+        world.facts.certificate = Some(CertificateFacts { self_signed: true, ..certificate() });
+    }),
+    ("address_listed", |world| world.facts.lists = vec![listing(Verdict::Listed(Some("spam".to_owned())))]),
+    ("resolver_refused_by_lists", |world| world.facts.lists = vec![listing(Verdict::MayNotAsk)]),
+    ("clients_hidden", |world| {
+        let proxy: IpAddr = "172.17.0.1".parse().unwrap();
+        world.facts.clients.seen = vec![proxy; 10];
+        world.facts.clients.private = vec![proxy];
+    }),
+    ("clock_off", |world| world.facts.clock.ahead = Ok(3_600_000)),
+    ("clock_off", |world| world.facts.clock.ahead = Ok(-90_000)),
+    ("disk_low", |world| world.facts.disk = Some(DiskFacts { free: 500 << 20, total: 100 << 30 })),
+    ("disk_low", |world| world.facts.disk = Some(DiskFacts { free: 1 << 20, total: 10 << 20 })),
+];
+
+#[test]
+fn each_planted_fault_is_found_and_nothing_else() {
+    for (id, plant) in PLANTS {
+        let mut world = World::sound();
+        plant(&mut world);
+        let checkup = world.checkup();
+        let found: Vec<&str> = checkup.findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(found, [*id]);
+        let finding = &checkup.findings[0];
+        assert!(finding.what.ends_with('.') && finding.remedy.len() > 10 && !finding.subject.is_empty(), "{finding:?}");
+    }
+}
+
+#[test]
+fn what_is_near_a_fault_is_none() {
+    let mut world = World::sound();
+    let proxy: IpAddr = "172.17.0.1".parse().unwrap();
+    world.facts.clients.seen = vec![proxy; 9];
+    world.facts.clients.private = vec![proxy];
+    world.facts.clock.ahead = Ok(60_000);
+    world.facts.disk = Some(DiskFacts { free: 300 << 20, total: 1 << 30 });
+    world.facts.out.tried.push(Tried { host: "x".to_owned(), outcome: Err("timed out".to_owned()) });
+    let names = vec!["*.gateway.example".to_owned()];
+    world.facts.certificate = Some(CertificateFacts { names, ..certificate() });
+    assert_eq!(world.found(), []);
+}
+
+#[test]
+fn the_worst_comes_first() {
+    let mut world = World::sound();
+    world.facts.certificate = Some(CertificateFacts { self_signed: true, ..certificate() });
+    world.facts.lists = vec![listing(Verdict::MayNotAsk)];
+    world.domain.mx = all(&[]);
+    let severities: Vec<_> = world.found().into_iter().map(|(_, severity)| severity).collect();
+    assert_eq!(severities, [Severity::Fault, Severity::Warning, Severity::Note]);
+}
+
+#[test]
+fn what_could_not_be_found_out_is_said() {
+    let mut world = World::sound();
+    world.facts.clock.ahead = Err("timed out".to_owned());
+    world.facts.lists = vec![listing(Verdict::Unknown("timed out".to_owned()))];
+    world.facts.certificate = None;
+    world.domain.mx = Answers { servers: Vec::new(), resolver: Said::Error("timed out".to_owned()) };
+    let checkup = world.checkup();
+    assert_eq!((checkup.findings.len(), checkup.unknown.len()), (0, 4), "{:?}", checkup.unknown);
+}
+
+#[test]
+fn with_a_relay_port_25_need_not_lead_out() {
+    let mut world = World::sound();
+    world.facts.out.relay = Some("smtp://relay.example".to_owned());
+    world.facts.out.tried[0].outcome = Err("timed out".to_owned());
+    assert_eq!(world.found(), []);
+}

@@ -1,0 +1,196 @@
+//! The doctor over real sockets: faults that are planted in DNS, on ports and in the log are found, and found no more once
+//! they are mended.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use waypost::demo::dns::Dns;
+
+use crate::support::World;
+
+/// A gateway about which the doctor has nothing to say but that its certificate is self-signed and port 25 is elsewhere.
+async fn world() -> World {
+    world_with(&[], |_, _| {}).await
+}
+
+async fn world_with(settings: &[(&str, &str)], change: impl FnOnce(&mut waypost::config::Config, &Dns)) -> World {
+    let world = World::bare_with(settings, |config, dns| {
+        config.outside.probes.dns_port = dns.address().port();
+        config.outside.probes.far_domains = vec!["inbox.example".to_owned()];
+        config.outside.probes.time_server = ("127.0.0.1".to_owned(), 9);
+        config.outside.probes.lists = vec!["list.example".to_owned()];
+        change(config, dns);
+    })
+    .await;
+    world.dns.a("gw.example", [192, 0, 2, 7].into());
+    world.dns.ptr([192, 0, 2, 7].into(), "gw.example");
+    world.dns.mx("my.example", 10, "gw.example");
+    world.dns.txt("my.example", "v=spf1 mx -all");
+    world.dns.txt("_dmarc.my.example", "v=DMARC1; p=none");
+    world.domain("my.example").await;
+    world
+}
+
+/// The words of what is found, but for what is always there in a test.
+async fn found(world: &World) -> Vec<String> {
+    let checkup = world.get("/v1/doctor").await;
+    let always = ["certificate_self_signed", "not_on_port_25", "port_taken"];
+    let ids = checkup["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned());
+    ids.filter(|id| !always.contains(&id.as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_sound_gateway_is_sound_and_says_what_it_cannot_prove() {
+    let world = world().await;
+    assert_eq!(found(&world).await, Vec::<String>::new());
+    let checkup = world.get("/v1/doctor").await;
+    let unproven = checkup["unproven"][0].as_str().unwrap();
+    assert!(unproven.contains("postmaster@my.example"), "{unproven}");
+    assert_eq!(checkup["last_mail"], Value::Null);
+
+    world.destination("@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    world.letter("shop@my.example").await;
+    let checkup = world.get("/v1/doctor").await;
+    assert_eq!(checkup["last_mail"]["sender"], "ann@sender.example");
+    assert_eq!(checkup["last_mail"]["id"], world.rows().await[0]["id"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn faults_in_dns_are_found_and_mended() {
+    let world = world().await;
+    let dns = &world.dns;
+    let reverse = "7.2.0.192.in-addr.arpa";
+    let records = |txt: &[&str], mx: &str| {
+        dns.clear("my.example");
+        txt.iter().for_each(|text| dns.txt("my.example", text));
+        dns.mx("my.example", 10, mx);
+    };
+    let spf = "v=spf1 mx -all";
+    dns.clear(reverse);
+    assert_eq!(found(&world).await, ["ptr_missing"]);
+    let since = async || {
+        let checkup = world.get("/v1/doctor").await;
+        let finding = checkup["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "ptr_missing");
+        finding.unwrap()["since"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(since().await, since().await, "it stands since it was seen first");
+    dns.ptr([192, 0, 2, 7].into(), "wrong.example");
+    assert_eq!(found(&world).await, ["ptr_wrong"]);
+    dns.clear(reverse);
+    dns.ptr([192, 0, 2, 7].into(), "gw.example");
+
+    records(&[], "gw.example");
+    assert_eq!(found(&world).await, ["spf_missing"]);
+    records(&[spf, "v=spf1 a -all"], "gw.example");
+    assert_eq!(found(&world).await, ["spf_doubled"]);
+    let long = (0..11).map(|n| format!("a:h{n}.example ")).collect::<String>();
+    records(&[&format!("v=spf1 mx {long}-all")], "gw.example");
+    assert_eq!(found(&world).await, ["spf_lookups"]);
+    records(&["v=spf1 ip4:192.0.2.7 -all"], "mx.elsewhere.example");
+    assert_eq!(found(&world).await, ["mx_elsewhere"]);
+    dns.clear("my.example");
+    dns.txt("my.example", "v=spf1 ip4:192.0.2.7 -all");
+    dns.null_mx("my.example");
+    assert_eq!(found(&world).await, ["null_mx"]);
+    records(&[spf], "gw.example");
+
+    dns.a("7.2.0.192.list.example", [127, 0, 0, 2].into());
+    dns.txt("7.2.0.192.list.example", "Sent spam");
+    assert_eq!(found(&world).await, ["address_listed"]);
+    dns.clear("7.2.0.192.list.example");
+    dns.a("7.2.0.192.list.example", [127, 255, 255, 254].into());
+    assert_eq!(found(&world).await, ["resolver_refused_by_lists"]);
+    dns.clear("7.2.0.192.list.example");
+
+    dns.aaaa("gw.example", "2001:db8::7".parse().unwrap());
+    assert_eq!(found(&world).await, ["ipv6_without_ptr"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_blocked_way_out_is_found() {
+    let world = world_with(&[], |config, _| config.outside.mail_port = 9).await;
+    assert_eq!(found(&world).await, ["port_25_out_blocked"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_private_address_for_all_clients_is_found() {
+    let world = world().await;
+    for _ in 0..10 {
+        let _ = world.send("ann@sender.example", &["nobody@my.example"], b"Subject: x\r\n\r\nx\r\n").await;
+    }
+    assert_eq!(found(&world).await, ["clients_hidden"]);
+    world.stop().await;
+}
+
+/// A time server that is an hour behind.
+#[tokio::test]
+async fn a_clock_that_is_off_is_found() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut message = [0; 48];
+        loop {
+            let (_, peer) = socket.recv_from(&mut message).await.unwrap();
+            let asked = u64::from_be_bytes(message[40..].try_into().unwrap());
+            let earlier = asked - (3600 << 32);
+            let mut answer = [0; 48];
+            answer[0] = 0b0010_0100;
+            answer[1] = 2;
+            answer[24..32].copy_from_slice(&message[40..]);
+            answer[32..40].copy_from_slice(&earlier.to_be_bytes());
+            answer[40..].copy_from_slice(&earlier.to_be_bytes());
+            socket.send_to(&answer, peer).await.unwrap();
+        }
+    });
+    let time = ("127.0.0.1".to_owned(), port);
+    let world = world_with(&[], |config, _| config.outside.probes.time_server = time).await;
+    assert_eq!(found(&world).await, ["clock_off"]);
+    let checkup = world.get("/v1/doctor").await;
+    let what = checkup["findings"][0]["what"].as_str().unwrap();
+    assert!(what.contains("3600 s ahead") || what.contains("3599 s ahead"), "{what}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_expired_or_names_another_host_is_found() {
+    let files = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let write = |names: &[&str], until: (i32, u8, u8)| {
+        let mut params =
+            rcgen::CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(files.path().join("chain.pem"), certificate.pem()).unwrap();
+        std::fs::write(files.path().join("key.pem"), key.serialize_pem()).unwrap();
+    };
+    write(&["gw.example"], (2020, 1, 1));
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    let settings = [("SMTP__TLS_CERTIFICATE", path("chain.pem")), ("SMTP__TLS_KEY", path("key.pem"))];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let world = world_with(&settings, |_, _| {}).await;
+    assert_eq!(found(&world).await, ["certificate_expired"]);
+    write(&["other.example"], (2090, 1, 1));
+    world.reload_with(&[]).await;
+    assert_eq!(found(&world).await, ["certificate_wrong_name"]);
+    write(&["gw.example"], (2090, 1, 1));
+    world.reload_with(&[]).await;
+    assert_eq!(found(&world).await, Vec::<String>::new());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_alone_is_asked_for_and_must_be_there() {
+    let world = world().await;
+    world.domain("other.example").await;
+    let all = found(&world).await;
+    assert_eq!(all, ["mx_missing", "spf_missing", "dmarc_missing"]);
+    let one = world.get("/v1/doctor?domain=my.example").await;
+    let about = one["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == "other.example");
+    assert_eq!(about.count(), 0);
+    let (status, _) = world.ask(Method::GET, "/v1/doctor?domain=no.example", json!(null)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    world.stop().await;
+}
