@@ -65,7 +65,7 @@ async fn a_backup_holds_databases_and_secrets() {
         found.push((entry.path().unwrap().to_string_lossy().into_owned(), octets));
     }
     let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem"]);
+    assert_eq!(names, ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem", "tls/self-signed.pem"]);
     assert!(found[0].1.starts_with(b"SQLite format 3\0") && found[1].1.starts_with(b"SQLite format 3\0"));
     assert_eq!(found[3].1, b"a key\n");
     let left = std::fs::read_dir(house.dir.path())

@@ -159,10 +159,8 @@ pub struct AuditShape {
     /// Of what.
     pub object: String,
     /// Before.
-    #[schema(value_type = Option<Object>)]
     pub before: Option<Value>,
     /// After.
-    #[schema(value_type = Option<Object>)]
     pub after: Option<Value>,
     /// Whether it can be taken back by `POST /v1/audit/{id}/undo`, as far as it stands there.
     pub undoable: bool,

@@ -37,7 +37,7 @@ pub(super) async fn create(
     patch,
     path = "/users/{id}",
     params(("id" = String, Path, description = "Its id or address")),
-    request_body = UserForm,
+    request_body = Option<UserForm>,
     responses((status = 200, body = UserShape))
 )]
 pub(super) async fn change(
@@ -72,7 +72,7 @@ pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Resul
 }
 
 /// Changes one's own account.
-#[utoipa::path(patch, path = "/me", request_body = MeForm, responses((status = 200, body = MeShape)))]
+#[utoipa::path(patch, path = "/me", request_body = Option<MeForm>, responses((status = 200, body = MeShape)))]
 pub(super) async fn change_me(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -86,7 +86,7 @@ pub(super) async fn change_me(
 #[utoipa::path(
     post,
     path = "/me/totp",
-    request_body = TotpForm,
+    request_body = Option<TotpForm>,
     responses((status = 200, body = TotpOnShape), (status = 201, body = NewTotpShape))
 )]
 pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, body: Written) -> Result<Response, Problem> {
