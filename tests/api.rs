@@ -20,6 +20,8 @@ mod many;
 mod openapi;
 #[path = "api/people.rs"]
 mod people;
+#[path = "api/policies.rs"]
+mod policies;
 #[path = "api/queue.rs"]
 mod queue;
 #[path = "api/rights.rs"]

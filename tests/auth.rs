@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+#[path = "auth/hostile.rs"]
+mod hostile;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -96,6 +96,7 @@ impl Admin {
             spec.destinations = self.default_destinations(actor, account).await?;
         }
         spec::read(&mut form, name, spec);
+        self.read_alias_policy(actor, &name.domain, (&mut form, &mut spec.overrides));
         form.finish()?;
         if nobody_says && !sends_on(spec.action) {
             spec.destinations.clear();

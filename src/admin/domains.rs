@@ -62,7 +62,7 @@ impl Admin {
         form.set("srs_domain", &mut row.srs_domain, |v| fields::domain(v).map(Some));
         form.set("contact", &mut row.contact, |v| fields::mailbox(v).map(|m| Some(m.to_string())));
         form.set("alias_format", &mut row.alias_format, |v| random::format_name(v).map(Some));
-        form.set("policy", &mut row.overrides, spec::overrides);
+        self.read_domain_policy(actor, form, &mut row.overrides);
         form.set("allow", &mut row.allow, spec::senders);
         form.set("block", &mut row.block, spec::senders);
         form.set("mirror_of", &mut row.mirror_of, |v| fields::domain(v).map(Some));

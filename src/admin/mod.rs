@@ -28,6 +28,7 @@ mod new_domains;
 mod passwords;
 mod patterns;
 mod people;
+mod policy_field;
 mod queue;
 mod random;
 mod records;

@@ -6,7 +6,7 @@ use crate::policy::settings::Overrides;
 use crate::store::rules::AliasSpec;
 
 use super::fields::{self, ExpiresAfter};
-use super::form::{Form, Misread, Read};
+use super::form::{Form, Read};
 use super::name::AliasName;
 use super::patterns::{self, Matching};
 
@@ -43,7 +43,6 @@ pub(super) fn read(form: &mut Form<'_>, name: &AliasName, spec: &mut AliasSpec) 
     form.set("priority", &mut spec.priority, fields::priority);
     form.set("description", &mut spec.description, |v| fields::prose(v, fields::MAX_NOTE_CHARS));
     form.set("labels", &mut spec.labels, fields::labels);
-    form.set("policy", &mut spec.overrides, overrides);
     read_words(form, spec);
     read_limits(form, spec);
     let kind = name.kind;
@@ -79,12 +78,8 @@ fn destination(kind: Kind, value: &serde_json::Value) -> Read<String> {
     fields::mailbox(value).map(|mailbox| mailbox.to_string())
 }
 
-/// Settings of one level.
-pub(super) fn overrides(value: &serde_json::Value) -> Read<Overrides> {
-    serde_json::from_value(value.clone()).map_err(|why| Misread::from(format!("{why}")))
-}
-
-/// Whom `allow` and `block` mean: an address, `@domain`, or a glob over the whole address; folded as they are compared.
+/// Whom `allow` and `block` mean: an address, `@domain`, or a glob over the whole address, with `authenticated:` in front
+/// where only a proved sender is meant; folded as they are compared.
 pub(super) fn senders(value: &serde_json::Value) -> Read<Vec<String>> {
     fields::list(value, fields::MAX_ENTRIES, |entry| {
         let text = fields::text(entry)?;

@@ -189,6 +189,7 @@ fn show(alias: &Value) -> String {
         ("then", "/then"),
         ("allow", "/allow"),
         ("block", "/block"),
+        ("policy", "/policy"),
         ("quota", "/quota"),
         ("privacy", "/privacy"),
         ("reject text", "/reject_message"),

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
+use super::policy::{self, Setting};
+
 /// What the alias does: one of these.
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
@@ -42,10 +44,11 @@ pub(super) struct Fields {
     /// What it does once it has ended
     #[arg(long, value_name = "WHAT")]
     then: Option<Then>,
-    /// A sender that may always write: an address, @domain or a glob
+    /// A sender that may write: an address, @domain or a glob; no policy refuses it where SPF or DKIM proves it.
+    /// 'authenticated:@domain' means only who is proved
     #[arg(long, value_name = "SENDER")]
     allow: Vec<String>,
-    /// A sender that is refused: an address, @domain or a glob
+    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved
     #[arg(long, value_name = "SENDER")]
     block: Vec<String>,
     /// Messages in 24 hours
@@ -54,6 +57,10 @@ pub(super) struct Fields {
     /// What the log does not keep: off keeps all, subject no subjects, envelope of the sender only the domain
     #[arg(long, value_name = "WHAT")]
     privacy: Option<Privacy>,
+    /// A policy of its own: spf, dkim, dmarc (off, observe, enforce), unauthenticated (accept, reject), tls (opportunistic,
+    /// require); inherit takes the domain's again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = policy::setting)]
+    policy: Vec<Setting>,
     /// Set back to its default; several times for several
     #[arg(long, value_name = "FIELD")]
     clear: Vec<Clearable>,
@@ -84,6 +91,7 @@ enum Clearable {
     Block,
     Quota,
     Reject,
+    Policy,
 }
 
 impl Clearable {
@@ -97,6 +105,7 @@ impl Clearable {
             Self::Block => "block",
             Self::Quota => "quota",
             Self::Reject => "reject_message",
+            Self::Policy => "policy",
         }
     }
 }
@@ -134,6 +143,7 @@ impl Fields {
             ("block", list(&self.block)),
             ("quota", self.quota.map(Value::from)),
             ("privacy", self.privacy.as_ref().and_then(word)),
+            ("policy", policy::field(&self.policy)),
         ];
         let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let cleared = self.clear.iter().map(|clear| (clear.field(), Value::Null));
@@ -192,6 +202,14 @@ mod tests {
     #[test]
     fn a_field_can_be_cleared() {
         assert_eq!(body(&["--clear", "note", "--clear", "quota"]), json!({"description": null, "quota": null}));
+    }
+
+    #[test]
+    fn policies_are_named_one_by_one() {
+        let said = ["--policy", "dmarc=observe", "--policy", "spf=inherit", "--allow", "authenticated:@a.example"];
+        let wanted = json!({"policy": {"dmarc": "observe", "spf": null}, "allow": ["authenticated:@a.example"]});
+        assert_eq!(body(&said), wanted);
+        assert!(Line::try_parse_from(["x", "--policy", "dmarc"]).is_err());
     }
 
     #[test]

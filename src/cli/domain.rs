@@ -7,6 +7,7 @@ use super::alias;
 use super::api::{Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
+use super::policy::{self, Setting};
 
 const COLUMNS: [Column; 6] = [
     ("NAME", "/name"),
@@ -102,6 +103,17 @@ struct Changes {
     /// The domain whose aliases are this one's too; "" to end it
     #[arg(long, value_name = "DOMAIN")]
     mirror_of: Option<String>,
+    /// A sender that may write: an address, @domain or a glob; no policy refuses it where SPF or DKIM proves it.
+    /// 'authenticated:@domain' means only who is proved; "" for none
+    #[arg(long, value_name = "SENDER")]
+    allow: Vec<String>,
+    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved; "" for none
+    #[arg(long, value_name = "SENDER")]
+    block: Vec<String>,
+    /// A policy of its own: spf, dkim, dmarc (off, observe, enforce), unauthenticated (accept, reject), tls (opportunistic,
+    /// require); inherit takes the server's again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = policy::setting)]
+    policy: Vec<Setting>,
 }
 
 pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Result<()> {
@@ -173,6 +185,10 @@ fn word(mode: CatchAll) -> &'static str {
 }
 
 fn fields(changes: &Changes) -> Map<String, Value> {
+    let entries = |entries: &Vec<String>| {
+        let named: Vec<_> = entries.iter().filter(|entry| !entry.is_empty()).cloned().collect();
+        (!entries.is_empty()).then(|| named.into())
+    };
     let or_none = |text: &String| if text.is_empty() { Value::Null } else { text.clone().into() };
     let given = [
         ("catch_all", changes.catch_all.map(|mode| word(mode).into())),
@@ -182,6 +198,9 @@ fn fields(changes: &Changes) -> Map<String, Value> {
         ("srs_domain", changes.srs_domain.as_ref().map(or_none)),
         ("contact", changes.contact.as_ref().map(or_none)),
         ("mirror_of", changes.mirror_of.as_ref().map(or_none)),
+        ("allow", entries(&changes.allow)),
+        ("block", entries(&changes.block)),
+        ("policy", policy::field(&changes.policy)),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -196,6 +215,9 @@ fn show(domain: &Value) -> String {
         ("srs domain", "/srs_domain"),
         ("contact", "/contact"),
         ("mirror of", "/mirror_of"),
+        ("allow", "/allow"),
+        ("block", "/block"),
+        ("policy", "/policy"),
         ("dns", "/dns"),
         ("since", "/created_at"),
     ];

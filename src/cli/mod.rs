@@ -22,6 +22,7 @@ mod options;
 mod output;
 mod owner;
 mod panel_link;
+mod policy;
 mod queue;
 mod restore;
 mod route;

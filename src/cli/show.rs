@@ -59,8 +59,10 @@ fn facts(row: &Value) -> String {
         ("helo", "/client/helo"),
         ("tls", "/client/tls/version"),
         ("spf", "/auth/spf"),
+        ("spf of helo", "/auth/spf_helo"),
         ("dkim", "/auth/dkim"),
         ("dmarc", "/auth/dmarc"),
+        ("arc", "/auth/arc"),
         ("rule", "/rule/pattern"),
     ];
     let present: Vec<_> = labels.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-").collect();

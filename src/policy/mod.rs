@@ -15,6 +15,7 @@ pub mod ids;
 pub mod limits;
 pub mod lists;
 pub mod records;
+pub mod proof;
 pub mod replies;
 pub mod report;
 pub mod retry;

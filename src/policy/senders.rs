@@ -1,20 +1,31 @@
 //! Who may write: block and allow entries of instance, domain and alias.
 //!
+//! An entry means whoever the envelope names, and is judged at RCPT. One with [`AUTHENTICATED`] in front means only who was
+//! proved to be that sender ([`Proof`]), which shows when the message is whole: a block of that kind refuses then, and where
+//! an allow of that kind may yet lift a block, the recipient is taken and the block is judged then.
+//!
 //! A block counts on every level. An allow overrides the blocks of its own level, and an alias's those of its domain; what
 //! the instance blocks only the instance lets in, for members may tighten its abuse policy and not loosen it.
 
+use std::sync::Arc;
+
+use super::proof::{Identity, Proof};
 use super::rule::{SenderLists, SenderPattern};
-use super::settings::Level;
+use super::settings::{Effective, Level};
 use crate::mail::{AddressError, Domain, Mailbox, ReversePath, fold};
 
 /// Octets of an entry.
 pub const MAX_ENTRY_OCTETS: usize = 320;
+/// In front of an entry that means only senders who were proved.
+pub const AUTHENTICATED: &str = "authenticated:";
 
 /// Why a text is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Without an `@`, an entry would match nothing.
-    #[error("an entry is an address, @domain, or a pattern with * and ? that has an @")]
+    #[error(
+        "an entry is an address, @domain, or a pattern with * and ? that has an @; with authenticated: in front or not"
+    )]
     NoAt,
     /// Over [`MAX_ENTRY_OCTETS`].
     #[error("the entry is longer than {MAX_ENTRY_OCTETS} octets")]
@@ -25,34 +36,51 @@ pub enum EntryError {
 }
 
 impl SenderPattern {
-    /// Reads an entry as written, and folds it: an address, `@domain`, or a glob (`*` and `?`) over `local@domain`.
+    /// Reads an entry as written, and folds it: an address, `@domain`, or a glob (`*` and `?`) over `local@domain`, with
+    /// [`AUTHENTICATED`] in front where it is to mean only senders who were proved.
     pub fn parse(text: &str) -> Result<Self, EntryError> {
         let text = text.trim();
         if text.len() > MAX_ENTRY_OCTETS {
             return Err(EntryError::TooLong);
         }
-        let (local, host) = text.rsplit_once('@').ok_or(EntryError::NoAt)?;
-        if has_wildcard(text) {
-            return Ok(Self(format!("{}@{}", fold(local), host.to_ascii_lowercase())));
+        match text.split_at_checked(AUTHENTICATED.len()) {
+            Some((front, entry)) if front.eq_ignore_ascii_case(AUTHENTICATED) => {
+                Ok(Self(format!("{AUTHENTICATED}{}", folded(entry.trim_start())?)))
+            }
+            _ => folded(text).map(Self),
         }
-        if local.is_empty() {
-            let domain = Domain::parse(host).map_err(AddressError::from)?;
-            return Ok(Self(format!("@{domain}")));
-        }
-        Ok(Self(Mailbox::parse(text)?.key()))
     }
 
-    /// Whether it means the sender with this key ([`Mailbox::key`]).
+    /// Whether it means only senders who were proved.
+    #[must_use]
+    pub fn wants_proof(&self) -> bool {
+        self.0.starts_with(AUTHENTICATED)
+    }
+
+    /// Whether it means the sender with this key ([`Mailbox::key`]), proved or not.
     #[must_use]
     pub fn matches(&self, sender: &str) -> bool {
-        if has_wildcard(&self.0) {
-            return glob(self.0.as_bytes(), sender.as_bytes());
+        let entry = self.0.strip_prefix(AUTHENTICATED).unwrap_or(&self.0);
+        if has_wildcard(entry) {
+            return glob(entry.as_bytes(), sender.as_bytes());
         }
-        match self.0.strip_prefix('@') {
+        match entry.strip_prefix('@') {
             Some(domain) => sender.rsplit_once('@').is_some_and(|(_, host)| host == domain),
-            None => self.0 == sender,
+            None => entry == sender,
         }
     }
+}
+
+fn folded(entry: &str) -> Result<String, EntryError> {
+    let (local, host) = entry.rsplit_once('@').ok_or(EntryError::NoAt)?;
+    if has_wildcard(entry) {
+        return Ok(format!("{}@{}", fold(local), host.to_ascii_lowercase()));
+    }
+    if local.is_empty() {
+        let domain = Domain::parse(host).map_err(AddressError::from)?;
+        return Ok(format!("@{domain}"));
+    }
+    Ok(Mailbox::parse(entry)?.key())
 }
 
 /// The entries of every level that a rule is subject to.
@@ -75,32 +103,112 @@ pub struct Block<'a> {
     pub entry: &'a SenderPattern,
 }
 
+/// An allow entry that means somebody who was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed<'a> {
+    /// Whose it is.
+    pub level: Level,
+    /// The entry.
+    pub entry: &'a SenderPattern,
+    /// Whom it means, and what proved them.
+    pub identity: &'a Identity,
+}
+
 impl<'a> Levels<'a> {
-    /// Whether an entry of the alias or its domain lets this sender in, whatever else is said of it.
+    /// Whether an entry of the alias or its domain lets this sender in, whatever else is said of it. One that wants proof
+    /// says nothing before the message has come.
     #[must_use]
     pub fn let_in(&self, sender: &ReversePath) -> bool {
         let lists = [self.domain, self.alias];
         if lists.iter().all(|list| list.allow.is_empty()) {
             return false;
         }
-        let sender = sender.mailbox().map(Mailbox::key);
-        sender.is_some_and(|sender| lists.iter().any(|list| Match::of(list, &sender).allowed))
+        let sender = Sender { key: sender.mailbox().map(Mailbox::key), proof: Some(&Proof::default()) };
+        lists.iter().any(|list| Match::of(list, &sender).allowed)
     }
 
-    /// The block that holds, if any. The null sender is nobody, so no entry means it.
+    /// The block that holds, if any. The null sender is nobody, so no entry means it but by what was proved. Without a proof
+    /// the message has not come yet, and an allow that wants one may yet let it in.
     #[must_use]
-    pub fn block_of(&self, sender: &ReversePath) -> Option<Block<'a>> {
+    pub fn block_of(&self, sender: &ReversePath, proof: Option<&Proof>) -> Option<Block<'a>> {
         let lists = [self.instance, self.domain, self.alias];
         if lists.iter().all(|list| list.block.is_empty()) {
             return None;
         }
-        let sender = sender.mailbox()?.key();
+        let sender = Sender { key: sender.mailbox().map(Mailbox::key), proof };
         let [instance, domain, alias] = lists.map(|list| Match::of(list, &sender));
         let blocked =
             |level, of: Match<'a>, allowed: bool| Some(Block { level, entry: of.block.filter(|_| !allowed)? });
         blocked(Level::Instance, instance, instance.allowed)
             .or_else(|| blocked(Level::Domain, domain, domain.allowed || alias.allowed))
             .or_else(|| blocked(Level::Alias, alias, alias.allowed))
+    }
+
+    /// What must still be known when the message is whole: everything where an entry wants proof; else the allows, where a
+    /// policy may refuse whom they mean.
+    #[must_use]
+    pub fn late(&self, policies: &Effective) -> Option<Arc<Late>> {
+        let lists = [self.instance, self.domain, self.alias];
+        if lists.iter().any(|list| list.allow.iter().chain(&list.block).any(SenderPattern::wants_proof)) {
+            let [instance, domain, alias] = lists.map(SenderLists::clone);
+            return Some(Arc::new(Late { instance, domain, alias }));
+        }
+        if !policies.may_refuse() || lists.iter().all(|list| list.allow.is_empty()) {
+            return None;
+        }
+        let [instance, domain, alias] = lists.map(|list| SenderLists { allow: list.allow.clone(), block: Vec::new() });
+        Some(Arc::new(Late { instance, domain, alias }))
+    }
+}
+
+/// The entries of every level that count once the message is whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Late {
+    /// The instance's.
+    pub instance: SenderLists,
+    /// The domain's.
+    pub domain: SenderLists,
+    /// The alias's.
+    pub alias: SenderLists,
+}
+
+impl Late {
+    /// As [`Levels::block_of`], with what the whole message proved.
+    #[must_use]
+    pub fn block_of(&self, sender: &ReversePath, proof: &Proof) -> Option<Block<'_>> {
+        Levels { instance: &self.instance, domain: &self.domain, alias: &self.alias }.block_of(sender, Some(proof))
+    }
+
+    /// The allow entry, the nearest first, that means somebody who was proved. What a message only says of itself counts
+    /// for nothing here.
+    #[must_use]
+    pub fn allow_of<'p>(&'p self, proof: &'p Proof) -> Option<Allowed<'p>> {
+        let lists = [(Level::Alias, &self.alias), (Level::Domain, &self.domain), (Level::Instance, &self.instance)];
+        let entries = lists.into_iter().flat_map(|(level, list)| list.allow.iter().map(move |entry| (level, entry)));
+        let meant = |(level, entry)| Some(Allowed { level, entry, identity: proof.of_entry(entry)? });
+        entries.into_iter().find_map(meant)
+    }
+}
+
+/// The sender as entries are compared with it.
+struct Sender<'a> {
+    key: Option<String>,
+    proof: Option<&'a Proof>,
+}
+
+impl Sender<'_> {
+    fn is_said(&self, entry: &SenderPattern) -> bool {
+        self.key.as_deref().is_some_and(|key| entry.matches(key))
+    }
+
+    fn is_blocked_by(&self, entry: &SenderPattern) -> bool {
+        let is_proven = || self.proof.is_some_and(|proof| proof.of_entry(entry).is_some());
+        if entry.wants_proof() { is_proven() } else { self.is_said(entry) }
+    }
+
+    fn is_allowed_by(&self, entry: &SenderPattern) -> bool {
+        let may_be_proven = || self.proof.is_none_or(|proof| proof.of_entry(entry).is_some());
+        if entry.wants_proof() { may_be_proven() } else { self.is_said(entry) }
     }
 }
 
@@ -111,10 +219,10 @@ struct Match<'a> {
 }
 
 impl<'a> Match<'a> {
-    fn of(list: &'a SenderLists, sender: &str) -> Self {
+    fn of(list: &'a SenderLists, sender: &Sender<'_>) -> Self {
         Self {
-            block: list.block.iter().find(|entry| entry.matches(sender)),
-            allowed: list.allow.iter().any(|entry| entry.matches(sender)),
+            block: list.block.iter().find(|entry| sender.is_blocked_by(entry)),
+            allowed: list.allow.iter().any(|entry| sender.is_allowed_by(entry)),
         }
     }
 }
@@ -167,6 +275,8 @@ mod tests {
             ("news-?@*", "News-7@any.example", true),
             ("news-?@*", "news-77@any.example", false),
             ("@b\u{FC}cher.example", "x@xn--bcher-kva.example", true),
+            ("Authenticated: @Bad.example", "x@bad.example", true),
+            ("authenticated:*@*.bad.example", "x@sub.bad.example", true),
         ] {
             let entry = SenderPattern::parse(entry).unwrap();
             assert_eq!(entry.matches(&mailbox(sender).key()), expected, "{entry:?} {sender}");
@@ -176,6 +286,8 @@ mod tests {
     #[test]
     fn refuses_entries_that_could_mean_nothing() {
         assert_eq!(SenderPattern::parse("bad.example"), Err(EntryError::NoAt));
+        assert_eq!(SenderPattern::parse("authenticated:"), Err(EntryError::NoAt));
+        assert!(matches!(SenderPattern::parse("authenticated:a b@bad.example"), Err(EntryError::Address(_))));
         assert_eq!(SenderPattern::parse(&format!("@{}", "x".repeat(320))), Err(EntryError::TooLong));
         assert!(matches!(SenderPattern::parse("a b@bad.example"), Err(EntryError::Address(_))));
         assert!(matches!(SenderPattern::parse("@-bad"), Err(EntryError::Address(_))));

@@ -10,8 +10,8 @@ use super::limits::Limits;
 use super::lists::DnsList;
 use crate::mail::Domain;
 
-/// Whether a check only observes or decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Whether a check only observes or decides; the later is the stricter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// Not run.
@@ -22,8 +22,8 @@ pub enum Enforcement {
     Enforce,
 }
 
-/// What is done with mail that passes neither SPF nor aligned DKIM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What is done with mail that passes neither SPF nor aligned DKIM; the later is the stricter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unauthenticated {
     /// Taken.
@@ -32,8 +32,8 @@ pub enum Unauthenticated {
     Reject,
 }
 
-/// TLS towards a next hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+/// TLS towards a next hop; the later is the stricter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsPolicy {
     /// Where offered and working.
@@ -176,6 +176,13 @@ impl Effective {
             tls: pick.one(|level| level.tls, instance.tls),
             forwarded_headers: pick.one(|level| level.forwarded_headers, instance.forwarded_headers),
         }
+    }
+
+    /// Whether a policy may refuse a whole message.
+    #[must_use]
+    pub fn may_refuse(&self) -> bool {
+        let enforced = [self.spf, self.dkim, self.dmarc].iter().any(|policy| policy.value == Enforcement::Enforce);
+        enforced || self.unauthenticated.value == Unauthenticated::Reject
     }
 
     /// For the trace: `spf observe (instance), … tls require (alias)`.

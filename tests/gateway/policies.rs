@@ -3,6 +3,7 @@
 use mail_auth::crypto::Ed25519Key;
 use mail_auth::dkim::DkimSigner;
 use mail_auth::headers::HeaderWriter;
+use serde_json::json;
 use waypost::demo::dns::Failure;
 
 use crate::support::{LETTER, World, prefix, without_prefix};
@@ -139,7 +140,7 @@ async fn enforced_spf_and_dkim_refuse_with_their_own_codes() {
 async fn the_simulator_knows_the_policies() {
     let world = World::start().await;
     world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
-    let question = serde_json::json!({
+    let question = json!({
         "to": "shop@my.example", "from": "eve@sender.example", "ip": "127.0.0.1", "headers": "From: carl@bank.example"
     });
     let answer = world.post("/v1/route", question).await;
@@ -148,4 +149,101 @@ async fn the_simulator_knows_the_policies() {
     let told = answer["trace"].to_string();
     assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (instance)"), "{told}");
     world.stop().await;
+}
+
+/// A domain or an alias may say otherwise than the instance; recipients under different policies come one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_and_aliases_have_policies_of_their_own() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    world.alias("strict@my.example", &["anna@inbox.example"]).await;
+    world.patch("/v1/domains/my.example", json!({ "policy": { "dmarc": "observe" } })).await;
+    world.patch("/v1/aliases/strict@my.example", json!({ "policy": { "dmarc": "enforce" } })).await;
+    let to = ["shop@my.example", "strict@my.example"];
+    let answers = world.send("eve@sender.example", &to, &by("bank.example")).await;
+    assert!(answers.recipients[1].starts_with("452 4.5.3 "), "{answers:?}");
+    assert!(answers.is_accepted());
+    let dot = world.send("eve@sender.example", &to[1..], &by("bank.example")).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.7.1 "), "{dot}");
+    world.stop().await;
+}
+
+/// The owner lets in a sender whose mail is broken, and nobody who only takes its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wanted_sender_that_proves_itself_is_let_in_whatever_its_dmarc_says() {
+    let world = World::start().await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    world.dns.txt("esp.example", "v=spf1 ip4:127.0.0.1 -all");
+    world.patch("/v1/aliases/shop@my.example", json!({ "allow": ["@esp.example"] })).await;
+    assert!(world.send("bounce@esp.example", &["shop@my.example"], &by("bank.example")).await.is_accepted());
+    let told = world.row().await["trace"].to_string();
+    assert!(told.contains("@esp.example (alias) lets it in, proved by SPF"), "{told}");
+    // Its signature is enough, under another envelope; a changed one is not, nor its name in From.
+    let letter = signed(&world, "esp.example", &by("bank.example"));
+    assert!(world.send("x@sender.example", &["shop@my.example"], &letter).await.is_accepted());
+    let changed = [letter.as_slice(), b"More.\r\n"].concat();
+    assert!(!world.send("x@sender.example", &["shop@my.example"], &changed).await.is_accepted());
+    world.dns.txt("_dmarc.esp.example", "v=DMARC1; p=reject");
+    assert!(!world.send("x@sender.example", &["shop@my.example"], &by("esp.example")).await.is_accepted());
+    // The guard holds all the same: our own domain blesses nobody's mail but its owner's.
+    assert_eq!(world.inbox.received().len(), 2);
+    world.stop().await;
+}
+
+/// A block for all but proven friends is judged when the message is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_lifted_for_who_proves_to_be_the_friend() {
+    let world = World::start().await;
+    let entries = json!({ "block": ["*@*"], "allow": ["authenticated:@sender.example"] });
+    world.patch("/v1/aliases/shop@my.example", entries).await;
+    world.dns.txt("fail.example", "v=spf1 -all");
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let dot = world.send("ann@other.example", &["shop@my.example"], LETTER).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.1.1 "), "{dot}");
+    world.dns.clear("sender.example");
+    world.dns.txt("sender.example", "v=spf1 -all");
+    let dot = world.letter("shop@my.example").await.dot.unwrap();
+    assert!(dot.starts_with("550 5.1.1 "), "{dot}");
+    let question = json!({ "to": "shop@my.example", "from": "ann@sender.example", "ip": "127.0.0.1" });
+    assert_eq!(world.post("/v1/route", question).await["disposition"], "reject");
+    world.stop().await;
+}
+
+/// Threat 19: each gets a verdict in the log, and no more of our time than an honest message.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_to_cost_us_is_answered_with_a_verdict() {
+    let world = World::start().await;
+    let head = b"From: <ann@sender.example>\r\nSubject: x\r\n".as_slice();
+    let field = |line: &str, times: usize| [line.repeat(times).as_bytes(), head, b"\r\nHello.\r\n"].concat();
+    let signature = "DKIM-Signature: v=1; a=rsa-sha256; d=sender.example; s=x; h=from; bh=AAAA; b=AAAA\r\n";
+    let names = "a:".repeat(5000);
+    let greedy = format!("X-Line: one of very many\r\n").repeat(5000)
+        + &format!("DKIM-Signature: v=1; a=rsa-sha256; d=sender.example; s=x; h={names}from; bh=AAAA; b=AAAA\r\n");
+    let sets = (1..=51).map(set).collect::<String>();
+    for (letter, dot, verdict) in [
+        (field(signature, 100), "250 ", "fail d=sender.example s=x"),
+        (field("X-Line: one of very many\r\n", 5000), "250 ", ""),
+        (field(&greedy, 1), "250 ", "permerror d=sender.example s=x"),
+        (field(&sets, 1), "250 ", "fail (i=50 sealed by sealer.example)"),
+        (field("Received: from a by b; Sun, 22 Nov 2026 20:00:00 +0000\r\n", 5000), "554 5.4.6 ", ""),
+    ] {
+        let answer = world.send("ann@sender.example", &["shop@my.example"], &letter).await;
+        assert!(answer.last().starts_with(dot), "{answer:?}");
+        let newest = &world.rows().await[0];
+        let auth = newest["auth"].to_string();
+        assert!(auth.contains(verdict), "{verdict}: {auth}");
+        assert!(newest["auth"]["dkim"].as_array().unwrap().len() <= 10, "{auth}");
+    }
+    assert!(world.dns.queries().len() < 100, "{}", world.dns.queries().len());
+    world.stop().await;
+}
+
+/// An ARC set that is well formed and signed by nobody.
+fn set(instance: usize) -> String {
+    let cv = if instance == 1 { "none" } else { "pass" };
+    format!(
+        "ARC-Seal: i={instance}; a=rsa-sha256; cv={cv}; d=sealer.example; s=x; b=AAAA\r\n\
+         ARC-Message-Signature: i={instance}; a=rsa-sha256; c=relaxed/relaxed; d=sealer.example; s=x; h=from; \
+         bh=AAAA; b=AAAA\r\nARC-Authentication-Results: i={instance}; sealer.example; none\r\n"
+    )
 }

@@ -1,5 +1,6 @@
 //! The world of a table: the policies in effect, and a message by the words of a case.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use waypost::mail::header::HeaderFacts;
@@ -9,7 +10,9 @@ use waypost::policy::facts::{
     AuthFacts, DkimFacts, DkimResult, DmarcFacts, DmarcPolicy, DmarcResult, MessageFacts, SpfFacts, SpfResult,
 };
 use waypost::policy::ids::OWNER;
-use waypost::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
+use waypost::policy::rule::{SenderLists, SenderPattern};
+use waypost::policy::senders::{Late, Levels};
+use waypost::policy::settings::{Abuse, Custody, Effective, Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 #[derive(Default)]
 pub(crate) struct World {
@@ -17,7 +20,7 @@ pub(crate) struct World {
 }
 
 /// The values of `name=` among words.
-fn values<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+fn values<'a>(words: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     words.split_whitespace().filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))
 }
 
@@ -53,7 +56,22 @@ impl World {
             dkim: enforcement(words, "dkim"),
             dmarc: enforcement(words, "dmarc"),
             unauthenticated,
+            senders: self.senders(),
         }
+    }
+
+    /// `LEVEL-allow=` and `LEVEL-block=`, with commas.
+    fn senders(&self) -> Option<Arc<Late>> {
+        let entries = |name: &str| {
+            let entries = values(&self.settings, name).flat_map(|words| words.split(','));
+            entries.map(|entry| SenderPattern::parse(entry).unwrap()).collect::<Vec<_>>()
+        };
+        let [instance, domain, alias] = ["instance", "domain", "alias"].map(|level| SenderLists {
+            allow: entries(&format!("{level}-allow")),
+            block: entries(&format!("{level}-block")),
+        });
+        let effective = Effective::of(None, None, &self.instance());
+        Levels { instance: &instance, domain: &domain, alias: &alias }.late(&effective)
     }
 
     /// `from=`, `author=` (several with commas, or `none`), `spf=RESULT[:DOMAIN]`, `dkim=RESULT:DOMAIN`,

@@ -54,9 +54,10 @@ pub struct AliasShape {
     pub expires_after: Option<ExpiresAfter>,
     /// What then.
     pub then: After,
-    /// Let in.
+    /// Let in: an address, `@domain` or a glob. It overrides blocks; and where SPF or a signature proved who it means, also a
+    /// refusal by `policy`. With `authenticated:` in front it means only who was proved.
     pub allow: Vec<String>,
-    /// Kept out.
+    /// Kept out: an address, `@domain` or a glob; with `authenticated:` in front only who was proved.
     pub block: Vec<String>,
     /// Messages in rolling 24 h.
     pub quota: Option<u64>,
@@ -64,7 +65,9 @@ pub struct AliasShape {
     pub privacy: Privacy,
     /// The text of reject.
     pub reject_message: Option<String>,
-    /// Settings of this level.
+    /// Settings of this level: `spf`, `dkim`, `dmarc` (`off`, `observe`, `enforce`), `unauthenticated` (`accept`, `reject`),
+    /// `tls` (`opportunistic`, `require`), `forwarded_headers`; what is not there is inherited. A change is merged key by key,
+    /// and `null` inherits again.
     pub policy: Overrides,
     /// When made.
     pub created_at: Moment,

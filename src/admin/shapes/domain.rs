@@ -80,11 +80,14 @@ pub struct DomainShape {
     pub alias_format: Option<String>,
     /// Who gets postmaster and abuse.
     pub contact: Option<String>,
-    /// Let in.
+    /// Let in: an address, `@domain` or a glob. It overrides blocks; and where SPF or a signature proved who it means, also a
+    /// refusal by `policy`. With `authenticated:` in front it means only who was proved.
     pub allow: Vec<String>,
-    /// Kept out.
+    /// Kept out: an address, `@domain` or a glob; with `authenticated:` in front only who was proved.
     pub block: Vec<String>,
-    /// Settings of this level.
+    /// Settings of this level: `spf`, `dkim`, `dmarc` (`off`, `observe`, `enforce`), `unauthenticated` (`accept`, `reject`),
+    /// `tls` (`opportunistic`, `require`), `forwarded_headers`; what is not there is inherited. A change is merged key by key,
+    /// and `null` inherits again.
     pub policy: Overrides,
     /// When made.
     pub created_at: Moment,

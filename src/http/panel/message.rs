@@ -176,7 +176,9 @@ fn checks(row: &Row) -> Vec<(&'static str, String)> {
         [] => "no signature was checked".to_owned(),
         all => all.iter().map(|one| text::visible(one)).collect::<Vec<_>>().join("; "),
     };
-    let mut checks = vec![("SPF", told(&row.auth.spf)), ("DKIM", dkim)];
+    let mut checks = vec![("SPF", told(&row.auth.spf))];
+    checks.extend(row.auth.spf_helo.as_deref().map(|result| ("SPF of the greeting", text::visible(result))));
+    checks.push(("DKIM", dkim));
     checks.extend(row.auth.dmarc.as_deref().map(|result| ("DMARC", text::visible(result))));
     checks.extend(row.auth.arc.as_deref().map(|result| ("ARC", text::visible(result))));
     checks

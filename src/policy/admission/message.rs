@@ -3,11 +3,12 @@
 
 use super::super::alignment::{is_aligned, signers, spf_domain};
 use super::super::facts::{DkimResult, MessageFacts, SpfResult};
+use super::super::proof::Proof;
 use super::super::replies;
 use super::super::settings::{Enforcement, Instance};
 use super::super::status::TraceStep;
 use super::unauthenticated::spf_result;
-use super::{AfterData, dkim, dmarc, spf, unauthenticated};
+use super::{AfterData, dkim, dmarc, entries, spf, unauthenticated};
 use crate::mail::{Domain, Mailbox};
 use crate::smtp::reply::Reply;
 
@@ -40,7 +41,18 @@ pub fn message(case: &MessageCase<'_>, trace: &mut Vec<TraceStep>) -> Option<Rep
     if let Some(after_data) = case.after_data {
         verdicts(after_data, case.facts, trace);
     }
-    forged(case.facts, trace).or_else(|| refused_by_policy(case.after_data?, case.facts, trace))
+    forged(case.facts, trace).or_else(|| refused_by_owner(case.after_data?, case.facts, trace))
+}
+
+/// Entries that ask for proof, then policies, which an entry may overrule.
+fn refused_by_owner(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    let Some(late) = after_data.senders.as_deref() else { return refused_by_policy(after_data, facts, trace) };
+    let proof = Proof::of(facts);
+    if let Some(reply) = entries::blocked(late, &facts.reverse_path, &proof, trace) {
+        return Some(reply);
+    }
+    let refusal = refused_by_policy(after_data, facts, trace)?;
+    entries::unless_let_in(late, &proof, refusal, trace)
 }
 
 /// What is switched off is not shown, although the alignment guard may have had to know it.
@@ -180,6 +192,7 @@ mod tests {
             dkim: Enforcement::Observe,
             dmarc: Enforcement::Enforce,
             unauthenticated: Unauthenticated::Accept,
+            senders: None,
         };
         let mut facts = sample("a@sender.example", "sender.example");
         let code = |after_data: &AfterData, facts: &MessageFacts| {

@@ -6,6 +6,7 @@
 
 mod dkim;
 mod dmarc;
+mod entries;
 mod failing;
 mod listed;
 mod message;
@@ -15,9 +16,12 @@ mod spf;
 mod targets;
 mod unauthenticated;
 
+use std::sync::Arc;
+
 use super::facts::{ConnectFacts, RecipientFacts};
 use super::ids::{AccountId, AliasId, DomainId, OWNER};
-use super::rule::{Privacy, Rule};
+use super::rule::{Privacy, Rule, SenderLists};
+use super::senders::{Late, Levels};
 use super::settings::{Effective, Instance, TlsPolicy};
 use super::status::{RuleRef, TraceStep};
 use crate::mail::{Domain, Mailbox, ReversePath};
@@ -77,6 +81,8 @@ pub struct AfterData {
     pub dmarc: super::settings::Enforcement,
     /// Neither SPF nor DKIM.
     pub unauthenticated: super::settings::Unauthenticated,
+    /// The sender entries that count then; mostly none.
+    pub senders: Option<Arc<Late>>,
 }
 
 /// The decision on one recipient, whole.
@@ -185,7 +191,7 @@ impl Decision {
             domain: domain.map(|domain| domain.id),
             account,
             privacy: privacy(rule, case.settings),
-            after_data: AfterData::of(account, &effective),
+            after_data: AfterData::of(account, &effective, late_senders(case, rule, &effective)),
             tls: effective.tls.value,
             forwarded_headers: effective.forwarded_headers.value,
             srs_domain: own_srs.flatten().or(domain.map(|domain| &domain.name)).cloned(),
@@ -193,6 +199,15 @@ impl Decision {
             trace: vec![TraceStep::new("settings", "in effect", effective.in_words())],
         }
     }
+}
+
+/// The sender entries of all levels, as far as they count when the message is whole.
+fn late_senders(case: &RecipientCase<'_>, rule: Option<&Rule>, effective: &Effective) -> Option<Arc<Late>> {
+    let none = SenderLists::default();
+    let domain = case.facts.candidates.as_ref().map(|candidates| &candidates.domain.senders);
+    let instance = &case.facts.instance_senders;
+    let alias = rule.map(|rule| &rule.senders);
+    Levels { instance, domain: domain.unwrap_or(&none), alias: alias.unwrap_or(&none) }.late(effective)
 }
 
 /// `log.subjects` off means none for anybody.
@@ -204,13 +219,14 @@ fn privacy(rule: Option<&Rule>, settings: &Instance) -> Privacy {
 }
 
 impl AfterData {
-    fn of(account: AccountId, effective: &Effective) -> Self {
+    fn of(account: AccountId, effective: &Effective, senders: Option<Arc<Late>>) -> Self {
         Self {
             account,
             spf: effective.spf.value,
             dkim: effective.dkim.value,
             dmarc: effective.dmarc.value,
             unauthenticated: effective.unauthenticated.value,
+            senders,
         }
     }
 }

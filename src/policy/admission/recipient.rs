@@ -61,7 +61,7 @@ pub fn by_rules(
 pub fn is_closed(rule: &Rule, levels: Option<&Levels<'_>>, sender: &ReversePath, now: Moment) -> bool {
     let at_end = rule.expiry.at.is_some_and(|at| at <= now);
     let has_own_end = matches!(rule.after, After::Reject | After::Drop);
-    let blocked = || levels.is_some_and(|levels| levels.block_of(sender).is_some());
+    let blocked = || levels.is_some_and(|levels| levels.block_of(sender, None).is_some());
     !rule.enabled || at_end || (!has_own_end && blocked())
 }
 
@@ -146,7 +146,7 @@ impl Judge<'_> {
     }
 
     fn blocked(&mut self) -> Option<Ruling> {
-        let block = self.levels().block_of(self.case.reverse_path)?;
+        let block = self.levels().block_of(self.case.reverse_path, None)?;
         let entry = format!("{} ({})", block.entry.0, block.level);
         let reason = format!("The entry {entry} keeps this sender out.");
         self.trace.push(TraceStep::new("sender", "blocked", entry));

@@ -136,6 +136,7 @@ mod tests {
             dkim: Enforcement::Observe,
             dmarc: Enforcement::Enforce,
             unauthenticated: Unauthenticated::Accept,
+            senders: None,
         };
         Decision {
             disposition,

@@ -1,0 +1,96 @@
+//! The `policy` of a domain or an alias: what it sets for itself, read like a merge patch. A key that is not named stays, and
+//! `null` inherits again. Members may tighten what holds for the whole server, only admins loosen it.
+
+use serde_json::{Map, Value};
+
+use super::form::{Form, Misread, Read};
+use super::{Actor, Admin};
+use crate::mail::Domain;
+use crate::policy::settings::{Instance, Overrides};
+
+const FIELD: &str = "policy";
+
+impl Admin {
+    /// Reads what a domain sets for itself.
+    pub(super) fn read_domain_policy(&self, actor: &Actor, form: &mut Form<'_>, slot: &mut Overrides) {
+        self.read_policy(actor, form, (slot, &Overrides::default()));
+    }
+
+    /// Reads what an alias sets for itself, of this domain.
+    pub(super) fn read_alias_policy(
+        &self,
+        actor: &Actor,
+        domain: &Domain,
+        (form, slot): (&mut Form<'_>, &mut Overrides),
+    ) {
+        let domain = self.facts.store.directory.domain(domain);
+        let above = domain.map(|domain| domain.overrides.clone()).unwrap_or_default();
+        self.read_policy(actor, form, (slot, &above));
+    }
+
+    fn read_policy(&self, actor: &Actor, form: &mut Form<'_>, (slot, above): (&mut Overrides, &Overrides)) {
+        let before = slot.clone();
+        form.set(FIELD, slot, |value| merged(&before, value));
+        if actor.is_admin() {
+            return;
+        }
+        let instance = self.facts.instance.load();
+        for loosened in loosened(&before, slot, (above, &instance)) {
+            form.fault(FIELD, format!("only an administrator may loosen {loosened}, which holds for the whole server"));
+        }
+    }
+}
+
+/// What was set, with the changes.
+fn merged(before: &Overrides, changes: &Value) -> Read<Overrides> {
+    let unreadable = |why: serde_json::Error| Misread::from(format!("{why}"));
+    let Value::Object(changes) = changes else {
+        return Err("write an object such as {\"dmarc\": \"observe\"}; null in it inherits".into());
+    };
+    let mut fields: Map<String, Value> =
+        serde_json::to_value(before).and_then(serde_json::from_value).map_err(unreadable)?;
+    for (name, value) in changes {
+        fields.insert(name.clone(), value.clone());
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(unreadable)
+}
+
+/// The settings that are set anew to something milder than both the instance and the level above say.
+fn loosened(before: &Overrides, after: &Overrides, (above, instance): (&Overrides, &Instance)) -> Vec<&'static str> {
+    fn is_loose<T: Ord + Copy>(before: Option<T>, after: Option<T>, above: Option<T>, instance: T) -> bool {
+        let is_new = after != before;
+        after.is_some_and(|after| is_new && after < instance && above.is_none_or(|above| after < above))
+    }
+    let settings = [
+        ("spf", is_loose(before.spf, after.spf, above.spf, instance.spf)),
+        ("dkim", is_loose(before.dkim, after.dkim, above.dkim, instance.dkim)),
+        ("dmarc", is_loose(before.dmarc, after.dmarc, above.dmarc, instance.dmarc)),
+        (
+            "unauthenticated",
+            is_loose(before.unauthenticated, after.unauthenticated, above.unauthenticated, instance.unauthenticated),
+        ),
+        ("tls", is_loose(before.tls, after.tls, above.tls, instance.tls)),
+    ];
+    settings.into_iter().filter(|(_, is_loose)| *is_loose).map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::settings::Enforcement;
+
+    #[test]
+    fn a_policy_is_merged_key_by_key() {
+        let before =
+            Overrides { spf: Some(Enforcement::Enforce), dmarc: Some(Enforcement::Off), ..Overrides::default() };
+        let after = merged(&before, &json!({ "dmarc": null, "dkim": "observe" })).unwrap();
+        let wanted =
+            Overrides { spf: Some(Enforcement::Enforce), dkim: Some(Enforcement::Observe), ..Overrides::default() };
+        assert_eq!(after, wanted);
+        for wrong in [json!("enforce"), json!({ "dmarc": "perhaps" }), json!({ "dmrac": "enforce" })] {
+            assert!(merged(&before, &wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Sender entries when the message is whole: blocks and allows that ask for proof, and the allows that let in what a policy
+//! would refuse. An owner so lets in a broken but wanted sender, and nobody who only takes its name.
+
+use super::super::proof::Proof;
+use super::super::replies;
+use super::super::senders::Late;
+use super::super::status::TraceStep;
+use crate::mail::ReversePath;
+use crate::smtp::reply::Reply;
+
+/// The refusal of a block that holds against whom the message was proved to be from. `None` lets it in.
+pub(super) fn blocked(late: &Late, sender: &ReversePath, proof: &Proof, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    let block = late.block_of(sender, proof)?;
+    let entry = format!("{} ({})", block.entry.0, block.level);
+    if late.block_of(sender, &proof.at_best()).is_none() {
+        trace.push(TraceStep::new("sender", "not known yet", format!("{entry}, unless an allow entry is proved")));
+        return Some(replies::not_authenticated_yet());
+    }
+    trace.push(TraceStep::new("sender", "blocked", entry));
+    Some(replies::unknown())
+}
+
+/// What an allow entry leaves of a policy's refusal: nothing, where it means somebody who was proved; a refusal for now,
+/// where it may yet.
+pub(super) fn unless_let_in(late: &Late, proof: &Proof, refusal: Reply, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    if let Some(allowed) = late.allow_of(proof) {
+        let detail = format!("{} ({}) lets it in, proved by {}", allowed.entry.0, allowed.level, allowed.identity.by);
+        trace.push(TraceStep::new("sender", "allowed", detail));
+        return None;
+    }
+    if refusal.is_transient() || late.allow_of(&proof.at_best()).is_none() {
+        return Some(refusal);
+    }
+    trace.push(TraceStep::new("sender", "not known yet", "an allow entry may let it in once DNS answers"));
+    Some(replies::not_authenticated_yet())
+}

@@ -1,0 +1,63 @@
+//! What a domain or an alias sets for itself, who may loosen what, and the entries that ask for proof.
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+/// The house's own policy for DMARC is observe.
+#[tokio::test]
+async fn a_policy_is_set_and_inherited_again_key_by_key() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    for path in ["/v1/domains/my.example", "/v1/aliases/shop@my.example"] {
+        let set = async |policy: Value| house.operator("PATCH", path, json!({ "policy": policy })).await;
+        set(json!({ "dmarc": "enforce", "unauthenticated": "reject" })).await.expect(200);
+        let shown = set(json!({ "dmarc": null, "spf": "off" })).await.expect(200).json();
+        assert_eq!(shown["policy"], json!({ "spf": "off", "unauthenticated": "reject" }), "{path}");
+        let told = house.operator("POST", "/v1/route", json!({ "to": "shop@my.example" })).await.expect(200).json();
+        assert!(told["trace"].to_string().contains("unauthenticated reject"), "{told}");
+        for (wrong, word) in [
+            (json!({ "dmarc": "perhaps" }), "perhaps"),
+            (json!({ "dmrac": "enforce" }), "dmrac"),
+            (json!("enforce"), "object"),
+        ] {
+            let refused = set(wrong).await.expect(422);
+            assert_eq!(refused.pointers(), ["/policy"]);
+            assert!(refused.json()["errors"][0]["detail"].as_str().unwrap().contains(word), "{}", refused.json());
+        }
+        assert_eq!(set(Value::Null).await.expect(200).json()["policy"], json!({}));
+    }
+}
+
+#[tokio::test]
+async fn members_tighten_and_only_admins_loosen() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let token = house.token(&["domains", "aliases"], &[]).await;
+    for path in ["/v1/domains/my.example", "/v1/aliases/shop@my.example"] {
+        let set = async |policy: Value| house.bearer(&token, "PATCH", path, json!({ "policy": policy })).await;
+        set(json!({ "spf": "enforce", "unauthenticated": "reject" })).await.expect(200);
+        set(json!({ "spf": "observe" })).await.expect(200);
+        let refused = set(json!({ "spf": "off" })).await.expect(422);
+        assert_eq!(refused.pointers(), ["/policy"]);
+        assert!(refused.json()["errors"][0]["detail"].as_str().unwrap().contains("spf"), "{}", refused.json());
+        // What an administrator loosened stays, and is no fault of who changes something else.
+        house.operator("PATCH", path, json!({ "policy": { "dkim": "off" } })).await.expect(200);
+        set(json!({ "tls": "require" })).await.expect(200);
+    }
+    // What the domain may do, its aliases may.
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "policy": null })).await.expect(200);
+    let policy = json!({ "policy": { "dkim": "off" } });
+    house.bearer(&token, "PATCH", "/v1/aliases/shop@my.example", policy).await.expect(200);
+}
+
+#[tokio::test]
+async fn entries_may_ask_for_proof() {
+    let house = House::furnished().await;
+    let entries = json!({ "address": "shop@my.example", "allow": ["Authenticated:@Friend.example"], "block": ["*@*"] });
+    let alias = house.operator("POST", "/v1/aliases", entries).await.expect(201).json();
+    assert_eq!(alias["allow"], json!(["authenticated:@friend.example"]));
+    let wrong = json!({ "allow": ["authenticated:friend.example"] });
+    let refused = house.operator("PATCH", "/v1/aliases/shop@my.example", wrong).await.expect(422);
+    assert_eq!(refused.pointers(), ["/allow/0"]);
+}
