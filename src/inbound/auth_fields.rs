@@ -1,7 +1,9 @@
 //! What authentication found, in the words of RFC 8601: for the Authentication-Results field and for the log.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::mail::Mailbox;
 use crate::policy::facts::{ArcFacts, AuthFacts, ConnectFacts, DkimFacts, DmarcFacts, MessageFacts, SpfFacts};
 use crate::store::activity::Auth;
 
@@ -10,12 +12,13 @@ pub(super) fn results(facts: &MessageFacts, connect: &ConnectFacts) -> String {
     let auth = &facts.auth;
     let mut results = Vec::with_capacity(4 + auth.dkim.len());
     if let Some(spf) = &auth.spf {
+        let helo = harmless(&connect.helo);
         results.push(match facts.reverse_path.mailbox() {
-            Some(mailbox) => format!("spf={} smtp.mailfrom={mailbox}", spf.result.as_str()),
-            None => format!("spf={} smtp.helo={}", spf.result.as_str(), connect.helo),
+            Some(mailbox) => format!("spf={} smtp.mailfrom={}", spf.result.as_str(), shown(mailbox)),
+            None => format!("spf={} smtp.helo={helo}", spf.result.as_str()),
         });
         let of_greeting = auth.spf_helo.as_ref().filter(|_| facts.reverse_path.mailbox().is_some());
-        results.extend(of_greeting.map(|helo| format!("spf={} smtp.helo={}", helo.result.as_str(), connect.helo)));
+        results.extend(of_greeting.map(|spf| format!("spf={} smtp.helo={helo}", spf.result.as_str())));
     }
     if auth.dkim.is_empty() {
         results.push("dkim=none".to_owned());
@@ -47,10 +50,26 @@ fn dkim_words(dkim: &DkimFacts, domain: &str, selector: &str) -> String {
     let mut words = format!("dkim={}", dkim.result.as_str());
     for (name, value) in [(domain, &dkim.domain), (selector, &dkim.selector)] {
         if !value.is_empty() {
-            let _ = write!(words, " {name}{value}");
+            let _ = write!(words, " {name}{}", harmless(value));
         }
     }
     words
+}
+
+/// A local part that must be quoted could be read as further results: of such a sender the domain stands for it, as
+/// RFC 8601 §2.2 allows.
+fn shown(mailbox: &Mailbox) -> String {
+    let whole = mailbox.to_string();
+    if whole.starts_with('"') { mailbox.host().to_string() } else { whole }
+}
+
+/// A name that others chose, so that it is one value: nothing in it ends a result or begins a comment.
+fn harmless(name: &str) -> Cow<'_, str> {
+    let is_harmless = |c: char| c.is_alphanumeric() || ".-_:[]".contains(c);
+    if name.chars().all(is_harmless) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.chars().map(|c| if is_harmless(c) { c } else { '?' }).collect())
 }
 
 /// With the policy as a comment, as many verifiers write it.
@@ -80,6 +99,39 @@ fn dmarc_words(dmarc: &DmarcFacts) -> String {
 
 /// Nothing is registered for the sealer (RFC 8617 §7), so that it stands in a comment.
 fn arc_words(arc: &ArcFacts) -> String {
-    let by = if arc.sealer.is_empty() { String::new() } else { format!(" sealed by {}", arc.sealer) };
+    let by = if arc.sealer.is_empty() { String::new() } else { format!(" sealed by {}", harmless(&arc.sealer)) };
     format!("{} (i={}{by})", arc.result.as_str(), arc.sets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::header::HeaderFacts;
+    use crate::mail::{Moment, ReversePath};
+    use crate::policy::facts::{DkimResult, SpfResult};
+
+    #[test]
+    fn what_others_chose_is_no_result_of_ours() {
+        let spf = SpfFacts { result: SpfResult::Pass, domain: "sender.example".to_owned(), by_plus_all: false };
+        let signature = DkimFacts {
+            result: DkimResult::Fail,
+            domain: "a(b; dkim=pass".to_owned(),
+            selector: "s1".to_owned(),
+            detail: String::new(),
+        };
+        let auth =
+            AuthFacts { spf: Some(spf.clone()), spf_helo: Some(spf), dkim: vec![signature], ..AuthFacts::default() };
+        let facts = MessageFacts {
+            now: Moment::from_millis(0),
+            reverse_path: ReversePath::parse("\"x; dmarc=pass header.from=bank.example\"@sender.example").unwrap(),
+            header: HeaderFacts::default(),
+            auth,
+            sender_is_hosted: false,
+            organisational: Vec::new(),
+        };
+        let connect = ConnectFacts { peer: [192, 0, 2, 1].into(), helo: "x; dmarc=pass (".to_owned(), tls: None };
+        let wanted = "spf=pass smtp.mailfrom=sender.example; spf=pass smtp.helo=x??dmarc?pass??; \
+            dkim=fail header.d=a?b??dkim?pass header.s=s1";
+        assert_eq!(results(&facts, &connect), wanted);
+    }
 }
