@@ -29,6 +29,9 @@ impl Admin {
         if repeated.is_some_and(|name| name != before.name) {
             form.fault("name", "the name of a domain does not change: add the other one");
         }
+        if form.optional("like", fields::domain).is_some() {
+            form.fault("like", "only a new domain begins like another one");
+        }
         let mut after = before.clone();
         let catch_all = self.read_domain_fields(actor, &mut form, &mut after).await?;
         form.finish()?;

@@ -147,7 +147,7 @@ async fn faults_of_published_records_are_named_with_the_text_that_mends_them() {
     world.domain("my.example").await;
     world.dns.mx("my.example", 10, "gw.example");
     world.dns.txt("my.example", "v=spf1 include:spf.provider.example -all");
-    world.dns.txt("spf.provider.example", "v=spf1 ip4:192.0.2.0/24 -all");
+    world.dns.txt("spf.provider.example", "v=spf1 ip4:198.51.100.0/24 -all");
     let look = async || world.get("/v1/domains/my.example/dns").await;
     let answer = look().await;
     let spf = record(&answer, "spf");
