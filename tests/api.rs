@@ -26,4 +26,6 @@ mod policies;
 mod queue;
 #[path = "api/rights.rs"]
 mod rights;
+#[path = "api/roles.rs"]
+mod roles;
 mod web;

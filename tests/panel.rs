@@ -8,6 +8,8 @@ mod accounts;
 mod house;
 #[path = "panel/pages.rs"]
 mod pages;
+#[path = "panel/settings.rs"]
+mod settings;
 #[path = "panel/shield.rs"]
 mod shield;
 mod web;

@@ -118,10 +118,14 @@ impl Admin {
         if credentials.totp_secret.is_none() {
             return Err(AdminError::Conflict("There is no authenticator to switch off.".to_owned()));
         }
+        let guess = self.guesses.begin_own(actor.account, self.clock.now())?;
         let is_right = match &given {
             Some(code) => self.second_factor(&credentials, code).await?,
             None => false,
         };
+        if is_right {
+            self.guesses.was_right(&guess);
+        }
         if !is_right && form.is_sound() {
             form.fault("code", "write a code of the authenticator, or a recovery code that was not used");
         }

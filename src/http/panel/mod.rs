@@ -16,6 +16,7 @@ mod new_password;
 mod queue;
 mod reference;
 mod session;
+mod settings;
 mod sign_in;
 mod simulator;
 mod story;
@@ -53,6 +54,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/queue", get(queue::page))
         .route("/queue/{action}", post(queue::act))
         .route("/simulator", get(simulator::page))
+        .merge(settings::router())
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
         .merge(inside)

@@ -1,0 +1,137 @@
+//! `/settings/audit`: who changed what, field by field, and taking it back.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::Value;
+
+use crate::admin::shapes::AuditShape;
+use crate::admin::{Actor, AdminError, AuditFilter, Paging};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+
+use super::super::frame::{self, Frame};
+use super::super::text::{self, When};
+use super::{Around, done, status};
+
+/// Rows of a page.
+const ROWS: u32 = 30;
+/// Fields of one change that are shown.
+const MAX_FIELDS: usize = 8;
+/// Characters of a value that are shown.
+const VALUE_CHARS: usize = 80;
+
+/// A change as the list shows it.
+struct Line {
+    id: i64,
+    at: When,
+    who: String,
+    what: String,
+    object: String,
+    changes: Vec<String>,
+    undoable: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings_audit.html", config = "web/askama.toml")]
+struct AuditPage {
+    frame: Frame,
+    around: Around,
+    search: String,
+    rows: Vec<Line>,
+    more: Option<String>,
+}
+
+/// `GET /settings/audit?q=&cursor=`.
+pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    show(&site, &actor, &ask, None).await
+}
+
+/// `POST /settings/audit/{id}/undo`.
+pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
+    match site.admin.undo(&actor, &id).await {
+        Ok(_) => done("audit", "undone"),
+        Err(error) => show(&site, &actor, &Ask::default(), Some(error)).await,
+    }
+}
+
+async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) -> Response {
+    let filter = AuditFilter {
+        object: ask.owned("q"),
+        paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") },
+        ..AuditFilter::default()
+    };
+    let found = match site.admin.audit_log(actor, &filter).await {
+        Ok(found) => found,
+        Err(error) => return frame::failed(site, &error),
+    };
+    let now = site.admin.clock.now();
+    let search = ask.owned("q").unwrap_or_default();
+    let more =
+        |cursor: String| format!("/settings/audit?q={}&cursor={}", text::in_query(&search), text::in_query(&cursor));
+    let page = AuditPage {
+        frame: Frame::inside(site, "Changes", "settings"),
+        around: Around::new(actor, "audit").told(ask, &[("undone", "The change is taken back.")]).with(error.as_ref()),
+        rows: found.items.iter().map(|entry| line(entry, now)).collect(),
+        more: found.next_cursor.map(more),
+        search,
+    };
+    frame::page(status(error.as_ref()), &page)
+}
+
+fn line(entry: &AuditShape, now: Moment) -> Line {
+    let who = match (&entry.email, entry.actor.as_str()) {
+        (Some(email), "session") => email.clone(),
+        (Some(email), actor) if actor.starts_with("token ") => format!("{email}, {actor}"),
+        (_, actor) => actor.to_owned(),
+    };
+    Line {
+        id: entry.id,
+        at: When::new(entry.at, now),
+        who: text::short(&who, text::SHORT),
+        what: entry.action.replace(['.', '_'], " "),
+        object: text::short(&entry.object, text::SHORT),
+        changes: changes(entry.before.as_ref(), entry.after.as_ref()),
+        undoable: entry.undoable,
+    }
+}
+
+/// `quota: 5 → none`, for each field that differs.
+fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else { return Vec::new() };
+    let differs = |key: &&String| before.get(*key) != after.get(*key) && *key != "updated_at";
+    let told = after.keys().filter(differs).map(|key| {
+        let side = |value: Option<&Value>| text::short(&shown(value), VALUE_CHARS);
+        format!("{}: {} → {}", key.replace('_', " "), side(before.get(key)), side(after.get(key)))
+    });
+    told.take(MAX_FIELDS).collect()
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "none".to_owned(),
+        Some(Value::Bool(true)) => "yes".to_owned(),
+        Some(Value::Bool(false)) => "no".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "empty".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.is_empty() => "none".to_owned(),
+        Some(Value::Array(items)) => items.iter().map(|item| shown(Some(item))).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let before = json!({ "quota": 5, "labels": [], "address": "a@b", "updated_at": 1 });
+        let after = json!({ "quota": null, "labels": ["x", "y"], "address": "a@b", "updated_at": 2 });
+        assert_eq!(changes(Some(&before), Some(&after)), ["labels: none → x, y", "quota: 5 → none"]);
+        assert!(changes(None, Some(&after)).is_empty());
+    }
+}

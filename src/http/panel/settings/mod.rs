@@ -1,0 +1,80 @@
+//! `/settings/…`: one's own account, people, tokens, sessions, and who changed what. What is set is changed in place; what
+//! is shown once (a token, a link, recovery codes) stands on the page that answers the form, and nowhere else.
+
+mod account;
+mod audit;
+mod people;
+mod sessions;
+mod tokens;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::admin::{Actor, AdminError};
+use crate::http::Site;
+use crate::http::api::Ask;
+
+use super::forms;
+
+/// The pages, as seen from the root.
+pub(super) fn router() -> Router<Site> {
+    Router::new()
+        .route("/settings", get(|| async { Redirect::to("/settings/account") }))
+        .route("/settings/account", get(account::page).post(account::change))
+        .route("/settings/account/password", post(account::password))
+        .route("/settings/account/totp", post(account::totp))
+        .route("/settings/account/totp/off", post(account::no_totp))
+        .route("/settings/people", get(people::page).post(people::add))
+        .route("/settings/people/{id}/{action}", post(people::act))
+        .route("/settings/tokens", get(tokens::page).post(tokens::create))
+        .route("/settings/tokens/{id}/revoke", post(tokens::revoke))
+        .route("/settings/sessions", get(sessions::page))
+        .route("/settings/sessions/{id}/end", post(sessions::end))
+        .route("/settings/audit", get(audit::page))
+        .route("/settings/audit/{id}/undo", post(audit::undo))
+}
+
+/// What every page of the settings has around its own part.
+struct Around {
+    here: &'static str,
+    tabs: Vec<(&'static str, &'static str)>,
+    done: Option<&'static str>,
+    wrong: Vec<String>,
+}
+
+impl Around {
+    fn new(actor: &Actor, here: &'static str) -> Self {
+        let all = [
+            ("account", "Account"),
+            ("people", "People"),
+            ("tokens", "Tokens"),
+            ("sessions", "Sessions"),
+            ("audit", "Changes"),
+        ];
+        let tabs = all.into_iter().filter(|(place, _)| *place != "people" || actor.sees_all()).collect();
+        Self { here, tabs, done: None, wrong: Vec::new() }
+    }
+
+    /// With what was just done, told by a word of the query.
+    fn told(self, ask: &Ask, words: &[(&'static str, &'static str)]) -> Self {
+        let done = ask.get("done").and_then(|done| words.iter().find(|(word, _)| *word == done));
+        Self { done: done.map(|(_, sentence)| *sentence), ..self }
+    }
+
+    /// With what is wrong.
+    fn with(self, error: Option<&AdminError>) -> Self {
+        Self { wrong: error.map(forms::faults).unwrap_or_default(), ..self }
+    }
+}
+
+fn status(error: Option<&AdminError>) -> StatusCode {
+    error.map_or(StatusCode::OK, forms::status_of)
+}
+
+/// Back to a page, which tells what was done.
+fn done(page: &str, word: &str) -> Response {
+    use axum::response::IntoResponse as _;
+    Redirect::to(&format!("/settings/{page}?done={word}")).into_response()
+}

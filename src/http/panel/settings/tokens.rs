@@ -1,0 +1,140 @@
+//! `/settings/tokens`: what programs sign in with.
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use crate::admin::shapes::TokenShape;
+use crate::admin::{Actor, AdminError};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+
+use super::super::forms::{self, Filled};
+use super::super::frame::{self, Frame};
+use super::super::text::{self, When};
+use super::{Around, done, status};
+
+/// What a token can be for, in words.
+const SCOPES: [(&str, &str); 8] = [
+    ("aliases:create", "Create aliases, and nothing else"),
+    ("aliases", "See and change aliases"),
+    ("destinations", "See and change destinations"),
+    ("domains", "See and change domains"),
+    ("activity:read", "See what became of mail"),
+    ("queue", "See and work the queue"),
+    ("account", "See and change this account, its tokens and sessions"),
+    ("admin", "Everything that this account may"),
+];
+
+/// A token as the list shows it.
+struct Line {
+    id: String,
+    name: String,
+    about: String,
+    used: Option<When>,
+}
+
+/// Something to tick.
+struct Choice {
+    scope: &'static str,
+    words: &'static str,
+    ticked: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings_tokens.html", config = "web/askama.toml")]
+struct TokensPage {
+    frame: Frame,
+    around: Around,
+    rows: Vec<Line>,
+    /// The token itself, shown once.
+    token: Option<String>,
+    choices: Vec<Choice>,
+    name: String,
+    domain: String,
+    expires: String,
+}
+
+/// `GET /settings/tokens`.
+pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    show(&site, &actor, (&ask, &Filled::default()), (None, None)).await
+}
+
+/// `POST /settings/tokens`: the answer alone shows the token.
+pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    match site.admin.add_token(&actor, &written(&filled)).await {
+        Ok(made) => show(&site, &actor, (&Ask::default(), &Filled::default()), (made.token, None)).await,
+        Err(error) => show(&site, &actor, (&Ask::default(), &filled), (None, Some(error))).await,
+    }
+}
+
+/// The form as the change that it means.
+fn written(filled: &Filled) -> Map<String, Value> {
+    let mut change = filled.change(&["name", "expires_at"]);
+    let ticked: Vec<_> = SCOPES.iter().map(|(scope, _)| *scope).filter(|scope| is_ticked(filled, scope)).collect();
+    change.insert("scopes".to_owned(), json!(ticked));
+    if !filled.get("domain").is_empty() {
+        change.insert("domains".to_owned(), json!([filled.get("domain")]));
+    }
+    change
+}
+
+fn is_ticked(filled: &Filled, scope: &str) -> bool {
+    !filled.get(&format!("scope {scope}")).is_empty()
+}
+
+/// `POST /settings/tokens/{id}/revoke`.
+pub(super) async fn revoke(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
+    match site.admin.revoke_token(&actor, &id).await {
+        Ok(()) => done("tokens", "revoked"),
+        Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
+    }
+}
+
+async fn show(
+    site: &Site,
+    actor: &Actor,
+    (ask, filled): (&Ask, &Filled),
+    (token, error): (Option<String>, Option<AdminError>),
+) -> Response {
+    let found = match site.admin.tokens(actor).await {
+        Ok(found) => found.items,
+        Err(error) => return frame::failed(site, &error),
+    };
+    let now = site.admin.clock.now();
+    let choice =
+        |(scope, words): &(&'static str, &'static str)| Choice { scope, words, ticked: is_ticked(filled, scope) };
+    let page = TokensPage {
+        frame: Frame::inside(site, "Tokens", "settings"),
+        around: Around::new(actor, "tokens")
+            .told(ask, &[("revoked", "The token opens nothing any more.")])
+            .with(error.as_ref()),
+        rows: found.iter().map(|token| line(token, now)).collect(),
+        token,
+        choices: SCOPES.iter().map(choice).collect(),
+        name: filled.get("name").to_owned(),
+        domain: filled.get("domain").to_owned(),
+        expires: filled.get("expires_at").to_owned(),
+    };
+    frame::page(status(error.as_ref()), &page)
+}
+
+fn line(token: &TokenShape, now: Moment) -> Line {
+    let mut about = vec![format!("{}…", token.prefix), token.scopes.join(", ")];
+    if !token.domains.is_empty() {
+        about.push(format!("only {}", token.domains.join(", ")));
+    }
+    if let Some(at) = token.expires_at {
+        let when = if at <= now { "ended" } else { "ends" };
+        about.push(format!("{when} {}", When::new(at, now).full));
+    }
+    Line {
+        id: token.id.to_string(),
+        name: text::short(&token.name, text::LINE),
+        about: text::visible(&about.join(" · ")),
+        used: token.last_used_at.map(|at| When::new(at, now)),
+    }
+}

@@ -1,0 +1,180 @@
+//! Each endpoint × each right and each missing right: what the roles open, and what the scopes of a token leave of it.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
+
+use super::people::{somebody, token_of};
+use crate::web::House;
+use crate::web::rows::{forwarded, queued};
+
+/// The domain team.example of a member, on which others have roles; and everybody's tokens.
+struct Team {
+    house: House,
+    owner: String,
+    admin: String,
+    member: String,
+    manager: String,
+    viewer: String,
+    stranger: String,
+    /// Mail for an alias there: a row of the log, and one that waits.
+    row: Uuid,
+    waiting: Uuid,
+}
+
+impl Team {
+    async fn new() -> Self {
+        let house = House::furnished().await;
+        let owner = house.token(&["admin"], &[]).await;
+        let admin = somebody(&house, "admin@people.example", "admin").await;
+        let member = somebody(&house, "member@people.example", "member").await;
+        house.bearer(&member, "POST", "/v1/domains", json!({ "name": "team.example" })).await.expect(201);
+        house.bearer(&member, "POST", "/v1/destinations", json!({ "address": "inbox@team.test" })).await.expect(201);
+        for address in ["shop@team.example", "gone@team.example"] {
+            house.bearer(&member, "POST", "/v1/aliases", json!({ "address": address })).await.expect(201);
+        }
+        let manager = somebody(&house, "manager@people.example", "member").await;
+        let viewer = somebody(&house, "viewer@people.example", "member").await;
+        for role in ["manager", "viewer"] {
+            let grants = json!({ "domains": [{ "domain": "team.example", "role": role }] });
+            house.operator("PATCH", &format!("/v1/users/{role}@people.example"), grants).await.expect(200);
+        }
+        let stranger = somebody(&house, "stranger@people.example", "member").await;
+        let (row, waiting) = Self::mail(&house).await;
+        Self { house, owner, admin, member, manager, viewer, stranger, row, waiting }
+    }
+
+    async fn mail(house: &House) -> (Uuid, Uuid) {
+        let account = house.admin.store.accounts.account_by_email("member@people.example").await.unwrap().key;
+        let name = waypost::mail::Domain::parse("team.example").unwrap();
+        let domain = Some(house.admin.store.rules.domain(&name).await.unwrap().key);
+        let subject = Some("Secret plans".to_owned());
+        let row = Row { account, domain, subject, ..forwarded(house, "shop@team.example") };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(240)));
+        let waiting = queued(house, "shop@my.example", due).await;
+        (row.id, waiting.id)
+    }
+}
+
+/// What a role is answered: owner of the gateway, admin, member whose domain it is, manager, viewer, stranger.
+type Answers = [u16; 6];
+
+#[tokio::test]
+async fn each_role_opens_what_the_table_says() {
+    let team = Team::new().await;
+    let row = format!("/v1/activity/{}", team.row);
+    let message = format!("/v1/queue/{}/message", team.waiting);
+    let table: [(&str, &str, Value, Answers); 25] = [
+        ("GET", "/v1/domains/team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
+        ("PATCH", "/v1/domains/team.example", json!({}), [200, 200, 200, 200, 403, 404]),
+        ("DELETE", "/v1/domains/team.example", Value::Null, [0, 0, 0, 403, 403, 404]),
+        ("GET", "/v1/aliases/shop@team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
+        ("GET", "/v1/aliases?domain=team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
+        ("PATCH", "/v1/aliases/shop@team.example", json!({}), [200, 200, 200, 200, 403, 404]),
+        ("DELETE", "/v1/aliases/gone@team.example", Value::Null, [0, 0, 0, 204, 403, 404]),
+        ("POST", "/v1/aliases", json!({ "address": "shop@team.example" }), [409, 409, 409, 409, 403, 422]),
+        ("GET", "/v1/activity?domain=team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
+        ("GET", &row, Value::Null, [200, 200, 200, 200, 200, 404]),
+        ("GET", "/v1/queue", Value::Null, [200, 200, 200, 200, 200, 200]),
+        ("GET", &message, Value::Null, [200, 200, 404, 404, 404, 404]),
+        ("POST", "/v1/route", json!({ "to": "shop@team.example" }), [200, 200, 200, 200, 200, 404]),
+        ("GET", "/v1/destinations/inbox@team.test", Value::Null, [404, 404, 200, 404, 404, 404]),
+        ("POST", "/v1/destinations/inbox@team.test/verify", json!({}), [404, 404, 403, 403, 403, 403]),
+        ("POST", "/v1/domains/team.example/verify", json!({}), [200, 200, 403, 403, 403, 403]),
+        ("GET", "/v1/users", Value::Null, [200, 200, 403, 403, 403, 403]),
+        ("POST", "/v1/users", json!({}), [422, 422, 403, 403, 403, 403]),
+        ("PATCH", "/v1/users/stranger@people.example", json!({}), [200, 200, 403, 403, 403, 403]),
+        ("DELETE", "/v1/users/nobody@people.example", Value::Null, [404, 404, 403, 403, 403, 403]),
+        ("GET", "/v1/me", Value::Null, [200, 200, 200, 200, 200, 200]),
+        ("PATCH", "/v1/me", json!({}), [200, 200, 200, 200, 200, 200]),
+        ("GET", "/v1/tokens", Value::Null, [200, 200, 200, 200, 200, 200]),
+        ("GET", "/v1/sessions", Value::Null, [200, 200, 200, 200, 200, 200]),
+        ("GET", "/v1/audit", Value::Null, [200, 200, 200, 200, 200, 200]),
+    ];
+    let tokens = [&team.owner, &team.admin, &team.member, &team.manager, &team.viewer, &team.stranger];
+    let mut wrong = Vec::new();
+    for (method, path, body, answers) in table {
+        // A stranger first, so that what a later one removes is still there; 0 is not asked, for it would be gone.
+        for (token, wanted) in tokens.iter().zip(answers).rev().filter(|(_, wanted)| *wanted != 0) {
+            let is = team.house.bearer(token, method, path, body.clone()).await;
+            if is.status.as_u16() != wanted {
+                wrong.push(format!("{method} {path}: {} and not {wanted}: {}", is.status, is.text()));
+            }
+        }
+        team.house.visitor(method, path, &[("host", "localhost")], "").await.expect(401);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn each_scope_that_is_missing_closes_its_endpoints_to_whoever_has_the_role() {
+    let team = Team::new().await;
+    let endpoints = [
+        ("GET", "/v1/domains", "domains:read"),
+        ("PATCH", "/v1/domains/team.example", "domains"),
+        ("GET", "/v1/aliases", "aliases:read"),
+        ("POST", "/v1/aliases", "aliases:create"),
+        ("PATCH", "/v1/aliases/shop@team.example", "aliases"),
+        ("GET", "/v1/destinations", "destinations:read"),
+        ("POST", "/v1/destinations", "destinations"),
+        ("GET", "/v1/activity", "activity:read"),
+        ("GET", "/v1/queue", "queue:read"),
+        ("GET", "/v1/tokens", "account:read"),
+        ("POST", "/v1/tokens", "account"),
+        ("GET", "/v1/sessions", "account:read"),
+        ("DELETE", "/v1/sessions/x", "account"),
+        ("PATCH", "/v1/me", "account"),
+        ("POST", "/v1/me/totp", "account"),
+        ("DELETE", "/v1/me/totp", "account"),
+        ("GET", "/v1/audit", "account:read"),
+        ("GET", "/v1/users", "admin:read"),
+        ("POST", "/v1/users", "admin"),
+        ("PATCH", "/v1/users/stranger@people.example", "admin"),
+        ("DELETE", "/v1/users/nobody@people.example", "admin"),
+    ];
+    let all = ["domains", "aliases", "destinations", "activity", "queue", "account"];
+    for (method, path, needed) in endpoints {
+        let area = needed.split(':').next().unwrap();
+        let others: Vec<_> = all.into_iter().filter(|scope| *scope != area).collect();
+        let without = token_of(&team.house, "admin@people.example", &others).await;
+        team.house.bearer(&without, method, path, Value::Null).await.expect(403).problem();
+        let with = token_of(&team.house, "admin@people.example", &[needed]).await;
+        let is = team.house.bearer(&with, method, path, Value::Null).await;
+        assert_ne!(is.status.as_u16(), 403, "{method} {path} with {needed}: {}", is.text());
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_reads_the_log_without_subjects_and_cannot_guess_them() {
+    let team = Team::new().await;
+    team.house.admin.store.activity.index().await.unwrap();
+    let log = async |token: &str, query: &str| {
+        let path = format!("/v1/activity{query}");
+        team.house.bearer(token, "GET", &path, Value::Null).await.expect(200).json()["items"].clone()
+    };
+    for query in ["", "?domain=team.example", "?search=shop@team.example"] {
+        assert_eq!(log(&team.manager, query).await[0]["subject"], "Secret plans", "{query}");
+        assert_eq!(log(&team.viewer, query).await[0]["subject"], Value::Null, "{query}");
+    }
+    assert_eq!(log(&team.manager, "?search=plans").await.as_array().unwrap().len(), 1);
+    assert_eq!(log(&team.viewer, "?search=plans").await, json!([]));
+    assert_eq!(log(&team.stranger, "").await, json!([]));
+    let detail = format!("/v1/activity/{}", team.row);
+    let seen = team.house.bearer(&team.viewer, "GET", &detail, Value::Null).await.expect(200);
+    assert!(!seen.text().contains("Secret"), "{}", seen.text());
+}
+
+#[tokio::test]
+async fn what_a_manager_makes_is_the_domain_s_and_a_role_ends_at_once() {
+    let team = Team::new().await;
+    let (house, manager) = (&team.house, &team.manager);
+    house.bearer(manager, "POST", "/v1/aliases", json!({ "address": "new@team.example" })).await.expect(201);
+    let made = house.bearer(&team.member, "GET", "/v1/aliases/new@team.example", Value::Null).await.expect(200).json();
+    assert_eq!(made["destinations"], json!(["inbox@team.test"]), "the default of whose domain it is");
+    house.operator("PATCH", "/v1/users/manager@people.example", json!({ "domains": [] })).await.expect(200);
+    house.bearer(manager, "GET", "/v1/aliases/new@team.example", Value::Null).await.expect(404).problem();
+    let roles = house.operator("GET", "/v1/audit?action=user.roles", Value::Null).await.expect(200).json();
+    assert_eq!(roles["items"][0]["before"][0], json!({ "domain": "team.example", "role": "manager" }));
+}

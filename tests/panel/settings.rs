@@ -1,0 +1,152 @@
+//! The settings pages: one's own account, people, tokens, sessions, changes; what is shown once is shown once.
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// The owner, signed in by password.
+async fn owner() -> (House, String) {
+    let house = House::furnished().await;
+    let body = json!({ "email": "owner@my.example", "password": PASSWORD });
+    house.operator("PATCH", "/v1/users/owner", body).await.expect(200);
+    let cookie = signed_in(&house, "owner%40my.example").await;
+    (house, cookie)
+}
+
+async fn signed_in(house: &House, email: &str) -> String {
+    let form = format!("email={email}&password={}", PASSWORD.replace(' ', "+"));
+    let answer = house.panel("", "POST", "/sign-in", &form).await.expect(303);
+    answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// What stands in the first block of text to copy.
+fn shown(page: &str) -> String {
+    page.split("<code class=\"reply\">").nth(1).unwrap().split("</code>").next().unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn every_page_is_there_and_lean() {
+    let (house, cookie) = owner().await;
+    for n in 0..40 {
+        let body = json!({ "address": format!("a{n}@my.example"), "description": "x".repeat(900) });
+        house.operator("POST", "/v1/aliases", body).await.expect(201);
+        let path = format!("/v1/aliases/a{n}@my.example");
+        house.operator("PATCH", &path, json!({ "description": "<script>y</script>".repeat(40) })).await.expect(200);
+    }
+    house.panel(&cookie, "GET", "/settings", "").await.expect(303);
+    for place in ["account", "people", "tokens", "sessions", "audit"] {
+        let page = house.panel(&cookie, "GET", &format!("/settings/{place}"), "").await.expect(200).text();
+        assert!(page.len() <= 60 * 1024, "{place} has {} octets", page.len());
+        assert!(
+            page.contains("aria-current=\"page\"") && !page.contains("<script>") && !page.contains("style="),
+            "{place}"
+        );
+        assert_eq!(
+            page.matches("button primary").count(),
+            usize::from(!["sessions", "audit"].contains(&place)),
+            "{place}"
+        );
+    }
+    house.visitor("GET", "/settings/people", &[("host", "localhost:8080")], "").await.expect(303);
+}
+
+#[tokio::test]
+async fn one_s_own_account_is_changed_in_place() {
+    let (house, cookie) = owner().await;
+    let other = signed_in(&house, "owner%40my.example").await;
+    let name = "email=owner%40my.example&name=The+Owner";
+    house.panel(&cookie, "POST", "/settings/account", name).await.expect(303);
+    let page = house.panel(&cookie, "GET", "/settings/account?done=saved", "").await.expect(200).text();
+    assert!(page.contains("value=\"The Owner\"") && page.contains("Your account is saved."), "{page}");
+    let wrong = "current_password=wrong&password=another+horse+battery";
+    let page = house.panel(&cookie, "POST", "/settings/account/password", wrong).await.expect(422).text();
+    assert!(page.contains("Current password: this is not your present password."), "{page}");
+    let right = "current_password=correct+horse+battery&password=another+horse+battery";
+    house.panel(&cookie, "POST", "/settings/account/password", right).await.expect(303);
+    house.panel(&cookie, "GET", "/aliases", "").await.expect(200);
+    house.panel(&other, "GET", "/aliases", "").await.expect(303);
+}
+
+#[tokio::test]
+async fn an_authenticator_is_set_up_and_switched_off() {
+    let (house, cookie) = owner().await;
+    let place = "/settings/account/totp";
+    let secret = shown(&house.panel(&cookie, "POST", place, "").await.expect(200).text());
+    let secret = secret.replace("<bdi>", "").replace("</bdi>", "");
+    let wrong = format!("secret={secret}&code=000000");
+    let page = house.panel(&cookie, "POST", place, &wrong).await.expect(422).text();
+    assert!(page.contains(&secret), "the secret stays: it is in the app already");
+    let totp = totp_rs::Builder::new().with_secret(data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap());
+    let code = totp.build().unwrap().generate(u64::try_from(house.clock.now().millis() / 1000).unwrap());
+    let page = house.panel(&cookie, "POST", place, &format!("secret={secret}&code={code}")).await.expect(200).text();
+    let codes = shown(&page);
+    assert_eq!(codes.lines().count(), 10, "{codes}");
+    let page = house.panel(&cookie, "GET", "/settings/account", "").await.expect(200).text();
+    assert!(page.contains("10 recovery codes are left") && !page.contains(codes.lines().next().unwrap()), "{page}");
+    let off = format!("code={}", codes.lines().next().unwrap());
+    house.panel(&cookie, "POST", "/settings/account/totp/off", "code=000000").await.expect(422);
+    house.panel(&cookie, "POST", "/settings/account/totp/off", &off).await.expect(303);
+}
+
+#[tokio::test]
+async fn people_are_added_by_a_link_and_changed() {
+    let (house, cookie) = owner().await;
+    let form = "email=anna%40my.example&name=Anna&role=member";
+    let page = house.panel(&cookie, "POST", "/settings/people", form).await.expect(200).text();
+    let path = shown(&page).replace("http://127.0.0.1:8080", "");
+    assert!(path.starts_with("/reset/"), "{page}");
+    let listed = house.panel(&cookie, "GET", "/settings/people", "").await.expect(200).text();
+    assert!(listed.contains("anna@my.example") && !listed.contains("/reset/"), "{listed}");
+    house.panel("", "POST", &path, &format!("password={}", PASSWORD.replace(' ', "+"))).await.expect(200);
+    let anna = signed_in(&house, "anna%40my.example").await;
+    let page = house.panel(&anna, "GET", "/settings/people", "").await.expect(403).text();
+    assert!(page.contains("Only the owner"), "{page}");
+    assert!(!house.panel(&anna, "GET", "/settings/account", "").await.expect(200).text().contains("/settings/people"));
+    let users = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
+    let id = users["items"][1]["id"].as_str().unwrap().to_owned();
+    for (action, form) in [("role", "role=admin"), ("disable", ""), ("enable", ""), ("disable", ""), ("remove", "")] {
+        house.panel(&cookie, "POST", &format!("/settings/people/{id}/{action}"), form).await.expect(303);
+    }
+    house.panel(&cookie, "POST", &format!("/settings/people/{id}/explode"), "").await.expect(404);
+    house.panel(&anna, "GET", "/aliases", "").await.expect(303);
+}
+
+#[tokio::test]
+async fn tokens_and_sessions_are_listed_and_ended() {
+    let (house, cookie) = owner().await;
+    let page = house.panel(&cookie, "POST", "/settings/tokens", "name=vault").await.expect(422).text();
+    assert!(page.contains("value=\"vault\"") && page.contains("Scopes: "), "{page}");
+    let form = "name=vault&scope+aliases%3Acreate=on&domain=my.example&expires_at=2027-01-31";
+    let token = shown(&house.panel(&cookie, "POST", "/settings/tokens", form).await.expect(200).text());
+    let alias = json!({ "address": "a@my.example" });
+    house.bearer(&token, "POST", "/v1/aliases", alias).await.expect(201);
+    let page = house.panel(&cookie, "GET", "/settings/tokens", "").await.expect(200).text();
+    assert!(page.contains("only my.example") && !page.contains(&token), "{page}");
+    let id =
+        house.operator("GET", "/v1/tokens", Value::Null).await.json()["items"][0]["id"].as_str().unwrap().to_owned();
+    house.panel(&cookie, "POST", &format!("/settings/tokens/{id}/revoke"), "").await.expect(303);
+    house.bearer(&token, "GET", "/v1/me", Value::Null).await.expect(401);
+    let other = signed_in(&house, "owner%40my.example").await;
+    let page = house.panel(&cookie, "GET", "/settings/sessions", "").await.expect(200).text();
+    assert_eq!((page.matches("this session").count(), page.matches("/end\"").count()), (1, 1), "{page}");
+    let place = page.split("action=\"/settings/sessions/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    house.panel(&cookie, "POST", &format!("/settings/sessions/{place}"), "").await.expect(303);
+    house.panel(&other, "GET", "/aliases", "").await.expect(303);
+}
+
+#[tokio::test]
+async fn a_change_is_taken_back_from_its_page() {
+    let (house, cookie) = owner().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example", "quota": 5 })).await.expect(201);
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "quota": null })).await.expect(200);
+    let page = house.panel(&cookie, "GET", "/settings/audit?q=SHOP", "").await.expect(200).text();
+    assert!(page.contains("quota: 5 → none") && page.contains("operator"), "{page}");
+    let place = page.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
+    house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), "").await.expect(303);
+    let alias = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(200).json();
+    assert_eq!(alias["quota"], 5);
+    let none = house.panel(&cookie, "GET", "/settings/audit?q=nothing", "").await.expect(200).text();
+    assert!(none.contains("No change matches."));
+}
