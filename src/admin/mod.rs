@@ -75,7 +75,7 @@ pub use queue::QueueAction;
 pub use route::RouteQuestion;
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
-pub use stats::{StatsBy, StatsFilter, StatsShape, StatsStep};
+pub use stats::{SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};
 
 /// Result of a change or a question.
 pub type Result<T> = std::result::Result<T, AdminError>;

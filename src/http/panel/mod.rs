@@ -4,6 +4,7 @@
 mod activity;
 mod aliases;
 mod assets;
+mod chart;
 mod destinations;
 mod domains;
 mod envelopes;
@@ -13,6 +14,7 @@ mod look;
 mod message;
 mod new_alias;
 mod new_password;
+mod overview;
 mod queue;
 mod reference;
 mod session;
@@ -26,7 +28,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::Site;
@@ -39,7 +41,7 @@ const MAX_FORM_OCTETS: usize = 64 * 1024;
 /// The pages.
 pub(super) fn router(site: &Site) -> Router {
     let inside = Router::new()
-        .route("/", get(|| async { Redirect::to("/activity") }))
+        .route("/", get(overview::page))
         .route("/activity", get(activity::page))
         .route("/activity/stream", get(activity::stream))
         .route("/activity/{id}", get(message::page))

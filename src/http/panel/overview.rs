@@ -1,0 +1,243 @@
+//! `/`: whether all mail is flowing, what to do where it is not, and the figures of a stretch of time.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::admin::shapes::{DestinationShape, DomainShape, QueueShape};
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+
+use super::chart::{Chart, Line};
+use super::frame::{self, Frame};
+use super::text;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// The stretches to choose from: as the address has them, in words, and how long.
+const RANGES: [(&str, &str, Duration); 5] = [
+    ("24h", "24 hours", DAY),
+    ("7d", "7 days", DAY.saturating_mul(7)),
+    ("30d", "30 days", DAY.saturating_mul(30)),
+    ("1y", "a year", DAY.saturating_mul(365)),
+    ("2y", "two years", DAY.saturating_mul(730)),
+];
+/// Mail that has waited longer than this is spoken of.
+const LONG_WAIT: Duration = HOUR.saturating_mul(4);
+/// Domains of the queue that are shown.
+const MAX_SITES: usize = 8;
+
+/// Something to see to: what it is, what to do, and where.
+struct Notice {
+    tone: &'static str,
+    words: String,
+    href: String,
+    action: &'static str,
+}
+
+/// One of the five figures.
+struct Figure {
+    word: &'static str,
+    value: String,
+    href: &'static str,
+}
+
+/// A stretch to choose.
+struct Range {
+    word: &'static str,
+    href: String,
+    current: bool,
+}
+
+/// What waits for one domain.
+struct Waiting {
+    domain: String,
+    count: usize,
+    oldest: text::When,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html", config = "web/askama.toml")]
+struct OverviewPage {
+    frame: Frame,
+    headline: &'static str,
+    tone: &'static str,
+    icon: &'static str,
+    notices: Vec<Notice>,
+    figures: Vec<Figure>,
+    ranges: Vec<Range>,
+    stretch: &'static str,
+    chart: Chart,
+    sites: Vec<Waiting>,
+    shares: Vec<(&'static str, String)>,
+}
+
+/// `GET /?range=`.
+pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    match build(&site, &actor, &ask).await {
+        Ok(page) => frame::page(StatusCode::OK, &page),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {
+    let now = site.admin.clock.now();
+    let chosen = ask.get("range").and_then(|range| RANGES.iter().find(|(key, ..)| *key == range)).unwrap_or(&RANGES[0]);
+    let since = now.before(chosen.2);
+    let counted = count(site, actor, (since, "status")).await?;
+    let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    let notices = notices(site, actor, (&queue, now)).await?;
+    let worst = notices.first().map_or("ok", |notice| notice.tone);
+    let mut shares = Vec::new();
+    for (by, word) in [("spf", "SPF"), ("dkim", "DKIM"), ("dmarc", "DMARC")] {
+        shares.extend(share(&count(site, actor, (since, by)).await?.series).map(|share| (word, share)));
+    }
+    Ok(OverviewPage {
+        frame: Frame::inside(site, "Overview", "overview"),
+        headline: headline(worst, notices.is_empty()),
+        tone: worst,
+        icon: if worst == "ok" {
+            "done"
+        } else if worst == "bad" {
+            "fail"
+        } else {
+            "wait"
+        },
+        notices,
+        figures: figures(&counted.series),
+        ranges: RANGES
+            .iter()
+            .map(|(key, word, _)| Range { word, href: format!("/?range={key}"), current: *key == chosen.0 })
+            .collect(),
+        stretch: chosen.1,
+        chart: chart(&counted),
+        sites: sites(&queue, now),
+        shares,
+    })
+}
+
+const fn headline(worst: &str, is_quiet: bool) -> &'static str {
+    match worst.as_bytes() {
+        b"bad" => "Some mail is not getting through.",
+        _ if is_quiet => "All mail is flowing.",
+        _ => "Mail is flowing, and something waits for you.",
+    }
+}
+
+async fn count(site: &Site, actor: &Actor, (since, by): (Moment, &str)) -> Result<StatsShape, AdminError> {
+    let filter = StatsFilter { since: Some(since.rfc3339()), by: Some(by.to_owned()), ..StatsFilter::default() };
+    site.admin.stats(actor, &filter).await
+}
+
+/// What needs attention, the worst first.
+async fn notices(site: &Site, actor: &Actor, (queue, now): (&[QueueShape], Moment)) -> Result<Vec<Notice>, AdminError> {
+    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let domains = site.admin.domains(actor, None, &paging).await?.items;
+    let inboxes = site.admin.destinations(actor, None, &paging).await?.items;
+    let mut notices: Vec<_> = inboxes.iter().filter_map(|inbox| refusing(inbox, now)).collect();
+    notices.extend(domains.iter().filter(|domain| domain.dns == "drift").map(drifted));
+    notices.extend(waiting(queue, now));
+    if domains.is_empty() {
+        let words = "There is no domain yet. Add yours, publish its records, and make the first alias.";
+        notices.push(notice("wait", words.to_owned(), ("/domains", "Add a domain")));
+    } else if inboxes.is_empty() {
+        let words = "There is no inbox yet that mail could be sent on to.";
+        notices.push(notice("wait", words.to_owned(), ("/destinations", "Add a destination")));
+    }
+    Ok(notices)
+}
+
+fn notice(tone: &'static str, words: String, (href, action): (&str, &'static str)) -> Notice {
+    Notice { tone, words, href: href.to_owned(), action }
+}
+
+fn refusing(inbox: &DestinationShape, now: Moment) -> Option<Notice> {
+    let since = text::When::new(inbox.failing_since?, now).ago;
+    let words = format!("{} has refused its mail since {since}.", text::visible(&inbox.address));
+    Some(notice("bad", words, ("/destinations", "Look at it")))
+}
+
+fn drifted(domain: &DomainShape) -> Notice {
+    let words = format!("Some DNS records of {} are not as they should be.", text::visible(&domain.unicode));
+    notice("bad", words, (&format!("/domains/{}", domain.name), "Compare them"))
+}
+
+fn waiting(queue: &[QueueShape], now: Moment) -> Vec<Notice> {
+    let count = |wanted: &dyn Fn(&QueueShape) -> bool| queue.iter().filter(|one| wanted(one)).count();
+    let late = count(&|one| matches!(one.state, "due" | "leased") && now.since(one.received_at) > LONG_WAIT);
+    let kept = count(&|one| one.state == "kept");
+    let held = count(&|one| one.state == "held");
+    let told = [
+        (kept, "failed and is kept for you: nobody could be told", "failed and are kept for you: nobody could be told"),
+        (late, "has waited for more than four hours", "have waited for more than four hours"),
+        (held, "is held until you release it", "are held until you release them"),
+    ];
+    let told = told.iter().filter(|(count, ..)| *count > 0);
+    let words = |(count, one, many): &(usize, &str, &str)| match count {
+        1 => format!("One message {one}."),
+        count => format!("{count} messages {many}."),
+    };
+    told.map(|told| notice("wait", words(told), ("/queue", "Open the queue"))).collect()
+}
+
+/// The sum of these statuses.
+fn sum(series: &[SeriesShape], keys: &[&str]) -> i64 {
+    series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
+}
+
+const REFUSED: [&str; 2] = ["refused", "refused_temporarily"];
+const WAITS: [&str; 3] = ["queued", "deferred", "held"];
+const FAILED: [&str; 3] = ["failed", "expired", "bounced"];
+
+fn figures(series: &[SeriesShape]) -> Vec<Figure> {
+    let figure = |word, value: i64, href| Figure { word, value: value.max(0).to_string(), href };
+    vec![
+        figure("came in", series.iter().map(|one| one.total).sum(), "/activity"),
+        figure("forwarded", sum(series, &["forwarded"]), "/activity?status=forwarded"),
+        figure("refused", sum(series, &REFUSED), "/activity?status=refused,refused_temporarily"),
+        figure("waiting", sum(series, &WAITS), "/activity?status=queued,deferred,held"),
+        figure("failed", sum(series, &FAILED), "/activity?status=failed,expired"),
+    ]
+}
+
+fn chart(counted: &StatsShape) -> Chart {
+    let step = if counted.step == StatsStep::Hour { HOUR } else { DAY };
+    let line = |word, tone, keys: &[&str]| {
+        let chosen = counted.series.iter().filter(|one| keys.contains(&one.key.as_str()));
+        let points = chosen.flat_map(|one| one.points.iter().map(|point| (point.at, point.n)));
+        Line { word, tone, points: points.collect() }
+    };
+    let lines =
+        vec![line("forwarded", "ok", &["forwarded"]), line("refused", "", &REFUSED), line("failed", "bad", &FAILED)];
+    Chart::draw((counted.since, counted.until, step), lines)
+}
+
+fn sites(queue: &[QueueShape], now: Moment) -> Vec<Waiting> {
+    let mut sites: Vec<(&str, usize, Moment)> = Vec::new();
+    for one in queue.iter().filter(|one| matches!(one.state, "due" | "leased")) {
+        let domain = one.destination.rsplit_once('@').map_or(one.destination.as_str(), |(_, domain)| domain);
+        match sites.iter_mut().find(|(name, ..)| *name == domain) {
+            Some((_, count, oldest)) => (*count, *oldest) = (*count + 1, one.received_at.min(*oldest)),
+            None => sites.push((domain, 1, one.received_at)),
+        }
+    }
+    sites.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    let shown = |(domain, count, oldest): (&str, usize, Moment)| Waiting {
+        domain: text::visible(domain),
+        count,
+        oldest: text::When::new(oldest, now),
+    };
+    sites.into_iter().take(MAX_SITES).map(shown).collect()
+}
+
+/// `97 % passed (123 of 127)`; nothing where nothing was checked.
+fn share(series: &[SeriesShape]) -> Option<String> {
+    let all: i64 = series.iter().map(|one| one.total).sum();
+    let passed = sum(series, &["pass"]);
+    (all > 0).then(|| format!("{} % passed ({passed} of {all})", passed * 100 / all))
+}
