@@ -28,4 +28,6 @@ mod queue;
 mod rights;
 #[path = "api/roles.rs"]
 mod roles;
+#[path = "api/verification.rs"]
+mod verification;
 mod web;

@@ -125,6 +125,8 @@ pub enum ActorName {
     Session,
     /// The gateway itself, by the clock.
     Upkeep,
+    /// Whoever reads an inbox, by the link that was sent there.
+    Inbox,
 }
 
 impl fmt::Display for ActorName {
@@ -134,6 +136,7 @@ impl fmt::Display for ActorName {
             Self::Token(name) => write!(f, "token {name}"),
             Self::Session => f.write_str("session"),
             Self::Upkeep => f.write_str("upkeep"),
+            Self::Inbox => f.write_str("verification link"),
         }
     }
 }
@@ -192,6 +195,12 @@ impl Actor {
     #[must_use]
     pub fn upkeep(account: AccountId) -> Self {
         Self::whole(account, ActorName::Upkeep)
+    }
+
+    /// Whoever reads an inbox that this account asked. No right comes with it.
+    #[must_use]
+    pub(super) fn inbox(account: AccountId) -> Self {
+        Self { scopes: Vec::new(), ..Self::whole(account, ActorName::Inbox) }
     }
 
     /// A person in the panel.

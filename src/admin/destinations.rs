@@ -31,6 +31,7 @@ impl Admin {
             actor.must_be_admin("vouch for a destination")?;
         }
         let row = self.store_destination(actor, &address, verified).await?;
+        self.ask_new_inbox(actor, &row).await;
         self.maybe_default(actor, row, default).await
     }
 
@@ -119,7 +120,11 @@ impl Admin {
             ..ListQuery::default()
         };
         let page = self.store.rules.destinations(actor.account, query).await?;
-        Ok(ListShape { items: page.items.iter().map(DestinationShape::new).collect(), next_cursor: page.next_cursor })
+        let mut items = Vec::with_capacity(page.items.len());
+        for row in &page.items {
+            items.push(self.destination_shape(row).await?);
+        }
+        Ok(ListShape { items, next_cursor: page.next_cursor })
     }
 
     /// Where an alias of `account` sends mail when nobody says: the default of a token of this account, else the account's.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 13] = [
+const ECHOED: [&str; 14] = [
     "id",
     "kind",
     "unicode",
@@ -24,6 +24,7 @@ const ECHOED: [&str; 13] = [
     "verified_at",
     "next_cursor",
     "unverified",
+    "verification",
 ];
 
 /// An object being read.

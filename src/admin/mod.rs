@@ -41,6 +41,7 @@ mod spec;
 mod srs;
 mod stats;
 mod tokens;
+mod verification;
 
 use std::sync::Arc;
 
@@ -76,6 +77,7 @@ pub use route::RouteQuestion;
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
 pub use stats::{SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};
+pub use verification::{Proof, VERIFICATION_LIFETIME};
 
 /// Result of a change or a question.
 pub type Result<T> = std::result::Result<T, AdminError>;
@@ -98,6 +100,8 @@ pub struct Admin {
     pub found: Found,
     /// Woken when something is to be tried again; `None` when no gateway runs (commands offline).
     pub courier: Option<Courier>,
+    /// Where links lead that are sent by mail; none where people elsewhere could not reach the gateway.
+    pub links_at: Option<Arc<str>>,
     /// What SMTP and HTTPS present.
     pub certificates: Certificates,
     /// The clock.

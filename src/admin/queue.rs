@@ -136,6 +136,10 @@ impl Admin {
         if claim.delivery.purpose == Purpose::Dsn {
             return Err(AdminError::Conflict("A report goes to its sender and nowhere else.".to_owned()));
         }
+        if claim.delivery.purpose == Purpose::Verification {
+            let words = "A mail that asks an inbox goes to that inbox and nowhere else.";
+            return Err(AdminError::Conflict(words.to_owned()));
+        }
         if self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
             return Ok(mailbox);
         }
@@ -145,7 +149,13 @@ impl Admin {
     /// The octets of a message that waits or is kept, as they came.
     pub async fn message_octets(&self, actor: &Actor, id: Uuid) -> Result<Octets> {
         actor.must(Area::Queue, Access::Read)?;
-        Ok(self.managed_delivery(actor, id).await?.message.octets)
+        let claim = self.managed_delivery(actor, id).await?;
+        if claim.delivery.purpose == Purpose::Verification {
+            let words =
+                "This mail holds a link that is its inbox's alone to read: whoever has it can verify the inbox.";
+            return Err(AdminError::Forbidden(words.to_owned()));
+        }
+        Ok(claim.message.octets)
     }
 
     /// In what state a delivery is, if it is in the queue.

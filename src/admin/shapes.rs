@@ -18,7 +18,7 @@ pub use forms::{
     AliasForm, BatchForm, DestinationForm, DomainForm, DomainsForm, MeForm, RandomAliasForm, ResendForm, RouteForm,
     SettingsForm, TokenForm, TotpForm, UserForm,
 };
-pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape};
+pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape, VerificationShape};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 pub use records::{RecordShape, RecordsShape};
 

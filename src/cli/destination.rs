@@ -35,6 +35,11 @@ pub(super) enum Destination {
         /// Its address or id
         address: String,
     },
+    /// Send it another mail with a link that verifies it
+    Resend {
+        /// Its address or id
+        address: String,
+    },
     /// Let new aliases go to it unless they say otherwise
     Default {
         /// Its address or id
@@ -58,6 +63,9 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         Destination::Verify { address } => {
             out.object(&api.post(&format!("{}/verify", path(&address)), &json!({})).await?, state)
         }
+        Destination::Resend { address } => {
+            out.object(&api.post(&format!("{}/resend", path(&address)), &json!({})).await?, state)
+        }
         Destination::Default { address } => {
             let answer = api.post(&format!("{}/default", path(&address)), &json!({})).await?;
             out.object(&answer, |_| format!("{address} is the default now."))
@@ -71,8 +79,16 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
 fn state(destination: &serde_json::Value) -> String {
     let address = cell(destination, "/address");
     match cell(destination, "/verified_at").as_str() {
-        "-" => format!("{address} is added, and gets no mail before it is verified."),
+        "-" => format!("{address} gets no mail before it is verified. {}", asked(destination)),
         since => format!("{address} is verified since {since}."),
+    }
+}
+
+/// Whether its inbox was asked.
+fn asked(destination: &serde_json::Value) -> String {
+    match cell(destination, "/verification/sent_at").as_str() {
+        "-" => cell(destination, "/verification/reply"),
+        _ => "A mail with a link that verifies it is on its way there.".to_owned(),
     }
 }
 

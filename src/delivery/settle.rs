@@ -99,6 +99,8 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         settlements.push((claim.delivery.id, end.settlement.clone()));
         if claim.delivery.purpose == Purpose::Forward {
             tell_of_spam(shared, claim, outcome);
+        }
+        if claim.delivery.purpose != Purpose::Dsn {
             let attempts = taken(&mut report.attempts, claim.delivery.id);
             changes.extend(end.progress(claim.delivery.id, attempts, report.sha256_sent));
         }

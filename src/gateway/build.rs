@@ -213,11 +213,11 @@ impl Parts {
         Arc::clone(&self.meter)
     }
 
-    pub(super) fn admin(&self) -> Admin {
-        Admin { courier: Some(self.courier.clone()), ..self.admin_offline() }
+    pub(super) fn admin(&self, links_at: Option<String>) -> Admin {
+        Admin { courier: Some(self.courier.clone()), ..self.admin_offline(links_at) }
     }
 
-    pub(super) fn admin_offline(&self) -> Admin {
+    pub(super) fn admin_offline(&self, links_at: Option<String>) -> Admin {
         Admin {
             store: self.store.clone(),
             facts: self.facts.clone(),
@@ -225,6 +225,7 @@ impl Parts {
             certificates: self.certificates.clone(),
             found: self.found.clone(),
             courier: None,
+            links_at: links_at.map(Into::into),
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             meter: Arc::clone(&self.meter),
@@ -267,17 +268,19 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
 
 /// Without a public URL, the panel is reached where it listens: over HTTPS by the gateway's name, else by the address.
 pub(super) fn http(config: &Config, listening: Option<&Listening<Vec<SocketAddr>>>) -> crate::http::Settings {
-    let (http, https) = match listening {
-        Some(bound) => (bound.http.first(), bound.https.first()),
-        None => (config.http.listen.first(), config.http.https_listen.first()),
-    };
+    let http = listening.map_or(&config.http.listen, |bound| &bound.http).first();
+    let reached = || http.map(|address| format!("http://{address}"));
+    crate::http::Settings { public_url: links_at(config, listening).or_else(reached), ..config.http_settings() }
+}
+
+/// Where links lead that are sent by mail: only to what people elsewhere can reach.
+pub(super) fn links_at(config: &Config, listening: Option<&Listening<Vec<SocketAddr>>>) -> Option<String> {
+    let https = listening.map_or(&config.http.https_listen, |bound| &bound.https).first();
     let named = https.map(|address| match address.port() {
         443 => format!("https://{}", config.hostname),
         port => format!("https://{}:{port}", config.hostname),
     });
-    let reached = || named.or_else(|| http.map(|address| format!("http://{address}")));
-    let settings = config.http_settings();
-    crate::http::Settings { public_url: settings.public_url.or_else(reached), ..settings }
+    config.http_settings().public_url.or(named)
 }
 
 pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {

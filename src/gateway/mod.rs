@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Actor;
+use crate::admin::{Actor, Admin};
 use crate::certificates::acme::Proof;
 use crate::config::Config;
 use crate::http::{Entrance, Settings};
@@ -80,13 +80,14 @@ impl Gateway {
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
         let settings = build::http(&config, Some(&listening));
+        let links_at = build::links_at(&config, Some(&listening));
         let mut gateway = Self {
             listening,
             stop_courier: CancellationToken::new(),
             stop_rest: CancellationToken::new(),
             courier: tokio::spawn(std::future::ready(())),
             rest: Vec::new(),
-            control: crate::http::control(parts.admin(), settings.clone()),
+            control: crate::http::control(parts.admin(links_at), settings.clone()),
             panel: settings.clone(),
             parts,
             inbound,
@@ -110,10 +111,14 @@ impl Gateway {
         self.rest.push(tokio::spawn(inbound::listen(listeners, Arc::clone(&self.inbound))));
     }
 
+    fn admin(&self) -> Admin {
+        self.parts.admin(build::links_at(&self.config, Some(&self.listening)))
+    }
+
     fn run_http(&mut self, settings: Settings, sockets: Listening<Vec<TcpListener>>, control: ControlListener) {
         let stop = self.stop_rest.clone();
         let entrance = Entrance::new(&settings.trusted_proxies, self.parts.meter(), stop.clone());
-        let web = Web { admin: self.parts.admin(), certificates: self.parts.certificates.clone(), settings };
+        let web = Web { admin: self.admin(), certificates: self.parts.certificates.clone(), settings };
         for listener in web.listeners(sockets, &self.listening) {
             self.rest.push(tokio::spawn(entrance.clone().serve(listener)));
         }
@@ -123,7 +128,7 @@ impl Gateway {
 
     fn run_upkeep(&mut self) {
         let upkeep = Upkeep {
-            admin: self.parts.admin(),
+            admin: self.admin(),
             store: self.parts.store.clone(),
             certificates: self.parts.certificates.clone(),
             clock: self.parts.clock.clone(),
@@ -169,7 +174,7 @@ impl Gateway {
         if self.listening.http.is_empty() && self.listening.https.is_empty() {
             return Ok(None);
         }
-        let link = self.parts.admin().setup_link(&Actor::operator()).await?;
+        let link = self.admin().setup_link(&Actor::operator()).await?;
         Ok(link.map(|link| crate::http::url(&self.panel, &format!("/setup/{}", link.text()))))
     }
 
@@ -243,7 +248,8 @@ impl Offline {
         build::prepare(config)?;
         let lock = DataLock::take(&config.data_dir, Holder::Command).await?;
         let parts = Parts::open(config).await?;
-        let router = crate::http::control(parts.admin_offline(), build::http(config, None));
+        let admin = parts.admin_offline(build::links_at(config, None));
+        let router = crate::http::control(admin, build::http(config, None));
         Ok(Self { router, parts, lock })
     }
 

@@ -13,6 +13,7 @@ pub mod dsn;
 pub mod header;
 pub mod report;
 pub mod trace_fields;
+pub mod verification;
 pub mod wishes;
 
 pub use address::fold;

@@ -8,6 +8,8 @@ pub(super) mod sessions;
 pub(super) mod settings;
 pub(super) mod tokens;
 
+pub(in crate::store) use sessions::clear_links;
+
 use serde_json::Value;
 use sqlx::SqlitePool;
 use uuid::Uuid;

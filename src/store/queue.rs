@@ -77,6 +77,8 @@ pub enum Purpose {
     Forward,
     /// A DSN of ours, on its way to a sender; has no activity row.
     Dsn,
+    /// Mail of ours that asks an inbox whether it wants mail. It holds a link that nobody else may read or redirect.
+    Verification,
 }
 
 /// In what state a delivery enters the queue.

@@ -10,6 +10,7 @@ pub(super) mod destination;
 pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
+pub mod verification;
 pub(super) mod words;
 
 pub use self::alias::AliasStep;

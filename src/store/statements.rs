@@ -8,7 +8,9 @@ use super::{ACTIVITY, WAYPOST};
 fn of_rules() -> Vec<&'static str> {
     use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
-    use super::rules::{alias, alias_feed, alias_list, alias_read, alias_words, destination, domain, import};
+    use super::rules::{
+        alias, alias_feed, alias_list, alias_read, alias_words, destination, domain, import, verification,
+    };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
     all.extend([audit::INSERT, audit::MADE_SINCE, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
@@ -50,6 +52,8 @@ fn of_rules() -> Vec<&'static str> {
     ]);
     all.extend(lists_of_rules().map(|(list, _)| list));
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
+    all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
+    all.extend([verification::LAST, verification::SENDING_DOMAIN]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([

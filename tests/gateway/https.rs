@@ -35,7 +35,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str, fie
     String::from_utf8(answer).unwrap()
 }
 
-async fn plain(address: SocketAddr, request: &str, fields: &str) -> String {
+pub(crate) async fn plain(address: SocketAddr, request: &str, fields: &str) -> String {
     ask(TcpStream::connect(address).await.unwrap(), request, fields).await
 }
 

@@ -34,3 +34,4 @@ mod rules;
 mod senders;
 mod storage;
 mod tls;
+mod verification;

@@ -76,6 +76,16 @@ impl House {
         house
     }
 
+    /// The same, with an address that links can lead to.
+    pub(crate) async fn linked() -> Self {
+        let house = Self::furnished().await;
+        let admin = Admin { links_at: Some("https://gw.example".into()), ..house.admin.clone() };
+        let settings = settings(house.dir.path().to_owned());
+        let public = http::router(admin.clone(), settings.clone());
+        let control = http::control(admin.clone(), settings);
+        Self { admin, public, control, ..house }
+    }
+
     /// Asks the control router.
     pub(crate) async fn operator(&self, method: &str, path: &str, body: Value) -> Answer {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
@@ -262,6 +272,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         certificates,
         found: waypost::admin::Found::default(),
         courier: None,
+        links_at: None,
         clock,
         chance,
         meter: Arc::new(Meter::default()),

@@ -26,6 +26,8 @@ pub struct DestinationShape {
     pub last_delivered_at: Option<Moment>,
     /// Refusing since.
     pub failing_since: Option<Moment>,
+    /// The mail that asks the inbox; `null` once it is verified.
+    pub verification: Option<VerificationShape>,
     /// When made.
     pub created_at: Moment,
 }
@@ -41,9 +43,24 @@ impl DestinationShape {
             default: row.default,
             last_delivered_at: row.last_delivered_at,
             failing_since: row.failing_since,
+            verification: None,
             created_at: row.created_at,
         }
     }
+}
+
+/// The mail that asks an inbox whether it wants mail, and how it fares.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Verification)]
+pub struct VerificationShape {
+    /// When the last one was sent.
+    pub sent_at: Option<Moment>,
+    /// `not_sent`, or the status of its row in the log: `queued`, `forwarded`, `deferred`, `failed`, …
+    pub status: String,
+    /// The remote's own words, or ours.
+    pub reply: String,
+    /// Its row in the log.
+    pub activity_id: Option<Uuid>,
 }
 
 /// A delivery that waits, is held, or is kept.
@@ -52,7 +69,7 @@ impl DestinationShape {
 pub struct QueueShape {
     /// The activity row's id.
     pub id: Uuid,
-    /// `forward`, or `dsn` for a report of ours.
+    /// `forward`, `dsn` for a report of ours, `verification` for a mail of ours that asks an inbox.
     pub purpose: &'static str,
     /// `due`, `leased`, `held`, `kept`.
     pub state: &'static str,
@@ -82,6 +99,7 @@ impl QueueShape {
             purpose: match waiting.purpose {
                 Purpose::Forward => "forward",
                 Purpose::Dsn => "dsn",
+                Purpose::Verification => "verification",
             },
             state: waiting.state,
             recipient: waiting.recipient,

@@ -22,7 +22,7 @@ pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: A
     Ok(Json(page).into_response())
 }
 
-/// Adds a destination. The first one becomes the default.
+/// Adds a destination. The first one becomes the default; one that is not verified is sent a mail with a link that verifies it.
 #[utoipa::path(post, path = "/destinations", request_body = DestinationForm, responses((status = 201, body = DestinationShape)))]
 pub(super) async fn create(
     State(site): State<Site>,
@@ -30,7 +30,7 @@ pub(super) async fn create(
     body: Written,
 ) -> Result<Response, Problem> {
     let row = site.admin.add_destination(&actor, &body.0).await?;
-    Ok(created(&format!("/v1/destinations/{}", row.id), shown(&row)))
+    Ok(created(&format!("/v1/destinations/{}", row.id), shown(&site, &row).await?))
 }
 
 /// Shows a destination.
@@ -40,7 +40,7 @@ pub(super) async fn show(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(shown(&site.admin.destination(&actor, &id).await?))
+    shown(&site, &site.admin.destination(&actor, &id).await?).await
 }
 
 /// Removes a destination that no alias uses.
@@ -63,7 +63,17 @@ pub(super) async fn verify(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(shown(&site.admin.verify_destination(&actor, &id).await?))
+    shown(&site, &site.admin.verify_destination(&actor, &id).await?).await
+}
+
+/// Sends an inbox another mail with a link that verifies it: one a minute and five a day at most.
+#[utoipa::path(post, path = "/destinations/{id}/resend", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
+pub(super) async fn resend(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    shown(&site, &site.admin.resend_verification(&actor, &id).await?).await
 }
 
 /// Makes a destination the one that new aliases use.
@@ -73,9 +83,10 @@ pub(super) async fn make_default(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(shown(&site.admin.make_default(&actor, &id).await?))
+    shown(&site, &site.admin.make_default(&actor, &id).await?).await
 }
 
-fn shown(row: &DestinationRow) -> Response {
-    tagged(row.version, Json(DestinationShape::new(row)).into_response())
+async fn shown(site: &Site, row: &DestinationRow) -> Result<Response, Problem> {
+    let shape = site.admin.destination_shape(row).await?;
+    Ok(tagged(row.version, Json(shape).into_response()))
 }

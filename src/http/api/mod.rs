@@ -74,6 +74,7 @@ fn rules() -> OpenApiRouter<Site> {
         .routes(routes!(destinations::list, destinations::create))
         .routes(routes!(destinations::show, destinations::remove))
         .routes(routes!(destinations::verify))
+        .routes(routes!(destinations::resend))
         .routes(routes!(destinations::make_default))
 }
 

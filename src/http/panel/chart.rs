@@ -41,7 +41,7 @@ pub(super) struct Chart {
 
 impl Chart {
     /// Draws lines over a stretch of time, a point a step.
-    pub(super) fn draw((since, until, step): (Moment, Moment, Duration), lines: Vec<Line>) -> Self {
+    pub(super) fn draw((since, until, step): (Moment, Moment, Duration), lines: &[Line]) -> Self {
         let step_millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
         let steps = usize::try_from((until.millis() - since.millis()).max(0) / step_millis + 1).unwrap_or(MAX_POINTS);
         let steps = steps.clamp(2, MAX_POINTS);
@@ -92,7 +92,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let points = vec![(since, 1), (since.after(hour), 3), (since.after(hour), 1), (since.after(hour * 9), 2)];
         let line = Line { word: "forwarded", tone: "ok", points };
-        let chart = Chart::draw((since, since.after(hour * 2), hour), vec![line]);
+        let chart = Chart::draw((since, since.after(hour * 2), hour), &[line]);
         assert_eq!(chart.lines[0].path, "M0 108L528 0L1056 72");
         assert_eq!((chart.top, chart.middle, chart.empty), (4, 2, false));
         assert_eq!(chart.rows.iter().map(|(_, values)| values[0]).collect::<Vec<_>>(), [2, 4, 1]);
@@ -102,7 +102,7 @@ mod tests {
     fn nothing_is_a_flat_line() {
         let since = Moment::from_millis(1_795_373_784_120);
         let line = Line { word: "failed", tone: "bad", points: Vec::new() };
-        let chart = Chart::draw((since, since, Duration::from_secs(60)), vec![line]);
+        let chart = Chart::draw((since, since, Duration::from_secs(60)), &[line]);
         assert!(chart.empty && chart.rows.is_empty() && chart.lines[0].path == "M0 144L1056 144");
     }
 }

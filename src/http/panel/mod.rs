@@ -23,6 +23,7 @@ mod sign_in;
 mod simulator;
 mod story;
 mod text;
+mod verify;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -65,6 +66,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/setup/{link}", get(new_password::begin).post(new_password::set_up))
         .route("/reset/{link}", get(new_password::offer).post(new_password::reset))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/verify/{link}", get(verify::offer).post(verify::verify))
         .route("/docs/api", get(reference::page))
         .route("/openapi.json", get(reference::document))
         .route("/static/{file}", get(assets::file))

@@ -214,7 +214,7 @@ fn chart(counted: &StatsShape) -> Chart {
     };
     let lines =
         vec![line("forwarded", "ok", &["forwarded"]), line("refused", "", &REFUSED), line("failed", "bad", &FAILED)];
-    Chart::draw((counted.since, counted.until, step), lines)
+    Chart::draw((counted.since, counted.until, step), &lines)
 }
 
 fn sites(queue: &[QueueShape], now: Moment) -> Vec<Waiting> {

@@ -17,6 +17,9 @@ pub const IDLE_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// That a session was used is noted at most so often.
 const NOTED_EVERY: Duration = Duration::from_secs(300);
 
+/// A link that has run out is remembered so long, so that whoever opens it hears that it has.
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+
 pub(in crate::store) const ADD_LINK: &str =
     "insert into links (hash, purpose, account_id, expires_at) values (?1, ?2, ?3, ?4)";
 pub(in crate::store) const CLEAR_LINKS: &str = "delete from links where expires_at < ?1";
@@ -106,9 +109,15 @@ impl Accounts {
 type Link = ([u8; 32], LinkPurpose, AccountId, Moment, Moment);
 
 async fn add_link(connection: &mut SqliteConnection, (hash, purpose, account, now, expires_at): Link) -> Result<()> {
-    sqlx::query(CLEAR_LINKS).bind(now.millis()).execute(&mut *connection).await?;
+    clear_links(connection, now).await?;
     let add = sqlx::query(ADD_LINK).bind(hash.as_slice()).bind(purpose.as_str()).bind(account.0);
     add.bind(expires_at.millis()).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets links that ran out long ago.
+pub(in crate::store) async fn clear_links(connection: &mut SqliteConnection, now: Moment) -> Result<()> {
+    sqlx::query(CLEAR_LINKS).bind(now.before(REMEMBERED).millis()).execute(connection).await?;
     Ok(())
 }
 

@@ -168,11 +168,13 @@ pub(super) const fn purpose_word(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Forward => "forward",
         Purpose::Dsn => "dsn",
+        Purpose::Verification => "verification",
     }
 }
 
 pub(super) fn purpose(word: &str) -> Option<Purpose> {
-    [Purpose::Forward, Purpose::Dsn].into_iter().find(|purpose| purpose_word(*purpose) == word)
+    let all = [Purpose::Forward, Purpose::Dsn, Purpose::Verification];
+    all.into_iter().find(|purpose| purpose_word(*purpose) == word)
 }
 
 const fn tls_word(tls: TlsPolicy) -> &'static str {

@@ -87,7 +87,7 @@ impl Rules {
         let now = self.clock.now();
         let draft =
             Draft { id: self.chance.id(now), account, address: read_address(address)?, verified_at, now, audit };
-        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), destination).await
+        self.changed(draft, |c, draft| Box::pin(insert(c, draft)), touched).await
     }
 
     /// Verifies it.
@@ -97,7 +97,7 @@ impl Rules {
         at: Moment,
         audit: AuditEntry,
     ) -> Result<DestinationRow> {
-        let verified = self.changed((key, at, audit), |c, n| Box::pin(verify(c, n)), destination).await?;
+        let verified = self.changed((key, at, audit), |c, n| Box::pin(verify(c, n)), touched).await?;
         self.with_state(verified).await
     }
 
@@ -160,7 +160,7 @@ impl Rules {
     }
 }
 
-fn destination(row: &DestinationRow) -> Touched {
+pub(super) fn touched(row: &DestinationRow) -> Touched {
     Touched::Destination(row.address.clone())
 }
 
@@ -177,7 +177,7 @@ async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<Dest
     by_key(connection, Columns::of(&added).take()?).await
 }
 
-async fn verify(
+pub(super) async fn verify(
     connection: &mut SqliteConnection,
     (key, at, entry): &(DestinationId, Moment, AuditEntry),
 ) -> Result<DestinationRow> {
@@ -217,7 +217,7 @@ async fn by_key(connection: &mut SqliteConnection, key: i64) -> Result<Destinati
 }
 
 /// A row without its state, and its key.
-fn read(row: &SqliteRow) -> Result<(DestinationRow, String)> {
+pub(super) fn read(row: &SqliteRow) -> Result<(DestinationRow, String)> {
     let mut columns = Columns::of(row);
     let row = DestinationRow {
         key: DestinationId(columns.take()?),

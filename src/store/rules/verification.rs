@@ -1,0 +1,163 @@
+//! Links that verify destinations: asked for within limits, looked at, used once.
+
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::destination::{self, key_and_host};
+use super::{DestinationRow, Rules};
+use crate::mail::{Domain, Mailbox, Moment};
+use crate::policy::ids::{AccountId, OWNER};
+use crate::store::Result;
+use crate::store::accounts::{AuditEntry, audit, clear_links};
+use crate::store::columns::Columns;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(in crate::store) const LATELY: &str = "select (select max(created_at) from links where address = ?1), \
+    (select count(*) from links where address = ?1 and created_at > ?3), \
+    (select count(*) from links where account_id = ?2 and address is not null and created_at > ?3)";
+pub(in crate::store) const KEEP: &str = "insert into links \
+    (hash, purpose, account_id, address, delivery, created_at, expires_at) values (?1, 'verification', ?2, ?3, ?4, ?5, ?6)";
+pub(in crate::store) const LOOK: &str = "select l.account_id, l.used_at, l.expires_at, d.address, d.verified_at \
+    from links as l left join destinations as d on d.account_id = l.account_id and d.key = l.address \
+    where l.hash = ?1 and l.address is not null";
+pub(in crate::store) const USE: &str = "update links set used_at = ?2 where hash = ?1 and address is not null \
+    and used_at is null and expires_at > ?2 returning account_id, address";
+pub(in crate::store) const LAST: &str = "select created_at, delivery from links \
+    where address = ?1 and account_id = ?2 order by created_at desc limit 1";
+pub(in crate::store) const SENDING_DOMAIN: &str = "select name from domains \
+    where removed_at is null and (verified_at is not null or account_id = ?1) \
+    order by verified_at is null, id limit 1";
+
+/// A link that is about to be sent to an inbox.
+#[derive(Debug, Clone)]
+pub struct NewVerification {
+    /// The SHA-256 of its secret.
+    pub hash: [u8; 32],
+    /// Who asks.
+    pub account: AccountId,
+    /// The inbox that is asked.
+    pub address: Mailbox,
+    /// The activity row of the mail that brings it.
+    pub delivery: Uuid,
+    /// Now.
+    pub at: Moment,
+    /// Until when it is good.
+    pub expires_at: Moment,
+}
+
+/// How often an inbox may be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// Between two mails to one inbox.
+    pub pause: Duration,
+    /// Mails to one inbox in 24 h, whoever asks.
+    pub per_address: u64,
+    /// Mails of one account in 24 h.
+    pub per_account: u64,
+}
+
+/// Whether the inbox may be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The link is kept.
+    Kept,
+    /// It was asked a moment ago.
+    TooSoon,
+    /// It was asked often enough today.
+    AddressSpent,
+    /// The account asked often enough today.
+    AccountSpent,
+}
+
+/// A link as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationLink {
+    /// Who asked.
+    pub account: AccountId,
+    /// When it was used.
+    pub used_at: Option<Moment>,
+    /// Until when it is good.
+    pub expires_at: Moment,
+    /// The destination, and when it was verified; none where it was removed.
+    pub destination: Option<(String, Option<Moment>)>,
+}
+
+impl Rules {
+    /// Keeps a link that is to be sent, unless too many were sent lately.
+    pub async fn ask_inbox(&self, link: NewVerification, allowance: Allowance, audit: AuditEntry) -> Result<Asked> {
+        self.writer.change((link, allowance, audit), |c, needs| Box::pin(ask(c, needs))).await
+    }
+
+    /// A link as it stands; looking uses none up.
+    pub async fn verification_link(&self, hash: [u8; 32]) -> Result<Option<VerificationLink>> {
+        let found = sqlx::query(LOOK).bind(hash.as_slice()).fetch_optional(&self.readers).await?;
+        let Some(row) = found else { return Ok(None) };
+        let mut columns = Columns::of(&row);
+        let account = AccountId(columns.take()?);
+        let (used_at, expires_at) = (columns.maybe_moment()?, columns.moment()?);
+        let (address, verified_at) = (columns.take::<Option<String>>()?, columns.maybe_moment()?);
+        let destination = address.map(|address| (address, verified_at));
+        Ok(Some(VerificationLink { account, used_at, expires_at, destination }))
+    }
+
+    /// Uses a link up and verifies what it was sent to; `NotFound` unless both are there and the link is good.
+    pub async fn verify_by_link(&self, hash: [u8; 32], at: Moment, audit: AuditEntry) -> Result<DestinationRow> {
+        self.changed((hash, at, audit), |c, n| Box::pin(verify(c, n)), destination::touched).await
+    }
+
+    /// When an inbox was last asked, and the activity row of that mail.
+    pub async fn last_verification(&self, account: AccountId, address: &Mailbox) -> Result<Option<(Moment, Uuid)>> {
+        let ask = sqlx::query(LAST).bind(key_and_host(address).0).bind(account.0);
+        let Some(row) = ask.fetch_optional(&self.readers).await? else { return Ok(None) };
+        let mut columns = Columns::of(&row);
+        Ok(Some((columns.moment()?, columns.uuid()?)))
+    }
+
+    /// The domain in whose name the gateway writes: the first that is verified, else the first of the owner.
+    pub async fn sending_domain(&self) -> Result<Option<Domain>> {
+        let name: Option<String> =
+            sqlx::query_scalar(SENDING_DOMAIN).bind(OWNER.0).fetch_optional(&self.readers).await?;
+        Ok(name.and_then(|name| Domain::parse(&name).ok()))
+    }
+}
+
+async fn ask(
+    connection: &mut SqliteConnection,
+    (link, allowance, entry): &(NewVerification, Allowance, AuditEntry),
+) -> Result<Asked> {
+    let (key, _) = key_and_host(&link.address);
+    let ask = sqlx::query(LATELY).bind(key.as_str()).bind(link.account.0).bind(link.at.before(DAY).millis());
+    let row = ask.fetch_one(&mut *connection).await?;
+    let mut columns = Columns::of(&row);
+    let (last, of_address, of_account) = (columns.maybe_moment()?, columns.count()?, columns.count()?);
+    if last.is_some_and(|last| link.at.since(last) < allowance.pause) {
+        return Ok(Asked::TooSoon);
+    }
+    if of_address >= allowance.per_address {
+        return Ok(Asked::AddressSpent);
+    }
+    if of_account >= allowance.per_account {
+        return Ok(Asked::AccountSpent);
+    }
+    clear_links(connection, link.at).await?;
+    let keep = sqlx::query(KEEP).bind(link.hash.as_slice()).bind(link.account.0).bind(key);
+    let keep = keep.bind(link.delivery.as_bytes().as_slice()).bind(link.at.millis()).bind(link.expires_at.millis());
+    keep.execute(&mut *connection).await?;
+    audit::write(connection, entry).await?;
+    Ok(Asked::Kept)
+}
+
+async fn verify(
+    connection: &mut SqliteConnection,
+    (hash, at, entry): &([u8; 32], Moment, AuditEntry),
+) -> Result<DestinationRow> {
+    let used = sqlx::query(USE).bind(hash.as_slice()).bind(at.millis()).fetch_one(&mut *connection).await?;
+    let mut columns = Columns::of(&used);
+    let (account, key): (i64, String) = (columns.take()?, columns.take()?);
+    let found = sqlx::query(destination::BY_ADDRESS).bind(account).bind(key).fetch_one(&mut *connection).await?;
+    let row = destination::read(&found)?.0;
+    destination::verify(connection, &(row.key, *at, entry.clone())).await
+}
