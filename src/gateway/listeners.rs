@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -9,6 +10,12 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 
 use super::manager::{Passed, or_bound};
+
+/// An address that is taken is tried again for so long: of a mail server that had it before, thousands of processes may
+/// have to end first.
+const WAIT_FOR_ADDRESS: Duration = Duration::from_secs(20);
+/// How often it is tried meanwhile.
+const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// One of each kind of thing, for each kind of listener.
 #[derive(Debug, Clone, Default)]
@@ -54,12 +61,48 @@ impl Listening<Vec<TcpListener>> {
 async fn bind_all(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = TcpListener::bind(address).await;
+        let listener = bind(*address, key).await;
         listeners.push(listener.with_context(|| format!("cannot listen on {address} ({key})"))?);
     }
     Ok(listeners)
 }
 
+/// Binds one; an address that is taken is waited for.
+async fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && waited < WAIT_FOR_ADDRESS => {
+                if waited.is_zero() {
+                    tracing::warn!(%address, key, "another program listens here: waiting for it to end");
+                }
+                tokio::time::sleep(TRY_EVERY).await;
+                waited += TRY_EVERY;
+            }
+            bound => return bound,
+        }
+    }
+}
+
 fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_is_waited_for_and_not_for_ever() {
+        let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = holder.local_addr().unwrap();
+        let refused = bind(address, "smtp.listen").await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        let leave = async {
+            tokio::time::sleep(WAIT_FOR_ADDRESS / 2).await;
+            drop(holder);
+        };
+        let (bound, ()) = tokio::join!(bind(address, "smtp.listen"), leave);
+        assert_eq!(bound.unwrap().local_addr().unwrap(), address);
+    }
 }

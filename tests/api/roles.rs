@@ -82,7 +82,8 @@ async fn each_role_opens_what_the_table_says() {
         ("POST", "/v1/route", json!({ "to": "shop@team.example" }), [200, 200, 200, 200, 200, 404]),
         ("GET", "/v1/destinations/inbox@team.test", Value::Null, [404, 404, 200, 404, 404, 404]),
         ("POST", "/v1/destinations/inbox@team.test/verify", json!({}), [404, 404, 403, 403, 403, 403]),
-        ("POST", "/v1/domains/team.example/verify", json!({}), [200, 200, 403, 403, 403, 403]),
+        // Its owner proves it by a record, which nobody has published; the others do not own it.
+        ("POST", "/v1/domains/team.example/verify", json!({}), [200, 200, 409, 403, 403, 404]),
         ("GET", "/v1/users", Value::Null, [200, 200, 403, 403, 403, 403]),
         ("POST", "/v1/users", json!({}), [422, 422, 403, 403, 403, 403]),
         ("PATCH", "/v1/users/stranger@people.example", json!({}), [200, 200, 403, 403, 403, 403]),

@@ -31,7 +31,7 @@ async fn first_minutes(look: Look) {
     browser.text("nav a[href='/activity'][aria-current]").await;
     makes_an_alias_and_switches_it(&browser).await;
     reads_a_message(&open, &browser).await;
-    browser.click(".rail .last button").await;
+    browser.click(".rail form button").await;
     browser.text("body.plain h1").await;
     assert_eq!(browser.path().await, "/sign-in");
     browser.open(&open.url("/aliases")).await;
@@ -96,7 +96,19 @@ async fn nothing_scrolls_sideways_and_no_policy_is_broken() {
         browser.open(&open.link().await).await;
         browser.click("main button.primary").await;
         browser.text("nav [aria-current]").await;
-        for path in ["/activity", &message, "/aliases", "/aliases?new=1", "/nothing"] {
+        for path in [
+            "/",
+            "/activity",
+            &message,
+            "/aliases",
+            "/aliases?new=1",
+            "/domains",
+            "/domains/my.example",
+            "/destinations",
+            "/queue",
+            "/simulator?to=shop@my.example",
+            "/nothing",
+        ] {
             browser.open(&open.url(path)).await;
             keep(&browser, look, path).await;
             let over = browser.ask("return document.documentElement.scrollWidth - innerWidth").await;

@@ -8,7 +8,7 @@ use crate::support::World;
 /// The end of curl when a stream has not ended in time (curl(1), EXIT CODES): the live stream never does.
 const OUT_OF_TIME: &str = "28";
 /// Makes every curl tell failures, end, and say how it ended.
-const PRELUDE: &str = "set -u\ncurl() { command curl --silent --show-error --fail-with-body --max-time 2 \"$@\"; echo; echo \"== $?\"; }\n";
+const PRELUDE: &str = "set -u\ncurl() { command curl --silent --show-error --fail-with-body --max-time 2 \"$@\"; local ended=$?; echo; echo \"== $ended\"; }\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_example_of_the_api_works() {

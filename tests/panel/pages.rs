@@ -15,7 +15,22 @@ async fn a_new_house_is_told_what_to_do_first() {
     assert!(house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text().contains("waypost domain add"));
     let activity = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
     assert!(activity.contains("No mail has come yet") && activity.contains("Create an alias"));
-    assert_eq!(house.panel(&cookie, "GET", "/", "").await.expect(303).field("location").as_deref(), Some("/activity"));
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("There is no domain yet.") && overview.contains("No mail in this time."), "{overview}");
+}
+
+#[tokio::test]
+async fn the_overview_says_that_mail_flows_or_what_to_do() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let quiet = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(quiet.contains("All mail is flowing."), "{quiet}");
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    queued(&house, "shop@my.example", Entry::Held).await;
+    let page = house.panel(&cookie, "GET", "/?range=7d", "").await.expect(200).text();
+    assert!(page.contains("One message is held until you release it."), "{page}");
+    assert!(page.contains("<strong>1</strong> forwarded") && page.contains("Mail in the last 7 days"), "{page}");
+    assert!(page.contains("<path class=\"line-ok\""), "{page}");
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, Form
     }
 }
 
-/// `POST /destinations/{id}/verify|default|remove`.
+/// `POST /destinations/{id}/verify|resend|default|remove`.
 pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -80,6 +80,7 @@ pub(super) async fn act(
 ) -> Response {
     let done = match word.as_str() {
         "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
+        "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
         "default" => site.admin.make_default(&actor, &id).await.map(drop),
         "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
         _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
@@ -172,6 +173,7 @@ async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
     }
     let words = match ask.get("done")? {
         "verify" => "Verified: mail goes there from now on.",
+        "resend" => "A mail with a link is on its way: who opens it verifies the inbox.",
         "default" => "New aliases lead there where nothing else is said.",
         "remove" => "Removed.",
         _ => return None,
