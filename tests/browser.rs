@@ -4,8 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "browser/comfort.rs"]
+mod comfort;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/pages.rs"]
+mod pages;
 #[path = "browser/panel.rs"]
 mod panel;
 #[path = "browser/server.rs"]

@@ -81,6 +81,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tower_http", &["http"]),
     ("utoipa_axum", &["http"]),
     ("askama", &["http"]),
+    ("pulldown_cmark", &["http"]),
     ("rust_embed", &["http"]),
     ("hickory_resolver", &["net", "auth"]),
     ("hickory_proto", &["net", "demo"]),

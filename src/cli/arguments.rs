@@ -230,4 +230,35 @@ mod tests {
             assert!(Arguments::try_parse_from(words).is_err(), "waypost {line}");
         }
     }
+
+    /// The parts of a command line as a shell reads them; the handbook uses single quotes alone.
+    fn parts(line: &str) -> Vec<String> {
+        let mut parts = Vec::new();
+        for (index, piece) in line.split('\'').enumerate() {
+            if index % 2 == 1 {
+                parts.push(piece.to_owned());
+            } else {
+                parts.extend(piece.split_whitespace().map(str::to_owned));
+            }
+        }
+        parts
+    }
+
+    #[test]
+    fn every_command_of_the_handbook_is_one() {
+        let mut seen = 0;
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web/help")).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let in_blocks = text.lines().filter(|line| line.starts_with("    ")).map(str::trim);
+            let in_lines = text.split('`').skip(1).step_by(2);
+            for line in in_blocks.chain(in_lines).filter(|line| line.starts_with("waypost ")) {
+                seen += 1;
+                if let Err(wrong) = Arguments::try_parse_from(parts(line)) {
+                    panic!("{}: {line}: {wrong}", path.display());
+                }
+            }
+        }
+        assert!(seen > 40, "{seen} commands were found");
+    }
 }

@@ -160,4 +160,21 @@ mod tests {
         let names: std::collections::BTreeSet<_> = KEYS.iter().map(|key| key.name).collect();
         assert_eq!(names.len(), KEYS.len());
     }
+
+    #[test]
+    fn every_key_that_the_handbook_names_is_one() {
+        let mut seen = 0;
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web/help")).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let is_name = |word: &str| word.split('.').all(is_word) && word.contains(['.', '_']);
+            let named = text.split('`').skip(1).step_by(2).filter(|word| is_name(word) && !word.ends_with(".example"));
+            for name in named {
+                seen += 1;
+                assert!(find(name).is_some(), "{}: there is no {name}", path.display());
+            }
+        }
+        assert!(seen > 10, "{seen} keys were found");
+    }
 }

@@ -46,11 +46,16 @@ impl Browser {
         let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params":
             { "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": look.width < 760 } });
         browser.post("/goog/cdp/execute", metrics).await;
-        let scheme = if look.dark { "dark" } else { "light" };
+        browser.darken(look.dark).await;
+        browser
+    }
+
+    /// Asks for dark pages, or for light ones.
+    pub(crate) async fn darken(&self, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
         let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params":
             { "features": [{ "name": "prefers-color-scheme", "value": scheme }] } });
-        browser.post("/goog/cdp/execute", media).await;
-        browser
+        self.post("/goog/cdp/execute", media).await;
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
@@ -69,6 +74,11 @@ impl Browser {
     /// Opens a page and waits until it is there.
     pub(crate) async fn open(&self, url: &str) {
         self.post("/url", json!({ "url": url })).await;
+    }
+
+    /// Signs out without the gateway's help.
+    pub(crate) async fn forget_cookies(&self) {
+        self.post("/goog/cdp/execute", json!({ "cmd": "Network.clearBrowserCookies", "params": {} })).await;
     }
 
     /// The page's path.
@@ -112,15 +122,24 @@ impl Browser {
         self.post(&format!("/element/{id}/value"), json!({ "text": text })).await;
     }
 
+    /// Presses keys one after the other, wherever the focus is.
+    pub(crate) async fn press(&self, keys: &str) {
+        let press = |key: char| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let all: Vec<_> = keys.chars().flat_map(press).collect();
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": all }] })).await;
+    }
+
     /// Asks the page; needs script.
     pub(crate) async fn ask(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
-    /// A picture of the page, as PNG.
+    /// A picture of the whole page, as PNG.
     pub(crate) async fn picture(&self) -> Vec<u8> {
-        let text = self.get("/screenshot").await;
-        data_encoding::BASE64.decode(text.as_str().unwrap().as_bytes()).unwrap()
+        let asked = json!({ "cmd": "Page.captureScreenshot", "params":
+            { "format": "png", "captureBeyondViewport": true } });
+        let made = self.post("/goog/cdp/execute", asked).await;
+        data_encoding::BASE64.decode(made["data"].as_str().unwrap().as_bytes()).unwrap()
     }
 }
 

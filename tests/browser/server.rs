@@ -23,7 +23,11 @@ pub(crate) struct Open {
 impl Open {
     /// Opens the furnished house.
     pub(crate) async fn new() -> Self {
-        let house = House::furnished().await;
+        Self::to(House::furnished().await).await
+    }
+
+    /// Opens a house.
+    pub(crate) async fn to(house: House) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let entrance = Entrance::new(&[], Arc::default(), CancellationToken::new());

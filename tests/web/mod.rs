@@ -3,6 +3,7 @@
 // Each test binary uses its own part of this.
 #![expect(dead_code, reason = "api, panel and browser each use a part")]
 
+pub(crate) mod pages;
 pub(crate) mod rows;
 
 use std::collections::BTreeMap;

@@ -21,32 +21,67 @@
   };
   setInterval(tellTimes, MINUTE / 2);
 
-  // Keys, never while somebody writes.
-  const PAGES = { o: "/", a: "/activity", l: "/aliases", d: "/domains", q: "/queue" };
+  // Keys, never while somebody writes, and never for who switched them off. This is their one table.
   const ROWS = ".rows a.row, .rows .row a.address";
   const move = (step) => {
     const rows = [...document.querySelectorAll(ROWS)];
     const at = rows.indexOf(document.activeElement);
     rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
   };
-  let before = "";
+  const go = (path) => () => { location.href = path; };
+  const inRow = (part) => () => document.activeElement.closest(".rows > li")?.querySelector(part)?.click();
+  const fresh = () => { if ($("#new-alias")) $("#new-alias").click(); else location.href = "/aliases?new=1"; };
+  const KEYS = [
+    ["/", "Search", () => $("input[type=search]")?.focus()],
+    ["n", "New alias", fresh],
+    ["j", "Next row", () => move(1)],
+    ["k", "Row before", () => move(-1)],
+    ["Enter", "Open the row", null],
+    ["x", "Select the row", inRow("input[type=checkbox]")],
+    ["e", "Switch the row’s alias", inRow(".switch")],
+    ["u", "Undo", () => $(".notice form button")?.click()],
+    ["g o", "Overview", go("/")],
+    ["g a", "Activity", go("/activity")],
+    ["g l", "Aliases", go("/aliases")],
+    ["g d", "Domains", go("/domains")],
+    ["g q", "Queue", go("/queue")],
+    ["?", "This list", () => listKeys()],
+  ];
+  const keysAre = (word) => {
+    try {
+      if (word) localStorage.setItem("keys", word);
+      return localStorage.getItem("keys") ?? "on";
+    } catch { return word ?? "on"; }
+  };
+  const listKeys = () => {
+    let list = $("#keys");
+    if (!list) {
+      list = document.createElement("dialog");
+      list.id = "keys";
+      list.setAttribute("aria-labelledby", "keys-title");
+      list.innerHTML = `<h2 id="keys-title">Keys</h2><dl class="facts">${KEYS.map(([key, words]) =>
+        `<dt><kbd>${key}</kbd></dt><dd>${words}</dd>`).join("")}</dl><form method="dialog">
+        <label class="check"><input type="checkbox" id="keys-on"> Keys work in this browser</label>
+        <button class="button">Close</button></form>`;
+      document.body.append(list);
+      $("#keys-on").addEventListener("change", (event) => keysAre(event.target.checked ? "on" : "off"));
+    }
+    $("#keys-on").checked = keysAre() === "on";
+    list.showModal();
+  };
+  if ($("#list-keys")) {
+    $("#list-keys").hidden = false;
+    $("#list-keys").addEventListener("click", listKeys);
+  }
+  let led = "";
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
-    const led = before === "g";
-    before = event.key;
-    if (led && Object.hasOwn(PAGES, event.key)) {
-      location.href = PAGES[event.key];
-      return;
-    }
-    if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
-    const search = $("input[type=search]"), fresh = $("#new-alias");
-    if (event.key === "/" && search) {
-      event.preventDefault();
-      search.focus();
-    } else if (event.key === "n" && fresh) {
-      event.preventDefault();
-      fresh.click();
-    }
+    if (!$(".rail") || keysAre() === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, dialog")) return;
+    const pressed = KEYS.find(([key]) => key === led + event.key);
+    led = !led && event.key === "g" ? "g " : "";
+    if (!pressed?.[2]) return;
+    event.preventDefault();
+    pressed[2]();
   });
 
   // The log as it happens: new rows are counted in a bar, rows that are shown change in place; nothing jumps.

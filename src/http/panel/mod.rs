@@ -10,6 +10,7 @@ mod domains;
 mod envelopes;
 mod forms;
 mod frame;
+mod help;
 mod look;
 mod message;
 mod new_alias;
@@ -67,6 +68,8 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/reset/{link}", get(new_password::offer).post(new_password::reset))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/verify/{link}", get(verify::offer).post(verify::verify))
+        .route("/help", get(help::list))
+        .route("/help/{page}", get(help::page))
         .route("/docs/api", get(reference::page))
         .route("/openapi.json", get(reference::document))
         .route("/static/{file}", get(assets::file))

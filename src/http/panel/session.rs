@@ -144,6 +144,19 @@ fn client(settings: &Settings, request: &Request) -> IpAddr {
     told.into_iter().find(|hop| !settings.trusted_proxies.contains(hop)).unwrap_or(nobody)
 }
 
+/// The session's secret that a request brings, on a page that is for everybody.
+pub(super) fn brought(site: &Site, request: &Request) -> Option<String> {
+    secret(&Channel::of(&site.settings, request), request.headers())
+}
+
+/// Whether somebody is signed in by this secret. Whoever cannot be looked up is not.
+pub(super) async fn is_good(site: &Site, secret: Option<String>) -> bool {
+    match secret {
+        Some(secret) => matches!(site.admin.session(&secret).await, Ok(Some(_))),
+        None => false,
+    }
+}
+
 /// Lets in who is signed in; shows everybody else how to be.
 pub(super) async fn required(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let channel = Channel::of(&site.settings, &request);

@@ -162,7 +162,7 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
 }
 
 /// Whether the words are the remote's own: a reply begins with its code.
-fn spoke(attempt: &Attempt) -> bool {
+pub(super) fn spoke(attempt: &Attempt) -> bool {
     attempt.reply.len() >= 3 && attempt.reply.bytes().take(3).all(|octet| octet.is_ascii_digit())
 }
 

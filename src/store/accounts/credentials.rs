@@ -20,7 +20,7 @@ pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where id = ?1");
 pub(in crate::store) const SET_PASSWORD: &str =
     "update accounts set password_hash = ?2, version = version + 1 where id = ?1";
 pub(in crate::store) const END_OTHERS: &str = "delete from sessions where account_id = ?1 and uuid is not ?2";
-/// Links that were sent out or lie in browsers open nothing under the new password.
+/// Links that were sent out or lie in browsers open nothing under the new password; those that ask an inbox are its own.
 pub(in crate::store) const CLEAR_LINKS: &str = "delete from links where account_id = ?1 and address is null";
 pub(in crate::store) const SET_TOTP: &str =
     "update accounts set totp_secret = ?2, totp_used_step = ?3, version = version + 1 where id = ?1";

@@ -1,0 +1,138 @@
+//! `/help/…`: the handbook. Its pages are Markdown in `web/help/`, compiled in and rendered once. Whoever comes may read them,
+//! signed in or not: they name nothing of the installation, and whoever cannot sign in needs them most.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
+
+use crate::http::Site;
+
+use super::frame::{self, Frame, Words};
+use super::session;
+
+/// The pages in their order: the last part of the address, and what is written.
+const TEXTS: [(&str, &str); 10] = [
+    ("go-live", include_str!("../../../web/help/go-live.md")),
+    ("answer-as-your-alias", include_str!("../../../web/help/answer-as-your-alias.md")),
+    ("did-not-arrive", include_str!("../../../web/help/did-not-arrive.md")),
+    ("refused", include_str!("../../../web/help/refused.md")),
+    ("port-25", include_str!("../../../web/help/port-25.md")),
+    ("backup", include_str!("../../../web/help/backup.md")),
+    ("move", include_str!("../../../web/help/move.md")),
+    ("leave", include_str!("../../../web/help/leave.md")),
+    ("security", include_str!("../../../web/help/security.md")),
+    ("not-for", include_str!("../../../web/help/not-for.md")),
+];
+
+static CHAPTERS: LazyLock<Vec<Chapter>> =
+    LazyLock::new(|| TEXTS.iter().map(|(name, text)| Chapter::new(name, text)).collect());
+
+/// A page of the handbook.
+struct Chapter {
+    name: &'static str,
+    title: &'static str,
+    /// Its first paragraph, which is the answer, as plain text.
+    answer: String,
+    /// What stands under the title, as HTML.
+    html: String,
+}
+
+#[derive(Template)]
+#[template(path = "help.html", config = "web/askama.toml")]
+struct HelpPage {
+    frame: Frame,
+    chapters: &'static [Chapter],
+    shown: Option<&'static Chapter>,
+}
+
+/// `GET /help`: what there is to read.
+pub(super) async fn list(State(site): State<Site>, request: Request) -> Response {
+    show(&site, session::brought(&site, &request), None).await
+}
+
+/// `GET /help/{page}`.
+pub(super) async fn page(State(site): State<Site>, Path(name): Path<String>, request: Request) -> Response {
+    match CHAPTERS.iter().find(|chapter| chapter.name == name) {
+        Some(chapter) => show(&site, session::brought(&site, &request), Some(chapter)).await,
+        None => Words::new("There is no such page", "The handbook has no page of this name.")
+            .link("/help", "Show the handbook")
+            .answer(&site, StatusCode::NOT_FOUND),
+    }
+}
+
+async fn show(site: &Site, secret: Option<String>, shown: Option<&'static Chapter>) -> Response {
+    let title = shown.map_or("Help", |chapter| chapter.title);
+    let is_signed_in = session::is_good(site, secret).await;
+    let frame = if is_signed_in { Frame::inside(site, title, "help") } else { Frame::outside(site, title) };
+    frame::page(StatusCode::OK, &HelpPage { frame, chapters: &CHAPTERS, shown })
+}
+
+impl Chapter {
+    fn new(name: &'static str, text: &'static str) -> Self {
+        let (title, rest) = text.split_once('\n').unwrap_or((text, ""));
+        Self { name, title: title.trim_start_matches("# "), answer: first_paragraph(rest), html: rendered(rest) }
+    }
+}
+
+fn first_paragraph(text: &str) -> String {
+    let within = Parser::new(text).take_while(|event| !matches!(event, Event::End(TagEnd::Paragraph)));
+    within.fold(String::new(), |mut words, event| {
+        match event {
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::SoftBreak | Event::HardBreak => words.push(' '),
+            _ => {}
+        }
+        words
+    })
+}
+
+/// Markup in the text stays text: there is no way through to HTML.
+fn rendered(text: &str) -> String {
+    let events = Parser::new(text).map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        Event::Start(Tag::CodeBlock(_)) => Event::Html(CowStr::Borrowed("<pre class=\"reply\"><code>")),
+        Event::End(TagEnd::CodeBlock) => Event::Html(CowStr::Borrowed("</code></pre>\n")),
+        other => other,
+    });
+    let mut out = String::with_capacity(text.len() * 2);
+    html::push_html(&mut out, events);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_opens_with_its_answer_and_lets_no_markup_through() {
+        let page =
+            Chapter::new("x", "# A title\n\nDo *this* with\n`waypost check`.\n\n<script>y</script>\n\n    a < b\n");
+        assert_eq!((page.title, page.answer.as_str()), ("A title", "Do this with waypost check."));
+        assert!(page.html.contains("&lt;script&gt;") && !page.html.contains("<script"), "{}", page.html);
+        assert!(page.html.contains("<pre class=\"reply\"><code>a &lt; b\n</code></pre>"), "{}", page.html);
+    }
+
+    #[test]
+    fn every_page_has_the_answer_then_why_then_the_command() {
+        for chapter in CHAPTERS.iter() {
+            let words = chapter.answer.split_whitespace().count();
+            assert!((12..60).contains(&words), "{}: {words} words", chapter.name);
+            assert!(chapter.html.trim_start().starts_with("<p>"), "{}: the answer comes first", chapter.name);
+            assert!(chapter.html.contains("<h2>") && chapter.html.contains("<code>waypost "), "{}", chapter.name);
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_handbook_is_a_page() {
+        let written = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web/help")).unwrap();
+        let mut written: Vec<_> = written.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let mut known: Vec<_> = TEXTS.iter().map(|(name, _)| format!("{name}.md")).collect();
+        written.sort();
+        known.sort();
+        assert_eq!(written, known);
+    }
+}

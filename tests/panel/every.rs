@@ -1,0 +1,107 @@
+//! What holds on every page: it is lean, it is ours alone, and what strangers wrote stays inert on it.
+
+use std::collections::BTreeSet;
+
+use crate::web::House;
+use crate::web::pages::{self, Place, Whose};
+
+/// Octets of a page, at most.
+const MAX_PAGE_OCTETS: usize = 60 * 1024;
+const HOST: (&str, &str) = ("host", "localhost:8080");
+
+async fn page(house: &House, cookie: &str, place: &Place) -> crate::web::Answer {
+    let path = place.path.split('#').next().unwrap();
+    let cookie = if place.whose == Whose::Inside { cookie } else { "" };
+    house.visitor("GET", path, &[HOST, ("cookie", cookie)], "").await.expect(place.status)
+}
+
+#[test]
+fn the_table_knows_every_page_of_the_router() {
+    assert_eq!(pages::missing(), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn every_page_is_lean_inert_and_ours_alone() {
+    let (house, planted) = House::planted().await;
+    let cookie = house.signed_in().await;
+    let mut faults = Vec::new();
+    for place in planted.places() {
+        let answer = page(&house, &cookie, &place).await;
+        let text = answer.text();
+        if text.len() > MAX_PAGE_OCTETS {
+            faults.push(format!("{}: {} octets", place.path, text.len()));
+        }
+        faults.extend(loose(&text).into_iter().map(|what| format!("{}: {what}", place.path)));
+        let csp = answer.field("content-security-policy").unwrap_or_default();
+        if !csp.starts_with("default-src 'none';") || csp.contains("unsafe") || csp.contains("http") {
+            faults.push(format!("{}: its policy is {csp:?}", place.path));
+        }
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cache-control", "no-store"),
+        ] {
+            if answer.field(name).as_deref() != Some(value) {
+                faults.push(format!("{}: {name} is {:?}", place.path, answer.field(name)));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What no page may hold: script or style of its own, addresses elsewhere, characters that act.
+fn loose(page: &str) -> Vec<String> {
+    let mut found: Vec<_> =
+        ["<script>", "<style", "javascript:", " style=", "<iframe", "<object", "<base", "<meta http-equiv"]
+            .into_iter()
+            .filter(|word| page.contains(word))
+            .map(str::to_owned)
+            .collect();
+    if page.matches("<script").count() != 1 || page.matches("<link rel=\"stylesheet\"").count() != 1 {
+        found.push("other scripts or sheets than ours".to_owned());
+    }
+    let tags = page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap());
+    for tag in tags {
+        let attributes = tag.split_whitespace().skip(1).filter_map(|word| word.split_once('='));
+        found.extend(attributes.filter(|(name, value)| is_loose(name, value)).map(|_| format!("<{tag}>")));
+    }
+    let acts =
+        |c: &char| (c.is_control() && *c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    found.extend(page.chars().find(acts).map(|c| format!("the character {c:?}")));
+    found
+}
+
+fn is_loose(name: &str, value: &str) -> bool {
+    let elsewhere = ["\"http:", "\"https:", "\"//", "\"data:", "\"javascript:"];
+    let leads = matches!(name, "src" | "href" | "action" | "formaction" | "srcset" | "poster" | "xlink:href");
+    name.starts_with("on") || (leads && elsewhere.iter().any(|begin| value.starts_with(begin)))
+}
+
+#[tokio::test]
+async fn an_empty_house_has_every_list_and_they_are_lean_and_inert_too() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    for page in pages::PAGES.iter().filter(|page| page.whose == Whose::Inside && !page.route.contains('{')) {
+        let text = house.panel(&cookie, "GET", page.route, "").await.expect(200).text();
+        assert_eq!(loose(&text), Vec::<String>::new(), "{}", page.route);
+        assert!(text.contains("<h1"), "{}", page.route);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_page() {
+    let (house, planted) = House::planted().await;
+    for place in planted.places().into_iter().filter(|place| place.whose == Whose::Inside) {
+        let path = place.path.split('#').next().unwrap();
+        let led = house.visitor("GET", path, &[HOST], "").await.expect(303).field("location").unwrap();
+        assert!(led == "/sign-in" || led.starts_with("/sign-in?to=%2F"), "{path} leads to {led}");
+    }
+}
+
+#[test]
+fn what_is_loose_is_found() {
+    for page in ["<p onclick=x>", "<a href=\"https://elsewhere.example\">", "<p style=\"x\">", "a\u{202e}b", "\u{1b}"] {
+        assert!(loose(page).len() > 1, "{page}");
+    }
+}

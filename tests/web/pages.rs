@@ -1,0 +1,307 @@
+//! Every page of the panel, once. Whatever must hold on each of them (that it is inert, that everybody can use it, that it is
+//! lean) is shown by walking over this table; a route of the panel that is missing from it stops the walk.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use waypost::policy::ids::OWNER;
+use waypost::policy::rule::Kind;
+use waypost::policy::status::{RuleRef, Status, TraceStep};
+use waypost::store::accounts::LinkPurpose;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
+
+use super::House;
+use super::rows::{attempt, forwarded, queued};
+
+/// Markup, a terminal's command, a turn of direction, quotes and a new line: what mail can bring.
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&\r\nX: y";
+/// The same as far as it may stand in a query.
+const IN_QUERY: &str = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%1B%5B2J%E2%80%AE%22%27%26";
+/// The same as far as it may stand where people write.
+const WRITTEN: &str = "<script>alert(1)</script>\"'&<b onclick=x>";
+const PASSWORD: &str = "correct horse battery";
+
+/// Who gets a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Whose {
+    /// Somebody who is signed in.
+    Inside,
+    /// Everybody.
+    Outside,
+    /// It is no page, for this reason.
+    Nobody(&'static str),
+}
+
+/// A route of the panel, and the places that show it in its states. A place begins with the status of its answer where that
+/// is not 200; names in braces are planted.
+pub(crate) struct Page {
+    pub(crate) route: &'static str,
+    pub(crate) whose: Whose,
+    pub(crate) places: &'static [&'static str],
+}
+
+const fn inside(route: &'static str, places: &'static [&'static str]) -> Page {
+    Page { route, whose: Whose::Inside, places }
+}
+
+const fn outside(route: &'static str, places: &'static [&'static str]) -> Page {
+    Page { route, whose: Whose::Outside, places }
+}
+
+const fn nobody(route: &'static str, why: &'static str) -> Page {
+    Page { route, whose: Whose::Nobody(why), places: &[] }
+}
+
+/// All of them.
+pub(crate) const PAGES: &[Page] = &[
+    inside("/", &["/", "/?range=2y"]),
+    inside(
+        "/activity",
+        &[
+            "/activity",
+            "/activity#more",
+            "/activity?q={hostile}&status=held",
+            "/activity?status=nonsense",
+            "/activity?alias={alias}",
+        ],
+    ),
+    nobody("/activity/stream", "events"),
+    inside(
+        "/activity/{id}",
+        &["/activity/{message}", "/activity/{held}", "/activity/{kept}", "/activity/{refused}", "404 /activity/none"],
+    ),
+    inside("/aliases", &["/aliases", "/aliases?new=1", "/aliases?q={hostile}"]),
+    inside("/domains", &["/domains"]),
+    inside("/domains/{name}", &["/domains/my.example", "/domains/xn--mller-kva.example"]),
+    inside("/destinations", &["/destinations", "/destinations?q={hostile}"]),
+    inside("/queue", &["/queue"]),
+    inside(
+        "/simulator",
+        &[
+            "/simulator",
+            "/simulator?to=shop@my.example&from=a@b.example",
+            "422 /simulator?to=shop@my.example&from={hostile}",
+            "422 /simulator?to={hostile}&ip={hostile}",
+        ],
+    ),
+    nobody("/settings", "leads to the first of the settings"),
+    inside("/settings/account", &["/settings/account"]),
+    inside("/settings/people", &["/settings/people"]),
+    inside("/settings/tokens", &["/settings/tokens"]),
+    inside("/settings/sessions", &["/settings/sessions"]),
+    inside("/settings/audit", &["/settings/audit", "/settings/audit?q={hostile}"]),
+    outside("/sign-in", &["/sign-in?to={hostile}"]),
+    outside("/sign-in/{link}", &["/sign-in/{link}", "410 /sign-in/none"]),
+    outside("/setup/{link}", &["/setup/{setup}", "410 /setup/none"]),
+    outside("/reset/{link}", &["/reset/{reset}", "410 /reset/none"]),
+    outside("/verify/{link}", &["/verify/{verify}", "404 /verify/none"]),
+    outside("/help", &["/help"]),
+    outside(
+        "/help/{page}",
+        &[
+            "/help/go-live",
+            "/help/answer-as-your-alias",
+            "/help/did-not-arrive",
+            "/help/refused",
+            "/help/port-25",
+            "/help/backup",
+            "/help/move",
+            "/help/leave",
+            "/help/security",
+            "/help/not-for",
+            "404 /help/none",
+        ],
+    ),
+    outside("/docs/api", &["/docs/api"]),
+    nobody("/openapi.json", "for programs"),
+    nobody("/static/{file}", "files"),
+];
+
+/// What the places name.
+pub(crate) struct Planted(Vec<(&'static str, String)>);
+
+/// A place to look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) whose: Whose,
+    pub(crate) status: u16,
+    pub(crate) path: String,
+    /// As the table writes it.
+    pub(crate) written: &'static str,
+}
+
+impl Planted {
+    /// Every place of the table, those for people who are not signed in last.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        assert_eq!(missing(), BTreeSet::new(), "every route of the panel stands in the table of pages");
+        let all = PAGES.iter().flat_map(|page| page.places.iter().map(|place| self.place(page.whose, place)));
+        let mut all: Vec<_> = all.collect();
+        all.push(self.place(Whose::Outside, "404 /nothing"));
+        all.sort_by_key(|place| place.whose != Whose::Inside);
+        all
+    }
+
+    fn place(&self, whose: Whose, written: &'static str) -> Place {
+        let (status, path) = written.split_once(' ').map_or((200, written), |(s, path)| (s.parse().unwrap(), path));
+        let filled =
+            self.0.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
+        assert!(!filled.contains('{'), "{filled} names what is not planted");
+        Place { whose, status, path: filled, written: path }
+    }
+}
+
+/// Routes that the panel answers to GET, and the table does not know; and those of the table that are no more.
+pub(crate) fn missing() -> BTreeSet<String> {
+    let mut routes = BTreeSet::new();
+    routes_below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/panel")), &mut routes);
+    let known: BTreeSet<_> = PAGES.iter().map(|page| page.route.to_owned()).collect();
+    routes.symmetric_difference(&known).cloned().collect()
+}
+
+fn routes_below(directory: &Path, routes: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            routes_below(&path, routes);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let written = text.split(".route(").skip(1).filter_map(|rest| {
+                let (route, rest) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+                argument(rest).contains("get(").then(|| route.to_owned())
+            });
+            routes.extend(written);
+        }
+    }
+}
+
+/// What stands before the parenthesis that ends a call.
+fn argument(text: &str) -> &str {
+    let mut depth = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '(') - i32::from(*c == ')');
+        depth < 0
+    });
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
+impl House {
+    /// A house whose every page has something to show, and the worst that mail can bring on it.
+    pub(crate) async fn planted() -> (Self, Planted) {
+        let house = Self::linked().await;
+        let mut planted = vec![("hostile", IN_QUERY.to_owned())];
+        house.plant_rules(&mut planted).await;
+        house.plant_mail(&mut planted).await;
+        house.plant_people(&mut planted).await;
+        (house, Planted(planted))
+    }
+
+    async fn plant_rules(&self, planted: &mut Vec<(&'static str, String)>) {
+        for name in ["müller.example", &format!("{}example", "long-label.".repeat(16))] {
+            self.operator("POST", "/v1/domains", json!({ "name": name })).await.expect(201);
+        }
+        let aliases = [
+            "shop@my.example".to_owned(),
+            "shop-*@my.example".to_owned(),
+            "/^a-rather-long-expression-([0-9]+)-with-a-capture$/@my.example".to_owned(),
+            format!("{}@my.example", "x".repeat(64)),
+        ];
+        for address in aliases {
+            let body = json!({ "address": address, "description": WRITTEN, "labels": ["shopping"] });
+            let made = self.operator("POST", "/v1/aliases", body).await.expect(201).json();
+            if address == "shop@my.example" {
+                planted.push(("alias", made["id"].as_str().unwrap().to_owned()));
+            }
+        }
+        for n in 0..46 {
+            let body = json!({ "address": format!("a{n}@my.example"), "enabled": n % 3 > 0, "description": "a note" });
+            self.operator("POST", "/v1/aliases", body).await.expect(201);
+        }
+        let trusted = json!({ "address": "@whole.example", "verified": true });
+        self.operator("POST", "/v1/destinations", trusted).await.expect(201);
+        let waits =
+            self.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example" })).await.expect(201);
+        planted.push(("verify", self.verification_link(&waits.json()).await));
+    }
+
+    /// The secret of the link in the mail that asks this destination.
+    async fn verification_link(&self, destination: &Value) -> String {
+        let id = destination["verification"]["activity_id"].as_str().unwrap().parse().unwrap();
+        let octets = self.admin.store.queue.get(id).await.unwrap().message.octets.read(0).await.unwrap();
+        let text = String::from_utf8(octets.to_vec()).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("https://gw.example/verify/")).unwrap().to_owned()
+    }
+
+    /// Mail in every state, and one message that is as bad as mail can be.
+    async fn plant_mail(&self, planted: &mut Vec<(&'static str, String)>) {
+        let mut rows = Vec::new();
+        for (index, status) in Status::ALL.into_iter().chain([Status::Forwarded; 30]).enumerate() {
+            let at = self.clock.now().before(Duration::from_secs(index as u64 * 1800));
+            let row = forwarded(self, &format!("a{index}@my.example"));
+            let destination = row.destination.clone().filter(|_| status != Status::Refused);
+            rows.push(Row { status, received_at: at, destination, ..row });
+        }
+        let refused = rows.iter().find(|row| row.status == Status::Refused).unwrap().id;
+        let worst = worst(self);
+        planted.push(("message", worst.id.to_string()));
+        planted.push(("refused", refused.to_string()));
+        rows.push(worst);
+        self.admin.store.activity.record(rows).await.unwrap();
+        let later = self.clock.now().after(Duration::from_secs(3600));
+        queued(self, "shop@my.example", Entry::Due(later)).await;
+        planted.push(("held", queued(self, "shop@my.example", Entry::Held).await.id.to_string()));
+        planted.push(("kept", queued(self, "shop@my.example", Entry::Kept(later)).await.id.to_string()));
+    }
+
+    async fn plant_people(&self, planted: &mut Vec<(&'static str, String)>) {
+        let owner = json!({ "email": "owner@my.example", "password": PASSWORD, "name": WRITTEN });
+        self.operator("PATCH", "/v1/users/owner", owner).await.expect(200);
+        let anna = json!({ "email": "anna@my.example", "password": PASSWORD, "name": WRITTEN });
+        self.operator("POST", "/v1/users", anna).await.expect(201);
+        self.operator("POST", "/v1/tokens", json!({ "name": WRITTEN, "scopes": ["aliases"] })).await.expect(201);
+        let (now, hash) = (self.clock.now(), |text: &str| Sha256::digest(text.as_bytes()).into());
+        let until = now.after(Duration::from_secs(3600));
+        for (name, purpose) in
+            [("link", LinkPurpose::SignIn), ("reset", LinkPurpose::Reset), ("setup", LinkPurpose::Setup)]
+        {
+            self.admin.store.accounts.add_link(hash(name), purpose, OWNER, (now, until)).await.unwrap();
+            planted.push((name, name.to_owned()));
+        }
+        let fields = [
+            ("host", "localhost:8080"),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("user-agent", WRITTEN),
+        ];
+        let form = format!("email=owner%40my.example&password={}", PASSWORD.replace(' ', "+"));
+        self.visitor("POST", "/sign-in", &fields, &form).await.expect(303);
+    }
+}
+
+/// A row of which every word is somebody else's.
+fn worst(house: &House) -> Row {
+    let (now, row) = (house.clock.now(), forwarded(house, "shop@my.example"));
+    let client = waypost::store::activity::Client {
+        helo: HOSTILE.to_owned(),
+        name: Some(HOSTILE.to_owned()),
+        ..row.client.clone()
+    };
+    Row {
+        sender: format!("{HOSTILE}@{}.example", "x".repeat(10_000)),
+        subject: Some(format!("\u{5e9}\u{5dc}\u{5d5}\u{5dd} {HOSTILE}{}", "unbroken".repeat(30))),
+        destination: Some(format!("{}@{}example", "y".repeat(64), "long-label.".repeat(16))),
+        reason: HOSTILE.to_owned(),
+        message_id: Some(HOSTILE.to_owned()),
+        rule: Some(RuleRef { id: uuid::Uuid::nil(), kind: Kind::Address, pattern: HOSTILE.to_owned() }),
+        trace: vec![TraceStep::new("alias", HOSTILE, HOSTILE.to_owned())],
+        attempts: vec![
+            attempt(now, "deferred", &format!("450 4.7.0 {HOSTILE} {}", "busy-".repeat(60))),
+            attempt(now, "delivered", "250 ok"),
+        ],
+        client,
+        ..row
+    }
+}
