@@ -8,6 +8,8 @@ mod activity;
 mod aliases;
 #[path = "api/control.rs"]
 mod control;
+#[path = "api/destinations.rs"]
+mod destinations;
 #[path = "api/domains.rs"]
 mod domains;
 #[path = "api/harvest.rs"]
@@ -28,6 +30,8 @@ mod queue;
 mod rights;
 #[path = "api/roles.rs"]
 mod roles;
+#[path = "api/sorting.rs"]
+mod sorting;
 #[path = "api/verification.rs"]
 mod verification;
 mod web;

@@ -4,6 +4,8 @@
 
 #[path = "panel/accounts.rs"]
 mod accounts;
+#[path = "panel/destinations.rs"]
+mod destinations;
 #[path = "panel/every.rs"]
 mod every;
 #[path = "panel/house.rs"]

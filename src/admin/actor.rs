@@ -127,6 +127,8 @@ pub enum ActorName {
     Upkeep,
     /// Whoever reads an inbox, by the link that was sent there.
     Inbox,
+    /// Somebody before the door.
+    Visitor,
 }
 
 impl fmt::Display for ActorName {
@@ -137,6 +139,7 @@ impl fmt::Display for ActorName {
             Self::Session => f.write_str("session"),
             Self::Upkeep => f.write_str("upkeep"),
             Self::Inbox => f.write_str("verification link"),
+            Self::Visitor => f.write_str("visitor"),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::activity::Counts;
-use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery};
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order};
 
 use super::domains::{must_reach, reach_of};
 use super::error::OrMissing;
@@ -42,6 +42,9 @@ pub struct AliasFilter {
     pub action: Option<String>,
     /// Only those with this label.
     pub label: Option<String>,
+    /// In which order; others than the newest first go with `domain` alone.
+    #[param(ignore)]
+    pub order: Order,
     /// Which page.
     #[param(ignore)]
     pub paging: Paging,
@@ -107,7 +110,9 @@ impl Admin {
     async fn store_new(&self, actor: &Actor, new: &NewAlias) -> Result<AliasRow> {
         let audit = self.audit_new(actor, new);
         let added = self.store.rules.add_alias(new.domain.account, new.domain.key, &new.draft, audit).await;
-        added.map_err(|error| taken(error, &new.name))
+        let row = added.map_err(|error| taken(error, &new.name))?;
+        self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
+        Ok(row)
     }
 
     pub(super) fn audit_new(&self, actor: &Actor, new: &NewAlias) -> AuditEntry {
@@ -155,7 +160,9 @@ impl Admin {
         (before, after): (&AliasRow, &AliasRow),
     ) -> Result<AliasRow> {
         let audit = self.audit_change(actor, action, (Some(before), Some(after)));
-        Ok(self.store.rules.change_alias(after, audit).await?)
+        let row = self.store.rules.change_alias(after, audit).await?;
+        self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
+        Ok(row)
     }
 
     /// The audit row of a change to an alias that there is, or was.
@@ -213,9 +220,14 @@ impl Admin {
             kind: read_word("kind", filter.kind.as_deref(), "address, glob, regex, catch_all")?,
             action: read_word("action", filter.action.as_deref(), "forward, drop, reject, create")?,
             label: filter.label.filter(|text| !text.is_empty()),
+            order: filter.order,
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
         };
+        if !query.is_plain() && !matches!(query.order, Order::Usual | Order::Newest) {
+            let why = "this order goes with domain alone: leave the other filters out, or the order";
+            return Err(AdminError::field("sort", why));
+        }
         let mut page = self.store.rules.aliases(query).await?;
         page.items.retain(|row| actor.sees_domain(&row.domain_name));
         Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })

@@ -10,6 +10,7 @@ use crate::store::activity::Counts;
 
 use super::activity::read_moment;
 use super::error::OrMissing;
+use super::replacement::replacement_of;
 use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
 
@@ -88,6 +89,8 @@ impl Admin {
             }
             ("alias.remove", Some(before)) => drop(self.add_alias(actor, &before).await?),
             ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
+            ("settings.change", Some(_)) => self.undo_settings(actor, &entry).await?,
+            ("destination.replace", Some(_)) => self.undo_replacement(actor, &entry).await?,
             _ => {
                 let detail = format!("{} of {} cannot be taken back.", entry.action, entry.object);
                 return Err(AdminError::Conflict(detail));
@@ -112,6 +115,22 @@ impl Admin {
     }
 }
 
+impl Admin {
+    /// Each setting is again what it was, or nobody's, where all of them still are what the change made them.
+    async fn undo_settings(&self, actor: &Actor, entry: &AuditRow) -> Result<()> {
+        actor.must_be_admin("change its settings")?;
+        let side = |side: &Option<Value>| side.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let (before, after) = (side(&entry.before), side(&entry.after));
+        let panel = self.store.accounts.settings().await?;
+        let is = |key: &str| panel.iter().find(|(set, _)| set == key).map_or(&Value::Null, |(_, value)| value);
+        if after.iter().any(|(key, value)| is(key) != value) {
+            return Err(changed_since(entry));
+        }
+        let back = |key: &String| (key.clone(), before.get(key).cloned().unwrap_or_default());
+        self.change_settings(actor, &after.keys().map(back).collect()).await.map(drop)
+    }
+}
+
 /// Whose entries an actor sees, where not all.
 fn only(actor: &Actor) -> Option<AccountId> {
     let whole = actor.sees_all() && actor.has(super::Scope::Of(Area::Admin, Access::Read));
@@ -120,8 +139,9 @@ fn only(actor: &Actor) -> Option<AccountId> {
 
 fn shown(row: AuditRow) -> AuditShape {
     let undoable = row.before.is_some()
-        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set"]
+        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set", "settings.change"]
             .contains(&row.action.as_str());
+    let undoable = undoable || replacement_of(&row).is_some();
     AuditShape::new(row, undoable)
 }
 
@@ -137,5 +157,9 @@ fn must_stand(entry: &AuditRow, is: &impl serde::Serialize) -> Result<()> {
     if entry.after.as_ref().is_some_and(|after| settable(after) == settable(&is)) {
         return Ok(());
     }
-    Err(AdminError::Conflict(format!("{} was changed again since then, so this is not taken back.", entry.object)))
+    Err(changed_since(entry))
+}
+
+pub(super) fn changed_since(entry: &AuditRow) -> AdminError {
+    AdminError::Conflict(format!("{} was changed again since then, so this is not taken back.", entry.object))
 }

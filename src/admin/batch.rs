@@ -101,7 +101,11 @@ impl Admin {
         let names: Vec<_> = prepared.iter().map(|change| change.name.clone()).collect();
         let steps = prepared.into_iter().map(|change| change.step).collect();
         match self.store.rules.apply_aliases(steps).await {
-            Ok(rows) => Ok(rows.into_iter().map(Ok).collect()),
+            Ok(rows) => {
+                let there: Vec<_> = rows.iter().flatten().cloned().collect();
+                self.ask_inboxes_of(actor, &there).await;
+                Ok(rows.into_iter().map(Ok).collect())
+            }
             Err((index, error)) => {
                 Err(within(index, names.get(index).map_or(AdminError::Unwell, |name| taken(error, name))))
             }

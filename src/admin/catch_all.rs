@@ -48,11 +48,12 @@ impl Admin {
             serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
         let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
         let audit = self.audit(actor, "domain.catch_all", &subject);
-        match before {
-            Some(alias) if alias.spec == new => {}
-            Some(alias) => drop(self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?),
-            None => drop(self.store.rules.add_alias(domain.account, domain.key, &new, audit).await?),
-        }
+        let row = match before {
+            Some(alias) if alias.spec == new => return Ok(()),
+            Some(alias) => self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?,
+            None => self.store.rules.add_alias(domain.account, domain.key, &new, audit).await?,
+        };
+        self.ask_inboxes_of(actor, &[row]).await;
         Ok(())
     }
 

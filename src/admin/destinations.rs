@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::ids::AccountId;
 use crate::store::StoreError;
-use crate::store::rules::{DestinationRow, ListQuery};
+use crate::store::rules::{DestinationRow, ListQuery, Order};
 
 use super::error::OrMissing;
 use super::form::Read;
@@ -112,8 +112,19 @@ impl Admin {
         search: Option<String>,
         paging: &Paging,
     ) -> Result<ListShape<DestinationShape>> {
+        self.destinations_in(actor, search, (Order::Usual, paging)).await
+    }
+
+    /// Lists destinations in an order.
+    pub async fn destinations_in(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        (order, paging): (Order, &Paging),
+    ) -> Result<ListShape<DestinationShape>> {
         actor.must(Area::Destinations, Access::Read)?;
         let query = ListQuery {
+            order,
             search: search.filter(|text| !text.trim().is_empty()),
             cursor: paging.cursor.clone(),
             limit: paging.rows(),

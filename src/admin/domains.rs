@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::mail::Domain;
 use crate::store::StoreError;
-use crate::store::rules::{DomainRow, ListQuery};
+use crate::store::rules::{DomainRow, ListQuery, Order};
 
 use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::OrMissing;
@@ -151,8 +151,19 @@ impl Admin {
         search: Option<String>,
         paging: &Paging,
     ) -> Result<ListShape<DomainShape>> {
+        self.domains_in(actor, search, (Order::Usual, paging)).await
+    }
+
+    /// Lists domains in an order.
+    pub async fn domains_in(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        (order, paging): (Order, &Paging),
+    ) -> Result<ListShape<DomainShape>> {
         actor.must(Area::Domains, Access::Read)?;
-        let page = self.store.rules.domains(domain_query(actor, search, paging)).await?;
+        let query = ListQuery { order, ..domain_query(actor, search, paging) };
+        let page = self.store.rules.domains(query).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items.iter().filter(|row| actor.sees_domain(&row.name)) {
             items.push(self.domain_shape(row).await?);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 14] = [
+const ECHOED: [&str; 17] = [
     "id",
     "kind",
     "unicode",
@@ -20,6 +20,9 @@ const ECHOED: [&str; 14] = [
     "last_mail_at",
     "last_delivered_at",
     "failing_since",
+    "failing_reply",
+    "failing_activity_id",
+    "uses",
     "counts",
     "verified_at",
     "next_cursor",

@@ -12,6 +12,7 @@ use crate::mail::Moment;
 use crate::policy::ids::AccountId;
 use crate::policy::limits::{Window, network_of};
 
+use super::refused::Refusals;
 use super::{AdminError, Result};
 
 /// Guesses are counted over so long.
@@ -24,6 +25,10 @@ const OF_NETWORK: u64 = 100;
 const FOR_ACCOUNT: u64 = 200;
 /// Guesses of a browser that has signed in to this account before.
 const OF_DEVICE: u64 = 20;
+/// Links for a new password that are sent to one account, that one network has sent, and that are sent in all.
+const LINKS_TO_ACCOUNT: u64 = 3;
+const LINKS_OF_NETWORK: u64 = 10;
+const LINKS: u64 = 200;
 /// Keys that are counted at the same time, some MiB of them.
 const MAX_KEYS: u64 = 20_000;
 
@@ -36,6 +41,9 @@ enum Key {
     Device([u8; 32]),
     /// Somebody who is inside already.
     Inside(AccountId),
+    LinksToAccount(String),
+    LinksOfNetwork(IpAddr),
+    Links,
 }
 
 impl Key {
@@ -45,17 +53,25 @@ impl Key {
             Self::Network(_) => OF_NETWORK,
             Self::Account(_) => FOR_ACCOUNT,
             Self::Device(_) | Self::Inside(_) => OF_DEVICE,
+            Self::LinksToAccount(_) => LINKS_TO_ACCOUNT,
+            Self::LinksOfNetwork(_) => LINKS_OF_NETWORK,
+            Self::Links => LINKS,
         }
     }
 }
 
 /// What was guessed lately; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Guesses(Cache<Key, Arc<Mutex<Window>>>);
+pub struct Guesses {
+    counted: Cache<Key, Arc<Mutex<Window>>>,
+    /// Those that were wrong, as the audit log tells them.
+    pub(super) refusals: Refusals,
+}
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_KEYS).time_to_idle(PERIOD).build())
+        let counted = Cache::builder().max_capacity(MAX_KEYS).time_to_idle(PERIOD).build();
+        Self { counted, refusals: Refusals::default() }
     }
 }
 
@@ -83,8 +99,28 @@ impl Guesses {
         self.count(vec![Key::Inside(account)], now)
     }
 
+    /// Counts somebody who asks for a link, whether or not there is such an account: false where its inbox has had enough of
+    /// them, which nobody is told.
+    pub(super) fn may_ask_for_link(&self, email: &str, ip: IpAddr, now: Moment) -> Result<bool> {
+        let network = Key::LinksOfNetwork(network_of(ip));
+        if self.is_spent(&network, now) {
+            let detail = "You asked for many links within an hour. Look into your inbox, or try again later.";
+            return Err(AdminError::TooMany(detail.to_owned()));
+        }
+        let others = [Key::LinksToAccount(email.to_owned()), Key::Links];
+        let may = !others.iter().any(|key| self.is_spent(key, now));
+        for key in others.iter().filter(|_| may).chain([&network]) {
+            self.with(key, |window| window.add(now, PERIOD));
+        }
+        Ok(may)
+    }
+
+    fn is_spent(&self, key: &Key, now: Moment) -> bool {
+        self.with(key, |window| window.count(now, PERIOD)) >= key.most()
+    }
+
     fn count(&self, keys: Vec<Key>, now: Moment) -> Result<Guess> {
-        if keys.iter().any(|key| self.with(key, |window| window.count(now, PERIOD)) >= key.most()) {
+        if keys.iter().any(|key| self.is_spent(key, now)) {
             let detail = "There were too many attempts to sign in. Wait some minutes, use the browser that you signed in \
                           with before, or make a link on the machine where Waypost runs: waypost panel-link";
             return Err(AdminError::TooMany(detail.to_owned()));
@@ -99,13 +135,13 @@ impl Guesses {
     pub(super) fn was_right(&self, guess: &Guess) {
         for key in &guess.0 {
             if matches!(key, Key::NetworkForAccount(..) | Key::Device(_) | Key::Inside(_)) {
-                self.0.invalidate(key);
+                self.counted.invalidate(key);
             }
         }
     }
 
     fn with<T>(&self, key: &Key, look: impl FnOnce(&mut Window) -> T) -> T {
-        let window = self.0.get_with_by_ref(key, Arc::default);
+        let window = self.counted.get_with_by_ref(key, Arc::default);
         look(&mut window.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -170,5 +206,21 @@ mod tests {
         guesses.was_right(&right);
         assert_eq!(guess(&guesses, from("203.0.113.5"), 50), OF_NETWORK_FOR_ACCOUNT);
         assert!(guesses.begin(ANNA, from("203.0.113.5"), now().after(PERIOD)).is_ok());
+    }
+
+    #[test]
+    fn an_inbox_gets_three_links_an_hour_and_a_network_asks_ten_times() {
+        let guesses = Guesses::default();
+        let ask = |email: &str, ip: &str, at| guesses.may_ask_for_link(email, ip.parse().unwrap(), at);
+        for expected in [true, true, true, false, false] {
+            assert_eq!(ask(ANNA, "203.0.113.5", now()), Ok(expected));
+        }
+        assert_eq!(ask(ANNA, "198.51.100.1", now()), Ok(false), "wherever it is asked for");
+        for nobody in 0..5 {
+            assert_eq!(ask(&format!("{nobody}@my.example"), "203.0.113.5", now()), Ok(true));
+        }
+        assert!(ask("bert@my.example", "203.0.113.5", now()).is_err(), "the network");
+        assert_eq!(ask("bert@my.example", "198.51.100.1", now()), Ok(true));
+        assert_eq!(ask(ANNA, "203.0.113.5", now().after(PERIOD)), Ok(true));
     }
 }

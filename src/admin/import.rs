@@ -197,6 +197,7 @@ impl Admin {
     /// Makes the aliases: all count from one moment on. Progress is told in lines. Returns how many were made.
     pub async fn import(&self, actor: &Actor, plan: ImportPlan, progress: watch::Sender<u64>) -> Result<u64> {
         actor.must(Area::Aliases, Access::Write)?;
+        let last = self.store.rules.last_destination().await?;
         let audit = self.audit_plain(actor, "alias.import", &format!("{} aliases", plan.len()));
         let imported = self.store.rules.import(actor.account, plan.lines, progress, audit).await;
         let imported = imported.map_err(|error| match error {
@@ -209,6 +210,7 @@ impl Admin {
         if let Err(error) = self.index_aliases().await {
             tracing::warn!(%error, "the imported aliases are not in the search index yet");
         }
+        self.ask_inboxes_since(actor, last).await;
         Ok(imported)
     }
 }

@@ -18,6 +18,8 @@ use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// How long a link is good.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long a link is good that was sent to somebody who forgot their password.
+pub const RESET_LIFETIME: Duration = Duration::from_secs(3600);
 /// How long a session lasts at most; without a request it ends sooner.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -60,16 +62,21 @@ impl Admin {
     /// Makes a link that signs in to the panel, once, within [`LINK_LIFETIME`].
     pub async fn add_panel_link(&self, actor: &Actor) -> Result<Secret> {
         actor.must_be_admin("make a sign-in link")?;
-        let secret = self.draw_link(LinkPurpose::SignIn, actor.account).await?;
+        let secret = self.draw_link(LinkPurpose::SignIn, actor.account, LINK_LIFETIME).await?;
         self.store.accounts.audit(self.audit_plain(actor, "link.create", "panel")).await?;
         Ok(secret)
     }
 
     /// Makes a link; whoever hands it out has checked that they may.
-    pub(super) async fn draw_link(&self, purpose: LinkPurpose, account: AccountId) -> Result<Secret> {
+    pub(super) async fn draw_link(
+        &self,
+        purpose: LinkPurpose,
+        account: AccountId,
+        lifetime: Duration,
+    ) -> Result<Secret> {
         let secret = Secret::draw(&self.chance, "");
         let now = self.clock.now();
-        self.store.accounts.add_link(secret.hash(), purpose, account, (now, now.after(LINK_LIFETIME))).await?;
+        self.store.accounts.add_link(secret.hash(), purpose, account, (now, now.after(lifetime))).await?;
         Ok(secret)
     }
 

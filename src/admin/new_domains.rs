@@ -51,11 +51,10 @@ impl Admin {
 
     async fn add_all(&self, actor: &Actor, mut form: Form<'_>, names: Vec<Domain>) -> Result<Vec<DomainShape>> {
         let template = self.template(actor, &mut form).await?;
-        let (mut draft, aliases) =
-            template.unwrap_or_else(|| (DomainRow::blank(actor.account, placeholder(), self.clock.now()), Vec::new()));
-        if let Some(first) = names.first() {
-            draft.name.clone_from(first);
-        }
+        let Some(first) = names.first() else { return Err(AdminError::Invalid(form.only_faults())) };
+        let blank = || DomainRow::blank(actor.account, first.clone(), self.clock.now());
+        let (draft, aliases) = template.unwrap_or_else(|| (blank(), Vec::new()));
+        let mut draft = DomainRow { name: first.clone(), ..draft };
         let catch_all = self.read_domain_fields(actor, &mut form, &mut draft).await?;
         if let Some(own) = names.iter().find(|name| draft.mirror_of.as_ref() == Some(*name)) {
             form.fault("mirror_of", format!("{own} cannot be a mirror of itself"));
@@ -64,10 +63,12 @@ impl Admin {
         self.check_new_catch_all(actor, &draft, catch_all.as_ref()).await?;
         let aliases = if draft.mirror_of.is_some() { Vec::new() } else { aliases };
         let new = names.into_iter().map(|name| self.new_domain(actor, (name, &draft), &aliases)).collect();
+        let last = self.store.rules.last_destination().await?;
         let rows = self.store.rules.add_domains(new).await.map_err(|error| match error {
             StoreError::Exists(name) => AdminError::Conflict(format!("The domain {name} exists already.")),
             other => other.into(),
         })?;
+        self.ask_inboxes_since(actor, last).await;
         self.shapes_of(actor, &rows, catch_all).await
     }
 
@@ -177,9 +178,4 @@ fn unfit(actor: &Actor, name: &Domain) -> Option<String> {
         return Some(format!("{name} is a single label: a domain has a dot in it"));
     }
     (!actor.sees_domain(name)).then(|| "this token is limited to other domains".to_owned())
-}
-
-/// The name of a draft until it gets its own.
-fn placeholder() -> Domain {
-    Domain::parse("new.invalid").unwrap_or_else(|_| unreachable!("this is a domain name"))
 }

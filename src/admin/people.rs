@@ -15,7 +15,10 @@ use super::form::{Misread, Read};
 use super::links::Secret;
 use super::shapes::{ListShape, MeShape, UserShape};
 use super::sign_in::{Opened, Visitor, folded_email};
-use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Result, Subject, fields, passwords};
+use super::{
+    Access, Actor, ActorName, Admin, AdminError, Area, Form, LINK_LIFETIME, Paging, RESET_LIFETIME, Result, Subject,
+    fields, passwords,
+};
 
 /// Roles on domains of others that one account has, at most.
 const MAX_GRANTS: usize = 100;
@@ -35,6 +38,8 @@ struct Draft {
 /// A link that sets a password, and who is to get it.
 #[derive(Debug)]
 pub struct PasswordLink {
+    /// Whose.
+    pub account: AccountId,
     /// The address of the account.
     pub email: String,
     /// What stands in `/reset/{token}`.
@@ -79,7 +84,11 @@ impl Admin {
         if let Some(grants) = grants {
             self.store_grants(actor, &row, grants).await?;
         }
-        let link = if row.has_password { None } else { Some(self.draw_link(LinkPurpose::Reset, row.key).await?) };
+        let link = if row.has_password {
+            None
+        } else {
+            Some(self.draw_link(LinkPurpose::Reset, row.key, LINK_LIFETIME).await?)
+        };
         Ok((self.user_shape(&row).await?, link))
     }
 
@@ -293,9 +302,9 @@ impl Admin {
             Err(other) => return Err(other.into()),
         };
         let Some(email) = row.email.clone() else { return Ok(None) };
-        let secret = self.draw_link(LinkPurpose::Reset, row.key).await?;
+        let secret = self.draw_link(LinkPurpose::Reset, row.key, RESET_LIFETIME).await?;
         self.store.accounts.audit(self.audit_plain(&Actor::upkeep(row.key), "link.reset", &email)).await?;
-        Ok(Some(PasswordLink { email, secret }))
+        Ok(Some(PasswordLink { account: row.key, email, secret }))
     }
 
     /// Uses a link up and sets the password behind it; false if the link is not good. Every session ends.

@@ -137,7 +137,7 @@ impl Admin {
             return Err(AdminError::Conflict("A report goes to its sender and nowhere else.".to_owned()));
         }
         if claim.delivery.purpose == Purpose::Verification {
-            let words = "A mail that asks an inbox goes to that inbox and nowhere else.";
+            let words = "A mail that brings a link goes to its inbox and nowhere else.";
             return Err(AdminError::Conflict(words.to_owned()));
         }
         if self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
@@ -151,8 +151,7 @@ impl Admin {
         actor.must(Area::Queue, Access::Read)?;
         let claim = self.managed_delivery(actor, id).await?;
         if claim.delivery.purpose == Purpose::Verification {
-            let words =
-                "This mail holds a link that is its inbox's alone to read: whoever has it can verify the inbox.";
+            let words = "This mail holds a link that is its inbox's alone to read: whoever has it can use it.";
             return Err(AdminError::Forbidden(words.to_owned()));
         }
         Ok(claim.message.octets)

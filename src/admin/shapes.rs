@@ -7,6 +7,7 @@ mod forms;
 mod others;
 mod people;
 mod records;
+mod uses;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +22,7 @@ pub use forms::{
 pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape, VerificationShape};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 pub use records::{RecordShape, RecordsShape};
+pub use uses::{ComputedShape, ReplaceForm, ReplacedShape, UsesShape};
 
 /// One page of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -11,8 +11,9 @@ use crate::store::accounts::{AuditEntry, Credentials, LinkPurpose, NewSession};
 
 use super::guesses::Whence;
 use super::links::Secret;
+use super::refused::StoppedAt;
 use super::second_factor::MAX_CODE_CHARS;
-use super::{Actor, ActorName, Admin, Result, SESSION_LIFETIME, Subject, passwords};
+use super::{Actor, ActorName, Admin, LINK_LIFETIME, Result, SESSION_LIFETIME, Subject, passwords};
 
 /// A browser is known for so long after it signed in.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
@@ -48,6 +49,13 @@ pub struct Visitor {
     pub device: Option<String>,
 }
 
+impl Visitor {
+    /// What is kept of what the browser calls itself.
+    pub(super) fn kept_agent(&self) -> Option<String> {
+        self.agent.as_ref().map(|text| text.chars().take(MAX_AGENT_CHARS).collect())
+    }
+}
+
 /// What opens to them.
 #[derive(Debug)]
 pub struct Opened {
@@ -64,13 +72,24 @@ impl Admin {
         let credentials = self.credentials(&email).await?;
         let device = self.known_device(credentials.as_ref(), visitor).await?;
         let from = Whence { ip: visitor.ip, device };
-        let guess = self.guesses.begin(&email, from, self.clock.now())?;
+        let known = credentials.as_ref().map(|known| (known.account, email.as_str()));
+        let guess = match self.guesses.begin(&email, from, self.clock.now()) {
+            Ok(guess) => guess,
+            Err(limited) => {
+                self.note_refused(known, visitor, StoppedAt::Limit).await;
+                return Err(limited);
+            }
+        };
         let hash =
             credentials.as_ref().filter(|known| !known.is_disabled).and_then(|known| known.password_hash.clone());
         let is_right = written.password.len() <= passwords::MAX_OCTETS;
         let is_right = self.passwords.verify(written.password, hash).await? && is_right;
-        let Some(credentials) = credentials.filter(|_| is_right) else { return Ok(None) };
-        if written.code.len() > MAX_CODE_CHARS || !self.second_factor(&credentials, written.code).await? {
+        let Some(credentials) = credentials.as_ref().filter(|_| is_right) else {
+            self.note_refused(known, visitor, StoppedAt::Password).await;
+            return Ok(None);
+        };
+        if written.code.len() > MAX_CODE_CHARS || !self.second_factor(credentials, written.code).await? {
+            self.note_refused(known, visitor, StoppedAt::Code).await;
             return Ok(None);
         }
         self.guesses.was_right(&guess);
@@ -117,7 +136,7 @@ impl Admin {
             now,
             expires_at: now.after(SESSION_LIFETIME),
             ip: Some(visitor.ip.to_canonical().to_string()),
-            agent: visitor.agent.as_ref().map(|text| text.chars().take(MAX_AGENT_CHARS).collect()),
+            agent: visitor.kept_agent(),
         };
         let audit = self.session_audit(&new, by);
         self.store.accounts.add_session(new, audit).await?;
@@ -143,7 +162,7 @@ impl Admin {
         if self.is_set_up().await? {
             return Ok(None);
         }
-        self.draw_link(LinkPurpose::Setup, OWNER).await.map(Some)
+        self.draw_link(LinkPurpose::Setup, OWNER, LINK_LIFETIME).await.map(Some)
     }
 }
 

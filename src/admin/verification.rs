@@ -1,24 +1,17 @@
 //! Asks inboxes whether they want to be destinations: a mail with a link to a page whose button verifies. Looking at the
 //! link uses none up, since mail scanners look at links too.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-
-use crate::mail::verification::{SUBJECT, Verification};
-use crate::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
-use crate::policy::settings::TlsPolicy;
-use crate::policy::status::Status;
+use crate::mail::link_mail::LinkFor;
+use crate::mail::{Mailbox, Moment};
+use crate::policy::ids::DestinationId;
 use crate::store::StoreError;
-use crate::store::activity::{Auth, Client, EnvelopePair, Row};
-use crate::store::octets::Octets;
-use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
-use crate::store::rules::DestinationRow;
 use crate::store::rules::verification::{Allowance, Asked, NewVerification};
+use crate::store::rules::{AliasRow, DestinationRow};
 
+use super::letters::{Letter, Sending};
 use super::links::Secret;
 use super::shapes::{DestinationShape, VerificationShape};
 use super::{Access, Actor, Admin, AdminError, Area, Result};
@@ -27,6 +20,9 @@ use super::{Access, Actor, Admin, AdminError, Area, Result};
 pub const VERIFICATION_LIFETIME: Duration = Duration::from_secs(3 * 86_400);
 /// How often inboxes are asked: strangers are not to be pestered through us.
 const ALLOWANCE: Allowance = Allowance { pause: Duration::from_secs(60), per_address: 5, per_account: 50 };
+
+/// Inboxes that are asked in one step: as many as an account may ask in a day.
+const MAX_ASKED_AT_ONCE: usize = 50;
 
 /// How a link stands, or what it has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +39,6 @@ pub enum Proof {
     Expired(Moment),
     /// Nobody sent it, or the destination was removed.
     Unknown,
-}
-
-/// A mail as it goes: which id, from whom, to whom, when.
-struct Sending {
-    id: Uuid,
-    from: Mailbox,
-    to: Mailbox,
-    at: Moment,
 }
 
 impl Admin {
@@ -76,36 +64,81 @@ impl Admin {
         }
     }
 
+    /// The same for the inboxes that came into being with these aliases.
+    pub(super) async fn ask_inboxes_of(&self, actor: &Actor, aliases: &[AliasRow]) {
+        if self.links_at.is_none() {
+            return;
+        }
+        let named = aliases.iter().flat_map(|row| row.unverified.iter().map(|address| (row.account, address)));
+        let named: BTreeSet<_> = named.collect();
+        for (account, address) in named.into_iter().take(MAX_ASKED_AT_ONCE) {
+            match self.store.rules.destination(account, address).await {
+                Ok(row) => self.ask_if_never(actor, &row).await,
+                Err(error) => tracing::warn!(%error, destination = %address, "no verification mail is sent now"),
+            }
+        }
+    }
+
+    /// The same for all inboxes of an account that came after `last`.
+    pub(super) async fn ask_inboxes_since(&self, actor: &Actor, last: DestinationId) {
+        if self.links_at.is_none() {
+            return;
+        }
+        let limit = u32::try_from(MAX_ASKED_AT_ONCE).unwrap_or(u32::MAX);
+        match self.store.rules.unverified_since(actor.account, last, limit).await {
+            Ok(rows) => {
+                for row in rows {
+                    self.ask_if_never(actor, &row).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "no verification mail is sent now"),
+        }
+    }
+
+    /// Addresses of this gateway are resolved inside, and need no verification. Who was asked since the destination was made
+    /// has an answer to give: another mail is asked for by somebody.
+    async fn ask_if_never(&self, actor: &Actor, row: &DestinationRow) {
+        let Ok(inbox) = Mailbox::parse(&row.address) else { return };
+        let hosted = inbox.domain().and_then(|domain| self.store.directory.domain(domain));
+        if hosted.is_some_and(|hosted| hosted.account == row.account) {
+            return;
+        }
+        match self.store.rules.last_verification(row.account, &inbox).await {
+            Ok(Some((asked_at, _))) if asked_at >= row.created_at => {}
+            Ok(_) => self.ask_new_inbox(actor, row).await,
+            Err(error) => tracing::warn!(%error, destination = %row.address, "no verification mail is sent now"),
+        }
+    }
+
     async fn ask_inbox(&self, actor: &Actor, row: &DestinationRow) -> Result<()> {
         let Some(base) = &self.links_at else { return Err(AdminError::Conflict(NO_ADDRESS.to_owned())) };
         let to = Mailbox::parse(&row.address);
         let to = to.map_err(|_| AdminError::Conflict(format!("{} is no inbox that could be asked.", row.address)))?;
-        let at = self.clock.now();
-        let host = self.facts.instance.load().hostname.clone();
-        let from = postmaster(&self.store.rules.sending_domain().await?.unwrap_or_else(|| host.clone()))?;
-        let sending = Sending { id: self.chance.id(at), from, to, at };
         let secret = Secret::draw(&self.chance, "");
-        self.keep_link(actor, row, (&secret, &sending)).await?;
-        let mail = Verification {
-            host: &host,
-            from: &sending.from,
-            to: &sending.to,
-            at,
-            until: at.after(VERIFICATION_LIFETIME),
-            unique: &sending.id.to_string(),
-            link: &format!("{}/verify/{}", base.trim_end_matches('/'), secret.text()),
+        let letter = Letter {
+            link_for: LinkFor::Verification,
+            link: format!("{}/verify/{}", base.trim_end_matches('/'), secret.text()),
+            account: row.account,
+            about: to.clone(),
+            to,
+            lifetime: VERIFICATION_LIFETIME,
+            reason: "A mail of the gateway itself, which asks the inbox; it waits for its first try",
         };
-        let message = message(&sending, mail.octets());
-        let logged = Row { message_id: Some(mail.message_id()), ..logged(row, &sending, (&host, &message)) };
-        self.send(message, delivery(row, sending), logged).await
+        let sending = self.begin_letter().await?;
+        self.keep_link(actor, row, (&secret, &letter, &sending)).await?;
+        self.send_letter(sending, letter).await
     }
 
-    async fn keep_link(&self, actor: &Actor, row: &DestinationRow, asked: (&Secret, &Sending)) -> Result<()> {
-        let (secret, sending) = asked;
+    async fn keep_link(
+        &self,
+        actor: &Actor,
+        row: &DestinationRow,
+        (secret, letter, sending): (&Secret, &Letter, &Sending),
+    ) -> Result<()> {
         let link = NewVerification {
             hash: secret.hash(),
             account: row.account,
-            address: sending.to.clone(),
+            address: letter.to.clone(),
             delivery: sending.id,
             at: sending.at,
             expires_at: sending.at.after(VERIFICATION_LIFETIME),
@@ -125,16 +158,6 @@ impl Admin {
             }
         };
         Err(AdminError::TooMany(words))
-    }
-
-    /// The row is in the log before the queue has the mail: what becomes of it has a place to be told.
-    async fn send(&self, message: NewMessage, delivery: NewDelivery, row: Row) -> Result<()> {
-        self.store.activity.record(vec![row.clone()]).await?;
-        self.store.queue.accept(message, vec![delivery], vec![row]).await?;
-        if let Some(courier) = &self.courier {
-            courier.wake();
-        }
-        Ok(())
     }
 
     /// How a link stands; looking uses none up.
@@ -196,77 +219,3 @@ impl Admin {
 const NOT_ASKED: &str = "This inbox was not asked yet. Have a mail sent that asks it.";
 const NO_ADDRESS: &str = "No mail can ask this inbox, because the gateway has no address that a link could lead to: set \
                           http.public_url (or http.https_listen), or let the operator vouch with waypost destination verify.";
-
-fn postmaster(domain: &Domain) -> Result<Mailbox> {
-    Mailbox::parse(&format!("postmaster@{domain}")).map_err(|_| AdminError::Unwell)
-}
-
-fn message(sending: &Sending, octets: Vec<u8>) -> NewMessage {
-    let header_octets = memchr::memmem::find(&octets, b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
-    NewMessage {
-        id: sending.id,
-        sha256: Sha256::digest(&octets).into(),
-        received_at: sending.at,
-        reverse_path: reverse_path(sending),
-        header_octets: header_octets as u64,
-        eight_bit: !octets.is_ascii(),
-        international: !octets.is_ascii(),
-        octets: Octets::Memory(Bytes::from(octets)),
-    }
-}
-
-/// The author's own: what the domain's SPF says of us then speaks for the author as well (RFC 7489 §3.1.2).
-fn reverse_path(sending: &Sending) -> ReversePath {
-    ReversePath::Mailbox(sending.from.clone())
-}
-
-fn delivery(row: &DestinationRow, sending: Sending) -> NewDelivery {
-    NewDelivery {
-        id: sending.id,
-        purpose: Purpose::Verification,
-        account: row.account,
-        domain: None,
-        alias: None,
-        recipient: sending.to.clone(),
-        reverse_path: reverse_path(&sending),
-        destination: sending.to,
-        prefix: Bytes::new(),
-        tls: TlsPolicy::Opportunistic,
-        reportable: false,
-        tries: 0,
-        entry: Entry::Due(sending.at),
-        wishes: Default::default(),
-    }
-}
-
-fn logged(row: &DestinationRow, sending: &Sending, (host, message): (&Domain, &NewMessage)) -> Row {
-    let envelope = Envelope { from: reverse_path(sending), to: vec![sending.to.clone()] };
-    Row {
-        id: sending.id,
-        transaction: sending.id,
-        received_at: sending.at,
-        account: row.account,
-        domain: None,
-        alias: None,
-        status: Status::Queued,
-        sender: sending.from.to_string(),
-        recipient: row.address.clone(),
-        destination: Some(row.address.clone()),
-        subject: Some(SUBJECT.to_owned()),
-        message_id: None,
-        size: message.octets.len(),
-        reason: "A mail of the gateway itself, which asks the inbox; it waits for its first try".to_owned(),
-        rule: None,
-        client: Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), name: None, helo: host.to_string(), tls: None },
-        auth: Auth::default(),
-        sha256_received: Some(message.sha256),
-        sha256_sent: None,
-        attempts: Vec::new(),
-        next_attempt_at: Some(sending.at),
-        envelope: EnvelopePair { before: envelope.clone(), after: Some(envelope) },
-        trace: Vec::new(),
-        dsn: None,
-        bounced_at: None,
-        count: 1,
-    }
-}

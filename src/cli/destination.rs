@@ -1,7 +1,7 @@
 //! `waypost destination`: the real inboxes, and whole domains that are trusted.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::{Api, escaped};
 use super::listing::{self, Paging};
@@ -30,6 +30,11 @@ pub(super) enum Destination {
     },
     /// All destinations
     List(Paging),
+    /// One destination: how it fares, and where it is used
+    Show {
+        /// Its address or id
+        address: String,
+    },
     /// Verify one on your word that it is yours
     Verify {
         /// Its address or id
@@ -44,6 +49,16 @@ pub(super) enum Destination {
     Default {
         /// Its address or id
         address: String,
+    },
+    /// Put another destination in its place everywhere, in one step that the audit log takes back
+    Replace {
+        /// The address or id of the one that goes
+        old: String,
+        /// The address of the one that takes its place
+        new: String,
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Remove one that no alias uses
     Remove {
@@ -60,6 +75,12 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
             out.object(&answer, state)
         }
         Destination::List(paging) => out.list(&listing::fetch(api, "/v1/destinations", &[], paging).await?, &COLUMNS),
+        Destination::Show { address } => out.object(&api.get(&path(&address)).await?, told),
+        Destination::Replace { old, new, dry_run } => {
+            let body = json!({ "to": new, "dry_run": dry_run });
+            let answer = api.post(&format!("{}/replace", path(&old)), &body).await?;
+            out.object(&answer, replaced)
+        }
         Destination::Verify { address } => {
             out.object(&api.post(&format!("{}/verify", path(&address)), &json!({})).await?, state)
         }
@@ -76,7 +97,7 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
     }
 }
 
-fn state(destination: &serde_json::Value) -> String {
+fn state(destination: &Value) -> String {
     let address = cell(destination, "/address");
     match cell(destination, "/verified_at").as_str() {
         "-" => format!("{address} gets no mail before it is verified. {}", asked(destination)),
@@ -85,11 +106,62 @@ fn state(destination: &serde_json::Value) -> String {
 }
 
 /// Whether its inbox was asked.
-fn asked(destination: &serde_json::Value) -> String {
+fn asked(destination: &Value) -> String {
     match cell(destination, "/verification/sent_at").as_str() {
         "-" => cell(destination, "/verification/reply"),
         _ => "A mail with a link that verifies it is on its way there.".to_owned(),
     }
+}
+
+/// How it fares and where it is used, a line each.
+fn told(destination: &Value) -> String {
+    let mut lines = vec![state(destination)];
+    match (cell(destination, "/failing_since").as_str(), cell(destination, "/last_delivered_at").as_str()) {
+        ("-", "-") => lines.push("No mail has been delivered there yet.".to_owned()),
+        ("-", at) => lines.push(format!("Mail last reached it at {at}.")),
+        (since, _) => lines.push(format!("It refuses mail since {since}: {}", cell(destination, "/failing_reply"))),
+    }
+    let more = if destination["uses"]["more"] == true { "more than " } else { "" };
+    lines.push(format!("{more}{} aliases lead to it.", cell(destination, "/uses/aliases")));
+    lines.extend(texts(&destination["uses"]["newest"]).map(|alias| format!("  {alias}")));
+    if destination["default"] == true {
+        lines.push("New aliases lead to it where nothing else is said.".to_owned());
+    }
+    let named = |key: &str| texts(&destination["uses"][key]).collect::<Vec<_>>().join(", ");
+    for (key, words) in [("contact_of", "It is the contact of"), ("tokens", "It comes with the tokens")] {
+        if !named(key).is_empty() {
+            lines.push(format!("{words} {}.", named(key)));
+        }
+    }
+    lines.extend(computed(&destination["uses"]["computed"]).map(|one| format!("{one} may lead to it.")));
+    lines.join("\n")
+}
+
+fn replaced(done: &Value) -> String {
+    let (from, to) = (cell(done, "/from"), cell(done, "/to"));
+    let would = if done["dry_run"] == true { "Nothing was changed. This would be: " } else { "" };
+    let mut lines = vec![format!("{would}{} aliases lead to {to} instead of {from}.", cell(done, "/aliases"))];
+    if done["default"] == true {
+        lines.push(format!("{to} is the default."));
+    }
+    for (key, words) in [("contact_of", "the contact of"), ("tokens", "brought along by the tokens")] {
+        let names = texts(&done[key]).collect::<Vec<_>>().join(", ");
+        if !names.is_empty() {
+            lines.push(format!("It is {words} {names}."));
+        }
+    }
+    lines.extend(computed(&done["untouched"]).map(|one| format!("{one} stays, and may still lead to {from}.")));
+    lines.join("\n")
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = String> {
+    list.as_array().into_iter().flatten().map(|text| cell(text, ""))
+}
+
+/// Patterns that compute where their mail goes.
+fn computed(list: &Value) -> impl Iterator<Item = String> {
+    let one = |one: &Value| format!("{} by {}", cell(one, "/alias"), cell(one, "/destination"));
+    list.as_array().into_iter().flatten().map(one)
 }
 
 fn path(name: &str) -> String {

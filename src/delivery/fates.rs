@@ -95,6 +95,7 @@ impl Fates {
             tls: peer.and_then(|peer| peer.tls.clone()),
             reply,
             outcome: word.to_owned(),
+            fault: outcome.fault(),
             note: peer.and_then(|peer| peer.note.clone()),
         };
         let ids = &self.parcel.addressees[index].ids;

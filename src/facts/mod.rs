@@ -129,7 +129,7 @@ impl Facts {
             reverse_path: from.clone(),
             header,
             auth,
-            sender_is_hosted: self.is_ours(sender, &settings) || sender.is_some_and(|name| ours.contains(name)),
+            sender_is_hosted: self.is_proven(sender, &settings) || sender.is_some_and(|name| ours.contains(name)),
             organisational: Vec::new(),
         };
         facts.organisational = self.organisational(alignment::questions(&facts, &ours), until).await;
@@ -142,6 +142,12 @@ impl Facts {
             Some((name, found))
         };
         join_all(names.into_iter().map(ask)).await.into_iter().flatten().collect()
+    }
+
+    /// The same, but for domains that somebody merely claims: nobody's mail is refused for a claim.
+    fn is_proven(&self, domain: Option<&Domain>, settings: &Instance) -> bool {
+        let claimed = |name: &Domain| self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified);
+        self.is_ours(domain, settings) && !domain.is_some_and(claimed)
     }
 
     /// Hosted, our host name, or the domain of our SRS addresses: our address is in the SPF of each of them.

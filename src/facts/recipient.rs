@@ -104,8 +104,11 @@ impl Inquiry<'_> {
         RecipientFacts { candidates: domain.map(none), ..self.bare(recipient) }
     }
 
-    fn is_hosted(&self, domain: Option<&Domain>) -> bool {
-        domain.is_some_and(|name| self.facts.store.directory.domain(name).is_some())
+    /// Whether mail of `account` for an address there is resolved inside. A domain that somebody else merely claims is not
+    /// theirs yet, and gets nothing that is on its way elsewhere.
+    fn is_inside(&self, account: AccountId, domain: Option<&Domain>) -> bool {
+        let hosted = domain.and_then(|name| self.facts.store.directory.domain(name));
+        hosted.is_some_and(|hosted| hosted.verified || hosted.account == account)
     }
 
     /// Hosted, our host name, or the domain of our SRS addresses.
@@ -210,13 +213,15 @@ impl Inquiry<'_> {
 
     fn leads_inside(&self, decision: &Decision) -> bool {
         let Disposition::Forward(legs) = &decision.disposition else { return false };
-        legs.iter().any(|leg| self.is_hosted(leg.destination.domain())) || legs.len() > routing::MAX_FAN_OUT
+        legs.iter().any(|leg| self.is_inside(decision.account, leg.destination.domain()))
+            || legs.len() > routing::MAX_FAN_OUT
     }
 
     async fn follow(&self, decision: Decision) -> Result<Decision> {
+        let account = decision.account;
         let mut fanout = Fanout::new(decision);
         while let Some(leg) = fanout.next_leg() {
-            if self.is_hosted(leg.destination.domain()) {
+            if self.is_inside(account, leg.destination.domain()) {
                 let inner = self.judge(leg.destination.clone()).await?;
                 fanout.enters(&leg, inner);
             } else {

@@ -136,6 +136,7 @@ fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: 
             tls: None,
             reply: said(failed),
             outcome: BOUNCED.to_owned(),
+            fault: None,
             note: Some(format!("in the report {}", arrival.id)),
         },
         dsn: note(row),

@@ -11,9 +11,9 @@ mod path;
 
 pub mod dsn;
 pub mod header;
+pub mod link_mail;
 pub mod report;
 pub mod trace_fields;
-pub mod verification;
 pub mod wishes;
 
 pub use address::fold;

@@ -89,6 +89,15 @@ pub enum Reach {
     OwnNetwork,
 }
 
+/// What was got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub octets: Bytes,
+}
+
 /// Fetches; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
@@ -109,6 +118,14 @@ impl Fetcher {
             exchange(stream, request, &target).await
         };
         timeout(WHOLE_TIMEOUT, whole).await.unwrap_or_else(|_| Err(FetchError::TooSlow(target.host.clone())))
+    }
+
+    /// Gets a page.
+    pub async fn get(&self, url: &str) -> Result<Page, FetchError> {
+        let uri: Uri = url.parse().map_err(|_| FetchError::NotHttps(Uri::default()))?;
+        let request = Request::get(uri.clone()).body(Bytes::new()).map_err(|_| FetchError::NotHttps(uri))?;
+        let answer = self.fetch(request).await?;
+        Ok(Page { status: answer.status().as_u16(), octets: answer.into_body() })
     }
 
     async fn connect(&self, target: &Target) -> Result<TlsStream<TcpStream>, FetchError> {

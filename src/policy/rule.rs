@@ -164,6 +164,9 @@ pub struct HostedDomain {
     pub account: AccountId,
     /// Its name.
     pub name: Domain,
+    /// Whether its zone, or an admin's word, says that it is this account's. Until then it is a mere claim, which binds
+    /// nobody else.
+    pub verified: bool,
     /// Whether `shop+tag` finds `shop`.
     pub subaddressing: bool,
     /// Whether the tag is passed on to the destination.

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::mail::ReversePath;
 use crate::smtp::reply::{Enhanced, Reply};
@@ -41,7 +42,7 @@ pub enum Stage {
 }
 
 /// Whose fault it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The message: refuse the sender, same class and detail, our words.
@@ -101,6 +102,15 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
+    /// Whose fault a refusal is.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Refused { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
     /// The next hop's words where it says at RCPT, in so many words, that the mailbox is gone or full: that holds for
     /// whoever writes next. A code without a detail (`5.1.0`), or none, may mean this sender only.
     #[must_use]

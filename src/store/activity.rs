@@ -39,6 +39,7 @@ use crate::mail::{Envelope, Moment};
 use crate::policy::facts::{TlsFacts, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{RuleRef, Status, TraceStep};
+use crate::policy::verdict::Fault;
 
 /// The client of a transaction, as a row shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -93,6 +94,9 @@ pub struct Attempt {
     pub reply: String,
     /// `delivered`, `refused`, `deferred`, `unknown`; `bounced` is no attempt but the report that came back.
     pub outcome: String,
+    /// Of a refusal, whose fault it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
     /// What else happened: `handshake failed, sent without TLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -29,6 +29,11 @@ impl<'r> Columns<'r> {
         Uuid::from_slice(self.take()?).map_err(|_| broken("a uuid"))
     }
 
+    pub(super) fn maybe_uuid(&mut self) -> Result<Option<Uuid>> {
+        let octets: Option<&[u8]> = self.take()?;
+        octets.map(|octets| Uuid::from_slice(octets).map_err(|_| broken("a uuid"))).transpose()
+    }
+
     pub(super) fn moment(&mut self) -> Result<Moment> {
         Ok(Moment::from_millis(self.take()?))
     }

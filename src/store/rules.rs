@@ -4,12 +4,15 @@
 pub(super) mod alias;
 pub(super) mod alias_feed;
 pub(super) mod alias_list;
+pub(super) mod alias_order;
 pub(super) mod alias_read;
 pub(super) mod alias_words;
 pub(super) mod destination;
 pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
+pub mod replacement;
+pub mod uses;
 pub mod verification;
 pub(super) mod words;
 
@@ -185,8 +188,28 @@ pub struct DestinationRow {
     pub last_delivered_at: Option<Moment>,
     /// Refusing since.
     pub failing_since: Option<Moment>,
+    /// In whose words: the next hop's, or ours where it said nothing.
+    pub failing_reply: Option<String>,
+    /// The row of the log that has them.
+    pub failing_row: Option<Uuid>,
     /// When made.
     pub created_at: Moment,
+}
+
+/// In which order a list is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Aliases newest first, the others by name.
+    #[default]
+    Usual,
+    /// By name or address.
+    Name,
+    /// The same from the end.
+    NameBackwards,
+    /// As they were made.
+    Oldest,
+    /// The last made first.
+    Newest,
 }
 
 /// Which rows to list: `cursor` is opaque, `limit` 1 to 500.
@@ -210,6 +233,8 @@ pub struct ListQuery {
     pub action: Option<Action>,
     /// Only those with this label.
     pub label: Option<String>,
+    /// In which order.
+    pub order: Order,
     /// Behind this.
     pub cursor: Option<String>,
     /// At most.
@@ -315,6 +340,11 @@ fn cut<T>(rows: &mut Vec<T>, limit: u32) -> Option<&T> {
 /// A cursor of a text and a key.
 fn pair_cursor(text: &str, key: i64) -> String {
     format!("{key}:{text}")
+}
+
+/// A cursor that is a key.
+fn cursor_key(cursor: Option<&str>, start: i64) -> Result<i64> {
+    cursor.map_or(Ok(start), |text| text.parse().map_err(|_| StoreError::Cursor))
 }
 
 fn cursor_pair(cursor: Option<&str>) -> Result<(String, i64)> {

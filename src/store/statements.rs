@@ -6,25 +6,14 @@ use super::{ACTIVITY, WAYPOST};
 
 /// The statements of `waypost.db`.
 fn of_rules() -> Vec<&'static str> {
-    use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
     use super::rules::{
-        alias, alias_feed, alias_list, alias_read, alias_words, destination, domain, import, verification,
+        alias, alias_feed, alias_list, alias_order, alias_read, alias_words, destination, domain, import, replacement,
+        uses, verification,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
-    all.extend([audit::INSERT, audit::MADE_SINCE, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP]);
-    all.extend([audit::BY_ID, people::BY_KEY, people::BY_ID, people::BY_EMAIL, people::GRANTS, people::ADD]);
-    all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
-    all.extend(people::EMPTY);
-    all.extend([credentials::BY_EMAIL, credentials::BY_KEY, credentials::SET_PASSWORD, credentials::END_OTHERS]);
-    all.extend([credentials::CLEAR_LINKS, credentials::SET_TOTP, credentials::CLEAR_CODES, credentials::ADD_CODES]);
-    all.extend([credentials::USE_STEP, credentials::USE_CODE, credentials::CODES_LEFT]);
-    all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK, sessions::USE_LINK, sessions::SEEN]);
-    all.extend([sessions::ADD_SESSION, sessions::CLEAR_SESSIONS, sessions::SESSION, sessions::END_SESSION]);
-    all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID]);
-    all.extend([settings::ALL, settings::SET, settings::UNSET]);
-    all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
+    all.extend(of_accounts());
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());
@@ -55,6 +44,10 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
     all.extend([verification::LAST, verification::SENDING_DOMAIN]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
+    all.extend([alias_order::DOMAINS_OF_ACCOUNT, destination::LAST_KEY, destination::UNVERIFIED]);
+    all.extend([uses::CONTACT_OF, uses::TOKENS, replacement::CHANGED, replacement::TOUCH, replacement::DROP_DOUBLES]);
+    all.extend([replacement::AIM_ANEW, replacement::MOVE_CONTACT, replacement::MOVE_TOKENS, replacement::STANDING]);
+    all.extend([replacement::AIM_BACK, replacement::AIM_BESIDE, replacement::TOUCH_THEM]);
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([
         domain::INSERT,
@@ -73,11 +66,38 @@ fn of_rules() -> Vec<&'static str> {
     all
 }
 
+/// Those of accounts.
+fn of_accounts() -> Vec<&'static str> {
+    use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
+    let mut all = vec![audit::INSERT, audit::MADE_SINCE, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP];
+    all.extend([
+        audit::RENEW,
+        audit::LAST_ID,
+        audit::BY_ID,
+        people::BY_KEY,
+        people::BY_ID,
+        people::BY_EMAIL,
+        people::GRANTS,
+        people::ADD,
+    ]);
+    all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
+    all.extend(people::EMPTY);
+    all.extend([credentials::BY_EMAIL, credentials::BY_KEY, credentials::SET_PASSWORD, credentials::END_OTHERS]);
+    all.extend([credentials::CLEAR_LINKS, credentials::SET_TOTP, credentials::CLEAR_CODES, credentials::ADD_CODES]);
+    all.extend([credentials::USE_STEP, credentials::USE_CODE, credentials::CODES_LEFT]);
+    all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK, sessions::USE_LINK, sessions::SEEN]);
+    all.extend([sessions::ADD_SESSION, sessions::CLEAR_SESSIONS, sessions::SESSION, sessions::END_SESSION]);
+    all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID]);
+    all.extend([settings::ALL, settings::SET, settings::UNSET]);
+    all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
+    all
+}
+
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 21] {
+const fn lists_of_rules() -> [(&'static str, &'static str); 36] {
     use super::accounts::{audit, people};
     use super::queue::handling;
-    use super::rules::{alias_list, alias_words, destination, domain};
+    use super::rules::{alias_list, alias_order, alias_words, destination, domain, uses};
     [
         (audit::OF_ALL, "SEARCH l USING INTEGER PRIMARY KEY (rowid<?)"),
         (audit::OF_ACCOUNT, "SEARCH l USING INDEX audit_by_account (account_id=? AND rowid<?)"),
@@ -103,8 +123,35 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 21] {
         (alias_words::BY_DOMAIN_NAME, "SEARCH y USING INDEX aliases_by_domain (domain_id=? AND rowid<?)"),
         (alias_words::BY_LABEL, "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id<?)"),
         (destination::OF_ACCOUNT, "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key>?)"),
+        (uses::TEMPLATES, "SEARCH a USING INDEX aliases_patterned (id>?)"),
         (domain::ALL, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
         (domain::SEEN_BY, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
+        (domain::ALL_BACKWARDS, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name<?)"),
+        (domain::SEEN_BY_BACKWARDS, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name<?)"),
+        (domain::ALL_OLDEST, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
+        (domain::SEEN_BY_OLDEST, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
+        (domain::ALL_NEWEST, "SEARCH d USING INTEGER PRIMARY KEY (rowid<?)"),
+        (domain::SEEN_BY_NEWEST, "SEARCH d USING INTEGER PRIMARY KEY (rowid<?)"),
+        (
+            destination::OF_ACCOUNT_BACKWARDS,
+            "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key<?)",
+        ),
+        (
+            destination::OF_ACCOUNT_OLDEST,
+            "SEARCH destinations USING INDEX destinations_by_account (account_id=? AND rowid>?)",
+        ),
+        (
+            destination::OF_ACCOUNT_NEWEST,
+            "SEARCH destinations USING INDEX destinations_by_account (account_id=? AND rowid<?)",
+        ),
+        (alias_order::OLDEST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
+        (alias_order::OLDEST_OF_DOMAIN, "SEARCH a USING INDEX aliases_by_domain (domain_id=? AND rowid>?)"),
+        (alias_order::OLDEST_OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>?)"),
+        (alias_order::BY_ADDRESS, "SEARCH a USING INDEX aliases_by_key ((domain_id,kind,key)>(?,?,?) AND domain_id<?)"),
+        (
+            alias_order::BY_ADDRESS_BACKWARDS,
+            "SEARCH a USING INDEX aliases_by_key (domain_id>? AND (domain_id,kind,key)<(?,?,?))",
+        ),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
     ]
 }

@@ -256,3 +256,26 @@ async fn a_change_is_taken_back_where_it_still_stands() {
     house.operator("POST", "/v1/audit/999999/undo", Value::Null).await.expect(404).problem();
     house.operator("POST", "/v1/audit/x/undo", Value::Null).await.expect(404).problem();
 }
+
+#[tokio::test]
+async fn a_change_of_settings_is_taken_back_where_it_still_stands() {
+    let house = House::furnished().await;
+    let last = async || {
+        let log = house.operator("GET", "/v1/audit?limit=1&action=settings", Value::Null).await.expect(200).json();
+        assert_eq!(log["items"][0]["undoable"], true, "{log}");
+        format!("/v1/audit/{}/undo", log["items"][0]["id"])
+    };
+    let set = async |change: Value| house.operator("PATCH", "/v1/settings", change).await.expect(200);
+    let stored = async || house.admin.store.accounts.settings().await.unwrap();
+    set(json!({ "log.subjects": false })).await;
+    set(json!({ "log.subjects": null, "policy.greylist": true })).await;
+    let undo = last().await;
+    let member = somebody(&house, "anna@my.example", "member").await;
+    house.bearer(&member, "POST", &undo, Value::Null).await.expect(404).problem();
+    set(json!({ "policy.greylist": false })).await;
+    house.operator("POST", &undo, Value::Null).await.expect(409).problem();
+    house.operator("POST", &last().await, Value::Null).await.expect(200);
+    assert_eq!(stored().await, [("policy.greylist".to_owned(), json!(true))]);
+    house.operator("POST", &undo, Value::Null).await.expect(200);
+    assert_eq!(stored().await, [("log.subjects".to_owned(), json!(false))], "as it was before both");
+}

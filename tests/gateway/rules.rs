@@ -176,3 +176,23 @@ async fn an_expired_alias_that_is_to_be_deleted_is_gone() {
     assert!(world.letter("shop@my.example").await.is_accepted());
     world.stop().await;
 }
+
+/// Whoever claims a domain without proof gets nothing that is on its way there for others, nor has their mail refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_is_merely_claimed_binds_nobody_else() {
+    let world = World::start().await;
+    world.post("/v1/users", json!({ "email": "eve@people.example", "role": "member" })).await;
+    let database = "insert into domains (uuid, account_id, name, created_at, updated_at) \
+        select randomblob(16), id, 'inbox.example', 0, 0 from accounts where email = 'eve@people.example'";
+    let world =
+        world.restart_after(|data| async move { World::run_script(&data.join("waypost.db"), database).await }).await;
+    let claimed = world.get("/v1/domains/inbox.example").await;
+    assert_eq!(claimed["verified_at"], Value::Null, "{claimed}");
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    assert_eq!(world.inbox.wait_for(1).await[0].to, ["anna@inbox.example"]);
+    let from_there = world.send("ben@inbox.example", &["shop@my.example"], LETTER).await;
+    assert!(from_there.is_accepted(), "its mail has no SPF, and is taken like any other: {from_there:?}");
+    world.post("/v1/domains/inbox.example/verify", json!({})).await;
+    assert!(!world.letter("shop@my.example").await.is_accepted(), "proven, it is its owner's to say who is there");
+    world.stop().await;
+}

@@ -194,3 +194,99 @@ async fn a_domain_alone_is_asked_for_and_must_be_there() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     world.stop().await;
 }
+
+/// Lays a policy at mta-sts.my.example: its server, and the file of whom to believe.
+async fn policy_server(policy: &'static str) -> (u16, tempfile::TempDir) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let made = rcgen::generate_simple_self_signed(vec!["mta-sts.my.example".to_owned()]).unwrap();
+    let roots = tempfile::tempdir().unwrap();
+    std::fs::write(roots.path().join("root.pem"), made.cert.pem()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], made.signing_key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let asked = String::from_utf8_lossy(&request[..read]).into_owned();
+            let found = asked.starts_with("GET /.well-known/mta-sts.txt HTTP/1.1\r\n");
+            let status = if found { "200 OK" } else { "404 Not Found" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n{policy}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, roots)
+}
+
+async fn world_with_policy(policy: &'static str, settings: &[(&str, &str)]) -> (World, tempfile::TempDir) {
+    let (port, roots) = policy_server(policy).await;
+    let root = roots.path().join("root.pem");
+    let world = world_with(settings, |config, _| {
+        config.outside.probes.policy_port = Some(port);
+        config.outside.probes.policy_roots = Some(root);
+    })
+    .await;
+    world.dns.a("mta-sts.my.example", [127, 0, 0, 1].into());
+    (world, roots)
+}
+
+async fn mta_sts(world: &World) -> (Value, String) {
+    let records = world.get("/v1/domains/my.example/dns").await;
+    let all = records["records"].as_array().unwrap();
+    let one = all.iter().find(|record| record["id"] == "mta_sts").unwrap();
+    (one["verdict"].clone(), one["detail"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_name_the_mx_is_found() {
+    let policy = "version: STSv1\r\nmode: enforce\r\nmx: gw.example\r\nmax_age: 86400\r\n";
+    let (world, _roots) = world_with_policy(policy, &[]).await;
+    assert_eq!(mta_sts(&world).await.0, "absent", "nothing is fetched that no record speaks of");
+    world.dns.txt("_mta-sts.my.example", "v=STSv1; id=1");
+    let (verdict, detail) = mta_sts(&world).await;
+    assert_eq!(verdict, "ok", "{detail}");
+    assert_eq!(found(&world).await, Vec::<String>::new());
+    world.dns.mx("my.example", 20, "backup.example");
+    let (verdict, detail) = mta_sts(&world).await;
+    assert!(verdict == "differs" && detail.contains("does not name backup.example"), "{verdict} {detail}");
+    assert!(found(&world).await.contains(&"mta_sts_differs".to_owned()));
+    world.dns.clear("my.example");
+    world.dns.mx("my.example", 10, "gw.example");
+    world.dns.txt("my.example", "v=spf1 mx -all");
+    world.dns.clear("mta-sts.my.example");
+    let (verdict, detail) = mta_sts(&world).await;
+    assert!(verdict == "differs" && detail.contains("mta-sts.my.example has no address"), "{verdict} {detail}");
+    assert_eq!(found(&world).await, ["mta_sts_differs"]);
+    world.stop().await;
+}
+
+/// CONFORMANCE, threat 9: whoever owns a zone does not have us ask our own network.
+#[tokio::test]
+async fn a_policy_within_our_own_network_is_not_fetched() {
+    let policy = "version: STSv1\nmode: testing\nmx: gw.example\n";
+    let (world, _roots) = world_with_policy(policy, &[("DELIVERY__ALLOW_PRIVATE", "false")]).await;
+    world.dns.txt("_mta-sts.my.example", "v=STSv1; id=1");
+    let (verdict, detail) = mta_sts(&world).await;
+    assert!(verdict == "differs" && detail.contains("never connected to"), "{verdict} {detail}");
+    world.stop().await;
+}
+
+/// The kernel's own file system has no room for anybody, and says so.
+#[tokio::test]
+async fn a_disk_without_room_is_found() {
+    let world = world_with(&[], |config, _| config.outside.data_dir = "/proc".into()).await;
+    assert_eq!(found(&world).await, ["disk_low"]);
+    let checkup = world.get("/v1/doctor").await;
+    let low = checkup["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "disk_low").unwrap();
+    assert!(low["severity"] == "fault" && low["what"].as_str().unwrap().contains("0 MiB free"), "{low}");
+    world.stop().await;
+}

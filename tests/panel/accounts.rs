@@ -222,3 +222,56 @@ async fn sign_in_from_elsewhere_is_a_forged_request() {
     }
     house.visitor("POST", "/sign-in", &[("host", "192.0.2.1:8080"), OWN, FORM], &filled).await.expect(403);
 }
+
+#[tokio::test]
+async fn a_second_factor_outlives_a_forgotten_password() {
+    let house = with_people(House::new().await).await;
+    let actor = house.actor_of("anna@my.example").await;
+    let proposed = house.admin.propose_totp(&actor).await.unwrap();
+    let body = json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret) });
+    house.admin.enable_totp(&actor, body.as_object().unwrap()).await.unwrap();
+    let link = house.admin.password_link("anna@my.example").await.unwrap().unwrap();
+    let path = format!("/reset/{}", link.secret.text());
+    here(&house, &path, "password=another+horse+battery").await.expect(200);
+    here(&house, "/sign-in", &form("anna@my.example", "another horse battery")).await.expect(422);
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let with_code =
+        format!("{}&code={}", form("anna@my.example", "another horse battery"), code(&house, &proposed.secret));
+    here(&house, "/sign-in", &with_code).await.expect(303);
+    let late = house.admin.password_link("anna@my.example").await.unwrap().unwrap();
+    house.clock.advance(waypost::admin::RESET_LIFETIME);
+    let page = house.visitor("GET", &format!("/reset/{}", late.secret.text()), &[HOST], "").await.expect(410).text();
+    assert!(page.contains("href=\"/reset\""), "{page}");
+}
+
+#[tokio::test]
+async fn who_does_not_get_in_stands_in_the_audit_log_once_an_hour_with_a_count() {
+    let house = behind_a_proxy().await;
+    let log = async || {
+        let log = house.operator("GET", "/v1/audit?action=session.refused", Value::Null).await.expect(200).json();
+        log["items"].as_array().unwrap().clone()
+    };
+    for _ in 0..12 {
+        from(&house, "203.0.113.7", "", &form("anna@my.example", "guess guess guess")).await;
+    }
+    from(&house, "198.51.100.1", "", &form("anna@my.example", "guess guess guess")).await.expect(422);
+    for nobody in 0..5 {
+        from(&house, "203.0.113.7", "", &form(&format!("{nobody}@my.example"), PASSWORD)).await.expect(422);
+    }
+    let told = log().await;
+    assert_eq!(told.len(), 3, "{told:#?}");
+    let of = |object: &str, ip: &str| {
+        let found = told.iter().find(|entry| entry["object"] == object && entry["after"]["ip"] == ip);
+        found.unwrap_or_else(|| panic!("{object} {ip}: {told:#?}")).clone()
+    };
+    let limited = of("anna@my.example", "203.0.113.7");
+    assert_eq!((&limited["after"]["count"], &limited["after"]["stopped_at"]), (&json!(11), &json!("limit")));
+    assert_eq!((&limited["actor"], &limited["undoable"]), (&json!("visitor"), &json!(false)));
+    assert_eq!(of("anna@my.example", "198.51.100.1")["after"]["count"], 1);
+    assert_eq!(of("no account of this gateway", "203.0.113.7")["after"]["count"], 5, "they share one");
+    let owner = from(&house, "192.0.2.9", "", &form("owner@my.example", PASSWORD)).await.expect(303);
+    let cookie = cookies(&owner)[0].clone();
+    let fields = [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("cookie", &*cookie)];
+    let page = house.visitor("GET", "/settings/audit?q=anna", &fields, "").await.expect(200).text();
+    assert!(page.contains("11 times from 203.0.113.7, stopped at the limit"), "{page}");
+}

@@ -124,6 +124,7 @@ impl World {
             uuid: Uuid::nil(),
             account: AccountId(words.number("account").unwrap_or(1)),
             name: Domain::parse(words.words[1]).unwrap(),
+            verified: true,
             subaddressing: words.has("subaddressing"),
             keep_tag: words.has("keep_tag"),
             srs_domain: words.value("srs").map(|name| Domain::parse(name).unwrap()),

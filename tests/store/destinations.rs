@@ -1,8 +1,12 @@
 //! Destinations: added, verified, used, removed; and how they fare.
 
+use std::time::Duration;
+
+use waypost::mail::Moment;
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
+use waypost::store::activity::{Attempt, Bounced, DsnNote};
 use waypost::store::rules::ListQuery;
 
 use crate::world::World;
@@ -60,4 +64,43 @@ async fn the_log_knows_how_a_destination_fares_and_the_default_is_one() {
         rules.verify_destination(you.key, now, world.audit("destination.verify")).await.unwrap().verified_at,
         Some(now)
     );
+}
+
+/// What a next hop takes and hands back afterwards is not well because it takes it.
+#[tokio::test]
+async fn what_comes_back_outweighs_what_is_taken_for_a_day() {
+    let world = World::new().await;
+    let rules = &world.store.rules;
+    let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
+    let taken = || world.row(Status::Forwarded);
+    let first = taken();
+    world.store.activity.record(vec![first.clone()]).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let at = world.clock.now();
+    let attempt = Attempt { reply: "552 5.2.2 mailbox full".to_owned(), ..attempt(at) };
+    let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
+    world.store.activity.bounced(vec![Bounced { id: first.id, at, attempt, dsn }]).await.unwrap();
+    world.clock.advance(Duration::from_secs(3600));
+    world.store.activity.record(vec![taken()]).await.unwrap();
+    let fares = rules.destination_by_id(me.id).await.unwrap();
+    assert_eq!((fares.failing_since, fares.failing_row), (Some(at), Some(first.id)));
+    assert_eq!(fares.failing_reply.as_deref(), Some("552 5.2.2 mailbox full"));
+    world.clock.advance(Duration::from_secs(86_400));
+    world.store.activity.record(vec![taken()]).await.unwrap();
+    let fares = rules.destination_by_id(me.id).await.unwrap();
+    assert_eq!((fares.failing_since, fares.failing_row, fares.failing_reply), (None, None, None));
+}
+
+fn attempt(at: Moment) -> Attempt {
+    Attempt {
+        at,
+        ended_at: None,
+        mx: None,
+        ip: None,
+        tls: None,
+        reply: String::new(),
+        outcome: "bounced".to_owned(),
+        fault: None,
+        note: None,
+    }
 }

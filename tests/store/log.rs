@@ -31,6 +31,7 @@ fn progress(row: &Row, status: Status, reply: &str) -> Progress {
         tls: None,
         reply: reply.to_owned(),
         outcome: "deferred".to_owned(),
+        fault: None,
         note: None,
     };
     Progress {

@@ -78,6 +78,23 @@ pub(crate) const PAGES: &[Page] = &[
     inside("/domains", &["/domains"]),
     inside("/domains/{name}", &["/domains/my.example", "/domains/xn--mller-kva.example"]),
     inside("/destinations", &["/destinations", "/destinations?q={hostile}"]),
+    inside(
+        "/destinations/{id}",
+        &[
+            "/destinations/owner@inbox.example",
+            "/destinations/new@inbox.example",
+            "/destinations/@whole.example",
+            "404 /destinations/{hostile}",
+        ],
+    ),
+    inside(
+        "/destinations/{id}/{action}",
+        &[
+            "/destinations/owner@inbox.example/replace?to=spare@inbox.example",
+            "422 /destinations/owner@inbox.example/replace?to={hostile}",
+            "404 /destinations/owner@inbox.example/verify",
+        ],
+    ),
     inside("/queue", &["/queue"]),
     inside(
         "/simulator",
@@ -97,6 +114,7 @@ pub(crate) const PAGES: &[Page] = &[
     outside("/sign-in", &["/sign-in?to={hostile}"]),
     outside("/sign-in/{link}", &["/sign-in/{link}", "410 /sign-in/none"]),
     outside("/setup/{link}", &["/setup/{setup}", "410 /setup/none"]),
+    outside("/reset", &["/reset"]),
     outside("/reset/{link}", &["/reset/{reset}", "410 /reset/none"]),
     outside("/verify/{link}", &["/verify/{verify}", "404 /verify/none"]),
     outside("/help", &["/help"]),
@@ -222,6 +240,8 @@ impl House {
         }
         let trusted = json!({ "address": "@whole.example", "verified": true });
         self.operator("POST", "/v1/destinations", trusted).await.expect(201);
+        let spare = json!({ "address": "spare@inbox.example", "verified": true });
+        self.operator("POST", "/v1/destinations", spare).await.expect(201);
         let waits =
             self.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example" })).await.expect(201);
         planted.push(("verify", self.verification_link(&waits.json()).await));

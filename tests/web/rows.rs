@@ -90,6 +90,7 @@ pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
         }),
         reply: reply.to_owned(),
         outcome: outcome.to_owned(),
+        fault: None,
         note: None,
     }
 }

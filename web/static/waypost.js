@@ -88,10 +88,19 @@
   const list = $("[data-live]");
   if (!list || !window.EventSource) return;
   const bar = $("#new"), paused = $("#paused"), unseen = new Set();
+  // What tells more than a word of a message is read anew.
+  const renew = async () => {
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    list.innerHTML = page.querySelector("[data-live]")?.innerHTML ?? list.innerHTML;
+  };
   const source = new EventSource(list.dataset.live);
   source.addEventListener("row", (event) => {
     const row = JSON.parse(event.data);
     const shown = document.getElementById(`m-${row.id}`);
+    if ("renew" in list.dataset) {
+      if (shown) renew();
+      return;
+    }
     if (shown) {
       const status = shown.querySelector(".status");
       status.className = `status ${row.tone}`;

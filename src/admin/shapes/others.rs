@@ -10,6 +10,8 @@ use crate::store::accounts::TokenRow;
 use crate::store::queue::{Purpose, Waiting};
 use crate::store::rules::DestinationRow;
 
+use super::UsesShape;
+
 /// A destination, or `@domain`, which trusts a whole domain.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Destination)]
@@ -26,8 +28,15 @@ pub struct DestinationShape {
     pub last_delivered_at: Option<Moment>,
     /// Refusing since.
     pub failing_since: Option<Moment>,
+    /// Why, in the words of its next hop, or ours where it said nothing.
+    pub failing_reply: Option<String>,
+    /// The row of the log that has these words.
+    pub failing_activity_id: Option<Uuid>,
     /// The mail that asks the inbox; `null` once it is verified.
     pub verification: Option<VerificationShape>,
+    /// Where it is used: of one that is asked for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<UsesShape>,
     /// When made.
     pub created_at: Moment,
 }
@@ -43,7 +52,10 @@ impl DestinationShape {
             default: row.default,
             last_delivered_at: row.last_delivered_at,
             failing_since: row.failing_since,
+            failing_reply: row.failing_reply.clone(),
+            failing_activity_id: row.failing_row,
             verification: None,
+            uses: None,
             created_at: row.created_at,
         }
     }
@@ -69,7 +81,7 @@ pub struct VerificationShape {
 pub struct QueueShape {
     /// The activity row's id.
     pub id: Uuid,
-    /// `forward`, `dsn` for a report of ours, `verification` for a mail of ours that asks an inbox.
+    /// `forward`, `dsn` for a report of ours, `verification` for a mail of ours that brings a link.
     pub purpose: &'static str,
     /// `due`, `leased`, `held`, `kept`.
     pub state: &'static str,

@@ -40,7 +40,8 @@ impl Outside {
             text("_mta-sts"),
             text("_smtp._tls"),
         );
-        Facts { mx, txt, spf, dmarc, dmarc_above, proof, dkim, mta_sts, mta_sts_policy: None, tls_rpt }
+        let mta_sts_policy = self.mta_sts_policy(name, &mta_sts).await;
+        Facts { mx, txt, spf, dmarc, dmarc_above, proof, dkim, mta_sts, mta_sts_policy, tls_rpt }
     }
 
     async fn spf(&self, servers: &[NameServer], domain: &Domain) -> (Answers, spf::Tree) {

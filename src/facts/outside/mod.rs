@@ -6,6 +6,7 @@ mod disk;
 mod domain;
 mod host;
 mod lists;
+mod mta_sts;
 mod own;
 mod ports;
 mod sockets;
@@ -70,6 +71,10 @@ pub struct Probes {
     pub time_server: (String, u16),
     /// DNS lists that our own addresses are looked for on, beside those that are configured.
     pub lists: Vec<String>,
+    /// The port that MTA-STS policies lie at; none is that of HTTPS.
+    pub policy_port: Option<u16>,
+    /// Whom to believe of policies (PEM); none asks the system.
+    pub policy_roots: Option<PathBuf>,
 }
 
 impl Default for Probes {
@@ -80,6 +85,8 @@ impl Default for Probes {
             far_domains: FAR_DOMAINS.map(str::to_owned).to_vec(),
             time_server: (TIME_SERVER.0.to_owned(), TIME_SERVER.1),
             lists: LISTS.map(str::to_owned).to_vec(),
+            policy_port: None,
+            policy_roots: None,
         }
     }
 }
@@ -91,13 +98,14 @@ pub struct Outside {
     pub dns: Dns,
     /// How.
     pub settings: Settings,
+    policies: mta_sts::Policies,
 }
 
 impl Outside {
     /// Looks by `dns`.
     #[must_use]
-    pub const fn new(dns: Dns, settings: Settings) -> Self {
-        Self { dns, settings }
+    pub fn new(dns: Dns, settings: Settings) -> Self {
+        Self { dns, settings, policies: mta_sts::Policies::default() }
     }
 
     fn reach(&self) -> Reach {

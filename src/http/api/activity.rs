@@ -9,6 +9,7 @@ use crate::admin::{ActivityFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
+use super::sort;
 use super::{Ask, Caller};
 
 /// Lists what became of the mail, newest first.
@@ -33,6 +34,7 @@ pub(super) async fn show(
 }
 
 pub(super) fn filter(ask: &Ask) -> Result<ActivityFilter, Problem> {
+    ask.sort(sort::LATEST)?;
     Ok(ActivityFilter {
         status: ask.owned("status").into_iter().collect(),
         alias: ask.owned("alias"),

@@ -12,11 +12,12 @@ use crate::http::problem::Problem;
 use crate::store::rules::AliasRow;
 
 use super::extract::Written;
+use super::sort::{self, SortAliases};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists aliases, newest first.
-#[utoipa::path(get, path = "/aliases", params(AliasFilter, Paging), responses((status = 200, body = ListShape<AliasShape>)))]
+/// Lists aliases, newest first where nobody says otherwise.
+#[utoipa::path(get, path = "/aliases", params(AliasFilter, SortAliases, Paging), responses((status = 200, body = ListShape<AliasShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let filter = AliasFilter {
         domain: ask.owned("domain"),
@@ -26,6 +27,7 @@ pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: A
         kind: ask.word("kind"),
         action: ask.word("action"),
         label: ask.owned("label"),
+        order: ask.sort(sort::ALIASES)?,
         paging: ask.paging()?,
     };
     Ok(Json(site.admin.aliases(&actor, filter).await?).into_response())

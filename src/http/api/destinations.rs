@@ -6,19 +6,21 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::admin::Paging;
-use crate::admin::shapes::{DestinationForm, DestinationShape, ListShape};
+use crate::admin::shapes::{DestinationForm, DestinationShape, ListShape, ReplaceForm, ReplacedShape};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::DestinationRow;
 
 use super::extract::{Search, Written};
+use super::sort::{self, SortDestinations};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists destinations, by address.
-#[utoipa::path(get, path = "/destinations", params(Search, Paging), responses((status = 200, body = ListShape<DestinationShape>)))]
+/// Lists destinations, by address where nobody says otherwise.
+#[utoipa::path(get, path = "/destinations", params(Search, SortDestinations, Paging), responses((status = 200, body = ListShape<DestinationShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
-    let page = site.admin.destinations(&actor, ask.owned("search"), &ask.paging()?).await?;
+    let order = ask.sort(sort::DESTINATIONS)?;
+    let page = site.admin.destinations_in(&actor, ask.owned("search"), (order, &ask.paging()?)).await?;
     Ok(Json(page).into_response())
 }
 
@@ -33,14 +35,17 @@ pub(super) async fn create(
     Ok(created(&format!("/v1/destinations/{}", row.id), shown(&site, &row).await?))
 }
 
-/// Shows a destination.
+/// Shows a destination, with where it is used.
 #[utoipa::path(get, path = "/destinations/{id}", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn show(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    shown(&site, &site.admin.destination(&actor, &id).await?).await
+    let row = site.admin.destination(&actor, &id).await?;
+    let uses = Some(site.admin.destination_uses(&actor, &row).await?);
+    let shape = DestinationShape { uses, ..site.admin.destination_shape(&row).await? };
+    Ok(tagged(row.version, Json(shape).into_response()))
 }
 
 /// Removes a destination that no alias uses.
@@ -84,6 +89,18 @@ pub(super) async fn make_default(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     shown(&site, &site.admin.make_default(&actor, &id).await?).await
+}
+
+/// Puts another destination in its place, everywhere and in one step: in aliases, as the default, as the contact of domains,
+/// in tokens. What patterns compute stays, and is named. The audit log takes it back.
+#[utoipa::path(post, path = "/destinations/{id}/replace", params(("id" = String, Path, description = "Its id or address")), request_body = ReplaceForm, responses((status = 200, body = ReplacedShape)))]
+pub(super) async fn replace(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    body: Written,
+) -> Result<Response, Problem> {
+    Ok(Json(site.admin.replace_destination(&actor, &id, &body.0).await?).into_response())
 }
 
 async fn shown(site: &Site, row: &DestinationRow) -> Result<Response, Problem> {

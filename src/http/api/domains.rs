@@ -11,13 +11,15 @@ use crate::http::Site;
 use crate::http::problem::Problem;
 
 use super::extract::{Search, Written};
+use super::sort::{self, SortDomains};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists domains, by name.
-#[utoipa::path(get, path = "/domains", params(Search, Paging), responses((status = 200, body = ListShape<DomainShape>)))]
+/// Lists domains, by name where nobody says otherwise.
+#[utoipa::path(get, path = "/domains", params(Search, SortDomains, Paging), responses((status = 200, body = ListShape<DomainShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
-    let page = site.admin.domains(&actor, ask.owned("search"), &ask.paging()?).await?;
+    let order = ask.sort(sort::DOMAINS)?;
+    let page = site.admin.domains_in(&actor, ask.owned("search"), (order, &ask.paging()?)).await?;
     Ok(Json(page).into_response())
 }
 

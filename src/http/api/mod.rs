@@ -19,6 +19,7 @@ mod rate;
 mod route;
 mod sessions;
 mod settings;
+mod sort;
 mod stats;
 mod tags;
 mod tokens;
@@ -76,6 +77,7 @@ fn rules() -> OpenApiRouter<Site> {
         .routes(routes!(destinations::verify))
         .routes(routes!(destinations::resend))
         .routes(routes!(destinations::make_default))
+        .routes(routes!(destinations::replace))
 }
 
 fn mail() -> OpenApiRouter<Site> {

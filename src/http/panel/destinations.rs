@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::DestinationShape;
-use crate::admin::{Actor, AdminError, Paging, Target};
+use crate::admin::{Actor, AdminError, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::store::rules::DestinationRow;
 
 use super::frame::{self, Frame};
 use super::new_alias::Filled;
@@ -22,20 +23,31 @@ use super::text::{self, When};
 /// Rows of a page.
 const ROWS: u32 = 100;
 
-/// A destination as the list shows it.
-struct Line {
-    id: String,
-    address: String,
-    full: String,
+/// A destination as pages show it.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) address: String,
+    pub(super) full: String,
+    /// As a search takes it.
+    pub(super) in_query: String,
     /// `@domain`: all of its addresses.
-    is_domain: bool,
-    default: bool,
+    pub(super) is_domain: bool,
+    pub(super) default: bool,
     /// The whole domain is verified, and this address with it.
-    trusted: bool,
-    verified: Option<When>,
-    waiting: When,
-    delivered: Option<When>,
-    failing: Option<When>,
+    pub(super) trusted: bool,
+    pub(super) verified: Option<When>,
+    pub(super) waiting: When,
+    pub(super) delivered: Option<When>,
+    pub(super) failing: Option<When>,
+    /// Why it is failing, or why the mail that asks it did not arrive.
+    pub(super) why: Option<String>,
+}
+
+impl Line {
+    /// Whether it gets mail.
+    pub(super) const fn is_well(&self) -> bool {
+        self.verified.is_some() || self.trusted
+    }
 }
 
 #[derive(Template)]
@@ -69,25 +81,6 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, Form
         Ok(row) => Redirect::to(&format!("/destinations?made={}", row.id)).into_response(),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
         Err(error) => answer(&site, &actor, &Ask::default(), (filled, Some(error))).await,
-    }
-}
-
-/// `POST /destinations/{id}/verify|resend|default|remove`.
-pub(super) async fn act(
-    State(site): State<Site>,
-    Caller(actor): Caller,
-    Path((id, word)): Path<(String, String)>,
-) -> Response {
-    let done = match word.as_str() {
-        "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
-        "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
-        "default" => site.admin.make_default(&actor, &id).await.map(drop),
-        "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
-        _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
-    };
-    match done {
-        Ok(()) => Redirect::to(&format!("/destinations?done={word}")).into_response(),
-        Err(error) => frame::failed(&site, &error),
     }
 }
 
@@ -132,7 +125,7 @@ async fn build(
 }
 
 /// The domains among these whose every address counts as verified.
-async fn trusted(site: &Site, actor: &Actor, items: &[DestinationShape]) -> BTreeSet<String> {
+pub(super) async fn trusted(site: &Site, actor: &Actor, items: &[DestinationShape]) -> BTreeSet<String> {
     let domains: BTreeSet<_> =
         items.iter().filter_map(|one| Some(one.address.rsplit_once('@')?.1.to_owned())).collect();
     let mut trusted = BTreeSet::new();
@@ -145,13 +138,14 @@ async fn trusted(site: &Site, actor: &Actor, items: &[DestinationShape]) -> BTre
     trusted
 }
 
-fn line(destination: &DestinationShape, trusted: &BTreeSet<String>, now: Moment) -> Line {
+pub(super) fn line(destination: &DestinationShape, trusted: &BTreeSet<String>, now: Moment) -> Line {
     let when = |at: Option<Moment>| at.map(|at| When::new(at, now));
     let domain = destination.address.rsplit_once('@').map(|(_, domain)| domain);
     Line {
         id: destination.id.to_string(),
         address: text::short_address(&destination.address),
         full: text::visible(&destination.address),
+        in_query: text::in_query(&destination.address),
         is_domain: destination.address.starts_with('@'),
         default: destination.default,
         trusted: domain.is_some_and(|domain| trusted.contains(domain)),
@@ -159,6 +153,20 @@ fn line(destination: &DestinationShape, trusted: &BTreeSet<String>, now: Moment)
         waiting: When::new(destination.created_at, now),
         delivered: when(destination.last_delivered_at),
         failing: when(destination.failing_since),
+        why: destination
+            .failing_since
+            .and(destination.failing_reply.as_deref())
+            .map(|why| text::short(why, text::LINE)),
+    }
+}
+
+/// Whether the inbox was asked.
+async fn asked(site: &Site, row: &DestinationRow) -> String {
+    let asked = site.admin.destination_shape(row).await.ok().and_then(|shape| shape.verification);
+    match asked {
+        Some(asked) if asked.sent_at.is_some() => "A mail with a link that verifies it is on its way there.".to_owned(),
+        Some(asked) => asked.reply,
+        None => String::new(),
     }
 }
 
@@ -168,15 +176,8 @@ async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
         let address = text::visible(&row.address);
         return Some(match row.verified_at {
             Some(_) => format!("{address} can be used now."),
-            None => format!("{address} is added, and gets no mail until it is verified."),
+            None => format!("{address} is added, and gets no mail until it is verified. {}", asked(site, &row).await),
         });
     }
-    let words = match ask.get("done")? {
-        "verify" => "Verified: mail goes there from now on.",
-        "resend" => "A mail with a link is on its way: who opens it verifies the inbox.",
-        "default" => "New aliases lead there where nothing else is said.",
-        "remove" => "Removed.",
-        _ => return None,
-    };
-    Some(words.to_owned())
+    ask.get("done").filter(|word| *word == "remove").map(|_| "Removed.".to_owned())
 }

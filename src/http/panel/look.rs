@@ -28,7 +28,16 @@ pub(super) fn of(row: &Row) -> Look {
     if row.status == Status::Forwarded && row.bounced_at.is_some() {
         return Look { word: "bounced", ..FAILED };
     }
-    let look = match row.status {
+    of_status(row.status)
+}
+
+/// The look of a status as the API writes it; whatever is none of them has not gone yet.
+pub(super) fn of_word(word: &str) -> Look {
+    Status::parse(word).map_or(Look { word: "not sent", ..WAITING }, of_status)
+}
+
+fn of_status(status: Status) -> Look {
+    let look = match status {
         Status::Forwarded => DONE,
         Status::Queued | Status::Deferred => WAITING,
         Status::Held => Look { icon: "held", ..WAITING },
@@ -41,7 +50,7 @@ pub(super) fn of(row: &Row) -> Look {
         | Status::Duplicate
         | Status::Consumed => ENDED,
     };
-    Look { word: word(row.status), ..look }
+    Look { word: word(status), ..look }
 }
 
 const fn word(status: Status) -> &'static str {

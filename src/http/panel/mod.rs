@@ -5,9 +5,11 @@ mod activity;
 mod aliases;
 mod assets;
 mod chart;
+mod destination;
 mod destinations;
 mod domains;
 mod envelopes;
+mod forgotten;
 mod forms;
 mod frame;
 mod help;
@@ -54,7 +56,8 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/domains/{name}", get(domains::page).post(domains::change))
         .route("/domains/{name}/{action}", post(domains::act))
         .route("/destinations", get(destinations::page).post(destinations::create))
-        .route("/destinations/{id}/{action}", post(destinations::act))
+        .route("/destinations/{id}", get(destination::page))
+        .route("/destinations/{id}/{action}", get(destination::ask_first).post(destination::act))
         .route("/queue", get(queue::page))
         .route("/queue/{action}", post(queue::act))
         .route("/simulator", get(simulator::page))
@@ -65,6 +68,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/sign-in", get(sign_in::how).post(sign_in::by_password))
         .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::by_link))
         .route("/setup/{link}", get(new_password::begin).post(new_password::set_up))
+        .route("/reset", get(forgotten::how).post(forgotten::ask))
         .route("/reset/{link}", get(new_password::offer).post(new_password::reset))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/verify/{link}", get(verify::offer).post(verify::verify))

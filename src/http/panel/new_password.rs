@@ -100,9 +100,8 @@ async fn usable(site: &Site, (link, purpose): (&str, LinkPurpose), channel: &Cha
 }
 
 fn used_up_by_somebody(site: &Site) -> Response {
-    let words =
-        "This link was used already, or is older than 24 hours. Ask whoever looks after this gateway for a new one.";
-    Words::new("This link is used up", words).link("/sign-in", "Sign in").answer(site, StatusCode::GONE)
+    let words = "This link was used already, or its time is over. Ask for another one, or ask whoever looks after this gateway.";
+    Words::new("This link is used up", words).link("/reset", "Ask for another link").answer(site, StatusCode::GONE)
 }
 
 fn form(

@@ -21,7 +21,7 @@ use crate::mail::Domain;
 
 pub use dkim::SELECTORS;
 pub use host::{HostFacts, Reverse, host};
-pub use mta_sts::{Policy as MtaStsPolicy, policy_url};
+pub use mta_sts::{Policy as MtaStsPolicy, announces_mta_sts, policy_url};
 pub use proof::{proof, proof_name};
 pub use said::{Answers, Heard, Said};
 pub use zone::zone_line;

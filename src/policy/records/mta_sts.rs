@@ -4,10 +4,21 @@
 use super::{Answers, Facts, Gateway, Hosted, Record, Verdict, Weight, judged, mx};
 use crate::mail::Domain;
 
-/// Where the policy of a domain lies.
+/// Where the policy of a domain lies; with a port, where it lies in a test.
 #[must_use]
-pub fn policy_url(domain: &Domain) -> String {
-    format!("https://mta-sts.{domain}/.well-known/mta-sts.txt")
+pub fn policy_url(domain: &Domain, port: Option<u16>) -> String {
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("https://mta-sts.{domain}{port}/.well-known/mta-sts.txt")
+}
+
+/// Whether these TXT records say that there is a policy: exactly one of them does (RFC 8461 §3.1).
+#[must_use]
+pub fn announces_mta_sts(values: &[String]) -> bool {
+    values.iter().filter(|value| is_own(value)).count() == 1
+}
+
+fn is_own(value: &str) -> bool {
+    value.trim_start().starts_with("v=STSv1")
 }
 
 /// A policy as far as it is judged.
@@ -51,7 +62,7 @@ pub(super) fn judge(gateway: &Gateway, domain: &Hosted, facts: &Facts) -> Record
     let name = format!("_mta-sts.{}", domain.name);
     let record = Record::blank(("mta_sts", "TXT"), &name, &facts.mta_sts).weighing(Weight::Optional);
     judged(record, &facts.mta_sts, |record, values| {
-        let own: Vec<&String> = values.iter().filter(|value| value.trim_start().starts_with("v=STSv1")).collect();
+        let own: Vec<&String> = values.iter().filter(|value| is_own(value)).collect();
         match own.as_slice() {
             [] => record.said(Verdict::Absent, "There is none, and none is asked for."),
             [_] => by_policy(record, gateway, facts),

@@ -28,7 +28,7 @@ use crate::mail::{Mailbox, fold};
 pub use fanout::{Fanout, MAX_DEPTH, MAX_FAN_OUT};
 pub use pattern::{MAX_COMPILED_OCTETS, MAX_PATTERN_OCTETS, PatternError};
 pub use plan::{Planned, plan};
-pub use template::{TemplateError, check_template, expand};
+pub use template::{TemplateError, check_template, expand, may_give};
 
 /// Separator of sub-address tags.
 pub const TAG_SEPARATOR: char = '+';

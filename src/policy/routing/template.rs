@@ -1,6 +1,6 @@
 //! Destinations computed from captures: `$1`, `${1}`, and `$$` for a dollar sign.
 
-use crate::mail::Mailbox;
+use crate::mail::{Mailbox, fold};
 
 /// Why a text is not a template for a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,21 @@ pub fn expand(template: &str, captures: &[String]) -> Option<Mailbox> {
 pub fn check_template(template: &str, groups: usize) -> Result<(), TemplateError> {
     let text = fill(template, |group| (group <= groups).then_some("x"))?;
     Mailbox::parse(&text).map(drop).map_err(|_| TemplateError::NoAddress)
+}
+
+/// Whether a template may give this address: what it says itself stands there, in its order.
+#[must_use]
+pub fn may_give(template: &str, mailbox: &Mailbox) -> bool {
+    const CAPTURE: &str = "\0";
+    let (Ok(text), address) = (fill(template, |_| Some(CAPTURE)), mailbox.key()) else { return false };
+    let pieces: Vec<String> = text.split(CAPTURE).map(fold).collect();
+    let [first, between @ .., last] = pieces.as_slice() else { return text == address };
+    let Some(mut rest) = address.strip_prefix(first.as_str()) else { return false };
+    for piece in between {
+        let Some((_, behind)) = rest.split_once(piece.as_str()) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(last.as_str())
 }
 
 fn fill<'a>(template: &str, group: impl Fn(usize) -> Option<&'a str>) -> Result<String, TemplateError> {
@@ -103,5 +118,17 @@ mod tests {
         assert_eq!(check_template("$2@inbox.example", 1), Err(TemplateError::NoSuchGroup(2)));
         assert_eq!(check_template("$@inbox.example", 1), Err(TemplateError::BareDollar));
         assert_eq!(check_template("$1", 1), Err(TemplateError::NoAddress));
+    }
+
+    #[test]
+    fn tells_what_a_template_may_give() {
+        let anna = Mailbox::parse("Anna+42@inbox.example").unwrap();
+        for template in ["$1@inbox.example", "anna+$1@INBOX.example", "$1+${2}@$3", "$1@$2.example"] {
+            assert!(may_give(template, &anna), "{template}");
+        }
+        for template in ["$1@other.example", "ben+$1@inbox.example", "$1-$2@inbox.example", "$1@inbox.example.$2", "$"]
+        {
+            assert!(!may_give(template, &anna), "{template}");
+        }
     }
 }

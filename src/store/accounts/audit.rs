@@ -12,6 +12,10 @@ use crate::store::columns::{Columns, json};
 pub(in crate::store) const INSERT: &str = "insert into audit (at, account_id, actor, action, object, before, after) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
+/// Counts on, in an entry that stands for many.
+pub(in crate::store) const RENEW: &str = "update audit set at = ?2, after = ?3 where id = ?1 and action = ?4";
+pub(in crate::store) const LAST_ID: &str = "select last_insert_rowid()";
+
 macro_rules! columns {
     () => {
         "select l.id, l.at, l.account_id, a.email, l.actor, l.action, l.object, l.before, l.after \
@@ -47,11 +51,17 @@ impl Accounts {
         ask.fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 
+    /// Writes an entry that stands for what happens again and again: into `earlier`, where that is one; gives its number.
+    pub async fn audit_again(&self, earlier: Option<i64>, entry: AuditEntry) -> Result<i64> {
+        self.writer.change((earlier, entry), |c, needs| Box::pin(again(c, needs))).await
+    }
+
     /// One entry of it.
     pub async fn audit_entry(&self, id: i64) -> Result<AuditRow> {
         read(&sqlx::query(BY_ID).bind(id).fetch_one(&self.readers).await?)
     }
 }
+
 /// How many of the newest entries of an account are of an action and not older: it looks at so many and no more.
 pub(in crate::store) const MADE_SINCE: &str = "select count(*) from (select action, at from audit where account_id = ?1 \
     order by id desc limit ?4) where action = ?2 and at > ?3";
@@ -62,6 +72,17 @@ pub(in crate::store) async fn write(connection: &mut SqliteConnection, entry: &A
     let insert = insert.bind(entry.action.as_str()).bind(entry.object.as_str());
     insert.bind(entry.before.as_ref().map(json)).bind(entry.after.as_ref().map(json)).execute(connection).await?;
     Ok(())
+}
+
+async fn again(connection: &mut SqliteConnection, (earlier, entry): &(Option<i64>, AuditEntry)) -> Result<i64> {
+    if let Some(id) = earlier {
+        let renew = sqlx::query(RENEW).bind(*id).bind(entry.at.millis()).bind(entry.after.as_ref().map(json));
+        if renew.bind(entry.action.as_str()).execute(&mut *connection).await?.rows_affected() == 1 {
+            return Ok(*id);
+        }
+    }
+    write(connection, entry).await?;
+    Ok(sqlx::query_scalar(LAST_ID).fetch_one(connection).await?)
 }
 
 fn read(row: &SqliteRow) -> Result<AuditRow> {

@@ -1,20 +1,141 @@
-//! How inboxes fare: when mail last reached them, and since when none does.
+//! How inboxes fare: when mail last reached them, since when none does, and why not.
+//!
+//! What is meant for one sender only says nothing of the inbox: a message that was refused for what it is neither begins
+//! nor ends anything. A delivery ends what was failing before it, unless a report came back within a day: then the next
+//! hop takes everything, and hands it back afterwards.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::Activity;
+use uuid::Uuid;
+
+use super::{Activity, Attempt, Bounced, Progress, Row};
 use crate::mail::Moment;
+use crate::policy::status::Status;
+use crate::policy::verdict::Fault;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
-pub(in crate::store) const STATES: &str = "select address, last_delivered_at, failing_since from destination_state \
-    where address in (select value from json_each(?1))";
+pub(in crate::store) const STATES: &str = "select address, last_delivered_at, failing_since, failing_reply, failing_row \
+    from destination_state where address in (select value from json_each(?1))";
+
+/// So long after a report a delivery proves nothing.
+const BOUNCE_HOLDS_MILLIS: i64 = 86_400_000;
+
+/// Adds to the states of inboxes: address, last delivery, failing since, reply, row, bounced at.
+macro_rules! add {
+    () => {
+        "insert into destination_state (address, last_delivered_at, failing_since, failing_reply, failing_row, \
+         bounced_at) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 \
+         from json_each(?) where true on conflict (address) do update set \
+         last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
+         failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+             then excluded.failing_since else coalesce(failing_since, excluded.failing_since) end, \
+         failing_reply = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+             then excluded.failing_reply else coalesce(excluded.failing_reply, failing_reply) end, \
+         failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+             then excluded.failing_row else coalesce(excluded.failing_row, failing_row) end, \
+         bounced_at = coalesce(excluded.bounced_at, bounced_at); "
+    };
+}
+pub(super) use add;
 
 /// How an inbox fares.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct InboxState {
     pub(in crate::store) last_delivered_at: Option<Moment>,
     pub(in crate::store) failing_since: Option<Moment>,
+    pub(in crate::store) failing_reply: Option<String>,
+    pub(in crate::store) failing_row: Option<Uuid>,
+}
+
+/// What became of mail for an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fared {
+    /// Its next hop took it, then.
+    Delivered(i64),
+    /// It did not reach it.
+    Failed(Failing),
+}
+
+/// Since when, by whose words, in which row; and whether it was a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failing {
+    since: i64,
+    reply: String,
+    row: Uuid,
+    bounced_at: Option<i64>,
+}
+
+impl Fared {
+    /// Of a new row; none where it says nothing of the inbox.
+    pub(super) fn of_row(row: &Row) -> Option<Self> {
+        Self::by(row.status, row.attempts.last(), (row.received_at, row.id, &row.reason))
+    }
+
+    /// Of a row that went on.
+    pub(super) fn of_progress(progress: &Progress, received_at: Moment) -> Option<Self> {
+        let at = progress.attempt.as_ref().map_or(received_at, |attempt| attempt.at);
+        Self::by(progress.status, progress.attempt.as_ref(), (at, progress.id, &progress.reason))
+    }
+
+    /// Of mail for which a report came back.
+    pub(super) fn of_bounce(bounced: &Bounced) -> Self {
+        let (at, reply) = (bounced.at.millis(), bounced.attempt.reply.clone());
+        Self::Failed(Failing { since: at, reply, row: bounced.id, bounced_at: Some(at) })
+    }
+
+    fn by(status: Status, last: Option<&Attempt>, (at, row, reason): (Moment, Uuid, &str)) -> Option<Self> {
+        let fault = last.and_then(|attempt| attempt.fault);
+        match (status, fault) {
+            (Status::Forwarded, _) => return Some(Self::Delivered(at.millis())),
+            // While the sender waited; what was refused at RCPT from memory was never tried.
+            (Status::Refused, Some(Fault::Mailbox)) | (Status::Expired, _) => {}
+            (Status::Failed, fault) if fault != Some(Fault::Message) => {}
+            _ => return None,
+        }
+        let reply = last.map_or(reason, |attempt| attempt.reply.as_str()).to_owned();
+        Some(Self::Failed(Failing { since: at.millis(), reply, row, bounced_at: None }))
+    }
+}
+
+/// The sums of some rows, by address.
+#[derive(Debug, Default)]
+pub(super) struct Inboxes(BTreeMap<String, (Option<i64>, Option<Failing>)>);
+
+impl Inboxes {
+    /// Notes what came of mail for an inbox, in the order in which it came.
+    pub(super) fn note(&mut self, address: &str, fared: Fared) {
+        let (delivered, failing) = self.0.entry(address.to_owned()).or_default();
+        match fared {
+            Fared::Delivered(at) => {
+                *delivered = (*delivered).max(Some(at));
+                failing.take_if(|failing| failing.bounced_at.is_none_or(|then| at > then + BOUNCE_HOLDS_MILLIS));
+            }
+            Fared::Failed(later) => {
+                let since = failing.as_ref().map_or(later.since, |earlier| earlier.since);
+                let bounced_at = later.bounced_at.or(failing.as_ref().and_then(|earlier| earlier.bounced_at));
+                *failing = Some(Failing { since, bounced_at, ..later });
+            }
+        }
+    }
+
+    /// Adds what came after.
+    pub(super) fn absorb(&mut self, later: &Self) {
+        for (address, (delivered, failing)) in &later.0 {
+            delivered.iter().for_each(|at| self.note(address, Fared::Delivered(*at)));
+            failing.iter().for_each(|failing| self.note(address, Fared::Failed(failing.clone())));
+        }
+    }
+
+    /// Rows of [`add`].
+    pub(super) fn rows(&self) -> impl Iterator<Item = impl serde::Serialize> {
+        self.0.iter().map(|(address, (delivered, failing))| {
+            let told = failing.as_ref();
+            let row = told.map(|failing| failing.row.simple().to_string());
+            let (since, reply) = (told.map(|failing| failing.since), told.map(|failing| failing.reply.as_str()));
+            (address, *delivered, since, reply, row, told.and_then(|failing| failing.bounced_at))
+        })
+    }
 }
 
 impl Activity {
@@ -25,8 +146,13 @@ impl Activity {
         let read = found.iter().map(|row| {
             let mut columns = Columns::of(row);
             let address = columns.take()?;
-            let (last_delivered_at, failing_since) = (columns.maybe_moment()?, columns.maybe_moment()?);
-            Ok((address, InboxState { last_delivered_at, failing_since }))
+            let state = InboxState {
+                last_delivered_at: columns.maybe_moment()?,
+                failing_since: columns.maybe_moment()?,
+                failing_reply: columns.take()?,
+                failing_row: columns.maybe_uuid()?,
+            };
+            Ok((address, state))
         });
         read.collect()
     }

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::feeder::AGAIN;
+use super::inboxes::Fared;
 use super::ledger::Entry;
 use super::tally::{Counted, Tally, shown};
 use super::{Bounced, Progress, Row, row};
@@ -145,8 +146,7 @@ fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
     match step {
         Step::Progress(progress) => {
             tally.shift(&found.counted(), from, shown(progress.status, found.bounced_at));
-            let at = progress.attempt.as_ref().map_or(found.received_at, |attempt| attempt.at);
-            tally.note_destination(found.destination.as_deref(), progress.status, at);
+            tally.note_inbox(found.destination.as_deref(), Fared::of_progress(progress, found.received_at));
             (
                 found.seq,
                 Some(progress.status.as_str()),
@@ -160,7 +160,7 @@ fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
         }
         Step::Bounce(bounced) => {
             tally.shift(&found.counted(), from, shown(found.status, Some(bounced.at)));
-            tally.note_destination(found.destination.as_deref(), Status::Failed, bounced.at);
+            tally.note_inbox(found.destination.as_deref(), Some(Fared::of_bounce(bounced)));
             let (attempt, dsn) = (json(&bounced.attempt), json(&bounced.dsn));
             (found.seq, None, None, Some(attempt), None, None, Some(dsn), Some(bounced.at.millis()))
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::inboxes::{self, Fared, Inboxes};
 use super::{BOUNCED, Row};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
@@ -31,11 +32,7 @@ pub(in crate::store) const ADD: &str = concat!(
      last_mail_at = coalesce(max(last_mail_at, excluded.last_mail_at), last_mail_at, excluded.last_mail_at); ",
     "insert into alias_hours (start, alias_id, messages) select value ->> 0, value ->> 1, value ->> 2 \
      from json_each(?) where true on conflict (start, alias_id) do update set messages = messages + excluded.messages; ",
-    "insert into destination_state (address, last_delivered_at, failing_since) select value ->> 0, value ->> 1, \
-     value ->> 2 from json_each(?) where true on conflict (address) do update set \
-     last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
-     failing_since = case when excluded.last_delivered_at is not null then excluded.failing_since \
-     else coalesce(failing_since, excluded.failing_since) end; ",
+    inboxes::add!(),
     "update tallied set seq = ? where id = 1"
 );
 /// Up to which row the counters have been written.
@@ -92,7 +89,7 @@ pub(super) struct Tally {
     aliases: BTreeMap<i64, AliasSums>,
     alias_hours: BTreeMap<(i64, i64), i64>,
     messages: HashSet<(Uuid, i64)>,
-    destinations: BTreeMap<String, (Option<i64>, Option<i64>)>,
+    inboxes: Inboxes,
     shared: BTreeMap<i64, i64>,
 }
 
@@ -118,7 +115,7 @@ impl Tally {
         if let Some(alias) = row.alias {
             self.note_message(row, alias);
         }
-        self.note_destination(row.destination.as_deref(), row.status, row.received_at);
+        self.note_inbox(row.destination.as_deref(), Fared::of_row(row));
     }
 
     /// Counts on a row that refusals share.
@@ -183,24 +180,11 @@ impl Tally {
         *self.alias_hours.entry((hour_of(row.received_at), alias.0)).or_default() += 1;
     }
 
-    /// Notes a delivery or a failure of an inbox.
-    pub(super) fn note_destination(&mut self, destination: Option<&str>, status: Status, at: Moment) {
-        let Some(destination) = destination else { return };
-        let (delivered, failing) = match status {
-            Status::Forwarded => (Some(at.millis()), None),
-            Status::Failed | Status::Expired => (None, Some(at.millis())),
-            _ => return,
-        };
-        self.note_state(destination, (delivered, failing));
-    }
-
-    /// A delivery ends what failed before it.
-    fn note_state(&mut self, destination: &str, (delivered, failing): (Option<i64>, Option<i64>)) {
-        let state = self.destinations.entry(destination.to_owned()).or_default();
-        if delivered.is_some() {
-            *state = (state.0.max(delivered), None);
+    /// Notes what came of mail for an inbox.
+    pub(super) fn note_inbox(&mut self, destination: Option<&str>, fared: Option<Fared>) {
+        if let (Some(destination), Some(fared)) = (destination, fared) {
+            self.inboxes.note(destination, fared);
         }
-        state.1 = state.1.or(failing);
     }
 
     /// Adds what came after.
@@ -218,9 +202,7 @@ impl Tally {
         for (key, n) in &later.alias_hours {
             *self.alias_hours.entry(*key).or_default() += n;
         }
-        for (destination, state) in &later.destinations {
-            self.note_state(destination, *state);
-        }
+        self.inboxes.absorb(&later.inboxes);
         for (seq, n) in &later.shared {
             *self.shared.entry(*seq).or_default() += n;
         }
@@ -244,7 +226,7 @@ impl Tally {
     /// Binds the values of [`ADD`]; the last row that is counted is `seq`.
     pub(super) fn bind(&self, add: Statement, seq: i64) -> Statement {
         let add = add.bind(self.counters()).bind(self.alias_counts()).bind(self.alias_hours());
-        add.bind(self.destinations()).bind(seq)
+        add.bind(self.inboxes()).bind(seq)
     }
 
     /// Rows for `counters`.
@@ -271,8 +253,8 @@ impl Tally {
     }
 
     /// Rows for `destination_state`.
-    fn destinations(&self) -> String {
-        list(self.destinations.iter().map(|(address, (delivered, failing))| (address, *delivered, *failing)))
+    fn inboxes(&self) -> String {
+        list(self.inboxes.rows())
     }
 
     /// Counts to add to shared rows, if any.

@@ -23,7 +23,7 @@ const DOMAINS: &str = "with firsts (account_id, id) as materialized (select o.id
             where some.key not like '@%' and exists (select 1 from destinations as w \
                 where w.account_id = o.id and w.key = some.host and w.verified_at is not null)) as f) \
         from accounts as o) \
-    select d.id, d.uuid, d.account_id, d.name, d.subaddressing, d.keep_tag, d.srs_domain, \
+    select d.id, d.uuid, d.account_id, d.name, d.verified_at is not null, d.subaddressing, d.keep_tag, d.srs_domain, \
     (select m.name from domains as m where m.id = d.mirror_of and m.removed_at is null), \
     d.overrides, (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) \
         from sender_lists as s where s.level = 'domain' and s.scope_id = d.id), \
@@ -125,6 +125,7 @@ fn hosted_domain(row: &SqliteRow) -> Result<HostedDomain> {
         uuid: columns.uuid()?,
         account: AccountId(columns.take()?),
         name: columns.parsed("a domain", |text| Domain::parse(text).ok())?,
+        verified: columns.flag()?,
         subaddressing: columns.flag()?,
         keep_tag: columns.flag()?,
         srs_domain: loaded::maybe_domain(columns.take()?)?,

@@ -7,7 +7,7 @@
 use super::alias_words::Words;
 use super::loaded::{self, Loaded};
 use super::words::Word;
-use super::{AliasRow, ListQuery, Listing, Rules};
+use super::{AliasRow, ListQuery, Listing, Order, Rules};
 use crate::policy::ids::{DestinationId, OWNER};
 use crate::policy::rule::{Action, Kind};
 use crate::store::Result;
@@ -180,8 +180,11 @@ pub(super) struct Stretch<'t> {
 }
 
 impl Rules {
-    /// Newest first. With a text a page may have fewer rows than it has room for; the next one is where it says.
+    /// Newest first, unless another order is asked for. With a text a page may have fewer rows than it has room for; the next one is where it says.
     pub async fn aliases(&self, query: ListQuery) -> Result<Listing<AliasRow>> {
+        if !matches!(query.order, Order::Usual | Order::Newest) {
+            return self.ordered_aliases(&query).await;
+        }
         let mut bounds = Bounds::of(&query)?;
         bounds.destination_is_few = self.is_few(query.destination).await?;
         let words = query.search.as_deref().and_then(Words::of);

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{DestinationRow, ListQuery, Listing, Rules};
+use super::{DestinationRow, ListQuery, Listing, Order, Rules};
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::ids::{AccountId, DestinationId};
 use crate::store::accounts::{AuditEntry, audit};
@@ -40,9 +40,33 @@ pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where id = ?1");
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where uuid = ?1");
 pub(in crate::store) const BY_ADDRESS: &str = concat!(columns!(), " where account_id = ?1 and key = ?2");
 pub(in crate::store) const DEFAULT: &str = concat!(columns!(), " where account_id = ?1 and is_default = 1");
-pub(in crate::store) const OF_ACCOUNT: &str = concat!(
+/// A list of an account: part of the address, where it begins, limit.
+macro_rules! list {
+    ($from:literal, $order:literal) => {
+        concat!(
+            columns!(),
+            " where account_id = ?1 and (?2 is null or instr(key, ?2) > 0) and ",
+            $from,
+            " order by ",
+            $order,
+            " limit ?4"
+        )
+    };
+}
+pub(in crate::store) const OF_ACCOUNT: &str = list!("key > ?3", "key");
+pub(in crate::store) const OF_ACCOUNT_BACKWARDS: &str = list!("key < ?3", "key desc");
+pub(in crate::store) const OF_ACCOUNT_OLDEST: &str = list!("id > ?3", "id");
+pub(in crate::store) const OF_ACCOUNT_NEWEST: &str = list!("id < ?3", "id desc");
+/// Behind every address.
+const BEHIND_ADDRESSES: char = char::MAX;
+
+pub(in crate::store) const LAST_KEY: &str = "select coalesce(max(id), 0) from destinations";
+/// Inboxes behind an id that get no mail yet, neither by themselves nor with their domain.
+pub(in crate::store) const UNVERIFIED: &str = concat!(
     columns!(),
-    " where account_id = ?1 and (?2 is null or instr(key, ?2) > 0) and key > ?3 order by key limit ?4"
+    " where id > ?1 and account_id = ?2 and verified_at is null and address not like '@%' \
+     and not exists (select 1 from destinations as w where w.account_id = destinations.account_id \
+         and w.key = destinations.host and w.verified_at is not null) order by id limit ?3"
 );
 
 /// Aliases that are named where a destination is still in use.
@@ -125,20 +149,44 @@ impl Rules {
         self.with_state(read(&row)?.0).await
     }
 
+    /// The newest destination of all.
+    pub async fn last_destination(&self) -> Result<DestinationId> {
+        Ok(DestinationId(sqlx::query_scalar(LAST_KEY).fetch_one(&self.readers).await?))
+    }
+
+    /// Inboxes of an account that came after `last` and get no mail yet, without how they fare.
+    pub async fn unverified_since(
+        &self,
+        account: AccountId,
+        last: DestinationId,
+        limit: u32,
+    ) -> Result<Vec<DestinationRow>> {
+        let ask = sqlx::query(UNVERIFIED).bind(last.0).bind(account.0).bind(limit);
+        ask.fetch_all(&self.readers).await?.iter().map(|row| read(row).map(|(row, _)| row)).collect()
+    }
+
     /// The one that new aliases of this account use.
     pub async fn default_of(&self, account: AccountId) -> Result<Option<DestinationRow>> {
         let row = sqlx::query(DEFAULT).bind(account.0).fetch_optional(&self.readers).await?;
         row.map(|row| read(&row).map(|(row, _)| row)).transpose()
     }
 
-    /// All of an account, by address.
+    /// All of an account, by address, unless another order is asked for.
     pub async fn destinations(&self, account: AccountId, query: ListQuery) -> Result<Listing<DestinationRow>> {
         let limit = super::page_rows(query.limit);
-        let (key, _) = super::cursor_pair(query.cursor.as_deref())?;
-        let ask = sqlx::query(OF_ACCOUNT).bind(account.0).bind(query.search.map(|s| s.to_lowercase()));
-        let rows = ask.bind(key).bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
+        let (list, start) = start(&query)?;
+        let by_address = matches!(start, Start::Address(_));
+        let ask = sqlx::query(list).bind(account.0).bind(query.search.map(|s| s.to_lowercase()));
+        let ask = match start {
+            Start::Address(address) => ask.bind(address),
+            Start::Key(key) => ask.bind(key),
+        };
+        let rows = ask.bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
         let mut read = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let next_cursor = super::cut(&mut read, limit).map(|(row, key)| super::pair_cursor(key, row.key.0));
+        let cursor = |(row, address): &(DestinationRow, String)| {
+            if by_address { super::pair_cursor(address, row.key.0) } else { row.key.0.to_string() }
+        };
+        let next_cursor = super::cut(&mut read, limit).map(cursor);
         let items = self.with_states(read.into_iter().map(|(row, _)| row).collect()).await?;
         Ok(Listing { items, next_cursor })
     }
@@ -155,9 +203,31 @@ impl Rules {
         for row in &mut rows {
             let state = states.remove(&row.address).unwrap_or_default();
             (row.last_delivered_at, row.failing_since) = (state.last_delivered_at, state.failing_since);
+            (row.failing_reply, row.failing_row) = (state.failing_reply, state.failing_row);
         }
         Ok(rows)
     }
+}
+
+/// Where a page begins: behind this address, or this key.
+enum Start {
+    Address(String),
+    Key(i64),
+}
+
+/// The list in the order that is asked for, and where its page begins.
+fn start(query: &ListQuery) -> Result<(&'static str, Start)> {
+    let cursor = query.cursor.as_deref();
+    let address = || super::cursor_pair(cursor).map(|(address, _)| Start::Address(address));
+    Ok(match query.order {
+        Order::Usual | Order::Name => (OF_ACCOUNT, address()?),
+        Order::NameBackwards if cursor.is_none() => {
+            (OF_ACCOUNT_BACKWARDS, Start::Address(BEHIND_ADDRESSES.to_string()))
+        }
+        Order::NameBackwards => (OF_ACCOUNT_BACKWARDS, address()?),
+        Order::Oldest => (OF_ACCOUNT_OLDEST, Start::Key(super::cursor_key(cursor, i64::MIN)?)),
+        Order::Newest => (OF_ACCOUNT_NEWEST, Start::Key(super::cursor_key(cursor, i64::MAX)?)),
+    })
 }
 
 pub(super) fn touched(row: &DestinationRow) -> Touched {
@@ -230,6 +300,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<(DestinationRow, String)> {
         created_at: columns.moment()?,
         last_delivered_at: None,
         failing_since: None,
+        failing_reply: None,
+        failing_row: None,
     };
     Ok((row, columns.take()?))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::alias::{self, LIST};
 use super::loaded::maybe_domain;
-use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Rules};
+use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Order, Rules};
 use crate::mail::{Domain, Moment};
 use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
@@ -54,23 +54,42 @@ macro_rules! columns {
 pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where d.id = ?1");
 pub(in crate::store) const BY_NAME: &str = concat!(columns!(), " where d.name = ?1 and d.removed_at is null");
 
-/// A list along `$along` over `?1`. Then: part of the name, behind which name, limit.
+/// A list along `$along` over `?1`, from `$from` on, in `$order`. Then: part of the name, where it begins, limit.
 macro_rules! list {
-    ($along:literal) => {
+    ($along:expr, $from:literal, $order:literal) => {
         concat!(
             columns!(),
             " where ",
             $along,
-            " and d.removed_at is null and (?2 is null or instr(d.name, ?2) > 0) and d.name > ?3 \
-             order by d.name limit ?4"
+            " and d.removed_at is null and (?2 is null or instr(d.name, ?2) > 0) and ",
+            $from,
+            " order by ",
+            $order,
+            " limit ?4"
         )
     };
 }
-pub(in crate::store) const ALL: &str = list!("?1 is null");
+macro_rules! all {
+    () => {
+        "?1 is null"
+    };
+}
 /// Those of an account, and those of others on which it has a role. It passes over all, which are few.
-pub(in crate::store) const SEEN_BY: &str = list!(
-    "(+d.account_id = ?1 or exists (select 1 from domain_roles as r where r.domain_id = d.id and r.account_id = ?1))"
-);
+macro_rules! seen_by {
+    () => {
+        "(+d.account_id = ?1 or exists (select 1 from domain_roles as r where r.domain_id = d.id and r.account_id = ?1))"
+    };
+}
+pub(in crate::store) const ALL: &str = list!(all!(), "d.name > ?3", "d.name");
+pub(in crate::store) const SEEN_BY: &str = list!(seen_by!(), "d.name > ?3", "d.name");
+pub(in crate::store) const ALL_BACKWARDS: &str = list!(all!(), "d.name < ?3", "d.name desc");
+pub(in crate::store) const SEEN_BY_BACKWARDS: &str = list!(seen_by!(), "d.name < ?3", "d.name desc");
+pub(in crate::store) const ALL_OLDEST: &str = list!(all!(), "d.id > ?3", "d.id");
+pub(in crate::store) const SEEN_BY_OLDEST: &str = list!(seen_by!(), "d.id > ?3", "d.id");
+pub(in crate::store) const ALL_NEWEST: &str = list!(all!(), "d.id < ?3", "d.id desc");
+pub(in crate::store) const SEEN_BY_NEWEST: &str = list!(seen_by!(), "d.id < ?3", "d.id desc");
+/// Behind every name.
+const BEHIND_NAMES: &str = "~";
 
 /// A domain to be written, its aliases with it.
 struct Draft {
@@ -140,15 +159,22 @@ impl Rules {
         read(&sqlx::query(BY_NAME).bind(name.as_str()).fetch_one(&self.readers).await?)
     }
 
-    /// Those that an account sees, or all; by name.
+    /// Those that an account sees, or all; by name, unless another order is asked for.
     pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
         let limit = super::page_rows(query.limit);
-        let list = if query.account.is_some() { SEEN_BY } else { ALL };
-        let ask = sqlx::query(list).bind(query.account.map(|a| a.0)).bind(query.search.map(|s| s.to_lowercase()));
-        let ask = ask.bind(query.cursor.unwrap_or_default()).bind(i64::from(limit) + 1);
-        let rows = ask.fetch_all(&self.readers).await?;
+        let ask = sqlx::query(list_of(&query)).bind(query.account.map(|a| a.0));
+        let ask = ask.bind(query.search.map(|s| s.to_lowercase()));
+        let ask = match query.order {
+            Order::Usual | Order::Name => ask.bind(query.cursor.unwrap_or_default()),
+            Order::NameBackwards => ask.bind(query.cursor.unwrap_or_else(|| BEHIND_NAMES.to_owned())),
+            Order::Oldest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MIN)?),
+            Order::Newest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MAX)?),
+        };
+        let rows = ask.bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let next_cursor = super::cut(&mut items, limit).map(|row| row.name.as_str().to_owned());
+        let by_name = matches!(query.order, Order::Usual | Order::Name | Order::NameBackwards);
+        let cursor = |row: &DomainRow| if by_name { row.name.as_str().to_owned() } else { row.key.0.to_string() };
+        let next_cursor = super::cut(&mut items, limit).map(cursor);
         Ok(Listing { items, next_cursor })
     }
 
@@ -158,6 +184,20 @@ impl Rules {
             tokio::spawn(sweep(self.writer.clone()));
         }
         Ok(())
+    }
+}
+
+/// The statement that lists them in the order that is asked for.
+const fn list_of(query: &ListQuery) -> &'static str {
+    match (query.order, query.account) {
+        (Order::Usual | Order::Name, None) => ALL,
+        (Order::Usual | Order::Name, Some(_)) => SEEN_BY,
+        (Order::NameBackwards, None) => ALL_BACKWARDS,
+        (Order::NameBackwards, Some(_)) => SEEN_BY_BACKWARDS,
+        (Order::Oldest, None) => ALL_OLDEST,
+        (Order::Oldest, Some(_)) => SEEN_BY_OLDEST,
+        (Order::Newest, None) => ALL_NEWEST,
+        (Order::Newest, Some(_)) => SEEN_BY_NEWEST,
     }
 }
 

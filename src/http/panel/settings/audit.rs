@@ -92,9 +92,16 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         who: text::short(&who, text::SHORT),
         what: entry.action.replace(['.', '_'], " "),
         object: text::short(&entry.object, text::SHORT),
-        changes: changes(entry.before.as_ref(), entry.after.as_ref()),
+        changes: refused(entry).unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
         undoable: entry.undoable,
     }
+}
+
+/// How often somebody did not get in, and from where.
+fn refused(entry: &AuditShape) -> Option<Vec<String>> {
+    let after = entry.after.as_ref().filter(|_| entry.action == "session.refused")?;
+    let field = |key: &str| text::short(&shown(after.get(key)), VALUE_CHARS);
+    Some(vec![format!("{} times from {}, stopped at the {}", field("count"), field("ip"), field("stopped_at"))])
 }
 
 /// `quota: 5 → none`, for each field that differs.

@@ -1,18 +1,41 @@
-//! Writes the mail that asks an inbox whether it wants to be a destination: plain text with one link, and no word of anybody
-//! but the gateway and the domain in whose name it writes. From postmaster, `Auto-Submitted: auto-generated` (RFC 3834).
+//! Writes the mail that brings a link to an inbox: it asks whether the inbox wants to be a destination, or lets somebody set a
+//! new password. Plain text with one link, and no word of anybody but the gateway, the domain in whose name it writes and the
+//! account. From postmaster, `Auto-Submitted: auto-generated` (RFC 3834).
 //!
 //! All of it is 7-bit, unless the inbox's own address is international.
 
 use super::{Domain, Mailbox, Moment};
 
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkFor {
+    /// An inbox says yes to being a destination.
+    Verification,
+    /// Somebody who forgot their password sets a new one.
+    NewPassword,
+}
+
+impl LinkFor {
+    /// The subject, which the log shows too.
+    #[must_use]
+    pub const fn subject(self) -> &'static str {
+        match self {
+            Self::Verification => "Is this inbox yours?",
+            Self::NewPassword => "Set a new password",
+        }
+    }
+}
+
 /// A mail to be written.
 #[derive(Debug, Clone)]
-pub struct Verification<'a> {
+pub struct LinkMail<'a> {
+    /// What its link is for.
+    pub link_for: LinkFor,
     /// Our host name, which the Message-ID ends with.
     pub host: &'a Domain,
     /// Postmaster of the domain in whose name it is written.
     pub from: &'a Mailbox,
-    /// The inbox that is asked.
+    /// The inbox that is asked, or the address of the account.
     pub to: &'a Mailbox,
     /// When it is written.
     pub at: Moment,
@@ -24,10 +47,7 @@ pub struct Verification<'a> {
     pub link: &'a str,
 }
 
-/// What the log shows of it.
-pub const SUBJECT: &str = "Is this inbox yours?";
-
-impl Verification<'_> {
+impl LinkMail<'_> {
     /// The Message-ID.
     #[must_use]
     pub fn message_id(&self) -> String {
@@ -47,7 +67,7 @@ impl Verification<'_> {
         vec![
             format!("From: Waypost <{}>", self.from),
             format!("To: <{}>", self.to),
-            format!("Subject: {SUBJECT}"),
+            format!("Subject: {}", self.link_for.subject()),
             format!("Date: {}", self.at.rfc5322()),
             format!("Message-ID: {}", self.message_id()),
             "Auto-Submitted: auto-generated".to_owned(),
@@ -58,21 +78,46 @@ impl Verification<'_> {
     }
 
     fn text(&self) -> Vec<String> {
-        let domain = self.from.host();
+        let ([asked, of_what, whose], otherwise) = self.words();
         vec![
-            format!("The mail gateway {}", self.host),
-            "was asked to send mail on to this inbox, in the name of".to_owned(),
-            format!("{domain}."),
+            asked,
+            of_what,
+            whose,
             String::new(),
-            "If you asked for it, open this page and press its button:".to_owned(),
+            match self.link_for {
+                LinkFor::Verification => "If you asked for it, open this page and press its button:".to_owned(),
+                LinkFor::NewPassword => "If it was you, open this page and choose one:".to_owned(),
+            },
             String::new(),
             self.link.to_owned(),
             String::new(),
             "The link works once, until".to_owned(),
             format!("{}.", self.until.rfc5322()),
             String::new(),
-            "If you did not ask for it, do nothing: no mail comes here then.".to_owned(),
+            otherwise.to_owned(),
         ]
+    }
+
+    /// What was asked for, a line each; and what happens if nobody opens the link.
+    fn words(&self) -> ([String; 3], &'static str) {
+        match self.link_for {
+            LinkFor::Verification => (
+                [
+                    format!("The mail gateway {}", self.host),
+                    "was asked to send mail on to this inbox, in the name of".to_owned(),
+                    format!("{}.", self.from.host()),
+                ],
+                "If you did not ask for it, do nothing: no mail comes here then.",
+            ),
+            LinkFor::NewPassword => (
+                [
+                    format!("At the mail gateway {}", self.host),
+                    "somebody wants to set a new password for the account".to_owned(),
+                    format!("{}.", self.to),
+                ],
+                "If it was not you, do nothing: your password stays as it is.",
+            ),
+        }
     }
 }
 
@@ -80,10 +125,11 @@ impl Verification<'_> {
 mod tests {
     use super::*;
 
-    fn written(to: &str) -> String {
+    fn written(link_for: LinkFor, to: &str) -> String {
         let host = Domain::parse("gw.example").unwrap();
         let at = Moment::from_millis(1_795_373_784_000);
-        let mail = Verification {
+        let mail = LinkMail {
+            link_for,
             host: &host,
             from: &Mailbox::parse("postmaster@my.example").unwrap(),
             to: &Mailbox::parse(to).unwrap(),
@@ -97,7 +143,7 @@ mod tests {
 
     #[test]
     fn it_is_plain_and_says_who_asks_and_nothing_of_anybody_else() {
-        let mail = written("anna@inbox.example");
+        let mail = written(LinkFor::Verification, "anna@inbox.example");
         let (header, text) = mail.split_once("\r\n\r\n").unwrap();
         for field in [
             "From: Waypost <postmaster@my.example>",
@@ -114,6 +160,19 @@ mod tests {
 
     #[test]
     fn an_international_inbox_gets_it_in_eight_bits() {
-        assert!(written("änne@inbox.example").contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"));
+        assert!(
+            written(LinkFor::Verification, "änne@inbox.example")
+                .contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+        );
+    }
+
+    #[test]
+    fn a_new_password_is_for_the_account_that_it_names() {
+        let mail = written(LinkFor::NewPassword, "anna@my.example");
+        assert!(
+            mail.contains("\r\nSubject: Set a new password\r\n") && mail.contains("\r\nanna@my.example.\r\n"),
+            "{mail}"
+        );
+        assert!(mail.is_ascii() && mail.split("\r\n").all(|line| line.len() <= 78), "{mail}");
     }
 }

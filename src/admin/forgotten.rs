@@ -1,0 +1,74 @@
+//! A forgotten password: whoever asks hears the same at once, and where there is such an account, a mail brings it a link.
+//!
+//! Nothing of the answer, nor the time that it takes, depends on whether there is one: the work is done behind it. How many
+//! mails that makes is bounded for an account, for a network and in all.
+
+use std::net::IpAddr;
+
+use crate::mail::link_mail::LinkFor;
+use crate::mail::{ForwardPath, Mailbox, ReversePath};
+
+use super::letters::Letter;
+use super::people::PasswordLink;
+use super::sign_in::folded_email;
+use super::{Actor, Admin, AdminError, RESET_LIFETIME, Result, RouteQuestion};
+
+const NO_ADDRESS: &str = "This gateway has no address that a link in a mail could lead to. Whoever looks after it can set your \
+                          password (waypost user set-password), or set http.public_url.";
+
+impl Admin {
+    /// Has a link sent that sets a new password, if there is such an account; the answer is the same if there is none.
+    pub fn forgotten_password(&self, email: &str, ip: IpAddr) -> Result<()> {
+        if self.links_at.is_none() {
+            return Err(AdminError::Conflict(NO_ADDRESS.to_owned()));
+        }
+        let email = folded_email(email);
+        if !self.guesses.may_ask_for_link(&email, ip, self.clock.now())? {
+            return Ok(());
+        }
+        let admin = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = admin.send_password_link(&email).await {
+                tracing::warn!(%error, "no mail is sent to somebody who forgot their password");
+            }
+        });
+        Ok(())
+    }
+
+    async fn send_password_link(&self, email: &str) -> Result<()> {
+        let Some(base) = &self.links_at else { return Ok(()) };
+        let Some(PasswordLink { account, email, secret }) = self.password_link(email).await? else { return Ok(()) };
+        let no_inbox = |_| AdminError::Conflict(format!("{email} is no address that mail could go to"));
+        let about = Mailbox::parse(&email).map_err(no_inbox)?;
+        let letter = Letter {
+            link_for: LinkFor::NewPassword,
+            link: format!("{}/reset/{}", base.trim_end_matches('/'), secret.text()),
+            account,
+            to: self.inbox_of(&about).await?,
+            about,
+            lifetime: RESET_LIFETIME,
+            reason: "A mail of the gateway itself, for somebody who forgot their password; it waits for its first try",
+        };
+        let sending = self.begin_letter().await?;
+        self.send_letter(sending, letter).await
+    }
+
+    /// Where mail for an address goes: to itself, or, where it is an alias of this gateway, to its first destination. Whoever
+    /// merely claims a domain must not be brought the links of others.
+    async fn inbox_of(&self, address: &Mailbox) -> Result<Mailbox> {
+        let hosted = address.domain().and_then(|domain| self.store.directory.domain(domain));
+        if !hosted.is_some_and(|hosted| hosted.verified) {
+            return Ok(address.clone());
+        }
+        let to = ForwardPath::Mailbox(address.clone());
+        let question = RouteQuestion { from: ReversePath::Null, to, ip: None, headers: None };
+        let route = self.route(&Actor::operator(), &question).await?;
+        let first = route.envelope.after.and_then(|after| after.to.into_iter().next());
+        first.ok_or_else(|| {
+            AdminError::Conflict(format!(
+                "{address} is an address of this gateway that leads nowhere: {}",
+                route.reason
+            ))
+        })
+    }
+}

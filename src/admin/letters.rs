@@ -1,0 +1,151 @@
+//! Mail of the gateway itself that brings somebody a link: written, logged and queued like any other, from postmaster of the
+//! first verified domain. Its octets are its inbox's alone to read.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::mail::link_mail::{LinkFor, LinkMail};
+use crate::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
+use crate::policy::ids::AccountId;
+use crate::policy::settings::TlsPolicy;
+use crate::policy::status::Status;
+use crate::store::activity::{Auth, Client, EnvelopePair, Row};
+use crate::store::octets::Octets;
+use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+
+use super::{Admin, AdminError, Result};
+
+/// A mail with a link, as it is meant.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// What the link is for.
+    pub(super) link_for: LinkFor,
+    /// Where it leads.
+    pub(super) link: String,
+    /// In whose log it stands.
+    pub(super) account: AccountId,
+    /// The inbox that is asked, or the address of the account.
+    pub(super) about: Mailbox,
+    /// Where it goes.
+    pub(super) to: Mailbox,
+    /// How long the link is good.
+    pub(super) lifetime: Duration,
+    /// What the log says before the first try.
+    pub(super) reason: &'static str,
+}
+
+/// A mail as it goes: which id, by which host, from whom, when.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) id: Uuid,
+    host: Domain,
+    from: Mailbox,
+    pub(super) at: Moment,
+}
+
+impl Admin {
+    /// In whose name the next mail goes.
+    pub(super) async fn begin_letter(&self) -> Result<Sending> {
+        let host = self.facts.instance.load().hostname.clone();
+        let domain = self.store.rules.sending_domain().await?.unwrap_or_else(|| host.clone());
+        let from = Mailbox::parse(&format!("postmaster@{domain}")).map_err(|_| AdminError::Unwell)?;
+        let at = self.clock.now();
+        Ok(Sending { id: self.chance.id(at), host, from, at })
+    }
+
+    /// The row is in the log before the queue has the mail: what becomes of it has a place to be told.
+    pub(super) async fn send_letter(&self, sending: Sending, letter: Letter) -> Result<()> {
+        let mail = LinkMail {
+            link_for: letter.link_for,
+            host: &sending.host,
+            from: &sending.from,
+            to: &letter.about,
+            at: sending.at,
+            until: sending.at.after(letter.lifetime),
+            unique: &sending.id.to_string(),
+            link: &letter.link,
+        };
+        let message = message(&sending, mail.octets());
+        let row = Row { message_id: Some(mail.message_id()), ..logged(&letter, &sending, &message) };
+        self.store.activity.record(vec![row.clone()]).await?;
+        self.store.queue.accept(message, vec![delivery(&letter, &sending)], vec![row]).await?;
+        if let Some(courier) = &self.courier {
+            courier.wake();
+        }
+        Ok(())
+    }
+}
+
+fn message(sending: &Sending, octets: Vec<u8>) -> NewMessage {
+    let header_octets = memchr::memmem::find(&octets, b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
+    NewMessage {
+        id: sending.id,
+        sha256: Sha256::digest(&octets).into(),
+        received_at: sending.at,
+        reverse_path: reverse_path(sending),
+        header_octets: header_octets as u64,
+        eight_bit: !octets.is_ascii(),
+        international: !octets.is_ascii(),
+        octets: Octets::Memory(Bytes::from(octets)),
+    }
+}
+
+/// The author's own: what the domain's SPF says of us then speaks for the author as well (RFC 7489 §3.1.2).
+fn reverse_path(sending: &Sending) -> ReversePath {
+    ReversePath::Mailbox(sending.from.clone())
+}
+
+fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
+    NewDelivery {
+        id: sending.id,
+        purpose: Purpose::Verification,
+        account: letter.account,
+        domain: None,
+        alias: None,
+        recipient: letter.about.clone(),
+        reverse_path: reverse_path(sending),
+        destination: letter.to.clone(),
+        prefix: Bytes::new(),
+        tls: TlsPolicy::Opportunistic,
+        reportable: false,
+        tries: 0,
+        entry: Entry::Due(sending.at),
+        wishes: Default::default(),
+    }
+}
+
+fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
+    let envelope = |to: &Mailbox| Envelope { from: reverse_path(sending), to: vec![to.clone()] };
+    Row {
+        id: sending.id,
+        transaction: sending.id,
+        received_at: sending.at,
+        account: letter.account,
+        domain: None,
+        alias: None,
+        status: Status::Queued,
+        sender: sending.from.to_string(),
+        recipient: letter.about.to_string(),
+        destination: Some(letter.to.to_string()),
+        subject: Some(letter.link_for.subject().to_owned()),
+        message_id: None,
+        size: message.octets.len(),
+        reason: letter.reason.to_owned(),
+        rule: None,
+        client: Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), name: None, helo: sending.host.to_string(), tls: None },
+        auth: Auth::default(),
+        sha256_received: Some(message.sha256),
+        sha256_sent: None,
+        attempts: Vec::new(),
+        next_attempt_at: Some(sending.at),
+        envelope: EnvelopePair { before: envelope(&letter.about), after: Some(envelope(&letter.to)) },
+        trace: Vec::new(),
+        dsn: None,
+        bounced_at: None,
+        count: 1,
+    }
+}

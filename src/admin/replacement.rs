@@ -1,0 +1,175 @@
+//! Where a destination is used, and another one put in its place everywhere: one step, one audit row, taken back while it
+//! still stands.
+
+use serde_json::{Map, Value};
+
+use crate::mail::{Domain, Mailbox};
+use crate::policy::routing::may_give;
+use crate::policy::rule::Kind;
+use crate::store::StoreError;
+use crate::store::accounts::{AuditEntry, AuditRow};
+use crate::store::rules::replacement::Replaced;
+use crate::store::rules::uses::{COUNTED_ALIASES, Computing};
+use crate::store::rules::{AliasRow, DestinationRow, ListQuery};
+
+use super::name::AliasName;
+use super::shapes::{ComputedShape, ReplacedShape, UsesShape, alias_name};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Result, Scope, fields};
+
+/// Aliases that are named.
+const NAMED: u32 = 50;
+
+impl Admin {
+    /// Where a destination is used: how many aliases lead to it, the newest of them, and what else names it.
+    pub async fn destination_uses(&self, actor: &Actor, row: &DestinationRow) -> Result<UsesShape> {
+        actor.must(Area::Destinations, Access::Read)?;
+        let uses = self.store.rules.uses(row).await?;
+        let computed = uses.computing.iter().filter_map(|one| computed(one, row)).collect();
+        Ok(UsesShape {
+            aliases: uses.aliases.min(COUNTED_ALIASES),
+            more: uses.aliases > COUNTED_ALIASES,
+            newest: self.newest_of(actor, row).await?,
+            default: row.default,
+            contact_of: uses.contact_of,
+            tokens: uses.tokens,
+            computed,
+        })
+    }
+
+    /// The newest aliases that lead to it, as far as the actor sees aliases.
+    async fn newest_of(&self, actor: &Actor, row: &DestinationRow) -> Result<Vec<String>> {
+        if !actor.has(Scope::Of(Area::Aliases, Access::Read)) {
+            return Ok(Vec::new());
+        }
+        let query =
+            ListQuery { account: Some(row.account), destination: Some(row.key), limit: NAMED, ..ListQuery::default() };
+        let newest = self.store.rules.aliases(query).await?.items;
+        let seen = |alias: &&AliasRow| actor.sees_domain(&alias.domain_name);
+        Ok(newest.iter().filter(seen).map(|alias| alias_name(alias).to_string()).collect())
+    }
+
+    /// Puts the destination `to` in the place of another everywhere: in aliases, as the default, as the contact of domains, in
+    /// tokens. What patterns compute stays, and is named.
+    pub async fn replace_destination(
+        &self,
+        actor: &Actor,
+        id: &str,
+        written: &Map<String, Value>,
+    ) -> Result<ReplacedShape> {
+        actor.must(Area::Destinations, Access::Write)?;
+        actor.must(Area::Aliases, Access::Write)?;
+        refuse_limited(actor)?;
+        let old = self.find_destination(actor, id).await?;
+        let mut form = Form::new(written);
+        let to = form.optional("to", |v| fields::mailbox(v).map(|mailbox| mailbox.to_string()));
+        if to.is_none() && form.is_sound() {
+            form.fault("to", "name the destination that is to take its place");
+        }
+        let dry_run = form.optional("dry_run", fields::boolean).unwrap_or_default();
+        form.finish()?;
+        let new = self.successor(actor, &old, &to.unwrap_or_default()).await?;
+        let uses = self.store.rules.uses(&old).await?;
+        let looked = ReplacedShape {
+            from: old.address.clone(),
+            to: new.address.clone(),
+            aliases: uses.aliases,
+            default: old.default,
+            contact_of: uses.contact_of,
+            tokens: uses.tokens,
+            untouched: uses.computing.iter().filter_map(|one| computed(one, &old)).collect(),
+            dry_run,
+        };
+        if dry_run {
+            return Ok(looked);
+        }
+        let done = self.store_replacement(actor, (old, new)).await?;
+        let Replaced { aliases, default, contact_of, tokens, .. } = done;
+        Ok(ReplacedShape { aliases, default, contact_of, tokens, ..looked })
+    }
+
+    async fn store_replacement(&self, actor: &Actor, (old, new): (DestinationRow, DestinationRow)) -> Result<Replaced> {
+        let audit = AuditEntry {
+            after: Some(serde_json::json!({ "destination": new.address })),
+            ..self.audit_plain(actor, "destination.replace", &old.address)
+        };
+        Ok(self.store.rules.replace_destination((old, new), audit).await?)
+    }
+
+    /// The destination that may take the place of `old`.
+    async fn successor(&self, actor: &Actor, old: &DestinationRow, to: &str) -> Result<DestinationRow> {
+        let refuse = |why: String| Err(AdminError::field("to", why));
+        if old.address.starts_with('@') {
+            let words = format!("{} trusts a whole domain: no alias leads to it.", old.address);
+            return Err(AdminError::Conflict(words));
+        }
+        let new = match self.find_destination(actor, to).await {
+            Ok(new) => new,
+            Err(AdminError::NotFound(_)) => return refuse(format!("{to} is no destination yet: add it first")),
+            Err(other) => return Err(other),
+        };
+        if new.key == old.key {
+            return refuse("this is the destination that is to be replaced".to_owned());
+        }
+        let hosted = Mailbox::parse(&new.address).ok().and_then(|inbox| self.store.directory.domain(inbox.domain()?));
+        if hosted.is_some() {
+            return refuse(format!("{to} is an address of this gateway: aliases that lead to it are set one by one"));
+        }
+        // From one unverified inbox to another nothing is lost.
+        if !self.is_verified(&new).await? && self.is_verified(old).await? {
+            return refuse(format!("{to} is not verified: mail would wait for that. Verify it first"));
+        }
+        Ok(new)
+    }
+
+    /// Whether a destination gets mail, by itself or with its domain.
+    async fn is_verified(&self, row: &DestinationRow) -> Result<bool> {
+        let Ok(inbox) = Mailbox::parse(&row.address) else { return Ok(false) };
+        Ok(self.store.directory.is_verified(row.account, &inbox).await?)
+    }
+
+    /// Puts the old destination back where another took its place, if all of that still stands.
+    pub(super) async fn undo_replacement(&self, actor: &Actor, entry: &AuditRow) -> Result<()> {
+        actor.must(Area::Destinations, Access::Write)?;
+        actor.must(Area::Aliases, Access::Write)?;
+        refuse_limited(actor)?;
+        let (Some(replaced), Some(to)) = (replacement_of(entry), entry.after.as_ref().and_then(new_address)) else {
+            let words = "It was made in too many aliases to be taken back in one step: replace it the other way.";
+            return Err(AdminError::Conflict(words.to_owned()));
+        };
+        let old = self.find_destination(actor, &replaced.destination).await?;
+        let new = self.find_destination(actor, to).await?;
+        let audit = self.audit_plain(actor, "destination.put_back", &old.address);
+        let done = self.store.rules.put_destination_back((old, new), replaced, audit).await;
+        done.map_err(|error| match error {
+            StoreError::Changed => super::audit::changed_since(entry),
+            other => other.into(),
+        })
+    }
+}
+
+/// What an audit row says was replaced, where it says all of it.
+pub(super) fn replacement_of(entry: &AuditRow) -> Option<Replaced> {
+    let before = entry.before.clone().filter(|_| entry.action == "destination.replace")?;
+    serde_json::from_value(before).ok().filter(Replaced::is_whole)
+}
+
+fn new_address(after: &Value) -> Option<&str> {
+    after.get("destination")?.as_str()
+}
+
+/// What is done everywhere is not for a token that sees some domains only.
+fn refuse_limited(actor: &Actor) -> Result<()> {
+    if actor.domains.is_empty() {
+        return Ok(());
+    }
+    let words =
+        "This changes aliases of every domain, and this token is limited to some: change those aliases themselves.";
+    Err(AdminError::Forbidden(words.to_owned()))
+}
+
+fn computed(one: &Computing, row: &DestinationRow) -> Option<ComputedShape> {
+    let inbox = Mailbox::parse(&row.address).ok()?;
+    let domain = Domain::parse(&one.domain).ok().filter(|_| may_give(&one.template, &inbox))?;
+    let alias = AliasName::new(Kind::Regex, one.pattern.clone(), domain).to_string();
+    Some(ComputedShape { alias, destination: one.template.clone() })
+}

@@ -1,0 +1,121 @@
+//! `?sort=`: in which order a list is. A word that is none of a list's orders is a bad request that names them.
+
+use axum::http::StatusCode;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::admin::Order;
+use crate::http::problem::Problem;
+
+use super::Ask;
+
+/// The words of a list, the usual one first.
+pub(super) type Orders = &'static [(&'static str, Order)];
+
+/// Of domains.
+pub(super) const DOMAINS: Orders = &[
+    ("name", Order::Name),
+    ("-name", Order::NameBackwards),
+    ("created_at", Order::Oldest),
+    ("-created_at", Order::Newest),
+];
+/// Of aliases.
+pub(super) const ALIASES: Orders = &[
+    ("-created_at", Order::Newest),
+    ("created_at", Order::Oldest),
+    ("address", Order::Name),
+    ("-address", Order::NameBackwards),
+];
+/// Of destinations.
+pub(super) const DESTINATIONS: Orders = &[
+    ("address", Order::Name),
+    ("-address", Order::NameBackwards),
+    ("created_at", Order::Oldest),
+    ("-created_at", Order::Newest),
+];
+/// Of lists that have but one order.
+pub(super) const LATEST: Orders = &[("-received_at", Order::Usual)];
+pub(super) const FIRST_CAME: Orders = &[("received_at", Order::Usual)];
+pub(super) const LATEST_CHANGE: Orders = &[("-at", Order::Usual)];
+pub(super) const FIRST_MADE: Orders = &[("created_at", Order::Usual)];
+
+impl Ask {
+    /// The order that is asked for, else the usual one.
+    pub(super) fn sort(&self, orders: Orders) -> Result<Order, Problem> {
+        let Some(word) = self.get("sort") else { return Ok(Order::Usual) };
+        let found = orders.iter().find(|(known, _)| *known == word).map(|(_, order)| *order);
+        found.ok_or_else(|| {
+            let words: Vec<_> = orders.iter().map(|(word, _)| *word).collect();
+            let detail = format!("sort: this list has no such order. Write one of: {}.", words.join(", "));
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })
+    }
+}
+
+/// In which order.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what Ask::sort takes")]
+pub(super) struct SortDomains {
+    /// By name, or as they were made; a minus turns it round.
+    #[param(inline)]
+    sort: Option<DomainOrder>,
+}
+
+/// In which order.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what Ask::sort takes")]
+pub(super) struct SortAliases {
+    /// Newest first; as they were made; by domain and address. What is not the newest first goes with `domain` alone.
+    #[param(inline)]
+    sort: Option<AliasOrder>,
+}
+
+/// In which order.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what Ask::sort takes")]
+pub(super) struct SortDestinations {
+    /// By address, or as they were made; a minus turns it round.
+    #[param(inline)]
+    sort: Option<DestinationOrder>,
+}
+
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes DOMAINS")]
+enum DomainOrder {
+    #[schema(rename = "name")]
+    Name,
+    #[schema(rename = "-name")]
+    NameBackwards,
+    #[schema(rename = "created_at")]
+    Oldest,
+    #[schema(rename = "-created_at")]
+    Newest,
+}
+
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes ALIASES")]
+enum AliasOrder {
+    #[schema(rename = "-created_at")]
+    Newest,
+    #[schema(rename = "created_at")]
+    Oldest,
+    #[schema(rename = "address")]
+    Address,
+    #[schema(rename = "-address")]
+    AddressBackwards,
+}
+
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes DESTINATIONS")]
+enum DestinationOrder {
+    #[schema(rename = "address")]
+    Address,
+    #[schema(rename = "-address")]
+    AddressBackwards,
+    #[schema(rename = "created_at")]
+    Oldest,
+    #[schema(rename = "-created_at")]
+    Newest,
+}

@@ -1,0 +1,283 @@
+//! `/destinations/{id}`: one inbox: how it stands, in the words of its next hop where it refuses; where it is used; another
+//! one in its place; and how to be rid of it.
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Map, Value};
+
+use crate::admin::shapes::{ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape};
+use crate::admin::{Actor, AdminError, Paging, Target};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+
+use super::destinations::{Line, line, trusted};
+use super::forms::{self, Filled};
+use super::frame::{self, Frame};
+use super::look::{self, Look};
+use super::text::{self, When};
+
+/// Destinations that are proposed to take another's place.
+const PROPOSED: u32 = 100;
+
+/// An alias that leads here.
+struct Alias {
+    address: String,
+    full: String,
+    href: String,
+}
+
+/// The mail that asks the inbox.
+struct Asked {
+    look: Look,
+    at: Option<When>,
+    reply: String,
+    row: Option<String>,
+}
+
+/// Where it is used, in words.
+struct Used {
+    /// `12 aliases lead here.`
+    words: String,
+    aliases: Vec<Alias>,
+    /// There are more than are shown.
+    all: Option<String>,
+    /// What else names it.
+    also: Vec<String>,
+    computed: Vec<ComputedShape>,
+    is_used: bool,
+}
+
+#[derive(Template)]
+#[template(path = "destination.html", config = "web/askama.toml")]
+struct DestinationPage {
+    frame: Frame,
+    done: Option<&'static str>,
+    wrong: Option<String>,
+    inbox: Line,
+    is_admin: bool,
+    asked: Option<Asked>,
+    failing_reply: Option<String>,
+    failing_row: Option<String>,
+    used: Used,
+    others: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "destination_replace.html", config = "web/askama.toml")]
+struct ReplacePage {
+    frame: Frame,
+    inbox: Line,
+    to: String,
+    /// `Replace it in 12 aliases`.
+    button: String,
+    changes: Vec<String>,
+    used: Used,
+    untouched: Vec<ComputedShape>,
+}
+
+/// `GET /destinations/{id}`.
+pub(super) async fn page(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    ask: Ask,
+) -> Response {
+    shown(&site, &actor, &id, (ask.get("done").and_then(told), None)).await
+}
+
+/// `GET /destinations/{id}/replace?to=`: what would change.
+pub(super) async fn ask_first(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((id, word)): Path<(String, String)>,
+    ask: Ask,
+) -> Response {
+    if word != "replace" {
+        return frame::failed(&site, &nothing_of_this_name());
+    }
+    match replacing(&site, &actor, &id, ask.get("to").unwrap_or_default()).await {
+        Ok(page) => frame::page(StatusCode::OK, &page),
+        Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
+    }
+}
+
+/// `POST /destinations/{id}/verify|resend|default|replace|remove`.
+pub(super) async fn act(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((id, word)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let filled = Filled::of(request).await.unwrap_or_default();
+    let done = match word.as_str() {
+        "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
+        "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
+        "default" => site.admin.make_default(&actor, &id).await.map(drop),
+        "replace" => site.admin.replace_destination(&actor, &id, &filled.change(&["to"])).await.map(drop),
+        "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
+        _ => Err(nothing_of_this_name()),
+    };
+    match done {
+        Ok(()) if word == "remove" => Redirect::to("/destinations?done=remove").into_response(),
+        Ok(()) => Redirect::to(&format!("/destinations/{}?done={word}", text::in_query(&id))).into_response(),
+        Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&site, &error),
+        Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
+    }
+}
+
+fn nothing_of_this_name() -> AdminError {
+    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
+}
+
+async fn shown(
+    site: &Site,
+    actor: &Actor,
+    id: &str,
+    (done, error): (Option<&'static str>, Option<AdminError>),
+) -> Response {
+    let status = error.as_ref().map_or(StatusCode::OK, forms::status_of);
+    match build(site, actor, id, (done, error)).await {
+        Ok(page) => frame::page(status, &page),
+        Err(error) => frame::failed(site, &error),
+    }
+}
+
+async fn build(
+    site: &Site,
+    actor: &Actor,
+    id: &str,
+    (done, error): (Option<&'static str>, Option<AdminError>),
+) -> Result<DestinationPage, AdminError> {
+    let now = site.admin.clock.now();
+    let (inbox, shape, uses) = looked(site, actor, id, now).await?;
+    Ok(DestinationPage {
+        frame: Frame::inside(site, inbox.address.clone(), "destinations"),
+        done,
+        wrong: error.as_ref().map(|error| forms::faults(error).join(" ")),
+        is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
+        asked: shape.verification.as_ref().filter(|_| !inbox.is_well()).map(|told| asked(told, now)),
+        failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
+        failing_row: shape.failing_activity_id.map(|id| id.to_string()),
+        used: used(&shape, &uses),
+        others: others(site, actor, &shape).await?,
+        inbox,
+    })
+}
+
+async fn looked(
+    site: &Site,
+    actor: &Actor,
+    id: &str,
+    now: Moment,
+) -> Result<(Line, DestinationShape, UsesShape), AdminError> {
+    let row = site.admin.destination(actor, id).await?;
+    let shape = site.admin.destination_shape(&row).await?;
+    let uses = site.admin.destination_uses(actor, &row).await?;
+    let trusted = trusted(site, actor, std::slice::from_ref(&shape)).await;
+    Ok((line(&shape, &trusted, now), shape, uses))
+}
+
+fn asked(told: &VerificationShape, now: Moment) -> Asked {
+    Asked {
+        look: look::of_word(&told.status),
+        at: told.sent_at.map(|at| When::new(at, now)),
+        reply: text::visible_lines(&told.reply),
+        row: told.activity_id.map(|id| id.to_string()),
+    }
+}
+
+fn used(shape: &DestinationShape, uses: &UsesShape) -> Used {
+    let alias = |full: &String| Alias {
+        address: text::short_address(full),
+        full: text::visible(full),
+        href: format!("/aliases/{}", text::in_query(full)),
+    };
+    let is_shown_whole = !uses.more && uses.newest.len() as u64 == uses.aliases;
+    Used {
+        words: match uses.aliases {
+            0 => "No alias leads here.".to_owned(),
+            1 => "One alias leads here.".to_owned(),
+            count if uses.more => format!("More than {count} aliases lead here."),
+            count => format!("{count} aliases lead here."),
+        },
+        aliases: uses.newest.iter().map(alias).collect(),
+        all: (!is_shown_whole).then(|| format!("/aliases?destination={}", text::in_query(&shape.address))),
+        also: also(uses),
+        computed: uses.computed.clone(),
+        is_used: uses.aliases > 0,
+    }
+}
+
+fn also(uses: &UsesShape) -> Vec<String> {
+    let names = |names: &[String]| text::visible(&names.join(", "));
+    let mut also = Vec::new();
+    if uses.default {
+        also.push("New aliases lead here where nothing else is said.".to_owned());
+    }
+    if !uses.contact_of.is_empty() {
+        also.push(format!("Mail for postmaster and abuse of {} comes here.", names(&uses.contact_of)));
+    }
+    if !uses.tokens.is_empty() {
+        also.push(format!("Aliases made with these tokens lead here: {}.", names(&uses.tokens)));
+    }
+    also
+}
+
+/// Verified inboxes that could take its place.
+async fn others(site: &Site, actor: &Actor, shape: &DestinationShape) -> Result<Vec<String>, AdminError> {
+    let paging = Paging { limit: Some(PROPOSED), cursor: None };
+    let all = site.admin.destinations(actor, None, &paging).await?.items;
+    let fit = |other: &DestinationShape| other.id != shape.id && !other.address.starts_with('@');
+    Ok(all.into_iter().filter(fit).map(|other| other.address).collect())
+}
+
+async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<ReplacePage, AdminError> {
+    let now = site.admin.clock.now();
+    let mut written = Map::new();
+    written.insert("to".to_owned(), Value::from(to));
+    written.insert("dry_run".to_owned(), Value::Bool(true));
+    let would = site.admin.replace_destination(actor, id, &written).await?;
+    let (inbox, shape, uses) = looked(site, actor, id, now).await?;
+    Ok(ReplacePage {
+        frame: Frame::inside(site, "Replace everywhere", "destinations"),
+        inbox,
+        button: match would.aliases {
+            0 => "Replace it".to_owned(),
+            1 => "Replace it in one alias".to_owned(),
+            _ if uses.more => format!("Replace it in more than {} aliases", uses.aliases),
+            count => format!("Replace it in {count} aliases"),
+        },
+        changes: changes(&would),
+        to: would.to,
+        used: used(&shape, &uses),
+        untouched: would.untouched,
+    })
+}
+
+fn changes(would: &ReplacedShape) -> Vec<String> {
+    let (to, names) = (text::visible(&would.to), |names: &[String]| text::visible(&names.join(", ")));
+    let mut changes = Vec::new();
+    if would.default {
+        changes.push(format!("New aliases lead to {to} where nothing else is said."));
+    }
+    if !would.contact_of.is_empty() {
+        changes.push(format!("Mail for postmaster and abuse of {} goes to {to}.", names(&would.contact_of)));
+    }
+    if !would.tokens.is_empty() {
+        changes.push(format!("Aliases made with these tokens lead to {to}: {}.", names(&would.tokens)));
+    }
+    changes
+}
+
+fn told(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "verify" => "Verified: mail goes there from now on.",
+        "resend" => "A mail with a link is on its way: who opens it and presses its button verifies the inbox.",
+        "default" => "New aliases lead here where nothing else is said.",
+        "replace" => "Replaced: its aliases lead to the other destination now. The audit log takes it back.",
+        _ => return None,
+    })
+}

@@ -1,0 +1,67 @@
+//! Where a destination is used: the aliases that lead to it, the domains whose contact it is, the tokens that bring it
+//! along, and the patterns that may compute it.
+
+use super::alias_list::SOME_OF_DESTINATION;
+use super::{DestinationRow, Rules};
+use crate::store::Result;
+use crate::store::columns::Columns;
+
+/// Aliases that are counted; where there are more, that is said.
+pub const COUNTED_ALIASES: u64 = 10_000;
+/// Domains, tokens and patterns that are looked at, each.
+const LOOKED_AT: i64 = 1000;
+
+pub(in crate::store) const CONTACT_OF: &str = "select name from domains \
+    where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null order by name limit ?3";
+pub(in crate::store) const TOKENS: &str =
+    "select name from tokens where account_id = ?1 and lower(default_destination) = lower(?2) order by name limit ?3";
+/// Every template of an account, with its pattern.
+pub(in crate::store) const TEMPLATES: &str = "select a.pattern, d.name, t.template \
+    from aliases as a indexed by aliases_patterned \
+    cross join alias_destinations as t on t.alias_id = a.id cross join domains as d on d.id = a.domain_id \
+    where a.id > 0 and a.kind <> 'address' and a.kind = 'regex' and a.account_id = ?1 and t.template is not null \
+    and d.removed_at is null order by a.id limit ?2";
+
+/// A regular expression that computes where its mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Computing {
+    /// Its source.
+    pub pattern: String,
+    /// Its domain.
+    pub domain: String,
+    /// What it computes by.
+    pub template: String,
+}
+
+/// Where a destination is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uses {
+    /// How many aliases lead to it, one more than [`COUNTED_ALIASES`] at most.
+    pub aliases: u64,
+    /// Domains whose mail for postmaster and abuse goes there.
+    pub contact_of: Vec<String>,
+    /// Tokens that bring it along, by name.
+    pub tokens: Vec<String>,
+    /// What its account computes destinations by; which of these may give it is not told here.
+    pub computing: Vec<Computing>,
+}
+
+impl Rules {
+    /// Where a destination is used. The aliases themselves are what a list of its aliases shows.
+    pub async fn uses(&self, row: &DestinationRow) -> Result<Uses> {
+        let count = sqlx::query(SOME_OF_DESTINATION).bind(row.key.0).bind(COUNTED_ALIASES.cast_signed() + 1);
+        let aliases = Columns::of(&count.fetch_one(&self.readers).await?).count()?;
+        let named = async |list: &'static str| {
+            let ask = sqlx::query_scalar(list).bind(row.account.0).bind(row.address.clone()).bind(LOOKED_AT);
+            Ok(ask.fetch_all(&self.readers).await?)
+        };
+        let (contact_of, tokens): (Result<_>, Result<_>) = (named(CONTACT_OF).await, named(TOKENS).await);
+        let found = sqlx::query(TEMPLATES).bind(row.account.0).bind(LOOKED_AT).fetch_all(&self.readers).await?;
+        let computing = found.iter().map(|row| {
+            let mut columns = Columns::of(row);
+            Ok(Computing { pattern: columns.take()?, domain: columns.take()?, template: columns.take()? })
+        });
+        let computing = computing.collect::<Result<_>>()?;
+        Ok(Uses { aliases, contact_of: contact_of?, tokens: tokens?, computing })
+    }
+}

@@ -1,0 +1,69 @@
+//! How inboxes fare over real sockets: asked when they come with an alias, flagged in their next hop's words when they
+//! refuse, and well again when they take mail.
+
+use serde_json::{Value, json};
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
+use crate::support::World;
+
+const ANNA: &str = "/v1/destinations/anna@inbox.example";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_comes_with_an_alias_is_asked_by_mail() {
+    let world = World::bare(&[("HTTP__PUBLIC_URL", "https://gw.example")]).await;
+    world.domain("my.example").await;
+    world.alias("shop@my.example", &["new@inbox.example"]).await;
+    let asked = world.inbox.wait_for(1).await.remove(0);
+    assert_eq!(asked.to, ["new@inbox.example"]);
+    assert!(String::from_utf8(asked.octets).unwrap().contains("https://gw.example/verify/"));
+    world.until("new@inbox.example", "forwarded").await;
+    let seen = world.get("/v1/destinations/new@inbox.example").await;
+    assert!(seen["verification"]["reply"].as_str().unwrap().starts_with("250 "), "{seen}");
+    world.alias("news@my.example", &["new@inbox.example"]).await;
+    assert_eq!(world.rows().await.len(), 1, "it is asked once");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_refuses_is_flagged_in_its_words_until_it_takes_mail() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("554 5.7.1 this is spam")).times(1));
+    assert!(world.letter("shop@my.example").await.last().starts_with("554"));
+    assert_eq!(world.get(ANNA).await["failing_since"], Value::Null, "that was the message's fault");
+
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 no such person")).times(1));
+    assert!(world.letter("shop@my.example").await.last().starts_with("550"));
+    let seen = world.get(ANNA).await;
+    assert_eq!(seen["failing_reply"], "550 no such person", "{seen}");
+    let row = world.get(&format!("/v1/activity/{}", seen["failing_activity_id"].as_str().unwrap())).await;
+    assert_eq!((&row["status"], &row["attempts"][0]["fault"]), (&json!("refused"), &json!("mailbox")), "{row:#}");
+    let since = seen["failing_since"].clone();
+    assert!(since.is_string());
+
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 still nobody")).times(1));
+    assert!(world.letter("shop@my.example").await.last().starts_with("550"));
+    let seen = world.get(ANNA).await;
+    assert_eq!((&seen["failing_since"], &seen["failing_reply"]), (&since, &json!("550 still nobody")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let seen = world.get(ANNA).await;
+    assert_eq!((&seen["failing_since"], &seen["failing_reply"]), (&Value::Null, &Value::Null), "{seen}");
+    world.stop().await;
+}
+
+/// All aliases of an inbox lead elsewhere from one moment on, and mail does too.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_goes_where_the_new_destination_is() {
+    let world = World::start().await;
+    world.alias("*@my.example", &["anna@inbox.example"]).await;
+    world.destination("ben@inbox.example").await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let done = world.post(&format!("{ANNA}/replace"), json!({ "to": "ben@inbox.example" })).await;
+    assert_eq!(done["aliases"], 2, "{done}");
+    for alias in ["shop@my.example", "other@my.example"] {
+        assert!(world.letter(alias).await.is_accepted());
+    }
+    let arrived = world.inbox.wait_for(3).await;
+    let to: Vec<_> = arrived.iter().map(|letter| letter.to[0].as_str()).collect();
+    assert_eq!(to, ["anna@inbox.example", "ben@inbox.example", "ben@inbox.example"]);
+    world.stop().await;
+}

@@ -1,0 +1,93 @@
+//! One destination: how it stands in its next hop's words, where it is used, another one in its place.
+
+use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::policy::verdict::Fault;
+use waypost::store::activity::{Attempt, Row};
+
+use crate::web::House;
+use crate::web::rows::{attempt, forwarded};
+
+async fn path_of(house: &House, address: &str) -> String {
+    let found = house.operator("GET", &format!("/v1/destinations/{address}"), Value::Null).await.expect(200).json();
+    format!("/destinations/{}", found["id"].as_str().unwrap())
+}
+
+async fn open(house: &House, cookie: &str, path: &str) -> String {
+    house.panel(cookie, "GET", path, "").await.expect(200).text()
+}
+
+#[tokio::test]
+async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = path_of(&house, "owner@inbox.example").await;
+    let well = open(&house, &cookie, &path).await;
+    assert!(well.contains(">verified<") && well.contains("none yet") && !well.contains("It is told"), "{well}");
+    let words = "550 5.1.1 <b>gone</b>\u{202e}";
+    let refused = Attempt { fault: Some(Fault::Mailbox), ..attempt(house.clock.now(), "refused", words) };
+    let row = Row { status: Status::Refused, attempts: vec![refused], ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    for page in [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await] {
+        assert!(
+            page.contains("refusing since") && page.contains("550 5.1.1 &#60;b&#62;gone&#60;/b&#62;\u{fffd}"),
+            "{page}"
+        );
+        assert!(page.contains("Try again"), "{page}");
+    }
+    assert!(open(&house, &cookie, &path).await.contains(&format!("/activity/{}", row.id)));
+}
+
+#[tokio::test]
+async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
+    let house = House::linked().await;
+    let cookie = house.signed_in().await;
+    let added = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
+    let told = open(&house, &cookie, &added.field("location").unwrap()).await;
+    assert!(told.contains("is on its way there"), "{told}");
+    let path = path_of(&house, "new@inbox.example").await;
+    let page = open(&house, &cookie, &path).await;
+    assert!(page.contains("waiting to be verified since") && page.contains("data-live=\"/activity/stream\""), "{page}");
+    assert!(page.contains(">queued<") && page.contains("waits for its first try"), "{page}");
+    let soon = house.panel(&cookie, "POST", &format!("{path}/resend"), "").await.expect(429).text();
+    assert!(soon.contains("less than a minute ago") && soon.contains("<h2 id=\"state\">"), "{soon}");
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let sent = house.panel(&cookie, "POST", &format!("{path}/resend"), "").await.expect(303);
+    assert!(open(&house, &cookie, &sent.field("location").unwrap()).await.contains("A mail with a link is on its way"));
+}
+
+#[tokio::test]
+async fn another_one_takes_its_place_after_a_look_at_what_changes() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let new = json!({ "address": "new@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", new).await.expect(201);
+    for address in ["shop@my.example", "news@my.example"] {
+        house.operator("POST", "/v1/aliases", json!({ "address": address })).await.expect(201);
+    }
+    let regex = json!({ "address": "/^(owner)$/@my.example", "destinations": ["$1@inbox.example"] });
+    house.operator("POST", "/v1/aliases", regex).await.expect(201);
+    let path = path_of(&house, "owner@inbox.example").await;
+    let page = open(&house, &cookie, &path).await;
+    assert!(page.contains("2 aliases lead here.") && page.contains("href=\"/aliases/shop@my.example\""), "{page}");
+    assert!(page.contains("cannot be removed while aliases lead to it") && !page.contains("button danger"), "{page}");
+    let refused = house.panel(&cookie, "POST", &format!("{path}/remove"), "").await.expect(409).text();
+    assert!(refused.contains("still used by"), "{refused}");
+    let wrong =
+        house.panel(&cookie, "GET", &format!("{path}/replace?to=no@inbox.example"), "").await.expect(422).text();
+    assert!(wrong.contains("is no destination yet"), "{wrong}");
+    house.panel(&cookie, "GET", &format!("{path}/verify"), "").await.expect(404);
+
+    let asks = open(&house, &cookie, &format!("{path}/replace?to=new@inbox.example")).await;
+    for words in ["Replace it in 2 aliases", "shop@my.example", "New aliases lead to new@inbox.example", "^(owner)$"] {
+        assert!(asks.contains(words), "{words}: {asks}");
+    }
+    let shop = async || house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.json();
+    assert_eq!(shop().await["destinations"], json!(["owner@inbox.example"]), "looking changes nothing");
+    let done = house.panel(&cookie, "POST", &format!("{path}/replace"), "to=new%40inbox.example").await.expect(303);
+    let page = open(&house, &cookie, &done.field("location").unwrap()).await;
+    assert!(page.contains("No alias leads here.") && page.contains("button danger"), "{page}");
+    assert_eq!(shop().await["destinations"], json!(["new@inbox.example"]));
+    house.panel(&cookie, "POST", &format!("{path}/remove"), "").await.expect(303);
+    assert!(open(&house, &cookie, "/destinations?done=remove").await.contains("Removed."));
+}
