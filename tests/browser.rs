@@ -6,6 +6,8 @@
 
 #[path = "browser/comfort.rs"]
 mod comfort;
+#[path = "browser/destinations.rs"]
+mod destinations;
 #[path = "browser/driver.rs"]
 mod driver;
 #[path = "browser/pages.rs"]

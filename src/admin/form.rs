@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 17] = [
+const ECHOED: [&str; 18] = [
     "id",
     "kind",
     "unicode",
@@ -23,6 +23,7 @@ const ECHOED: [&str; 17] = [
     "failing_reply",
     "failing_activity_id",
     "uses",
+    "trusted",
     "counts",
     "verified_at",
     "next_cursor",

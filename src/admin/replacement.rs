@@ -122,7 +122,7 @@ impl Admin {
     }
 
     /// Whether a destination gets mail, by itself or with its domain.
-    async fn is_verified(&self, row: &DestinationRow) -> Result<bool> {
+    pub(super) async fn is_verified(&self, row: &DestinationRow) -> Result<bool> {
         let Ok(inbox) = Mailbox::parse(&row.address) else { return Ok(false) };
         Ok(self.store.directory.is_verified(row.account, &inbox).await?)
     }

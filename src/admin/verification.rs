@@ -59,7 +59,12 @@ impl Admin {
         if row.verified_at.is_some() || self.links_at.is_none() {
             return;
         }
-        if let Err(error) = self.ask_inbox(actor, row).await {
+        let asked = match self.is_verified(row).await {
+            Ok(true) => Ok(()),
+            Ok(false) => self.ask_inbox(actor, row).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = asked {
             tracing::warn!(%error, destination = %row.address, "no verification mail is sent now");
         }
     }
@@ -190,11 +195,11 @@ impl Admin {
 
     /// A destination as the API shows it, with how the mail fares that asks its inbox.
     pub async fn destination_shape(&self, row: &DestinationRow) -> Result<DestinationShape> {
-        let verification = match Mailbox::parse(&row.address) {
-            Ok(inbox) if row.verified_at.is_none() => Some(self.verification_of(row, &inbox).await?),
-            _ => None,
-        };
-        Ok(DestinationShape { verification, ..DestinationShape::new(row) })
+        let inbox = Mailbox::parse(&row.address).ok().filter(|_| row.verified_at.is_none());
+        let Some(inbox) = inbox else { return Ok(DestinationShape::new(row)) };
+        let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
+        let verification = if trusted { None } else { Some(self.verification_of(row, &inbox).await?) };
+        Ok(DestinationShape { trusted, verification, ..DestinationShape::new(row) })
     }
 
     async fn verification_of(&self, row: &DestinationRow, inbox: &Mailbox) -> Result<VerificationShape> {

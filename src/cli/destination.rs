@@ -99,6 +99,9 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
 
 fn state(destination: &Value) -> String {
     let address = cell(destination, "/address");
+    if destination["trusted"] == true {
+        return format!("{address} is verified with its whole domain.");
+    }
     match cell(destination, "/verified_at").as_str() {
         "-" => format!("{address} gets no mail before it is verified. {}", asked(destination)),
         since => format!("{address} is verified since {since}."),
@@ -139,8 +142,11 @@ fn told(destination: &Value) -> String {
 
 fn replaced(done: &Value) -> String {
     let (from, to) = (cell(done, "/from"), cell(done, "/to"));
-    let would = if done["dry_run"] == true { "Nothing was changed. This would be: " } else { "" };
-    let mut lines = vec![format!("{would}{} aliases lead to {to} instead of {from}.", cell(done, "/aliases"))];
+    let mut lines = Vec::new();
+    if done["dry_run"] == true {
+        lines.push("Nothing was changed. This is how it would be:".to_owned());
+    }
+    lines.push(format!("{} aliases lead to {to} instead of {from}.", cell(done, "/aliases")));
     if done["default"] == true {
         lines.push(format!("{to} is the default."));
     }

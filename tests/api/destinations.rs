@@ -201,3 +201,16 @@ async fn an_import_asks_no_more_inboxes_than_a_day_allows() {
     let unasked = all.iter().filter(|one| one["verification"]["status"] == "not_sent");
     assert_eq!(unasked.count(), 10);
 }
+
+#[tokio::test]
+async fn an_inbox_of_a_trusted_domain_needs_no_asking() {
+    let house = House::linked().await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "@whole.example" })).await.expect(201);
+    let alias = json!({ "address": "a@my.example", "destinations": ["me@whole.example"] });
+    house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    let me = get(&house, "/v1/destinations/me@whole.example").await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "you@whole.example" })).await.expect(201);
+    assert_eq!((&me["trusted"], &me["verified_at"], &me["verification"]), (&json!(true), &Value::Null, &Value::Null));
+    assert_eq!(asked(&house).await, Vec::<String>::new());
+    assert_eq!(get(&house, OLD).await["trusted"], false, "it is verified by itself");
+}

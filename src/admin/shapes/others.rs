@@ -22,6 +22,8 @@ pub struct DestinationShape {
     pub address: String,
     /// When verified.
     pub verified_at: Option<Moment>,
+    /// Its whole domain is verified, and this address with it.
+    pub trusted: bool,
     /// The account's default.
     pub default: bool,
     /// Last delivery.
@@ -49,6 +51,7 @@ impl DestinationShape {
             id: row.id,
             address: row.address.clone(),
             verified_at: row.verified_at,
+            trusted: false,
             default: row.default,
             last_delivered_at: row.last_delivered_at,
             failing_since: row.failing_since,

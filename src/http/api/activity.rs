@@ -9,12 +9,13 @@ use crate::admin::{ActivityFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
-use super::sort;
+use super::sort::{self, SortActivity};
 use super::{Ask, Caller};
 
 /// Lists what became of the mail, newest first.
-#[utoipa::path(get, path = "/activity", params(ActivityFilter, Paging), responses((status = 200, body = ListShape<ActivityShape>)))]
+#[utoipa::path(get, path = "/activity", params(ActivityFilter, SortActivity, Paging), responses((status = 200, body = ListShape<ActivityShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    ask.sort(sort::LATEST)?;
     Ok(Json(site.admin.activity(&actor, &filter(&ask)?).await?).into_response())
 }
 
@@ -34,7 +35,6 @@ pub(super) async fn show(
 }
 
 pub(super) fn filter(ask: &Ask) -> Result<ActivityFilter, Problem> {
-    ask.sort(sort::LATEST)?;
     Ok(ActivityFilter {
         status: ask.owned("status").into_iter().collect(),
         alias: ask.owned("alias"),

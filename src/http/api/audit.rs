@@ -9,11 +9,11 @@ use crate::admin::{AuditFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
-use super::sort;
+use super::sort::{self, SortAudit};
 use super::{Ask, Caller};
 
 /// Lists who changed what, newest first: all of it for admins, else what was done on the account's behalf.
-#[utoipa::path(get, path = "/audit", params(AuditFilter, Paging), responses((status = 200, body = ListShape<AuditShape>)))]
+#[utoipa::path(get, path = "/audit", params(AuditFilter, SortAudit, Paging), responses((status = 200, body = ListShape<AuditShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     ask.sort(sort::LATEST_CHANGE)?;
     Ok(Json(site.admin.audit_log(&actor, &filter(&ask)?).await?).into_response())

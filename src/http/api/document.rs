@@ -86,7 +86,10 @@ fn frame() -> OpenApi {
 
 /// The problems that any part of the API may answer.
 const PROBLEMS: [(StatusCode, &str); 11] = [
-    (StatusCode::BAD_REQUEST, "The body is not valid JSON, or a header field is malformed."),
+    (
+        StatusCode::BAD_REQUEST,
+        "The body is not valid JSON, a header field is malformed, or there is no such order of a list.",
+    ),
     (StatusCode::UNAUTHORIZED, "No token, or one that is unknown, expired or revoked."),
     (StatusCode::FORBIDDEN, "The token has no right to this."),
     (StatusCode::NOT_FOUND, "There is no such thing, or it is somebody else's."),
@@ -169,7 +172,7 @@ fn possible(path: &str, method: &HttpMethod, operation: &Operation) -> Vec<Statu
     let asks =
         operation.parameters.iter().flatten().any(|p| matches!(p, RefOr::T(p) if p.parameter_in == ParameterIn::Query));
     let rules = [
-        (StatusCode::BAD_REQUEST, takes_body || operation.has(idempotency::NAME)),
+        (StatusCode::BAD_REQUEST, takes_body || operation.has(idempotency::NAME) || operation.has("sort")),
         (StatusCode::UNAUTHORIZED, true),
         (StatusCode::FORBIDDEN, true),
         (StatusCode::NOT_FOUND, path.contains('{') || asks),

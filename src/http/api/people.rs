@@ -11,12 +11,12 @@ use crate::http::Site;
 use crate::http::problem::Problem;
 
 use super::extract::Written;
-use super::sort;
+use super::sort::{self, SortUsers};
 use super::tags::created;
 use super::{Ask, Caller};
 
 /// Lists accounts, in the order in which they were made.
-#[utoipa::path(get, path = "/users", params(Paging), responses((status = 200, body = ListShape<UserShape>)))]
+#[utoipa::path(get, path = "/users", params(SortUsers, Paging), responses((status = 200, body = ListShape<UserShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     ask.sort(sort::FIRST_MADE)?;
     Ok(Json(site.admin.users(&actor, &ask.paging()?).await?).into_response())

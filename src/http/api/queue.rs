@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::store::octets::Octets;
 
 use super::extract::{Id, Written};
-use super::sort;
+use super::sort::{self, SortQueue};
 use super::{Ask, Caller};
 
 /// What was done.
@@ -30,7 +30,7 @@ pub(super) struct Done {
 }
 
 /// Lists what waits, is held, or is kept; oldest first.
-#[utoipa::path(get, path = "/queue", params(Paging), responses((status = 200, body = ListShape<QueueShape>)))]
+#[utoipa::path(get, path = "/queue", params(SortQueue, Paging), responses((status = 200, body = ListShape<QueueShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     ask.sort(sort::FIRST_CAME)?;
     Ok(Json(site.admin.queue(&actor, &ask.paging()?).await?).into_response())

@@ -51,71 +51,33 @@ impl Ask {
     }
 }
 
-/// In which order.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what Ask::sort takes")]
-pub(super) struct SortDomains {
-    /// By name, or as they were made; a minus turns it round.
-    #[param(inline)]
-    sort: Option<DomainOrder>,
-}
+/// Describes what [`Ask::sort`] takes: the words of one list.
+macro_rules! described {
+    ($parameter:ident, $order:ident: $about:literal, $($name:ident = $word:literal),+) => {
+        #[derive(Debug, IntoParams)]
+        #[into_params(parameter_in = Query)]
+        #[expect(dead_code, reason = "describes what Ask::sort takes")]
+        pub(super) struct $parameter {
+            #[doc = $about]
+            #[param(inline)]
+            sort: Option<$order>,
+        }
 
-/// In which order.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what Ask::sort takes")]
-pub(super) struct SortAliases {
-    /// Newest first; as they were made; by domain and address. What is not the newest first goes with `domain` alone.
-    #[param(inline)]
-    sort: Option<AliasOrder>,
+        #[derive(Debug, ToSchema)]
+        #[expect(dead_code, reason = "describes what Ask::sort takes")]
+        enum $order {
+            $(#[schema(rename = $word)] $name,)+
+        }
+    };
 }
-
-/// In which order.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what Ask::sort takes")]
-pub(super) struct SortDestinations {
-    /// By address, or as they were made; a minus turns it round.
-    #[param(inline)]
-    sort: Option<DestinationOrder>,
-}
-
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes DOMAINS")]
-enum DomainOrder {
-    #[schema(rename = "name")]
-    Name,
-    #[schema(rename = "-name")]
-    NameBackwards,
-    #[schema(rename = "created_at")]
-    Oldest,
-    #[schema(rename = "-created_at")]
-    Newest,
-}
-
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes ALIASES")]
-enum AliasOrder {
-    #[schema(rename = "-created_at")]
-    Newest,
-    #[schema(rename = "created_at")]
-    Oldest,
-    #[schema(rename = "address")]
-    Address,
-    #[schema(rename = "-address")]
-    AddressBackwards,
-}
-
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes DESTINATIONS")]
-enum DestinationOrder {
-    #[schema(rename = "address")]
-    Address,
-    #[schema(rename = "-address")]
-    AddressBackwards,
-    #[schema(rename = "created_at")]
-    Oldest,
-    #[schema(rename = "-created_at")]
-    Newest,
-}
+described!(SortDomains, DomainOrder: "By name, or as they were made; a minus turns it round.",
+    Name = "name", NameBackwards = "-name", Oldest = "created_at", Newest = "-created_at");
+described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address. What is not the newest first goes \
+    with `domain` alone.",
+    Newest = "-created_at", Oldest = "created_at", Address = "address", AddressBackwards = "-address");
+described!(SortDestinations, DestinationOrder: "By address, or as they were made; a minus turns it round.",
+    Address = "address", AddressBackwards = "-address", Oldest = "created_at", Newest = "-created_at");
+described!(SortActivity, ActivityOrder: "The order that there is: newest first.", Latest = "-received_at");
+described!(SortQueue, QueueOrder: "The order that there is: what has waited longest.", FirstCame = "received_at");
+described!(SortAudit, AuditOrder: "The order that there is: newest first.", LatestChange = "-at");
+described!(SortUsers, UserOrder: "The order that there is: as they were made.", FirstMade = "created_at");

@@ -13,7 +13,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 
-use super::destinations::{Line, line, trusted};
+use super::destinations::{Line, line};
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::look::{self, Look};
@@ -156,9 +156,9 @@ async fn build(
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
         done,
-        wrong: error.as_ref().map(|error| forms::faults(error).join(" ")),
+        wrong: error.as_ref().map(|error| text::visible(&forms::faults(error).join(" "))),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
-        asked: shape.verification.as_ref().filter(|_| !inbox.is_well()).map(|told| asked(told, now)),
+        asked: shape.verification.as_ref().map(|told| asked(told, now)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         used: used(&shape, &uses),
@@ -176,8 +176,7 @@ async fn looked(
     let row = site.admin.destination(actor, id).await?;
     let shape = site.admin.destination_shape(&row).await?;
     let uses = site.admin.destination_uses(actor, &row).await?;
-    let trusted = trusted(site, actor, std::slice::from_ref(&shape)).await;
-    Ok((line(&shape, &trusted, now), shape, uses))
+    Ok((line(&shape, now), shape, uses))
 }
 
 fn asked(told: &VerificationShape, now: Moment) -> Asked {
@@ -230,7 +229,8 @@ fn also(uses: &UsesShape) -> Vec<String> {
 async fn others(site: &Site, actor: &Actor, shape: &DestinationShape) -> Result<Vec<String>, AdminError> {
     let paging = Paging { limit: Some(PROPOSED), cursor: None };
     let all = site.admin.destinations(actor, None, &paging).await?.items;
-    let fit = |other: &DestinationShape| other.id != shape.id && !other.address.starts_with('@');
+    let is_well = |other: &DestinationShape| other.verified_at.is_some() || other.trusted;
+    let fit = |other: &DestinationShape| other.id != shape.id && !other.address.starts_with('@') && is_well(other);
     Ok(all.into_iter().filter(fit).map(|other| other.address).collect())
 }
 

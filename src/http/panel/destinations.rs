@@ -1,7 +1,5 @@
 //! `/destinations`: the inboxes, whether they are verified and take mail, and how to make one.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
@@ -110,7 +108,6 @@ async fn build(
     let more = page.next_cursor.as_deref();
     let more =
         more.map(|cursor| format!("/destinations?q={}&cursor={}", text::in_query(&search), text::in_query(cursor)));
-    let trusted = trusted(site, actor, &page.items).await;
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
@@ -119,28 +116,14 @@ async fn build(
         vouched: filled.contains_key("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         search,
-        rows: page.items.iter().map(|destination| line(destination, &trusted, now)).collect(),
+        rows: page.items.iter().map(|destination| line(destination, now)).collect(),
         more,
     })
 }
 
-/// The domains among these whose every address counts as verified.
-pub(super) async fn trusted(site: &Site, actor: &Actor, items: &[DestinationShape]) -> BTreeSet<String> {
-    let domains: BTreeSet<_> =
-        items.iter().filter_map(|one| Some(one.address.rsplit_once('@')?.1.to_owned())).collect();
-    let mut trusted = BTreeSet::new();
-    for domain in domains {
-        let whole = site.admin.destination(actor, &format!("@{domain}")).await;
-        if whole.is_ok_and(|row| row.verified_at.is_some()) {
-            trusted.insert(domain);
-        }
-    }
-    trusted
-}
-
-pub(super) fn line(destination: &DestinationShape, trusted: &BTreeSet<String>, now: Moment) -> Line {
+/// A destination as seen from `now`.
+pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
     let when = |at: Option<Moment>| at.map(|at| When::new(at, now));
-    let domain = destination.address.rsplit_once('@').map(|(_, domain)| domain);
     Line {
         id: destination.id.to_string(),
         address: text::short_address(&destination.address),
@@ -148,7 +131,7 @@ pub(super) fn line(destination: &DestinationShape, trusted: &BTreeSet<String>, n
         in_query: text::in_query(&destination.address),
         is_domain: destination.address.starts_with('@'),
         default: destination.default,
-        trusted: domain.is_some_and(|domain| trusted.contains(domain)),
+        trusted: destination.trusted,
         verified: when(destination.verified_at),
         waiting: When::new(destination.created_at, now),
         delivered: when(destination.last_delivered_at),

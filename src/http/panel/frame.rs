@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::admin::AdminError;
 use crate::http::Site;
 
-use super::assets;
+use super::{assets, text};
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -97,7 +97,8 @@ pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
         AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
         AdminError::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached"),
     };
-    let mut answer = Words::new(title, error.to_string()).link("/activity", "Go to Activity").answer(site, status);
+    let mut answer =
+        Words::new(title, text::visible(&error.to_string())).link("/activity", "Go to Activity").answer(site, status);
     match error {
         AdminError::Unwell => retry_later(&mut answer, "5"),
         AdminError::TooMany(_) => retry_later(&mut answer, "60"),

@@ -158,8 +158,11 @@ fn notice(tone: &'static str, words: String, (href, action): (&str, &'static str
 
 fn refusing(inbox: &DestinationShape, now: Moment) -> Option<Notice> {
     let since = text::When::new(inbox.failing_since?, now).ago;
-    let words = format!("{} has refused its mail since {since}.", text::visible(&inbox.address));
-    Some(notice("bad", words, ("/destinations", "Look at it")))
+    let mut words = format!("{} has refused its mail since {since}.", text::visible(&inbox.address));
+    if let Some(reply) = &inbox.failing_reply {
+        words = format!("{words} It says: {}", text::short(reply, text::LINE));
+    }
+    Some(notice("bad", words, (&format!("/destinations/{}", inbox.id), "Look at it")))
 }
 
 fn drifted(domain: &DomainShape) -> Notice {

@@ -1,0 +1,40 @@
+//! The mail that asks an inbox, shown as it fares: its next hop's words appear without anybody reloading.
+
+use serde_json::json;
+use waypost::policy::status::Status;
+use waypost::store::activity::Progress;
+
+use crate::driver::{Browser, Look};
+use crate::server::Open;
+use crate::web::House;
+use crate::web::rows::attempt;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_inbox_s_system_says_appears_by_itself() {
+    let open = Open::to(House::linked().await).await;
+    let new = json!({ "address": "new@inbox.example" });
+    let added = open.house.operator("POST", "/v1/destinations", new).await.expect(201).json();
+    let id = added["verification"]["activity_id"].as_str().unwrap().to_owned();
+    let browser = Browser::start(Look { width: 1440, script: true, dark: false }).await;
+    browser.open(&open.link().await).await;
+    browser.click("main button.primary").await;
+    browser.text("nav [aria-current]").await;
+    browser.open(&open.url("/destinations/new@inbox.example")).await;
+    assert!(browser.text(&format!("[id='m-{id}'] .status")).await.contains("queued"));
+    browser.text("[data-live][data-open]").await;
+    let words = "450 4.2.0 <b>greylisted</b>, come again";
+    let progress = Progress {
+        id: id.parse().unwrap(),
+        status: Status::Deferred,
+        reason: words.to_owned(),
+        attempt: Some(attempt(open.house.clock.now(), "deferred", words)),
+        next_attempt_at: None,
+        sha256_sent: None,
+        dsn: None,
+    };
+    open.house.admin.store.activity.progress(vec![progress]).await.unwrap();
+    let seen = "return new Promise(done => { const look = () => { const told = \
+        document.querySelector('[data-live] dd[id] .reply').innerText; \
+        told.startsWith('450') ? done(told) : setTimeout(look, 20); }; look(); })";
+    assert_eq!(browser.ask(seen).await, words);
+}
