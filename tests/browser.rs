@@ -6,6 +6,8 @@
 
 #[path = "browser/comfort.rs"]
 mod comfort;
+#[path = "browser/connect.rs"]
+mod connect;
 #[path = "browser/destinations.rs"]
 mod destinations;
 #[path = "browser/driver.rs"]

@@ -4,12 +4,16 @@
 
 #[path = "panel/accounts.rs"]
 mod accounts;
+#[path = "panel/connect.rs"]
+mod connect;
 #[path = "panel/destinations.rs"]
 mod destinations;
 #[path = "panel/every.rs"]
 mod every;
 #[path = "panel/house.rs"]
 mod house;
+#[path = "panel/mail.rs"]
+mod mail;
 #[path = "panel/pages.rs"]
 mod pages;
 #[path = "panel/settings.rs"]

@@ -77,7 +77,7 @@ pub use links::{LINK_LIFETIME, RESET_LIFETIME, SESSION_LIFETIME, Secret};
 pub use name::AliasName;
 pub use passwords::Passwords;
 pub use people::PasswordLink;
-pub use queue::QueueAction;
+pub use queue::{QueueAction, QueuePowers};
 pub use route::RouteQuestion;
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};

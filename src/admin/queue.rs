@@ -72,6 +72,19 @@ impl QueueAction {
     }
 }
 
+/// What somebody may do with a delivery that is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueuePowers {
+    /// In what state it is.
+    pub entry: Entry,
+    /// Its fate is theirs.
+    pub may_act: bool,
+    /// It may go to another inbox.
+    pub may_redirect: bool,
+    /// Its octets are theirs to read.
+    pub may_read: bool,
+}
+
 impl Admin {
     /// Lists what waits, is held, or is kept; oldest first.
     pub async fn queue(&self, actor: &Actor, paging: &Paging) -> Result<ListShape<QueueShape>> {
@@ -157,13 +170,22 @@ impl Admin {
         Ok(claim.message.octets)
     }
 
-    /// In what state a delivery is, if it is in the queue.
-    pub async fn queue_state(&self, actor: &Actor, id: Uuid) -> Result<Option<Entry>> {
-        match self.find_delivery(actor, id).await {
-            Ok(claim) => Ok(Some(claim.delivery.entry)),
-            Err(AdminError::NotFound(_)) => Ok(None),
-            Err(other) => Err(other),
-        }
+    /// What an actor may do with a delivery, if it is in the queue.
+    pub async fn queue_powers(&self, actor: &Actor, id: Uuid) -> Result<Option<QueuePowers>> {
+        let claim = match self.find_delivery(actor, id).await {
+            Ok(claim) => claim,
+            Err(AdminError::NotFound(_)) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        let manages = delivery_reach(actor, &claim) >= Some(Reach::Manage);
+        let may_act = manages && actor.must(Area::Queue, Access::Write).is_ok();
+        let purpose = claim.delivery.purpose;
+        Ok(Some(QueuePowers {
+            entry: claim.delivery.entry,
+            may_act,
+            may_redirect: may_act && !matches!(purpose, Purpose::Dsn | Purpose::Verification),
+            may_read: manages && purpose != Purpose::Verification && actor.must(Area::Queue, Access::Read).is_ok(),
+        }))
     }
 
     async fn find_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {

@@ -1,6 +1,8 @@
 //! Tokens: create, list, revoke. A token is shown once and stored as its SHA-256; it never has more rights than whoever
 //! made it.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -53,6 +55,8 @@ impl Admin {
             default_destination: None,
             expires_at: None,
             last_used_at: None,
+            first_used_at: None,
+            first_used_from: None,
             created_at: now,
         };
         form.require("name", &mut row.name, fields::name);
@@ -114,14 +118,14 @@ impl Admin {
         self.store.accounts.revoke_token(row.id, audit).await.or_missing("token", id)
     }
 
-    /// Who bears this token; none if it is unknown, expired or revoked.
-    pub async fn bearer(&self, token: &str) -> Result<Option<Actor>> {
+    /// Who bears this token, coming from an address; none if it is unknown, expired or revoked.
+    pub async fn bearer(&self, token: &str, from: IpAddr) -> Result<Option<Actor>> {
         if !token.starts_with(TOKEN_PREFIX) {
             return Ok(None);
         }
         let accounts = &self.store.accounts;
         let found = async {
-            let row = accounts.token_by_hash(Secret::from_text(token).hash(), self.clock.now()).await?;
+            let row = accounts.token_by_hash(Secret::from_text(token).hash(), (self.clock.now(), from)).await?;
             // What the account may now: a token goes no further, whatever it was made for.
             let standing = accounts.standing(row.account).await?;
             Ok(Actor::token(&row, standing))

@@ -9,10 +9,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::Settings;
+use super::{Arrival, Settings};
 
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Hops of X-Forwarded-For that are looked at.
+const MAX_HOPS: usize = 20;
 
 /// Field names of browsers and proxies that `http` has no constants for.
 pub(super) mod names {
@@ -108,6 +111,21 @@ fn literal(name: &str) -> Option<IpAddr> {
     }
 }
 
+/// The client: the peer, or before a trusted proxy the last hop that is none of ours.
+pub(super) fn client(settings: &Settings, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Arrival>().map(|arrival| arrival.peer.ip().to_canonical());
+    let Some(peer) = peer else { return IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    if !settings.trusted_proxies.contains(&peer) {
+        return peer;
+    }
+    let hops = request.headers().get_all(names::X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<_> = hops.flat_map(|text| text.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    let told = hops.iter().rev().take(MAX_HOPS).map(IpAddr::to_canonical);
+    // A proxy that names nobody counts as one stranger, and never as this machine.
+    let nobody = if peer.is_loopback() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { peer };
+    told.into_iter().find(|hop| !settings.trusted_proxies.contains(hop)).unwrap_or(nobody)
+}
+
 /// The host without its port.
 pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -156,6 +174,28 @@ mod tests {
         ] {
             assert_eq!(collapse_slashes(request(from, &[])).uri(), to, "{from}");
         }
+    }
+
+    #[test]
+    fn the_client_is_the_last_hop_that_is_none_of_ours() {
+        let settings = Settings {
+            hostname: Domain::parse("mx.my.example").unwrap(),
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()],
+            data_dir: "data".into(),
+            srs_secrets: "data/srs.secrets".into(),
+        };
+        let from = |peer: &str, hops: &str| {
+            let mut request = request("/", &[("x-forwarded-for", hops)]);
+            let peer = std::net::SocketAddr::new(peer.parse().unwrap(), 40000);
+            request.extensions_mut().insert(Arrival { peer, over: crate::http::Transport::Plain });
+            client(&settings, &request).to_string()
+        };
+        assert_eq!(from("10.0.0.1", "198.51.100.9, 203.0.113.7"), "203.0.113.7", "what came before is hearsay");
+        assert_eq!(from("10.0.0.1", "203.0.113.7, 127.0.0.1"), "203.0.113.7");
+        assert_eq!(from("192.0.2.1", "127.0.0.1"), "192.0.2.1", "nobody's word");
+        assert_eq!(from("127.0.0.1", "nonsense"), "::", "a stranger, and not this machine");
     }
 
     #[test]

@@ -67,6 +67,10 @@ pub struct TokenRow {
     pub expires_at: Option<Moment>,
     /// Last used.
     pub last_used_at: Option<Moment>,
+    /// First used.
+    pub first_used_at: Option<Moment>,
+    /// The address of the first use.
+    pub first_used_from: Option<String>,
     /// When made.
     pub created_at: Moment,
 }

@@ -43,11 +43,25 @@ async fn the_reference_is_a_page_without_script_of_others() {
     let house = House::new().await;
     let answer = house.visitor("GET", "/docs/api", &[("host", "localhost")], "").await.expect(200);
     assert!(answer.field("content-security-policy").unwrap().contains("default-src 'none'"));
-    let page = answer.text();
-    for word in ["/v1/aliases/{id}", "Makes an alias.", "AliasForm", "If-Match", "application/x-ndjson", "catch_all"] {
-        assert!(page.contains(word), "{word}");
+    let list = answer.text();
+    assert!(list.contains("/v1/aliases/{id}") && list.contains("Makes an alias."), "{list}");
+    let parts =
+        list.split("<a href=\"/docs/api/").skip(1).map(|rest| rest.split(['"', '#']).next().unwrap().to_owned());
+    let mut all = list.clone();
+    for part in parts.collect::<BTreeSet<_>>() {
+        let page =
+            house.visitor("GET", &format!("/docs/api/{part}"), &[("host", "localhost")], "").await.expect(200).text();
+        assert!(page.len() <= 60 * 1024, "{part} has {} octets", page.len());
+        let named = page.split("href=\"#shape-").skip(1).map(|rest| rest.split('"').next().unwrap());
+        for shape in named {
+            assert!(page.contains(&format!("id=\"shape-{shape}\"")), "{part} speaks of {shape}");
+        }
+        all += &page;
     }
-    let foreign = ["http://", "https://", "//cdn"].iter().find(|start| page.contains(&format!("src=\"{start}")));
+    for word in ["AliasForm", "If-Match", "application/x-ndjson", "catch_all"] {
+        assert!(all.contains(word), "{word}");
+    }
+    let foreign = ["http://", "https://", "//cdn"].iter().find(|start| all.contains(&format!("src=\"{start}")));
     assert_eq!(foreign, None);
 }
 

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::server::json_request;
 
+/// How high a window is.
+const HEIGHT: u64 = 900;
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How a browser is set up.
@@ -43,11 +45,16 @@ impl Browser {
         let made = json_request(address, ("POST", "/session"), wanted).await.unwrap();
         let session = made["sessionId"].as_str().unwrap().to_owned();
         let browser = Self { driver, address, session, _profile: profile };
-        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params":
-            { "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": look.width < 760 } });
-        browser.post("/goog/cdp/execute", metrics).await;
+        browser.size(look.width, HEIGHT).await;
         browser.darken(look.dark).await;
         browser
+    }
+
+    /// Gives the window a size; narrow ones are telephones.
+    async fn size(&self, width: u32, height: u64) {
+        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params":
+            { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 760 } });
+        self.post("/goog/cdp/execute", metrics).await;
     }
 
     /// Asks for dark pages, or for light ones.
@@ -134,11 +141,13 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
-    /// A picture of the whole page, as PNG.
-    pub(crate) async fn picture(&self) -> Vec<u8> {
-        let asked = json!({ "cmd": "Page.captureScreenshot", "params":
-            { "format": "png", "captureBeyondViewport": true } });
+    /// A picture of the whole page, as PNG: in a window so high that what sticks to its edges hides nothing.
+    pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
+        let height = self.ask("return document.documentElement.scrollHeight").await.as_u64().unwrap();
+        self.size(width, height.max(HEIGHT)).await;
+        let asked = json!({ "cmd": "Page.captureScreenshot", "params": { "format": "png" } });
         let made = self.post("/goog/cdp/execute", asked).await;
+        self.size(width, HEIGHT).await;
         data_encoding::BASE64.decode(made["data"].as_str().unwrap().as_bytes()).unwrap()
     }
 }

@@ -119,5 +119,5 @@ async fn keep(browser: &Browser, look: Look, place: &Place) {
     let name = if name.is_empty() { "overview" } else { &name };
     let (width, shade) = (look.width, if look.dark { "dark" } else { "light" });
     let file = format!("{directory}/{name}-{width}-{shade}.png");
-    std::fs::write(file, browser.picture().await).unwrap();
+    std::fs::write(file, browser.picture(width).await).unwrap();
 }

@@ -61,19 +61,33 @@ fn loose(page: &str) -> Vec<String> {
     if page.matches("<script").count() != 1 || page.matches("<link rel=\"stylesheet\"").count() != 1 {
         found.push("other scripts or sheets than ours".to_owned());
     }
-    let tags = page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap());
-    for tag in tags {
-        let attributes = tag.split_whitespace().skip(1).filter_map(|word| word.split_once('='));
-        found.extend(attributes.filter(|(name, value)| is_loose(name, value)).map(|_| format!("<{tag}>")));
+    let mut seen = String::new();
+    for rest in page.split('<') {
+        let (tag, text) = rest.split_once('>').unwrap_or((rest, ""));
+        let attributes = attributes(tag);
+        found.extend(attributes.iter().filter(|(name, value)| is_loose(name, value)).map(|_| format!("<{tag}>")));
+        // What somebody has written into a field stands in that field alone.
+        seen.extend(attributes.iter().filter(|(name, _)| *name != "value").map(|(_, value)| *value));
+        seen.push_str(text);
     }
     let acts =
         |c: &char| (c.is_control() && *c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    found.extend(page.chars().find(acts).map(|c| format!("the character {c:?}")));
+    found.extend(seen.chars().find(acts).map(|c| format!("the character {c:?}")));
     found
 }
 
+/// Names and values, quoted or not.
+fn attributes(tag: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<_> = tag.split('"').collect();
+    let outside = parts.iter().enumerate().step_by(2);
+    let words = outside.flat_map(|(at, text)| text.split_whitespace().map(move |word| (at, word)));
+    let pairs = words.filter_map(|(at, word)| word.split_once('=').map(|(name, value)| (at, name, value)));
+    let quoted = |at: usize| parts.get(at + 1).copied().unwrap_or_default();
+    pairs.map(|(at, name, value)| (name, if value.is_empty() { quoted(at) } else { value })).collect()
+}
+
 fn is_loose(name: &str, value: &str) -> bool {
-    let elsewhere = ["\"http:", "\"https:", "\"//", "\"data:", "\"javascript:"];
+    let elsewhere = ["http:", "https:", "//", "data:", "javascript:"];
     let leads = matches!(name, "src" | "href" | "action" | "formaction" | "srcset" | "poster" | "xlink:href");
     name.starts_with("on") || (leads && elsewhere.iter().any(|begin| value.starts_with(begin)))
 }
@@ -101,7 +115,11 @@ async fn who_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_page() {
 
 #[test]
 fn what_is_loose_is_found() {
-    for page in ["<p onclick=x>", "<a href=\"https://elsewhere.example\">", "<p style=\"x\">", "a\u{202e}b", "\u{1b}"] {
-        assert!(loose(page).len() > 1, "{page}");
+    let ours =
+        "<script src=\"/a.js\"></script><link rel=\"stylesheet\" href=\"/a.css\"><input value=\"onclick=x \u{1b}\">";
+    assert_eq!(loose(ours), Vec::<String>::new());
+    let elsewhere = "<a href=\"https://elsewhere.example\">";
+    for more in ["<p onclick=x>", elsewhere, "<p style=\"x\">", "<p>a\u{202e}b", "<p>\u{1b}"] {
+        assert_eq!(loose(&format!("{ours}{more}")).len(), 1, "{more}");
     }
 }

@@ -58,18 +58,21 @@ const fn nobody(route: &'static str, why: &'static str) -> Page {
 
 /// All of them.
 pub(crate) const PAGES: &[Page] = &[
-    inside("/", &["/", "/?range=2y"]),
+    inside("/", &["/", "/?range=2y&domain=my.example"]),
     inside(
         "/activity",
         &[
             "/activity",
             "/activity#more",
             "/activity?q={hostile}&status=held",
-            "/activity?status=nonsense",
+            "/activity?status={hostile}",
+            "/activity?time=7d&domain=my.example",
             "/activity?alias={alias}",
         ],
     ),
     nobody("/activity/stream", "events"),
+    nobody("/activity/export", "a file"),
+    nobody("/activity/{id}/message", "a file"),
     inside(
         "/activity/{id}",
         &["/activity/{message}", "/activity/{held}", "/activity/{kept}", "/activity/{refused}", "404 /activity/none"],
@@ -105,6 +108,11 @@ pub(crate) const PAGES: &[Page] = &[
             "422 /simulator?to={hostile}&ip={hostile}",
         ],
     ),
+    inside("/connect", &["/connect"]),
+    inside(
+        "/connect/{client}",
+        &["/connect/curl", "/connect/script", "/connect/curl?token={token}", "404 /connect/none"],
+    ),
     nobody("/settings", "leads to the first of the settings"),
     inside("/settings/account", &["/settings/account"]),
     inside("/settings/people", &["/settings/people"]),
@@ -135,6 +143,7 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     outside("/docs/api", &["/docs/api"]),
+    outside("/docs/api/{part}", &["/docs/api/aliases", "/docs/api/activity", "404 /docs/api/none"]),
     nobody("/openapi.json", "for programs"),
     nobody("/static/{file}", "files"),
 ];
@@ -281,7 +290,9 @@ impl House {
         self.operator("PATCH", "/v1/users/owner", owner).await.expect(200);
         let anna = json!({ "email": "anna@my.example", "password": PASSWORD, "name": WRITTEN });
         self.operator("POST", "/v1/users", anna).await.expect(201);
-        self.operator("POST", "/v1/tokens", json!({ "name": WRITTEN, "scopes": ["aliases"] })).await.expect(201);
+        let token = json!({ "name": WRITTEN, "scopes": ["aliases"] });
+        let token = self.operator("POST", "/v1/tokens", token).await.expect(201).json();
+        planted.push(("token", token["id"].as_str().unwrap().to_owned()));
         let (now, hash) = (self.clock.now(), |text: &str| Sha256::digest(text.as_bytes()).into());
         let until = now.after(Duration::from_secs(3600));
         for (name, purpose) in

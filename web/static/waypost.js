@@ -21,6 +21,9 @@
   };
   setInterval(tellTimes, MINUTE / 2);
 
+  // The domain that is chosen is shown at once.
+  $("#by-domain")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+
   // Keys, never while somebody writes, and never for who switched them off. This is their one table.
   const ROWS = ".rows a.row, .rows .row a.address";
   const move = (step) => {

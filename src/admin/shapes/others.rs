@@ -179,6 +179,10 @@ pub struct TokenShape {
     pub expires_at: Option<Moment>,
     /// Last used.
     pub last_used_at: Option<Moment>,
+    /// First used.
+    pub first_used_at: Option<Moment>,
+    /// The address that the first use came from.
+    pub first_used_from: Option<String>,
     /// When made.
     pub created_at: Moment,
     /// The token itself: only in the answer that makes it.
@@ -201,6 +205,8 @@ impl TokenShape {
             default_destination: row.default_destination.clone(),
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
+            first_used_at: row.first_used_at,
+            first_used_from: row.first_used_from.clone(),
             created_at: row.created_at,
             token: None,
         }

@@ -40,7 +40,7 @@ enum Format {
     params(ActivityFilter, ("format" = Option<String>, Query, description = "`ndjson` or `csv`")),
     responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))))
 )]
-pub(super) async fn export(
+pub(in crate::http) async fn export(
     State(site): State<Site>,
     Caller(actor): Caller,
     ask: Ask,

@@ -34,12 +34,14 @@ use utoipa_axum::routes;
 
 use crate::admin::Actor;
 
-use super::Site;
 use super::problem::{self, Problem};
+use super::{Site, shield};
 
 pub(super) use document::{ABOUT, PARTS, text as openapi};
+pub(super) use export::export;
 pub(super) use extract::{Ask, Caller};
 pub(super) use live::{Live, follow};
+pub(super) use queue::eml;
 
 /// Octets of a request's body, import apart.
 pub(super) const MAX_BODY_OCTETS: usize = 256 * 1024;
@@ -116,7 +118,8 @@ pub(super) async fn authenticate(State(site): State<Site>, mut request: Request,
         let detail = "Say who you are: send a token as Authorization: Bearer wp_….";
         return Problem::unauthorized(detail, "Bearer realm=\"waypost\"").into_response();
     };
-    match site.admin.bearer(token).await {
+    let from = shield::client(&site.settings, &request);
+    match site.admin.bearer(token, from).await {
         Ok(Some(actor)) => {
             request.extensions_mut().insert(actor);
             next.run(request).await

@@ -87,13 +87,17 @@ pub(super) async fn resend(
     responses((status = 200, body = String, content_type = "message/rfc822"))
 )]
 pub(super) async fn message(State(site): State<Site>, Caller(actor): Caller, Id(id): Id) -> Result<Response, Problem> {
-    let octets = site.admin.message_octets(&actor, id).await?;
+    Ok(eml(id, site.admin.message_octets(&actor, id).await?))
+}
+
+/// A message as a file of its own, never to be shown in the browser.
+pub(in crate::http) fn eml(id: Uuid, octets: Octets) -> Response {
     let fields = [
         (header::CONTENT_TYPE, "message/rfc822".to_owned()),
         (header::CONTENT_LENGTH, octets.len().to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.eml\"")),
     ];
-    Ok((fields, pieces(octets)).into_response())
+    (fields, pieces(octets)).into_response()
 }
 
 /// Reads the next piece only when the last one has gone out.

@@ -1,18 +1,21 @@
 //! `/activity`: what became of my mail, newest first.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::admin::{ActivityFilter, Actor, AdminError, AliasFilter, Paging};
 use crate::http::Site;
-use crate::http::api::{Ask, Caller, follow};
+use crate::http::api::{self, Ask, Caller, follow};
 use crate::mail::Moment;
 use crate::store::activity::Row;
 
+use super::by_domain;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
 use super::text::{self, When};
@@ -29,6 +32,22 @@ const FILTERS: [(&str, &str); 7] = [
     ("Refused", "refused,refused_temporarily"),
     ("Dropped", "dropped"),
 ];
+
+/// Stretches of time: as the address has them, in words, and how long.
+const TIMES: [(&str, &str, Duration); 4] = [
+    ("1h", "Last hour", Duration::from_secs(3600)),
+    ("24h", "Last 24 hours", DAY),
+    ("7d", "Last 7 days", DAY.saturating_mul(7)),
+    ("30d", "Last 30 days", DAY.saturating_mul(30)),
+];
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A stretch of time to choose.
+struct Stretch {
+    key: &'static str,
+    word: &'static str,
+    chosen: bool,
+}
 
 /// A filter to choose, or to take away.
 struct Chip {
@@ -73,9 +92,12 @@ struct ActivityPage {
     status: String,
     alias: String,
     domain: String,
-    domains: Vec<String>,
     chips: Vec<Chip>,
     alias_chip: Option<Chip>,
+    times: Vec<Stretch>,
+    exports: Vec<Chip>,
+    /// Where the log begins, on the page that ends with its first row.
+    begins: Option<(String, String)>,
     wrong: Option<String>,
     rows: Vec<Line>,
     filtered: bool,
@@ -84,7 +106,7 @@ struct ActivityPage {
     older: Option<String>,
 }
 
-/// `GET /activity?q=&status=&domain=&alias=&cursor=`.
+/// `GET /activity?q=&status=&domain=&alias=&time=&cursor=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     match build(&site, &actor, &ask).await {
         Ok(page) => frame::page(StatusCode::OK, &page),
@@ -96,20 +118,24 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     let now = site.admin.clock.now();
     let wanted = |key| ask.owned(key).unwrap_or_default();
     let (search, status, alias, domain) = (wanted("q"), wanted("status"), wanted("alias"), wanted("domain"));
-    let (found, wrong) = match site.admin.activity_rows(actor, &filter(ask)).await {
+    let (found, wrong) = match site.admin.activity_rows(actor, &filter(ask, now)).await {
         Ok(found) => (Some(found), None),
-        Err(error @ (AdminError::NotFound(_) | AdminError::Invalid(_))) => (None, Some(error.to_string())),
+        Err(error @ (AdminError::NotFound(_) | AdminError::Invalid(_))) => (None, Some(text::said(&error))),
         Err(other) => return Err(other),
     };
     let older = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let older = older.map(|cursor| href(ask, &[("cursor", cursor)]));
     let rows: Vec<_> = found.iter().flat_map(|page| &page.rows).map(|row| Line::new(row, now)).collect();
-    let filtered = [&search, &status, &alias, &domain].iter().any(|value| !value.is_empty());
+    let filtered = [&search, &status, &alias, &domain, &wanted("time")].iter().any(|value| !value.is_empty());
+    let last = found.iter().flat_map(|page| &page.rows).next_back().filter(|_| !filtered && older.is_none());
     Ok(ActivityPage {
-        frame: Frame::inside(site, "Activity", "activity"),
+        frame: Frame::inside(site, "Activity", "activity")
+            .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "time"]).await?),
         chips: chips(ask, &status),
         alias_chip: alias_chip(site, actor, ask).await,
-        domains: domains(site, actor).await?,
+        times: times(ask),
+        exports: exports(ask, now),
+        begins: last.map(|row| (When::new(row.received_at, now).full, retention(site))),
         no_aliases: rows.is_empty() && !filtered && has_no_aliases(site, actor).await?,
         live: !filtered && ask.get("cursor").is_none(),
         search,
@@ -123,8 +149,9 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     })
 }
 
-fn filter(ask: &Ask) -> ActivityFilter {
+fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
     ActivityFilter {
+        since: since(ask, now),
         status: ask.owned("status").into_iter().collect(),
         alias: ask.owned("alias"),
         domain: ask.owned("domain"),
@@ -141,10 +168,48 @@ fn href(ask: &Ask, changes: &[(&str, &str)]) -> String {
         None if key == "cursor" => String::new(),
         None => ask.owned(key).unwrap_or_default(),
     };
-    let keys = ["q", "status", "domain", "alias", "cursor"].map(|key| (key, value(key)));
+    address("/activity", &["q", "status", "domain", "alias", "time", "cursor"].map(|key| (key, value(key))))
+}
+
+/// A path with a query of what is not empty.
+fn address(path: &str, keys: &[(&str, String)]) -> String {
     let pairs = keys.iter().filter(|(_, value)| !value.is_empty());
     let query: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", text::in_query(value))).collect();
-    if query.is_empty() { "/activity".to_owned() } else { format!("/activity?{}", query.join("&")) }
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
+/// When the chosen stretch of time begins.
+fn since(ask: &Ask, now: Moment) -> Option<String> {
+    let chosen = ask.get("time").and_then(|time| TIMES.iter().find(|(key, ..)| *key == time));
+    chosen.map(|(_, _, span)| now.before(*span).rfc3339())
+}
+
+fn times(ask: &Ask) -> Vec<Stretch> {
+    TIMES.iter().map(|(key, word, _)| Stretch { key, word, chosen: ask.get("time") == Some(*key) }).collect()
+}
+
+/// What the filters show, as files.
+fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
+    let file = |(format, word): (&str, &str)| {
+        let mut keys: Vec<_> =
+            ["q", "status", "domain", "alias"].map(|key| (key, ask.owned(key).unwrap_or_default())).into();
+        keys.push(("since", since(ask, now).unwrap_or_default()));
+        keys.push(("format", format.to_owned()));
+        Chip { word: word.to_owned(), href: address("/activity/export", &keys), current: false }
+    };
+    [("csv", "CSV"), ("ndjson", "JSON lines")].map(file).into()
+}
+
+/// How long rows are kept, as it is set.
+fn retention(site: &Site) -> String {
+    let settings = site.admin.settings.list();
+    let found = settings.iter().find(|setting| setting.key == "log.retention").map(|setting| &setting.value);
+    found.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// `GET /activity/export?format=`: what the filters show, as a file, by the very function of the API.
+pub(super) async fn export(site: State<Site>, caller: Caller, ask: Ask, fields: HeaderMap) -> Response {
+    api::export(site, caller, ask, fields).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 fn chips(ask: &Ask, status: &str) -> Vec<Chip> {
@@ -161,13 +226,6 @@ async fn alias_chip(site: &Site, actor: &Actor, ask: &Ask) -> Option<Chip> {
     let found = site.admin.alias(actor, wanted).await;
     let word = found.map_or_else(|_| wanted.to_owned(), |row| crate::admin::shapes::alias_name(&row).to_string());
     Some(Chip { word: text::short_address(&word), href: href(ask, &[("alias", "")]), current: true })
-}
-
-/// The domains to choose from, where there is more than one.
-async fn domains(site: &Site, actor: &Actor) -> Result<Vec<String>, AdminError> {
-    let page = site.admin.domains(actor, None, &Paging { limit: Some(crate::admin::MAX_LIMIT), cursor: None }).await?;
-    let names: Vec<_> = page.items.into_iter().map(|domain| domain.name).collect();
-    Ok(if names.len() > 1 { names } else { Vec::new() })
 }
 
 async fn has_no_aliases(site: &Site, actor: &Actor) -> Result<bool, AdminError> {

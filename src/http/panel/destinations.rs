@@ -111,7 +111,7 @@ async fn build(
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
-        wrong: error.map(|error| error.to_string()),
+        wrong: error.map(|error| text::said(&error)),
         written: filled.get("address").cloned().unwrap_or_default(),
         vouched: filled.contains_key("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),

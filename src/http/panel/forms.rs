@@ -12,6 +12,7 @@ use crate::admin::{AdminError, Fault};
 use crate::http::Site;
 
 use super::frame::Words;
+use super::text;
 
 /// What a person wrote into a form.
 #[derive(Debug, Default)]
@@ -43,8 +44,8 @@ impl Filled {
 /// What is wrong, as sentences.
 pub(super) fn faults(error: &AdminError) -> Vec<String> {
     match error {
-        AdminError::Invalid(faults) => faults.iter().map(|fault| sentence(&words(fault))).collect(),
-        other => vec![other.to_string()],
+        AdminError::Invalid(faults) => faults.iter().map(|fault| sentence(&text::visible(&words(fault)))).collect(),
+        other => vec![text::said(other)],
     }
 }
 

@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::admin::AdminError;
 use crate::http::Site;
 
+use super::by_domain::ByDomain;
 use super::{assets, text};
 
 /// The frame of a page.
@@ -15,6 +16,8 @@ pub(super) struct Frame {
     pub(super) title: String,
     /// The entry of the rail it stands under.
     pub(super) here: &'static str,
+    /// The filter by domain on top, where a page has one.
+    pub(super) domains: Option<ByDomain>,
     /// Whether the rail is shown.
     pub(super) signed_in: bool,
     /// The server's clock.
@@ -29,10 +32,15 @@ impl Frame {
         Self { title: title.into(), here, signed_in: true, ..Self::outside(site, String::new()) }
     }
 
+    /// With the filter by domain on top.
+    pub(super) fn by_domain(self, domains: Option<ByDomain>) -> Self {
+        Self { domains, ..self }
+    }
+
     /// A page without the rail.
     pub(super) fn outside(site: &Site, title: impl Into<String>) -> Self {
         let now = site.admin.clock.now().to_string();
-        Self { title: title.into(), here: "", signed_in: false, now, version: assets::version() }
+        Self { title: title.into(), here: "", domains: None, signed_in: false, now, version: assets::version() }
     }
 }
 
@@ -97,8 +105,7 @@ pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
         AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
         AdminError::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached"),
     };
-    let mut answer =
-        Words::new(title, text::visible(&error.to_string())).link("/activity", "Go to Activity").answer(site, status);
+    let mut answer = Words::new(title, text::said(error)).link("/activity", "Go to Activity").answer(site, status);
     match error {
         AdminError::Unwell => retry_later(&mut answer, "5"),
         AdminError::TooMany(_) => retry_later(&mut answer, "60"),

@@ -1,7 +1,7 @@
 //! `/activity/{id}`: the story of one message, and what can be done about it.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use uuid::Uuid;
@@ -10,13 +10,15 @@ use crate::admin::{Actor, AdminError, QueueAction};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
-use crate::policy::status::TraceStep;
+use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
 use super::activity::Line;
 use super::envelopes::Compared;
+use super::forms::Filled;
 use super::frame::{self, Frame};
+use super::kept::{self, Kept};
 use super::look::{self, Look};
 use super::story::{self, Happening};
 use super::text::{self, When};
@@ -39,6 +41,9 @@ struct MessagePage {
     headline: String,
     reason: String,
     actions: Vec<Button>,
+    kept: Option<Kept>,
+    /// The page of the handbook that says what to do, where something is to be done.
+    help: Option<&'static str>,
     siblings: Vec<Line>,
     facts: Facts,
 }
@@ -79,10 +84,13 @@ pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, word)): Path<(String, String)>,
+    request: Request,
 ) -> Response {
+    let filled = Filled::of(request).await.unwrap_or_default();
+    let to = Some(filled.get("destination")).filter(|to| !to.is_empty());
     let done = match (Uuid::try_parse(&id), QueueAction::parse(&word)) {
         (Ok(id), Some(action)) => site.admin.queue_action(&actor, id, action).await,
-        (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, None).await,
+        (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, to).await,
         _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
     };
     match done {
@@ -95,7 +103,11 @@ async fn build(site: &Site, actor: &Actor, id: &str, done: Option<&str>) -> Resu
     let now = site.admin.clock.now();
     let rows = site.admin.activity_of(actor, id).await?;
     let row = rows.first().ok_or_else(|| AdminError::missing("message", id))?;
-    let entry = site.admin.queue_state(actor, row.id).await?;
+    let powers = site.admin.queue_powers(actor, row.id).await?;
+    let kept = match powers {
+        Some(powers) => kept::build(site, actor, (row, powers)).await?,
+        None => None,
+    };
     let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
     let siblings = all.iter().filter(|other| other.id != row.id).map(|other| Line::new(other, now)).collect();
     let title = row.subject.as_deref().map_or_else(|| "Message".to_owned(), |subject| text::short(subject, 60));
@@ -106,7 +118,9 @@ async fn build(site: &Site, actor: &Actor, id: &str, done: Option<&str>) -> Resu
         look: look::of(row),
         headline: story::headline(row, now),
         reason: text::visible(&row.reason),
-        actions: entry.map(buttons).unwrap_or_default(),
+        actions: powers.filter(|powers| powers.may_act).map(|powers| buttons(powers.entry)).unwrap_or_default(),
+        kept,
+        help: help(row),
         siblings,
         facts: Facts::of(row, now),
     })
@@ -136,6 +150,14 @@ impl Facts {
 
 fn alias_of(row: &Row) -> String {
     row.rule.as_ref().map_or_else(|| row.recipient.clone(), |rule| rule.id.to_string())
+}
+
+fn help(row: &Row) -> Option<&'static str> {
+    match row.status {
+        Status::Failed | Status::Expired | Status::Deferred => Some(story::help(row)),
+        Status::Forwarded if row.bounced_at.is_some() => Some("refused"),
+        _ => None,
+    }
 }
 
 fn told(word: &str) -> Option<&'static str> {

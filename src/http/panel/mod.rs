@@ -4,7 +4,9 @@
 mod activity;
 mod aliases;
 mod assets;
+mod by_domain;
 mod chart;
+mod connect;
 mod destination;
 mod destinations;
 mod domains;
@@ -13,6 +15,7 @@ mod forgotten;
 mod forms;
 mod frame;
 mod help;
+mod kept;
 mod look;
 mod message;
 mod new_alias;
@@ -48,7 +51,9 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/", get(overview::page))
         .route("/activity", get(activity::page))
         .route("/activity/stream", get(activity::stream))
+        .route("/activity/export", get(activity::export))
         .route("/activity/{id}", get(message::page))
+        .route("/activity/{id}/message", get(kept::download))
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
         .route("/aliases/{id}/switch", post(aliases::switch))
@@ -61,6 +66,8 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/queue", get(queue::page))
         .route("/queue/{action}", post(queue::act))
         .route("/simulator", get(simulator::page))
+        .route("/connect", get(connect::list))
+        .route("/connect/{client}", get(connect::page).post(connect::connect))
         .merge(settings::router())
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
@@ -75,6 +82,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/help", get(help::list))
         .route("/help/{page}", get(help::page))
         .route("/docs/api", get(reference::page))
+        .route("/docs/api/{part}", get(reference::part))
         .route("/openapi.json", get(reference::document))
         .route("/static/{file}", get(assets::file))
         .fallback(nothing_here)

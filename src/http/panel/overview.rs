@@ -13,6 +13,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 
+use super::by_domain;
 use super::chart::{Chart, Line};
 use super::frame::{self, Frame};
 use super::text;
@@ -44,7 +45,7 @@ struct Notice {
 struct Figure {
     word: &'static str,
     value: String,
-    href: &'static str,
+    href: String,
 }
 
 /// A stretch to choose.
@@ -89,16 +90,21 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let now = site.admin.clock.now();
     let chosen = ask.get("range").and_then(|range| RANGES.iter().find(|(key, ..)| *key == range)).unwrap_or(&RANGES[0]);
     let since = now.before(chosen.2);
-    let counted = count(site, actor, (since, "status")).await?;
+    let domain = ask.owned("domain");
+    let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
     let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    let of_domain = domain.as_deref().map(|name| format!("&domain={}", text::in_query(name))).unwrap_or_default();
     let notices = notices(site, actor, (&queue, now)).await?;
     let worst = notices.first().map_or("ok", |notice| notice.tone);
     let mut shares = Vec::new();
     for (by, word) in [("spf", "SPF"), ("dkim", "DKIM"), ("dmarc", "DMARC")] {
-        shares.extend(share(&count(site, actor, (since, by)).await?.series).map(|share| (word, share)));
+        shares.extend(
+            share(&count(site, actor, (since, by, domain.as_deref())).await?.series).map(|share| (word, share)),
+        );
     }
     Ok(OverviewPage {
-        frame: Frame::inside(site, "Overview", "overview"),
+        frame: Frame::inside(site, "Overview", "overview")
+            .by_domain(by_domain::filter(site, actor, ask, &["range"]).await?),
         headline: headline(worst, notices.is_empty()),
         tone: worst,
         icon: if worst == "ok" {
@@ -109,10 +115,10 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
             "wait"
         },
         notices,
-        figures: figures(&counted.series),
+        figures: figures(&counted.series, &of_domain),
         ranges: RANGES
             .iter()
-            .map(|(key, word, _)| Range { word, href: format!("/?range={key}"), current: *key == chosen.0 })
+            .map(|(key, word, _)| Range { word, href: format!("/?range={key}{of_domain}"), current: *key == chosen.0 })
             .collect(),
         stretch: chosen.1,
         chart: chart(&counted),
@@ -129,8 +135,17 @@ const fn headline(worst: &str, is_quiet: bool) -> &'static str {
     }
 }
 
-async fn count(site: &Site, actor: &Actor, (since, by): (Moment, &str)) -> Result<StatsShape, AdminError> {
-    let filter = StatsFilter { since: Some(since.rfc3339()), by: Some(by.to_owned()), ..StatsFilter::default() };
+async fn count(
+    site: &Site,
+    actor: &Actor,
+    (since, by, domain): (Moment, &str, Option<&str>),
+) -> Result<StatsShape, AdminError> {
+    let filter = StatsFilter {
+        since: Some(since.rfc3339()),
+        by: Some(by.to_owned()),
+        domain: domain.map(str::to_owned),
+        ..StatsFilter::default()
+    };
     site.admin.stats(actor, &filter).await
 }
 
@@ -197,14 +212,18 @@ const REFUSED: [&str; 2] = ["refused", "refused_temporarily"];
 const WAITS: [&str; 3] = ["queued", "deferred", "held"];
 const FAILED: [&str; 3] = ["failed", "expired", "bounced"];
 
-fn figures(series: &[SeriesShape]) -> Vec<Figure> {
-    let figure = |word, value: i64, href| Figure { word, value: value.max(0).to_string(), href };
+/// Each leads to its mail, of one domain where one is chosen.
+fn figures(series: &[SeriesShape], of_domain: &str) -> Vec<Figure> {
+    let figure = |word, value: i64, statuses: &str| {
+        let href = format!("/activity?status={statuses}{of_domain}");
+        Figure { word, value: value.max(0).to_string(), href }
+    };
     vec![
-        figure("came in", series.iter().map(|one| one.total).sum(), "/activity"),
-        figure("forwarded", sum(series, &["forwarded"]), "/activity?status=forwarded"),
-        figure("refused", sum(series, &REFUSED), "/activity?status=refused,refused_temporarily"),
-        figure("waiting", sum(series, &WAITS), "/activity?status=queued,deferred,held"),
-        figure("failed", sum(series, &FAILED), "/activity?status=failed,expired"),
+        figure("came in", series.iter().map(|one| one.total).sum(), ""),
+        figure("forwarded", sum(series, &["forwarded"]), "forwarded"),
+        figure("refused", sum(series, &REFUSED), "refused,refused_temporarily"),
+        figure("waiting", sum(series, &WAITS), "queued,deferred,held"),
+        figure("failed", sum(series, &FAILED), "failed,expired"),
     ]
 }
 

@@ -172,16 +172,11 @@ fn show(domain: &str, waiting: &[&QueueShape], (last, now): (Option<&Row>, Momen
         next: next.map(|at| text::ahead(at, now)),
         reason: last.map(|row| text::visible(&row.reason)).unwrap_or_default(),
         reply: last.and_then(|row| row.attempts.last()).map(|attempt| text::visible_lines(&attempt.reply)),
-        help: help(last),
+        help: last.map_or("port-25", story::help),
         messages: waiting.iter().take(SHOWN).map(|one| message(one, now)).collect(),
         more: waiting.len().saturating_sub(SHOWN),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
     }
-}
-
-/// Who was answered by a server reads what its words mean; who was not, why no server is reached.
-fn help(last: Option<&Row>) -> &'static str {
-    if last.and_then(|row| row.attempts.last()).is_some_and(story::spoke) { "refused" } else { "port-25" }
 }
 
 fn message(one: &QueueShape, now: Moment) -> Waiting {

@@ -1,16 +1,18 @@
-//! `/docs/api`: the reference of the API, rendered here from its own description (`/openapi.json`), without any script.
+//! `/docs/api/…`: the reference of the API, rendered here from its own description (`/openapi.json`), without any script: what
+//! there is on one page, and a page for each part with the shapes that it speaks of.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::http::{Site, api};
 
-use super::frame::{self, Frame};
+use super::frame::{self, Frame, Words};
 
 #[derive(Template)]
 #[template(path = "reference.html", config = "web/askama.toml")]
@@ -18,7 +20,15 @@ struct ReferencePage {
     frame: Frame,
     about: &'static str,
     parts: &'static [Part],
-    shapes: &'static [Shape],
+}
+
+#[derive(Template)]
+#[template(path = "reference_part.html", config = "web/askama.toml")]
+struct PartPage {
+    frame: Frame,
+    part: &'static Part,
+    /// Those that the part speaks of.
+    shapes: Vec<&'static Shape>,
 }
 
 /// The operations under one first path segment.
@@ -73,9 +83,38 @@ static REFERENCE: LazyLock<(Vec<Part>, Vec<Shape>)> = LazyLock::new(|| {
 
 /// `GET /docs/api`.
 pub(super) async fn page(State(site): State<Site>) -> Response {
+    let (parts, _) = &*REFERENCE;
+    frame::page(StatusCode::OK, &ReferencePage { frame: Frame::outside(&site, "API"), about: api::ABOUT, parts })
+}
+
+/// `GET /docs/api/{part}`.
+pub(super) async fn part(State(site): State<Site>, Path(name): Path<String>) -> Response {
     let (parts, shapes) = &*REFERENCE;
-    let page = ReferencePage { frame: Frame::outside(&site, "API"), about: api::ABOUT, parts, shapes };
-    frame::page(StatusCode::OK, &page)
+    let Some(part) = parts.iter().find(|part| part.name == name) else {
+        let page = Words::new("There is no such page", "The API has no part of this name.");
+        return page.link("/docs/api", "Show the reference").answer(&site, StatusCode::NOT_FOUND);
+    };
+    let shapes = reached(part, shapes);
+    frame::page(StatusCode::OK, &PartPage { frame: Frame::outside(&site, format!("API: {name}")), part, shapes })
+}
+
+/// The shapes that a part names, and those that these name.
+fn reached<'a>(part: &Part, shapes: &'a [Shape]) -> Vec<&'a Shape> {
+    let kinds = |operation: &'_ Operation| {
+        let answers = operation.answers.iter().filter_map(|answer| answer.body.as_ref());
+        let named = operation.parameters.iter().map(|field| &field.kind).chain(&operation.body).chain(answers);
+        named.filter_map(|kind| kind.shape.clone()).collect::<Vec<_>>()
+    };
+    let mut open: Vec<String> = part.operations.iter().flat_map(kinds).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let found = shapes.iter().find(|shape| shape.name == name);
+        if seen.insert(name) {
+            let fields = found.iter().flat_map(|shape| &shape.fields);
+            open.extend(fields.filter_map(|field| field.kind.shape.clone()));
+        }
+    }
+    shapes.iter().filter(|shape| seen.contains(&shape.name)).collect()
 }
 
 /// `GET /openapi.json`.

@@ -1,8 +1,6 @@
 //! The session cookie, and over what it may travel: HTTPS (our own, or by the word of a trusted proxy), or plain HTTP on the
 //! machine itself.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use axum::extract::{Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -22,8 +20,6 @@ const SECURE_COOKIE: &str = "__Host-waypost";
 const LOCAL_COOKIE: &str = "waypost";
 /// What is behind a cookie's name where a browser is to be known again at its next sign-in.
 const DEVICE: &str = "-device";
-/// Hops of X-Forwarded-For that are looked at.
-const MAX_HOPS: usize = 20;
 
 /// How a request came, as far as secrets are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,25 +119,10 @@ fn carried(channel: &Channel, suffix: &str, fields: &HeaderMap) -> Option<String
 /// Who comes to sign in, over a channel that is fit for it.
 pub(super) fn visitor(settings: &Settings, channel: &Channel, request: &Request) -> Visitor {
     Visitor {
-        ip: client(settings, request),
+        ip: shield::client(settings, request),
         agent: shield::text(request.headers(), "user-agent").map(str::to_owned),
         device: carried(channel, DEVICE, request.headers()),
     }
-}
-
-/// The client: the peer, or before a trusted proxy the last hop that is none of ours.
-fn client(settings: &Settings, request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<Arrival>().map(|arrival| arrival.peer.ip().to_canonical());
-    let Some(peer) = peer else { return IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    if !settings.trusted_proxies.contains(&peer) {
-        return peer;
-    }
-    let hops = request.headers().get_all(names::X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<_> = hops.flat_map(|text| text.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    let told = hops.iter().rev().take(MAX_HOPS).map(IpAddr::to_canonical);
-    // A proxy that names nobody counts as one stranger, and never as this machine.
-    let nobody = if peer.is_loopback() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { peer };
-    told.into_iter().find(|hop| !settings.trusted_proxies.contains(hop)).unwrap_or(nobody)
 }
 
 /// The session's secret that a request brings, on a page that is for everybody.
@@ -218,18 +199,6 @@ mod tests {
 
     fn judged(arrival: Arrival, fields: &[(&str, &str)]) -> Channel {
         Channel::of(&settings(), &request(arrival, fields))
-    }
-
-    #[test]
-    fn the_client_is_the_last_hop_that_is_none_of_ours() {
-        let trusted_proxies = vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()];
-        let settings = Settings { trusted_proxies, ..settings() };
-        let from =
-            |peer: &str, hops: &str| client(&settings, &request(plain(peer), &[("x-forwarded-for", hops)])).to_string();
-        assert_eq!(from("10.0.0.1", "198.51.100.9, 203.0.113.7"), "203.0.113.7", "what came before is hearsay");
-        assert_eq!(from("10.0.0.1", "203.0.113.7, 127.0.0.1"), "203.0.113.7");
-        assert_eq!(from("192.0.2.1", "127.0.0.1"), "192.0.2.1", "nobody's word");
-        assert_eq!(from("127.0.0.1", "nonsense"), "::", "a stranger, and not this machine");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     let asked = |key| ask.owned(key).unwrap_or_default();
     let (wrong, told) = match answer(&site, &actor, &ask).await {
         Ok(told) => (None, told),
-        Err(error @ AdminError::Invalid(_)) => (Some(error.to_string()), None),
+        Err(error @ AdminError::Invalid(_)) => (Some(text::said(&error)), None),
         Err(error) => return frame::failed(&site, &error),
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

@@ -24,6 +24,11 @@ fn mark(c: char) -> char {
     }
 }
 
+/// What is said of words that somebody else may have chosen.
+pub(super) fn said(words: &impl std::fmt::Display) -> String {
+    visible(&words.to_string())
+}
+
 /// Several lines stay lines.
 pub(super) fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")

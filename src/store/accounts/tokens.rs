@@ -1,5 +1,6 @@
 //! Tokens of the API, kept under their SHA-256.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
@@ -21,7 +22,7 @@ pub(in crate::store) const INSERT: &str = "insert into tokens (uuid, account_id,
 macro_rules! columns {
     () => {
         "select t.uuid, t.account_id, t.name, t.prefix, t.scopes, t.domains, t.default_domain, t.alias_format, \
-         t.default_destination, t.expires_at, t.last_used_at, t.created_at from tokens as t"
+         t.default_destination, t.expires_at, t.last_used_at, t.first_used_at, t.first_used_from, t.created_at from tokens as t"
     };
 }
 pub(in crate::store) const BY_HASH: &str = concat!(
@@ -30,7 +31,8 @@ pub(in crate::store) const BY_HASH: &str = concat!(
      and (t.expires_at is null or t.expires_at > ?2)"
 );
 pub(in crate::store) const OF_ACCOUNT: &str = concat!(columns!(), " where t.account_id = ?1 order by t.id");
-pub(in crate::store) const USED: &str = "update tokens set last_used_at = ?2 where hash = ?1";
+pub(in crate::store) const USED: &str = "update tokens set last_used_at = ?2, first_used_at = coalesce(first_used_at, ?2), \
+    first_used_from = case when first_used_at is null then ?3 else first_used_from end where hash = ?1";
 pub(in crate::store) const REVOKE: &str = "delete from tokens where uuid = ?1";
 
 impl Accounts {
@@ -39,14 +41,15 @@ impl Accounts {
         self.writer.change((token.clone(), hash, audit), |c, needs| Box::pin(insert(c, needs))).await
     }
 
-    /// The token of this hash, unless expired or revoked; its last use is noted at most once a minute.
-    pub async fn token_by_hash(&self, hash: [u8; 32], now: Moment) -> Result<TokenRow> {
+    /// The token of this hash, unless expired or revoked; its last use is noted at most once a minute, and of the first also
+    /// where it came from.
+    pub async fn token_by_hash(&self, hash: [u8; 32], (now, from): (Moment, IpAddr)) -> Result<TokenRow> {
         let ask = sqlx::query(BY_HASH).bind(hash.as_slice()).bind(now.millis());
         let token = read(&ask.fetch_one(&self.readers).await?)?;
         if token.last_used_at.is_none_or(|last| now.since(last) >= NOTED_EVERY) {
             let writer = self.writer.clone();
             // A caller does not wait for what is only a note.
-            tokio::spawn(async move { writer.change((hash, now), |c, needs| Box::pin(used(c, *needs))).await });
+            tokio::spawn(async move { writer.change((hash, now, from), |c, needs| Box::pin(used(c, *needs))).await });
         }
         Ok(token)
     }
@@ -76,8 +79,9 @@ async fn insert(
     audit::write(connection, entry).await
 }
 
-async fn used(connection: &mut SqliteConnection, (hash, now): ([u8; 32], Moment)) -> Result<()> {
-    sqlx::query(USED).bind(hash.as_slice()).bind(now.millis()).execute(connection).await?;
+async fn used(connection: &mut SqliteConnection, (hash, now, from): ([u8; 32], Moment, IpAddr)) -> Result<()> {
+    let used = sqlx::query(USED).bind(hash.as_slice()).bind(now.millis()).bind(from.to_string());
+    used.execute(connection).await?;
     Ok(())
 }
 
@@ -103,6 +107,8 @@ fn read(row: &SqliteRow) -> Result<TokenRow> {
         default_destination: columns.take()?,
         expires_at: columns.maybe_moment()?,
         last_used_at: columns.maybe_moment()?,
+        first_used_at: columns.maybe_moment()?,
+        first_used_from: columns.take()?,
         created_at: columns.moment()?,
     })
 }

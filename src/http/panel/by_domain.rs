@@ -1,0 +1,29 @@
+//! The filter by domain, on top of the pages that show mail of several domains.
+
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
+use crate::http::Site;
+use crate::http::api::Ask;
+
+/// Which domains there are, which one is shown, and what else the address says.
+pub(super) struct ByDomain {
+    pub(super) names: Vec<String>,
+    pub(super) chosen: String,
+    /// The other filters, which stay.
+    pub(super) kept: Vec<(&'static str, String)>,
+}
+
+/// The filter of a page whose other filters have these keys; none where there is nothing to choose from.
+pub(super) async fn filter(
+    site: &Site,
+    actor: &Actor,
+    ask: &Ask,
+    keys: &[&'static str],
+) -> Result<Option<ByDomain>, AdminError> {
+    let found = site.admin.domains(actor, None, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    if found.len() < 2 {
+        return Ok(None);
+    }
+    let kept = keys.iter().filter_map(|key| Some((*key, ask.owned(key)?))).collect();
+    let names = found.into_iter().map(|domain| domain.name).collect();
+    Ok(Some(ByDomain { names, chosen: ask.owned("domain").unwrap_or_default(), kept }))
+}

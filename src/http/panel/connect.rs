@@ -1,0 +1,270 @@
+//! `/connect`: programs that work with this gateway, each with the token that it needs and the fields as it calls them. What
+//! there is to connect stands in one table; a program that speaks to an endpoint which is not there yet does not.
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use crate::admin::shapes::TokenShape;
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
+use crate::http::api::{Ask, Caller};
+use crate::http::{Site, shield};
+use crate::mail::Moment;
+
+use super::forms::{self, Filled};
+use super::frame::{self, Frame};
+use super::session::Channel;
+use super::text::{self, When};
+
+/// Names that are tried for a token before a person has to find one.
+const MAX_NAMES: usize = 20;
+
+/// A program to connect.
+struct Client {
+    /// The last part of its address, and what its token is called at first.
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    /// What its token may do, and why that is enough.
+    scopes: &'static [&'static str],
+    why: &'static str,
+    /// What it asks for, in its own words.
+    fields: &'static [(&'static str, Part)],
+    /// What to run, with `{url}` and `{token}` where these belong.
+    example: &'static str,
+    /// What then happens.
+    then: &'static str,
+}
+
+/// What belongs into a field.
+#[derive(Clone, Copy)]
+enum Part {
+    Url,
+    Token,
+}
+
+/// All of them.
+const CLIENTS: &[Client] = &[
+    Client {
+        name: "curl",
+        title: "curl",
+        about: "One command makes a random alias: for a terminal, a shortcut, a launcher.",
+        scopes: &["aliases:create"],
+        why: "It can make aliases and do nothing else: whoever finds it reads nothing and changes nothing.",
+        fields: &[("URL", Part::Url), ("Authorization: Bearer", Part::Token)],
+        example: "curl -sS '{url}/v1/aliases/random' \\\n  -H 'Authorization: Bearer {token}' \\\n  \
+                  -H 'Content-Type: application/json' \\\n  -d '{\"for\":\"shop.example\"}'",
+        then: "It answers with the new alias as JSON; its mail goes to your default destination.",
+    },
+    Client {
+        name: "script",
+        title: "A script",
+        about: "Python that needs nothing else: it lists what became of the mail of the last day, alias by alias.",
+        scopes: &["activity:read"],
+        why: "It can read the log and change nothing.",
+        fields: &[("WAYPOST_URL", Part::Url), ("WAYPOST_TOKEN", Part::Token)],
+        example: include_str!("../../../web/connect/script.txt"),
+        then: "It prints a line for each alias: how many messages came, and what became of them.",
+    },
+];
+
+/// A program in the list.
+struct Entry {
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "connect.html", config = "web/askama.toml")]
+struct ListPage {
+    frame: Frame,
+    clients: Vec<Entry>,
+}
+
+/// Something to copy.
+struct Copied {
+    id: String,
+    label: &'static str,
+    value: String,
+}
+
+/// How far a token has come.
+struct Waiting {
+    id: String,
+    name: String,
+    /// When and from where the first call came.
+    first: Option<(When, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "connect_client.html", config = "web/askama.toml")]
+struct ClientPage {
+    frame: Frame,
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    scopes: String,
+    why: &'static str,
+    then: &'static str,
+    wrong: Vec<String>,
+    /// What the token is to be called.
+    called: String,
+    domains: Vec<String>,
+    domain: String,
+    /// What to copy, with the token in it: in the one answer that shows it.
+    copied: Vec<Copied>,
+    waiting: Option<Waiting>,
+}
+
+/// What a page shows beside its program.
+#[derive(Default)]
+struct Shown<'a> {
+    filled: Option<&'a Filled>,
+    error: Option<AdminError>,
+    made: Option<(TokenShape, String)>,
+}
+
+/// `GET /connect`.
+pub(super) async fn list(State(site): State<Site>, Caller(_): Caller) -> Response {
+    let clients = CLIENTS.iter().map(|client| Entry { name: client.name, title: client.title, about: client.about });
+    let (frame, clients) = (Frame::inside(&site, "Connect", "connect"), clients.collect());
+    frame::page(StatusCode::OK, &ListPage { frame, clients })
+}
+
+/// `GET /connect/{client}?token=`: how to connect it; with the id of a token, whether its first call has come.
+pub(super) async fn page(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    ask: Ask,
+) -> Response {
+    let Some(client) = find(&name) else { return frame::failed(&site, &AdminError::missing("client", &name)) };
+    show(&site, &actor, (client, ask.get("token")), Shown::default()).await
+}
+
+/// `POST /connect/{client}`: makes its token, which the answer alone shows.
+pub(super) async fn connect(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(client) = find(&name) else { return frame::failed(&site, &AdminError::missing("client", &name)) };
+    let url = address(&site, &request);
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let shown = match site.admin.add_token(&actor, &wanted(client, &filled)).await {
+        Ok(made) => Shown { made: Some((made, url)), ..Shown::default() },
+        Err(error) => Shown { filled: Some(&filled), error: Some(error), ..Shown::default() },
+    };
+    show(&site, &actor, (client, None), shown).await
+}
+
+fn find(name: &str) -> Option<&'static Client> {
+    CLIENTS.iter().find(|client| client.name == name)
+}
+
+/// Where programs reach this gateway: the address that was set, else the one that the page was reached by.
+fn address(site: &Site, request: &Request) -> String {
+    if let Some(url) = &site.settings.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let scheme = if Channel::of(&site.settings, request) == Channel::Secure { "https" } else { "http" };
+    shield::host(request).map_or_else(|| site.url(""), |host| format!("{scheme}://{host}"))
+}
+
+/// The token that a program needs, as the change that it means.
+fn wanted(client: &Client, filled: &Filled) -> Map<String, Value> {
+    let mut change = filled.change(&["name"]);
+    change.insert("scopes".to_owned(), json!(client.scopes));
+    if !filled.get("domain").is_empty() {
+        change.insert("domains".to_owned(), json!([filled.get("domain")]));
+        change.insert("default_domain".to_owned(), json!(filled.get("domain")));
+    }
+    change
+}
+
+async fn show(
+    site: &Site,
+    actor: &Actor,
+    (client, token): (&'static Client, Option<&str>),
+    shown: Shown<'_>,
+) -> Response {
+    match build(site, actor, (client, token), &shown).await {
+        Ok(page) => frame::page(shown.error.as_ref().map_or(StatusCode::OK, forms::status_of), &page),
+        Err(error) => frame::failed(site, &error),
+    }
+}
+
+async fn build(
+    site: &Site,
+    actor: &Actor,
+    (client, token): (&'static Client, Option<&str>),
+    shown: &Shown<'_>,
+) -> Result<ClientPage, AdminError> {
+    let tokens = site.admin.tokens(actor).await?.items;
+    let wanted = shown.made.as_ref().map(|(made, _)| made.id.to_string()).or_else(|| token.map(str::to_owned));
+    let waits = wanted.and_then(|id| tokens.iter().find(|token| token.id.to_string() == id));
+    let domains = site.admin.domains(actor, None, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    let written = |key| shown.filled.map_or("", |filled| filled.get(key)).to_owned();
+    let called = written("name");
+    Ok(ClientPage {
+        frame: Frame::inside(site, client.title, "connect"),
+        name: client.name,
+        title: client.title,
+        about: client.about,
+        scopes: client.scopes.join(", "),
+        why: client.why,
+        then: client.then,
+        wrong: shown.error.as_ref().map(forms::faults).unwrap_or_default(),
+        called: if called.is_empty() { free_name(client.name, &tokens) } else { called },
+        domains: domains.into_iter().map(|domain| domain.name).collect(),
+        domain: written("domain"),
+        copied: shown.made.as_ref().map(|made| copied(client, made)).unwrap_or_default(),
+        waiting: waits.map(|token| waiting(token, site.admin.clock.now())),
+    })
+}
+
+/// `curl`, or `curl 2` where that is taken.
+fn free_name(name: &str, tokens: &[TokenShape]) -> String {
+    let mut names = (1..=MAX_NAMES).map(|n| if n == 1 { name.to_owned() } else { format!("{name} {n}") });
+    names.find(|name| tokens.iter().all(|token| token.name != *name)).unwrap_or_default()
+}
+
+fn copied(client: &Client, (made, url): &(TokenShape, String)) -> Vec<Copied> {
+    let token = made.token.as_deref().unwrap_or_default();
+    let value = |part| match part {
+        Part::Url => url.clone(),
+        Part::Token => token.to_owned(),
+    };
+    let fields = client.fields.iter().map(|(label, part)| (*label, value(*part)));
+    let run = ("Run this", client.example.replace("{url}", url).replace("{token}", token));
+    let all = fields.chain([run]).enumerate();
+    all.map(|(n, (label, value))| Copied { id: format!("copied-{n}"), label, value }).collect()
+}
+
+fn waiting(token: &TokenShape, now: Moment) -> Waiting {
+    let from =
+        || token.first_used_from.as_deref().map_or_else(|| "an address that was not noted".to_owned(), text::visible);
+    let first = token.first_used_at.map(|at| (When::new(at, now), from()));
+    Waiting { id: token.id.to_string(), name: text::short(&token.name, text::LINE), first }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::Scope;
+
+    #[test]
+    fn each_program_has_an_address_of_its_own_scopes_that_exist_and_an_example_with_both() {
+        for (index, client) in CLIENTS.iter().enumerate() {
+            assert!(CLIENTS[..index].iter().all(|other| other.name != client.name), "{}", client.name);
+            assert!(client.scopes.iter().all(|scope| scope.parse::<Scope>().is_ok()), "{}", client.name);
+            for part in ["{url}", "{token}"] {
+                assert_eq!(client.example.matches(part).count(), 1, "{}: {part}", client.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A message whose octets are still here: it can be taken as a file, and sent on to another inbox.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use uuid::Uuid;
+
+use crate::admin::{Actor, AdminError, Paging, QueuePowers};
+use crate::http::Site;
+use crate::http::api::{Caller, eml};
+use crate::store::activity::Row;
+use crate::store::queue::Entry;
+
+use super::frame;
+
+/// Inboxes that are proposed, at most.
+const MAX_INBOXES: u32 = 100;
+
+/// What can be done with the octets.
+pub(super) struct Kept {
+    pub(super) words: &'static str,
+    /// The inboxes that it may be sent to, the one that it is meant for first; none where it goes nowhere else.
+    pub(super) inboxes: Option<Vec<String>>,
+    pub(super) may_read: bool,
+}
+
+/// Of a delivery that is in the queue, for somebody who has any power over it.
+pub(super) async fn build(
+    site: &Site,
+    actor: &Actor,
+    (row, powers): (&Row, QueuePowers),
+) -> Result<Option<Kept>, AdminError> {
+    if !powers.may_act && !powers.may_read {
+        return Ok(None);
+    }
+    let words = match powers.entry {
+        Entry::Due(_) | Entry::Leased => "It is here until it is delivered.",
+        Entry::Held => "It is here as long as it is held.",
+        Entry::Kept(_) => "It is kept for some days, since nobody could be told.",
+    };
+    let movable = powers.may_redirect && powers.entry != Entry::Leased;
+    let inboxes = if movable { Some(inboxes(site, actor, row).await?) } else { None };
+    Ok(Some(Kept { words, inboxes, may_read: powers.may_read }))
+}
+
+async fn inboxes(site: &Site, actor: &Actor, row: &Row) -> Result<Vec<String>, AdminError> {
+    let found = site.admin.destinations(actor, None, &Paging { limit: Some(MAX_INBOXES), cursor: None }).await?.items;
+    let verified = found.into_iter().filter(|inbox| inbox.verified_at.is_some() && !inbox.address.starts_with('@'));
+    let own = row.destination.clone().unwrap_or_default();
+    let others = verified.map(|inbox| inbox.address).filter(|address| *address != own);
+    Ok(std::iter::once(own.clone()).chain(others).collect())
+}
+
+/// `GET /activity/{id}/message`: the message as it came, for a mail program to open.
+pub(super) async fn download(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
+    let found = match Uuid::try_parse(&id) {
+        Ok(uuid) => site.admin.message_octets(&actor, uuid).await.map(|octets| eml(uuid, octets)),
+        Err(_) => Err(AdminError::missing("message", &id)),
+    };
+    found.unwrap_or_else(|error| frame::failed(&site, &error))
+}

@@ -1,0 +1,102 @@
+//! What is done with mail in the panel: sent to another inbox, taken as a file, saved as a table; only where it works, only by
+//! whom it is for.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
+
+use crate::web::House;
+use crate::web::rows::{MESSAGE, forwarded, queued};
+
+#[tokio::test]
+async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let other = json!({ "address": "other@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", other).await.expect(201);
+    let until = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Kept(until)).await;
+    let path = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains("value=\"owner@inbox.example\" list=\"inboxes\""), "{page}");
+    assert!(page.contains("<option value=\"other@inbox.example\">"), "{page}");
+    let wrong = house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=who%40inbox.example").await;
+    assert!(wrong.expect(422).text().contains("not a verified destination"));
+    house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=other%40inbox.example").await.expect(303);
+    let queue = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
+    assert_eq!(queue["items"][0]["destination"], "other@inbox.example", "{queue}");
+}
+
+#[tokio::test]
+async fn a_message_is_taken_as_a_file_while_it_is_here() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = queued(&house, "shop@my.example", Entry::Held).await;
+    let path = format!("/activity/{}/message", row.id);
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    assert!(page.contains(&format!("href=\"{path}\" download")), "{page}");
+    let file = house.panel(&cookie, "GET", &path, "").await.expect(200);
+    assert_eq!(&file.body[..], MESSAGE);
+    let disposition = format!("attachment; filename=\"{}.eml\"", row.id);
+    assert_eq!(file.field("content-disposition"), Some(disposition));
+    assert_eq!(file.field("content-type").as_deref(), Some("message/rfc822"));
+    assert_eq!(file.field("x-content-type-options").as_deref(), Some("nosniff"));
+    let gone = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![gone.clone()]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", gone.id), "").await.expect(200).text();
+    assert!(!page.contains("The message itself"), "what is delivered is not here any more");
+    house.panel(&cookie, "GET", &format!("/activity/{}/message", gone.id), "").await.expect(404);
+    house.panel(&cookie, "GET", "/activity/nonsense/message", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn who_only_looks_is_offered_nothing_that_would_be_refused() {
+    let house = House::furnished().await;
+    let password = "correct horse battery";
+    let viewer = json!({ "email": "viewer@my.example", "password": password,
+        "domains": [{ "domain": "my.example", "role": "viewer" }] });
+    house.operator("POST", "/v1/users", viewer).await.expect(201);
+    let form = format!("email=viewer%40my.example&password={}", password.replace(' ', "+"));
+    let signed = house.panel("", "POST", "/sign-in", &form).await.expect(303);
+    let cookie = signed.field("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let row = queued(&house, "shop@my.example", Entry::Held).await;
+    let path = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains("On hold until you release it"), "{page}");
+    assert!(!page.contains(&format!("action=\"{path}")) && !page.contains("The message itself"), "{page}");
+    house.panel(&cookie, "GET", &format!("{path}/message"), "").await.expect(403);
+    house.panel(&cookie, "POST", &format!("{path}/release"), "").await.expect(403);
+}
+
+#[tokio::test]
+async fn what_the_filters_show_is_saved_as_a_table_or_as_lines() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let old = house.clock.now().before(Duration::from_secs(3 * 86_400));
+    let rows = vec![
+        Row { status: Status::Refused, received_at: old, ..forwarded(&house, "old@my.example") },
+        Row { status: Status::Refused, destination: None, ..forwarded(&house, "gone@my.example") },
+        forwarded(&house, "shop@my.example"),
+    ];
+    house.admin.store.activity.record(rows).await.unwrap();
+    let page = house.panel(&cookie, "GET", "/activity?status=refused&time=24h", "").await.expect(200).text();
+    assert!(page.contains("gone@my.example") && !page.contains("old@my.example"), "{page}");
+    assert!(page.contains("<option value=\"24h\" selected>"), "{page}");
+    for (format, kind) in [("csv", "text/csv; charset=utf-8"), ("ndjson", "application/x-ndjson")] {
+        let link = page.split("href=\"").find(|part| part.contains(&format!("format={format}"))).unwrap();
+        let link = link.split('"').next().unwrap().replace("&#38;", "&");
+        let file = house.panel(&cookie, "GET", &link, "").await.expect(200);
+        assert_eq!(file.field("content-type").as_deref(), Some(kind));
+        let name = format!("attachment; filename=\"activity.{format}\"");
+        assert_eq!(file.field("content-disposition"), Some(name));
+        let text = file.text();
+        assert!(text.contains("gone@my.example"), "{text}");
+        assert!(!text.contains("old@my.example") && !text.contains("shop@my.example"), "{text}");
+    }
+    let all = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
+    assert!(all.contains("The log begins here, on 19 Nov 2026") && all.contains("older than 30d"), "{all}");
+    assert!(!page.contains("The log begins here"), "a filter shows no beginning");
+}
