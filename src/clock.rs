@@ -19,6 +19,8 @@ pub struct Clock(Arc<Source>);
 struct Source {
     /// Where a manual clock stands: its wall, and the milliseconds that have passed.
     manual: Option<(AtomicI64, AtomicI64)>,
+    /// Milliseconds that have passed on a hastened clock beside those of the machine's.
+    hastened: Option<AtomicI64>,
     /// The wall when this clock was made, and the monotonic clock then.
     began: (Moment, Instant),
     /// How far the wall has ever been ahead of, and behind, what has passed since.
@@ -30,36 +32,50 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::made(None, system_now())
+        Self::made((None, None), system_now())
+    }
+
+    /// The machine's clock, but that more time passes on it when it is told to.
+    #[must_use]
+    pub fn hastened() -> Self {
+        Self::made((None, Some(AtomicI64::new(0))), system_now())
     }
 
     /// A clock that stands at `moment` until it is moved.
     #[must_use]
     pub fn manual(moment: Moment) -> Self {
-        Self::made(Some((AtomicI64::new(moment.millis()), AtomicI64::new(0))), moment)
+        Self::made((Some((AtomicI64::new(moment.millis()), AtomicI64::new(0))), None), moment)
     }
 
-    fn made(manual: Option<(AtomicI64, AtomicI64)>, now: Moment) -> Self {
+    fn made((manual, hastened): (Option<(AtomicI64, AtomicI64)>, Option<AtomicI64>), now: Moment) -> Self {
         let began = (now, Instant::now());
-        Self(Arc::new(Source { manual, began, ahead: AtomicI64::new(0), behind: AtomicI64::new(0) }))
+        Self(Arc::new(Source { manual, hastened, began, ahead: AtomicI64::new(0), behind: AtomicI64::new(0) }))
     }
 
     /// The present, in UTC.
     #[must_use]
     pub fn now(&self) -> Moment {
         match &self.0.manual {
-            None => system_now(),
+            None => system_now().after(self.haste()),
             Some((wall, _)) => Moment::from_millis(wall.load(Ordering::Relaxed)),
         }
     }
 
-    /// Lets time pass on a manual clock; the system's clock is nobody's to move.
+    /// Lets time pass on a manual or a hastened clock; the system's clock is nobody's to move.
     pub fn advance(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         if let Some((wall, passed)) = &self.0.manual {
-            let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
             wall.fetch_add(millis, Ordering::Relaxed);
             passed.fetch_add(millis, Ordering::Relaxed);
         }
+        if let Some(hastened) = &self.0.hastened {
+            hastened.fetch_add(millis, Ordering::Relaxed);
+        }
+    }
+
+    fn haste(&self) -> Duration {
+        let millis = self.0.hastened.as_ref().map_or(0, |hastened| hastened.load(Ordering::Relaxed));
+        Duration::from_millis(millis.unsigned_abs())
     }
 
     /// Sets the wall of a manual clock to another moment, as an operator or a time server does: no time passes.
@@ -74,7 +90,7 @@ impl Clock {
     pub fn steady(&self) -> Moment {
         let (wall, began) = self.0.began;
         match &self.0.manual {
-            None => wall.after(began.elapsed()),
+            None => wall.after(began.elapsed() + self.haste()),
             Some((_, passed)) => wall.after(Duration::from_millis(passed.load(Ordering::Relaxed).unsigned_abs())),
         }
     }
@@ -185,6 +201,16 @@ mod tests {
         assert!(clock.presents().contains(&then));
         clock.set(then);
         assert!(clock.presents().contains(&then.after(30 * DAY)));
+    }
+
+    #[test]
+    fn on_a_hastened_clock_time_passes_without_a_jump() {
+        let (clock, system) = (Clock::hastened(), Clock::system());
+        let then = clock.now();
+        clock.advance(40 * DAY);
+        system.advance(40 * DAY);
+        assert_eq!(clock.jumped(), 0);
+        assert!(clock.age(then) >= 40 * DAY && system.now().since(then) < DAY);
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod harvest;
 mod manners;
 #[path = "api/many.rs"]
 mod many;
+#[path = "api/notices.rs"]
+mod notices;
 #[path = "api/openapi.rs"]
 mod openapi;
 #[path = "api/people.rs"]

@@ -14,6 +14,8 @@ mod every;
 mod house;
 #[path = "panel/mail.rs"]
 mod mail;
+#[path = "panel/notices.rs"]
+mod notices;
 #[path = "panel/pages.rs"]
 mod pages;
 #[path = "panel/settings.rs"]

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use crate::net::guard;
 use crate::policy::checkup::{self, CertificateFacts, Checkup, ClientFacts, Facts, LastMail, PortFacts, Severity};
 use crate::policy::ids::OWNER;
+use crate::policy::notices::causes::Doctor;
 use crate::policy::records::{self, Gateway, Record, Standing};
 use crate::store::activity::{Query, Row};
 use crate::store::rules::{DomainRow, ListQuery};
@@ -45,6 +46,7 @@ impl Admin {
         } else {
             found.findings.extend(self.drifting(&domains).await?);
             self.tell(self.found.date_all(&mut found.findings, self.clock.now()));
+            self.found.keep(parted(&found.findings, &domains));
         }
         Ok(found)
     }
@@ -122,7 +124,7 @@ impl Admin {
         Ok(drifting.map(|row| checkup::drifting(row.name.as_str())).collect())
     }
 
-    fn certificate_facts(&self, hostname: &crate::mail::Domain) -> Option<CertificateFacts> {
+    pub(super) fn certificate_facts(&self, hostname: &crate::mail::Domain) -> Option<CertificateFacts> {
         let own = self.certificates.facts()?;
         Some(CertificateFacts {
             not_after: own.not_after,
@@ -147,6 +149,15 @@ impl Admin {
         let domain = first.into_iter().next().map_or(hostname, |row| row.name);
         Ok(format!("postmaster@{domain}"))
     }
+}
+
+/// What is of the gateway, and what is of domains.
+fn parted(findings: &[checkup::Finding], domains: &[DomainRow]) -> Doctor {
+    let is_of_domain = |finding: &checkup::Finding| {
+        finding.id == "domain_drift" || domains.iter().any(|row| row.name.as_str() == finding.subject)
+    };
+    let (domains, gateway) = findings.iter().cloned().partition(is_of_domain);
+    Doctor { gateway, domains }
 }
 
 /// The gateway itself is the business of its owner and admins.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::mail::link_mail::LinkFor;
 use crate::mail::{ForwardPath, Mailbox, ReversePath};
+use crate::store::queue::Purpose;
 
 use super::letters::Letter;
 use super::people::PasswordLink;
@@ -40,17 +41,18 @@ impl Admin {
         let Some(PasswordLink { account, email, secret }) = self.password_link(email).await? else { return Ok(()) };
         let no_inbox = |_| AdminError::Conflict(format!("{email} is no address that mail could go to"));
         let about = Mailbox::parse(&email).map_err(no_inbox)?;
+        let link = format!("{}/reset/{}", base.trim_end_matches('/'), secret.text());
         let letter = Letter {
-            link_for: LinkFor::NewPassword,
-            link: format!("{}/reset/{}", base.trim_end_matches('/'), secret.text()),
+            purpose: Purpose::Verification,
+            subject: LinkFor::NewPassword.subject().to_owned(),
             account,
             to: self.inbox_of(&about).await?,
             about,
-            lifetime: RESET_LIFETIME,
             reason: "A mail of the gateway itself, for somebody who forgot their password; it waits for its first try",
         };
         let sending = self.begin_letter().await?;
-        self.send_letter(sending, letter).await
+        let text = sending.text_of_link(&letter, (LinkFor::NewPassword, &link, RESET_LIFETIME));
+        self.send_letter(sending, letter, &text).await
     }
 
     /// Where mail for an address goes: to itself, or, where it is an alias of this gateway, to its first destination. Whoever

@@ -1,10 +1,11 @@
 //! Since when each finding of the doctor stands, as long as the process runs: what is found again is not news.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
+use crate::policy::notices::causes::Doctor;
 
 /// Findings that are remembered: domains have a few each.
 const MAX_FOUND: usize = 10_000;
@@ -14,7 +15,14 @@ type Key = (String, String);
 
 /// Remembers; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Found(Arc<Mutex<BTreeMap<Key, Moment>>>);
+pub struct Found(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    since: BTreeMap<Key, Moment>,
+    /// The last look at everything.
+    last: Option<Doctor>,
+}
 
 /// What has changed since the last look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +36,7 @@ pub(super) struct News {
 impl Found {
     /// Dates the findings of a look at some of everything: what it does not name may still stand.
     pub(super) fn date(&self, findings: &mut [Finding], now: Moment) -> Vec<Finding> {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = &mut self.inner().since;
         let mut began = Vec::new();
         for finding in findings {
             let key = key(finding);
@@ -48,10 +56,24 @@ impl Found {
     pub(super) fn date_all(&self, findings: &mut [Finding], now: Moment) -> News {
         let began = self.date(findings, now);
         let still: Vec<Key> = findings.iter().map(key).collect();
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = &mut self.inner().since;
         let ended: Vec<Key> = found.keys().filter(|key| !still.contains(key)).cloned().collect();
         found.retain(|key, _| still.contains(key));
         News { began, ended }
+    }
+
+    /// Keeps what a look at everything has found.
+    pub(super) fn keep(&self, last: Doctor) {
+        self.inner().last = Some(last);
+    }
+
+    /// What the last look at everything has found; none before the first.
+    pub(super) fn last(&self) -> Option<Doctor> {
+        self.inner().last.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

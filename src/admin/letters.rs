@@ -1,5 +1,5 @@
-//! Mail of the gateway itself that brings somebody a link: written, logged and queued like any other, from postmaster of the
-//! first verified domain. Its octets are its inbox's alone to read.
+//! Mail of the gateway itself: written, logged and queued like any other, from postmaster of the first verified domain. Where
+//! it brings a link, its octets are its inbox's alone to read.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::mail::letter;
 use crate::mail::link_mail::{LinkFor, LinkMail};
 use crate::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
 use crate::policy::ids::AccountId;
@@ -19,21 +20,19 @@ use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 
 use super::{Admin, AdminError, Result};
 
-/// A mail with a link, as it is meant.
+/// A mail as it is meant.
 #[derive(Debug)]
 pub(super) struct Letter {
-    /// What the link is for.
-    pub(super) link_for: LinkFor,
-    /// Where it leads.
-    pub(super) link: String,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+    /// What it is about.
+    pub(super) subject: String,
     /// In whose log it stands.
     pub(super) account: AccountId,
-    /// The inbox that is asked, or the address of the account.
+    /// The inbox that is asked, or the address that is written to.
     pub(super) about: Mailbox,
     /// Where it goes.
     pub(super) to: Mailbox,
-    /// How long the link is good.
-    pub(super) lifetime: Duration,
     /// What the log says before the first try.
     pub(super) reason: &'static str,
 }
@@ -42,9 +41,21 @@ pub(super) struct Letter {
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) id: Uuid,
-    host: Domain,
+    pub(super) host: Domain,
     from: Mailbox,
     pub(super) at: Moment,
+}
+
+impl Sending {
+    /// What a mail says that brings a link, which is good for so long.
+    pub(super) fn text_of_link(
+        &self,
+        letter: &Letter,
+        (link_for, link, lifetime): (LinkFor, &str, Duration),
+    ) -> Vec<String> {
+        let until = self.at.after(lifetime);
+        LinkMail { link_for, host: &self.host, from: &self.from, to: &letter.about, until, link }.text()
+    }
 }
 
 impl Admin {
@@ -58,16 +69,15 @@ impl Admin {
     }
 
     /// The row is in the log before the queue has the mail: what becomes of it has a place to be told.
-    pub(super) async fn send_letter(&self, sending: Sending, letter: Letter) -> Result<()> {
-        let mail = LinkMail {
-            link_for: letter.link_for,
+    pub(super) async fn send_letter(&self, sending: Sending, letter: Letter, text: &[String]) -> Result<()> {
+        let mail = letter::Letter {
             host: &sending.host,
             from: &sending.from,
             to: &letter.about,
             at: sending.at,
-            until: sending.at.after(letter.lifetime),
             unique: &sending.id.to_string(),
-            link: &letter.link,
+            subject: &letter.subject,
+            text,
         };
         let message = message(&sending, mail.octets());
         let row = Row { message_id: Some(mail.message_id()), ..logged(&letter, &sending, &message) };
@@ -102,7 +112,7 @@ fn reverse_path(sending: &Sending) -> ReversePath {
 fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
     NewDelivery {
         id: sending.id,
-        purpose: Purpose::Verification,
+        purpose: letter.purpose,
         account: letter.account,
         domain: None,
         alias: None,
@@ -131,7 +141,7 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         sender: sending.from.to_string(),
         recipient: letter.about.to_string(),
         destination: Some(letter.to.to_string()),
-        subject: Some(letter.link_for.subject().to_owned()),
+        subject: Some(letter.subject.clone()),
         message_id: None,
         size: message.octets.len(),
         reason: letter.reason.to_owned(),

@@ -27,6 +27,7 @@ mod lookalike;
 mod loops;
 mod name;
 mod new_domains;
+mod notices;
 mod passwords;
 mod patterns;
 mod people;
@@ -75,6 +76,7 @@ pub use guesses::Guesses;
 pub use import::{ImportPlan, Importer, MAX_IMPORT_LINES};
 pub use links::{LINK_LIFETIME, RESET_LIFETIME, SESSION_LIFETIME, Secret};
 pub use name::AliasName;
+pub use notices::{Beat, Heartbeat, NoticeFilter, NoticeShape, Notify, TestShape};
 pub use passwords::Passwords;
 pub use people::PasswordLink;
 pub use queue::{QueueAction, QueuePowers};
@@ -119,6 +121,8 @@ pub struct Admin {
     pub passwords: Passwords,
     /// How often somebody guessed one.
     pub guesses: Guesses,
+    /// What is called as long as all is well.
+    pub heartbeat: Heartbeat,
     /// What the gateway runs with.
     pub settings: Arc<dyn Settings>,
 }

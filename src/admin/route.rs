@@ -41,6 +41,12 @@ pub struct RouteQuestion {
 }
 
 impl RouteQuestion {
+    /// By envelope alone.
+    #[must_use]
+    pub fn plain(from: ReversePath, to: &Mailbox) -> Self {
+        Self { from, to: ForwardPath::Mailbox(to.clone()), ip: None, headers: None }
+    }
+
     /// Reads one: `to`, and optionally `from`, `ip` and `headers`.
     pub fn read(written: &Map<String, Value>) -> Result<Self> {
         let mut form = Form::new(written);

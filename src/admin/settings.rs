@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::shapes::ListShape;
-use super::{Actor, Admin, AdminError, Fault, Result};
+use super::{Actor, Admin, AdminError, Fault, Notify, Result};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -51,6 +51,9 @@ pub trait Settings: Debug + Send + Sync {
 
     /// Whether the gateway could run with these values from the panel; else the key that is wrong, and why.
     fn check(&self, panel: &PanelSettings) -> std::result::Result<(), (String, String)>;
+
+    /// Whom and what notices tell.
+    fn notify(&self) -> Notify;
 
     /// Has the gateway run with these values from the panel.
     fn renew(&self, panel: &PanelSettings);

@@ -8,6 +8,7 @@ use crate::mail::link_mail::LinkFor;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::ids::DestinationId;
 use crate::store::StoreError;
+use crate::store::queue::Purpose;
 use crate::store::rules::verification::{Allowance, Asked, NewVerification};
 use crate::store::rules::{AliasRow, DestinationRow};
 
@@ -120,18 +121,19 @@ impl Admin {
         let to = Mailbox::parse(&row.address);
         let to = to.map_err(|_| AdminError::Conflict(format!("{} is no inbox that could be asked.", row.address)))?;
         let secret = Secret::draw(&self.chance, "");
+        let link = format!("{}/verify/{}", base.trim_end_matches('/'), secret.text());
         let letter = Letter {
-            link_for: LinkFor::Verification,
-            link: format!("{}/verify/{}", base.trim_end_matches('/'), secret.text()),
+            purpose: Purpose::Verification,
+            subject: LinkFor::Verification.subject().to_owned(),
             account: row.account,
             about: to.clone(),
             to,
-            lifetime: VERIFICATION_LIFETIME,
             reason: "A mail of the gateway itself, which asks the inbox; it waits for its first try",
         };
         let sending = self.begin_letter().await?;
         self.keep_link(actor, row, (&secret, &letter, &sending)).await?;
-        self.send_letter(sending, letter).await
+        let text = sending.text_of_link(&letter, (LinkFor::Verification, &link, VERIFICATION_LIFETIME));
+        self.send_letter(sending, letter, &text).await
     }
 
     async fn keep_link(

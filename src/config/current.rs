@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::keys::{KEYS, Kind};
 use super::written::{Place, Value};
 use super::{Config, ConfigError, restart};
-use crate::admin::{PanelSettings, Setting, SettingPlace, Settings};
+use crate::admin::{Notify, PanelSettings, Setting, SettingPlace, Settings};
 
 /// What people change in the panel (INTERFACES): sections whole, and single keys.
 const IN_PANEL: [&str; 10] = [
@@ -66,6 +66,10 @@ impl Settings for Current {
 
     fn check(&self, panel: &PanelSettings) -> Result<(), (String, String)> {
         self.config().with_panel(panel).map(drop).map_err(|error| error.of_key())
+    }
+
+    fn notify(&self) -> Notify {
+        self.0.borrow().notify.clone()
     }
 
     fn renew(&self, panel: &PanelSettings) {
@@ -195,6 +199,9 @@ mod tests {
             ("log.retention", json!("0s")),
             ("hostname", json!("not a name")),
             ("notify.to", json!(["nobody"])),
+            ("notify.mute", json!(["weather"])),
+            ("notify.digest", json!("hourly")),
+            ("notify.heartbeat_url", json!("ftp://monitor.example/")),
             ("smtp.listen", json!(["127.0.0.1:25"])),
             ("no.such", json!(1)),
         ] {

@@ -101,6 +101,7 @@ pub(super) const KEYS: &[Key] = &[
     key("log.format", Kind::Text, "text"),
     key("log.level", Kind::Text, "info"),
     key("notify.to", Kind::List, ""),
+    key("notify.mute", Kind::List, ""),
     key("notify.digest", Kind::Text, "weekly"),
     key("notify.heartbeat_url", Kind::Text, ""),
     key("backup.dir", Kind::Text, ""),

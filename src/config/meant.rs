@@ -11,11 +11,14 @@ use super::reader::Reader;
 use super::values::{self, Reading, SignIn};
 use super::written::{ConfigError, Value, Written};
 use super::{Acme, Backup, Config, Http, Log, Smtp, Srs, units};
+use crate::admin::Notify;
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::facts::outside::Settings as Outside;
 use crate::mail::Domain;
 use crate::policy::limits::Limits;
 use crate::policy::lists::{DnsList, MAX_LISTS};
+use crate::policy::notices::Kind;
+use crate::policy::notices::digest::Digests;
 use crate::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 /// A day.
@@ -33,7 +36,10 @@ const ENFORCEMENTS: [(&str, Enforcement); 3] =
     [("off", Enforcement::Off), ("observe", Enforcement::Observe), ("enforce", Enforcement::Enforce)];
 const ON_OFF: [(&str, bool); 2] = [("off", false), ("on", true)];
 const COMPAT: [(&str, ()); 3] = [("addy", ()), ("simplelogin", ()), ("cloudflare", ())];
-const DIGESTS: [(&str, ()); 4] = [("off", ()), ("daily", ()), ("weekly", ()), ("monthly", ())];
+const DIGESTS: [(&str, Digests); 4] =
+    [("off", Digests::Off), ("daily", Digests::Daily), ("weekly", Digests::Weekly), ("monthly", Digests::Monthly)];
+/// Who is told, at most.
+const MAX_TOLD: usize = 20;
 
 /// Reads everything.
 pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
@@ -60,7 +66,9 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         srs: srs(&read, &data_dir)?,
         log: log(&read)?,
         backup: backup(&read)?,
-        notify_to: read.each("notify.to", values::mailbox)?,
+        notify: notify(&read)?,
+        notices_pace: crate::upkeep::Pace::NOTICES,
+        clock: None,
         hostname,
         data_dir,
         written: written.clone(),
@@ -302,12 +310,24 @@ fn backup(read: &Reader<'_>) -> Result<Backup, ConfigError> {
     })
 }
 
+fn notify(read: &Reader<'_>) -> Result<Notify, ConfigError> {
+    let to = read.each("notify.to", values::mailbox)?;
+    if to.len() > MAX_TOLD {
+        return Err(read.fault("notify.to", format!("names more than {MAX_TOLD} addresses")));
+    }
+    let kinds = Kind::ALL.map(|kind| (kind.as_str(), kind));
+    Ok(Notify {
+        to,
+        mute: read.each("notify.mute", |text| values::choice(text, &kinds))?.into_iter().collect(),
+        digest: read.parsed("notify.digest", |text| values::choice(text, &DIGESTS))?,
+        heartbeat_url: read.optional("notify.heartbeat_url", values::called_url)?,
+    })
+}
+
 /// Values of parts that come later are checked all the same, so that a mistake shows before it counts.
 fn check_what_is_not_kept(read: &Reader<'_>) -> Result<(), ConfigError> {
     read.each("http.compat", |text| values::choice(text, &COMPAT))?;
     read.parsed("policy.arc", |text| values::choice(text, &[("off", ()), ("seal", ())]))?;
-    read.parsed("notify.digest", |text| values::choice(text, &DIGESTS))?;
-    read.optional("notify.heartbeat_url", values::url)?;
     Ok(())
 }
 

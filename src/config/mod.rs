@@ -93,8 +93,12 @@ pub struct Config {
     pub log: Log,
     /// `[backup]`.
     pub backup: Backup,
-    /// `[notify] to`.
-    pub notify_to: Vec<Mailbox>,
+    /// `[notify]`.
+    pub notify: crate::admin::Notify,
+    /// When notices are looked for; no key says so.
+    pub notices_pace: crate::upkeep::Pace,
+    /// What tells the time; none is the machine's. Only tests have another.
+    pub clock: Option<crate::clock::Clock>,
     /// As written, for when the panel says otherwise.
     written: written::Written,
 }

@@ -62,6 +62,13 @@ pub(super) fn url(text: &str) -> Reading<String> {
     if web && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(refused()) }
 }
 
+/// A web address that is called as it stands.
+pub(super) fn called_url(text: &str) -> Reading<String> {
+    let bare = text.split_once('?').map_or(text, |(bare, _)| bare);
+    url(bare).map_err(|_| format!("{text:?} is not a web address such as \"https://monitor.example/ping\""))?;
+    text.parse::<hyper::Uri>().map(|_| text.to_owned()).map_err(|error| format!("{text:?} is no web address: {error}"))
+}
+
 /// A web address of `https`.
 pub(super) fn https_url(text: &str) -> Reading<String> {
     let is_https = |url: &String| url.starts_with("https://");

@@ -53,8 +53,8 @@ pub(super) async fn give_up(
         tracing::info!(delivery = %id, %reason, "a report could not be delivered");
         return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
     }
-    if case.claim.delivery.purpose == Purpose::Verification {
-        // The row in the log tells whoever asked; its link is worth nothing to anybody else.
+    if matches!(case.claim.delivery.purpose, Purpose::Verification | Purpose::Notice) {
+        // The row in the log tells whoever asked, and the panel shows what a notice says.
         return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
     }
     if case.given_up.turn.is_none() {

@@ -202,7 +202,7 @@ async fn still_verified(shared: &Shared, claims: Vec<Claim>) -> Vec<Claim> {
     for claim in claims {
         let d = &claim.delivery;
         let known = match d.purpose {
-            Purpose::Dsn | Purpose::Verification => Ok(true),
+            Purpose::Dsn | Purpose::Verification | Purpose::Notice => Ok(true),
             Purpose::Forward => shared.tools.store.directory.is_verified(d.account, &d.destination).await,
         };
         match known {
@@ -248,7 +248,9 @@ fn addressee(delivery: &NewDelivery) -> Addressee {
             let of_alias = (&delivery.recipient, &delivery.wishes.recipient);
             Addressee::of(delivery.id, &delivery.destination, of_alias)
         }
-        Purpose::Dsn | Purpose::Verification => Addressee::unreported(delivery.id, &delivery.destination),
+        Purpose::Dsn | Purpose::Verification | Purpose::Notice => {
+            Addressee::unreported(delivery.id, &delivery.destination)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, Guesses, Passwords};
+use crate::admin::{Admin, Guesses, Heartbeat, Passwords};
 use crate::auth::{self, Authenticator};
 use crate::certificates::Certificates;
 use crate::certificates::acme::{self, Acme, Proof};
@@ -50,6 +50,7 @@ pub(super) struct Parts {
     meter: Arc<Meter>,
     passwords: Passwords,
     guesses: Guesses,
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// What takes new settings while it runs.
@@ -91,7 +92,8 @@ pub(super) fn raise_file_limit() {
 
 impl Parts {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let (clock, chance, meter) = (Clock::system(), Chance::system(), Arc::new(Meter::default()));
+        let (clock, chance, meter) =
+            (config.clock.clone().unwrap_or_else(Clock::system), Chance::system(), Arc::new(Meter::default()));
         let store = Store::open(config.store_settings(), clock.clone(), chance.clone())
             .await
             .context("cannot open the databases")?;
@@ -120,6 +122,11 @@ impl Parts {
         };
         let courier = Courier::new(config.delivery.clone(), config.dns_timeout, tools);
         let (passwords, guesses) = (Passwords::default(), Guesses::default());
+        let heartbeat = Heartbeat::new(Fetcher {
+            dns: Dns::new(facts.auth.resolver(), config.dns_timeout),
+            tls: tls::verifying_client(),
+            reach: if config.delivery.allow_private { Reach::OwnNetwork } else { Reach::Public },
+        });
         let current = Arc::new(Current::new(config.clone()));
         Ok(Self {
             store,
@@ -132,6 +139,7 @@ impl Parts {
             found: crate::admin::Found::default(),
             passwords,
             guesses,
+            heartbeat,
             chance,
             meter,
         })
@@ -231,6 +239,7 @@ impl Parts {
             meter: Arc::clone(&self.meter),
             passwords: self.passwords.clone(),
             guesses: self.guesses.clone(),
+            heartbeat: self.heartbeat.clone(),
             settings: Arc::<Current>::clone(&self.current),
         }
     }
@@ -289,6 +298,7 @@ pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
         max_log_bytes: config.log.max_bytes,
         records: config.records_pace,
         doctor: config.doctor_pace,
+        notices: config.notices_pace,
     }
 }
 

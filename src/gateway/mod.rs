@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Actor, Admin};
+use crate::admin::{Actor, Admin, Beat};
 use crate::certificates::acme::Proof;
 use crate::config::Config;
 use crate::http::{Entrance, Settings};
@@ -181,6 +181,12 @@ impl Gateway {
     /// Whether the accept loops run and both databases' writers answer, be it that they cannot write; waits for them.
     pub async fn answers(&self) -> bool {
         tokio::join!(self.inbound.accepts(), self.parts.store.answers()).0
+    }
+
+    /// The last call of the heartbeat since the start.
+    #[must_use]
+    pub fn last_heartbeat(&self) -> Option<Beat> {
+        self.parts.heartbeat.last()
     }
 
     /// The router behind the control socket, for callers in this process.

@@ -1,8 +1,5 @@
-//! Writes the mail that brings a link to an inbox: it asks whether the inbox wants to be a destination, or lets somebody set a
-//! new password. Plain text with one link, and no word of anybody but the gateway, the domain in whose name it writes and the
-//! account. From postmaster, `Auto-Submitted: auto-generated` (RFC 3834).
-//!
-//! All of it is 7-bit, unless the inbox's own address is international.
+//! The words of the mail that brings a link to an inbox: it asks whether the inbox wants to be a destination, or lets somebody
+//! set a new password. One link, and no word of anybody but the gateway, the domain in whose name it writes and the account.
 
 use super::{Domain, Mailbox, Moment};
 
@@ -26,58 +23,27 @@ impl LinkFor {
     }
 }
 
-/// A mail to be written.
+/// What it says it of.
 #[derive(Debug, Clone)]
 pub struct LinkMail<'a> {
     /// What its link is for.
     pub link_for: LinkFor,
-    /// Our host name, which the Message-ID ends with.
+    /// Our host name.
     pub host: &'a Domain,
     /// Postmaster of the domain in whose name it is written.
     pub from: &'a Mailbox,
     /// The inbox that is asked, or the address of the account.
     pub to: &'a Mailbox,
-    /// When it is written.
-    pub at: Moment,
     /// Until when the link is good.
     pub until: Moment,
-    /// A unique text for Message-ID: letters, digits and hyphens.
-    pub unique: &'a str,
     /// Where the button is.
     pub link: &'a str,
 }
 
 impl LinkMail<'_> {
-    /// The Message-ID.
+    /// The text, a line each.
     #[must_use]
-    pub fn message_id(&self) -> String {
-        format!("<{}@{}>", self.unique, self.host)
-    }
-
-    /// The whole mail as octets with CRLF line ends.
-    #[must_use]
-    pub fn octets(&self) -> Vec<u8> {
-        let lines = self.header().into_iter().chain([String::new()]).chain(self.text());
-        lines.flat_map(|line| line.into_bytes().into_iter().chain(*b"\r\n")).collect()
-    }
-
-    fn header(&self) -> Vec<String> {
-        let international = self.to.is_international();
-        let (charset, encoding) = if international { ("utf-8", "8bit") } else { ("us-ascii", "7bit") };
-        vec![
-            format!("From: Waypost <{}>", self.from),
-            format!("To: <{}>", self.to),
-            format!("Subject: {}", self.link_for.subject()),
-            format!("Date: {}", self.at.rfc5322()),
-            format!("Message-ID: {}", self.message_id()),
-            "Auto-Submitted: auto-generated".to_owned(),
-            "MIME-Version: 1.0".to_owned(),
-            format!("Content-Type: text/plain; charset={charset}"),
-            format!("Content-Transfer-Encoding: {encoding}"),
-        ]
-    }
-
-    fn text(&self) -> Vec<String> {
+    pub fn text(&self) -> Vec<String> {
         let ([asked, of_what, whose], otherwise) = self.words();
         vec![
             asked,
@@ -124,21 +90,18 @@ impl LinkMail<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::letter::Letter;
 
     fn written(link_for: LinkFor, to: &str) -> String {
         let host = Domain::parse("gw.example").unwrap();
+        let (from, to) = (Mailbox::parse("postmaster@my.example").unwrap(), Mailbox::parse(to).unwrap());
         let at = Moment::from_millis(1_795_373_784_000);
-        let mail = LinkMail {
-            link_for,
-            host: &host,
-            from: &Mailbox::parse("postmaster@my.example").unwrap(),
-            to: &Mailbox::parse(to).unwrap(),
-            at,
-            until: at.after(std::time::Duration::from_secs(3 * 86_400)),
-            unique: "one",
-            link: "https://gw.example/verify/secret",
-        };
-        String::from_utf8(mail.octets()).unwrap()
+        let until = at.after(std::time::Duration::from_secs(3 * 86_400));
+        let link = "https://gw.example/verify/secret";
+        let text = LinkMail { link_for, host: &host, from: &from, to: &to, until, link }.text();
+        let (from, to, subject) = (&from, &to, link_for.subject());
+        let letter = Letter { host: &host, from, to, at, unique: "one", subject, text: &text };
+        String::from_utf8(letter.octets()).unwrap()
     }
 
     #[test]
@@ -156,14 +119,6 @@ mod tests {
         }
         assert!(text.contains("\r\nhttps://gw.example/verify/secret\r\n") && text.contains("\r\nmy.example.\r\n"));
         assert!(mail.is_ascii() && mail.split("\r\n").all(|line| line.len() <= 78 && !line.contains('\n')), "{mail}");
-    }
-
-    #[test]
-    fn an_international_inbox_gets_it_in_eight_bits() {
-        assert!(
-            written(LinkFor::Verification, "änne@inbox.example")
-                .contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
-        );
     }
 
     #[test]

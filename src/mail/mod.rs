@@ -11,6 +11,7 @@ mod path;
 
 pub mod dsn;
 pub mod header;
+pub mod letter;
 pub mod link_mail;
 pub mod report;
 pub mod trace_fields;

@@ -1,5 +1,6 @@
 //! An HTTPS client for what the gateway itself fetches: one request over one connection, its certificate verified, no redirect
-//! followed, nothing cached, size and time bounded. Which address is connected to is checked after resolution.
+//! followed, nothing cached, size and time bounded. Which address is connected to is checked after resolution. Only a
+//! knock, which carries and brings nothing, may go by plain HTTP.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,22 +11,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::guard;
 use super::resolver::{Dns, DnsFailure};
 use crate::mail::Domain;
 
-/// The port of HTTPS.
+/// The port of HTTPS, and of HTTP.
 const HTTPS_PORT: u16 = 443;
+const HTTP_PORT: u16 = 80;
 /// Addresses of one host that are tried.
 const MAX_ADDRESSES: usize = 4;
 /// Until a connection to one address stands.
@@ -112,7 +114,24 @@ pub struct Fetcher {
 impl Fetcher {
     /// Asks, and reads the whole answer.
     pub async fn fetch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
-        let Some(target) = Target::of(request.uri()) else { return Err(FetchError::NotHttps(request.uri().clone())) };
+        match Target::of(request.uri()) {
+            Some(target) if target.is_secure => self.ask(request, target).await,
+            _ => Err(FetchError::NotHttps(request.uri().clone())),
+        }
+    }
+
+    /// Asks for a web address, and says whether the answer was a yes, or which status it had instead.
+    pub async fn knock(&self, url: &str) -> Result<Result<(), u16>, FetchError> {
+        let uri: Uri = url.parse().unwrap_or_default();
+        let Some(target) = Target::of(&uri) else { return Err(FetchError::NotHttps(uri)) };
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Waypost"));
+        let status = self.ask(request, target).await?.status();
+        Ok(if status.is_success() { Ok(()) } else { Err(status.as_u16()) })
+    }
+
+    async fn ask(&self, request: Request<Bytes>, target: Target) -> Result<Response<Bytes>, FetchError> {
         let whole = async {
             let stream = self.connect(&target).await?;
             exchange(stream, request, &target).await
@@ -128,7 +147,7 @@ impl Fetcher {
         Ok(Page { status: answer.status().as_u16(), octets: answer.into_body() })
     }
 
-    async fn connect(&self, target: &Target) -> Result<TlsStream<TcpStream>, FetchError> {
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Wire>, FetchError> {
         let host = || target.host.clone();
         let mut failed = None;
         for ip in self.addresses(target).await?.into_iter().take(MAX_ADDRESSES) {
@@ -145,14 +164,18 @@ impl Fetcher {
         Err(failed.unwrap_or_else(|| FetchError::Unresolved { host: host(), reason: DnsFailure::NoData }))
     }
 
-    async fn connect_to(&self, address: SocketAddr, target: &Target) -> Result<TlsStream<TcpStream>, FetchError> {
+    async fn connect_to(&self, address: SocketAddr, target: &Target) -> Result<Box<dyn Wire>, FetchError> {
         let unreached = |error| FetchError::Unreached { host: target.host.clone(), address, error };
         let stream = in_time(TcpStream::connect(address)).await.map_err(unreached)?;
         if let Some(reason) = self.refuses(address.ip(), stream.local_addr().ok()) {
             return Err(FetchError::Forbidden { host: target.host.clone(), reason });
         }
+        if !target.is_secure {
+            return Ok(Box::new(stream));
+        }
         let shaking = TlsConnector::from(Arc::clone(&self.tls)).connect(target.name.clone(), stream);
-        in_time(shaking).await.map_err(unreached)
+        let shaken = in_time(shaking).await.map_err(unreached)?;
+        Ok(Box::new(shaken))
     }
 
     /// The kernel gives a connection to one of this machine's own addresses that address on both ends.
@@ -175,20 +198,31 @@ impl Fetcher {
     }
 }
 
+/// What requests go over: TLS, or plain TCP.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
+
 /// Whom to ask.
 struct Target {
     /// As the address writes it, for errors.
     host: String,
     name: ServerName<'static>,
     port: u16,
+    is_secure: bool,
 }
 
 impl Target {
     fn of(uri: &Uri) -> Option<Self> {
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("https"))?;
+        let (is_secure, usual_port) = match uri.scheme_str() {
+            Some("https") => (true, HTTPS_PORT),
+            Some("http") => (false, HTTP_PORT),
+            _ => return None,
+        };
+        let host = uri.host()?;
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned()).ok()?;
-        Some(Self { host: bare.to_owned(), name, port: uri.port_u16().unwrap_or(HTTPS_PORT) })
+        Some(Self { host: bare.to_owned(), name, port: uri.port_u16().unwrap_or(usual_port), is_secure })
     }
 }
 
@@ -197,7 +231,7 @@ async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Resu
 }
 
 async fn exchange(
-    stream: TlsStream<TcpStream>,
+    stream: Box<dyn Wire>,
     request: Request<Bytes>,
     target: &Target,
 ) -> Result<Response<Bytes>, FetchError> {

@@ -14,6 +14,7 @@ pub mod guessing;
 pub mod ids;
 pub mod limits;
 pub mod lists;
+pub mod notices;
 pub mod proof;
 pub mod records;
 pub mod replies;

@@ -10,6 +10,7 @@ mod copy;
 pub mod directory;
 pub mod faults;
 mod file;
+pub mod notices;
 pub mod octets;
 pub mod queue;
 pub mod rules;
@@ -85,6 +86,8 @@ pub struct Store {
     pub activity: activity::Activity,
     /// Accounts, tokens, sessions, settings, audit.
     pub accounts: accounts::Accounts,
+    /// What the owner is told.
+    pub notices: notices::Notices,
     /// Files of large messages.
     pub spool: Spool,
     readers: Readers,
@@ -122,6 +125,7 @@ impl Store {
         let directory = directory::Directory::open(readable, activity.clone(), clock.clone()).await?;
         let writer = queue.writer();
         let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
+        let notices = notices::Notices::new(writer.clone(), readers.rules.clone());
         let rules_api = rules::Rules::new(rules::Parts {
             writer: writer.clone(),
             readers: readers.rules.clone(),
@@ -135,7 +139,7 @@ impl Store {
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
         checkpoints::start(log, activity.writer.clone(), checkpoints.clone());
-        Ok(Self { directory, rules: rules_api, queue, activity, accounts, spool, readers, checkpoints })
+        Ok(Self { directory, rules: rules_api, queue, activity, accounts, notices, spool, readers, checkpoints })
     }
 
     /// Lets the writers finish, checkpoints, closes.

@@ -7,6 +7,7 @@ pub(super) mod handling;
 pub(super) mod ledger;
 pub(super) mod shares;
 pub(super) mod staging;
+pub(super) mod stays;
 pub(super) mod stock;
 pub(super) mod tokens;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::claims::MAX_CLAIMED;
 use self::shares::Shares;
+pub use self::stays::Stays;
 pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
 use super::activity::{Activity, Row};
@@ -79,6 +81,8 @@ pub enum Purpose {
     Dsn,
     /// Mail of ours that asks an inbox whether it wants mail. It holds a link that nobody else may read or redirect.
     Verification,
+    /// Mail of ours that tells the owner something.
+    Notice,
 }
 
 /// In what state a delivery enters the queue.

@@ -12,6 +12,7 @@ pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
 pub mod replacement;
+pub(super) mod unwell;
 pub mod uses;
 pub mod verification;
 pub(super) mod words;

@@ -6,14 +6,17 @@ use super::{ACTIVITY, WAYPOST};
 
 /// The statements of `waypost.db`.
 fn of_rules() -> Vec<&'static str> {
-    use super::queue::{claims, delivery, handling, ledger, shares, staging, stock, tokens as srs};
+    use super::notices;
+    use super::queue::{claims, delivery, handling, ledger, shares, staging, stays, stock, tokens as srs};
     use super::rules::{
         alias, alias_feed, alias_list, alias_order, alias_read, alias_words, destination, domain, import, replacement,
-        uses, verification,
+        unwell, uses, verification,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
     all.extend(of_accounts());
+    all.extend([notices::ALL, notices::KEEP, notices::FORGET, notices::LAST_DIGEST, notices::NOTE_DIGEST]);
+    all.extend([stays::SUMS, unwell::DRIFTING, unwell::AMONG]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());
@@ -94,8 +97,9 @@ fn of_accounts() -> Vec<&'static str> {
 }
 
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 36] {
+const fn lists_of_rules() -> [(&'static str, &'static str); 37] {
     use super::accounts::{audit, people};
+    use super::notices;
     use super::queue::handling;
     use super::rules::{alias_list, alias_order, alias_words, destination, domain, uses};
     [
@@ -153,6 +157,7 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 36] {
             "SEARCH a USING INDEX aliases_by_key (domain_id>? AND (domain_id,kind,key)<(?,?,?))",
         ),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
+        (notices::PAGE, "SEARCH n USING INTEGER PRIMARY KEY (rowid<?)"),
     ]
 }
 
@@ -168,7 +173,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend(lists_of_log().map(|(list, _)| list));
     all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
-    all.extend([list::KNOWN, list::COUNTS, inboxes::STATES]);
+    all.extend([list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::DELIVERED]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
     all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);

@@ -1,5 +1,5 @@
 //! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed, the records
-//! of domains, and the doctor's look.
+//! of domains, the doctor's look, and notices.
 //!
 //! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
 //! next turn.
@@ -33,6 +33,9 @@ const RECORDS_FIRST: Duration = Duration::from_secs(90);
 const DOCTOR_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// And first so long after the start.
 const DOCTOR_FIRST: Duration = Duration::from_secs(300);
+/// Notices are looked for so often, and first so long after the start.
+const NOTICES_EVERY: Duration = Duration::from_secs(60);
+const NOTICES_FIRST: Duration = Duration::from_secs(30);
 /// Retention of the log.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
@@ -47,6 +50,8 @@ pub struct Settings {
     pub records: Pace,
     /// When the doctor looks.
     pub doctor: Pace,
+    /// When notices are looked for.
+    pub notices: Pace,
 }
 
 /// When something is done first, and how often from then on.
@@ -63,6 +68,8 @@ impl Pace {
     pub const RECORDS: Self = Self { first: RECORDS_FIRST, every: RECORDS_EVERY };
     /// That of the doctor.
     pub const DOCTOR: Self = Self { first: DOCTOR_FIRST, every: DOCTOR_EVERY };
+    /// That of notices.
+    pub const NOTICES: Self = Self { first: NOTICES_FIRST, every: NOTICES_EVERY };
 }
 
 /// Whose duties they are.
@@ -93,6 +100,7 @@ impl Upkeep {
                 every(RETENTION_EVERY, || self.retention()),
                 self.records(),
                 self.doctor(),
+                self.notices(),
             );
         };
         tokio::select! {
@@ -151,6 +159,17 @@ impl Upkeep {
                 tracing::warn!(%error, "the doctor could not look, and will try again");
             }
             tokio::time::sleep(self.admin.chance.jitter(every)).await;
+        }
+    }
+
+    async fn notices(&self) {
+        let Pace { first, every } = self.settings.notices;
+        tokio::time::sleep(first).await;
+        loop {
+            if let Err(error) = self.admin.notice_by_the_clock().await {
+                tracing::warn!(%error, "notices could not be looked for or told, and will be again");
+            }
+            tokio::time::sleep(every).await;
         }
     }
 

@@ -66,7 +66,7 @@ async fn each_role_opens_what_the_table_says() {
     let team = Team::new().await;
     let row = format!("/v1/activity/{}", team.row);
     let message = format!("/v1/queue/{}/message", team.waiting);
-    let table: [(&str, &str, Value, Answers); 26] = [
+    let table: [(&str, &str, Value, Answers); 28] = [
         ("GET", "/v1/domains/team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
         ("PATCH", "/v1/domains/team.example", json!({}), [200, 200, 200, 200, 403, 404]),
         ("DELETE", "/v1/domains/team.example", Value::Null, [0, 0, 0, 403, 403, 404]),
@@ -94,6 +94,8 @@ async fn each_role_opens_what_the_table_says() {
         ("GET", "/v1/tokens", Value::Null, [200, 200, 200, 200, 200, 200]),
         ("GET", "/v1/sessions", Value::Null, [200, 200, 200, 200, 200, 200]),
         ("GET", "/v1/audit", Value::Null, [200, 200, 200, 200, 200, 200]),
+        ("GET", "/v1/notices", Value::Null, [200, 200, 403, 403, 403, 403]),
+        ("POST", "/v1/notices/test", Value::Null, [202, 202, 403, 403, 403, 403]),
     ];
     let tokens = [&team.owner, &team.admin, &team.member, &team.manager, &team.viewer, &team.stranger];
     let mut wrong = Vec::new();
@@ -131,6 +133,8 @@ async fn each_scope_that_is_missing_closes_its_endpoints_to_whoever_has_the_role
         ("POST", "/v1/me/totp", "account"),
         ("DELETE", "/v1/me/totp", "account"),
         ("GET", "/v1/audit", "account:read"),
+        ("GET", "/v1/notices", "admin:read"),
+        ("POST", "/v1/notices/test", "admin"),
         ("GET", "/v1/users", "admin:read"),
         ("POST", "/v1/users", "admin"),
         ("PATCH", "/v1/users/stranger@people.example", "admin"),

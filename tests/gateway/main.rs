@@ -21,6 +21,7 @@ mod limits;
 mod lists;
 mod millions;
 mod next_hops;
+mod notices;
 mod patience;
 mod plain;
 mod policies;

@@ -90,6 +90,16 @@ impl World {
         Self { dns, inbox, gateway, data, environment }
     }
 
+    /// The same, with what no key says changed.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self { dns, inbox, gateway, data, environment } = self;
+        gateway.stop().await.unwrap();
+        let mut config = Config::load(None, &environment).unwrap().config;
+        change(&mut config);
+        let gateway = Gateway::start(config).await.unwrap();
+        Self { dns, inbox, gateway, data, environment }
+    }
+
     /// Stops the gateway, changes its data while nobody holds them, and starts it again.
     pub(crate) async fn restart_after<F: Future<Output = ()>>(
         self,

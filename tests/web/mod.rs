@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
-use waypost::admin::{Actor, Admin, Guesses, Passwords};
+use waypost::admin::{Actor, Admin, Guesses, Heartbeat, Passwords};
 use waypost::auth::{self, Authenticator};
 use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
@@ -31,7 +31,10 @@ use waypost::facts::{Facts, Lists, ReportCounter};
 use waypost::http;
 use waypost::mail::{Domain, Moment};
 use waypost::meter::Meter;
+use waypost::net::fetch::{Fetcher, Reach};
 use waypost::net::resolver::Dns;
+use waypost::net::tls;
+use waypost::policy::checkup::DiskFacts;
 use waypost::policy::settings::{Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 use waypost::srs::{Ring, Secret};
 use waypost::store::accounts::SessionRow;
@@ -75,6 +78,17 @@ impl House {
         let inbox = json!({ "address": "owner@inbox.example", "verified": true });
         house.operator("POST", "/v1/destinations", inbox).await.expect(201);
         house
+    }
+
+    /// The same databases after a restart.
+    pub(crate) async fn reopened(self) -> Self {
+        let Self { admin: before, clock, dir, .. } = self;
+        before.store.close().await;
+        let admin = admin(dir.path().to_owned(), &clock, Chance::seeded(2)).await;
+        admin.settings.renew(&admin.store.accounts.settings().await.unwrap());
+        let settings = settings(dir.path().to_owned());
+        let (public, control) = (http::router(admin.clone(), settings.clone()), http::control(admin.clone(), settings));
+        Self { admin, public, control, clock, dir }
     }
 
     /// The same, with an address that links can lead to.
@@ -265,7 +279,8 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
     };
     let dns = Dns::new(facts.auth.resolver(), asking.timeout);
     let outside = Outside::new(dns, looking(directory));
-    let clock = clock.clone();
+    let fetcher = Fetcher { dns: outside.dns.clone(), tls: tls::verifying_client(), reach: Reach::OwnNetwork };
+    let (clock, heartbeat) = (clock.clone(), Heartbeat::new(fetcher));
     Admin {
         store,
         facts,
@@ -279,6 +294,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         meter: Arc::new(Meter::default()),
         passwords: Passwords::default(),
         guesses: Guesses::default(),
+        heartbeat,
         settings: current(),
     }
 }
@@ -291,7 +307,10 @@ fn looking(data_dir: PathBuf) -> outside::Settings {
         mail_port: 9,
         listeners: Vec::new(),
         data_dir,
-        probes: outside::Probes::default(),
+        probes: outside::Probes {
+            disk: Some(DiskFacts { free: 8 << 30, total: 16 << 30 }),
+            ..outside::Probes::default()
+        },
     }
 }
 

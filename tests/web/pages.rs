@@ -118,6 +118,7 @@ pub(crate) const PAGES: &[Page] = &[
     inside("/settings/people", &["/settings/people"]),
     inside("/settings/tokens", &["/settings/tokens"]),
     inside("/settings/sessions", &["/settings/sessions"]),
+    inside("/settings/notices", &["/settings/notices"]),
     inside("/settings/audit", &["/settings/audit", "/settings/audit?q={hostile}"]),
     outside("/sign-in", &["/sign-in?to={hostile}"]),
     outside("/sign-in/{link}", &["/sign-in/{link}", "410 /sign-in/none"]),

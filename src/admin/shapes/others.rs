@@ -115,6 +115,7 @@ impl QueueShape {
                 Purpose::Forward => "forward",
                 Purpose::Dsn => "dsn",
                 Purpose::Verification => "verification",
+                Purpose::Notice => "notice",
             },
             state: waiting.state,
             recipient: waiting.recipient,

@@ -24,6 +24,7 @@ use crate::mail::Domain;
 use crate::net::guard;
 use crate::net::records::{NameServer, Reach, RecordKind};
 use crate::net::resolver::{Dns, DnsFailure};
+use crate::policy::checkup::DiskFacts;
 use crate::policy::records::{Answers, Heard, Said};
 
 pub use own::routed_addresses;
@@ -75,6 +76,8 @@ pub struct Probes {
     pub policy_port: Option<u16>,
     /// Whom to believe of policies (PEM); none asks the system.
     pub policy_roots: Option<PathBuf>,
+    /// The room on the disk; none asks the system.
+    pub disk: Option<DiskFacts>,
 }
 
 impl Default for Probes {
@@ -87,6 +90,7 @@ impl Default for Probes {
             lists: LISTS.map(str::to_owned).to_vec(),
             policy_port: None,
             policy_roots: None,
+            disk: None,
         }
     }
 }

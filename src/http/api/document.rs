@@ -26,7 +26,7 @@ pub(in crate::http) const ABOUT: &str = "Domains, aliases, destinations, and wha
     and `next_cursor`. Times are RFC 3339, in UTC. A POST with an `Idempotency-Key` is done once, however often it is sent.";
 
 /// What each part of the API is for, in the order of the reference.
-pub(in crate::http) const PARTS: [(&str, &str); 14] = [
+pub(in crate::http) const PARTS: [(&str, &str); 15] = [
     ("domains", "The domains whose mail comes here."),
     ("aliases", "The addresses that are given away."),
     ("destinations", "The real inboxes."),
@@ -41,6 +41,7 @@ pub(in crate::http) const PARTS: [(&str, &str); 14] = [
     ("settings", "What the gateway runs with, and where each value comes from."),
     ("audit", "Who changed what."),
     ("doctor", "What is wrong, and what to do."),
+    ("notices", "What the gateway tells its owner, by mail too."),
 ];
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {

@@ -13,6 +13,7 @@ mod extract;
 mod idempotency;
 mod import;
 mod live;
+mod notices;
 mod people;
 mod queue;
 mod rate;
@@ -110,6 +111,8 @@ fn accounts() -> OpenApiRouter<Site> {
         .routes(routes!(audit::undo))
         .routes(routes!(settings::list, settings::change))
         .routes(routes!(doctor::checkup))
+        .routes(routes!(notices::list))
+        .routes(routes!(notices::test))
 }
 
 /// Settles who asks, by the bearer token (RFC 6750 §2.1).

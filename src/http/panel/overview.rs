@@ -7,11 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::admin::shapes::{DestinationShape, DomainShape, QueueShape};
+use crate::admin::shapes::QueueShape;
 use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::checkup::Severity;
+use crate::policy::notices::Cause;
 
 use super::by_domain;
 use super::chart::{Chart, Line};
@@ -28,8 +30,8 @@ const RANGES: [(&str, &str, Duration); 5] = [
     ("1y", "a year", DAY.saturating_mul(365)),
     ("2y", "two years", DAY.saturating_mul(730)),
 ];
-/// Mail that has waited longer than this is spoken of.
-const LONG_WAIT: Duration = HOUR.saturating_mul(4);
+/// Notices that are shown.
+const MAX_NOTICES: usize = 20;
 /// Domains of the queue that are shown.
 const MAX_SITES: usize = 8;
 
@@ -94,7 +96,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
     let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
     let of_domain = domain.as_deref().map(|name| format!("&domain={}", text::in_query(name))).unwrap_or_default();
-    let notices = notices(site, actor, (&queue, now)).await?;
+    let notices = notices(site, actor).await?;
     let worst = notices.first().map_or("ok", |notice| notice.tone);
     let mut shares = Vec::new();
     for (by, word) in [("spf", "SPF"), ("dkim", "DKIM"), ("dmarc", "DMARC")] {
@@ -149,18 +151,14 @@ async fn count(
     site.admin.stats(actor, &filter).await
 }
 
-/// What needs attention, the worst first.
-async fn notices(site: &Site, actor: &Actor, (queue, now): (&[QueueShape], Moment)) -> Result<Vec<Notice>, AdminError> {
-    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let domains = site.admin.domains(actor, None, &paging).await?.items;
-    let inboxes = site.admin.destinations(actor, None, &paging).await?.items;
-    let mut notices: Vec<_> = inboxes.iter().filter_map(|inbox| refusing(inbox, now)).collect();
-    notices.extend(domains.iter().filter(|domain| domain.dns == "drift").map(drifted));
-    notices.extend(waiting(queue, now));
-    if domains.is_empty() {
+/// What needs attention, the worst first; and what is to be done first of all.
+async fn notices(site: &Site, actor: &Actor) -> Result<Vec<Notice>, AdminError> {
+    let one = Paging { limit: Some(1), cursor: None };
+    let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
+    if site.admin.domains(actor, None, &one).await?.items.is_empty() {
         let words = "There is no domain yet. Add yours, publish its records, and make the first alias.";
         notices.push(notice("wait", words.to_owned(), ("/domains", "Add a domain")));
-    } else if inboxes.is_empty() {
+    } else if site.admin.destinations(actor, None, &one).await?.items.is_empty() {
         let words = "There is no inbox yet that mail could be sent on to.";
         notices.push(notice("wait", words.to_owned(), ("/destinations", "Add a destination")));
     }
@@ -171,36 +169,10 @@ fn notice(tone: &'static str, words: String, (href, action): (&str, &'static str
     Notice { tone, words, href: href.to_owned(), action }
 }
 
-fn refusing(inbox: &DestinationShape, now: Moment) -> Option<Notice> {
-    let since = text::When::new(inbox.failing_since?, now).ago;
-    let mut words = format!("{} has refused its mail since {since}.", text::visible(&inbox.address));
-    if let Some(reply) = &inbox.failing_reply {
-        words = format!("{words} It says: {}", text::short(reply, text::LINE));
-    }
-    Some(notice("bad", words, (&format!("/destinations/{}", inbox.id), "Look at it")))
-}
-
-fn drifted(domain: &DomainShape) -> Notice {
-    let words = format!("Some DNS records of {} are not as they should be.", text::visible(&domain.unicode));
-    notice("bad", words, (&format!("/domains/{}", domain.name), "Compare them"))
-}
-
-fn waiting(queue: &[QueueShape], now: Moment) -> Vec<Notice> {
-    let count = |wanted: &dyn Fn(&QueueShape) -> bool| queue.iter().filter(|one| wanted(one)).count();
-    let late = count(&|one| matches!(one.state, "due" | "leased") && now.since(one.received_at) > LONG_WAIT);
-    let kept = count(&|one| one.state == "kept");
-    let held = count(&|one| one.state == "held");
-    let told = [
-        (kept, "failed and is kept for you: nobody could be told", "failed and are kept for you: nobody could be told"),
-        (late, "has waited for more than four hours", "have waited for more than four hours"),
-        (held, "is held until you release it", "are held until you release them"),
-    ];
-    let told = told.iter().filter(|(count, ..)| *count > 0);
-    let words = |(count, one, many): &(usize, &str, &str)| match count {
-        1 => format!("One message {one}."),
-        count => format!("{count} messages {many}."),
-    };
-    told.map(|told| notice("wait", words(told), ("/queue", "Open the queue"))).collect()
+fn told(cause: &Cause) -> Notice {
+    let tone = if cause.severity == Severity::Fault { "bad" } else { "wait" };
+    let page = cause.page();
+    notice(tone, text::visible(&cause.what), (&page, "Look at it"))
 }
 
 /// The sum of these statuses.

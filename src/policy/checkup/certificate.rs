@@ -44,6 +44,13 @@ pub(super) fn judge(facts: &CertificateFacts, now: Moment) -> Vec<Finding> {
     findings
 }
 
+/// The CA gave none, or none anew.
+pub(super) fn not_renewed(name: &str, why: &str) -> Finding {
+    let what = format!("No certificate for {name} comes by ACME: {why}");
+    let remedy = "Mend what it says; the CA is asked again by itself, and at once after a reload (SIGHUP).";
+    Finding::fault("certificate_not_renewed", &name, what, remedy).graded(Severity::Warning)
+}
+
 fn expiry(facts: &CertificateFacts, now: Moment) -> Option<Finding> {
     let renew =
         "Renew it; its files are read again by themselves. With tls.acme = \"on\" the log says what ACME answered.";

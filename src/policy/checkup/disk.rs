@@ -18,14 +18,22 @@ pub struct DiskFacts {
     pub total: u64,
 }
 
+impl DiskFacts {
+    /// Whether there is so little room that mail is refused for now.
+    #[must_use]
+    pub const fn is_refusing(&self) -> bool {
+        self.free < REFUSING
+    }
+}
+
 pub(super) fn judge(facts: &DiskFacts) -> Option<Finding> {
     let is_low = facts.free < LOW && facts.free < facts.total / SHARE;
-    if facts.free >= REFUSING && !is_low {
+    if !facts.is_refusing() && !is_low {
         return None;
     }
     let what = format!("The disk of the data has {} MiB free of {} MiB.", facts.free >> 20, facts.total >> 20);
     let remedy =
         "Make room, or let the log be smaller (log.max_bytes). Below 64 MiB mail is answered 452, and comes again.";
     let finding = Finding::fault("disk_low", &"data_dir", what, remedy);
-    Some(if facts.free < REFUSING { finding } else { finding.graded(Severity::Warning) })
+    Some(if facts.is_refusing() { finding } else { finding.graded(Severity::Warning) })
 }

@@ -140,6 +140,18 @@ pub fn of_domains(domains: &[(String, Vec<Record>)]) -> Checkup {
     Checkup { findings, unknown: records::unknown(&[], domains), unproven: Vec::new(), last_mail: None }
 }
 
+/// Judges what can be looked at without asking anybody: the certificate, names whose renewal failed and why, the disk.
+#[must_use]
+pub fn of_present(
+    now: Moment,
+    (certificate, failures): (Option<&CertificateFacts>, &[(String, String)]),
+    disk: Option<&DiskFacts>,
+) -> Vec<Finding> {
+    let certificate = certificate.into_iter().flat_map(|own| certificate::judge(own, now));
+    let failures = failures.iter().map(|(name, why)| certificate::not_renewed(name, why));
+    certificate.chain(failures).chain(disk.and_then(disk::judge)).collect()
+}
+
 /// Judges ports and the way out alone, before there is a gateway.
 #[must_use]
 pub fn of_ports(held: &PortFacts, out: &PortOut) -> Vec<Finding> {

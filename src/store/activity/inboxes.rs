@@ -39,6 +39,16 @@ macro_rules! add {
 }
 pub(super) use add;
 
+pub(in crate::store) const FAILING: &str = "select address, failing_since from destination_state \
+    where failing_since is not null order by failing_since limit ?1";
+pub(in crate::store) const DELIVERED: &str =
+    "select address from destination_state where last_delivered_at >= ?1 limit ?2";
+
+/// Inboxes that are told of at a time; of more, those that fail the longest.
+const MAX_TOLD: u32 = 200;
+/// Inboxes that took mail lately, at most.
+const MAX_DELIVERED: u32 = 10_000;
+
 /// How an inbox fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct InboxState {
@@ -155,5 +165,23 @@ impl Activity {
             Ok((address, state))
         });
         read.collect()
+    }
+
+    /// Inboxes that took no mail since a refusal, and since when; those first that fail the longest.
+    pub async fn failing(&self) -> Result<Vec<(String, Moment)>> {
+        self.settle_counts().await?;
+        let found = sqlx::query(FAILING).bind(MAX_TOLD).fetch_all(&self.readers).await?;
+        let read = found.iter().map(|row| {
+            let mut columns = Columns::of(row);
+            Ok((columns.take()?, columns.moment()?))
+        });
+        read.collect()
+    }
+
+    /// Inboxes that took mail since then.
+    pub async fn delivered_since(&self, since: Moment) -> Result<Vec<String>> {
+        self.settle_counts().await?;
+        let ask = sqlx::query_scalar(DELIVERED).bind(since.millis()).bind(MAX_DELIVERED);
+        Ok(ask.fetch_all(&self.readers).await?)
     }
 }

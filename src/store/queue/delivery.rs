@@ -169,11 +169,12 @@ pub(super) const fn purpose_word(purpose: Purpose) -> &'static str {
         Purpose::Forward => "forward",
         Purpose::Dsn => "dsn",
         Purpose::Verification => "verification",
+        Purpose::Notice => "notice",
     }
 }
 
 pub(super) fn purpose(word: &str) -> Option<Purpose> {
-    let all = [Purpose::Forward, Purpose::Dsn, Purpose::Verification];
+    let all = [Purpose::Forward, Purpose::Dsn, Purpose::Verification, Purpose::Notice];
     all.into_iter().find(|purpose| purpose_word(*purpose) == word)
 }
 

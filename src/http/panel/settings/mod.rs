@@ -3,6 +3,7 @@
 
 mod account;
 mod audit;
+mod notices;
 mod people;
 mod sessions;
 mod tokens;
@@ -32,6 +33,8 @@ pub(super) fn router() -> Router<Site> {
         .route("/settings/tokens/{id}/revoke", post(tokens::revoke))
         .route("/settings/sessions", get(sessions::page))
         .route("/settings/sessions/{id}/end", post(sessions::end))
+        .route("/settings/notices", get(notices::page).post(notices::change))
+        .route("/settings/notices/test", post(notices::test))
         .route("/settings/audit", get(audit::page))
         .route("/settings/audit/{id}/undo", post(audit::undo))
 }
@@ -51,9 +54,11 @@ impl Around {
             ("people", "People"),
             ("tokens", "Tokens"),
             ("sessions", "Sessions"),
+            ("notices", "Notices"),
             ("audit", "Changes"),
         ];
-        let tabs = all.into_iter().filter(|(place, _)| *place != "people" || actor.sees_all()).collect();
+        let tabs =
+            all.into_iter().filter(|(place, _)| !["people", "notices"].contains(place) || actor.sees_all()).collect();
         Self { here, tabs, done: None, wrong: Vec::new() }
     }
 

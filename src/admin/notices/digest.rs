@@ -1,0 +1,55 @@
+//! The digest: what the gateway did in a stretch of time, what stands, and what was over.
+
+use crate::mail::Moment;
+use crate::policy::notices::Cause;
+use crate::policy::notices::causes;
+use crate::policy::notices::memory::State;
+use crate::policy::notices::words::{self, Digest, Writer};
+
+use super::super::stats::StatsFilter;
+use super::super::{Actor, Admin, Result};
+
+/// The figures, and what is counted for each.
+const FIGURES: [(&str, &[&str]); 4] = [
+    ("forwarded", &["forwarded"]),
+    ("refused", &["refused", "refused_temporarily"]),
+    ("failed or returned", &["failed", "expired", "bounced"]),
+    ("waiting or held", &["queued", "deferred", "held"]),
+];
+
+impl Admin {
+    /// Sends it, if it is due. The first one comes a stretch after the start, so that it has something to tell.
+    pub(super) async fn send_digest(&self) -> Result<()> {
+        let (digests, now) = (self.settings.notify().digest, self.clock.now());
+        let Some(last) = self.store.notices.last_digest().await? else {
+            return Ok(self.store.notices.note_digest(now).await?);
+        };
+        let (Some(every), Some(noted)) = (digests.every(), digests.due(last, now)) else { return Ok(()) };
+        let told = self.recipients().await?.of(None, &[]).into_iter().cloned().collect::<Vec<_>>();
+        let since = now.before(every);
+        let figures = self.figures(since).await?;
+        let open = causes::seen(&self.facts_of_notices(&Actor::operator()).await?).causes;
+        let over = self.over_since(since).await?;
+        let digest = Digest { since, figures, open: open.iter().collect(), over: over.iter().collect() };
+        for to in told {
+            self.write_to(to, &|writer: &Writer<'_>| words::digest(writer, &digest)).await?;
+        }
+        Ok(self.store.notices.note_digest(noted).await?)
+    }
+
+    async fn figures(&self, since: Moment) -> Result<Vec<(&'static str, i64)>> {
+        let filter = StatsFilter { since: Some(since.rfc3339()), ..StatsFilter::default() };
+        let series = self.stats(&Actor::operator(), &filter).await?.series;
+        let sum = |keys: &[&str]| -> i64 {
+            series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
+        };
+        let all = series.iter().map(|one| one.total).sum();
+        Ok(std::iter::once(("came in", all)).chain(FIGURES.iter().map(|(word, keys)| (*word, sum(keys)))).collect())
+    }
+
+    async fn over_since(&self, since: Moment) -> Result<Vec<Cause>> {
+        let remembered = self.store.notices.remembered().await?;
+        let over = remembered.into_iter().filter(|one| one.state == State::Over && one.ended_at >= Some(since));
+        Ok(over.map(|one| one.cause).collect())
+    }
+}

@@ -1,0 +1,100 @@
+//! Gathers what the table of causes asks: the queue, the inboxes, the domains, and what the doctor found.
+
+use std::collections::BTreeSet;
+
+use crate::mail::{Mailbox, Moment};
+use crate::policy::checkup;
+use crate::policy::notices::causes::{Facts, REFUSING_AFTER, Stay, Stock};
+use crate::store::StoreError;
+use crate::store::queue::Stays;
+
+use super::super::{Actor, Admin, Result};
+
+/// Destinations whose oldest message is looked up in the log.
+const MAX_LOOKED_UP: usize = 100;
+
+impl Admin {
+    /// Of what this actor may see.
+    pub(super) async fn facts_of_notices(&self, actor: &Actor) -> Result<Facts> {
+        let now = self.clock.now();
+        let granted = actor.granted();
+        let scope = (actor.only_account(), granted.as_slice());
+        let stays = self.store.queue.stays(scope).await?;
+        let is_late = |stays: &Stays| stays.stay == Stay::Waits && self.clock.age(stays.since) >= REFUSING_AFTER;
+        let inboxes = if stays.iter().any(is_late) { self.inboxes_that_take(now).await? } else { Vec::new() };
+        let sees_gateway = actor.sees_all();
+        let mut drifting = self.store.rules.drifting(scope).await?;
+        drifting.retain(|name| actor.sees_domain(name));
+        Ok(Facts {
+            now,
+            taking: inboxes.iter().map(|inbox| inbox.host().to_string()).collect(),
+            stock: self.stock(stays, (&inboxes, now)).await?,
+            failing: self.failing(actor, now).await?,
+            drifting: drifting.into_iter().map(|name| name.to_string()).collect(),
+            present: if sees_gateway { self.present_findings(now) } else { Vec::new() },
+            doctor: self.found.last().filter(|_| sees_gateway),
+        })
+    }
+
+    async fn inboxes_that_take(&self, now: Moment) -> Result<Vec<Mailbox>> {
+        let addresses = self.store.activity.delivered_since(now.before(REFUSING_AFTER)).await?;
+        Ok(addresses.iter().filter_map(|address| Mailbox::parse(address).ok()).collect())
+    }
+
+    async fn stock(&self, mut stays: Vec<Stays>, (inboxes, now): (&[Mailbox], Moment)) -> Result<Vec<Stock>> {
+        stays.sort_by_key(|one| one.since);
+        let takes: BTreeSet<String> = inboxes.iter().map(Mailbox::key).collect();
+        let mut stock = Vec::with_capacity(stays.len());
+        for (number, one) in stays.into_iter().enumerate() {
+            let age = self.clock.age(one.since);
+            let is_spoken_of = one.stay == Stay::Untold || one.stay == Stay::Waits && age >= REFUSING_AFTER;
+            let (is_verified, said) = if is_spoken_of && number < MAX_LOOKED_UP {
+                (self.store.directory.is_verified(one.account, &one.destination).await?, self.said(&one).await?)
+            } else {
+                (true, String::new())
+            };
+            stock.push(Stock {
+                host: one.destination.host().to_string(),
+                takes: takes.contains(&one.destination.key()),
+                destination: one.destination.to_string(),
+                stay: one.stay,
+                count: one.count,
+                since: now.before(age),
+                is_tried: one.is_tried,
+                is_verified,
+                said,
+            });
+        }
+        Ok(stock)
+    }
+
+    /// What was said to the oldest: by the next hop, or in our words.
+    async fn said(&self, stays: &Stays) -> Result<String> {
+        match self.store.activity.get(stays.id).await {
+            Ok(row) => Ok(row.attempts.last().map_or(row.reason, |last| last.reply.clone())),
+            Err(StoreError::NotFound) => Ok(String::new()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<(String, Moment)>> {
+        let failing = self.store.activity.failing().await?;
+        if failing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let addresses: Vec<Mailbox> = failing.iter().filter_map(|(address, _)| Mailbox::parse(address).ok()).collect();
+        let known = self.store.rules.destinations_among(&addresses, actor.only_account()).await?;
+        let failing = failing.into_iter().filter(|(address, _)| known.contains(address));
+        Ok(failing.map(|(address, since)| (address, now.before(self.clock.age(since)))).collect())
+    }
+
+    fn present_findings(&self, now: Moment) -> Vec<checkup::Finding> {
+        let hostname = self.facts.instance.load().hostname.clone();
+        let failures = self.certificates.standings().into_iter().filter_map(|standing| {
+            let failure = standing.acme?.failure?;
+            Some((standing.name.to_string(), failure))
+        });
+        let certificate = self.certificate_facts(&hostname);
+        checkup::of_present(now, (certificate.as_ref(), &failures.collect::<Vec<_>>()), self.outside.disk().as_ref())
+    }
+}

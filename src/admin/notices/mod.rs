@@ -1,0 +1,161 @@
+//! Notices: looks for causes by the clock, tells their beginning and their end by mail, shows them, and sends a digest and
+//! a heartbeat. What a cause is, what is news and whom to tell is decided by [`crate::policy::notices`].
+
+mod digest;
+mod gather;
+mod heartbeat;
+mod tell;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::mail::{Mailbox, Moment};
+use crate::policy::checkup::Severity;
+use crate::policy::notices::digest::Digests;
+use crate::policy::notices::memory::{self, Remembered, State};
+use crate::policy::notices::{Cause, Kind, causes};
+
+use super::shapes::ListShape;
+use super::{Access, Actor, Admin, AdminError, Area, Paging, Result};
+
+pub use heartbeat::{Beat, Heartbeat};
+
+/// `[notify]` as meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// Who is told; empty: the owner.
+    pub to: Vec<Mailbox>,
+    /// Kinds that send no mail.
+    pub mute: BTreeSet<Kind>,
+    /// How often a digest is sent.
+    pub digest: Digests,
+    /// What is called as long as all is well.
+    pub heartbeat_url: Option<String>,
+}
+
+/// Which notices, as written.
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NoticeFilter {
+    /// Only those in this state; several parted by commas: `pending`, `open`, `over`.
+    pub state: Option<String>,
+}
+
+/// A cause and how it stands.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Notice)]
+pub struct NoticeShape {
+    /// Of what kind.
+    pub kind: Kind,
+    /// A word that stays the same; with the subject it names the cause.
+    pub cause: String,
+    /// Which domain, destination or address it is about.
+    pub subject: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// `pending` (seen, not yet told), `open` (told), `over`.
+    pub state: &'static str,
+    /// Since when it stands, or stood.
+    pub since: Moment,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where people see to it, in the panel.
+    pub page: String,
+    /// When it was told.
+    pub told_at: Option<Moment>,
+    /// Who was told by mail.
+    pub told: Vec<String>,
+    /// When it was over.
+    pub ended_at: Option<Moment>,
+    /// How often it has begun lately.
+    pub turns: u32,
+}
+
+impl NoticeShape {
+    fn new(remembered: Remembered) -> Self {
+        let Remembered { cause, state, began_at, told_at, ended_at, turns, told, .. } = remembered;
+        Self {
+            kind: cause.kind,
+            page: cause.page(),
+            since: cause.since.unwrap_or(began_at),
+            cause: cause.id,
+            subject: cause.subject,
+            severity: cause.severity,
+            state: state.as_str(),
+            what: cause.what,
+            remedy: cause.remedy,
+            told_at,
+            told,
+            ended_at,
+            turns,
+        }
+    }
+}
+
+/// Where a mail of the gateway went.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = TestNotice)]
+pub struct TestShape {
+    /// Who it is sent to.
+    pub to: Vec<String>,
+}
+
+impl Admin {
+    /// What of that which this actor may see needs attention now, the worst first.
+    pub async fn attention(&self, actor: &Actor) -> Result<Vec<Cause>> {
+        for area in [Area::Domains, Area::Destinations, Area::Queue] {
+            actor.must(area, Access::Read)?;
+        }
+        Ok(causes::seen(&self.facts_of_notices(actor).await?).causes)
+    }
+
+    /// What the clock has the gateway do about notices: look, tell, send the digest, call.
+    pub async fn notice_by_the_clock(&self) -> Result<()> {
+        let looked = self.look_for_causes().await;
+        let digested = self.send_digest().await;
+        self.beat().await;
+        looked.and(digested)
+    }
+
+    async fn look_for_causes(&self) -> Result<()> {
+        let seen = causes::seen(&self.facts_of_notices(&Actor::operator()).await?);
+        let standing = seen.causes.clone();
+        let remembered = self.store.notices.remembered().await?;
+        let mut changes = memory::look(remembered, seen, self.clock.now());
+        self.tell_news(&mut changes.changed, &standing).await?;
+        let changed = changes.changed.into_iter().map(|change| change.after).collect();
+        Ok(self.store.notices.keep(changed, changes.forgotten).await?)
+    }
+
+    /// Lists causes that were told, are to be told, or are over; the newest first.
+    pub async fn notices(
+        &self,
+        actor: &Actor,
+        filter: &NoticeFilter,
+        paging: &Paging,
+    ) -> Result<ListShape<NoticeShape>> {
+        actor.must_see_all("see its notices")?;
+        let before = match paging.cursor.as_deref().map(str::parse) {
+            None => i64::MAX,
+            Some(Ok(before)) => before,
+            Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
+        };
+        let limit = paging.rows();
+        let mut rows = self.store.notices.page(&states(filter)?, (before, limit + 1)).await?;
+        let is_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| is_more).map(|(number, _)| number.to_string());
+        let items = rows.into_iter().map(|(_, remembered)| NoticeShape::new(remembered)).collect();
+        Ok(ListShape { items, next_cursor })
+    }
+}
+
+fn states(filter: &NoticeFilter) -> Result<Vec<State>> {
+    let Some(words) = &filter.state else { return Ok(vec![State::Pending, State::Open, State::Over]) };
+    let states: Option<Vec<State>> = words.split(',').map(|word| State::parse(word.trim())).collect();
+    states.ok_or_else(|| AdminError::field("state", "write pending, open or over, or several of them parted by commas"))
+}

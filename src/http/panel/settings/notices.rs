@@ -1,0 +1,211 @@
+//! `/settings/notices`: what needs attention and did lately, which kinds write to whom, the digest, the heartbeat; and where
+//! each of these is set.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use crate::admin::{Actor, AdminError, NoticeFilter, NoticeShape, Paging, Setting, SettingPlace};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+use crate::policy::checkup::Severity;
+use crate::policy::notices::Kind;
+
+use super::super::forms::{self, Filled};
+use super::super::frame::{self, Frame};
+use super::super::text::{self, When};
+use super::{Around, done, status};
+
+/// Notices that are shown.
+const MAX_OPEN: u32 = 50;
+const MAX_OVER: u32 = 20;
+/// How often a digest may come, as the setting has it and in words.
+const DIGESTS: [(&str, &str); 4] =
+    [("off", "No digest"), ("daily", "Every day"), ("weekly", "Every week"), ("monthly", "Every thirty days")];
+
+/// One notice.
+struct Line {
+    tone: &'static str,
+    words: String,
+    remedy: String,
+    since: When,
+    /// When it was over.
+    over: Option<When>,
+    told: String,
+    page: String,
+}
+
+/// A kind that may write.
+struct Choice {
+    kind: &'static str,
+    words: &'static str,
+    ticked: bool,
+}
+
+/// A setting: what it is now, whether it can be changed here, and where it is set.
+struct Field {
+    value: String,
+    locked: bool,
+    place: String,
+}
+
+#[derive(Template)]
+#[template(path = "settings_notices.html", config = "web/askama.toml")]
+struct NoticesPage {
+    frame: Frame,
+    around: Around,
+    open: Vec<Line>,
+    over: Vec<Line>,
+    choices: Vec<Choice>,
+    mute: Field,
+    to: Field,
+    told: String,
+    digest: Field,
+    digests: [(&'static str, &'static str); 4],
+    heartbeat: Field,
+    beat: Option<(When, Option<String>)>,
+    may_change: bool,
+}
+
+const DONE: [(&str, &str); 2] =
+    [("saved", "Your choice is saved."), ("tested", "A test notice is on its way. Activity shows what becomes of it.")];
+
+/// `GET /settings/notices`.
+pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    show(&site, &actor, (&ask, None), None).await
+}
+
+/// `POST /settings/notices`.
+pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let changed = match site.admin.settings(&actor) {
+        Ok(settings) => site.admin.change_settings(&actor, &changes(&settings.items, &filled)).await,
+        Err(error) => Err(error),
+    };
+    match changed {
+        Ok(_) => done("notices", "saved"),
+        Err(error) => show(&site, &actor, (&Ask::default(), Some(&filled)), Some(error)).await,
+    }
+}
+
+/// `POST /settings/notices/test`.
+pub(super) async fn test(State(site): State<Site>, Caller(actor): Caller) -> Response {
+    match site.admin.test_notice(&actor).await {
+        Ok(_) => done("notices", "tested"),
+        Err(error) => show(&site, &actor, (&Ask::default(), None), Some(error)).await,
+    }
+}
+
+/// What the form changes of the settings that can be changed here; what was emptied is taken back.
+fn changes(settings: &[Setting], filled: &Filled) -> Map<String, Value> {
+    let to: Vec<&str> = filled.get("to").split([',', ' ', '\n', '\r']).filter(|to| !to.is_empty()).collect();
+    let mute: Vec<&str> =
+        Kind::ALL.iter().map(|kind| kind.as_str()).filter(|kind| filled.get(kind).is_empty()).collect();
+    let wanted = [
+        ("notify.to", json!(to), to.is_empty()),
+        ("notify.mute", json!(mute), mute.is_empty()),
+        ("notify.digest", json!(filled.get("digest")), false),
+        ("notify.heartbeat_url", json!(filled.get("heartbeat_url")), filled.get("heartbeat_url").is_empty()),
+    ];
+    let mut written = Map::new();
+    for (key, value, is_empty) in wanted {
+        let Some(setting) = settings.iter().find(|setting| setting.key == key) else { continue };
+        if setting.changeable && setting.value != value {
+            written.insert(key.to_owned(), if is_empty { Value::Null } else { value });
+        }
+    }
+    written
+}
+
+async fn show(
+    site: &Site,
+    actor: &Actor,
+    (ask, filled): (&Ask, Option<&Filled>),
+    error: Option<AdminError>,
+) -> Response {
+    match gathered(site, actor, filled).await {
+        Ok(page) => {
+            let around = Around::new(actor, "notices").told(ask, &DONE).with(error.as_ref());
+            frame::page(status(error.as_ref()), &NoticesPage { around, ..page })
+        }
+        Err(error) => frame::failed(site, &error),
+    }
+}
+
+async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result<NoticesPage, AdminError> {
+    let now = site.admin.clock.now();
+    let settings = site.admin.settings(actor)?.items;
+    let field = |key: &'static str, name: &str| {
+        let mut field = field_of(&settings, key);
+        if let Some(filled) = filled.filter(|_| !field.locked) {
+            filled.get(name).clone_into(&mut field.value);
+        }
+        field
+    };
+    let mute = field_of(&settings, "notify.mute");
+    let is_ticked = |kind: Kind| match filled.filter(|_| !mute.locked) {
+        Some(filled) => !filled.get(kind.as_str()).is_empty(),
+        None => !mute.value.split(", ").any(|word| word == kind.as_str()),
+    };
+    let choice = |kind: Kind| Choice { kind: kind.as_str(), words: kind.title(), ticked: is_ticked(kind) };
+    let told = site.admin.who_is_told(actor).await?.first;
+    let beat = site.admin.heartbeat.last();
+    Ok(NoticesPage {
+        frame: Frame::inside(site, "Notices", "settings"),
+        around: Around::new(actor, "notices"),
+        open: lines(site, actor, ("pending,open", MAX_OPEN)).await?,
+        over: lines(site, actor, ("over", MAX_OVER)).await?,
+        choices: Kind::ALL.into_iter().map(choice).collect(),
+        to: field("notify.to", "to"),
+        told: text::visible(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        digest: field("notify.digest", "digest"),
+        digests: DIGESTS,
+        heartbeat: field("notify.heartbeat_url", "heartbeat_url"),
+        beat: beat.map(|beat| (When::new(beat.at, now), beat.failure.map(|why| text::visible(&why)))),
+        may_change: actor.is_admin(),
+        mute,
+    })
+}
+
+fn field_of(settings: &[Setting], key: &str) -> Field {
+    let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
+        return Field { value: String::new(), locked: true, place: String::new() };
+    };
+    let value = match &setting.value {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    let source = setting.source.as_deref().unwrap_or("the configuration file");
+    let place = match setting.place {
+        SettingPlace::Environment | SettingPlace::File => format!("Set in {source}, where it is changed."),
+        SettingPlace::Panel => "Set here.".to_owned(),
+        SettingPlace::Default => "The default.".to_owned(),
+    };
+    Field { value, locked: !setting.changeable, place: text::visible(&place) }
+}
+
+async fn lines(site: &Site, actor: &Actor, (states, limit): (&str, u32)) -> Result<Vec<Line>, AdminError> {
+    let filter = NoticeFilter { state: Some(states.to_owned()) };
+    let found = site.admin.notices(actor, &filter, &Paging { limit: Some(limit), cursor: None }).await?;
+    let now = site.admin.clock.now();
+    Ok(found.items.iter().map(|notice| line(notice, now)).collect())
+}
+
+fn line(notice: &NoticeShape, now: Moment) -> Line {
+    let told = match (notice.told_at, notice.told.as_slice()) {
+        (None, _) => "not told yet".to_owned(),
+        (Some(_), []) => "nobody was written to".to_owned(),
+        (Some(_), told) => format!("told to {}", told.join(", ")),
+    };
+    Line {
+        tone: if notice.severity == Severity::Fault { "bad" } else { "wait" },
+        words: text::visible(&notice.what),
+        remedy: text::visible(&notice.remedy),
+        since: When::new(notice.since, now),
+        over: notice.ended_at.filter(|_| notice.state == "over").map(|at| When::new(at, now)),
+        told: text::visible(&told),
+        page: notice.page.clone(),
+    }
+}

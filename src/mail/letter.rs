@@ -1,0 +1,139 @@
+//! A mail of the gateway itself: plain text from postmaster, `Auto-Submitted: auto-generated` (RFC 3834).
+//!
+//! All of it is 7-bit, unless the address that it goes to is international. Whatever words stand in it, and whoever chose
+//! them, no line of the header and no control character comes of them.
+
+use super::{Domain, Mailbox, Moment};
+
+/// Lines are broken between words to be no longer than this (RFC 5322 §2.1.1).
+const WIDTH: usize = 76;
+/// And where no word ends, here: a line may have 998 octets.
+const LONGEST: usize = 900;
+/// Octets of a subject.
+const LONGEST_SUBJECT: usize = 120;
+
+/// A mail to be written.
+#[derive(Debug, Clone)]
+pub struct Letter<'a> {
+    /// Our host name, which the Message-ID ends with.
+    pub host: &'a Domain,
+    /// Postmaster of the domain in whose name it is written.
+    pub from: &'a Mailbox,
+    /// Who gets it.
+    pub to: &'a Mailbox,
+    /// When it is written.
+    pub at: Moment,
+    /// A unique text for Message-ID: letters, digits and hyphens.
+    pub unique: &'a str,
+    /// What it is about.
+    pub subject: &'a str,
+    /// What it says, a paragraph or a line each.
+    pub text: &'a [String],
+}
+
+impl Letter<'_> {
+    /// The Message-ID.
+    #[must_use]
+    pub fn message_id(&self) -> String {
+        format!("<{}@{}>", self.unique, self.host)
+    }
+
+    /// The whole mail as octets with CRLF line ends.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        let text = self.text.iter().flat_map(|line| wrapped(&inert(line)));
+        let lines = self.header().into_iter().chain([String::new()]).chain(text);
+        lines.flat_map(|line| line.into_bytes().into_iter().chain(*b"\r\n")).collect()
+    }
+
+    fn header(&self) -> Vec<String> {
+        let international = self.to.is_international();
+        let (charset, encoding) = if international { ("utf-8", "8bit") } else { ("us-ascii", "7bit") };
+        let subject: String = inert(self.subject).chars().take(LONGEST_SUBJECT).collect();
+        vec![
+            format!("From: Waypost <{}>", self.from),
+            format!("To: <{}>", self.to),
+            format!("Subject: {subject}"),
+            format!("Date: {}", self.at.rfc5322()),
+            format!("Message-ID: {}", self.message_id()),
+            "Auto-Submitted: auto-generated".to_owned(),
+            "MIME-Version: 1.0".to_owned(),
+            format!("Content-Type: text/plain; charset={charset}"),
+            format!("Content-Transfer-Encoding: {encoding}"),
+        ]
+    }
+}
+
+/// Printable ASCII; each other character is a question mark.
+fn inert(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// Broken between words; what is indented goes on as far in.
+fn wrapped(line: &str) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let margin = " ".repeat(indent.min(WIDTH / 2));
+    let mut lines = vec![String::new()];
+    for word in line.split(' ').filter(|word| !word.is_empty()).flat_map(pieces) {
+        match lines.last_mut() {
+            Some(last) if last.len() > margin.len() && last.len() + 1 + word.len() <= WIDTH => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            Some(last) if last.is_empty() => *last = format!("{margin}{word}"),
+            _ => lines.push(format!("{margin}{word}")),
+        }
+    }
+    lines
+}
+
+fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    let starts = (0..word.len()).step_by(LONGEST);
+    starts.filter_map(|start| word.get(start..(start + LONGEST).min(word.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(to: &str, subject: &str, text: &[&str]) -> String {
+        let text: Vec<_> = text.iter().map(|line| (*line).to_owned()).collect();
+        let letter = Letter {
+            host: &Domain::parse("gw.example").unwrap(),
+            from: &Mailbox::parse("postmaster@my.example").unwrap(),
+            to: &Mailbox::parse(to).unwrap(),
+            at: Moment::from_millis(1_795_373_784_000),
+            unique: "one",
+            subject,
+            text: &text,
+        };
+        String::from_utf8(letter.octets()).unwrap()
+    }
+
+    #[test]
+    fn words_of_strangers_are_words_and_nothing_else() {
+        let hostile = "550 no\r\nBcc: x@evil.example\r\n.\r\n\u{1b}[31m\u{202e}";
+        let mail = written("anna@inbox.example", hostile, &[hostile]);
+        assert!(mail.contains("Subject: 550 no??Bcc: x@evil.example??.???[31m?\r\n"), "{mail}");
+        assert!(mail.is_ascii() && !mail.contains("\nBcc") && !mail.contains("\r\n.\r\n"), "{mail}");
+        assert_eq!(mail.matches("\r\n\r\n").count(), 1, "{mail}");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_none_is_longer_than_mail_allows() {
+        let long = "x".repeat(2500);
+        let mail =
+            written("anna@inbox.example", "s", &[&"word ".repeat(40), "", &long, &format!("  {}", "a ".repeat(50))]);
+        let body = mail.split_once("\r\n\r\n").unwrap().1;
+        assert!(body.lines().all(|line| line.len() <= 998), "{body}");
+        assert!(body.lines().filter(|line| line.contains("word")).all(|line| line.len() <= WIDTH), "{body}");
+        assert!(body.lines().filter(|line| line.contains('a')).all(|line| line.starts_with("  a")), "{body}");
+        assert_eq!(body.matches('x').count(), 2500);
+    }
+
+    #[test]
+    fn an_international_address_gets_it_in_eight_bits() {
+        let mail = written("änne@inbox.example", "s", &["t"]);
+        assert!(mail.contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"), "{mail}");
+    }
+}

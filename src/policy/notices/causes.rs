@@ -1,0 +1,460 @@
+//! The one table of causes: what the gateway knows of itself, as what somebody should see to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::memory::Seen;
+use super::{Cause, HOUR, Kind};
+use crate::mail::{Moment, span_in_words};
+use crate::policy::checkup::{Finding, Severity};
+
+/// A destination that has taken no mail for so long is spoken of.
+pub const REFUSING_AFTER: Duration = HOUR;
+/// Mail that waits without a next hop to blame is spoken of after so long.
+pub const WAITING_AFTER: Duration = HOUR.saturating_mul(4);
+/// An inbox that has refused its mail so long is dead, or nearly.
+pub const BOUNCING_AFTER: Duration = HOUR.saturating_mul(72);
+/// Inboxes of one provider that each take nothing, while others of it do; of more it is the provider.
+const MAX_INBOXES: usize = 3;
+/// Causes of one kind that are told at a time, the oldest first.
+const MAX_OF_KIND: usize = 100;
+/// Characters of what a stranger said.
+const MAX_SAID: usize = 300;
+/// Findings of a domain that are named.
+const MAX_NAMED: usize = 3;
+
+/// Why it stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stay {
+    /// It is to be sent on.
+    Waits,
+    /// It is held.
+    Held,
+    /// It failed, and its sender was not told.
+    Untold,
+}
+
+/// Mail for one destination that is still here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stock {
+    /// The destination's domain, or address literal.
+    pub host: String,
+    /// The destination.
+    pub destination: String,
+    /// Why it stays.
+    pub stay: Stay,
+    /// How many messages.
+    pub count: u64,
+    /// When the oldest came.
+    pub since: Moment,
+    /// Whether any was tried.
+    pub is_tried: bool,
+    /// Whether the destination is verified.
+    pub is_verified: bool,
+    /// Whether the inbox took mail within [`REFUSING_AFTER`].
+    pub takes: bool,
+    /// What was said to the oldest, in the next hop's words or in ours.
+    pub said: String,
+}
+
+/// What the gateway knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The present.
+    pub now: Moment,
+    /// Mail that is still here.
+    pub stock: Vec<Stock>,
+    /// Hosts that took mail within [`REFUSING_AFTER`].
+    pub taking: BTreeSet<String>,
+    /// Inboxes that took no mail since a refusal, and since when.
+    pub failing: Vec<(String, Moment)>,
+    /// Domains whose records are not as they must be.
+    pub drifting: Vec<String>,
+    /// What was found at this moment.
+    pub present: Vec<Finding>,
+    /// What the doctor found when he looked last; none before his first look.
+    pub doctor: Option<Doctor>,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doctor {
+    /// Of the gateway and its host.
+    pub gateway: Vec<Finding>,
+    /// Of domains.
+    pub domains: Vec<Finding>,
+}
+
+/// What stands, the worst first.
+#[must_use]
+pub fn seen(facts: &Facts) -> Seen {
+    let mut causes = of_waiting(facts);
+    causes.extend(of_others(facts));
+    causes.extend(facts.failing.iter().flat_map(|(address, since)| of_inbox(address, *since, facts.now)));
+    let details = facts.doctor.as_ref().map_or(&[][..], |doctor| &doctor.domains);
+    causes.extend(facts.drifting.iter().map(|domain| drift(domain, details)));
+    causes.extend(facts.present.iter().filter_map(of_finding));
+    // What is looked at each time is not told by what was found hours ago.
+    let found = facts.doctor.iter().flat_map(|doctor| &doctor.gateway).filter_map(of_finding);
+    causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk)));
+    causes.sort_by(|a, b| (a.severity, a.kind, a.since, &a.subject).cmp(&(b.severity, b.kind, b.since, &b.subject)));
+    let mut counts = BTreeMap::new();
+    causes.retain(|cause| {
+        let count: &mut usize = counts.entry(cause.kind).or_default();
+        *count += 1;
+        *count <= MAX_OF_KIND
+    });
+    let mut keys = BTreeSet::new();
+    causes.retain(|cause| keys.insert(cause.key()));
+    let blind = if facts.doctor.is_some() { BTreeSet::new() } else { [Kind::Listed, Kind::Gateway].into() };
+    Seen { causes, blind }
+}
+
+fn of_waiting(facts: &Facts) -> Vec<Cause> {
+    let mut hosts: BTreeMap<&str, Vec<&Stock>> = BTreeMap::new();
+    for stock in facts.stock.iter().filter(|stock| stock.stay == Stay::Waits) {
+        hosts.entry(&stock.host).or_default().push(stock);
+    }
+    hosts.into_iter().flat_map(|(host, stock)| of_host(facts, host, &stock)).collect()
+}
+
+/// Whose fault is it that mail for this host waits: the host's, an inbox's, or nobody's?
+fn of_host(facts: &Facts, host: &str, stock: &[&Stock]) -> Vec<Cause> {
+    let late = |stock: &Stock| facts.now.since(stock.since) >= REFUSING_AFTER;
+    let is_tried = |stock: &Stock| late(stock) && stock.is_tried && stock.is_verified;
+    let (tried, others): (Vec<&Stock>, Vec<&Stock>) = stock.iter().copied().partition(|stock| is_tried(stock));
+    let stuck: Vec<&Stock> = others.into_iter().filter(|stock| facts.now.since(stock.since) >= WAITING_AFTER).collect();
+    let silent: Vec<&Stock> = tried.iter().copied().filter(|stock| !stock.takes).collect();
+    let mut causes = Vec::new();
+    if !tried.is_empty() && !facts.taking.contains(host) {
+        causes.push(refusing(facts, host, &tried));
+    } else if silent.len() <= MAX_INBOXES && silent.len() == tried.len() {
+        causes.extend(silent.iter().map(|stock| refusing(facts, &stock.destination, &[*stock])));
+    } else {
+        causes.push(throttled(facts, host, &tried));
+    }
+    if !stuck.is_empty() && causes.is_empty() {
+        causes.push(waiting(facts, host, &stuck));
+    }
+    causes
+}
+
+fn messages(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("One message {one}") } else { format!("{count} messages {many}") }
+}
+
+/// How many, since when, and what was said to the oldest.
+fn sums<'a>(stock: &[&'a Stock]) -> (u64, Moment, &'a str) {
+    let count = stock.iter().map(|stock| stock.count).sum();
+    let oldest = stock.iter().min_by_key(|stock| stock.since);
+    oldest.map_or((count, Moment::default(), ""), |oldest| (count, oldest.since, oldest.said.as_str()))
+}
+
+fn said(words: &str) -> String {
+    let words: String = words.chars().take(MAX_SAID).collect();
+    if words.is_empty() { String::new() } else { format!(" What was said last: {words}") }
+}
+
+fn refusing(facts: &Facts, subject: &str, stock: &[&Stock]) -> Cause {
+    let (count, since, words) = sums(stock);
+    let waiting = messages(count, "waits", "wait");
+    let span = span_in_words(facts.now.since(since));
+    Cause {
+        id: "refusing".to_owned(),
+        kind: Kind::Refusing,
+        subject: subject.to_owned(),
+        severity: Severity::Fault,
+        since: Some(since),
+        what: format!("{subject} has taken no mail for {span}. {waiting} for it.{}", said(words)),
+        remedy:
+            "The mail is kept and tried again by itself; nothing is lost meanwhile. Read what was said: if it is about \
+                 this gateway, waypost doctor tells more; if the inbox is full or gone, that is for its owner to mend."
+                .to_owned(),
+    }
+}
+
+fn throttled(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
+    let (count, since, words) = sums(stock);
+    let waiting = messages(count, "waits", "wait");
+    let span = span_in_words(facts.now.since(since));
+    Cause {
+        id: "throttled".to_owned(),
+        kind: Kind::Throttled,
+        subject: host.to_owned(),
+        severity: Severity::Warning,
+        since: Some(since),
+        what: format!("{host} takes mail, but slower than it comes. {waiting}, the oldest for {span}.{}", said(words)),
+        remedy:
+            "The gateway sends slower by itself and tries again. If it goes on, look for one alias that gets far more \
+                 mail than others, and limit or block what floods it."
+                .to_owned(),
+    }
+}
+
+fn waiting(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
+    let (count, since, words) = sums(stock);
+    let waiting = messages(count, "has", "have");
+    let span = span_in_words(facts.now.since(since));
+    let remedy = if stock.iter().all(|stock| stock.is_verified) {
+        "Open the queue and have them tried now. If they still wait, the log of the gateway says why."
+    } else {
+        "Its inbox is not verified any more: verify it again, and the mail goes on; or send it to another one."
+    };
+    Cause {
+        id: "waiting".to_owned(),
+        kind: Kind::Waiting,
+        subject: host.to_owned(),
+        severity: Severity::Warning,
+        since: Some(since),
+        what: format!("{waiting} waited for more than four hours for {host}, the oldest for {span}.{}", said(words)),
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// What is held, and what failed unheard.
+fn of_others(facts: &Facts) -> Vec<Cause> {
+    let of = |stay| facts.stock.iter().filter(move |stock| stock.stay == stay);
+    let mut causes: Vec<Cause> = of(Stay::Untold).map(untold).collect();
+    let held: Vec<&Stock> = of(Stay::Held).collect();
+    if !held.is_empty() {
+        let (count, since, _) = sums(&held);
+        let what = messages(count, "is held until you release it.", "are held until you release them.");
+        causes.push(Cause {
+            id: "held".to_owned(),
+            kind: Kind::Held,
+            subject: "the queue".to_owned(),
+            severity: Severity::Warning,
+            since: Some(since),
+            what,
+            remedy: "Open the queue, and release or cancel what is held there.".to_owned(),
+        });
+    }
+    causes
+}
+
+fn untold(stock: &Stock) -> Cause {
+    let to = &stock.destination;
+    let one = format!("for {to} failed and is kept for you: nobody could be told.");
+    let many = format!("for {to} failed and are kept for you: nobody could be told.");
+    Cause {
+        id: "untold".to_owned(),
+        kind: Kind::Untold,
+        subject: to.clone(),
+        severity: Severity::Warning,
+        since: Some(stock.since),
+        what: format!("{}{}", messages(stock.count, &one, &many), said(&stock.said)),
+        remedy: "Open the queue, and send it again there, to another inbox if need be; or cancel it. What nobody touches is \
+                 deleted after queue.keep_failed."
+            .to_owned(),
+    }
+}
+
+fn of_inbox(address: &str, since: Moment, now: Moment) -> Vec<Cause> {
+    let age = now.since(since);
+    let refusing = |id: &str, kind, remedy: &str| Cause {
+        id: id.to_owned(),
+        kind,
+        subject: address.to_owned(),
+        severity: Severity::Fault,
+        since: Some(since),
+        what: format!("{address} has refused its mail for {}.", span_in_words(age)),
+        remedy: remedy.to_owned(),
+    };
+    let mut causes = Vec::new();
+    if age >= REFUSING_AFTER {
+        let remedy = "Look at what became of its last mail, which has the words of the refusal. Senders are told while it \
+                      lasts.";
+        causes.push(refusing("refusing", Kind::Refusing, remedy));
+    }
+    if age >= BOUNCING_AFTER {
+        let remedy = "Nothing is removed by itself. If the inbox is gone, let its aliases lead to another one.";
+        causes.push(refusing("bouncing", Kind::Bouncing, remedy));
+    }
+    causes
+}
+
+fn drift(domain: &str, doctor: &[Finding]) -> Cause {
+    let found = doctor.iter().filter(|finding| finding.subject == domain && finding.severity != Severity::Note);
+    let words: Vec<&str> = found.take(MAX_NAMED).map(|finding| finding.what.as_str()).collect();
+    let mut what = format!("Some DNS records of {domain} are not as they should be.");
+    for words in words {
+        what.push(' ');
+        what.push_str(words);
+    }
+    Cause {
+        id: "drift".to_owned(),
+        kind: Kind::Drift,
+        subject: domain.to_owned(),
+        severity: Severity::Fault,
+        since: None,
+        what,
+        remedy: format!("Compare the records with what they should be, and correct them: waypost dns {domain}"),
+    }
+}
+
+/// A note is no cause to write a mail.
+fn of_finding(finding: &Finding) -> Option<Cause> {
+    if finding.severity == Severity::Note {
+        return None;
+    }
+    let (id, kind) = match finding.id.as_str() {
+        // Whether it ends soon or has ended, it is the same cause.
+        "certificate_expires" | "certificate_expired" => ("certificate_expiry", Kind::Certificate),
+        id if id.starts_with("certificate_") => (id, Kind::Certificate),
+        id @ "disk_low" => (id, Kind::Disk),
+        id @ "address_listed" => (id, Kind::Listed),
+        id => (id, Kind::Gateway),
+    };
+    Some(Cause {
+        id: id.to_owned(),
+        kind,
+        subject: finding.subject.clone(),
+        severity: finding.severity,
+        since: finding.since,
+        what: finding.what.clone(),
+        remedy: finding.remedy.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Moment {
+        Moment::from_millis(1_795_373_784_000)
+    }
+
+    fn stock(destination: &str, minutes: u64) -> Stock {
+        Stock {
+            host: destination.split('@').nth(1).unwrap().to_owned(),
+            destination: destination.to_owned(),
+            stay: Stay::Waits,
+            count: 2,
+            since: now().before(Duration::from_secs(60 * minutes)),
+            is_tried: true,
+            is_verified: true,
+            takes: false,
+            said: "451 4.7.1 come later".to_owned(),
+        }
+    }
+
+    fn facts(stock: Vec<Stock>, taking: &[&str]) -> Facts {
+        Facts {
+            now: now(),
+            stock,
+            taking: taking.iter().map(|host| (*host).to_owned()).collect(),
+            failing: Vec::new(),
+            drifting: Vec::new(),
+            present: Vec::new(),
+            doctor: None,
+        }
+    }
+
+    /// Kinds with what they speak of.
+    type Told = Vec<(&'static str, String)>;
+
+    fn told(facts: &Facts) -> Told {
+        seen(facts).causes.into_iter().map(|cause| (cause.kind.as_str(), cause.subject)).collect()
+    }
+
+    fn one(kind: &'static str, subject: &str) -> Told {
+        vec![(kind, subject.to_owned())]
+    }
+
+    #[test]
+    fn who_is_to_blame_when_mail_waits() {
+        let waits = |minutes| vec![stock("anna@big.example", minutes)];
+        let slow = vec![Stock { takes: true, ..stock("anna@big.example", 90) }, stock("ben@big.example", 90)];
+        let many: Vec<_> = (0..5).map(|n| stock(&format!("a{n}@big.example"), 90)).collect();
+        let untried = |minutes| vec![Stock { is_tried: false, ..stock("anna@big.example", minutes) }];
+        let unverified = vec![Stock { is_verified: false, ..stock("anna@big.example", 300) }];
+        let cases: [(Vec<Stock>, &[&str], Told); 9] = [
+            (waits(59), &[], vec![]),
+            (waits(60), &[], one("refusing", "big.example")),
+            (waits(60), &["other.example"], one("refusing", "big.example")),
+            (waits(60), &["big.example"], one("refusing", "anna@big.example")),
+            (slow, &["big.example"], one("throttled", "big.example")),
+            (many, &["big.example"], one("throttled", "big.example")),
+            (untried(239), &["big.example"], vec![]),
+            (untried(240), &[], one("waiting", "big.example")),
+            (unverified, &[], one("waiting", "big.example")),
+        ];
+        for (number, (stock, taking, wanted)) in cases.into_iter().enumerate() {
+            assert_eq!(told(&facts(stock, taking)), wanted, "case {number}");
+        }
+    }
+
+    #[test]
+    fn one_host_that_refuses_is_one_cause_and_each_host_its_own() {
+        let all = vec![stock("a@one.example", 70), stock("b@one.example", 80), stock("a@two.example", 61)];
+        let causes = seen(&facts(all, &[])).causes;
+        assert_eq!(
+            causes.iter().map(|cause| cause.subject.as_str()).collect::<Vec<_>>(),
+            ["one.example", "two.example"]
+        );
+        assert!(causes[0].what.contains("4 messages wait for it. What was said last: 451 4.7.1"), "{}", causes[0].what);
+        assert_eq!(causes[0].since, Some(now().before(Duration::from_secs(4800))));
+    }
+
+    #[test]
+    fn held_untold_and_dead_inboxes() {
+        let held = Stock { stay: Stay::Held, count: 1, ..stock("x@my.example", 1) };
+        let untold = Stock { stay: Stay::Untold, count: 1, ..stock("anna@inbox.example", 1) };
+        let hours = |hours: u64| now().before(Duration::from_secs(3600 * hours));
+        let failing = vec![("new@inbox.example".to_owned(), now()), ("old@inbox.example".to_owned(), hours(80))];
+        let facts = Facts { failing, ..facts(vec![held, untold], &[]) };
+        assert_eq!(
+            told(&facts),
+            [
+                ("refusing", "old@inbox.example".to_owned()),
+                ("bouncing", "old@inbox.example".to_owned()),
+                ("untold", "anna@inbox.example".to_owned()),
+                ("held", "the queue".to_owned()),
+            ]
+        );
+        let words = &seen(&facts).causes[3].what;
+        assert_eq!(words, "One message is held until you release it.");
+    }
+
+    #[test]
+    fn findings_of_the_doctor_are_causes_and_notes_are_not() {
+        let finding = |id: &str, subject: &str, severity| Finding {
+            id: id.to_owned(),
+            severity,
+            subject: subject.to_owned(),
+            what: format!("{id} is wrong."),
+            since: None,
+            remedy: "Mend it.".to_owned(),
+        };
+        let gateway = vec![
+            finding("ptr_missing", "192.0.2.7", Severity::Fault),
+            finding("address_listed", "192.0.2.7", Severity::Fault),
+            finding("certificate_wrong_name", "gw.example", Severity::Fault),
+        ];
+        let doctor = Doctor { gateway, domains: vec![finding("spf_missing", "my.example", Severity::Fault)] };
+        let present = vec![
+            finding("certificate_expired", "gw.example", Severity::Fault),
+            finding("certificate_self_signed", "gw.example", Severity::Note),
+            finding("disk_low", "data_dir", Severity::Warning),
+        ];
+        let drifting = vec!["my.example".to_owned()];
+        let facts = Facts { doctor: Some(doctor), present, drifting, ..facts(Vec::new(), &[]) };
+        let found = seen(&facts);
+        assert_eq!(
+            found.causes.iter().map(|cause| cause.kind).collect::<Vec<_>>(),
+            [Kind::Drift, Kind::Certificate, Kind::Listed, Kind::Gateway, Kind::Disk]
+        );
+        assert!(found.causes[0].what.ends_with("spf_missing is wrong."), "{}", found.causes[0].what);
+        assert_eq!(found.causes[1].id, "certificate_expiry");
+        assert!(found.blind.is_empty());
+        let unlooked = Facts { doctor: None, ..facts };
+        assert_eq!(seen(&unlooked).blind, [Kind::Listed, Kind::Gateway].into());
+    }
+
+    #[test]
+    fn of_very_many_the_oldest_are_told() {
+        let many = (0..300).map(|n| stock(&format!("a@d{n:03}.example"), 600 - n)).collect();
+        let causes = seen(&facts(many, &[])).causes;
+        assert_eq!((causes.len(), causes[0].subject.as_str()), (MAX_OF_KIND, "d000.example"));
+    }
+}

@@ -1,0 +1,327 @@
+//! What is remembered of causes, and what is news. A cause that flickers is told seldom: the more often it has come again,
+//! the longer it must be away before it is called over, up to a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Cause, HOUR, Kind, MINUTE};
+use crate::mail::Moment;
+
+/// A cause must be away so long to be over, the first time; each time that it came again doubles it.
+const CALM: Duration = MINUTE.saturating_mul(15);
+/// But no longer than this.
+const LONGEST_CALM: Duration = HOUR.saturating_mul(24);
+/// A cause that came again within this time has come again; after it, it is a new one.
+const COMES_AGAIN: Duration = HOUR.saturating_mul(24 * 7);
+/// What is over is remembered so long.
+const KEPT: Duration = HOUR.saturating_mul(24 * 30);
+/// Causes that are remembered; of more, those that came first are told.
+pub const MAX_REMEMBERED: usize = 2000;
+
+/// How a cause stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Seen, and not yet told.
+    Pending,
+    /// Told.
+    Open,
+    /// Told to be over.
+    Over,
+}
+
+impl State {
+    /// As it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Open => "open",
+            Self::Over => "over",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Open, Self::Over].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// A cause as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// As it was seen last.
+    pub cause: Cause,
+    /// How it stands.
+    pub state: State,
+    /// When it was seen first, this time.
+    pub began_at: Moment,
+    /// When it was told.
+    pub told_at: Option<Moment>,
+    /// Since when it is away.
+    pub gone_since: Option<Moment>,
+    /// When it was over.
+    pub ended_at: Option<Moment>,
+    /// How often it has begun lately.
+    pub turns: u32,
+    /// Who was told by mail that it began.
+    pub told: Vec<String>,
+}
+
+/// What is seen now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The causes that stand.
+    pub causes: Vec<Cause>,
+    /// Kinds that could not be looked at: of them nothing is over.
+    pub blind: BTreeSet<Kind>,
+}
+
+/// What is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It has begun.
+    Began,
+    /// It is over.
+    Ended,
+}
+
+/// A cause that changed, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// As it is to be remembered.
+    pub after: Remembered,
+    /// What is to be told of it, if anything.
+    pub news: Option<News>,
+}
+
+/// What a look changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What is to be remembered anew.
+    pub changed: Vec<Change>,
+    /// What is to be forgotten.
+    pub forgotten: Vec<(String, String)>,
+}
+
+/// Holds what is seen against what is remembered.
+#[must_use]
+pub fn look(remembered: Vec<Remembered>, seen: Seen, now: Moment) -> Changes {
+    let mut changes = Changes::default();
+    let mut new: BTreeMap<_, _> = seen.causes.into_iter().map(|cause| (cause.key(), cause)).collect();
+    let room = MAX_REMEMBERED.saturating_sub(remembered.len());
+    for before in remembered {
+        let cause = new.remove(&before.cause.key());
+        let is_blind = seen.blind.contains(&before.cause.kind);
+        match cause {
+            Some(cause) => changes.note(&before, stands(before.clone(), cause, now)),
+            None if is_blind => {}
+            None => match is_away(before.clone(), now) {
+                Some(after) => changes.note(&before, after),
+                None => changes.forgotten.push(before.cause.key()),
+            },
+        }
+    }
+    changes.changed.extend(new.into_values().take(room).map(|cause| begins(cause, now)));
+    changes
+}
+
+impl Changes {
+    fn note(&mut self, before: &Remembered, change: Change) {
+        if change.after != *before {
+            self.changed.push(change);
+        }
+    }
+}
+
+fn begins(cause: Cause, now: Moment) -> Change {
+    let state = State::Pending;
+    let seen = Remembered {
+        cause,
+        state,
+        began_at: now,
+        told_at: None,
+        gone_since: None,
+        ended_at: None,
+        turns: 0,
+        told: Vec::new(),
+    };
+    ripened(seen, now)
+}
+
+fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
+    let mut after = Remembered { cause, gone_since: None, ..before };
+    if after.state == State::Over {
+        let is_again = after.ended_at.is_some_and(|ended| now.since(ended) < COMES_AGAIN);
+        after.turns = if is_again { after.turns } else { 0 };
+        (after.state, after.began_at, after.told_at, after.told) = (State::Pending, now, None, Vec::new());
+    }
+    ripened(after, now)
+}
+
+/// What has stood long enough is told.
+fn ripened(mut after: Remembered, now: Moment) -> Change {
+    let is_ripe = after.state == State::Pending && now.since(after.began_at) >= after.cause.kind.patience();
+    if !is_ripe {
+        return Change { after, news: None };
+    }
+    (after.state, after.told_at, after.ended_at) = (State::Open, Some(now), None);
+    after.turns = after.turns.saturating_add(1);
+    Change { after, news: Some(News::Began) }
+}
+
+fn is_away(before: Remembered, now: Moment) -> Option<Change> {
+    let gone_since = before.gone_since.unwrap_or(now);
+    let away = now.since(gone_since);
+    let after = Remembered { gone_since: Some(gone_since), ..before };
+    match after.state {
+        State::Over if now.since(after.ended_at.unwrap_or(gone_since)) >= KEPT => None,
+        State::Pending if away >= CALM => (after.turns > 0).then(|| over(after, gone_since, None)),
+        State::Open if away >= calm(after.turns) => Some(over(after, now, Some(News::Ended))),
+        _ => Some(Change { after, news: None }),
+    }
+}
+
+fn over(after: Remembered, at: Moment, news: Option<News>) -> Change {
+    Change { after: Remembered { state: State::Over, ended_at: Some(at), ..after }, news }
+}
+
+fn calm(turns: u32) -> Duration {
+    CALM.saturating_mul(1 << turns.saturating_sub(1).min(16)).min(LONGEST_CALM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::checkup::Severity;
+
+    const START: i64 = 1_795_373_784_000;
+
+    fn cause(kind: Kind) -> Cause {
+        Cause {
+            id: kind.as_str().to_owned(),
+            kind,
+            subject: "inbox.example".to_owned(),
+            severity: Severity::Fault,
+            since: None,
+            what: "It refuses.".to_owned(),
+            remedy: "Wait.".to_owned(),
+        }
+    }
+
+    /// Plays minutes: in which of them the cause stands; gives the minutes of news.
+    struct Play {
+        now: u64,
+        remembered: Vec<Remembered>,
+        news: Vec<(u64, News)>,
+        kind: Kind,
+    }
+
+    impl Play {
+        fn of(kind: Kind) -> Self {
+            Self { now: 0, remembered: Vec::new(), news: Vec::new(), kind }
+        }
+
+        fn pass(&mut self, minutes: u64, stands: bool) -> &mut Self {
+            for _ in 0..minutes {
+                let causes = if stands { vec![cause(self.kind)] } else { Vec::new() };
+                self.look(Seen { causes, blind: BTreeSet::new() });
+                self.now += 1;
+            }
+            self
+        }
+
+        fn look(&mut self, seen: Seen) {
+            let now = Moment::from_millis(START).after(MINUTE * u32::try_from(self.now).unwrap());
+            let changes = look(self.remembered.clone(), seen, now);
+            self.remembered.retain(|old| {
+                let is_old = |change: &Change| change.after.cause.key() == old.cause.key();
+                !changes.changed.iter().any(is_old) && !changes.forgotten.contains(&old.cause.key())
+            });
+            for change in changes.changed {
+                self.news.extend(change.news.map(|news| (self.now, news)));
+                self.remembered.push(change.after);
+            }
+        }
+    }
+
+    #[test]
+    fn one_word_when_it_begins_one_when_it_is_over_and_quiet_in_between() {
+        let mut play = Play::of(Kind::Refusing);
+        play.pass(10, false).pass(600, true).pass(600, false);
+        assert_eq!(play.news, [(10, News::Began), (625, News::Ended)]);
+        assert_eq!(play.remembered[0].state, State::Over);
+    }
+
+    #[test]
+    fn a_kind_with_patience_waits_and_what_passes_meanwhile_is_never_told() {
+        let mut play = Play::of(Kind::Drift);
+        play.pass(59, true).pass(30, false);
+        assert_eq!((play.news.len(), play.remembered.len()), (0, 0), "{:?}", play.news);
+        play.pass(61, true);
+        assert_eq!(play.news, [(149, News::Began)]);
+    }
+
+    #[test]
+    fn a_gap_that_is_short_is_no_end() {
+        let mut play = Play::of(Kind::Refusing);
+        for _ in 0..20 {
+            play.pass(50, true).pass(14, false);
+        }
+        assert_eq!(play.news, [(0, News::Began)]);
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_told_ever_more_seldom() {
+        let mut play = Play::of(Kind::Refusing);
+        for _ in 0..7 * 24 {
+            play.pass(30, true).pass(30, false);
+        }
+        assert!(play.news.len() <= 4, "a week of flapping: {:?}", play.news);
+        let open = play.remembered[0].state;
+        play.pass(25 * 60, false);
+        assert_eq!((open, play.remembered[0].state), (State::Open, State::Over));
+        assert_eq!(play.news.last().unwrap().1, News::Ended);
+    }
+
+    #[test]
+    fn after_a_quiet_week_it_is_new_again_and_after_a_month_forgotten() {
+        let mut play = Play::of(Kind::Refusing);
+        play.pass(5, true).pass(20, false).pass(5, true).pass(60, false);
+        assert_eq!(play.remembered[0].turns, 2);
+        play.now += 8 * 24 * 60;
+        play.pass(1, true);
+        assert_eq!((play.remembered[0].turns, play.news.len()), (1, 5));
+        play.pass(20, false);
+        play.now += 31 * 24 * 60;
+        play.pass(1, false);
+        assert!(play.remembered.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_over() {
+        let mut play = Play::of(Kind::Refusing);
+        play.pass(1, true);
+        for _ in 0..100 {
+            play.look(Seen { causes: Vec::new(), blind: BTreeSet::from([Kind::Refusing]) });
+            play.now += 1;
+        }
+        assert_eq!(play.news, [(0, News::Began)]);
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_written_again() {
+        let now = Moment::from_millis(START);
+        let seen = || Seen { causes: vec![cause(Kind::Disk)], blind: BTreeSet::new() };
+        let first = look(Vec::new(), seen(), now).changed.remove(0).after;
+        assert_eq!(look(vec![first], seen(), now.after(MINUTE)), Changes::default());
+    }
+
+    #[test]
+    fn no_more_are_remembered_than_there_is_room_for() {
+        let many =
+            (0..MAX_REMEMBERED + 10).map(|n| Cause { subject: format!("d{n}.example"), ..cause(Kind::Refusing) });
+        let seen = Seen { causes: many.collect(), blind: BTreeSet::new() };
+        assert_eq!(look(Vec::new(), seen, Moment::from_millis(START)).changed.len(), MAX_REMEMBERED);
+    }
+}

@@ -1,0 +1,139 @@
+//! Causes that the owner is told of, as they are remembered; and when the last digest was sent.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use super::Result;
+use super::columns::{Columns, json};
+use super::queue::ledger::Entry;
+use super::writer::Writer;
+use crate::mail::Moment;
+use crate::policy::checkup::Severity;
+use crate::policy::notices::memory::{MAX_REMEMBERED, Remembered, State};
+use crate::policy::notices::{Cause, Kind};
+
+macro_rules! columns {
+    () => {
+        "select n.id, n.cause, n.kind, n.subject, n.severity, n.since, n.what, n.remedy, n.state, n.began_at, n.told_at, \
+         n.gone_since, n.ended_at, n.turns, n.told from notices as n"
+    };
+}
+pub(in crate::store) const ALL: &str = concat!(columns!(), " order by n.id limit ?1");
+pub(in crate::store) const PAGE: &str = concat!(
+    columns!(),
+    " where n.id < ?1 and n.state in (select value from json_each(?2)) order by n.id desc limit ?3"
+);
+pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
+    began_at, told_at, gone_since, ended_at, turns, told) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+    ?14) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
+    state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, told = ?14";
+pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
+pub(in crate::store) const LAST_DIGEST: &str = "select at from digests where id = 1";
+pub(in crate::store) const NOTE_DIGEST: &str = "insert into digests (id, at) values (1, ?1) \
+    on conflict (id) do update set at = ?1";
+
+/// Notices; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Notices {
+    writer: Writer<Entry>,
+    readers: SqlitePool,
+}
+
+impl Notices {
+    pub(super) const fn new(writer: Writer<Entry>, readers: SqlitePool) -> Self {
+        Self { writer, readers }
+    }
+
+    /// All that is remembered.
+    pub async fn remembered(&self) -> Result<Vec<Remembered>> {
+        let limit = i64::try_from(MAX_REMEMBERED).unwrap_or(i64::MAX);
+        let rows = sqlx::query(ALL).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| read(row).map(|(_, remembered)| remembered)).collect()
+    }
+
+    /// What is remembered in these states, the newest first, with numbers below `before`.
+    pub async fn page(&self, states: &[State], (before, limit): (i64, u32)) -> Result<Vec<(i64, Remembered)>> {
+        let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+        let rows = sqlx::query(PAGE).bind(before).bind(json(&words)).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps what has changed and drops what is to be forgotten: all of it, or nothing.
+    pub async fn keep(&self, changed: Vec<Remembered>, forgotten: Vec<(String, String)>) -> Result<()> {
+        if changed.is_empty() && forgotten.is_empty() {
+            return Ok(());
+        }
+        self.writer.change((changed, forgotten), |c, needs| Box::pin(keep(c, needs))).await
+    }
+
+    /// When the last digest was sent.
+    pub async fn last_digest(&self) -> Result<Option<Moment>> {
+        let row = sqlx::query(LAST_DIGEST).fetch_optional(&self.readers).await?;
+        row.map(|row| Columns::of(&row).moment()).transpose()
+    }
+
+    /// Notes that a digest was sent.
+    pub async fn note_digest(&self, at: Moment) -> Result<()> {
+        self.writer.change(at, |c, at| Box::pin(note_digest(c, *at))).await
+    }
+}
+
+type Kept = (Vec<Remembered>, Vec<(String, String)>);
+
+async fn keep(connection: &mut SqliteConnection, (changed, forgotten): &Kept) -> Result<()> {
+    for (cause, subject) in forgotten {
+        sqlx::query(FORGET).bind(cause.as_str()).bind(subject.as_str()).execute(&mut *connection).await?;
+    }
+    for one in changed {
+        let cause = &one.cause;
+        let keep = sqlx::query(KEEP).bind(cause.id.as_str()).bind(cause.kind.as_str()).bind(cause.subject.as_str());
+        let keep = keep.bind(severity_word(cause.severity)).bind(cause.since.map(Moment::millis));
+        let keep = keep.bind(cause.what.as_str()).bind(cause.remedy.as_str()).bind(one.state.as_str());
+        let keep = keep.bind(one.began_at.millis()).bind(one.told_at.map(Moment::millis));
+        let keep = keep.bind(one.gone_since.map(Moment::millis)).bind(one.ended_at.map(Moment::millis));
+        keep.bind(i64::from(one.turns)).bind(json(&one.told)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn note_digest(connection: &mut SqliteConnection, at: Moment) -> Result<()> {
+    sqlx::query(NOTE_DIGEST).bind(at.millis()).execute(connection).await?;
+    Ok(())
+}
+
+fn read(row: &SqliteRow) -> Result<(i64, Remembered)> {
+    let mut columns = Columns::of(row);
+    let number = columns.take()?;
+    let cause = Cause {
+        id: columns.take()?,
+        kind: columns.parsed("a kind of notice", Kind::parse)?,
+        subject: columns.take()?,
+        severity: columns.parsed("a severity", severity)?,
+        since: columns.maybe_moment()?,
+        what: columns.take()?,
+        remedy: columns.take()?,
+    };
+    let remembered = Remembered {
+        cause,
+        state: columns.parsed("the state of a notice", State::parse)?,
+        began_at: columns.moment()?,
+        told_at: columns.maybe_moment()?,
+        gone_since: columns.maybe_moment()?,
+        ended_at: columns.maybe_moment()?,
+        turns: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
+        told: columns.json("who was told")?,
+    };
+    Ok((number, remembered))
+}
+
+const fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Fault => "fault",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+fn severity(word: &str) -> Option<Severity> {
+    [Severity::Fault, Severity::Warning, Severity::Note].into_iter().find(|one| severity_word(*one) == word)
+}

@@ -1,0 +1,39 @@
+//! Domains and destinations that somebody should look at.
+
+use std::collections::BTreeSet;
+
+use super::Rules;
+use crate::mail::{Domain, Mailbox};
+use crate::policy::ids::{AccountId, DomainId};
+use crate::store::Result;
+use crate::store::columns::json;
+
+/// Domains that are told of at a time.
+const MAX_DRIFTING: u32 = 500;
+
+/// Of an account (null: of all), and others beside.
+pub(in crate::store) const DRIFTING: &str = "select name from domains where dns = 'drift' and removed_at is null \
+    and (?1 is null or account_id = ?1 or id in (select value from json_each(?2))) order by name limit ?3";
+/// Of these keys, the addresses that are destinations of an account (null: of any).
+pub(in crate::store) const AMONG: &str = "select d.address from accounts as a join destinations as d \
+    on d.account_id = a.id and d.key in (select value from json_each(?1)) where ?2 is null or a.id = ?2";
+
+impl Rules {
+    /// Domains whose records are not as they must be, of an account and beside it, or of all.
+    pub async fn drifting(&self, (account, beside): (Option<AccountId>, &[DomainId])) -> Result<Vec<Domain>> {
+        let ask = sqlx::query_scalar(DRIFTING).bind(account.map(|a| a.0)).bind(json(beside)).bind(MAX_DRIFTING);
+        let names: Vec<String> = ask.fetch_all(&self.readers).await?;
+        Ok(names.iter().filter_map(|name| Domain::parse(name).ok()).collect())
+    }
+
+    /// Which of these are destinations of an account, or of any.
+    pub async fn destinations_among(
+        &self,
+        addresses: &[Mailbox],
+        account: Option<AccountId>,
+    ) -> Result<BTreeSet<String>> {
+        let keys: Vec<String> = addresses.iter().map(Mailbox::key).collect();
+        let ask = sqlx::query_scalar(AMONG).bind(json(&keys)).bind(account.map(|a| a.0));
+        Ok(ask.fetch_all(&self.readers).await?.into_iter().collect())
+    }
+}

@@ -1,0 +1,245 @@
+//! Notices: what is told by mail, to whom and how often; the digest; and who may see and choose.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use waypost::policy::checkup::DiskFacts;
+use waypost::store::queue::{Entry, Purpose};
+
+use crate::web::House;
+use crate::web::rows::{forwarded, queued};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Lets time pass, minute by minute, with a look in each.
+async fn pass(house: &House, time: Duration) {
+    for _ in 0..time.as_secs() / 60 {
+        house.clock.advance(MINUTE);
+        house.admin.notice_by_the_clock().await.unwrap();
+    }
+}
+
+/// The mails so far, oldest first: to whom, and as text.
+async fn mails(house: &House) -> Vec<(String, String)> {
+    let mut mails = Vec::new();
+    for waiting in house.admin.store.queue.list(None, None, 500).await.unwrap() {
+        if waiting.purpose == Purpose::Notice {
+            let claim = house.admin.store.queue.get(waiting.id).await.unwrap();
+            let octets = claim.message.octets.read(0).await.unwrap();
+            mails.push((waiting.destination, String::from_utf8(octets.to_vec()).unwrap()));
+        }
+    }
+    mails
+}
+
+/// To whom, and about what.
+async fn subjects(house: &House) -> Vec<(String, String)> {
+    let subject = |mail: &str| mail.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap().to_owned();
+    mails(house).await.into_iter().map(|(to, mail)| (to, subject(&mail))).collect()
+}
+
+fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+    all.iter().map(|(to, subject)| ((*to).to_owned(), (*subject).to_owned())).collect()
+}
+
+async fn settings(house: &House, change: Value) {
+    house.operator("PATCH", "/v1/settings", change).await.expect(200);
+}
+
+/// Mail for an inbox waits; gives its id.
+async fn waits(house: &House) -> Uuid {
+    let due = Entry::Due(house.clock.now().after(MINUTE));
+    queued(house, "shop@my.example", due).await.id
+}
+
+#[tokio::test]
+async fn a_destination_that_takes_no_mail_for_an_hour_is_told_once_and_so_is_its_end() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    let id = waits(&house).await;
+    pass(&house, 59 * MINUTE).await;
+    assert_eq!(mails(&house).await.len(), 0);
+    pass(&house, 5 * HOUR).await;
+    let told = mails(&house).await;
+    assert_eq!(subjects(&house).await, pairs(&[("boss@office.example", "inbox.example takes no mail")]));
+    for words in [
+        "From: Waypost <postmaster@my.example>\r\n",
+        "\r\nAuto-Submitted: auto-generated\r\n",
+        "\r\nSince: Sun, 22 Nov 2026 18:56:24 +0000\r\n",
+        "\r\nWhat to do: ",
+    ] {
+        assert!(told[0].1.contains(words), "{words}: {}", told[0].1);
+    }
+    let what =
+        "inbox.example has taken no mail for 1 h. One message waits for it. What was said last: 450 4.2.0 Try later";
+    assert!(told[0].1.replace("\r\n", " ").contains(what), "{}", told[0].1);
+    let open = house.operator("GET", "/v1/notices?state=open", Value::Null).await.expect(200).json();
+    let open = &open["items"][0];
+    assert_eq!((&open["kind"], &open["subject"]), (&json!("refusing"), &json!("inbox.example")), "{open}");
+    assert_eq!((&open["told"], &open["page"]), (&json!(["boss@office.example"]), &json!("/queue")), "{open}");
+
+    house.admin.store.queue.cancel(id).await.unwrap();
+    pass(&house, HOUR).await;
+    let over = ("boss@office.example", "Over: inbox.example takes no mail");
+    assert_eq!(subjects(&house).await, pairs(&[("boss@office.example", "inbox.example takes no mail"), over]));
+    let past = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+    assert_eq!((&past["items"][0]["state"], past["items"].as_array().unwrap().len()), (&json!("over"), 1), "{past}");
+}
+
+#[tokio::test]
+async fn nobody_is_told_through_what_fails() {
+    let house = House::furnished().await;
+    waits(&house).await;
+    pass(&house, 70 * MINUTE).await;
+    assert_eq!(subjects(&house).await, pairs(&[]), "the owner's only inbox is what fails");
+    let open = house.operator("GET", "/v1/notices?state=open", Value::Null).await.expect(200).json();
+    assert_eq!(open["items"][0]["told"], json!([]), "the panel shows it all the same: {open}");
+
+    let house = House::furnished().await;
+    let spare = json!({ "address": "me@other.example", "verified": true });
+    house.operator("POST", "/v1/destinations", spare).await.expect(201);
+    house.operator("PATCH", "/v1/users/owner", json!({ "email": "anna@inbox.example" })).await.expect(200);
+    waits(&house).await;
+    pass(&house, 70 * MINUTE).await;
+    assert_eq!(subjects(&house).await, pairs(&[("me@other.example", "inbox.example takes no mail")]));
+}
+
+/// The owner may be known by an alias of their own: we send no mail to ourselves.
+#[tokio::test]
+async fn an_address_of_ours_is_told_where_it_leads() {
+    let house = House::furnished().await;
+    let alias = json!({ "address": "me@my.example", "destinations": ["owner@inbox.example"] });
+    house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    settings(&house, json!({ "notify.to": ["me@my.example"] })).await;
+    let sent = house.operator("POST", "/v1/notices/test", Value::Null).await.expect(202).json();
+    assert_eq!(sent, json!({ "to": ["owner@inbox.example"] }));
+    assert_eq!(subjects(&house).await, pairs(&[("owner@inbox.example", "A test notice")]));
+}
+
+#[tokio::test]
+async fn what_flickers_is_told_seldom_and_what_is_muted_never() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"], "notify.mute": ["held"] })).await;
+    queued(&house, "shop@my.example", Entry::Held).await;
+    for _ in 0..24 {
+        let id = waits(&house).await;
+        pass(&house, 70 * MINUTE).await;
+        house.admin.store.queue.cancel(id).await.unwrap();
+        pass(&house, 10 * MINUTE).await;
+    }
+    let told = subjects(&house).await;
+    assert!((1..=7).contains(&told.len()), "a day and a half of flapping: {told:?}");
+    assert!(told.iter().all(|(_, subject)| !subject.contains("held")), "{told:?}");
+    let all = house.operator("GET", "/v1/notices?state=open", Value::Null).await.expect(200).json();
+    assert!(
+        all["items"].as_array().unwrap().iter().any(|notice| notice["kind"] == "held"),
+        "shown all the same: {all}"
+    );
+}
+
+#[tokio::test]
+async fn several_things_at_a_time_are_one_mail_and_words_of_strangers_are_inert() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"], "notify.digest": "off" })).await;
+    let id = queued(&house, "shop@my.example", Entry::Kept(house.clock.now().after(HOUR * 200))).await.id;
+    let hostile = "550 no\r\nBcc: victim@evil.example\r\n\r\n.\r\n\u{1b}[2J\u{202e}";
+    let attempt = crate::web::rows::attempt(house.clock.now(), "refused", hostile);
+    let change = waypost::store::activity::Progress {
+        id,
+        status: waypost::policy::status::Status::Failed,
+        reason: hostile.to_owned(),
+        attempt: Some(attempt),
+        next_attempt_at: None,
+        sha256_sent: None,
+        dsn: None,
+    };
+    house.admin.store.activity.progress(vec![change]).await.unwrap();
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    for domain in [1, 2] {
+        house.admin.store.rules.note_dns(waypost::policy::ids::DomainId(domain), "drift").await.unwrap();
+    }
+    pass(&house, MINUTE).await;
+    let told = mails(&house).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let mail = &told[0].1;
+    assert!(mail.is_ascii() && !mail.contains("\nBcc") && !mail.contains('\u{1b}'), "{mail}");
+    assert_eq!(mail.matches("\r\n\r\n.\r\n").count(), 0, "{mail}");
+    pass(&house, HOUR).await;
+    let told = subjects(&house).await;
+    assert_eq!(
+        told.last().unwrap().1,
+        "2 things need your attention",
+        "two domains have drifted for an hour: {told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_remembered_outlives_a_restart() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    waits(&house).await;
+    pass(&house, 70 * MINUTE).await;
+    assert_eq!(subjects(&house).await.len(), 1);
+    let house = house.reopened().await;
+    pass(&house, 70 * MINUTE).await;
+    assert_eq!(subjects(&house).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_low_disk_is_told_and_its_end() {
+    let mut house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    house.admin.outside.settings.probes.disk = Some(DiskFacts { free: 100 << 20, total: 16 << 30 });
+    pass(&house, 5 * MINUTE).await;
+    house.admin.outside.settings.probes.disk = Some(DiskFacts { free: 8 << 30, total: 16 << 30 });
+    pass(&house, 20 * MINUTE).await;
+    let told = subjects(&house).await;
+    let boss = "boss@office.example";
+    assert_eq!(
+        told,
+        pairs(&[(boss, "The disk of the gateway is low"), (boss, "Over: The disk of the gateway is low")])
+    );
+}
+
+#[tokio::test]
+async fn a_digest_comes_each_week_with_figures_and_what_stands() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    house.admin.notice_by_the_clock().await.unwrap();
+    house.clock.advance(HOUR * 24 * 6);
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    house.admin.notice_by_the_clock().await.unwrap();
+    assert_eq!(mails(&house).await.len(), 0);
+    house.clock.advance(HOUR * 24);
+    pass(&house, 10 * MINUTE).await;
+    let told = mails(&house).await;
+    assert_eq!(subjects(&house).await, pairs(&[("boss@office.example", "All is well at mx.gateway.example")]));
+    assert!(told[0].1.contains("\r\n  1 came in\r\n  1 forwarded\r\n  0 refused\r\n"), "{}", told[0].1);
+    settings(&house, json!({ "notify.digest": "off" })).await;
+    house.clock.advance(HOUR * 24 * 8);
+    house.admin.notice_by_the_clock().await.unwrap();
+    assert_eq!(mails(&house).await.len(), 1);
+}
+
+#[tokio::test]
+async fn bad_choices_are_refused_by_their_name_and_lists_by_their_words() {
+    let house = House::furnished().await;
+    for (key, value) in [
+        ("notify.to", json!(["nobody"])),
+        ("notify.to", json!(vec!["a@b.example"; 21])),
+        ("notify.mute", json!(["weather"])),
+        ("notify.digest", json!("hourly")),
+        ("notify.heartbeat_url", json!("ftp://monitor.example/")),
+    ] {
+        let refused = house.operator("PATCH", "/v1/settings", json!({ key: value })).await.expect(422);
+        assert_eq!(refused.problem()["errors"][0]["field"], key);
+    }
+    house.operator("GET", "/v1/notices?state=closed", Value::Null).await.expect(422).problem();
+    house.operator("GET", "/v1/notices?cursor=x", Value::Null).await.expect(422).problem();
+    let pages = house.operator("GET", "/v1/notices?limit=1", Value::Null).await.expect(200).json();
+    assert_eq!(pages, json!({ "items": [], "next_cursor": null }));
+    let nowhere = House::new().await;
+    nowhere.operator("POST", "/v1/notices/test", Value::Null).await.expect(409).problem();
+}

@@ -1,0 +1,88 @@
+//! Settings, Notices: what is open, which kinds write to whom, and where each of these is set.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use waypost::store::queue::Entry;
+
+use crate::web::House;
+use crate::web::rows::queued;
+
+const PAGE: &str = "/settings/notices";
+const KINDS: &str =
+    "refusing=on&throttled=on&waiting=on&untold=on&bouncing=on&drift=on&certificate=on&disk=on&listed=on&gateway=on";
+
+#[tokio::test]
+async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let quiet = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    assert!(quiet.contains("Nothing does.") && quiet.contains("Now: <bdi>owner@inbox.example</bdi>."), "{quiet}");
+    assert_eq!(quiet.matches("button primary").count(), 1);
+    house.operator("PATCH", "/v1/settings", json!({ "notify.to": ["boss@office.example"] })).await.expect(200);
+    let due = Entry::Due(house.clock.now());
+    let id = queued(&house, "shop@my.example", due).await.id;
+    house.clock.advance(Duration::from_secs(3660));
+    house.admin.notice_by_the_clock().await.unwrap();
+    let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    assert!(page.contains("inbox.example has taken no mail for 1 h."), "{page}");
+    assert!(page.contains("told to boss@office.example") && page.contains("href=\"/queue\""), "{page}");
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("Some mail is not getting through.") && overview.contains("has taken no mail"));
+    house.admin.store.queue.cancel(id).await.unwrap();
+    for _ in 0..20 {
+        house.clock.advance(Duration::from_secs(60));
+        house.admin.notice_by_the_clock().await.unwrap();
+    }
+    let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    assert!(page.contains("Nothing does.") && page.contains("What is over"), "{page}");
+}
+
+#[tokio::test]
+async fn choices_are_saved_taken_back_and_refused_in_words() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let url = "https%3A%2F%2Fmonitor.example%2Fping%3Fa%3Db";
+    let form = format!("{KINDS}&to=a%40one.example%2C+b%40two.example&digest=daily&heartbeat_url={url}");
+    house.panel(&cookie, "POST", PAGE, &form).await.expect(303);
+    let page = house.panel(&cookie, "GET", "/settings/notices?done=saved", "").await.expect(200).text();
+    assert!(page.contains("Your choice is saved.") && page.contains("Now: <bdi>a@one.example, b@two.example</bdi>."));
+    assert!(page.contains("value=\"daily\" selected") && page.contains("https://monitor.example/ping?a=b"), "{page}");
+    assert!(page.contains("name=\"held\" value=\"on\"> ") && page.contains("name=\"drift\" value=\"on\" checked"));
+    let set = |key: &'static str, settings: &Value| {
+        let all = settings["items"].as_array().unwrap();
+        all.iter().find(|setting| setting["key"] == key).unwrap().clone()
+    };
+    let settings = house.operator("GET", "/v1/settings", Value::Null).await.expect(200).json();
+    assert_eq!(set("notify.mute", &settings)["value"], json!(["held"]));
+    assert_eq!(set("notify.to", &settings)["place"], "panel");
+
+    let wrong = house.panel(&cookie, "POST", PAGE, "to=nobody&digest=daily").await.expect(422).text();
+    assert!(wrong.contains("Notify.to: ") && wrong.contains("value=\"nobody\""), "{wrong}");
+    house.panel(&cookie, "POST", PAGE, &format!("{KINDS}&held=on&digest=weekly")).await.expect(303);
+    let settings = house.operator("GET", "/v1/settings", Value::Null).await.expect(200).json();
+    for key in ["notify.to", "notify.mute", "notify.heartbeat_url"] {
+        assert_eq!(set(key, &settings)["place"], "default", "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_notice_is_sent_by_a_button_and_members_see_none_of_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.panel(&cookie, "POST", "/settings/notices/test", "").await.expect(303);
+    let page = house.panel(&cookie, "GET", "/settings/notices?done=tested", "").await.expect(200).text();
+    assert!(page.contains("A test notice is on its way."), "{page}");
+    let queue = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
+    let sent = &queue["items"][0];
+    assert_eq!((&sent["purpose"], &sent["destination"]), (&json!("notice"), &json!("owner@inbox.example")));
+
+    let member = json!({ "email": "anna@my.example", "role": "member", "password": "correct horse battery" });
+    house.operator("POST", "/v1/users", member).await.expect(201);
+    let form = "email=anna%40my.example&password=correct+horse+battery";
+    let anna = house.panel("", "POST", "/sign-in", form).await.expect(303).field("set-cookie").unwrap();
+    let anna = anna.split(';').next().unwrap();
+    house.panel(anna, "GET", PAGE, "").await.expect(403);
+    house.panel(anna, "POST", PAGE, "to=anna%40my.example").await.expect(403);
+    house.panel(anna, "POST", "/settings/notices/test", "").await.expect(403);
+    assert!(!house.panel(anna, "GET", "/settings/account", "").await.expect(200).text().contains(PAGE));
+}
