@@ -87,6 +87,41 @@
     pressed[2]();
   });
 
+  // What a person needs elsewhere is copied; the button says so for a while.
+  const offer = () => document.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = !navigator.clipboard; });
+  offer();
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2e3);
+  });
+
+  // What others change meanwhile (DNS, a mail on its way) is asked for again while it is looked at, and put in its place.
+  const AGAIN = 5e3;
+  const again = async () => {
+    const part = $("[data-again]");
+    if (!part) return;
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(part.dataset.again);
+        if (answer.redirected) location.href = answer.url;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+        if (fresh && fresh.innerHTML !== part.innerHTML) {
+          const open = [...part.querySelectorAll("details")].map((each) => each.open);
+          const focused = part.contains(document.activeElement) && document.activeElement.id;
+          part.replaceWith(fresh);
+          fresh.querySelectorAll("details").forEach((each, index) => { each.open ||= open[index]; });
+          if (focused) document.getElementById(focused)?.focus();
+          offer();
+        }
+      } catch { /* The next look may fare better. */ }
+    }
+    setTimeout(again, AGAIN);
+  };
+  setTimeout(again, 1e3);
+
   // The log as it happens: new rows are counted in a bar, rows that are shown change in place; nothing jumps.
   const list = $("[data-live]");
   if (!list || !window.EventSource) return;
