@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::looks::Looks;
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
 use crate::policy::notices::causes::Doctor;
@@ -15,7 +16,11 @@ type Key = (String, String);
 
 /// Remembers; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Found(Arc<Mutex<Inner>>);
+pub struct Found {
+    inner: Arc<Mutex<Inner>>,
+    /// What DNS said of domains.
+    pub(super) looks: Looks,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -73,7 +78,7 @@ impl Found {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

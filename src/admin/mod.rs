@@ -24,6 +24,7 @@ mod import;
 mod letters;
 mod links;
 mod lookalike;
+mod looks;
 mod loops;
 mod name;
 mod new_domains;

@@ -57,9 +57,6 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
         .route("/aliases/{id}/switch", post(aliases::switch))
-        .route("/domains", get(domains::list).post(domains::create))
-        .route("/domains/{name}", get(domains::page).post(domains::change))
-        .route("/domains/{name}/{action}", post(domains::act))
         .route("/destinations", get(destinations::page).post(destinations::create))
         .route("/destinations/{id}", get(destination::page))
         .route("/destinations/{id}/{action}", get(destination::ask_first).post(destination::act))
@@ -68,6 +65,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/simulator", get(simulator::page))
         .route("/connect", get(connect::list))
         .route("/connect/{client}", get(connect::page).post(connect::connect))
+        .merge(domains::router())
         .merge(settings::router())
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()

@@ -1,0 +1,169 @@
+//! `/domains`: the hosted domains, and how to add one or many. One domain's own page is [`page`]'s.
+
+mod form;
+mod page;
+pub(super) mod records;
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use serde_json::{Map, Value};
+
+use crate::admin::shapes::DomainShape;
+use crate::admin::{Actor, AdminError, Paging};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::mail::Moment;
+
+use super::forms;
+use super::frame::{self, Frame};
+use super::new_alias::Filled;
+use super::text::{self, When};
+
+/// Rows of a page.
+const ROWS: u32 = 100;
+/// Domains that a new one is proposed to begin like.
+const TEMPLATES: usize = 50;
+
+/// The pages, as seen from the root.
+pub(super) fn router() -> Router<Site> {
+    Router::new()
+        .route("/domains", get(list).post(create))
+        .route("/domains/{name}", get(page::show).post(page::change))
+        .route("/domains/{name}/zone", get(page::zone))
+        .route("/domains/{name}/{action}", post(page::act))
+}
+
+/// A domain as the list shows it.
+struct Line {
+    name: String,
+    full: String,
+    /// The name as the DNS has it, where it is written otherwise.
+    ascii: Option<String>,
+    verified: Option<When>,
+    tone: &'static str,
+    icon: &'static str,
+    dns: &'static str,
+    /// What its catch-all does, or whose mirror it is.
+    about: String,
+}
+
+#[derive(Template)]
+#[template(path = "domains.html", config = "web/askama.toml")]
+struct DomainsPage {
+    frame: Frame,
+    done: Option<String>,
+    wrong: Vec<String>,
+    one: String,
+    many: String,
+    like: String,
+    templates: Vec<String>,
+    rows: Vec<Line>,
+    more: Option<String>,
+}
+
+/// `GET /domains`.
+async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
+    listed(&site, &actor, &ask, (Filled::new(), None)).await
+}
+
+/// `POST /domains`: one domain, or many of them, all or none.
+async fn create(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+    match add(&site, &actor, &filled).await {
+        Ok(place) => Redirect::to(&place).into_response(),
+        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
+        Err(error) => listed(&site, &actor, &Ask::default(), (filled, Some(error))).await,
+    }
+}
+
+async fn add(site: &Site, actor: &Actor, filled: &Filled) -> Result<String, AdminError> {
+    let value = |key: &str| filled.get(key).map(|text| text.trim()).unwrap_or_default();
+    let mut written = Map::new();
+    if !value("like").is_empty() {
+        written.insert("like".to_owned(), value("like").into());
+    }
+    let mut names: Vec<&str> = value("names").split([',', ' ', '\r', '\n', '\t']).filter(|n| !n.is_empty()).collect();
+    if names.is_empty() {
+        written.insert("name".to_owned(), value("name").into());
+        let domain = site.admin.add_domain(actor, &written).await?;
+        return Ok(format!("/domains/{}?done=added", domain.name));
+    }
+    names.extend(Some(value("name")).filter(|name| !name.is_empty()));
+    written.insert("names".to_owned(), Value::from(names));
+    let added = site.admin.add_domains(actor, &written).await?.items;
+    Ok(format!("/domains?done=many&count={}", added.len()))
+}
+
+async fn listed(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (Filled, Option<AdminError>)) -> Response {
+    let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
+    let page = match site.admin.domains(actor, None, &paging).await {
+        Ok(page) => page,
+        Err(error) => return frame::failed(site, &error),
+    };
+    let now = site.admin.clock.now();
+    let next = page.next_cursor.as_deref();
+    let value = |key: &str| filled.get(key).cloned().unwrap_or_default();
+    let shown = DomainsPage {
+        frame: Frame::inside(site, "Domains", "domains"),
+        done: told(ask),
+        wrong: error.as_ref().map(forms::faults).unwrap_or_default(),
+        one: value("name"),
+        many: value("names"),
+        like: value("like"),
+        templates: page.items.iter().take(TEMPLATES).map(|domain| domain.name.clone()).collect(),
+        more: next.map(|cursor| format!("/domains?cursor={}", text::in_query(cursor))),
+        rows: page.items.iter().map(|domain| line(domain, now)).collect(),
+    };
+    frame::page(error.as_ref().map_or(StatusCode::OK, forms::status_of), &shown)
+}
+
+fn told(ask: &Ask) -> Option<String> {
+    match ask.get("done")? {
+        "removed" => Some("Removed, with its aliases.".to_owned()),
+        "many" => {
+            let count: u32 = ask.get("count")?.parse().ok()?;
+            Some(format!("{count} domains are added. Each has a page with the records to publish."))
+        }
+        _ => None,
+    }
+}
+
+fn line(domain: &DomainShape, now: Moment) -> Line {
+    let (tone, icon, dns) = match domain.dns.as_str() {
+        "ok" => ("ok", "done", "all records found"),
+        "drift" => ("bad", "fail", "some records differ"),
+        _ => ("", "stop", "records not checked yet"),
+    };
+    let about = match &domain.mirror_of {
+        Some(original) => format!("mirror of {original}"),
+        None => format!("catch-all: {}", form::word_of(domain.catch_all)),
+    };
+    Line {
+        name: text::short(&domain.unicode, text::SHORT),
+        full: domain.name.clone(),
+        ascii: (domain.unicode != domain.name).then(|| domain.name.clone()),
+        verified: domain.verified_at.map(|at| When::new(at, now)),
+        tone,
+        icon,
+        dns,
+        about,
+    }
+}
+
+/// A text that a browser keeps as a file.
+fn download(name: &str, text: String) -> Response {
+    let fields = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (fields, text).into_response()
+}
+
+/// A form as pairs.
+async fn filled(request: Request) -> Option<Filled> {
+    use axum::extract::FromRequest as _;
+    Form::<Filled>::from_request(request, &()).await.ok().map(|Form(filled)| filled)
+}

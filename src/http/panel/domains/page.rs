@@ -1,0 +1,173 @@
+//! `/domains/{name}`: whether its mail arrives, its records, what is set for it, and what goes with it when it goes.
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::admin::shapes::RecordsShape;
+use crate::admin::{Actor, AdminError, AliasFilter, Paging, Target};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+
+use super::super::forms;
+use super::super::frame::{self, Frame};
+use super::super::text::{self, When};
+use super::form::{self, Fields};
+use super::records::{self, Records};
+
+/// Aliases that are named before a domain is removed.
+const NAMED_ALIASES: u32 = 5;
+
+/// What goes with a domain.
+struct Lost {
+    aliases: Vec<String>,
+    /// There are more than those.
+    more: bool,
+}
+
+#[derive(Template)]
+#[template(path = "domain.html", config = "web/askama.toml")]
+struct DomainPage {
+    frame: Frame,
+    done: Option<&'static str>,
+    wrong: Vec<String>,
+    /// As people read it, and as the DNS has it.
+    name: String,
+    full: String,
+    ascii: bool,
+    verified: Option<When>,
+    is_admin: bool,
+    records: Records,
+    fields: Fields,
+    lost: Lost,
+}
+
+/// What came of a form, or which look at DNS is wanted.
+#[derive(Default)]
+struct Shown {
+    done: Option<&'static str>,
+    error: Option<AdminError>,
+    /// DNS is asked now.
+    anew: bool,
+}
+
+/// `GET /domains/{name}?check=`.
+pub(super) async fn show(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    ask: Ask,
+) -> Response {
+    let done = ask.get("done").and_then(told);
+    shown(&site, &actor, &name, Shown { done, error: None, anew: ask.get("check").is_some() }).await
+}
+
+/// `POST /domains/{name}`: what is set for it.
+pub(super) async fn change(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(filled) = super::filled(request).await else { return forms::unreadable(&site) };
+    match site.admin.change_domain(&actor, Target { id: &name, version: None }, &form::written(&filled)).await {
+        Ok(domain) => Redirect::to(&format!("/domains/{}?done=saved", domain.name)).into_response(),
+        Err(error) => refused(&site, &actor, &name, error).await,
+    }
+}
+
+/// `POST /domains/{name}/verify|remove`.
+pub(super) async fn act(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((name, word)): Path<(String, String)>,
+) -> Response {
+    let done = match word.as_str() {
+        "verify" => site.admin.verify_domain(&actor, &name).await.map(|_| format!("/domains/{name}?done=verified")),
+        "remove" => {
+            let removed = site.admin.remove_domain(&actor, Target { id: &name, version: None }).await;
+            removed.map(|()| "/domains?done=removed".to_owned())
+        }
+        _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+    };
+    match done {
+        Ok(place) => Redirect::to(&place).into_response(),
+        Err(error) => refused(&site, &actor, &name, error).await,
+    }
+}
+
+/// `GET /domains/{name}/zone`: what is to be published, as a file.
+pub(super) async fn zone(State(site): State<Site>, Caller(actor): Caller, Path(name): Path<String>) -> Response {
+    match site.admin.known_records(&actor, &name).await {
+        Ok(found) => super::download(&format!("{}.zone", found.domain), records::zone(&found)),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+/// What a person can mend is said on the page that they came from.
+async fn refused(site: &Site, actor: &Actor, name: &str, error: AdminError) -> Response {
+    match error {
+        AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Forbidden(_) => {
+            shown(site, actor, name, Shown { error: Some(error), ..Shown::default() }).await
+        }
+        other => frame::failed(site, &other),
+    }
+}
+
+async fn shown(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Response {
+    let status = shown.error.as_ref().map_or(StatusCode::OK, forms::status_of);
+    match build(site, actor, name, shown).await {
+        Ok(page) => frame::page(status, &page),
+        Err(error) => frame::failed(site, &error),
+    }
+}
+
+async fn build(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Result<DomainPage, AdminError> {
+    let domain = site.admin.domain(actor, name).await?;
+    let found = look(site, actor, name, shown.anew).await?;
+    let to = match site.admin.alias(actor, &format!("*@{}", domain.name)).await {
+        Ok(row) => site.admin.alias_shapes(&[row]).await?.remove(0).destinations.join(", "),
+        Err(_) => String::new(),
+    };
+    let now = site.admin.clock.now();
+    Ok(DomainPage {
+        frame: Frame::inside(site, text::short(&domain.unicode, text::SHORT), "domains"),
+        done: shown.done,
+        wrong: shown.error.as_ref().map(forms::faults).unwrap_or_default(),
+        name: text::short(&domain.unicode, text::SHORT),
+        full: domain.name.clone(),
+        ascii: domain.unicode != domain.name,
+        verified: domain.verified_at.map(|at| When::new(at, now)),
+        is_admin: actor.is_admin(),
+        records: Records::new(&found, now),
+        fields: Fields::new(&domain, to, &site.admin.facts.instance.load()),
+        lost: lost(site, actor, &domain.name).await?,
+    })
+}
+
+async fn look(site: &Site, actor: &Actor, name: &str, anew: bool) -> Result<RecordsShape, AdminError> {
+    if anew { site.admin.domain_records(actor, name).await } else { site.admin.known_records(actor, name).await }
+}
+
+async fn lost(site: &Site, actor: &Actor, name: &str) -> Result<Lost, AdminError> {
+    let paging = Paging { limit: Some(NAMED_ALIASES), cursor: None };
+    let filter = AliasFilter { domain: Some(name.to_owned()), paging, ..AliasFilter::default() };
+    match site.admin.aliases(actor, filter).await {
+        Ok(page) => {
+            let aliases = page.items.iter().map(|alias| text::short_address(&alias.address)).collect();
+            Ok(Lost { aliases, more: page.next_cursor.is_some() })
+        }
+        Err(AdminError::Forbidden(_)) => Ok(Lost { aliases: Vec::new(), more: false }),
+        Err(other) => Err(other),
+    }
+}
+
+fn told(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "added" => "Added. Publish its records in the DNS; then make its first alias.",
+        "saved" => "Saved: it counts from now on.",
+        "verified" => "Verified.",
+        _ => return None,
+    })
+}

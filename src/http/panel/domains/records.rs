@@ -1,0 +1,210 @@
+//! The records of a domain as a page shows them: the state in words, and each record with what is wanted, what was found by
+//! whose mouth, the verdict, and the exact text to publish.
+
+use crate::admin::shapes::{RecordShape, RecordsShape};
+use crate::mail::Moment;
+use crate::policy::records::{Record, Said, Verdict, Weight};
+
+use super::super::text::{self, When};
+
+/// Characters of one value that was found; more says nothing more.
+const VALUE_CHARS: usize = 600;
+/// Values of one record that are shown.
+const MAX_VALUES: usize = 8;
+
+/// How the domain stands.
+pub(in crate::http::panel) struct State {
+    pub(in crate::http::panel) tone: &'static str,
+    pub(in crate::http::panel) icon: &'static str,
+    pub(in crate::http::panel) words: String,
+    pub(in crate::http::panel) at: When,
+    /// Whether anything is left that DNS may yet say: then it is worth another look.
+    pub(in crate::http::panel) unsettled: bool,
+}
+
+/// What somebody says of a record.
+pub(in crate::http::panel) struct Mouth {
+    pub(in crate::http::panel) who: String,
+    pub(in crate::http::panel) values: Vec<String>,
+    /// In place of values: that there is none, or why nothing is known.
+    pub(in crate::http::panel) words: Option<String>,
+}
+
+/// A record as it is shown.
+pub(in crate::http::panel) struct Shown {
+    pub(in crate::http::panel) id: String,
+    pub(in crate::http::panel) kind: &'static str,
+    pub(in crate::http::panel) name: String,
+    pub(in crate::http::panel) tone: &'static str,
+    pub(in crate::http::panel) icon: &'static str,
+    pub(in crate::http::panel) word: &'static str,
+    pub(in crate::http::panel) weight: &'static str,
+    pub(in crate::http::panel) detail: String,
+    /// The text to publish; none where nothing is asked for.
+    pub(in crate::http::panel) wanted: Option<String>,
+    pub(in crate::http::panel) mouths: Vec<Mouth>,
+}
+
+/// All of it.
+pub(in crate::http::panel) struct Records {
+    pub(in crate::http::panel) state: State,
+    /// What is asked for, or was found and is wrong.
+    pub(in crate::http::panel) main: Vec<Shown>,
+    /// What nobody asks for.
+    pub(in crate::http::panel) rest: Vec<Shown>,
+    /// The gateway's own.
+    pub(in crate::http::panel) host: Vec<Shown>,
+    pub(in crate::http::panel) zone: String,
+}
+
+impl Records {
+    /// As they were found.
+    pub(in crate::http::panel) fn new(found: &RecordsShape, now: Moment) -> Self {
+        let shown = |records: &[RecordShape]| -> Vec<Shown> {
+            records.iter().enumerate().map(|(index, shape)| shown(&shape.record, index)).collect()
+        };
+        let (rest, main) = shown(&found.records).into_iter().partition(|record| record.icon == "stop");
+        Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found) }
+    }
+}
+
+/// What is to be published, as a fragment of a zone file.
+pub(in crate::http::panel) fn zone(found: &RecordsShape) -> String {
+    let lines = found.records.iter().filter_map(|shape| shape.zone.as_deref());
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn state(found: &RecordsShape, now: Moment) -> State {
+    let records: Vec<&Record> = found.records.iter().map(|shape| &shape.record).collect();
+    let mx = records.iter().find(|record| record.id == "mx").map_or(Verdict::Unknown, |record| record.verdict);
+    let others = || records.iter().filter(|record| record.id != "mx" && record.is_drift());
+    let differ = others().filter(|record| record.verdict == Verdict::Differs).count();
+    let missing = others().filter(|record| record.verdict == Verdict::Missing).count();
+    let (tone, icon, begin) = match mx {
+        Verdict::Ok | Verdict::Extra if differ + missing == 0 => ("ok", "done", "Mail arrives"),
+        Verdict::Ok | Verdict::Extra => ("wait", "wait", "Mail arrives"),
+        Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
+        Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
+        Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
+    };
+    let rest = match (differ, missing) {
+        (0, 0) if tone == "ok" => "; all records are as they must be".to_owned(),
+        (0, 0) => String::new(),
+        (differ, 0) => format!("; {} {}", counted(differ), if differ == 1 { "differs" } else { "differ" }),
+        (0, missing) => format!("; {} {} missing", counted(missing), if missing == 1 { "is" } else { "are" }),
+        (differ, missing) => format!("; {} or differ", counted(differ + missing) + " are missing"),
+    };
+    let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
+    let unsettled = all().any(|r| r.is_drift() || (r.verdict == Verdict::Unknown && r.weight == Weight::Needed));
+    State { tone, icon, words: format!("{begin}{rest}."), at: When::new(found.checked_at, now), unsettled }
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
+fn shown(record: &Record, index: usize) -> Shown {
+    let (tone, icon, word) = match (record.verdict, record.weight) {
+        (Verdict::Ok, _) => ("ok", "done", "as wanted"),
+        (Verdict::Extra, _) => ("ok", "done", "found, with others"),
+        (Verdict::Missing, Weight::Needed) => ("bad", "fail", "missing"),
+        (Verdict::Missing, _) => ("wait", "wait", "missing"),
+        (Verdict::Differs, _) => ("bad", "fail", "differs"),
+        (Verdict::Absent, _) => ("", "stop", "not needed"),
+        (Verdict::Unknown, _) => ("wait", "wait", "no answer"),
+    };
+    Shown {
+        id: format!("{}-{index}", record.id),
+        kind: record.kind,
+        name: text::visible(&record.name),
+        tone,
+        icon,
+        word,
+        weight: match record.weight {
+            Weight::Needed => "needed",
+            Weight::Advised => "advised",
+            Weight::Optional => "optional",
+        },
+        detail: text::visible(&record.detail),
+        wanted: record.wanted.as_deref().map(text::visible),
+        mouths: mouths(record),
+    }
+}
+
+/// Who says what; one line where all say the same.
+fn mouths(record: &Record) -> Vec<Mouth> {
+    let all_alike = record.servers.iter().all(|heard| heard.said == record.resolver);
+    if all_alike {
+        let who = match record.servers.len() {
+            0 => "The resolver says".to_owned(),
+            1 => "Name server and resolver say".to_owned(),
+            n => format!("{n} name servers and the resolver say"),
+        };
+        return vec![mouth(who, &record.resolver)];
+    }
+    let servers = record.servers.iter().map(|heard| mouth(format!("{} says", text::visible(&heard.server)), &heard.said));
+    servers.chain(std::iter::once(mouth("The resolver says".to_owned(), &record.resolver))).collect()
+}
+
+fn mouth(who: String, said: &Said) -> Mouth {
+    match said {
+        Said::Values(values) if values.is_empty() => Mouth { who, values: Vec::new(), words: Some("nothing".to_owned()) },
+        Said::Values(values) => {
+            let shown = values.iter().take(MAX_VALUES).map(|value| text::short(value, VALUE_CHARS)).collect();
+            let words = (values.len() > MAX_VALUES).then(|| format!("and {} more", values.len() - MAX_VALUES));
+            Mouth { who, values: shown, words }
+        }
+        Said::Error(why) => Mouth { who, values: Vec::new(), words: Some(format!("no answer: {}", text::visible(why))) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::records::{Heard, Standing};
+
+    fn record(id: &'static str, verdict: Verdict) -> RecordShape {
+        let said = Said::Values(vec!["10 gw.example.".to_owned()]);
+        RecordShape::from(Record {
+            id,
+            name: "my.example".to_owned(),
+            kind: "MX",
+            weight: Weight::Needed,
+            wanted: Some("10 gw.example.".to_owned()),
+            found: Vec::new(),
+            servers: vec![Heard { server: "ns1.example".to_owned(), said: said.clone() }],
+            resolver: said,
+            verdict,
+            detail: String::new(),
+            cause: None,
+        })
+    }
+
+    fn words(verdicts: &[(&'static str, Verdict)]) -> String {
+        let records = verdicts.iter().map(|(id, verdict)| record(id, *verdict)).collect();
+        let now = Moment::from_millis(1_795_373_784_120);
+        let domain = "my.example".to_owned();
+        state(&RecordsShape { domain, dns: Standing::Ok, checked_at: now, records, host: Vec::new() }, now).words
+    }
+
+    #[test]
+    fn the_state_is_one_sentence() {
+        use Verdict::{Differs, Missing, Ok, Unknown};
+        assert_eq!(words(&[("mx", Ok), ("spf", Ok)]), "Mail arrives; all records are as they must be.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "Mail arrives; 1 record differs.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Missing), ("dmarc", Missing)]), "Mail arrives; 2 records are missing.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Missing), ("dmarc", Differs)]), "Mail arrives; 2 records are missing or differ.");
+        assert_eq!(words(&[("mx", Missing), ("spf", Ok)]), "Mail does not arrive yet: the MX record is missing.");
+        assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
+    }
+
+    #[test]
+    fn who_says_the_same_stands_on_one_line() {
+        let alike = record("mx", Verdict::Ok).record;
+        assert_eq!(mouths(&alike).len(), 1);
+        let behind = Record { resolver: Said::Values(Vec::new()), ..alike };
+        let mouths = mouths(&behind);
+        assert_eq!(mouths.iter().map(|mouth| mouth.who.as_str()).collect::<Vec<_>>(), ["ns1.example says", "The resolver says"]);
+        assert_eq!(mouths[1].words.as_deref(), Some("nothing"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The settings that people change in the panel, in their words: what each is called here, what is to be known of it, and
+//! what may be chosen.
+
+use serde_json::Value;
+
+/// A setting.
+pub(super) struct Known {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) hint: &'static str,
+    /// As the configuration has it, and in words; empty where anything may be written.
+    pub(super) choices: &'static [(&'static str, &'static str)],
+}
+
+/// Settings that belong together.
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// A change asks for the present password.
+    pub(super) sensitive: bool,
+    pub(super) keys: &'static [Known],
+}
+
+type Choices = &'static [(&'static str, &'static str)];
+
+const CHECKS: Choices = &[
+    ("off", "not checked"),
+    ("observe", "checked and shown"),
+    ("enforce", "checked, and a failure is refused"),
+];
+const YES_NO: Choices = &[("true", "yes"), ("false", "no")];
+
+const fn written(name: &'static str, label: &'static str, hint: &'static str) -> Known {
+    Known { name, label, hint, choices: &[] }
+}
+
+const fn chosen((name, label): (&'static str, &'static str), hint: &'static str, choices: Choices) -> Known {
+    Known { name, label, hint, choices }
+}
+
+/// What a limit of none is written as, and what limits do.
+const LIMIT: &str = "0: no limit.";
+
+/// All of them.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        id: "name",
+        title: "Name and address",
+        sensitive: true,
+        keys: &[
+            written("hostname", "Host name", "What the gateway calls itself to other mail servers. Its PTR record says the same."),
+            written(
+                "http.public_url",
+                "Address of this panel",
+                "Where links lead that are sent by mail, such as https://gw.my.example.",
+            ),
+        ],
+    },
+    Section {
+        id: "sending",
+        title: "Sending",
+        sensitive: true,
+        keys: &[
+            written(
+                "delivery.relay",
+                "Relay",
+                "Empty: mail goes to each destination itself, by port 25. Else all of it goes there: smtp://relay.example:587.",
+            ),
+            written("delivery.relay_username", "Name at the relay", "Empty: no sign-in. With one, TLS is verified before it is said."),
+            chosen(
+                ("delivery.tls", "TLS towards destinations"),
+                "A domain or an alias may ask for more.",
+                &[("opportunistic", "where it is offered"), ("require", "always; else mail waits")],
+            ),
+        ],
+    },
+    Section {
+        id: "policy",
+        title: "What is asked of senders",
+        sensitive: false,
+        keys: &[
+            chosen(("policy.spf", "SPF"), "Whether the sender's domain lets that server send.", CHECKS),
+            chosen(("policy.dkim", "DKIM"), "Whether signatures are whole.", CHECKS),
+            chosen(("policy.dmarc", "DMARC"), "What the author's domain asks for.", CHECKS),
+            chosen(
+                ("policy.unauthenticated", "Mail that proves nothing"),
+                "Neither SPF nor a signature speaks for it.",
+                &[("accept", "taken"), ("reject", "refused")],
+            ),
+            written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Parted by commas."),
+            chosen(("policy.greylist", "Greylisting"), "Strangers are asked to come again a little later.", YES_NO),
+            chosen(("policy.arc", "ARC"), "Whether a seal tells the next server what was checked here.", &[("off", "no seal"), ("seal", "sealed")]),
+            chosen(("policy.authentication_results", "Authentication-Results"), "What was checked is written above the message.", YES_NO),
+            chosen(("policy.forwarded_headers", "X-Forwarded-To and -For"), "For inboxes that sort by them.", YES_NO),
+        ],
+    },
+    Section {
+        id: "limits",
+        title: "Limits",
+        sensitive: false,
+        keys: &[
+            written("limits.connections_per_ip_per_minute", "Connections of one address a minute", LIMIT),
+            written("limits.messages_per_ip_per_hour", "Messages of one address an hour", LIMIT),
+            written("limits.unknown_recipients_per_ip_per_hour", "Unknown recipients of one address an hour", LIMIT),
+            written("limits.messages_per_sender_domain_per_hour", "Messages of one sender's domain an hour", LIMIT),
+            written("limits.messages_per_alias_per_hour", "Messages to one alias an hour", LIMIT),
+            written("limits.messages_per_destination_per_hour", "Messages to one destination an hour", LIMIT),
+        ],
+    },
+    Section {
+        id: "log",
+        title: "The log of mail",
+        sensitive: false,
+        keys: &[
+            written("log.retention", "Kept for", "Such as 30d."),
+            written("log.max_bytes", "At most", "Such as 4GiB. Beyond it, the oldest refusals go first."),
+            chosen(("log.subjects", "Subjects are kept"), "A domain or an alias may keep less.", YES_NO),
+        ],
+    },
+    Section {
+        id: "notices",
+        title: "Notices by mail",
+        sensitive: false,
+        keys: &[
+            written("notify.to", "To", "Addresses, parted by commas. Empty: the owner."),
+            chosen(
+                ("notify.digest", "A summary"),
+                "What came, and what is to be seen to.",
+                &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every month")],
+            ),
+            written("notify.heartbeat_url", "Heartbeat", "An address that is called as long as all is well, so that silence is noticed."),
+        ],
+    },
+];
+
+/// A setting that has a field here.
+pub(super) fn known(key: &str) -> Option<&'static Known> {
+    SECTIONS.iter().flat_map(|section| section.keys).find(|known| known.name == key)
+}
+
+/// A value as people write it.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Object(pairs) => {
+            pairs.iter().map(|(key, value)| format!("{key} = {}", shown(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
