@@ -12,6 +12,8 @@ mod connect;
 mod destinations;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/first_run.rs"]
+mod first_run;
 #[path = "browser/pages.rs"]
 mod pages;
 #[path = "browser/panel.rs"]

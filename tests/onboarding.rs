@@ -9,8 +9,14 @@ mod commands;
 mod doctor;
 #[path = "onboarding/domains.rs"]
 mod domains;
+#[path = "onboarding/first_run.rs"]
+mod first_run;
+#[path = "onboarding/panel.rs"]
+mod panel;
 #[path = "onboarding/records.rs"]
 mod records;
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "each test binary uses its own part")]
 mod support;
+#[path = "onboarding/visitor.rs"]
+mod visitor;

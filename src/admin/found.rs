@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::first_run::LastWayOut;
 use super::looks::Looks;
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
@@ -20,6 +21,8 @@ pub struct Found {
     inner: Arc<Mutex<Inner>>,
     /// What DNS said of domains.
     pub(super) looks: Looks,
+    /// Whether port 25 led out.
+    pub(super) way_out: LastWayOut,
 }
 
 #[derive(Debug, Default)]

@@ -279,7 +279,7 @@ impl Admin {
     }
 
     /// What could lock somebody out of their account takes their password, whatever else opened the door.
-    async fn check_current(&self, actor: &Actor, form: &mut Form<'_>, given: Option<String>) -> Result<()> {
+    pub(super) async fn check_current(&self, actor: &Actor, form: &mut Form<'_>, given: Option<String>) -> Result<()> {
         let credentials = self.store.accounts.credentials(actor.account).await?;
         if actor.name == ActorName::Operator || credentials.password_hash.is_none() {
             return Ok(());

@@ -7,8 +7,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::store::rules::ListQuery;
+
+use super::relay::{RELAY_PASSWORD, RELAY_USERNAME};
 use super::shapes::ListShape;
-use super::{Actor, Admin, AdminError, Fault, Notify, Result};
+use super::{Actor, ActorName, Admin, AdminError, Fault, Form, Notify, Result};
+
+/// The field of a change that has the present password of whoever makes it.
+const PRESENT_PASSWORD: &str = "current_password";
+/// What takes that password, where a person in the panel changes it.
+const SENSITIVE: [&str; 4] = ["hostname", "http.public_url", "delivery.relay", RELAY_USERNAME];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -66,25 +74,72 @@ impl Admin {
         Ok(ListShape { items: self.settings.list(), next_cursor: None })
     }
 
-    /// Changes settings, all of those named or none; `null` takes back what was set here.
+    /// Changes settings, all of those named or none; `null` takes back what was set here. Beside them may stand
+    /// `delivery.relay_password`, which is kept and never shown, and the `current_password` of whoever asks.
     pub async fn change_settings(&self, actor: &Actor, written: &Map<String, Value>) -> Result<ListShape<Setting>> {
         actor.must_be_admin("change its settings")?;
-        let faults: Vec<Fault> = written.keys().filter_map(|key| self.refused(key)).collect();
+        let mut written = written.clone();
+        let (present, password) = (written.remove(PRESENT_PASSWORD), written.remove(RELAY_PASSWORD));
+        let mut faults: Vec<Fault> = written.keys().filter_map(|key| self.refused(key)).collect();
+        faults.extend(self.refused_relay_password(password.as_ref()));
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
+        }
+        let is_sensitive = password.is_some() || written.keys().any(|key| SENSITIVE.contains(&key.as_str()));
+        if is_sensitive {
+            self.must_be_themselves(actor, present).await?;
+        }
+        self.store_settings(actor, &written, password.as_ref()).await?;
+        self.settings(actor)
+    }
+
+    /// Checks, keeps and puts in service. The password at the relay lies in a file of its own.
+    async fn store_settings(
+        &self,
+        actor: &Actor,
+        written: &Map<String, Value>,
+        password: Option<&Value>,
+    ) -> Result<()> {
+        if written.is_empty() && password.is_none() {
+            return Ok(());
         }
         let mut panel = self.store.accounts.settings().await?;
         let before: Map<String, Value> = panel.iter().filter(|(key, _)| written.contains_key(key)).cloned().collect();
         panel.retain(|(key, _)| !written.contains_key(key));
         panel.extend(written.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())));
         self.settings.check(&panel).map_err(|(key, why)| AdminError::field(&key, why))?;
-        let object = written.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let has_name = panel.iter().any(|(key, name)| key == RELAY_USERNAME && name.as_str() != Some(""));
+        self.keep_relay_password(password.and_then(Value::as_str), has_name).await?;
+        let told = password.map(|_| RELAY_PASSWORD);
+        let object = written.keys().map(String::as_str).chain(told).collect::<Vec<_>>().join(", ");
         let subject = super::Subject { object: &object, before: Some(&before), after: Some(written) };
         let audit = self.audit(actor, "settings.change", &subject);
         let changes = written.iter().map(|(key, value)| (key.clone(), Some(value.clone()).filter(|v| !v.is_null())));
         self.store.accounts.set(changes.collect(), audit).await?;
         self.settings.renew(&panel);
-        self.settings(actor)
+        Ok(())
+    }
+
+    /// By what is set here, mail or people could be led elsewhere: an open session alone is not enough.
+    async fn must_be_themselves(&self, actor: &Actor, present: Option<Value>) -> Result<()> {
+        if !self.asks_again(actor).await? {
+            return Ok(());
+        }
+        let given = present.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let nothing = Map::new();
+        let mut form = Form::new(&nothing);
+        self.check_current(actor, &mut form, given).await?;
+        form.finish()
+    }
+
+    /// Whether changes of what is sensitive take the password of whoever makes them. During the first run they do not:
+    /// before there is an alias, there is no mail that could be led elsewhere.
+    pub async fn asks_again(&self, actor: &Actor) -> Result<bool> {
+        if actor.name != ActorName::Session {
+            return Ok(false);
+        }
+        let any = ListQuery { limit: 1, ..ListQuery::default() };
+        Ok(!self.store.rules.aliases(any).await?.items.is_empty())
     }
 
     /// Why a key cannot be changed here.

@@ -11,6 +11,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::owner;
+use crate::admin::RELAY_PASSWORD_FILE;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -82,6 +83,7 @@ impl Files {
             "waypost.db" => Some(self.database.clone()),
             "activity.db" => Some(self.data_dir.join(name)),
             "srs.secrets" => Some(self.secrets.clone()),
+            RELAY_PASSWORD_FILE => Some(self.data_dir.join(name)),
             _ => (is_certificate(name) || is_message(name)).then(|| self.data_dir.join(name)),
         }
     }
@@ -95,7 +97,10 @@ impl Files {
         let spool = self.data_dir.join("spool");
         let is_used = fs::read_dir(&spool).is_ok_and(|mut files| files.next().is_some());
         let certificates = OF_CERTIFICATES.map(|name| self.data_dir.join(name));
-        let all = all.chain([self.secrets.clone()]).chain(certificates).chain(is_used.then_some(spool));
+        let all = all
+            .chain([self.secrets.clone(), self.data_dir.join(RELAY_PASSWORD_FILE)])
+            .chain(certificates)
+            .chain(is_used.then_some(spool));
         all.filter(|path| path.exists()).collect()
     }
 }
@@ -129,7 +134,8 @@ fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
 
 fn unpack_file(entry: &mut tar::Entry<'_, impl Read>, stage: &Path) -> anyhow::Result<()> {
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let belongs = PARTS.contains(&name.as_str()) || is_certificate(&name) || is_message(&name);
+    let is_part = PARTS.contains(&name.as_str()) || name == RELAY_PASSWORD_FILE;
+    let belongs = is_part || is_certificate(&name) || is_message(&name);
     ensure!(belongs && entry.header().entry_type().is_file(), "{name:?} does not belong in a backup");
     let mut out = private_file(&stage.join(&name))?;
     ensure!(std::io::copy(entry, &mut out)? == entry.size(), "it is cut off within {name}");

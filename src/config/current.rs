@@ -11,10 +11,11 @@ use super::{Config, ConfigError, restart};
 use crate::admin::{Notify, PanelSettings, Setting, SettingPlace, Settings};
 
 /// What people change in the panel (INTERFACES): sections whole, and single keys.
-const IN_PANEL: [&str; 10] = [
+const IN_PANEL: [&str; 11] = [
     "hostname",
     "http.public_url",
     "delivery.relay",
+    "delivery.relay_username",
     "delivery.tls",
     "policy.",
     "limits.",
@@ -208,6 +209,21 @@ mod tests {
             assert_eq!(current.check(&panel(&[(key, value)])).unwrap_err().0, key);
         }
         assert_eq!(current.check(&panel(&[("hostname", json!("mx.my.example"))])), Ok(()));
+    }
+
+    #[test]
+    fn a_relay_that_is_set_in_the_panel_has_its_password_beside_the_databases() {
+        let current = current(&[]);
+        let name = ("delivery.relay_username", json!("me"));
+        assert_eq!(
+            current.check(&panel(std::slice::from_ref(&name))).unwrap_err().0,
+            "delivery.relay_username",
+            "there is no relay to sign in to"
+        );
+        let relay = panel(&[("delivery.relay", json!("smtp://relay.example")), name]);
+        let config = current.config().with_panel(&relay).unwrap();
+        assert_eq!(config.delivery.relay_sign_in, Some(("me".to_owned(), "data/relay.password".into())));
+        assert_eq!(config.delivery.relay.unwrap().port, 587);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::values::{self, Reading, SignIn};
-use super::written::{ConfigError, Value, Written};
+use super::written::{ConfigError, Place, Value, Written};
 use super::{Acme, Backup, Config, Http, Log, Smtp, Srs, units};
-use crate::admin::Notify;
+use crate::admin::{Notify, RELAY_PASSWORD_FILE};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::facts::outside::Settings as Outside;
 use crate::mail::Domain;
@@ -55,7 +55,7 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         http,
         dns_servers: read.each("dns.servers", values::dns_server)?,
         dns_timeout: read.positive_span("dns.timeout")?,
-        delivery: delivery(&read, &hostname)?,
+        delivery: delivery(&read, (&hostname, &data_dir))?,
         outside: outside(&read, &data_dir)?,
         records_pace: crate::upkeep::Pace::RECORDS,
         doctor_pace: crate::upkeep::Pace::DOCTOR,
@@ -153,8 +153,8 @@ fn acme_names(read: &Reader<'_>, hostname: &Domain, http: &Http) -> Result<Vec<D
     Ok(names)
 }
 
-fn delivery(read: &Reader<'_>, hostname: &Domain) -> Result<Delivery, ConfigError> {
-    let relay_sign_in = relay_sign_in(read)?;
+fn delivery(read: &Reader<'_>, (hostname, data_dir): (&Domain, &std::path::Path)) -> Result<Delivery, ConfigError> {
+    let relay_sign_in = relay_sign_in(read, data_dir)?;
     let signs_in = if relay_sign_in.is_some() { SignIn::Yes } else { SignIn::No };
     Ok(Delivery {
         timeouts: crate::delivery::Timeouts::default(),
@@ -193,8 +193,11 @@ fn port(read: &Reader<'_>) -> Result<u16, ConfigError> {
     u16::try_from(number).map_err(|_| read.fault("delivery.port", format!("{number} is not a port; they end at 65535")))
 }
 
-fn relay_sign_in(read: &Reader<'_>) -> Result<Option<(String, PathBuf)>, ConfigError> {
-    match (read.text("delivery.relay_username"), read.path("delivery.relay_password_file")) {
+/// Where the name was written in the panel, so was the password, which is kept beside the databases.
+fn relay_sign_in(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Option<(String, PathBuf)>, ConfigError> {
+    let by_panel = read.entry("delivery.relay_username").place == Place::Panel;
+    let kept = || by_panel.then(|| data_dir.join(RELAY_PASSWORD_FILE));
+    match (read.text("delivery.relay_username"), read.path("delivery.relay_password_file").or_else(kept)) {
         ("", None) => Ok(None),
         ("", Some(_)) => Err(read.fault("delivery.relay_password_file", "wants delivery.relay_username beside it")),
         (_, None) => Err(read.fault("delivery.relay_username", "wants delivery.relay_password_file beside it")),

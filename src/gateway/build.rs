@@ -44,7 +44,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) current: Arc<Current>,
     facts: Facts,
-    outside: Outside,
+    pub(super) outside: Outside,
     found: crate::admin::Found,
     chance: Chance,
     meter: Arc<Meter>,
@@ -57,6 +57,7 @@ pub(super) struct Parts {
 #[derive(Debug)]
 pub(super) struct Renewal {
     facts: Facts,
+    outside: Outside,
     courier: Courier,
     chance: Chance,
 }
@@ -65,6 +66,7 @@ impl Renewal {
     pub(super) fn renew(&self, config: &Config) -> anyhow::Result<()> {
         self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
         self.facts.instance.store(Arc::new(config.instance.clone()));
+        self.outside.lead_by(config.outside.relay.clone());
         self.courier.renew(&config.delivery);
         Ok(())
     }
@@ -186,7 +188,8 @@ impl Parts {
 
     /// What of the parts takes new settings while it runs.
     pub(super) fn renewal(&self) -> Renewal {
-        Renewal { facts: self.facts.clone(), courier: self.courier.clone(), chance: self.chance.clone() }
+        let (facts, outside) = (self.facts.clone(), self.outside.clone());
+        Renewal { facts, outside, courier: self.courier.clone(), chance: self.chance.clone() }
     }
 
     pub(super) fn inbound(&self, config: &Config, stop: CancellationToken) -> inbound::Tools {

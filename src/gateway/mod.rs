@@ -73,6 +73,7 @@ impl Gateway {
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
         let parts = Parts::open(&config).await?;
         let config = Config::clone(&parts.current.config());
+        parts.outside.listens_at(listening.smtp.first().copied());
         parts.recover().await?;
         // Names are proved inside TLS where HTTPS listens, else by plain HTTP.
         let proof = if listening.https.is_empty() { Proof::Http } else { Proof::Tls };

@@ -98,6 +98,11 @@ pub(super) fn is_known_host(settings: &Settings, host: &str) -> bool {
         || public.as_ref().and_then(Uri::host).is_some_and(|public| public.eq_ignore_ascii_case(&name))
 }
 
+/// Whether this is what the gateway is called by now: its name may be set while it runs.
+pub(super) fn is_called(hostname: &crate::mail::Domain, host: &str) -> bool {
+    without_port(host).eq_ignore_ascii_case(hostname.as_str())
+}
+
 /// Whether this host is the client's own machine.
 pub(super) fn is_loopback_host(host: &str) -> bool {
     let name = without_port(host);

@@ -35,6 +35,10 @@ pub struct Limits {
     pub destination: u64,
 }
 
+/// What the set-up proposes: enough for a household or a small company, and for what large providers send it.
+pub const PROPOSED: Limits =
+    Limits { connections: 60, messages: 600, unknown_recipients: 30, sender_domain: 600, alias: 300, destination: 600 };
+
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {

@@ -9,7 +9,7 @@ use waypost::upkeep::Pace;
 use crate::support::World;
 
 /// A gateway whose host name and domain have a name server of their own, which is the local DNS.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     world_with(Pace::RECORDS).await
 }
 
@@ -31,7 +31,7 @@ fn record<'a>(answer: &'a Value, id: &str) -> &'a Value {
     all.into_iter().find(|record| record["id"] == id).unwrap_or_else(|| panic!("no {id} in {answer:#}"))
 }
 
-fn publish(world: &World, answer: &Value) {
+pub(crate) fn publish(world: &World, answer: &Value) {
     for record in answer["records"].as_array().unwrap() {
         let (name, Some(wanted)) = (record["name"].as_str().unwrap(), record["wanted"].as_str()) else { continue };
         match record["type"].as_str().unwrap() {

@@ -36,7 +36,7 @@ async fn every_page_is_there_and_lean() {
         house.operator("PATCH", &path, json!({ "description": "<script>y</script>".repeat(40) })).await.expect(200);
     }
     house.panel(&cookie, "GET", "/settings", "").await.expect(303);
-    for place in ["account", "people", "tokens", "sessions", "audit"] {
+    for place in ["account", "people", "tokens", "sessions", "server", "audit"] {
         let page = house.panel(&cookie, "GET", &format!("/settings/{place}"), "").await.expect(200).text();
         assert!(page.len() <= 60 * 1024, "{place} has {} octets", page.len());
         assert!(
@@ -45,7 +45,7 @@ async fn every_page_is_there_and_lean() {
         );
         assert_eq!(
             page.matches("button primary").count(),
-            usize::from(!["sessions", "audit"].contains(&place)),
+            usize::from(!["sessions", "server", "audit"].contains(&place)),
             "{place}"
         );
     }

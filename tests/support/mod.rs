@@ -19,6 +19,9 @@ use waypost::gateway::Gateway;
 /// The longest that a test waits for something to become true.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The value of a setting that is not to be set.
+pub(crate) const UNSET: &str = "unset";
+
 /// A world; everything stops when it is dropped, but the gateway is better stopped by [`World::stop`].
 pub(crate) struct World {
     pub(crate) dns: Dns,
@@ -74,6 +77,7 @@ impl World {
             .map(|(key, value)| (format!("WAYPOST_{key}"), value)),
         );
         environment.extend(settings.iter().map(|(key, value)| (format!("WAYPOST_{key}"), (*value).to_owned())));
+        environment.retain(|_, value| value != UNSET);
         let mut config = Config::load(None, &environment).unwrap().config;
         // Wherever the tests run: the machine's own addresses are none of this world's.
         config.outside.probes.routed = Some(Vec::new());

@@ -79,6 +79,6 @@ mod tests {
         let config = loaded(&most);
         assert_eq!(config.http.public_url.as_deref(), Some("https://mx.example.org"));
         assert_eq!(config.delivery.source_addresses, [address]);
-        assert_eq!(config.instance.abuse.limits.connections, 60);
+        assert_eq!(config.instance.abuse.limits, crate::policy::limits::PROPOSED);
     }
 }

@@ -8,6 +8,7 @@ mod host;
 mod lists;
 mod mta_sts;
 mod own;
+mod own_door;
 mod ports;
 mod sockets;
 mod spf;
@@ -15,8 +16,10 @@ mod way_out;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
@@ -45,7 +48,7 @@ const WITHIN: Duration = Duration::from_secs(12);
 pub struct Settings {
     /// `delivery.source_addresses`.
     pub source_addresses: Vec<IpAddr>,
-    /// `delivery.relay`, as it is written.
+    /// `delivery.relay`, as it is written to begin with.
     pub relay: Option<String>,
     /// `delivery.allow_private`.
     pub allow_private: bool,
@@ -103,13 +106,29 @@ pub struct Outside {
     /// How.
     pub settings: Settings,
     policies: mta_sts::Policies,
+    /// The relay in service: people change it while the gateway runs.
+    relay: Arc<ArcSwapOption<String>>,
+    /// Our own SMTP listener, where one is open.
+    door: Arc<ArcSwapOption<SocketAddr>>,
 }
 
 impl Outside {
     /// Looks by `dns`.
     #[must_use]
     pub fn new(dns: Dns, settings: Settings) -> Self {
-        Self { dns, settings, policies: mta_sts::Policies::default() }
+        let relay = Arc::new(ArcSwapOption::from_pointee(settings.relay.clone()));
+        Self { dns, settings, policies: mta_sts::Policies::default(), relay, door: Arc::default() }
+    }
+
+    /// Has all mail go by this relay, or by none.
+    pub fn lead_by(&self, relay: Option<String>) {
+        self.relay.store(relay.map(Arc::new));
+    }
+
+    /// The relay that all mail goes by.
+    #[must_use]
+    pub fn relay(&self) -> Option<String> {
+        self.relay.load().as_deref().cloned()
     }
 
     fn reach(&self) -> Reach {

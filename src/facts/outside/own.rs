@@ -42,6 +42,6 @@ impl Outside {
         };
         let addresses = if leaving.is_empty() { named.clone() } else { leaving };
         let by_hostname = addresses.iter().all(|address| named.contains(address));
-        Gateway { hostname: hostname.clone(), addresses, by_hostname, relay: self.settings.relay.clone() }
+        Gateway { hostname: hostname.clone(), addresses, by_hostname, relay: self.relay() }
     }
 }

@@ -20,8 +20,8 @@ const MAX_GREETING_OCTETS: u64 = 512;
 impl Outside {
     /// Tries each of the far domains.
     pub async fn way_out(&self) -> PortOut {
-        if self.settings.relay.is_some() {
-            return PortOut { relay: self.settings.relay.clone(), tried: Vec::new() };
+        if let Some(relay) = self.relay() {
+            return PortOut { relay: Some(relay), tried: Vec::new() };
         }
         let tried = join_all(self.settings.probes.far_domains.iter().map(|domain| self.greeted(domain))).await;
         PortOut { relay: None, tried }

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::mpsc;
 
+use crate::admin::RELAY_PASSWORD_FILE;
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::http::problem::Problem;
@@ -58,6 +59,7 @@ fn secrets(site: &Site) -> io::Result<Vec<(PathBuf, PathBuf)>> {
             files.extend(names_in(&folder)?.into_iter().map(|file| (Path::new(name).join(&file), folder.join(&file))));
         }
     }
+    files.push((PathBuf::from(RELAY_PASSWORD_FILE), site.settings.data_dir.join(RELAY_PASSWORD_FILE)));
     files.retain(|(_, path)| path.is_file());
     files.sort();
     Ok(files)

@@ -34,6 +34,11 @@ impl Filled {
         self.0.get(key).map_or("", String::as_str)
     }
 
+    /// A value, where the form has such a field.
+    pub(super) fn given(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
     /// These fields as a change, without those that were left empty.
     pub(super) fn change(&self, keys: &[&str]) -> Map<String, Value> {
         let given = keys.iter().filter(|key| !self.get(key).is_empty());

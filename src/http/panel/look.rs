@@ -36,6 +36,7 @@ pub(super) fn of_word(word: &str) -> Look {
     Status::parse(word).map_or(Look { word: "not sent", ..WAITING }, of_status)
 }
 
+/// The look of a status, whatever came later.
 fn of_status(status: Status) -> Look {
     let look = match status {
         Status::Forwarded => DONE,

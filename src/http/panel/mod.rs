@@ -25,6 +25,7 @@ mod queue;
 mod reference;
 mod session;
 mod settings;
+mod setup;
 mod sign_in;
 mod simulator;
 mod story;
@@ -72,7 +73,7 @@ pub(super) fn router(site: &Site) -> Router {
         .merge(inside)
         .route("/sign-in", get(sign_in::how).post(sign_in::by_password))
         .route("/sign-in/{link}", get(sign_in::offer).post(sign_in::by_link))
-        .route("/setup/{link}", get(new_password::begin).post(new_password::set_up))
+        .route("/setup/{link}", get(setup::begin).post(setup::act))
         .route("/reset", get(forgotten::how).post(forgotten::ask))
         .route("/reset/{link}", get(new_password::offer).post(new_password::reset))
         .route("/sign-out", post(sign_in::sign_out))
@@ -93,7 +94,9 @@ pub(super) fn router(site: &Site) -> Router {
 
 /// Known hosts only; writes only from our own pages.
 async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
-    if !shield::host(&request).is_some_and(|host| shield::is_known_host(&site.settings, host)) {
+    let hostname = site.admin.facts.instance.load().hostname.clone();
+    let is_ours = |host: &str| shield::is_known_host(&site.settings, host) || shield::is_called(&hostname, host);
+    if !shield::host(&request).is_some_and(is_ours) {
         let words = "This gateway does not answer to this name. If it should, add it to http.allowed_hosts, or set \
                      http.public_url.";
         return Words::new("Not a name of this gateway", words).answer(&site, StatusCode::MISDIRECTED_REQUEST);

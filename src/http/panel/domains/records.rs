@@ -68,6 +68,11 @@ impl Records {
     }
 }
 
+/// The gateway's own records, by themselves.
+pub(in crate::http::panel) fn of_host(records: &[RecordShape]) -> Vec<Shown> {
+    records.iter().enumerate().map(|(index, shape)| shown(&shape.record, index)).collect()
+}
+
 /// What is to be published, as a fragment of a zone file.
 pub(in crate::http::panel) fn zone(found: &RecordsShape) -> String {
     let lines = found.records.iter().filter_map(|shape| shape.zone.as_deref());
@@ -142,19 +147,24 @@ fn mouths(record: &Record) -> Vec<Mouth> {
         };
         return vec![mouth(who, &record.resolver)];
     }
-    let servers = record.servers.iter().map(|heard| mouth(format!("{} says", text::visible(&heard.server)), &heard.said));
+    let servers =
+        record.servers.iter().map(|heard| mouth(format!("{} says", text::visible(&heard.server)), &heard.said));
     servers.chain(std::iter::once(mouth("The resolver says".to_owned(), &record.resolver))).collect()
 }
 
 fn mouth(who: String, said: &Said) -> Mouth {
     match said {
-        Said::Values(values) if values.is_empty() => Mouth { who, values: Vec::new(), words: Some("nothing".to_owned()) },
+        Said::Values(values) if values.is_empty() => {
+            Mouth { who, values: Vec::new(), words: Some("nothing".to_owned()) }
+        }
         Said::Values(values) => {
             let shown = values.iter().take(MAX_VALUES).map(|value| text::short(value, VALUE_CHARS)).collect();
             let words = (values.len() > MAX_VALUES).then(|| format!("and {} more", values.len() - MAX_VALUES));
             Mouth { who, values: shown, words }
         }
-        Said::Error(why) => Mouth { who, values: Vec::new(), words: Some(format!("no answer: {}", text::visible(why))) },
+        Said::Error(why) => {
+            Mouth { who, values: Vec::new(), words: Some(format!("no answer: {}", text::visible(why))) }
+        }
     }
 }
 
@@ -193,7 +203,10 @@ mod tests {
         assert_eq!(words(&[("mx", Ok), ("spf", Ok)]), "Mail arrives; all records are as they must be.");
         assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "Mail arrives; 1 record differs.");
         assert_eq!(words(&[("mx", Ok), ("spf", Missing), ("dmarc", Missing)]), "Mail arrives; 2 records are missing.");
-        assert_eq!(words(&[("mx", Ok), ("spf", Missing), ("dmarc", Differs)]), "Mail arrives; 2 records are missing or differ.");
+        assert_eq!(
+            words(&[("mx", Ok), ("spf", Missing), ("dmarc", Differs)]),
+            "Mail arrives; 2 records are missing or differ."
+        );
         assert_eq!(words(&[("mx", Missing), ("spf", Ok)]), "Mail does not arrive yet: the MX record is missing.");
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
     }
@@ -204,7 +217,10 @@ mod tests {
         assert_eq!(mouths(&alike).len(), 1);
         let behind = Record { resolver: Said::Values(Vec::new()), ..alike };
         let mouths = mouths(&behind);
-        assert_eq!(mouths.iter().map(|mouth| mouth.who.as_str()).collect::<Vec<_>>(), ["ns1.example says", "The resolver says"]);
+        assert_eq!(
+            mouths.iter().map(|mouth| mouth.who.as_str()).collect::<Vec<_>>(),
+            ["ns1.example says", "The resolver says"]
+        );
         assert_eq!(mouths[1].words.as_deref(), Some("nothing"));
     }
 }

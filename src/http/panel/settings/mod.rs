@@ -1,10 +1,12 @@
-//! `/settings/…`: one's own account, people, tokens, sessions, and who changed what. What is set is changed in place; what
+//! `/settings/…`: one's own account, people, tokens, sessions, the server, and who changed what. What is set is changed in place; what
 //! is shown once (a token, a link, recovery codes) stands on the page that answers the form, and nowhere else.
 
 mod account;
 mod audit;
 mod notices;
 mod people;
+mod server;
+mod server_keys;
 mod sessions;
 mod tokens;
 
@@ -35,6 +37,7 @@ pub(super) fn router() -> Router<Site> {
         .route("/settings/sessions/{id}/end", post(sessions::end))
         .route("/settings/notices", get(notices::page).post(notices::change))
         .route("/settings/notices/test", post(notices::test))
+        .route("/settings/server", get(server::page).post(server::change))
         .route("/settings/audit", get(audit::page))
         .route("/settings/audit/{id}/undo", post(audit::undo))
 }
@@ -55,10 +58,11 @@ impl Around {
             ("tokens", "Tokens"),
             ("sessions", "Sessions"),
             ("notices", "Notices"),
+            ("server", "Server"),
             ("audit", "Changes"),
         ];
-        let tabs =
-            all.into_iter().filter(|(place, _)| !["people", "notices"].contains(place) || actor.sees_all()).collect();
+        let for_admins = ["people", "notices", "server"];
+        let tabs = all.into_iter().filter(|(place, _)| !for_admins.contains(place) || actor.sees_all()).collect();
         Self { here, tabs, done: None, wrong: Vec::new() }
     }
 

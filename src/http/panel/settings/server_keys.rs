@@ -23,11 +23,8 @@ pub(super) struct Section {
 
 type Choices = &'static [(&'static str, &'static str)];
 
-const CHECKS: Choices = &[
-    ("off", "not checked"),
-    ("observe", "checked and shown"),
-    ("enforce", "checked, and a failure is refused"),
-];
+const CHECKS: Choices =
+    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "checked, and a failure is refused")];
 const YES_NO: Choices = &[("true", "yes"), ("false", "no")];
 
 const fn written(name: &'static str, label: &'static str, hint: &'static str) -> Known {
@@ -48,7 +45,11 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "Name and address",
         sensitive: true,
         keys: &[
-            written("hostname", "Host name", "What the gateway calls itself to other mail servers. Its PTR record says the same."),
+            written(
+                "hostname",
+                "Host name",
+                "What the gateway calls itself to other mail servers. Its PTR record says the same.",
+            ),
             written(
                 "http.public_url",
                 "Address of this panel",
@@ -66,7 +67,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Relay",
                 "Empty: mail goes to each destination itself, by port 25. Else all of it goes there: smtp://relay.example:587.",
             ),
-            written("delivery.relay_username", "Name at the relay", "Empty: no sign-in. With one, TLS is verified before it is said."),
+            written(
+                "delivery.relay_username",
+                "Name at the relay",
+                "Empty: no sign-in. With one, TLS is verified before it is said.",
+            ),
             chosen(
                 ("delivery.tls", "TLS towards destinations"),
                 "A domain or an alias may ask for more.",
@@ -89,8 +94,16 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Parted by commas."),
             chosen(("policy.greylist", "Greylisting"), "Strangers are asked to come again a little later.", YES_NO),
-            chosen(("policy.arc", "ARC"), "Whether a seal tells the next server what was checked here.", &[("off", "no seal"), ("seal", "sealed")]),
-            chosen(("policy.authentication_results", "Authentication-Results"), "What was checked is written above the message.", YES_NO),
+            chosen(
+                ("policy.arc", "ARC"),
+                "Whether a seal tells the next server what was checked here.",
+                &[("off", "no seal"), ("seal", "sealed")],
+            ),
+            chosen(
+                ("policy.authentication_results", "Authentication-Results"),
+                "What was checked is written above the message.",
+                YES_NO,
+            ),
             chosen(("policy.forwarded_headers", "X-Forwarded-To and -For"), "For inboxes that sort by them.", YES_NO),
         ],
     },
@@ -128,7 +141,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "What came, and what is to be seen to.",
                 &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every month")],
             ),
-            written("notify.heartbeat_url", "Heartbeat", "An address that is called as long as all is well, so that silence is noticed."),
+            written(
+                "notify.heartbeat_url",
+                "Heartbeat",
+                "An address that is called as long as all is well, so that silence is noticed.",
+            ),
         ],
     },
 ];

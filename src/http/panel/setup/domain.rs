@@ -1,0 +1,94 @@
+//! Step three: the first domain, and its records as the DNS comes to have them.
+
+use askama::Template;
+use axum::response::Response;
+use serde_json::Map;
+
+use super::super::domains::records::Records;
+use super::super::forms::Filled;
+use super::super::frame::Frame;
+use super::super::text;
+use super::{Around, Led, Screen, Wrong, shown, value};
+use crate::admin::shapes::DomainShape;
+use crate::admin::{AdminError, Paging};
+
+#[derive(Template)]
+#[template(path = "setup_domain.html", config = "web/askama.toml")]
+struct DomainPage {
+    frame: Frame,
+    around: Around,
+    name: String,
+    /// Domains that are there already.
+    known: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "setup_records.html", config = "web/askama.toml")]
+struct RecordsPage {
+    frame: Frame,
+    around: Around,
+    name: String,
+    full: String,
+    verified: bool,
+    records: Records,
+    again: String,
+}
+
+/// Domains that are shown again.
+const KNOWN: u32 = 5;
+
+/// The domain that is spoken of: the one that the address names, else the first.
+pub(super) async fn first(led: &Led<'_>) -> Result<Option<DomainShape>, AdminError> {
+    if let Some(name) = led.ask.get("domain") {
+        return led.site.admin.domain(led.actor, name).await.map(Some);
+    }
+    Ok(all(led).await?.into_iter().next())
+}
+
+async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
+    let paging = Paging { limit: Some(KNOWN), cursor: None };
+    Ok(led.site.admin.domains(led.actor, None, &paging).await?.items)
+}
+
+pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
+    let known = all(led).await?;
+    let known = known.iter().map(|domain| (text::short(&domain.unicode, text::SHORT), records_of(led, &domain.name)));
+    let page = DomainPage {
+        frame: led.frame("Which domain is its mail to come here?"),
+        around: led.around(Screen::Domain, wrong),
+        name: value(wrong, "name", ""),
+        known: known.collect(),
+    };
+    Ok(shown(&page, wrong))
+}
+
+fn records_of(led: &Led<'_>, name: &str) -> String {
+    format!("{}&domain={}", led.place(Screen::Records), text::in_query(name))
+}
+
+pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
+    let name = filled.get("name").trim();
+    let written = Map::from_iter([("name".to_owned(), name.into())]);
+    let added = led.site.admin.add_domain(led.actor, &written).await?;
+    Ok(records_of(led, &added.name))
+}
+
+/// The records to publish, looked up anew where `check` asks for it.
+pub(super) async fn records(led: &Led<'_>) -> Result<Response, AdminError> {
+    let Some(domain) = first(led).await? else { return name(led, None).await };
+    let admin = &led.site.admin;
+    let found = match led.ask.get("check") {
+        Some(_) => admin.domain_records(led.actor, &domain.name).await?,
+        None => admin.known_records(led.actor, &domain.name).await?,
+    };
+    let page = RecordsPage {
+        frame: led.frame("Publish these records"),
+        around: led.around(Screen::Records, None),
+        name: text::short(&domain.unicode, text::SHORT),
+        verified: domain.verified_at.is_some(),
+        records: Records::new(&found, admin.clock.now()),
+        again: format!("{}&check=1", records_of(led, &domain.name)),
+        full: domain.name,
+    };
+    Ok(shown(&page, None))
+}

@@ -1,0 +1,117 @@
+//! Step four: the first inbox, which is asked by mail, or vouched for by whoever looks after the gateway.
+
+use askama::Template;
+use axum::response::Response;
+use serde_json::Map;
+
+use super::super::forms::Filled;
+use super::super::frame::Frame;
+use super::super::look::{self, Look};
+use super::super::text::{self, When};
+use super::{Around, Led, Screen, Wrong, shown, value};
+use crate::admin::shapes::DestinationShape;
+use crate::admin::{AdminError, Paging, TryNow};
+use crate::policy::status::Status;
+
+/// Inboxes among which the one that is spoken of is looked for.
+const KNOWN: u32 = 50;
+
+/// An inbox, and how its verification fares.
+pub(super) struct Inbox {
+    pub(super) address: String,
+    pub(super) is_verified: bool,
+    asked: Option<Asked>,
+}
+
+/// The mail that asks it.
+struct Asked {
+    look: Look,
+    at: Option<When>,
+    reply: String,
+    href: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "setup_inbox.html", config = "web/askama.toml")]
+struct InboxPage {
+    frame: Frame,
+    around: Around,
+    inbox: Option<Inbox>,
+    address: String,
+    /// Nobody has tried yet whether mail can leave, or it could not.
+    way_out: Option<&'static str>,
+    way_out_href: String,
+    again: Option<String>,
+    look_again: String,
+}
+
+/// The inbox that is spoken of: the one that the address names, else the default, else the first.
+pub(super) async fn first(led: &Led<'_>) -> Result<Option<Inbox>, AdminError> {
+    let paging = Paging { limit: Some(KNOWN), cursor: None };
+    let all = led.site.admin.destinations(led.actor, None, &paging).await?.items;
+    let named = led.ask.get("inbox").and_then(|name| all.iter().find(|inbox| inbox.address == name));
+    let chosen = named.or_else(|| all.iter().find(|inbox| inbox.default)).or_else(|| all.first());
+    let trusted = |inbox: &DestinationShape| {
+        let domain = inbox.address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        all.iter().any(|other| other.verified_at.is_some() && other.address.strip_prefix('@') == Some(domain))
+    };
+    Ok(chosen.map(|inbox| Inbox {
+        address: inbox.address.clone(),
+        is_verified: inbox.verified_at.is_some() || trusted(inbox),
+        asked: asked(led, inbox),
+    }))
+}
+
+fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
+    let now = led.site.admin.clock.now();
+    let verification = inbox.verification.as_ref()?;
+    let look = Status::ALL.into_iter().find(|status| status.as_str() == verification.status);
+    Some(Asked {
+        look: look.map_or(look::WAITING, look::of_status),
+        at: verification.sent_at.map(|at| When::new(at, now)),
+        reply: text::visible(&verification.reply),
+        href: verification.activity_id.map(|id| format!("/activity/{id}")),
+    })
+}
+
+pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
+    let inbox = first(led).await?;
+    let place = led.place(Screen::Inbox);
+    let waits = inbox.as_ref().is_some_and(|inbox| !inbox.is_verified) && wrong.is_none();
+    let page = InboxPage {
+        frame: led.frame("Where do you read your mail?"),
+        around: led.around(Screen::Inbox, wrong),
+        address: value(wrong, "address", ""),
+        way_out: way_out(led).await?,
+        way_out_href: led.place(Screen::WayOut),
+        again: waits.then(|| place.clone()),
+        look_again: place,
+        inbox,
+    };
+    Ok(shown(&page, wrong))
+}
+
+/// The first mail is about to leave: whether it can is worth knowing before.
+async fn way_out(led: &Led<'_>) -> Result<Option<&'static str>, AdminError> {
+    Ok(match led.site.admin.way_out(led.actor, TryNow::No).await? {
+        None => Some("Nobody has tried yet whether mail can leave this server."),
+        Some((out, _)) if out.relay.is_none() && out.tried.iter().all(|tried| tried.outcome.is_err()) => {
+            Some("Port 25 was blocked when it was tried: this mail waits until it is open, or until there is a relay.")
+        }
+        Some(_) => None,
+    })
+}
+
+/// `do` is to ask an inbox again, or to vouch for it; else an address is written.
+pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
+    let (admin, address) = (&led.site.admin, filled.get("address").trim());
+    match filled.get("do") {
+        "resend" => drop(admin.resend_verification(led.actor, address).await?),
+        "vouch" => drop(admin.verify_destination(led.actor, address).await?),
+        _ => {
+            let written = Map::from_iter([("address".to_owned(), address.into()), ("default".to_owned(), true.into())]);
+            admin.add_destination(led.actor, &written).await?;
+        }
+    }
+    Ok(format!("{}&inbox={}", led.place(Screen::Inbox), text::in_query(address)))
+}

@@ -1,0 +1,320 @@
+//! `/setup/{link}`: the first run, one question a screen, from the owner's account to the journey of a first message.
+//!
+//! The link is used up by the account, which signs in; from then on the session leads. Which screen comes first when
+//! somebody comes back is read from what is there (an account, a name, a domain, an inbox, an alias, a message), so that
+//! nothing is forgotten and nothing has to be kept: one may go back, reload, restart, or do a part elsewhere.
+
+mod account;
+mod alias;
+mod domain;
+mod inbox;
+mod server;
+
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::admin::{Actor, AdminError};
+use crate::http::Site;
+use crate::http::api::Ask;
+use crate::store::accounts::LinkPurpose;
+
+use super::forms::{self, Filled};
+use super::frame::{self, Frame, Words};
+use super::session::{self, Channel};
+use super::sign_in::{MAX_LINK_CHARS, used_up};
+use super::text;
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Screen {
+    Account,
+    Host,
+    WayOut,
+    Limits,
+    Domain,
+    Records,
+    Inbox,
+    Alias,
+    Test,
+}
+
+/// In their order: what the address calls them, the step of the rail, and its name.
+const SCREENS: [(Screen, &str, usize); 9] = [
+    (Screen::Account, "account", 1),
+    (Screen::Host, "host", 2),
+    (Screen::WayOut, "way-out", 2),
+    (Screen::Limits, "limits", 2),
+    (Screen::Domain, "domain", 3),
+    (Screen::Records, "records", 3),
+    (Screen::Inbox, "inbox", 4),
+    (Screen::Alias, "alias", 5),
+    (Screen::Test, "test", 5),
+];
+/// The steps of the rail, and the screen that each begins with.
+const STEPS: [(&str, Screen); 5] = [
+    ("Your account", Screen::Account),
+    ("This server", Screen::Host),
+    ("A domain", Screen::Domain),
+    ("An inbox", Screen::Inbox),
+    ("An alias, and a message", Screen::Alias),
+];
+
+impl Screen {
+    fn of(word: &str) -> Option<Self> {
+        SCREENS.iter().find(|(_, known, _)| *known == word).map(|(screen, ..)| *screen)
+    }
+
+    fn entry(self) -> (usize, &'static str, usize) {
+        let at = SCREENS.iter().position(|(screen, ..)| *screen == self).unwrap_or(0);
+        (at, SCREENS[at].1, SCREENS[at].2)
+    }
+
+    fn before(self) -> Option<Self> {
+        self.entry().0.checked_sub(1).map(|at| SCREENS[at].0)
+    }
+
+    fn after(self) -> Option<Self> {
+        SCREENS.get(self.entry().0 + 1).map(|(screen, ..)| *screen)
+    }
+}
+
+/// A step as the rail shows it.
+struct Step {
+    number: usize,
+    name: &'static str,
+    href: Option<String>,
+    here: bool,
+    done: bool,
+}
+
+/// What every screen has around its question.
+struct Around {
+    steps: Vec<Step>,
+    /// Which of the five this is.
+    number: usize,
+    /// Where its form goes, and which screen it is.
+    action: String,
+    at: &'static str,
+    back: Option<String>,
+    /// The next screen.
+    on: String,
+    done: Option<&'static str>,
+    wrong: Vec<String>,
+}
+
+/// Who is being led, and by which link.
+struct Led<'a> {
+    site: &'a Site,
+    actor: &'a Actor,
+    link: &'a str,
+    ask: &'a Ask,
+}
+
+/// What somebody wrote that was not taken, and why.
+type Wrong<'a> = Option<(&'a Filled, &'a AdminError)>;
+
+impl Led<'_> {
+    fn place(&self, screen: Screen) -> String {
+        place(self.link, screen)
+    }
+
+    fn frame(&self, title: &'static str) -> Frame {
+        Frame::outside(self.site, title)
+    }
+
+    fn around(&self, screen: Screen, wrong: Wrong<'_>) -> Around {
+        let (_, at, number) = screen.entry();
+        let steps = STEPS.iter().enumerate().map(|(index, (name, first))| Step {
+            number: index + 1,
+            name,
+            href: Some(self.place(*first)),
+            here: index + 1 == number,
+            done: index + 1 < number,
+        });
+        Around {
+            steps: steps.collect(),
+            number,
+            action: format!("/setup/{}", text::in_query(self.link)),
+            at,
+            back: screen.before().map(|before| self.place(before)),
+            on: screen.after().map_or_else(|| "/".to_owned(), |next| self.place(next)),
+            done: None,
+            wrong: wrong.map(|(_, error)| faults(error)).unwrap_or_default(),
+        }
+    }
+}
+
+/// What is wrong; a setting is called by the last part of its name, as the screen does.
+fn faults(error: &AdminError) -> Vec<String> {
+    let AdminError::Invalid(faults) = error else { return forms::faults(error) };
+    let last = |field: &str| field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
+    faults.iter().map(|fault| forms::sentence(&format!("{}: {}", last(&fault.field), fault.detail))).collect()
+}
+
+fn place(link: &str, screen: Screen) -> String {
+    format!("/setup/{}?at={}", text::in_query(link), screen.entry().1)
+}
+
+fn status(wrong: Wrong<'_>) -> StatusCode {
+    wrong.map_or(StatusCode::OK, |(_, error)| forms::status_of(error))
+}
+
+/// What somebody wrote into a field, else what is proposed.
+fn value(wrong: Wrong<'_>, key: &str, proposed: impl Into<String>) -> String {
+    wrong.and_then(|(filled, _)| filled.given(key)).map_or_else(|| proposed.into(), str::to_owned)
+}
+
+fn shown(template: &impl Template, wrong: Wrong<'_>) -> Response {
+    frame::page(status(wrong), template)
+}
+
+/// Who comes to `/setup/{link}`.
+enum Guest {
+    /// Whoever holds a link that is still good.
+    New,
+    /// Somebody who looks after the gateway, signed in.
+    Known(Actor),
+}
+
+/// `GET /setup/{link}?at=`.
+pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
+    let secret = match came(&site, &request) {
+        Ok(secret) => secret,
+        Err(refusal) => return refusal,
+    };
+    match guest(&site, &link, secret).await {
+        Ok(Guest::New) => account::form(&site, &link, None),
+        Ok(Guest::Known(actor)) => {
+            let led = Led { site: &site, actor: &actor, link: &link, ask: &ask };
+            let answer = match ask.get("at").and_then(Screen::of) {
+                Some(screen) => show(&led, screen, None).await,
+                None => resume(&led).await,
+            };
+            answer.unwrap_or_else(|error| frame::failed(&site, &error))
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+/// `POST /setup/{link}`: what was written on the screen that `at` names.
+pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
+    let secret = match came(&site, &request) {
+        Ok(secret) => secret,
+        Err(refusal) => return refusal,
+    };
+    let channel = Channel::of(&site.settings, &request);
+    let visitor = session::visitor(&site.settings, &channel, &request);
+    let guest = match guest(&site, &link, secret).await {
+        Ok(guest) => guest,
+        Err(refusal) => return refusal,
+    };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Guest::Known(actor) = guest else {
+        return account::set_up(&site, (&link, &visitor, &channel), &filled).await;
+    };
+    let led = Led { site: &site, actor: &actor, link: &link, ask: &ask };
+    let Some(screen) = Screen::of(filled.get("at")) else { return forms::unreadable(&site) };
+    let answer = match take(&led, screen, &filled).await {
+        Ok(place) => Ok(Redirect::to(&place).into_response()),
+        Err(error @ AdminError::Unwell) => Err(error),
+        Err(error) => show(&led, screen, Some((&filled, &error))).await,
+    };
+    answer.unwrap_or_else(|error| frame::failed(&site, &error))
+}
+
+/// The secret of the session, if somebody brings one, over a channel that is fit for secrets.
+fn came(site: &Site, request: &Request) -> Result<Option<String>, Response> {
+    match Channel::of(&site.settings, request) {
+        Channel::Open(why) => Err(session::refused(site, why)),
+        channel => Ok(session::secret(&channel, request.headers())),
+    }
+}
+
+async fn guest(site: &Site, link: &str, secret: Option<String>) -> Result<Guest, Response> {
+    let asked = async {
+        let is_good = link.len() <= MAX_LINK_CHARS && site.admin.link_is_good(link, LinkPurpose::Setup).await?;
+        let is_set_up = site.admin.is_set_up().await?;
+        let actor = match secret {
+            Some(secret) => site.admin.session(&secret).await?,
+            None => None,
+        };
+        Ok((is_good && !is_set_up, is_set_up, actor))
+    };
+    match asked.await {
+        Ok((_, _, Some(actor))) if actor.is_admin() => Ok(Guest::Known(actor)),
+        Ok((true, ..)) => Ok(Guest::New),
+        Ok((false, true, _)) => Err(has_an_owner(site)),
+        Ok((false, false, _)) => Err(used_up(site)),
+        Err(error) => Err(frame::failed(site, &error)),
+    }
+}
+
+fn has_an_owner(site: &Site) -> Response {
+    let words =
+        "This link was used: the gateway has an owner. Sign in as the owner to go on where the set-up was left.";
+    let page = Words::new("This gateway is set up", words);
+    page.link("/sign-in?to=/setup/go-on", "Sign in").answer(site, StatusCode::GONE)
+}
+
+/// The first screen whose question has no answer yet.
+async fn resume(led: &Led<'_>) -> Result<Response, AdminError> {
+    let open = match open(led).await? {
+        Some(open) => open,
+        None => {
+            let page = Words::new(
+                "This gateway is set up",
+                "It has all that it needs. What is left to see stands on its pages.",
+            );
+            return Ok(page.link("/", "Go to Overview").answer(led.site, StatusCode::OK));
+        }
+    };
+    Ok(Redirect::to(&led.place(open)).into_response())
+}
+
+async fn open(led: &Led<'_>) -> Result<Option<Screen>, AdminError> {
+    if !led.site.admin.is_set_up().await? {
+        return Ok(Some(Screen::Account));
+    }
+    let Some(domain) = domain::first(led).await? else {
+        let is_named = !server::is_unnamed(led)?;
+        return Ok(Some(if is_named { Screen::Domain } else { Screen::Host }));
+    };
+    let Some(inbox) = inbox::first(led).await? else {
+        return Ok(Some(if domain.dns == "ok" { Screen::Inbox } else { Screen::Records }));
+    };
+    if !inbox.is_verified {
+        return Ok(Some(Screen::Inbox));
+    }
+    let Some(alias) = alias::first(led, &domain.name).await? else { return Ok(Some(Screen::Alias)) };
+    Ok(if alias::newest(led, &alias).await?.is_some() { None } else { Some(Screen::Test) })
+}
+
+async fn show(led: &Led<'_>, screen: Screen, wrong: Wrong<'_>) -> Result<Response, AdminError> {
+    match screen {
+        Screen::Account => account::show(led).await,
+        Screen::Host => server::host(led, wrong).await,
+        Screen::WayOut => server::way_out(led, wrong).await,
+        Screen::Limits => server::limits(led, wrong),
+        Screen::Domain => domain::name(led, wrong).await,
+        Screen::Records => domain::records(led).await,
+        Screen::Inbox => inbox::show(led, wrong).await,
+        Screen::Alias => alias::show(led, wrong).await,
+        Screen::Test => alias::test(led, wrong).await,
+    }
+}
+
+/// Does what a form asks for; gives the place to go on.
+async fn take(led: &Led<'_>, screen: Screen, filled: &Filled) -> Result<String, AdminError> {
+    match screen {
+        Screen::Account | Screen::Records => Ok(led.place(screen.after().unwrap_or(Screen::Host))),
+        Screen::Host => server::take_host(led, filled).await,
+        Screen::WayOut => server::take_relay(led, filled).await,
+        Screen::Limits => server::take_limits(led, filled).await,
+        Screen::Domain => domain::take(led, filled).await,
+        Screen::Inbox => inbox::take(led, filled).await,
+        Screen::Alias => alias::take(led, filled).await,
+        Screen::Test => alias::send(led, filled).await,
+    }
+}

@@ -1,0 +1,131 @@
+//! The first run in a real browser, with script and without: every screen is answered, back is gone once, and the journey of
+//! the first message ends it.
+
+use serde_json::{Value, json};
+
+use crate::driver::{Browser, Look};
+use crate::server::Open;
+use crate::web::House;
+use crate::web::rows::forwarded;
+
+const WIDE: Look = Look { width: 1440, script: true, dark: false };
+const NARROW: Look = Look { width: 320, script: true, dark: true };
+const PLAIN: Look = Look { width: 1440, script: false, dark: false };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_run_with_script() {
+    first_run(WIDE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_run_on_a_narrow_screen() {
+    first_run(NARROW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_run_without_script() {
+    first_run(PLAIN).await;
+}
+
+async fn first_run(look: Look) {
+    let open = Open::to(House::new().await).await;
+    let made = open.house.operator("POST", "/control/panel-link", Value::Null).await.expect(201).json();
+    let url = made["url"].as_str().unwrap();
+    let link = open.url(&url[url.find("/setup/").unwrap()..]);
+    let browser = Browser::start(look).await;
+    browser.open(&link).await;
+    serve(&browser, look).await;
+    receive(&browser, look).await;
+    arrive(&open, &browser, look).await;
+    browser.open(&link).await;
+    assert_eq!(browser.text("h1").await, "This gateway is set up");
+}
+
+/// What fits on the screen, named fields, and our own script alone.
+async fn fits(browser: &Browser, look: Look, screen: &str) {
+    if look.script {
+        let over = browser.ask("return document.documentElement.scrollWidth - innerWidth").await;
+        assert!(over.as_i64().unwrap() <= 0, "{screen} at {}: {over} too wide", look.width);
+    }
+    let primary = browser.source().await.matches("button primary").count();
+    assert!(primary <= 1, "{screen} has {primary} primary buttons");
+}
+
+/// The account, the name, the way out, the limits.
+async fn serve(browser: &Browser, look: Look) {
+    browser.write("#email", "anna@my.example").await;
+    browser.write("#password", "correct horse battery").await;
+    browser.click("main button.primary").await;
+    browser.text("#hostname").await;
+    fits(browser, look, "host").await;
+    browser.write("#hostname", "gw.my.example").await;
+    browser.click("main button.primary").await;
+    if !look.script {
+        browser.click("#try").await;
+    }
+    browser.text("#standing .status.bad").await;
+    fits(browser, look, "way-out").await;
+    browser.write("#host", "relay.example").await;
+    browser.click("details form button").await;
+    assert!(browser.text(".notice").await.contains("smtp://relay.example:587"));
+    browser.click("a.button.primary").await;
+    browser.text("[id='limits.messages_per_alias_per_hour']").await;
+    fits(browser, look, "limits").await;
+    browser.click("main button.primary").await;
+}
+
+/// The domain with its records, and back once; the inbox on one's word.
+async fn receive(browser: &Browser, look: Look) {
+    browser.write("#name", "my.example").await;
+    browser.click("main button.primary").await;
+    browser.text("#on").await;
+    fits(browser, look, "records").await;
+    browser.click("a.back").await;
+    assert!(browser.text("a.button.primary").await.contains("my.example"));
+    fits(browser, look, "domain").await;
+    browser.click("a.button.primary").await;
+    browser.click("#on").await;
+    browser.write("#address", "anna@inbox.example").await;
+    browser.click("main button.primary").await;
+    assert!(browser.text("#standing .reply").await.contains("http.public_url"), "nobody could follow a link");
+    fits(browser, look, "inbox").await;
+    browser.click("button[value=vouch]").await;
+    browser.text("#standing .status.ok").await;
+    browser.click("a.button.primary").await;
+}
+
+/// The alias, and a message that comes while the page is open.
+async fn arrive(open: &Open, browser: &Browser, look: Look) {
+    browser.write("#local", "shop").await;
+    browser.click("main button.primary").await;
+    assert!(browser.text("#standing .status.wait").await.contains("Waiting for it"));
+    fits(browser, look, "test").await;
+    let alias = open.house.admin.alias(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap();
+    let row = waypost::store::activity::Row { alias: Some(alias.key), ..forwarded(&open.house, "shop@my.example") };
+    open.house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    if !look.script {
+        browser.click("#look").await;
+    }
+    browser.text("nav.rail").await;
+    assert_eq!(browser.path().await, format!("/activity/{}", row.id));
+    assert!(browser.text("h1").await.starts_with("Forwarded to"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_copied_by_one_press_and_check_marks_come_by_themselves() {
+    let open = Open::new().await;
+    let browser = Browser::start(WIDE).await;
+    browser.open(&open.link().await).await;
+    browser.click("main button.primary").await;
+    browser.text("nav.rail").await;
+    browser.open(&open.url("/domains/my.example")).await;
+    browser.click("#cv-mx-0").await;
+    let said = browser.text("#cv-mx-0").await;
+    assert!(said == "Copied" || said == "Copy", "{said}");
+    // The page asks again by itself, and keeps what is open.
+    browser.click("#standing details:last-of-type summary").await;
+    let asked = json!("return performance.getEntriesByType('resource').some(e => e.name.includes('check=1'))");
+    let look = async { while browser.ask(asked.as_str().unwrap()).await != json!(true) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), look).await.expect("it must ask again");
+    assert!(browser.text("#standing details:last-of-type .reply").await.contains("my.example."));
+}

@@ -1,0 +1,161 @@
+//! The first run, from the one-time link to the journey of the first message, with DNS that changes under it.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::records;
+use crate::support::{UNSET, World};
+use crate::visitor::{Seen, Visitor};
+
+/// A gateway that nobody has named yet, beside a name server that knows its address by name.
+async fn world() -> World {
+    let world =
+        World::bare_with(&[("HOSTNAME", UNSET), ("HTTP__PUBLIC_URL", "https://panel.gw.example")], |config, dns| {
+            config.outside.probes.dns_port = dns.address().port();
+            config.outside.probes.routed = Some(vec![[192, 0, 2, 7].into()]);
+            config.outside.probes.far_domains = vec!["far.example".to_owned()];
+            config.outside.source_addresses = vec![[192, 0, 2, 7].into()];
+        })
+        .await;
+    world.dns.ns("my.example", "ns1.my.example");
+    world.dns.a("ns1.my.example", [127, 0, 0, 1].into());
+    world.dns.ptr([192, 0, 2, 7].into(), "gw.example");
+    world.dns.a("gw.example", [192, 0, 2, 7].into());
+    world
+}
+
+/// The path of a fresh one-time link.
+async fn link(world: &World) -> String {
+    let (_, made) = world.ask(Method::POST, "/control/panel-link", Value::Null).await;
+    let url = made["url"].as_str().unwrap();
+    url[url.find("/setup/").unwrap()..].to_owned()
+}
+
+/// Fills in the form of the screen that `at` names.
+async fn fill(anna: &mut Visitor, link: &str, (at, form): (&str, &[(&str, &str)])) -> Seen {
+    let mut whole = vec![("at", at)];
+    whole.extend_from_slice(form);
+    anna.post(link, &whole).await
+}
+
+/// The account, the name, the way out and the limits; ends where a domain is asked for.
+async fn serve(world: &World, anna: &mut Visitor, link: &str) {
+    anna.get(link).await.says("Step 1 of 5").says("Say how you will sign in");
+    fill(anna, link, ("account", &[("email", "anna@my.example"), ("password", "short")])).await.says("at least 12");
+    let account = [("email", "anna@my.example"), ("password", "correct horse battery")];
+    // The reverse name of the server's address leads back to it, and is proposed.
+    fill(anna, link, ("account", &account))
+        .await
+        .says("What is this server called?")
+        .says("value=\"gw.example\"")
+        .says("192.0.2.7 has the host name as its reverse name.");
+    fill(anna, link, ("host", &[("hostname", "gw")])).await.says("write the whole name").says("value=\"gw\"");
+    fill(anna, link, ("host", &[("hostname", "gw.example")])).await.says("Not tried yet.");
+    // Nobody far away answers: the port is blocked, and there is a relay to send by.
+    anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 is blocked.").says("<details open>");
+    let wrong = [("host", "relay.example"), ("port", "many")];
+    fill(anna, link, ("way-out", &wrong)).await.says("relays mostly listen on 587").says("value=\"relay.example\"");
+    let relay = [("host", "relay.example"), ("port", "465"), ("username", "me"), ("password", "the secret")];
+    fill(anna, link, ("way-out", &relay)).await.says("smtps://relay.example:465").does_not_say("the secret");
+    assert_eq!(std::fs::read_to_string(world.data.path().join("relay.password")).unwrap(), "the secret\n");
+    fill(anna, link, ("way-out", &[("do", "none")])).await.says("Send by a relay");
+    // The hoster opens the port.
+    world.dns.mx("far.example", 10, "mx.inbox.example");
+    anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 leads out.").says(">Go on</a>");
+    anna.get(&format!("{link}?at=limits")).await.says("value=\"600\"");
+    let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "nine")];
+    fill(anna, link, ("limits", &limits)).await.says("must be a whole number").says("value=\"nine\"");
+    let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "600")];
+    fill(anna, link, ("limits", &limits)).await.says("Which domain is its mail to come here?");
+}
+
+#[tokio::test]
+async fn the_first_run_ends_on_the_journey_of_a_message() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    Visitor::of(&world).get(&link).await.says("This link was used: the gateway has an owner.");
+
+    fill(&mut anna, &link, ("domain", &[("name", "nonsense")])).await.says("a domain has a dot in it");
+    fill(&mut anna, &link, ("domain", &[("name", "my.example")]))
+        .await
+        .says("Mail does not arrive yet: the MX record is missing")
+        .says("10 gw.example.")
+        .says("Go on meanwhile");
+    anna.get(&link).await.says("Publish these records");
+    let wanted = world.get("/v1/domains/my.example/dns").await;
+    records::publish(&world, &wanted);
+    let records = format!("{link}?at=records&domain=my.example&check=1");
+    anna.get(&records).await.says("Mail arrives; all records are as they must be.").does_not_say("data-again");
+    // Back is always there, and nothing is lost by it.
+    anna.get(&format!("{link}?at=domain")).await.says("Go on with <bdi>my.example</bdi>");
+    anna.get(&format!("{link}?at=host")).await.says("value=\"gw.example\"");
+
+    anna.get(&link).await.says("Where do you read your mail?");
+    fill(&mut anna, &link, ("inbox", &[("address", "nobody")])).await.says("value=\"nobody\"");
+    fill(&mut anna, &link, ("inbox", &[("address", "anna@inbox.example")])).await.says("has not answered yet");
+    let mail = world.inbox.wait_for(1).await.remove(0);
+    let place = format!("{link}?at=inbox");
+    world.until("anna@inbox.example", "forwarded").await;
+    anna.get(&place).await.says("250 ").says("forwarded").says("its journey");
+    fill(&mut anna, &link, ("inbox", &[("address", "anna@inbox.example"), ("do", "resend")]))
+        .await
+        .says("less than a minute ago");
+    let text = String::from_utf8(mail.octets.clone()).unwrap();
+    let verify = text.lines().find_map(|line| line.strip_prefix("https://panel.gw.example")).unwrap();
+    Visitor::of(&world).post(verify, &[]).await.says("This inbox is verified");
+    anna.get(&place).await.says("<bdi>anna@inbox.example</bdi> is verified.");
+
+    anna.get(&link).await.says("Which address do you begin with?");
+    let alias = |local| [("local_part", local), ("domain", "my.example"), ("to", "anna@inbox.example")];
+    fill(&mut anna, &link, ("alias", &alias("a..b"))).await.says("value=\"a..b\"");
+    fill(&mut anna, &link, ("alias", &alias("shop"))).await.says("Waiting for it").says("shop@my.example");
+    let test = format!("{link}?at=test");
+    anna.get(&test).await.says("Waiting for it");
+    world.letter("shop@my.example").await;
+    let end = anna.get(&test).await.says("Forwarded to anna@inbox.example");
+    assert!(end.path.starts_with("/activity/"), "{}", end.path);
+    anna.get(&link).await.says("This gateway is set up");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_done_is_not_asked_again_after_a_restart() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    fill(&mut anna, &link, ("domain", &[("name", "my.example")])).await.says("Publish these records");
+    let world = world.restart().await;
+    anna.visit(&world);
+    anna.get(&link).await.says("Publish these records");
+    let set = world.get("/v1/settings").await["items"].as_array().unwrap().clone();
+    let of = |key: &str| set.iter().find(|setting| setting["key"] == key).unwrap()["value"].clone();
+    assert_eq!((of("hostname"), of("limits.messages_per_alias_per_hour")), (json!("gw.example"), json!(200)));
+    anna.post("/destinations", &[("address", "anna@inbox.example"), ("verified", "on")]).await;
+    anna.get(&link).await.says("Which address do you begin with?");
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    anna.get(&link).await.says("Waiting for it");
+    // From now on there is mail that could be led elsewhere.
+    let relay = [("host", "relay.example"), ("port", "587")];
+    fill(&mut anna, &link, ("way-out", &relay)).await.says("not your present password").says("Present password");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_gateway_writes_the_first_message_itself_through_its_own_door() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    anna.get(&link).await.says("Let Waypost send one");
+    let end = fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
+    let end = end.says("Forwarded to anna@inbox.example").says("The first message of your gateway");
+    assert!(end.path.starts_with("/activity/"), "{}", end.path);
+    let mail = world.inbox.wait_for(1).await.remove(0);
+    assert!(String::from_utf8(mail.octets.clone()).unwrap().contains("Delivered-To: shop@my.example"));
+    let gone = fill(&mut anna, &link, ("test", &[("alias", "nobody@my.example")])).await;
+    gone.says("There is no alias");
+    world.stop().await;
+}

@@ -1,0 +1,140 @@
+//! The panel's pages about domains and the server, with DNS that changes under them.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::records;
+use crate::support::World;
+use crate::visitor::Visitor;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// The owner, signed in by a link.
+pub(crate) async fn owner(world: &World) -> Visitor {
+    let owner = serde_json::json!({ "email": "anna@my.example", "password": PASSWORD });
+    world.patch("/v1/users/owner", owner).await;
+    let (_, made) = world.ask(Method::POST, "/control/panel-link?purpose=sign-in", Value::Null).await;
+    let url = made["url"].as_str().unwrap();
+    let mut visitor = Visitor::of(world);
+    visitor.post(&url[url.find("/sign-in/").unwrap()..], &[]).await;
+    visitor
+}
+
+#[tokio::test]
+async fn a_domain_s_page_follows_its_records() {
+    let world = records::world().await;
+    let mut anna = owner(&world).await;
+    anna.post("/domains", &[("name", "my.example")])
+        .await
+        .says("Mail does not arrive yet: the MX record is missing; 1 record is missing.")
+        .says("10 gw.example.</bdi></code>")
+        .says("v=spf1 mx -all")
+        .says("data-again=\"/domains/my.example?check=1\"");
+    let wanted = world.get("/v1/domains/my.example/dns").await;
+    world.dns.mx("my.example", 10, "gw.example");
+    anna.get("/domains/my.example").await.says("Mail does not arrive yet");
+    anna.get("/domains/my.example?check=1").await.says("Mail arrives; 1 record is missing.").says("as wanted");
+    world.dns.clear("my.example");
+    world.dns.ns("my.example", "ns1.my.example");
+    records::publish(&world, &wanted);
+    world.dns.ptr([192, 0, 2, 7].into(), "gw.example");
+    anna.get("/domains/my.example?check=1")
+        .await
+        .says("Mail arrives; all records are as they must be.")
+        .does_not_say("data-again");
+    anna.get("/domains").await.says("all records found");
+    let zone = anna.get("/domains/my.example/zone").await.text;
+    assert!(zone.starts_with("my.example.\tIN\tMX\t10 gw.example.\n"), "{zone}");
+
+    world.dns.clear("my.example");
+    world.dns.ns("my.example", "ns1.my.example");
+    world.dns.mx("my.example", 10, "mx.elsewhere.example");
+    world.dns.txt("my.example", "v=spf1 <script>alert(1)</script> -all");
+    anna.get("/domains/my.example?check=1").await.says("the MX record leads elsewhere").does_not_say("<script>alert");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn domains_are_added_by_the_dozen_and_each_says_what_goes_with_it() {
+    let world = records::world().await;
+    let mut anna = owner(&world).await;
+    anna.post("/domains", &[("name", ""), ("names", "a.example\r\nb..example")])
+        .await
+        .says("<textarea")
+        .says("a.example\r\nb..example");
+    anna.post("/domains", &[("names", "a.example\r\nb.example, c.example")]).await.says("3 domains are added.");
+    world.destination("anna@inbox.example").await;
+    for n in 0..7 {
+        world.alias(&format!("shop{n}@a.example"), &["anna@inbox.example"]).await;
+    }
+    anna.get("/domains/a.example").await.says("With it go ").says("and all its other aliases");
+    anna.get("/domains/b.example").await.says("It has no aliases.");
+    let mirror = [("mirror_of", "a.example"), ("subaddressing", "on"), ("dmarc", "observe"), ("tls", "require")];
+    anna.post("/domains/b.example", &mirror).await.says("Saved: it counts").says("value=\"a.example\"");
+    let set = world.get("/v1/domains/b.example").await;
+    assert_eq!((&set["mirror_of"], &set["policy"]["dmarc"]), (&"a.example".into(), &"observe".into()));
+    anna.post("/domains/b.example", &[("dmarc", ""), ("tls", "")]).await.says("Saved");
+    assert_eq!(world.get("/v1/domains/b.example").await["policy"], serde_json::json!({}));
+    anna.post("/domains/a.example/remove", &[]).await.says("has the mirrors b.example").says("Remove this domain");
+    anna.post("/domains/c.example", &[("contact", "nobody@nowhere.example")]).await.says("add it first");
+    anna.post("/domains/c.example/remove", &[]).await.says("Removed, with its aliases.");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_server_is_set_in_place_and_what_could_lead_mail_elsewhere_takes_the_password() {
+    let world = World::bare_with(&[("POLICY__DKIM", "off")], |_, _| {}).await;
+    let mut anna = owner(&world).await;
+    anna.get("/settings/server")
+        .await
+        .says("set by the environment: WAYPOST_POLICY__DKIM")
+        .says("set by the environment: WAYPOST_HOSTNAME")
+        .does_not_say("name=\"hostname\"")
+        .says("name=\"policy.spf\"");
+    anna.post("/settings/server", &[("policy.spf", "enforce"), ("policy.greylist", "false")])
+        .await
+        .says("Saved: it counts from now on.")
+        .says("<code>policy.spf</code>: <bdi>set here</bdi>");
+    let set = async |key: &str| {
+        let all = world.get("/v1/settings").await["items"].as_array().unwrap().clone();
+        all.into_iter().find(|setting| setting["key"] == key).unwrap()
+    };
+    assert_eq!(
+        (set("policy.spf").await["value"].clone(), set("policy.greylist").await["place"].clone()),
+        ("enforce".into(), "default".into())
+    );
+    anna.post("/settings/server", &[("policy.spf", "off"), ("reset", "policy.spf")]).await.says("Saved");
+    assert_eq!(set("policy.spf").await["place"], "default");
+    anna.post("/settings/server", &[("limits.messages_per_ip_per_hour", "many")])
+        .await
+        .says("Must be a whole number.")
+        .says("value=\"many\"");
+    anna.post("/settings/server", &[("log.retention", "60d")]).await.says("counts when Waypost is started again");
+
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    let relay = [
+        ("delivery.relay", "smtp://relay.example"),
+        ("delivery.relay_username", "me"),
+        ("delivery.relay_password", "the secret of the relay"),
+    ];
+    let refused = anna.post("/settings/server", &relay).await.says("This is not your present password.");
+    assert_eq!((refused.status, set("delivery.relay").await["value"].clone()), (422, "".into()));
+    let nameless = [relay[0], relay[1], ("current_password", PASSWORD)];
+    anna.post("/settings/server", &nameless).await.says("Write the password that goes with the name.");
+    let whole = [relay[0], relay[1], relay[2], ("current_password", PASSWORD)];
+    anna.post("/settings/server", &whole).await.says("Saved").does_not_say("the secret of the relay");
+    let file = std::fs::read_to_string(world.data.path().join("relay.password")).unwrap();
+    assert_eq!(file, "the secret of the relay\n");
+    let audit = world.get("/v1/audit").await.to_string();
+    assert!(audit.contains("delivery.relay_password") && !audit.contains("the secret"), "{audit}");
+    anna.post(
+        "/settings/server",
+        &[("delivery.relay", ""), ("delivery.relay_username", ""), ("current_password", PASSWORD)],
+    )
+    .await
+    .says("Saved");
+    assert!(!world.data.path().join("relay.password").exists());
+    world.stop().await;
+}
