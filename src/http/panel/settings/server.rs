@@ -172,12 +172,13 @@ fn section(
 ) -> Section {
     let found = known.keys.iter().filter_map(|key| Some((key, all.iter().find(|setting| setting.key == key.name)?)));
     let fields: Vec<Field> = found.map(|(key, setting)| field(key, setting, (filled, wrong))).collect();
+    let password = known.id == "sending";
     Section {
         id: known.id,
         title: known.title,
         changeable: fields.iter().any(|field| field.changeable),
-        password: known.id == "sending",
-        password_wrong: wrong.remove("delivery.relay_password"),
+        password,
+        password_wrong: if password { wrong.remove("delivery.relay_password") } else { None },
         sensitive: known.sensitive,
         fields,
     }
