@@ -63,7 +63,9 @@ impl Records {
         let shown = |records: &[RecordShape]| -> Vec<Shown> {
             records.iter().enumerate().map(|(index, shape)| shown(&shape.record, index)).collect()
         };
-        let (rest, main) = shown(&found.records).into_iter().partition(|record| record.icon == "stop");
+        let is_spare =
+            |record: &Shown| record.icon == "stop" || (record.word == "no answer" && record.weight == "optional");
+        let (rest, main) = shown(&found.records).into_iter().partition(is_spare);
         Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found) }
     }
 }
