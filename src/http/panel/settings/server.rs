@@ -93,7 +93,7 @@ pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, requ
     let waits = all.iter().any(|setting| setting.restart && written.contains_key(setting.key));
     match site.admin.change_settings(&actor, &written).await {
         Ok(_) => done("server", if waits { "restart" } else { "saved" }),
-        Err(error) => show(&site, &actor, (&Ask::default(), &filled), Some(error)),
+        Err(error) => show(&site, &actor, (&Ask::default(), &filled), Some(&error)),
     }
 }
 
@@ -130,18 +130,18 @@ fn value(now: &Value, text: &str) -> Value {
     }
 }
 
-fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Option<AdminError>) -> Response {
+fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Option<&AdminError>) -> Response {
     let all = match site.admin.settings(actor) {
         Ok(all) => all.items,
         Err(error) => return frame::failed(site, &error),
     };
-    let mut wrong = faults(error.as_ref());
+    let mut wrong = faults(error);
     let sections = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
     let present_wrong = wrong.remove("current_password");
     // What stands beside no field is said above all.
     let rest = wrong.into_iter().map(|(field, words)| sentence(&format!("{field}: {words}"))).collect::<Vec<_>>();
     let around = Around::new(actor, "server").told(ask, &DONE);
-    let above = match &error {
+    let above = match error {
         Some(AdminError::Invalid(_)) | None => rest,
         Some(other) => forms::faults(other),
     };
@@ -153,7 +153,7 @@ fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Optio
         present_wrong,
         may_change: actor.is_admin(),
     };
-    frame::page(status(error.as_ref()), &page)
+    frame::page(status(error), &page)
 }
 
 fn faults(error: Option<&AdminError>) -> BTreeMap<String, String> {

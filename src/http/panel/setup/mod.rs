@@ -182,7 +182,7 @@ enum Guest {
 pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
     let secret = match came(&site, &request) {
         Ok(secret) => secret,
-        Err(refusal) => return refusal,
+        Err(why) => return session::refused(&site, why),
     };
     match guest(&site, &link, secret).await {
         Ok(Guest::New) => account::form(&site, &link, None),
@@ -202,7 +202,7 @@ pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, as
 pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
     let secret = match came(&site, &request) {
         Ok(secret) => secret,
-        Err(refusal) => return refusal,
+        Err(why) => return session::refused(&site, why),
     };
     let channel = Channel::of(&site.settings, &request);
     let visitor = session::visitor(&site.settings, &channel, &request);
@@ -225,9 +225,9 @@ pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask:
 }
 
 /// The secret of the session, if somebody brings one, over a channel that is fit for secrets.
-fn came(site: &Site, request: &Request) -> Result<Option<String>, Response> {
+fn came(site: &Site, request: &Request) -> Result<Option<String>, &'static str> {
     match Channel::of(&site.settings, request) {
-        Channel::Open(why) => Err(session::refused(site, why)),
+        Channel::Open(why) => Err(why),
         channel => Ok(session::secret(&channel, request.headers())),
     }
 }
@@ -260,15 +260,10 @@ fn has_an_owner(site: &Site) -> Response {
 
 /// The first screen whose question has no answer yet.
 async fn resume(led: &Led<'_>) -> Result<Response, AdminError> {
-    let open = match open(led).await? {
-        Some(open) => open,
-        None => {
-            let page = Words::new(
-                "This gateway is set up",
-                "It has all that it needs. What is left to see stands on its pages.",
-            );
-            return Ok(page.link("/", "Go to Overview").answer(led.site, StatusCode::OK));
-        }
+    let Some(open) = open(led).await? else {
+        let words = "It has all that it needs. What is left to see stands on its pages.";
+        let page = Words::new("This gateway is set up", words).link("/", "Go to Overview");
+        return Ok(page.answer(led.site, StatusCode::OK));
     };
     Ok(Redirect::to(&led.place(open)).into_response())
 }
