@@ -11,7 +11,6 @@ use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::shapes::DestinationShape;
 use crate::admin::{AdminError, Paging, TryNow};
-use crate::policy::status::Status;
 
 /// Inboxes among which the one that is spoken of is looked for.
 const KNOWN: u32 = 50;
@@ -65,9 +64,8 @@ pub(super) async fn first(led: &Led<'_>) -> Result<Option<Inbox>, AdminError> {
 fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
     let now = led.site.admin.clock.now();
     let verification = inbox.verification.as_ref()?;
-    let look = Status::ALL.into_iter().find(|status| status.as_str() == verification.status);
     Some(Asked {
-        look: look.map_or(look::WAITING, look::of_status),
+        look: look::of_word(&verification.status),
         at: verification.sent_at.map(|at| When::new(at, now)),
         reply: text::visible(&verification.reply),
         href: verification.activity_id.map(|id| format!("/activity/{id}")),
