@@ -37,11 +37,7 @@ impl World {
     async fn new() -> Self {
         let dns = Dns::start().await.unwrap();
         dns.set_ttl(60);
-        let settings = Settings {
-            servers: vec![dns.address()],
-            timeout: Duration::from_millis(400),
-            hostname: Domain::parse("mx.ours.example").unwrap(),
-        };
+        let settings = Settings { servers: vec![dns.address()], timeout: Duration::from_millis(400) };
         Self { auth: Authenticator::new(&settings).unwrap(), dns }
     }
 
@@ -421,5 +417,24 @@ async fn a_chain_is_validated_from_its_newest_set_to_its_first() {
         let arc = world.message(&broken, None).await.arc.unwrap();
         assert_eq!(arc.result, ArcResult::Fail, "{arc:?} {broken}");
         assert!(!arc.detail.is_empty());
+    }
+}
+
+/// Most greeting names and most names of a walk have no record.
+#[tokio::test]
+async fn that_there_is_no_record_is_kept_whether_or_not_dns_says_for_how_long() {
+    for has_soa in [true, false] {
+        let world = World::new().await;
+        world.dns.txt("_dmarc.sender.example", "v=DMARC1; p=none");
+        if !has_soa {
+            world.dns.leave_out_soa();
+        }
+        for round in 0..2 {
+            let asked = world.dns.queries().len();
+            assert_eq!(world.spf_of(PEER, "client.example", "").await.result, SpfResult::None);
+            assert_eq!(world.dmarc("jane@mail.sender.example", "other.example").await.result, DmarcResult::Fail);
+            assert_eq!(world.dmarc("jane@nothing.example", "other.example").await.result, DmarcResult::None);
+            assert_eq!(world.dns.queries().len() == asked, round == 1, "SOA: {has_soa}, round {round}");
+        }
     }
 }

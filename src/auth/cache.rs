@@ -29,7 +29,7 @@ type Answers<T> = Result<RecordSet<T>, Negative>;
 
 /// All caches of one authenticator.
 pub(super) struct Caches {
-    txt: Timed<Box<str>, TxtRecord>,
+    pub(super) txt: Timed<Box<str>, TxtRecord>,
     pub(super) spf: Timed<Box<str>, Published>,
     pub(super) terms: Timed<Box<str>, Terms>,
     pub(super) mx: Timed<Box<str>, Found<(u16, Box<str>)>>,

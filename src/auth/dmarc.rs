@@ -61,7 +61,10 @@ impl Inner {
         let message = AuthenticatedMessage::parse(header.as_bytes()).unwrap_or_default();
         let spf = proofs.spf.map(output_of).unwrap_or_default();
         let asked = DmarcParameters::new(&message, proofs.dkim, spf.domain(), &spf);
-        let asking = self.verifier.verify_dmarc(Parameters::new(asked).with_cache(&self.caches));
+        let asking = async {
+            self.walk_ahead(author).await;
+            self.verifier.verify_dmarc(Parameters::new(asked).with_cache(&self.caches)).await
+        };
         match timeout_at(deadline, asking).await {
             Ok(output) => facts(author, &output),
             Err(_) => DmarcFacts {

@@ -4,6 +4,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use mail_auth::dkim::Signature;
 
 use super::Inner;
+use super::spf::Answer;
 
 /// For what a key may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl Inner {
         if let Some(known) = self.caches.terms.value(&name) {
             return Some(known);
         }
-        let lookup = self.look_up(&name, RecordType::TXT).await.ok()??;
+        let Ok(Answer::Records(lookup)) = self.look_up(&name, RecordType::TXT).await else { return None };
         let mut texts = lookup.answers().iter().filter_map(|record| match &record.data {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,

@@ -38,8 +38,6 @@ pub struct Settings {
     pub servers: Vec<SocketAddr>,
     /// One look-up.
     pub timeout: Duration,
-    /// Our host name.
-    pub hostname: Domain,
 }
 
 /// What there is of a message to verify.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
 use mail_auth::dmarc::{DmarcRecord, Psd};
-use mail_auth::{DnsCache, DnsError, Error};
+use mail_auth::{DnsCache, DnsError, Error, Negative, TxtRecord};
 
 use super::Inner;
+use super::spf::Answer;
 use crate::mail::Domain;
 
 /// How long one walk may take.
@@ -28,6 +31,11 @@ impl Inner {
         found
     }
 
+    /// Has what there is at and above a name kept for whoever walks there next.
+    pub(super) async fn walk_ahead(&self, domain: &Domain) {
+        let _ = self.walk(domain.as_str()).await;
+    }
+
     /// From the name upwards: the first record that says so by `psd` decides, else the shortest name with a record.
     async fn walk<'a>(&self, start: &'a str) -> Result<Option<&'a str>, Unknown> {
         let mut shortest = None;
@@ -46,12 +54,26 @@ impl Inner {
 
     async fn psd(&self, name: &str) -> Result<Option<Psd>, Unknown> {
         let asked = format!("_dmarc.{name}.");
+        if self.has_no_record(&asked).await {
+            return Ok(None);
+        }
         match self.verifier.txt_lookup::<DmarcRecord>(asked, self.caches.txt()).await {
             Ok(record) => Ok(Some(record.psd.clone())),
             // A record that is none, or a broken one, is as good as none (RFC 9989 §4.10.1).
             Err(Error::Dns(DnsError::RecordNotFound(_) | DnsError::InvalidRecordType) | Error::Parse) => Ok(None),
             Err(_) => Err(Unknown),
         }
+    }
+
+    /// Whether there is nothing at a name, which is kept where mail-auth looks: most names of a walk have no record, and
+    /// of itself it keeps that only where DNS says for how long.
+    async fn has_no_record(&self, name: &str) -> bool {
+        if self.caches.txt.value(name).is_some() {
+            return false;
+        }
+        let Ok(Answer::Nothing(valid_until)) = self.look_up(name, RecordType::TXT).await else { return false };
+        self.caches.txt.keep(name, TxtRecord::Error(Negative { code: ResponseCode::NXDomain }.into()), valid_until);
+        true
     }
 }
 

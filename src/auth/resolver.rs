@@ -12,7 +12,6 @@ use super::Settings;
 const RETRIES: usize = 1;
 /// Answers that the resolver itself keeps; ours are kept parsed besides.
 const KEPT_ANSWERS: u64 = 2048;
-
 pub(super) fn configuration(settings: &Settings) -> io::Result<(ResolverConfig, ResolverOpts)> {
     let (servers, mut options) = if settings.servers.is_empty() {
         let (config, options) = read_system_conf().map_err(io::Error::other)?;

@@ -15,7 +15,7 @@ use super::Inner;
 use crate::mail::{Domain, ReversePath};
 use crate::policy::facts::{SpfFacts, SpfResult};
 use check::{Check, Client};
-pub(super) use dns::{Found, Published};
+pub(super) use dns::{Answer, Found, Published};
 
 /// How long the check of one sender may take, in all: checks get 4 of the 10 s that an answer may take.
 const WITHIN: Duration = Duration::from_secs(4);

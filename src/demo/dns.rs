@@ -131,6 +131,11 @@ impl Dns {
         self.zone().ttl = seconds;
     }
 
+    /// Leaves the SOA out of answers without a record from now on: they do not say for how long they hold.
+    pub fn leave_out_soa(&self) {
+        self.zone().is_without_soa = true;
+    }
+
     /// Every question so far, in order.
     #[must_use]
     pub fn queries(&self) -> Vec<Asked> {

@@ -306,9 +306,5 @@ pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
 }
 
 fn auth(config: &Config) -> auth::Settings {
-    auth::Settings {
-        servers: config.dns_servers.clone(),
-        timeout: config.dns_timeout,
-        hostname: config.hostname.clone(),
-    }
+    auth::Settings { servers: config.dns_servers.clone(), timeout: config.dns_timeout }
 }

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::body::Arrived;
 use super::returned::Returned;
-use super::transaction::Transaction;
+use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
 use crate::auth::{Asked, Content};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::{RecipientWishes, Wishes};
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
 use crate::policy::admission::{AfterData, Decision, Disposition};
-use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts};
+use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts, SpfResult};
 use crate::policy::report;
 use crate::policy::settings::Enforcement;
 use crate::smtp::command::MailCommand;
@@ -125,9 +125,15 @@ async fn authenticate(
     let domain = transaction.from().domain().map(Domain::as_str).unwrap_or_default();
     let readable = Readable::of(tools, body, until).await?;
     let asked = Asked { content: readable.content(), header: &body.header, dmarc };
-    let found = tools.facts.auth.message(&asked, of_sender.until(until, domain), until);
-    let (found, spf_helo) = join(found, of_greeting.until(until, helo)).await;
+    let found = tools.facts.auth.message(&asked, known(of_sender, until, domain), until);
+    let (found, spf_helo) = join(found, known(of_greeting, until, helo)).await;
     Ok(AuthFacts { spf_helo, ..found })
+}
+
+/// SPF; what is not known at `until` is a temperror of `domain`.
+async fn known(spf: Spf, until: Instant, domain: &str) -> Option<SpfFacts> {
+    let late = || SpfFacts { result: SpfResult::TempError, domain: domain.to_owned(), by_plus_all: false };
+    spf.until(until).await.unwrap_or_else(|| Some(late()))
 }
 
 /// The octets for verifying, and their share of memory where they were read back for it.

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 /// An answer that is there, or will be.
 #[derive(Debug)]
@@ -34,6 +35,23 @@ impl<T: Default + Send + 'static> Background<T> {
             Self::Known(known) => known,
             Self::Asking(_) => unreachable!("it has been waited for"),
         }
+    }
+}
+
+impl<T: Clone + Default + Send + 'static> Background<T> {
+    /// The answer, unless it is not known at `until`.
+    pub(super) async fn until(mut self, until: Instant) -> Option<T> {
+        match &self {
+            Self::Known(known) => Some(known.clone()),
+            Self::Asking(_) => timeout_at(until, self.known()).await.ok().cloned(),
+        }
+    }
+}
+
+/// What was never asked.
+impl<T: Default> Default for Background<T> {
+    fn default() -> Self {
+        Self::Known(T::default())
     }
 }
 

@@ -281,13 +281,13 @@ impl Connection {
     async fn begin_spf(&self, transaction: &mut Transaction) {
         let (facts, peer) = (&self.tools.facts, self.connect.peer);
         let (asked, helo, from) = (facts.clone(), self.connect.helo.clone(), transaction.from().clone());
-        let of_sender = Spf::begin(async move { asked.spf(peer, &helo, &from).await }).await;
+        let of_sender = Spf::begin(async move { Some(asked.spf(peer, &helo, &from).await) }).await;
         let beside = *transaction.from() != ReversePath::Null && facts.instance.load().spf != Enforcement::Off;
         let of_greeting = if beside {
             let (asked, helo) = (facts.clone(), self.connect.helo.clone());
-            Spf::begin(async move { asked.auth.spf_helo(peer, &helo).await }).await
+            Spf::begin(async move { Some(asked.auth.spf_helo(peer, &helo).await) }).await
         } else {
-            Spf::Unasked
+            Spf::default()
         };
         transaction.spf_began(of_sender, of_greeting);
     }

@@ -1,10 +1,5 @@
 //! One mail transaction: its sender, the recipients taken so far with their decisions, and the message that arrives.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::background::Background;
@@ -13,7 +8,7 @@ use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::RecipientWishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
-use crate::policy::facts::{SpfFacts, SpfResult};
+use crate::policy::facts::SpfFacts;
 use crate::policy::lists::Finding;
 use crate::smtp::command::MailCommand;
 
@@ -38,51 +33,8 @@ pub(super) struct Transaction {
     spf_helo: Spf,
 }
 
-/// SPF, which runs while recipients and content arrive.
-#[derive(Debug, Default)]
-pub(super) enum Spf {
-    /// Not asked.
-    #[default]
-    Unasked,
-    /// Known at once, as it is for every domain that wrote lately.
-    Known(SpfFacts),
-    /// DNS is being asked.
-    Asking(JoinHandle<SpfFacts>),
-}
-
-impl Spf {
-    /// Begins to ask; only what has to wait for DNS gets a task of its own.
-    pub(super) async fn begin(asking: impl Future<Output = SpfFacts> + Send + 'static) -> Self {
-        let mut asking = Box::pin(asking);
-        match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
-            Poll::Ready(facts) => Self::Known(facts),
-            Poll::Pending => Self::Asking(tokio::spawn(asking)),
-        }
-    }
-}
-
-impl Spf {
-    /// The facts; what is not known at `until` is a temperror of `domain`.
-    pub(super) async fn until(mut self, until: Instant, domain: &str) -> Option<SpfFacts> {
-        let late = || SpfFacts { result: SpfResult::TempError, domain: domain.to_owned(), by_plus_all: false };
-        match &mut self {
-            Self::Unasked => None,
-            Self::Known(facts) => Some(facts.clone()),
-            Self::Asking(handle) => match timeout_at(until, handle).await {
-                Ok(joined) => joined.ok(),
-                Err(_) => Some(late()),
-            },
-        }
-    }
-}
-
-impl Drop for Spf {
-    fn drop(&mut self) {
-        if let Self::Asking(handle) = self {
-            handle.abort();
-        }
-    }
-}
+/// SPF, which runs while recipients and content arrive; `None` where it is not asked.
+pub(super) type Spf = Background<Option<SpfFacts>>;
 
 /// Why a recipient cannot join those taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +46,7 @@ pub(super) enum Misfit {
 }
 
 impl Transaction {
-    pub(super) const fn new((id, began_at): (Uuid, Moment), mail: MailCommand, protocol: Protocol) -> Self {
+    pub(super) fn new((id, began_at): (Uuid, Moment), mail: MailCommand, protocol: Protocol) -> Self {
         Self {
             id,
             began_at,
@@ -105,8 +57,8 @@ impl Transaction {
             body: None,
             is_out_of_room: false,
             listings: None,
-            spf: Spf::Unasked,
-            spf_helo: Spf::Unasked,
+            spf: Spf::default(),
+            spf_helo: Spf::default(),
         }
     }
 
@@ -127,14 +79,7 @@ impl Transaction {
 
     /// SPF of the sender, waited for: who asks it bounds its time.
     pub(super) async fn spf_now(&mut self) -> Option<SpfFacts> {
-        if let Spf::Asking(handle) = &mut self.spf {
-            let found = handle.await.ok();
-            self.spf = found.map_or(Spf::Unasked, Spf::Known);
-        }
-        match &self.spf {
-            Spf::Known(facts) => Some(facts.clone()),
-            Spf::Unasked | Spf::Asking(_) => None,
-        }
+        self.spf.known().await.clone()
     }
 
     /// Both of them, to be waited for.

@@ -86,11 +86,7 @@ impl World {
         let (clock, chance) = (wishes.clock.clone(), Chance::seeded(7));
         let places = store::Settings { data_dir: dir.path().to_owned(), database: dir.path().join("waypost.db") };
         let store = Store::open_failing(places, (clock.clone(), chance.clone()), wishes.faults).await.unwrap();
-        let asked = auth::Settings {
-            servers: vec![dns.address()],
-            timeout: wishes.dns_timeout,
-            hostname: wishes.settings.hostname.clone(),
-        };
+        let asked = auth::Settings { servers: vec![dns.address()], timeout: wishes.dns_timeout };
         let tools = Tools {
             store: store.clone(),
             auth: Authenticator::new(&asked).unwrap(),

@@ -8,7 +8,6 @@ use mail_auth::headers::HeaderWriter;
 use tokio::time::Instant;
 use waypost::auth::{Asked, Authenticator, Content, Settings};
 use waypost::demo::dns::Failure;
-use waypost::mail::Domain;
 use waypost::mail::header::HeaderFacts;
 use waypost::policy::facts::DkimResult;
 use waypost::policy::settings::Enforcement;
@@ -83,7 +82,6 @@ async fn a_signature_still_verifies_at_the_inbox() {
     let settings = Settings {
         servers: vec![world.dns.address()],
         timeout: Duration::from_secs(5),
-        hostname: Domain::parse("mx.inbox.example").unwrap(),
     };
     let inbox = Authenticator::new(&settings).unwrap();
     let (content, header) = (Content::Whole(&arrived.octets), &HeaderFacts::default());

@@ -97,7 +97,6 @@ impl Pebble {
         let resolver = waypost::auth::Authenticator::new(&waypost::auth::Settings {
             servers: vec![self.api],
             timeout: Duration::from_secs(1),
-            hostname: waypost::mail::Domain::parse("gw.example").unwrap(),
         });
         let dns = Resolver::new(resolver.unwrap().resolver(), Duration::from_secs(1));
         let fetcher = Fetcher { dns, tls, reach: Reach::OwnNetwork };

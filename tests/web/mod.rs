@@ -261,11 +261,8 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
     let certificates = Certificates::load(presented).unwrap();
     let (database, directory) = (data_dir.join("waypost.db"), data_dir.clone());
     let store = Store::open(store::Settings { data_dir, database }, clock.clone(), chance.clone()).await.unwrap();
-    let asking = auth::Settings {
-        servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
-        timeout: Duration::from_millis(50),
-        hostname: hostname.clone(),
-    };
+    let asking =
+        auth::Settings { servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))], timeout: Duration::from_millis(50) };
     let secrets = vec![Secret { key: b"the secret of the tests".to_vec(), min_hash: 8 }];
     let auth = Authenticator::new(&asking).unwrap();
     let facts = Facts {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
@@ -11,6 +12,12 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use super::record::{Malformed, Record, is_spf};
 use crate::auth::Inner;
 use crate::auth::cache::Timed;
+
+/// How long it is kept at most that there is no such record (RFC 2308 §5).
+const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3600);
+/// The same where the answer does not say for how long, having no SOA. Such answers are not to be kept by a cache that
+/// others ask (RFC 2308 §5); nobody asks ours, and without it each message of a burst would ask the same again.
+const UNSAID_NEGATIVE_TTL: Duration = Duration::from_secs(5);
 
 /// The records of one name and type; none where there are none.
 pub(in crate::auth) type Found<T> = Arc<[T]>;
@@ -24,6 +31,13 @@ pub(in crate::auth) enum Published {
     Broken,
 }
 
+/// What DNS says of one name and type.
+pub(in crate::auth) enum Answer {
+    Records(Lookup),
+    /// There is no such record, which may be kept until then.
+    Nothing(Instant),
+}
+
 /// DNS failed for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) struct Unknown;
@@ -34,9 +48,11 @@ impl Inner {
         if let Some(known) = self.caches.spf.value(name) {
             return Ok(known);
         }
-        let Some(lookup) = self.look_up(name, RecordType::TXT).await? else { return Ok(Published::Nothing) };
-        let published = published(&lookup);
-        self.caches.spf.keep(name, published.clone(), lookup.valid_until());
+        let (published, valid_until) = match self.look_up(name, RecordType::TXT).await? {
+            Answer::Records(lookup) => (published(&lookup), lookup.valid_until()),
+            Answer::Nothing(valid_until) => (Published::Nothing, valid_until),
+        };
+        self.caches.spf.keep(name, published.clone(), valid_until);
         Ok(published)
     }
 
@@ -72,30 +88,39 @@ impl Inner {
         if let Some(known) = cache.value(name) {
             return Ok(known);
         }
-        let Some(lookup) = self.look_up(name, kind).await? else { return Ok(Arc::default()) };
-        let mut found: Vec<T> = lookup.answers().iter().filter_map(|record| read(&record.data)).collect();
+        let (mut found, valid_until): (Vec<T>, _) = match self.look_up(name, kind).await? {
+            Answer::Records(lookup) => {
+                (lookup.answers().iter().filter_map(|record| read(&record.data)).collect(), lookup.valid_until())
+            }
+            Answer::Nothing(valid_until) => (Vec::new(), valid_until),
+        };
         if kind == RecordType::MX {
             found.sort();
         }
         let found = Found::from(found);
-        cache.keep(name, Arc::clone(&found), lookup.valid_until());
+        cache.keep(name, Arc::clone(&found), valid_until);
         Ok(found)
     }
 
-    /// One question; `None` where the answer is that there is no such record.
-    pub(in crate::auth) async fn look_up(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, Unknown> {
+    /// One question.
+    pub(in crate::auth) async fn look_up(&self, name: &str, kind: RecordType) -> Result<Answer, Unknown> {
         // A name that cannot be asked for has no records (RFC 7208 §4.3, §4.8).
-        let Some(name) = absolute(name) else { return Ok(None) };
+        let Some(name) = absolute(name) else { return Ok(nothing_for(MAX_NEGATIVE_TTL)) };
         match self.verifier.resolver().lookup(name, kind).await {
-            Ok(lookup) => Ok(Some(lookup)),
+            Ok(lookup) => Ok(Answer::Records(lookup)),
             Err(NetError::Dns(DnsError::NoRecordsFound(none)))
                 if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
             {
-                Ok(None)
+                let ttl = none.negative_ttl.map_or(UNSAID_NEGATIVE_TTL, |ttl| Duration::from_secs(ttl.into()));
+                Ok(nothing_for(ttl.min(MAX_NEGATIVE_TTL)))
             }
             Err(_) => Err(Unknown),
         }
     }
+}
+
+fn nothing_for(ttl: Duration) -> Answer {
+    Answer::Nothing((tokio::time::Instant::now() + ttl).into_std())
 }
 
 /// Any octets make a label, as they do in DNS, but there must be some of them, and not too many.

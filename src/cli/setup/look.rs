@@ -106,11 +106,7 @@ fn addresses(outside: &Outside, setup: &Setup) -> Vec<IpAddr> {
 }
 
 fn outside(config: &Config) -> anyhow::Result<Outside> {
-    let asking = auth::Settings {
-        servers: config.dns_servers.clone(),
-        timeout: config.dns_timeout,
-        hostname: config.hostname.clone(),
-    };
+    let asking = auth::Settings { servers: config.dns_servers.clone(), timeout: config.dns_timeout };
     let auth = Authenticator::new(&asking).context("cannot set up DNS")?;
     let listeners = PORTS.map(|(key, port)| (key, SocketAddr::from(([0_u16; 8], port)))).to_vec();
     let settings = Settings { listeners, ..config.outside.clone() };

@@ -65,7 +65,9 @@ fn fill(reply: &mut Message, query: &Query, zone: &Zone) {
     if !zone.exists(&spelled(&owner)) {
         reply.metadata.response_code = ResponseCode::NXDomain;
     }
-    reply.add_authority(soa(zone.ttl));
+    if !zone.is_without_soa {
+        reply.add_authority(soa(zone.ttl));
+    }
 }
 
 /// The records of `owner` that answer `kind`, and where its alias leads if it is one.

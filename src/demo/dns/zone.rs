@@ -52,6 +52,8 @@ pub(super) struct Zone {
     pub(super) asked: Vec<Asked>,
     /// Seconds that an answer may be cached.
     pub(super) ttl: u32,
+    /// Whether answers without a record leave open for how long they hold.
+    pub(super) is_without_soa: bool,
 }
 
 impl Zone {

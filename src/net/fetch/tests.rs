@@ -49,8 +49,7 @@ impl Server {
 
     fn fetcher(&self, reach: Reach) -> Fetcher {
         let (servers, timeout) = (vec![self.zone.address()], Duration::from_secs(2));
-        let hostname = Domain::parse("gw.example").unwrap();
-        let resolver = Authenticator::new(&auth::Settings { servers, timeout, hostname }).unwrap().resolver();
+        let resolver = Authenticator::new(&auth::Settings { servers, timeout }).unwrap().resolver();
         let tls = tls::client_trusting(&self.dir.path().join("root.pem")).unwrap();
         Fetcher { dns: Dns::new(resolver, timeout), tls, reach }
     }
