@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup;
-use crate::policy::notices::causes::{Facts, REFUSING_AFTER, Stay, Stock};
+use crate::policy::notices::causes::{Facts, REFUSING_AFTER, Refused, Stay, Stock};
 use crate::store::StoreError;
 use crate::store::queue::Stays;
 
@@ -77,15 +77,16 @@ impl Admin {
         }
     }
 
-    async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<(String, Moment)>> {
+    async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<Refused>> {
         let failing = self.store.activity.failing().await?;
         if failing.is_empty() {
             return Ok(Vec::new());
         }
-        let addresses: Vec<Mailbox> = failing.iter().filter_map(|(address, _)| Mailbox::parse(address).ok()).collect();
+        let addresses: Vec<Mailbox> = failing.iter().filter_map(|(address, ..)| Mailbox::parse(address).ok()).collect();
         let known = self.store.rules.destinations_among(&addresses, actor.only_account()).await?;
-        let failing = failing.into_iter().filter(|(address, _)| known.contains(address));
-        Ok(failing.map(|(address, since)| (address, now.before(self.clock.age(since)))).collect())
+        let failing = failing.into_iter().filter(|(address, ..)| known.contains(address));
+        let told = |(address, since, said)| Refused { address, since: now.before(self.clock.age(since)), said };
+        Ok(failing.map(told).collect())
     }
 
     fn present_findings(&self, now: Moment) -> Vec<checkup::Finding> {

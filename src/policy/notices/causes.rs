@@ -57,6 +57,17 @@ pub struct Stock {
     pub said: String,
 }
 
+/// An inbox that took no mail since a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose it is.
+    pub address: String,
+    /// When it refused first.
+    pub since: Moment,
+    /// What was said last, in the next hop's words.
+    pub said: String,
+}
+
 /// What the gateway knows of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -66,8 +77,8 @@ pub struct Facts {
     pub stock: Vec<Stock>,
     /// Hosts that took mail within [`REFUSING_AFTER`].
     pub taking: BTreeSet<String>,
-    /// Inboxes that took no mail since a refusal, and since when.
-    pub failing: Vec<(String, Moment)>,
+    /// Inboxes that took no mail since a refusal.
+    pub failing: Vec<Refused>,
     /// Domains whose records are not as they must be.
     pub drifting: Vec<String>,
     /// What was found at this moment.
@@ -90,7 +101,7 @@ pub struct Doctor {
 pub fn seen(facts: &Facts) -> Seen {
     let mut causes = of_waiting(facts);
     causes.extend(of_others(facts));
-    causes.extend(facts.failing.iter().flat_map(|(address, since)| of_inbox(address, *since, facts.now)));
+    causes.extend(facts.failing.iter().flat_map(|inbox| of_inbox(inbox, facts.now)));
     let details = facts.doctor.as_ref().map_or(&[][..], |doctor| &doctor.domains);
     causes.extend(facts.drifting.iter().map(|domain| drift(domain, details)));
     causes.extend(facts.present.iter().filter_map(of_finding));
@@ -249,15 +260,15 @@ fn untold(stock: &Stock) -> Cause {
     }
 }
 
-fn of_inbox(address: &str, since: Moment, now: Moment) -> Vec<Cause> {
-    let age = now.since(since);
+fn of_inbox(inbox: &Refused, now: Moment) -> Vec<Cause> {
+    let (address, age) = (&inbox.address, now.since(inbox.since));
     let refusing = |id: &str, kind, remedy: &str| Cause {
         id: id.to_owned(),
         kind,
-        subject: address.to_owned(),
+        subject: address.clone(),
         severity: Severity::Fault,
-        since: Some(since),
-        what: format!("{address} has refused its mail for {}.", span_in_words(age)),
+        since: Some(inbox.since),
+        what: format!("{address} has refused its mail for {}.{}", span_in_words(age), said(&inbox.said)),
         remedy: remedy.to_owned(),
     };
     let mut causes = Vec::new();
@@ -401,7 +412,11 @@ mod tests {
         let held = Stock { stay: Stay::Held, count: 1, ..stock("x@my.example", 1) };
         let untold = Stock { stay: Stay::Untold, count: 1, ..stock("anna@inbox.example", 1) };
         let hours = |hours: u64| now().before(Duration::from_secs(3600 * hours));
-        let failing = vec![("new@inbox.example".to_owned(), now()), ("old@inbox.example".to_owned(), hours(80))];
+        let refused = |address: &str, since| {
+            let said = "550 5.1.1 nobody here".to_owned();
+            Refused { address: address.to_owned(), since, said }
+        };
+        let failing = vec![refused("new@inbox.example", now()), refused("old@inbox.example", hours(80))];
         let facts = Facts { failing, ..facts(vec![held, untold], &[]) };
         assert_eq!(
             told(&facts),
@@ -412,8 +427,9 @@ mod tests {
                 ("held", "the queue".to_owned()),
             ]
         );
-        let words = &seen(&facts).causes[3].what;
-        assert_eq!(words, "One message is held until you release it.");
+        let causes = seen(&facts).causes;
+        assert!(causes[0].what.ends_with("What was said last: 550 5.1.1 nobody here"), "{}", causes[0].what);
+        assert_eq!(causes[3].what, "One message is held until you release it.");
     }
 
     #[test]

@@ -122,8 +122,10 @@ impl Kind {
     /// Where people see to it, in the panel.
     fn page(self, subject: &str) -> String {
         match self {
-            Self::Refusing | Self::Throttled | Self::Waiting | Self::Untold | Self::Held => "/queue".to_owned(),
+            // One inbox, and not all of its host.
+            Self::Refusing if subject.contains('@') => "/destinations".to_owned(),
             Self::Bouncing => "/destinations".to_owned(),
+            Self::Refusing | Self::Throttled | Self::Waiting | Self::Untold | Self::Held => "/queue".to_owned(),
             Self::Drift => format!("/domains/{subject}"),
             Self::Certificate | Self::Disk | Self::Listed | Self::Gateway => "/settings/notices".to_owned(),
         }

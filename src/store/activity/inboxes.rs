@@ -39,7 +39,7 @@ macro_rules! add {
 }
 pub(super) use add;
 
-pub(in crate::store) const FAILING: &str = "select address, failing_since from destination_state \
+pub(in crate::store) const FAILING: &str = "select address, failing_since, failing_reply from destination_state \
     where failing_since is not null order by failing_since limit ?1";
 pub(in crate::store) const DELIVERED: &str =
     "select address from destination_state where last_delivered_at >= ?1 limit ?2";
@@ -167,13 +167,13 @@ impl Activity {
         read.collect()
     }
 
-    /// Inboxes that took no mail since a refusal, and since when; those first that fail the longest.
-    pub async fn failing(&self) -> Result<Vec<(String, Moment)>> {
+    /// Inboxes that took no mail since a refusal, since when, and what was said last; those first that fail the longest.
+    pub async fn failing(&self) -> Result<Vec<(String, Moment, String)>> {
         self.settle_counts().await?;
         let found = sqlx::query(FAILING).bind(MAX_TOLD).fetch_all(&self.readers).await?;
         let read = found.iter().map(|row| {
             let mut columns = Columns::of(row);
-            Ok((columns.take()?, columns.moment()?))
+            Ok((columns.take()?, columns.moment()?, columns.take::<Option<String>>()?.unwrap_or_default()))
         });
         read.collect()
     }
