@@ -41,7 +41,7 @@ pub(super) const FIRST_MADE: Orders = &[("created_at", Order::Usual)];
 impl Ask {
     /// The order that is asked for, else the usual one.
     pub(super) fn sort(&self, orders: Orders) -> Result<Order, Problem> {
-        let Some(word) = self.get("sort") else { return Ok(Order::Usual) };
+        let Some(word) = self.word("sort") else { return Ok(Order::Usual) };
         let found = orders.iter().find(|(known, _)| *known == word).map(|(_, order)| *order);
         found.ok_or_else(|| {
             let words: Vec<_> = orders.iter().map(|(word, _)| *word).collect();
