@@ -195,7 +195,8 @@ fn port(read: &Reader<'_>) -> Result<u16, ConfigError> {
 
 /// Where the name was written in the panel, so was the password, which is kept beside the databases.
 fn relay_sign_in(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Option<(String, PathBuf)>, ConfigError> {
-    let by_panel = read.entry("delivery.relay_username").place == Place::Panel;
+    let username = read.entry("delivery.relay_username");
+    let by_panel = username.place == Place::Panel && !read.text("delivery.relay_username").is_empty();
     let kept = || by_panel.then(|| data_dir.join(RELAY_PASSWORD_FILE));
     match (read.text("delivery.relay_username"), read.path("delivery.relay_password_file").or_else(kept)) {
         ("", None) => Ok(None),

@@ -66,7 +66,7 @@ impl Records {
         let is_spare =
             |record: &Shown| record.icon == "stop" || (record.word == "no answer" && record.weight == "optional");
         let (rest, main) = shown(&found.records).into_iter().partition(is_spare);
-        Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found) }
+        Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found).replace('\t', " ") }
     }
 }
 

@@ -194,6 +194,11 @@ pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, as
             };
             answer.unwrap_or_else(|error| frame::failed(&site, &error))
         }
+        // A screen is for who is signed in; the bare link says why it does no more.
+        Err(_) if ask.get("at").is_some() && site.admin.is_set_up().await.unwrap_or(false) => {
+            let wanted = format!("/setup/{}?at={}", text::in_query(&link), ask.get("at").unwrap_or_default());
+            Redirect::to(&format!("/sign-in?to={}", text::in_query(&wanted))).into_response()
+        }
         Err(refusal) => refusal,
     }
 }
