@@ -34,6 +34,8 @@ mod rights;
 mod roles;
 #[path = "api/sorting.rs"]
 mod sorting;
+#[path = "api/trial.rs"]
+mod trial;
 #[path = "api/verification.rs"]
 mod verification;
 mod web;

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "browser/aliases.rs"]
+mod aliases;
 #[path = "browser/comfort.rs"]
 mod comfort;
 #[path = "browser/connect.rs"]

@@ -4,6 +4,10 @@
 
 #[path = "panel/accounts.rs"]
 mod accounts;
+#[path = "panel/alias_list.rs"]
+mod alias_list;
+#[path = "panel/aliases.rs"]
+mod aliases;
 #[path = "panel/connect.rs"]
 mod connect;
 #[path = "panel/destinations.rs"]

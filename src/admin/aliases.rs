@@ -10,8 +10,9 @@ use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::activity::Counts;
-use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order};
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quiet};
 
+use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
 use super::error::OrMissing;
 use super::fields::read_word;
@@ -42,6 +43,10 @@ pub struct AliasFilter {
     pub action: Option<String>,
     /// Only those with this label.
     pub label: Option<String>,
+    /// Only those that end some day: at a date, after some messages, after some time without.
+    pub ending: Option<bool>,
+    /// Only those whose last mail came before this time, or never; or `never`: those that never had any.
+    pub last_mail_before: Option<String>,
     /// In which order; others than the newest first go with `domain` alone.
     #[param(ignore)]
     pub order: Order,
@@ -208,6 +213,15 @@ impl Admin {
 
     /// Lists aliases with their counts, newest first.
     pub async fn aliases(&self, actor: &Actor, filter: AliasFilter) -> Result<ListShape<AliasShape>> {
+        let (rows, next_cursor) = self.alias_rows(actor, filter).await?;
+        Ok(ListShape { items: self.alias_shapes(&rows).await?, next_cursor })
+    }
+
+    pub(super) async fn alias_rows(
+        &self,
+        actor: &Actor,
+        filter: AliasFilter,
+    ) -> Result<(Vec<AliasRow>, Option<String>)> {
         actor.must(Area::Aliases, Access::Read)?;
         let domain = self.one_domain(actor, filter.domain.as_deref()).await?;
         let query = ListQuery {
@@ -220,6 +234,8 @@ impl Admin {
             kind: read_word("kind", filter.kind.as_deref(), "address, glob, regex, catch_all")?,
             action: read_word("action", filter.action.as_deref(), "forward, drop, reject, create")?,
             label: filter.label.filter(|text| !text.is_empty()),
+            ending: filter.ending.unwrap_or(false),
+            quiet: read_quiet(filter.last_mail_before.as_deref())?,
             order: filter.order,
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
@@ -230,7 +246,7 @@ impl Admin {
         }
         let mut page = self.store.rules.aliases(query).await?;
         page.items.retain(|row| actor.sees_domain(&row.domain_name));
-        Ok(ListShape { items: self.alias_shapes(&page.items).await?, next_cursor: page.next_cursor })
+        Ok((page.items, page.next_cursor))
     }
 
     /// The destination of a filter, if one is named.
@@ -289,6 +305,12 @@ impl Admin {
         Ok(row)
     }
 
+    /// Whether an actor may change an alias that it sees.
+    #[must_use]
+    pub fn may_change_alias(&self, actor: &Actor, row: &AliasRow) -> bool {
+        actor.must(Area::Aliases, Access::Write).is_ok() && alias_reach(actor, row) >= Some(Reach::Manage)
+    }
+
     async fn find_named(&self, text: &str) -> Result<AliasRow> {
         let name =
             AliasName::parse(text).map_err(|why| AdminError::NotFound(format!("There is no such alias: {why}.")))?;
@@ -339,6 +361,14 @@ impl Admin {
             Err(StoreError::NotFound) => Ok(()),
             Err(other) => Err(other.into()),
         }
+    }
+}
+
+/// For how long aliases are to have been quiet.
+fn read_quiet(text: Option<&str>) -> Result<Option<Quiet>> {
+    match text.map(str::trim).filter(|text| !text.is_empty()) {
+        Some("never") => Ok(Some(Quiet::Always)),
+        text => Ok(read_moment("last_mail_before", text)?.map(Quiet::Since)),
     }
 }
 

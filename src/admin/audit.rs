@@ -49,6 +49,8 @@ const NOT_SET: [&str; 12] = [
     "catch_all",
 ];
 
+const POLICY: &str = "policy";
+
 impl Admin {
     /// The audit log, newest first: the whole for admins, else what was done on the account's behalf.
     pub async fn audit_log(&self, actor: &Actor, filter: &AuditFilter) -> Result<ListShape<AuditShape>> {
@@ -82,7 +84,7 @@ impl Admin {
         if only(actor).is_some_and(|account| account != entry.account) {
             return Err(AdminError::missing("entry of the audit log", id));
         }
-        let before = entry.before.as_ref().map(settable);
+        let before = entry.before.is_some().then(|| again(&entry));
         match (entry.action.as_str(), before) {
             ("alias.change" | "alias.enable" | "alias.disable", Some(before)) => {
                 self.undo_alias(actor, &entry, before).await?;
@@ -151,10 +153,22 @@ fn settable(shape: &Value) -> Map<String, Value> {
     fields.into_iter().filter(|(key, _)| !NOT_SET.contains(&key.as_str())).collect()
 }
 
+/// What takes an entry back: all that was set before. A policy is merged key by key, so a key that the change brought is
+/// taken away by name.
+pub(super) fn again(entry: &AuditRow) -> Map<String, Value> {
+    let mut before = entry.before.as_ref().map(settable).unwrap_or_default();
+    let brought = entry.after.as_ref().and_then(|after| after.get(POLICY)?.as_object());
+    if let (Some(Value::Object(policy)), Some(brought)) = (before.get_mut(POLICY), brought) {
+        for key in brought.keys() {
+            policy.entry(key).or_insert(Value::Null);
+        }
+    }
+    before
+}
+
 /// What a change made must still be what there is.
 fn must_stand(entry: &AuditRow, is: &impl serde::Serialize) -> Result<()> {
-    let is = serde_json::to_value(is).unwrap_or_default();
-    if entry.after.as_ref().is_some_and(|after| settable(after) == settable(&is)) {
+    if stands(entry, is) {
         return Ok(());
     }
     Err(changed_since(entry))
@@ -162,4 +176,10 @@ fn must_stand(entry: &AuditRow, is: &impl serde::Serialize) -> Result<()> {
 
 pub(super) fn changed_since(entry: &AuditRow) -> AdminError {
     AdminError::Conflict(format!("{} was changed again since then, so this is not taken back.", entry.object))
+}
+
+/// Whether what a change made is still what there is.
+pub(super) fn stands(entry: &AuditRow, is: &impl serde::Serialize) -> bool {
+    let is = serde_json::to_value(is).unwrap_or_default();
+    entry.after.as_ref().is_some_and(|after| settable(after) == settable(&is))
 }

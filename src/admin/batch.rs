@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::mail::Mailbox;
 use crate::policy::rule::Action;
-use crate::store::rules::{AliasRow, AliasSpec, AliasStep};
+use crate::store::rules::{AliasRow, AliasSpec, AliasStep, Applied};
 
 use super::aliases::taken;
 use super::name::AliasName;
@@ -44,6 +44,11 @@ enum OperationKind {
 pub(super) type Outcome = Result<Option<AliasRow>>;
 
 impl AliasBatch {
+    /// All of these, or none: each is `op`, `id` and what is written of it.
+    pub(super) fn whole(operations: Vec<Value>) -> Result<Self> {
+        Self::read(&Map::from_iter([("operations".to_owned(), Value::Array(operations))]))
+    }
+
     /// Reads `operations` and `atomic`.
     pub fn read(written: &Map<String, Value>) -> Result<Self> {
         let mut form = Form::new(written);
@@ -85,13 +90,18 @@ struct Prepared {
 impl Admin {
     /// Does what is asked for; an outcome for each operation, in their order.
     pub async fn alias_batch(&self, actor: &Actor, batch: &AliasBatch) -> Result<Vec<Outcome>> {
-        if !batch.atomic {
-            let mut outcomes = Vec::with_capacity(batch.operations.len());
-            for operation in &batch.operations {
-                outcomes.push(self.one_operation(actor, operation).await);
-            }
-            return Ok(outcomes);
+        if batch.atomic {
+            return Ok(self.all_or_none(actor, batch).await?.rows.into_iter().map(Ok).collect());
         }
+        let mut outcomes = Vec::with_capacity(batch.operations.len());
+        for operation in &batch.operations {
+            outcomes.push(self.one_operation(actor, operation).await);
+        }
+        Ok(outcomes)
+    }
+
+    /// Does all that is asked for, or nothing.
+    pub(super) async fn all_or_none(&self, actor: &Actor, batch: &AliasBatch) -> Result<Applied> {
         let mut prepared: Vec<Prepared> = Vec::with_capacity(batch.operations.len());
         for (index, operation) in batch.operations.iter().enumerate() {
             let next = self.prepare(actor, operation).await.map_err(|error| within(index, error))?;
@@ -100,16 +110,12 @@ impl Admin {
         }
         let names: Vec<_> = prepared.iter().map(|change| change.name.clone()).collect();
         let steps = prepared.into_iter().map(|change| change.step).collect();
-        match self.store.rules.apply_aliases(steps).await {
-            Ok(rows) => {
-                let there: Vec<_> = rows.iter().flatten().cloned().collect();
-                self.ask_inboxes_of(actor, &there).await;
-                Ok(rows.into_iter().map(Ok).collect())
-            }
-            Err((index, error)) => {
-                Err(within(index, names.get(index).map_or(AdminError::Unwell, |name| taken(error, name))))
-            }
-        }
+        let applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| {
+            within(index, names.get(index).map_or(AdminError::Unwell, |name| taken(error, name)))
+        })?;
+        let there: Vec<_> = applied.rows.iter().flatten().cloned().collect();
+        self.ask_inboxes_of(actor, &there).await;
+        Ok(applied)
     }
 
     async fn one_operation(&self, actor: &Actor, operation: &Operation) -> Outcome {

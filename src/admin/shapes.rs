@@ -7,6 +7,7 @@ mod forms;
 mod others;
 mod people;
 mod records;
+mod tried;
 mod uses;
 
 use serde::Serialize;
@@ -16,12 +17,13 @@ pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};
 pub use forms::{
-    AliasForm, BatchForm, DestinationForm, DomainForm, DomainsForm, MeForm, RandomAliasForm, ResendForm, RouteForm,
-    SettingsForm, TokenForm, TotpForm, UserForm,
+    AliasForm, AliasTrialForm, BatchForm, DestinationForm, DomainForm, DomainsForm, MeForm, RandomAliasForm,
+    ResendForm, RouteForm, SettingsForm, TokenForm, TotpForm, UserForm,
 };
 pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape, VerificationShape};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 pub use records::{RecordShape, RecordsShape};
+pub use tried::{MatchedShape, RuleNamed, TriedShape};
 pub use uses::{ComputedShape, ReplaceForm, ReplacedShape, UsesShape};
 
 /// One page of a list.

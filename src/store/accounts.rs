@@ -98,6 +98,15 @@ pub struct AuditRow {
     pub after: Option<Value>,
 }
 
+/// Entries of the audit log that follow one another: what one transaction wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSpan {
+    /// The number of the first.
+    pub first: i64,
+    /// And of the last.
+    pub last: i64,
+}
+
 /// Which entries of the audit log to list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditQuery {

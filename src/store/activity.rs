@@ -15,6 +15,7 @@ pub(super) mod inboxes;
 pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;
+pub mod recipients;
 mod refusals;
 pub(super) mod repeats;
 pub(super) mod retention;

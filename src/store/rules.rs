@@ -17,7 +17,7 @@ pub mod uses;
 pub mod verification;
 pub(super) mod words;
 
-pub use self::alias::AliasStep;
+pub use self::alias::{AliasStep, Applied};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,15 @@ pub enum Order {
     Newest,
 }
 
+/// For how long no mail came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// None ever came.
+    Always,
+    /// None came since then, or ever.
+    Since(Moment),
+}
+
 /// Which rows to list: `cursor` is opaque, `limit` 1 to 500.
 #[derive(Debug, Clone, Default)]
 pub struct ListQuery {
@@ -234,6 +243,10 @@ pub struct ListQuery {
     pub action: Option<Action>,
     /// Only those with this label.
     pub label: Option<String>,
+    /// Only those that end some day.
+    pub ending: bool,
+    /// Only those that have been quiet.
+    pub quiet: Option<Quiet>,
     /// In which order.
     pub order: Order,
     /// Behind this.

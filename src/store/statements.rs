@@ -84,6 +84,7 @@ fn of_accounts() -> Vec<&'static str> {
         people::ADD,
     ]);
     all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
+    all.extend([audit::BETWEEN, audit::LAST]);
     all.extend(people::EMPTY);
     all.extend([credentials::BY_EMAIL, credentials::BY_KEY, credentials::SET_PASSWORD, credentials::END_OTHERS]);
     all.extend([credentials::CLEAR_LINKS, credentials::SET_TOTP, credentials::CLEAR_CODES, credentials::ADD_CODES]);
@@ -97,7 +98,7 @@ fn of_accounts() -> Vec<&'static str> {
 }
 
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 37] {
+const fn lists_of_rules() -> [(&'static str, &'static str); 38] {
     use super::accounts::{audit, people};
     use super::notices;
     use super::queue::handling;
@@ -115,6 +116,7 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 37] {
             alias_list::OF_DESTINATION,
             "SEARCH t USING COVERING INDEX alias_destinations_by_destination (destination_id=? AND alias_id>? AND alias_id<?)",
         ),
+        (alias_list::ENDING, "SEARCH a USING INDEX aliases_ending (id>? AND id<?)"),
         (alias_list::OF_PATTERNS, "SEARCH a USING INDEX aliases_patterned (id>? AND id<?)"),
         (alias_list::NOT_FORWARDED, "SEARCH a USING INDEX aliases_unlike (id>? AND id<?)"),
         (
@@ -167,7 +169,7 @@ fn of_log() -> Vec<&'static str> {
         feeder, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, stats, tally, usage,
     };
     let mut all = row::INSERT.all().to_vec();
-    all.extend([row::AFTER, tally::TALLIED]);
+    all.extend([super::activity::recipients::LATELY, row::AFTER, tally::TALLIED]);
     all.extend([feeder::NEXT, feeder::CHANGED, feeder::FEED, feeder::AGAIN, super::copy::TOUCH_LOG]);
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
@@ -178,7 +180,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
-    all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::TOP_ALIASES, stats::OF_ALIASES]);
+    all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::TOP_ALIASES, stats::OF_ALIASES, stats::BY_DAY]);
     all
 }
 

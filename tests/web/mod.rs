@@ -144,6 +144,22 @@ impl House {
         cookie.split(';').next().unwrap().to_owned()
     }
 
+    /// Signs a new person in, a member with these roles on domains; gives the cookie.
+    pub(crate) async fn signed_in_as(&self, email: &str, domains: Value) -> String {
+        const PASSWORD: &str = "correct horse battery";
+        let person = json!({ "email": email, "password": PASSWORD });
+        self.operator("POST", "/v1/users", person).await.expect(201);
+        self.operator("PATCH", &format!("/v1/users/{email}"), json!({ "domains": domains })).await.expect(200);
+        let form = format!("email={}&password={}", in_path(email), in_path(PASSWORD));
+        let fields = [
+            ("host", "localhost:8080"),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        let answer = self.visitor("POST", "/sign-in", &fields, &form).await.expect(303);
+        answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
     /// An account as its session in the panel acts.
     pub(crate) async fn actor_of(&self, email: &str) -> Actor {
         let accounts = &self.admin.store.accounts;

@@ -77,7 +77,20 @@ pub(crate) const PAGES: &[Page] = &[
         "/activity/{id}",
         &["/activity/{message}", "/activity/{held}", "/activity/{kept}", "/activity/{refused}", "404 /activity/none"],
     ),
-    inside("/aliases", &["/aliases", "/aliases?new=1", "/aliases?q={hostile}"]),
+    inside(
+        "/aliases",
+        &[
+            "/aliases",
+            "/aliases?new=1",
+            "/aliases?q={hostile}",
+            "/aliases?label=shopping&kind=glob&undone=2&left=1",
+            "/aliases?to={hostile}&mail=never",
+        ],
+    ),
+    inside(
+        "/aliases/{id}",
+        &["/aliases/{alias}", "/aliases/shop-*@my.example", "/aliases/*@my.example", "404 /aliases/none"],
+    ),
     inside("/domains", &["/domains"]),
     inside("/domains/{name}", &["/domains/my.example", "/domains/xn--mller-kva.example"]),
     nobody("/domains/{name}/zone", "a file"),
@@ -253,6 +266,7 @@ impl House {
             "shop-*@my.example".to_owned(),
             "/^a-rather-long-expression-([0-9]+)-with-a-capture$/@my.example".to_owned(),
             format!("{}@my.example", "x".repeat(64)),
+            "*@my.example".to_owned(),
         ];
         for address in aliases {
             let body = json!({ "address": address, "description": WRITTEN, "labels": ["shopping"] });
@@ -297,10 +311,24 @@ impl House {
         planted.push(("refused", refused.to_string()));
         rows.push(worst);
         self.admin.store.activity.record(rows).await.unwrap();
+        self.plant_caught().await;
         let later = self.clock.now().after(Duration::from_secs(3600));
         queued(self, "shop@my.example", Entry::Due(later)).await;
         planted.push(("held", queued(self, "shop@my.example", Entry::Held).await.id.to_string()));
         planted.push(("kept", queued(self, "shop@my.example", Entry::Kept(later)).await.id.to_string()));
+    }
+
+    /// Mail for addresses that only the catch-all takes, from and for the worst of them.
+    async fn plant_caught(&self) {
+        let found = self.admin.alias(&waypost::admin::Actor::operator(), "*@my.example").await.unwrap();
+        let long = format!("{}@{}example", "z".repeat(64), "long-label.".repeat(16));
+        for (sender, local) in [(HOSTILE, "books".to_owned()), (&long, "y".repeat(64)), ("", HOSTILE.to_owned())] {
+            let recipient = format!("{local}@my.example");
+            let row = forwarded(self, "any@my.example");
+            let rule = row.rule.clone().map(|rule| RuleRef { id: found.id, kind: Kind::CatchAll, ..rule });
+            let caught = Row { alias: Some(found.key), sender: sender.to_owned(), recipient, rule, ..row };
+            self.admin.store.activity.record(vec![caught]).await.unwrap();
+        }
     }
 
     async fn plant_people(&self, planted: &mut Vec<(&'static str, String)>) {

@@ -24,15 +24,78 @@
   // The domain that is chosen is shown at once.
   $("#by-domain")?.addEventListener("change", (event) => event.target.form.requestSubmit());
 
+  // What a list does, it does in place: the page that a form would load is fetched, and the parts that it changes are put
+  // in. What was chosen stays chosen, and the focus stays on its row. An answer without the list is shown as it is.
+  let asked;
+  const swap = async (parts, url, init) => {
+    asked?.abort();
+    asked = new AbortController();
+    const answer = await fetch(url, { ...init, signal: asked.signal });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [at, of] = [row()?.id, document.activeElement?.className];
+    const chosen = [...document.querySelectorAll("[name=id]:checked")].map((box) => box.value);
+    for (const part of page.getElementById("found") ? parts : ["main"]) {
+      document.getElementById(part).replaceChildren(...page.getElementById(part).childNodes);
+    }
+    for (const box of document.querySelectorAll("[name=id]")) box.checked = chosen.includes(box.value);
+    if (at) document.getElementById(at)?.querySelector(of === "switch" ? ".switch" : "a.address")?.focus();
+    enliven();
+    return answer;
+  };
+  const later = (form) => (error) => { if (error.name !== "AbortError") form.submit(); };
+  document.addEventListener("submit", (event) => {
+    const { target: form, submitter: by } = event;
+    // By its attributes: a field that is named id or action hides the form's own.
+    const of = (name) => form.getAttribute(name);
+    if (!$("#found") || of("method") !== "post" || !(of("id") === "list" || form.closest("[data-toast]"))) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form, by));
+    swap(["told", "found"], by.getAttribute("formaction") ?? of("action"), { method: "POST", body }).then((answer) => {
+      if (by.name === "what") for (const box of document.querySelectorAll("[name=id]")) box.checked = false;
+      if (answer.ok && answer.redirected) history.replaceState(null, "", answer.url.replace(/[?&](undo|undone|left)=[^&#]*/g, ""));
+    }).catch(later(form));
+  });
+
+  // Searching while typing stops.
+  const instant = $("form[data-instant]");
+  let typing;
+  instant?.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const asks = [...new FormData(instant)].filter(([, value]) => value);
+      const url = `${instant.getAttribute("action")}?${new URLSearchParams(asks)}`;
+      swap(["found"], url).then(() => {
+        history.replaceState(null, "", url);
+        $("#heard").textContent = `${document.querySelectorAll(".rows > li").length} shown`;
+      }).catch(later(instant));
+    }, 150);
+  });
+
+  // What comes with a page or a part of one: choosing all, a notice that goes.
+  const enliven = () => {
+    const all = $("[data-all]"), boxes = () => document.querySelectorAll("[name=id]");
+    if (all) {
+      all.hidden = false;
+      all.onchange = () => { for (const box of boxes()) box.checked = all.firstElementChild.checked; };
+    }
+    const toast = $("[data-toast]");
+    if (!toast) return;
+    toast.classList.add("toast");
+    const leave = () => { if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2e3); else toast.remove(); };
+    setTimeout(leave, 10e3);
+  };
+  enliven();
+
   // Keys, never while somebody writes, and never for who switched them off. This is their one table.
   const ROWS = ".rows a.row, .rows .row a.address";
+  const row = () => document.activeElement?.closest(".rows > li");
   const move = (step) => {
     const rows = [...document.querySelectorAll(ROWS)];
-    const at = rows.indexOf(document.activeElement);
+    const at = rows.indexOf(row()?.querySelector("a.row, a.address"));
     rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
   };
   const go = (path) => () => { location.href = path; };
-  const inRow = (part) => () => document.activeElement.closest(".rows > li")?.querySelector(part)?.click();
+  const inRow = (part) => () => row()?.querySelector(part)?.click();
   const fresh = () => { if ($("#new-alias")) $("#new-alias").click(); else location.href = "/aliases?new=1"; };
   const KEYS = [
     ["/", "Search", () => $("input[type=search]")?.focus()],

@@ -125,6 +125,26 @@ pub struct RandomAliasForm {
     pub labels: Option<Vec<String>>,
 }
 
+/// An alias that is tried before it is saved: `address`, or `local_part` with `domain`.
+#[derive(Debug, ToSchema)]
+#[schema(as = AliasTrialForm)]
+#[serde(deny_unknown_fields)]
+pub struct AliasTrialForm {
+    /// An address, a glob, a regular expression between slashes, or `*@…`.
+    #[schema(example = "shop-*@my.example")]
+    pub address: Option<String>,
+    /// What stands before the @, where `address` is left out.
+    pub local_part: Option<String>,
+    /// The domain, where `address` is left out; by default the token's.
+    pub domain: Option<String>,
+    /// The smaller is tried first.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
+    pub priority: Option<i64>,
+    /// Days to look back (7 where it is left out).
+    #[schema(required = false, minimum = 1, maximum = 90)]
+    pub days: u64,
+}
+
 /// A domain, new or changed.
 #[derive(Debug, ToSchema)]
 #[schema(as = DomainForm)]

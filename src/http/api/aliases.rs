@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::shapes::{AliasForm, AliasShape, ListShape, RandomAliasForm};
+use crate::admin::shapes::{AliasForm, AliasShape, AliasTrialForm, ListShape, RandomAliasForm, TriedShape};
 use crate::admin::{AliasFilter, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
@@ -27,6 +27,8 @@ pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: A
         kind: ask.word("kind"),
         action: ask.word("action"),
         label: ask.owned("label"),
+        ending: ask.flag("ending")?,
+        last_mail_before: ask.owned("last_mail_before"),
         order: ask.sort(sort::ALIASES)?,
         paging: ask.paging()?,
     };
@@ -58,6 +60,13 @@ pub(super) async fn random(
 ) -> Result<Response, Problem> {
     let row = site.admin.add_random_alias(&actor, &body.0).await?;
     Ok(created(&place(&row), shown(&site, &row).await?))
+}
+
+/// Tries an alias before it is saved: which recipients of the last days' mail it would match, and which alias would take
+/// their mail then. Of a domain the newest 5,000 rows of the log and 300 recipients among them are looked at.
+#[utoipa::path(post, path = "/aliases/test", request_body = AliasTrialForm, responses((status = 200, body = TriedShape)))]
+pub(super) async fn test(State(site): State<Site>, Caller(actor): Caller, body: Written) -> Result<Response, Problem> {
+    Ok(Json(site.admin.try_alias(&actor, &body.0).await?).into_response())
 }
 
 /// Shows an alias.

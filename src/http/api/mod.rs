@@ -60,7 +60,7 @@ pub(super) fn router(site: &Site) -> Router {
 
 /// All routes, each with its description.
 fn routes() -> OpenApiRouter<Site> {
-    rules().merge(mail()).merge(accounts())
+    rules().merge(inboxes()).merge(mail()).merge(accounts())
 }
 
 fn rules() -> OpenApiRouter<Site> {
@@ -72,9 +72,14 @@ fn rules() -> OpenApiRouter<Site> {
         .routes(routes!(domains::records))
         .routes(routes!(aliases::list, aliases::create))
         .routes(routes!(aliases::random))
+        .routes(routes!(aliases::test))
         .routes(routes!(batch::batch))
         .routes(routes!(import::import))
         .routes(routes!(aliases::show, aliases::change, aliases::remove))
+}
+
+fn inboxes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
         .routes(routes!(destinations::list, destinations::create))
         .routes(routes!(destinations::show, destinations::remove))
         .routes(routes!(destinations::verify))

@@ -1,50 +1,48 @@
-//! `/aliases`: the list with its switches, and the form that makes one.
+//! `/aliases`: the list with its filters and switches, what is done with several at once, and the form that makes one.
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::shapes::AliasShape;
-use crate::admin::{Actor, AdminError, AliasFilter, Paging};
+use crate::admin::shapes::{AliasShape, alias_name};
+use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::rule::Action;
+use crate::store::rules::AliasRow;
 
+use super::alias_filters::Filters;
 use super::frame::{self, Frame};
-use super::new_alias::{Filled, NewAlias, written};
+use super::new_alias::{self, Filled, NewAlias};
+use super::spark::Spark;
 use super::text::{self, When};
+use super::toast::{self, Toast};
+use super::tried::Tried;
 
 /// Rows of a page.
-const ROWS: u32 = 100;
+const ROWS: u32 = 30;
+/// Labels that are shown of one alias.
+const MAX_LABELS: usize = 3;
 
 /// An alias as the list shows it.
 struct Line {
     id: String,
     enabled: bool,
+    may_change: bool,
     address: String,
-    full: String,
+    /// The whole of it, where it is cut.
+    full: Option<String>,
     note: String,
+    labels: Vec<String>,
     to: String,
-    to_full: String,
+    to_full: Option<String>,
     unverified: bool,
-    counts: String,
+    spark: Option<Spark>,
+    refused_only: bool,
     last: Option<When>,
-}
-
-/// What was just done, and how to undo it.
-struct Toast {
-    words: String,
-    /// Something is still to be done.
-    waits: bool,
-    undo: Option<Undo>,
-}
-
-struct Undo {
-    id: String,
-    on: bool,
 }
 
 #[derive(Template)]
@@ -53,60 +51,69 @@ struct AliasesPage {
     frame: Frame,
     toast: Option<Toast>,
     form: NewAlias,
-    search: String,
-    filtered: bool,
+    tried: Option<Tried>,
+    here: String,
+    filters: Filters,
     wrong: Option<String>,
     rows: Vec<Line>,
+    may_change: bool,
     more: Option<String>,
 }
 
-/// `GET /aliases?q=&new=&cursor=`.
+/// `GET /aliases?q=&new=&cursor=` and what filters ask.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    let filled = ask.get("new").map(|_| Filled::new());
-    answer(&site, &actor, (&ask, filled), None).await
+    let proposed = ["local_part", "domain"].iter().filter_map(|key| Some(((*key).to_owned(), ask.owned(key)?)));
+    let filled = ask.get("new").map(|_| proposed.collect::<Filled>());
+    answer(&site, &actor, (&ask, filled), Said::default()).await
 }
 
 /// `POST /aliases`.
 pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
-    let made = site.admin.add_alias(&actor, &written(&filled)).await;
-    match made {
-        Ok(row) => Redirect::to(&format!("/aliases?made={}#a-{}", row.id, row.id)).into_response(),
-        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
-        Err(error) => answer(&site, &actor, (&Ask::default(), Some(filled)), Some(error)).await,
-    }
+    let made = site.admin.add_alias(&actor, &new_alias::written(&filled)).await;
+    created(&site, &actor, made, filled).await
 }
 
-/// `POST /aliases/{id}/switch`.
-pub(super) async fn switch(
-    State(site): State<Site>,
-    Caller(actor): Caller,
-    Path(id): Path<String>,
-    Form(filled): Form<Filled>,
-) -> Response {
-    let on = filled.get("on").is_some_and(|on| on == "true");
-    match site.admin.switch_alias(&actor, &id, on).await {
-        Ok(row) => {
-            let search = filled.get("q").filter(|q| !q.is_empty()).map(|q| format!("&q={}", text::in_query(q)));
-            Redirect::to(&format!("/aliases?switched={}{}#a-{}", row.id, search.unwrap_or_default(), row.id))
-                .into_response()
+/// `POST /aliases/try`: what the alias would take of the last days' mail. Nothing is saved.
+pub(super) async fn try_out(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+    match site.admin.try_alias(&actor, &new_alias::written_trial(&filled)).await {
+        Ok(tried) => {
+            let tried = Tried::new(&tried, site.admin.clock.now());
+            answer(&site, &actor, (&Ask::default(), Some(filled)), Said { tried: Some(tried), error: None }).await
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => created(&site, &actor, Err(error), filled).await,
     }
 }
 
-async fn answer(
-    site: &Site,
-    actor: &Actor,
-    (ask, filled): (&Ask, Option<Filled>),
+/// `POST /aliases/random`.
+pub(super) async fn random(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+    let made = site.admin.add_random_alias(&actor, &new_alias::written_random(&filled)).await;
+    created(&site, &actor, made, filled).await
+}
+
+async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>, filled: Filled) -> Response {
+    match made {
+        Ok(row) => {
+            let span = site.admin.entry_of(actor, &alias_name(&row).to_string()).await.ok().flatten();
+            let undo = span.map(|span| format!("&undo={}", toast::written(span))).unwrap_or_default();
+            Redirect::to(&format!("/aliases?made={}{undo}#a-{}", row.id, row.id)).into_response()
+        }
+        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(site, &error),
+        Err(error) => {
+            answer(site, actor, (&Ask::default(), Some(filled)), Said { error: Some(error), tried: None }).await
+        }
+    }
+}
+
+/// What is said of a form that was filled in: what is wrong with it, or what it would take.
+#[derive(Default)]
+struct Said {
     error: Option<AdminError>,
-) -> Response {
-    let status = match &error {
-        None => StatusCode::OK,
-        Some(AdminError::Conflict(_)) => StatusCode::CONFLICT,
-        Some(AdminError::Forbidden(_)) => StatusCode::FORBIDDEN,
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    match build(site, actor, (ask, filled), error).await {
+    tried: Option<Tried>,
+}
+
+async fn answer(site: &Site, actor: &Actor, (ask, filled): (&Ask, Option<Filled>), said: Said) -> Response {
+    let status = said.error.as_ref().map_or(StatusCode::OK, super::forms::status_of);
+    match build(site, actor, (ask, filled), said).await {
         Ok(page) => frame::page(status, &page),
         Err(error) => frame::failed(site, &error),
     }
@@ -116,63 +123,70 @@ async fn build(
     site: &Site,
     actor: &Actor,
     (ask, filled): (&Ask, Option<Filled>),
-    error: Option<AdminError>,
+    said: Said,
 ) -> Result<AliasesPage, AdminError> {
     let now = site.admin.clock.now();
-    let search = ask.owned("q").unwrap_or_default();
-    let filter = AliasFilter {
-        search: ask.owned("q"),
-        paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") },
-        ..AliasFilter::default()
-    };
-    let (found, wrong) = match site.admin.aliases(actor, filter).await {
+    let filters = Filters::of(ask);
+    let filter =
+        AliasFilter { paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") }, ..filters.wanted(now) };
+    let (found, wrong) = match site.admin.alias_lines(actor, filter).await {
         Ok(page) => (Some(page), None),
-        Err(error @ AdminError::Invalid(_)) => (None, Some(error.to_string())),
+        Err(error @ (AdminError::Invalid(_) | AdminError::NotFound(_))) => (None, Some(text::said(&error))),
         Err(other) => return Err(other),
     };
     let next = found.as_ref().and_then(|page| page.next_cursor.as_deref());
-    let more = next.map(|cursor| format!("/aliases?q={}&cursor={}", text::in_query(&search), text::in_query(cursor)));
     let rows: Vec<_> = found.iter().flat_map(|page| &page.items).map(|alias| line(alias, now)).collect();
+    let lonely = rows.is_empty() && !filters.any() && next.is_none();
+    let form = NewAlias::show(site, actor, (filled, lonely), said.error).await?;
     Ok(AliasesPage {
         frame: Frame::inside(site, "Aliases", "aliases"),
         toast: toast(site, actor, ask).await,
-        form: NewAlias::show(site, actor, (filled, rows.is_empty() && search.is_empty()), error).await?,
-        filtered: !search.is_empty(),
-        search,
+        here: filters.href(&[]),
+        more: next.map(|cursor| filters.href(&[("cursor", cursor)])),
+        may_change: rows.iter().any(|row| row.may_change),
+        filters: filters.on(&form.domains),
+        form,
+        tried: said.tried,
         wrong,
         rows,
-        more,
     })
 }
 
-fn line(alias: &AliasShape, now: Moment) -> Line {
-    let to_full = match alias.action {
+fn line(alias: &AliasLine, now: Moment) -> Line {
+    let shape = &alias.shape;
+    let to_full = match shape.action {
         Action::Drop => "dropped".to_owned(),
         Action::Reject => "refused".to_owned(),
-        Action::Forward | Action::Create => alias.destinations.join(", "),
+        Action::Forward | Action::Create => shape.destinations.join(", "),
     };
-    let to = match alias.destinations.as_slice() {
+    let to = match shape.destinations.as_slice() {
         [only] if to_full == *only => format!("→ {}", text::short_address(only)),
         [first, rest @ ..] if to_full.contains('@') => {
             format!("→ {} and {} more", text::short_address(first), rest.len())
         }
         _ => to_full.clone(),
     };
+    let address = text::short_address(&shape.address);
+    let is_whole = address == text::visible(&shape.address);
     Line {
-        id: alias.id.to_string(),
-        enabled: alias.enabled,
-        address: text::short_address(&alias.address),
-        full: text::visible(&alias.address),
-        note: text::short(&alias.description, text::SHORT),
+        id: shape.id.to_string(),
+        enabled: shape.enabled,
+        may_change: alias.may_change,
+        full: (!is_whole).then(|| text::visible(&shape.address)),
+        address,
+        note: text::short(&shape.description, text::SHORT),
+        labels: shape.labels.iter().take(MAX_LABELS).map(|label| text::short(label, text::SHORT)).collect(),
+        to_full: (!to.ends_with(&to_full)).then(|| text::short(&to_full, text::LINE)),
         to,
-        to_full: text::visible(&to_full),
-        unverified: !alias.unverified.is_empty(),
-        counts: counts(alias),
-        last: alias.last_mail_at.map(|at| When::new(at, now)),
+        unverified: !shape.unverified.is_empty(),
+        spark: Spark::of(&alias.days),
+        refused_only: !counts(shape).is_empty(),
+        last: shape.last_mail_at.map(|at| When::new(at, now)),
     }
 }
 
-fn counts(alias: &AliasShape) -> String {
+/// What became of an alias's mail, in words.
+pub(super) fn counts(alias: &AliasShape) -> String {
     let counts = &alias.counts;
     let all = [
         (counts.forwarded, "forwarded"),
@@ -187,21 +201,17 @@ fn counts(alias: &AliasShape) -> String {
 
 /// What was just done, told after the redirect.
 async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
-    if let Some(id) = ask.get("made") {
-        let row = site.admin.alias(actor, id).await.ok()?;
-        return made(site.admin.alias_shapes(&[row]).await.ok()?.first()?);
-    }
-    let row = site.admin.alias(actor, ask.get("switched")?).await.ok()?;
-    let name = crate::admin::shapes::alias_name(&row);
-    let words = match row.spec.enabled {
-        true => format!("{name} is on: its mail is sent on again."),
-        false => format!("{name} is off: its mail is refused as if there were no such address."),
-    };
-    let undo = Some(Undo { id: row.id.to_string(), on: !row.spec.enabled });
-    Some(Toast { words: text::visible(&words), waits: false, undo })
+    let done = Toast::of(site, actor, (ask, Filters::of(ask).href(&[]))).await;
+    let Some(id) = ask.get("made") else { return done };
+    let row = site.admin.alias(actor, id).await.ok()?;
+    let (words, waits) = made(site.admin.alias_shapes(&[row]).await.ok()?.first()?);
+    Some(match done {
+        Some(done) => Toast { words, waits, ..done },
+        None => Toast::words(words, waits),
+    })
 }
 
-fn made(alias: &AliasShape) -> Option<Toast> {
+fn made(alias: &AliasShape) -> (String, bool) {
     let words = match alias.unverified.first() {
         None => format!("{} is ready to receive mail.", alias.address),
         Some(inbox) => format!(
@@ -210,5 +220,5 @@ fn made(alias: &AliasShape) -> Option<Toast> {
             alias.address
         ),
     };
-    Some(Toast { words: text::visible(&words), waits: !alias.unverified.is_empty(), undo: None })
+    (text::visible(&words), !alias.unverified.is_empty())
 }

@@ -39,6 +39,11 @@ impl Filled {
         self.0.get(key).map(String::as_str)
     }
 
+    /// Whether there is such a field at all, empty or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// These fields as a change, without those that were left empty.
     pub(super) fn change(&self, keys: &[&str]) -> Map<String, Value> {
         let given = keys.iter().filter(|key| !self.get(key).is_empty());

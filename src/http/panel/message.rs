@@ -15,6 +15,7 @@ use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
 use super::activity::Line;
+use super::alias_senders::{self, Judge};
 use super::envelopes::Compared;
 use super::forms::Filled;
 use super::frame::{self, Frame};
@@ -22,6 +23,7 @@ use super::kept::{self, Kept};
 use super::look::{self, Look};
 use super::story::{self, Happening};
 use super::text::{self, When};
+use super::toast::Toast;
 
 /// A button.
 struct Button {
@@ -36,6 +38,9 @@ struct Button {
 struct MessagePage {
     frame: Frame,
     done: Option<&'static str>,
+    toast: Option<Toast>,
+    judge: Option<Judge>,
+    back: String,
     id: String,
     look: Look,
     headline: String,
@@ -73,7 +78,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    match build(&site, &actor, &id, ask.get("done")).await {
+    match build(&site, &actor, &id, &ask).await {
         Ok(page) => frame::page(StatusCode::OK, &page),
         Err(error) => frame::failed(&site, &error),
     }
@@ -99,7 +104,7 @@ pub(super) async fn act(
     }
 }
 
-async fn build(site: &Site, actor: &Actor, id: &str, done: Option<&str>) -> Result<MessagePage, AdminError> {
+async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<MessagePage, AdminError> {
     let now = site.admin.clock.now();
     let rows = site.admin.activity_of(actor, id).await?;
     let row = rows.first().ok_or_else(|| AdminError::missing("message", id))?;
@@ -111,9 +116,13 @@ async fn build(site: &Site, actor: &Actor, id: &str, done: Option<&str>) -> Resu
     let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
     let siblings = all.iter().filter(|other| other.id != row.id).map(|other| Line::new(other, now)).collect();
     let title = row.subject.as_deref().map_or_else(|| "Message".to_owned(), |subject| text::short(subject, 60));
+    let back = format!("/activity/{}", row.id);
     Ok(MessagePage {
         frame: Frame::inside(site, title, "activity"),
-        done: done.and_then(told),
+        done: ask.get("done").and_then(told),
+        toast: Toast::of(site, actor, (ask, back.clone())).await,
+        judge: alias_senders::judge(site, actor, row, now).await,
+        back,
         id: row.id.to_string(),
         look: look::of(row),
         headline: story::headline(row, now),

@@ -2,6 +2,10 @@
 //! from our own pages; a host that is not ours gets no page (PANEL.md has the design, `web/` the templates).
 
 mod activity;
+mod alias;
+mod alias_fields;
+mod alias_filters;
+mod alias_senders;
 mod aliases;
 mod assets;
 mod by_domain;
@@ -17,19 +21,24 @@ mod frame;
 mod help;
 mod kept;
 mod look;
+mod many;
 mod message;
 mod new_alias;
 mod new_password;
 mod overview;
 mod queue;
 mod reference;
+mod rule_words;
 mod session;
 mod settings;
 mod setup;
 mod sign_in;
 mod simulator;
+mod spark;
 mod story;
 mod text;
+mod toast;
+mod tried;
 mod verify;
 
 use axum::Router;
@@ -57,7 +66,15 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/activity/{id}/message", get(kept::download))
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
-        .route("/aliases/{id}/switch", post(aliases::switch))
+        .route("/aliases/many", post(many::change))
+        .route("/aliases/try", post(aliases::try_out))
+        .route("/aliases/random", post(aliases::random))
+        .route("/aliases/{id}", get(alias::page).post(alias::save))
+        .route("/aliases/{id}/switch", post(alias::switch))
+        .route("/aliases/{id}/remove", post(alias::remove))
+        .route("/aliases/{id}/sender", post(alias_senders::say))
+        .route("/aliases/{id}/address", post(alias_senders::make))
+        .route("/undo", post(toast::undo))
         .route("/destinations", get(destinations::page).post(destinations::create))
         .route("/destinations/{id}", get(destination::page))
         .route("/destinations/{id}/{action}", get(destination::ask_first).post(destination::act))

@@ -90,7 +90,7 @@ pub(super) async fn by_password(State(site): State<Site>, request: Request) -> R
 }
 
 /// Where somebody wanted to go, if it is a page of ours: nothing that another host could be read from.
-fn local(to: &str) -> &str {
+pub(super) fn local(to: &str) -> &str {
     let plain = to.bytes().all(|octet| (0x21..0x7f).contains(&octet) && octet != b'\\');
     if plain && to.starts_with('/') && !to.starts_with("//") { to } else { "/" }
 }

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Accounts, AuditEntry, AuditQuery, AuditRow};
+use super::{Accounts, AuditEntry, AuditQuery, AuditRow, AuditSpan};
 use crate::mail::Moment;
 use crate::policy::ids::AccountId;
 use crate::store::Result;
@@ -38,6 +38,10 @@ macro_rules! list {
 pub(in crate::store) const OF_ALL: &str = list!("?1 is null");
 pub(in crate::store) const OF_ACCOUNT: &str = list!("l.account_id = ?1");
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where l.id = ?1");
+pub(in crate::store) const BETWEEN: &str =
+    concat!(columns!(), " where l.id between ?1 and ?2 and l.account_id = ?3 order by l.id desc limit ?4");
+/// The newest entry of all.
+pub(in crate::store) const LAST: &str = "select coalesce(max(id), 0) from audit";
 
 impl Accounts {
     /// Entries of the audit log, newest first.
@@ -59,6 +63,12 @@ impl Accounts {
     /// One entry of it.
     pub async fn audit_entry(&self, id: i64) -> Result<AuditRow> {
         read(&sqlx::query(BY_ID).bind(id).fetch_one(&self.readers).await?)
+    }
+
+    /// What an account did in a span of it, the newest first.
+    pub async fn audit_span(&self, account: AccountId, span: AuditSpan, limit: u32) -> Result<Vec<AuditRow>> {
+        let ask = sqlx::query(BETWEEN).bind(span.first).bind(span.last).bind(account.0).bind(limit);
+        ask.fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 }
 
@@ -83,6 +93,11 @@ async fn again(connection: &mut SqliteConnection, (earlier, entry): &(Option<i64
     }
     write(connection, entry).await?;
     Ok(sqlx::query_scalar(LAST_ID).fetch_one(connection).await?)
+}
+
+/// The number of the newest entry.
+pub(in crate::store) async fn last(connection: &mut SqliteConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar(LAST).fetch_one(connection).await?)
 }
 
 fn read(row: &SqliteRow) -> Result<AuditRow> {

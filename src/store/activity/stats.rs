@@ -33,9 +33,14 @@ pub(in crate::store) const TOP_ALIASES: &str = "select alias_id from alias_hours
 pub(in crate::store) const OF_ALIASES: &str = "select alias_id, start - start % ?4, sum(messages) from alias_hours \
     where start >= ?1 and start < ?2 and alias_id in (select value from json_each(?3)) group by 1, 2 order by 2";
 
+/// The same by day, hour by hour: its work is bounded by hours and aliases, however much mail came.
+pub(in crate::store) const BY_DAY: &str = "select alias_id, start - start % 86400000, sum(messages) from alias_hours \
+    where start in (select value from json_each(?1)) and alias_id in (select value from json_each(?2)) group by 1, 2";
+
 /// Milliseconds of an hour and of a day.
 const HOUR_MILLIS: i64 = 3_600_000;
-const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+const DAY_MILLIS: i64 = HOURS_OF_DAY * HOUR_MILLIS;
+const HOURS_OF_DAY: i64 = 24;
 
 /// How long one point is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,11 +164,17 @@ impl Activity {
     pub async fn stats_by_alias(&self, aliases: &[AliasId], stretch: Stretch) -> Result<Vec<Point<AliasId>>> {
         let ask = sqlx::query(OF_ALIASES).bind(stretch.since.millis()).bind(stretch.until.millis());
         let rows = ask.bind(json(aliases)).bind(stretch.step.millis()).fetch_all(&self.readers).await?;
-        let point = |row: &SqliteRow| {
-            let mut columns = Columns::of(row);
-            Ok(Point { key: AliasId(columns.take()?), at: columns.moment()?, n: columns.take()? })
-        };
-        rows.iter().map(point).collect()
+        rows.iter().map(point_of_alias).collect()
+    }
+
+    /// Messages accepted by each of these aliases on each of the last days, today among them.
+    pub async fn by_day(&self, aliases: &[AliasId], now: Moment, days: usize) -> Result<Vec<Point<AliasId>>> {
+        let days = i64::try_from(days).unwrap_or(0);
+        let last = now.millis().div_euclid(DAY_MILLIS) * DAY_MILLIS;
+        let first = last - (days - 1) * DAY_MILLIS;
+        let hours: Vec<_> = (0..days * HOURS_OF_DAY).map(|hour| first + hour * HOUR_MILLIS).collect();
+        let ask = sqlx::query(BY_DAY).bind(json(&hours)).bind(json(aliases));
+        ask.fetch_all(&self.readers).await?.iter().map(point_of_alias).collect()
     }
 }
 
@@ -175,6 +186,11 @@ pub fn domain_scope(domain: DomainId) -> String {
 
 fn some(statuses: &[&str]) -> Option<String> {
     (!statuses.is_empty()).then(|| json(statuses))
+}
+
+fn point_of_alias(row: &SqliteRow) -> Result<Point<AliasId>> {
+    let mut columns = Columns::of(row);
+    Ok(Point { key: AliasId(columns.take()?), at: columns.moment()?, n: columns.take()? })
 }
 
 fn point(row: &SqliteRow) -> Result<Point<String>> {

@@ -15,7 +15,7 @@ use crate::mail::{Mailbox, Moment};
 use crate::policy::facts::Matcher;
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::rule::Kind;
-use crate::store::accounts::{AuditEntry, audit};
+use crate::store::accounts::{AuditEntry, AuditSpan, audit};
 use crate::store::columns::{Columns, json, signed};
 use crate::store::directory::Touched;
 use crate::store::statement::Statement;
@@ -91,6 +91,15 @@ pub enum AliasStep {
     },
 }
 
+/// What several changes gave.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The aliases as they are now; none where one was removed.
+    pub rows: Vec<Option<AliasRow>>,
+    /// Their entries of the audit log.
+    pub entries: AuditSpan,
+}
+
 enum Drafted {
     Add(Uuid, Draft),
     Change((AliasId, i64, Draft)),
@@ -125,10 +134,7 @@ impl Rules {
     }
 
     /// Makes these changes, all of them or none; what they give, or which of them failed.
-    pub async fn apply_aliases(
-        &self,
-        steps: Vec<AliasStep>,
-    ) -> std::result::Result<Vec<Option<AliasRow>>, (usize, StoreError)> {
+    pub async fn apply_aliases(&self, steps: Vec<AliasStep>) -> std::result::Result<Applied, (usize, StoreError)> {
         let mut drafted = Vec::with_capacity(steps.len());
         for (index, step) in steps.into_iter().enumerate() {
             drafted.push(self.drafted(step).map_err(|error| (index, error))?);
@@ -259,10 +265,8 @@ async fn update(connection: &mut SqliteConnection, (key, version, draft): &(Alia
 }
 
 /// Says in `at` how far it is.
-async fn apply(
-    connection: &mut SqliteConnection,
-    (steps, at): &(Vec<Drafted>, Arc<AtomicUsize>),
-) -> Result<Vec<Option<AliasRow>>> {
+async fn apply(connection: &mut SqliteConnection, (steps, at): &(Vec<Drafted>, Arc<AtomicUsize>)) -> Result<Applied> {
+    let first = audit::last(connection).await? + 1;
     let mut rows = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         at.store(index, Ordering::SeqCst);
@@ -275,7 +279,7 @@ async fn apply(
             }
         });
     }
-    Ok(rows)
+    Ok(Applied { rows, entries: AuditSpan { first, last: audit::last(connection).await? } })
 }
 
 async fn remove(connection: &mut SqliteConnection, key: AliasId, entry: &AuditEntry) -> Result<Touched> {

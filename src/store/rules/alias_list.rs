@@ -4,17 +4,20 @@
 //! them one by one: above the first of them it runs along the aliases that no import brought, below it along the rest.
 //! There is one unfinished import at most (see [`super::import`]).
 
+use std::collections::HashMap;
+
 use super::alias_words::Words;
 use super::loaded::{self, Loaded};
 use super::words::Word;
-use super::{AliasRow, ListQuery, Listing, Order, Rules};
+use super::{AliasRow, ListQuery, Listing, Order, Quiet, Rules};
 use crate::policy::ids::{DestinationId, OWNER};
 use crate::policy::rule::{Action, Kind};
 use crate::store::Result;
 use crate::store::columns::Columns;
 use crate::store::statement::Statement;
 
-/// What a filter asks beside the index that a list runs along: kind, action, destination, label, domain from `?8` on.
+/// What a filter asks beside the index that a list runs along: kind, action, destination, label, domain, whether it ends,
+/// from `?8` on.
 macro_rules! filtered {
     () => {
         " and (?8 is null or a.kind = ?8) and (?9 is null or a.action = ?9) \
@@ -22,7 +25,9 @@ macro_rules! filtered {
              where f.alias_id = a.id and f.destination_id = ?10)) \
          and (?11 is null or exists (select 1 from alias_labels as f join labels as g on g.id = f.label_id \
              where f.alias_id = a.id and g.name = ?11)) \
-         and (?12 is null or a.domain_id = ?12)"
+         and (?12 is null or a.domain_id = ?12) \
+         and (?13 = 0 or a.expires_at is not null or a.expires_after_messages is not null \
+             or a.expires_after_idle is not null)"
     };
 }
 pub(super) use filtered;
@@ -69,6 +74,11 @@ pub(in crate::store) const OF_PATTERNS: &str =
     list!("aliases as a indexed by aliases_patterned", "?1 is null and a.kind <> 'address'");
 pub(in crate::store) const NOT_FORWARDED: &str =
     list!("aliases as a indexed by aliases_unlike", "?1 is null and a.action <> 'forward'");
+pub(in crate::store) const ENDING: &str = list!(
+    "aliases as a indexed by aliases_ending",
+    "?1 is null and (a.expires_at is not null or a.expires_after_messages is not null \
+     or a.expires_after_idle is not null)"
+);
 pub(in crate::store) const OF_LABEL: &str = list!(
     "labels as l cross join alias_labels as y indexed by alias_labels_by_label on y.label_id = l.id \
      cross join aliases as a on a.id = y.alias_id",
@@ -80,6 +90,9 @@ pub(in crate::store) const APART: &str =
 /// Aliases of a destination, up to one more than are few.
 pub(in crate::store) const SOME_OF_DESTINATION: &str =
     "select count(*) from (select 1 from alias_destinations where destination_id = ?1 limit ?2)";
+/// Aliases that are looked at together for those that have been quiet, and how often for one page.
+const QUIET_ROWS: u32 = 250;
+const MAX_QUIET_PAGES: u32 = 4;
 /// A destination of no more aliases is a narrower way than a domain.
 const FEW: i64 = 2000;
 pub(in crate::store) const UNFINISHED_FROM: &str = "select min(first_alias_id) from imports where finished_at is null";
@@ -103,6 +116,7 @@ pub(super) struct Filter {
     destination: Option<i64>,
     label: Option<String>,
     domain: Option<i64>,
+    ending: bool,
 }
 
 impl Filter {
@@ -114,7 +128,7 @@ impl Filter {
     /// Binds what [`filtered`] asks.
     pub(super) fn bind(&self, ask: Statement) -> Statement {
         let ask = ask.bind(self.kind.map(Word::word)).bind(self.action.map(Word::word));
-        ask.bind(self.destination).bind(self.label.clone()).bind(self.domain)
+        ask.bind(self.destination).bind(self.label.clone()).bind(self.domain).bind(i64::from(self.ending))
     }
 }
 
@@ -133,6 +147,7 @@ impl Bounds {
                 destination: query.destination.map(|destination| destination.0),
                 label: query.label.clone(),
                 domain: query.domain.map(|domain| domain.0),
+                ending: query.ending,
             },
             destination_is_few: false,
         })
@@ -154,6 +169,9 @@ impl Bounds {
         }
         if action.is_some_and(|action| action != Action::Forward) {
             return (NOT_FORWARDED, None);
+        }
+        if self.filter.ending {
+            return (ENDING, None);
         }
         if destination.is_some() && (self.domain.is_none() || self.destination_is_few) {
             return (OF_DESTINATION, *destination);
@@ -180,8 +198,43 @@ pub(super) struct Stretch<'t> {
 }
 
 impl Rules {
-    /// Newest first, unless another order is asked for. With a text a page may have fewer rows than it has room for; the next one is where it says.
+    /// Newest first; of those that are to have been quiet no more than some are looked at for one page, which then has
+    /// fewer rows than it has room for. The next one is where it says.
     pub async fn aliases(&self, query: ListQuery) -> Result<Listing<AliasRow>> {
+        let Some(quiet) = query.quiet else { return self.listed(query).await };
+        let room = super::page_rows(query.limit) as usize;
+        let (mut items, mut cursor) = (Vec::new(), query.cursor.clone());
+        for _ in 0..MAX_QUIET_PAGES {
+            let page = self.listed(ListQuery { cursor, quiet: None, limit: QUIET_ROWS, ..query.clone() }).await?;
+            cursor = page.next_cursor;
+            items.extend(self.quiet_of(page.items, quiet).await?);
+            if items.len() > room {
+                items.truncate(room);
+                cursor = items.last().map(|row| super::pair_cursor("", row.key.0));
+            }
+            if cursor.is_none() || items.len() >= room {
+                break;
+            }
+        }
+        Ok(Listing { items, next_cursor: cursor })
+    }
+
+    /// Those that had no mail for so long.
+    async fn quiet_of(&self, mut rows: Vec<AliasRow>, quiet: Quiet) -> Result<Vec<AliasRow>> {
+        let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
+        let last: HashMap<_, _> =
+            self.activity.counts(&keys).await?.into_iter().map(|(key, _, last)| (key, last)).collect();
+        rows.retain(|row| match (quiet, last.get(&row.key).copied().flatten()) {
+            (_, None) => true,
+            (Quiet::Always, Some(_)) => false,
+            (Quiet::Since(since), Some(last)) => last < since,
+        });
+        Ok(rows)
+    }
+
+    /// Newest first, unless another order is asked for. With a text a page may have fewer rows than it has room for; the next
+    /// one is where it says.
+    async fn listed(&self, query: ListQuery) -> Result<Listing<AliasRow>> {
         if !matches!(query.order, Order::Usual | Order::Newest) {
             return self.ordered_aliases(&query).await;
         }

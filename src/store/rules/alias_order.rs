@@ -61,13 +61,15 @@ impl ListQuery {
     /// Whether it asks for nothing that only the newest first can be asked for.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let Self { search, enabled, destination, kind, action, label, .. } = self;
+        let Self { search, enabled, destination, kind, action, label, ending, quiet, .. } = self;
         search.is_none()
             && enabled.is_none()
             && destination.is_none()
             && kind.is_none()
             && action.is_none()
             && label.is_none()
+            && !ending
+            && quiet.is_none()
     }
 }
 

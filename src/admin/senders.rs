@@ -1,0 +1,169 @@
+//! Who writes to an alias, and whom it lets in or keeps out: one entry at a time, as a person decides it while reading.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use uuid::Uuid;
+
+use crate::mail::{Mailbox, Moment, fold};
+use crate::policy::routing;
+use crate::policy::rule::{Kind, SenderPattern};
+use crate::policy::status::Status;
+use crate::store::StoreError;
+use crate::store::activity::{Query, Row};
+use crate::store::rules::AliasRow;
+
+use super::{Access, Actor, Admin, AdminError, AliasName, Area, Reach, Result, Target};
+
+/// An address that a catch-all took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaughtAddress {
+    /// What an alias of it would be named: without its tags.
+    pub address: String,
+    /// How many of the newest messages are for it.
+    pub messages: u64,
+    /// When the last of them came.
+    pub last_at: Moment,
+    /// The alias that it is by now.
+    pub alias: Option<Uuid>,
+}
+
+/// Newest rows of an alias that its senders are taken from.
+const LOOKED_AT: u32 = 200;
+/// Senders that are shown.
+const MAX_SENDERS: usize = 20;
+
+/// What is to be of mail from a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// Refused.
+    Block,
+    /// Let in, whatever else blocks it.
+    Allow,
+    /// As if nothing had been said of it.
+    Forget,
+}
+
+/// A sender of an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderSeen {
+    /// Its address, or `@domain` where the log keeps no more.
+    pub address: String,
+    /// How many of the newest messages are from it.
+    pub messages: u64,
+    /// When the last of them came.
+    pub last_at: Moment,
+    /// How many of them were refused.
+    pub refused: u64,
+    /// The entry of the alias's list that lets it in.
+    pub allowed_by: Option<String>,
+    /// The entry that keeps it out.
+    pub blocked_by: Option<String>,
+}
+
+impl Admin {
+    /// Lets a sender in, keeps it out, or takes back what was said of it: an address, `@domain` or a glob.
+    pub async fn judge_sender(
+        &self,
+        actor: &Actor,
+        id: &str,
+        (sender, judgement): (&str, Judgement),
+    ) -> Result<AliasRow> {
+        actor.must(Area::Aliases, Access::Write)?;
+        let row = self.alias_within(actor, id, Reach::Manage).await?;
+        let entry = SenderPattern::parse(sender).map_err(|why| AdminError::field("sender", why.to_string()))?.0;
+        let without = |list: &[String]| list.iter().filter(|other| **other != entry).cloned().collect::<Vec<_>>();
+        let (mut allow, mut block) = (without(&row.spec.allow), without(&row.spec.block));
+        match judgement {
+            Judgement::Block => block.push(entry),
+            Judgement::Allow => allow.push(entry),
+            Judgement::Forget => {}
+        }
+        let written = Map::from_iter([("allow".to_owned(), json!(allow)), ("block".to_owned(), Value::from(block))]);
+        let id = row.id.to_string();
+        self.change_alias(actor, Target { id: &id, version: Some(row.version) }, &written).await
+    }
+
+    /// Who wrote to an alias of late, the newest first.
+    pub async fn senders_of(&self, actor: &Actor, row: &AliasRow) -> Result<Vec<SenderSeen>> {
+        actor.must(Area::Activity, Access::Read)?;
+        let query = Query { alias: Some(row.key), limit: LOOKED_AT, ..Query::default() };
+        let (mut seen, mut counted) = (Vec::<SenderSeen>::new(), HashSet::new());
+        for found in self.store.activity.list(query).await?.rows {
+            // Reports have no sender that could be judged; and several destinations have a row each.
+            if found.sender.is_empty() || !counted.insert(found.transaction) {
+                continue;
+            }
+            let refused = found.count * u64::from(matches!(found.status, Status::Refused | Status::RefusedTemporarily));
+            if let Some(sender) = seen.iter_mut().find(|other| other.address.eq_ignore_ascii_case(&found.sender)) {
+                sender.messages += found.count;
+                sender.refused += refused;
+            } else if seen.len() < MAX_SENDERS {
+                seen.push(new_sender(row, (&found.sender, found.received_at), (found.count, refused)));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// How an alias stands to the sender of a message; nothing where it has none.
+    #[must_use]
+    pub fn sender_at(&self, alias: &AliasRow, row: &Row) -> Option<SenderSeen> {
+        (!row.sender.is_empty()).then(|| new_sender(alias, (&row.sender, row.received_at), (row.count, 0)))
+    }
+
+    /// The addresses that a catch-all took of late, the newest first.
+    pub async fn caught_by(&self, actor: &Actor, catch_all: &AliasRow) -> Result<Vec<CaughtAddress>> {
+        actor.must(Area::Activity, Access::Read)?;
+        let query = Query { alias: Some(catch_all.key), limit: LOOKED_AT, ..Query::default() };
+        let mut caught: Vec<CaughtAddress> = Vec::new();
+        for row in self.store.activity.list(query).await?.rows {
+            let Some(address) = self.alias_address(catch_all, &row.recipient) else { continue };
+            if let Some(known) = caught.iter_mut().find(|other| other.address == address) {
+                known.messages += row.count;
+            } else if caught.len() < MAX_SENDERS {
+                caught.push(self.caught_as(catch_all, (address, &row)).await?);
+            }
+        }
+        Ok(caught)
+    }
+
+    /// The address of a message that a catch-all took.
+    pub async fn caught(&self, catch_all: &AliasRow, row: &Row) -> Result<Option<CaughtAddress>> {
+        match self.alias_address(catch_all, &row.recipient) {
+            Some(address) => self.caught_as(catch_all, (address, row)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn caught_as(&self, catch_all: &AliasRow, (address, row): (String, &Row)) -> Result<CaughtAddress> {
+        let local = Mailbox::parse(&address).map(|mailbox| mailbox.local().key()).unwrap_or_default();
+        let alias = match self.store.rules.alias(catch_all.domain, Kind::Address, &local).await {
+            Ok(row) => Some(row.id),
+            Err(StoreError::NotFound) => None,
+            Err(other) => return Err(other.into()),
+        };
+        Ok(CaughtAddress { address, messages: row.count, last_at: row.received_at, alias })
+    }
+
+    /// What an alias of a recipient would be named.
+    fn alias_address(&self, catch_all: &AliasRow, recipient: &str) -> Option<String> {
+        let mailbox = Mailbox::parse(recipient).ok()?;
+        let hosted = self.store.directory.domain(&catch_all.domain_name);
+        let local = routing::without_tags(mailbox.local().as_str(), hosted.is_some_and(|domain| domain.subaddressing));
+        Some(AliasName::new(Kind::Address, fold(local), catch_all.domain_name.clone()).to_string())
+    }
+}
+
+fn new_sender(row: &AliasRow, (address, last_at): (&str, Moment), (messages, refused): (u64, u64)) -> SenderSeen {
+    let key = Mailbox::parse(address).map_or_else(|_| address.to_lowercase(), |mailbox| mailbox.key());
+    let by = |list: &[String]| list.iter().find(|entry| SenderPattern((*entry).clone()).matches(&key)).cloned();
+    SenderSeen {
+        address: address.to_owned(),
+        messages,
+        last_at,
+        refused,
+        allowed_by: by(&row.spec.allow),
+        blocked_by: by(&row.spec.block),
+    }
+}

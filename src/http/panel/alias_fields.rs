@@ -1,0 +1,258 @@
+//! What can be set of an alias as a form shows it, and the form as the change that it means. What a person wrote stays in
+//! its field, right or wrong.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::admin::shapes::{AliasShape, ExpiresAfter};
+use crate::admin::{AdminError, Fault};
+use crate::policy::rule::Kind;
+
+use super::forms::{Filled, sentence};
+use super::rule_words::date;
+use super::text;
+
+/// The texts of a form: the name of a field in the API, and where an empty one means none.
+const TEXTS: [(&str, Empty); 13] = [
+    ("action", Empty::Absent),
+    ("destinations", Empty::Nothing),
+    ("reject_message", Empty::Null),
+    ("description", Empty::Nothing),
+    ("labels", Empty::Nothing),
+    ("priority", Empty::Null),
+    ("quota", Empty::Null),
+    ("expires_at", Empty::Null),
+    ("expires_after", Empty::Null),
+    ("then", Empty::Absent),
+    ("privacy", Empty::Absent),
+    ("allow", Empty::Nothing),
+    ("block", Empty::Nothing),
+];
+/// What can be chosen: words of the API, and ours.
+type Words = &'static [(&'static str, &'static str)];
+/// What an alias may set for itself: the key, what it is, and what can be chosen.
+const POLICIES: [(&str, &str, Words); 6] = [
+    ("spf", "SPF", ENFORCEMENT),
+    ("dkim", "DKIM", ENFORCEMENT),
+    ("dmarc", "DMARC", ENFORCEMENT),
+    ("unauthenticated", "Mail that proves nothing", &[("accept", "Take it"), ("reject", "Refuse it")]),
+    ("tls", "TLS to the destination", &[("opportunistic", "Where it works"), ("require", "Always, else wait")]),
+    ("forwarded_headers", "X-Forwarded-To and -For", &[("true", "Write them"), ("false", "Leave them out")]),
+];
+const ENFORCEMENT: Words = &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse what fails")];
+
+/// What an empty field means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// An empty text or list.
+    Nothing,
+    /// The default.
+    Null,
+    /// That nothing was chosen.
+    Absent,
+}
+
+/// Something to choose.
+pub(super) struct Choice {
+    pub(super) word: &'static str,
+    pub(super) label: &'static str,
+    pub(super) chosen: bool,
+}
+
+/// A setting that can be inherited.
+pub(super) struct Policy {
+    pub(super) key: &'static str,
+    pub(super) label: &'static str,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// The fields of a form.
+#[derive(Default)]
+pub(super) struct Fields {
+    values: HashMap<String, String>,
+    wrong: HashMap<String, String>,
+    pub(super) version: i64,
+    is_catch_all: bool,
+    pub(super) is_pattern: bool,
+}
+
+impl Fields {
+    /// Of an alias as it is.
+    pub(super) fn of(alias: &AliasShape, version: i64) -> Self {
+        let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
+        let after = alias.expires_after.as_ref().map(|after| match after {
+            ExpiresAfter::Messages(n) => n.to_string(),
+            ExpiresAfter::Idle(span) => span.clone(),
+        });
+        let pairs = [
+            ("action", word(json!(alias.action))),
+            ("destinations", alias.destinations.join("\n")),
+            ("reject_message", alias.reject_message.clone().unwrap_or_default()),
+            ("description", alias.description.clone()),
+            ("labels", alias.labels.join(", ")),
+            ("priority", alias.priority.to_string()),
+            ("quota", alias.quota.map(|quota| quota.to_string()).unwrap_or_default()),
+            ("expires_at", alias.expires_at.map(date).unwrap_or_default()),
+            ("expires_after", after.unwrap_or_default()),
+            ("then", word(json!(alias.then))),
+            ("privacy", word(json!(alias.privacy))),
+            ("allow", alias.allow.join("\n")),
+            ("block", alias.block.join("\n")),
+        ];
+        let mut values: HashMap<_, _> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        if let Value::Object(set) = json!(alias.policy) {
+            let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            values.extend(set.iter().map(|(key, value)| (format!("policy.{key}"), plain(value))));
+        }
+        let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
+        Self { values, wrong: HashMap::new(), version, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
+    }
+
+    /// With what a person wrote, and what is wrong with it.
+    pub(super) fn refused(mut self, filled: &Filled, error: &AdminError) -> Self {
+        let keys: Vec<String> = TEXTS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        let policies = POLICIES.iter().map(|(key, ..)| format!("policy.{key}"));
+        for key in keys.into_iter().chain(policies).filter(|key| filled.has(key)) {
+            self.values.insert(key.clone(), filled.get(&key).to_owned());
+        }
+        if let AdminError::Invalid(faults) = error {
+            for Fault { field, detail, .. } in faults {
+                self.wrong.entry(field.clone()).or_insert_with(|| sentence(&text::visible(detail)));
+            }
+        }
+        self
+    }
+
+    /// The value of a field.
+    pub(super) fn value(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", String::as_str)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn wrong(&self, key: &str) -> Option<&str> {
+        self.wrong.get(key).map(String::as_str)
+    }
+
+    /// What a field is described by: its fault, else its hint.
+    pub(super) fn about<'a>(&'a self, key: &str, hint: &'a str) -> &'a str {
+        self.wrong(key).unwrap_or(hint)
+    }
+
+    /// What can be done with mail.
+    pub(super) fn actions(&self) -> Vec<Choice> {
+        let all = [
+            ("forward", "Send it on"),
+            ("drop", "Take it and throw it away"),
+            ("reject", "Refuse it"),
+            ("create", "Make an alias of it, and send it on"),
+        ];
+        let fitting = all.into_iter().filter(|(word, _)| *word != "create" || self.is_catch_all);
+        self.choices("action", fitting)
+    }
+
+    /// What can be done once it has ended.
+    pub(super) fn afters(&self) -> Vec<Choice> {
+        self.choices(
+            "then",
+            [
+                ("refuse", "Refuse mail as if there were no such address"),
+                ("reject", "Refuse mail with the words above"),
+                ("drop", "Take mail and throw it away"),
+                ("delete", "Refuse mail, and remove the alias"),
+            ]
+            .into_iter(),
+        )
+    }
+
+    /// What the log keeps.
+    pub(super) fn privacies(&self) -> Vec<Choice> {
+        self.choices(
+            "privacy",
+            [
+                ("off", "Everything"),
+                ("subject", "No subjects"),
+                ("envelope", "No subjects, and of senders only the domain"),
+            ]
+            .into_iter(),
+        )
+    }
+
+    /// What it sets for itself.
+    pub(super) fn policies(&self) -> Vec<Policy> {
+        let inherit = [("", "As the domain says")];
+        let shown = |(key, label, choices): &(&'static str, &'static str, Words)| {
+            let all = inherit.into_iter().chain(choices.iter().copied());
+            Policy { key, label, choices: self.choices(&format!("policy.{key}"), all) }
+        };
+        POLICIES.iter().map(shown).collect()
+    }
+
+    fn choices(&self, key: &str, all: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Choice> {
+        let value = self.value(key);
+        all.map(|(word, label)| Choice { word, label, chosen: word == value }).collect()
+    }
+}
+
+/// The form as the change that it means: fields that it does not have stay as they are.
+pub(super) fn change(filled: &Filled) -> Map<String, Value> {
+    let mut change = Map::new();
+    for (key, empty) in TEXTS.into_iter().filter(|(key, _)| filled.has(key)) {
+        let text = filled.get(key).trim();
+        if !(text.is_empty() && empty == Empty::Absent) {
+            change.insert(key.to_owned(), meant((key, text), empty));
+        }
+    }
+    let policies = POLICIES.iter().filter_map(|(key, ..)| {
+        let name = format!("policy.{key}");
+        let value = match filled.get(&name) {
+            "" => Value::Null,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            word => Value::from(word),
+        };
+        filled.has(&name).then(|| ((*key).to_owned(), value))
+    });
+    let policies: Map<_, _> = policies.collect();
+    if !policies.is_empty() {
+        change.insert("policy".to_owned(), Value::Object(policies));
+    }
+    change
+}
+
+fn meant((key, text): (&str, &str), empty: Empty) -> Value {
+    match key {
+        "destinations" | "labels" | "allow" | "block" => entries(text).into(),
+        "priority" | "quota" if !text.is_empty() => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+        _ if text.is_empty() && empty == Empty::Null => Value::Null,
+        _ => Value::from(text),
+    }
+}
+
+/// Entries, one a line or parted by commas.
+pub(super) fn entries(text: &str) -> Vec<String> {
+    text.split([',', '\n', ';']).map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_form_leaves_out_stays_and_what_is_emptied_is_none() {
+        let filled = Filled::from_pairs(&[
+            ("destinations", "a@b.example\r\n c@d.example,"),
+            ("quota", ""),
+            ("priority", "many"),
+            ("then", ""),
+            ("description", " Shops "),
+            ("policy.spf", ""),
+            ("policy.forwarded_headers", "true"),
+        ]);
+        let wanted = json!({
+            "destinations": ["a@b.example", "c@d.example"], "quota": null, "priority": "many", "description": "Shops",
+            "policy": { "spf": null, "forwarded_headers": true },
+        });
+        assert_eq!(Value::Object(change(&filled)), wanted);
+    }
+}

@@ -1,0 +1,203 @@
+//! Who writes to an alias, and what can be said of them; and, of mail that a catch-all took, what can be made of its
+//! address.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use crate::admin::shapes::alias_name;
+use crate::admin::{Actor, AdminError, CaughtAddress, Judgement, SenderSeen};
+use crate::http::Site;
+use crate::http::api::Caller;
+use crate::mail::{Domain, Mailbox, Moment};
+use crate::policy::rule::{Action, Kind};
+use crate::store::activity::Row;
+use crate::store::rules::AliasRow;
+
+use super::forms::{self, Filled};
+use super::text::{self, When};
+use super::{alias, frame};
+
+/// A button that says something of a sender.
+pub(super) struct Say {
+    pub(super) word: &'static str,
+    /// The button's name where the word alone does not say it.
+    pub(super) label: String,
+    pub(super) entry: String,
+    pub(super) what: &'static str,
+}
+
+/// A sender as the page of an alias shows it.
+pub(super) struct Writer {
+    pub(super) address: String,
+    pub(super) full: String,
+    pub(super) messages: String,
+    pub(super) last: When,
+    pub(super) stands: Option<String>,
+    pub(super) says: Vec<Say>,
+}
+
+/// An address that mail came for, and that only the catch-all takes.
+pub(super) struct Came {
+    pub(super) full: String,
+    pub(super) messages: u64,
+    pub(super) last: When,
+    /// The alias that it is by now.
+    pub(super) alias: Option<String>,
+    pub(super) new_href: String,
+}
+
+/// What can be said on the page of a message.
+pub(super) struct Judge {
+    pub(super) alias: String,
+    pub(super) name: String,
+    pub(super) stands: Option<String>,
+    pub(super) says: Vec<Say>,
+    pub(super) came: Option<Came>,
+}
+
+/// Who wrote of late.
+pub(super) async fn of(site: &Site, actor: &Actor, row: &AliasRow, now: Moment) -> Result<Vec<Writer>, AdminError> {
+    let seen = site.admin.senders_of(actor, row).await?;
+    Ok(seen.iter().map(|sender| writer(sender, now)).collect())
+}
+
+/// The addresses that mail came for of late.
+pub(super) async fn came(site: &Site, actor: &Actor, row: &AliasRow, now: Moment) -> Result<Vec<Came>, AdminError> {
+    let caught = site.admin.caught_by(actor, row).await?;
+    Ok(caught.iter().map(|address| shown(address, now)).collect())
+}
+
+/// What can be said of the sender of a message, and made of its address; nothing where there is no alias to say it to.
+pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) -> Option<Judge> {
+    let alias = site.admin.alias(actor, &row.rule.as_ref()?.id.to_string()).await.ok()?;
+    if !site.admin.may_change_alias(actor, &alias) {
+        return None;
+    }
+    let seen = site.admin.sender_at(&alias, row);
+    let caught = if alias.spec.kind == Kind::CatchAll { site.admin.caught(&alias, row).await.ok()? } else { None };
+    Some(Judge {
+        name: text::short_address(&alias_name(&alias).to_string()),
+        alias: alias.id.to_string(),
+        stands: seen.as_ref().and_then(stands),
+        says: seen.map(|sender| says(&sender)).unwrap_or_default(),
+        came: caught.map(|address| shown(&address, now)),
+    })
+}
+
+fn writer(sender: &SenderSeen, now: Moment) -> Writer {
+    let refused = match sender.refused {
+        0 => String::new(),
+        n if n == sender.messages => ", all refused".to_owned(),
+        n => format!(", {n} refused"),
+    };
+    let messages = if sender.messages == 1 { "1 message".to_owned() } else { format!("{} messages", sender.messages) };
+    Writer {
+        address: text::short_address(&sender.address),
+        full: text::visible(&sender.address),
+        messages: format!("{messages}{refused}"),
+        last: When::new(sender.last_at, now),
+        stands: stands(sender),
+        says: says(sender),
+    }
+}
+
+fn stands(sender: &SenderSeen) -> Option<String> {
+    match (&sender.allowed_by, &sender.blocked_by) {
+        (Some(entry), _) => Some(format!("let in by {}", text::visible(entry))),
+        (None, Some(entry)) => Some(format!("blocked by {}", text::visible(entry))),
+        (None, None) => None,
+    }
+}
+
+fn says(sender: &SenderSeen) -> Vec<Say> {
+    let say = |word, what, entry: &str| Say {
+        word,
+        label: format!("{word}: {}", text::visible(entry)),
+        entry: entry.to_owned(),
+        what,
+    };
+    let domain = sender.address.rsplit_once('@').and_then(|(_, host)| Domain::parse(host).ok());
+    let domain = domain.map(|domain| format!("@{domain}")).unwrap_or_default();
+    // An address with a wildcard in it would be read as a pattern; and what cannot be read, or is no address, is nobody's.
+    let seen = text::visible(&sender.address) == sender.address && Mailbox::parse(&sender.address).is_ok();
+    let plain = seen && !sender.address.contains(['*', '?']);
+    let mut all = Vec::new();
+    match (&sender.allowed_by, &sender.blocked_by) {
+        (Some(entry), _) => all.push(say("Let in no more", "forget", entry)),
+        (None, Some(entry)) => all.push(say("Unblock", "forget", entry)),
+        (None, None) if plain => all.push(say("Block sender", "block", &sender.address)),
+        (None, None) => {}
+    }
+    if sender.blocked_by.is_none() && sender.allowed_by.is_none() && !domain.is_empty() {
+        all.push(say("Block domain", "block", &domain));
+    }
+    if sender.allowed_by.is_none() && plain {
+        all.push(say("Allow sender", "allow", &sender.address));
+    }
+    all
+}
+
+fn shown(caught: &CaughtAddress, now: Moment) -> Came {
+    let (local, domain) = caught.address.rsplit_once('@').unwrap_or((&caught.address, ""));
+    Came {
+        full: text::visible(&caught.address),
+        messages: caught.messages,
+        last: When::new(caught.last_at, now),
+        alias: caught.alias.map(|id| format!("/aliases/{id}")),
+        new_href: format!("/aliases?new=1&local_part={}&domain={}", text::in_query(local), text::in_query(domain)),
+    }
+}
+
+/// `POST /aliases/{id}/sender`.
+pub(super) async fn say(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let judgement = match filled.get("what") {
+        "block" => Judgement::Block,
+        "allow" => Judgement::Allow,
+        "forget" => Judgement::Forget,
+        _ => return frame::failed(&site, &nothing_of_this_name()),
+    };
+    match site.admin.judge_sender(&actor, &id, (filled.get("entry"), judgement)).await {
+        Ok(row) => alias::done(&site, &actor, (&row, filled.get("back"))).await,
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+/// `POST /aliases/{id}/address`: an address that this catch-all took becomes an alias of its own, which keeps its mail
+/// coming or refuses it.
+pub(super) async fn make(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    match own_alias(&site, &actor, &id, &filled).await {
+        Ok(row) => alias::done(&site, &actor, (&row, filled.get("back"))).await,
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+async fn own_alias(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Result<AliasRow, AdminError> {
+    let catch_all = site.admin.alias(actor, id).await?;
+    let mut written = Map::from_iter([("address".to_owned(), Value::from(filled.get("address")))]);
+    match filled.get("what") {
+        "keep" if matches!(catch_all.spec.action, Action::Forward | Action::Create) => {
+            written.insert("destinations".to_owned(), json!(catch_all.spec.destinations));
+        }
+        "keep" => {}
+        "block" => drop(written.insert("action".to_owned(), "reject".into())),
+        _ => return Err(nothing_of_this_name()),
+    }
+    site.admin.add_alias(actor, &written).await
+}
+
+fn nothing_of_this_name() -> AdminError {
+    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
+}

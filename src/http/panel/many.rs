@@ -1,0 +1,62 @@
+//! `POST /aliases/many`: the same change to the aliases that were chosen in the list.
+
+use axum::Form;
+use axum::extract::State;
+use axum::extract::rejection::FormRejection;
+use axum::response::Response;
+
+use crate::admin::{AdminError, Many};
+use crate::http::Site;
+use crate::http::api::Caller;
+
+use super::alias_fields::entries;
+use super::{forms, frame, toast};
+
+/// What was chosen, and what is to be done with it: a box that is ticked is a pair of its own.
+type Pairs = Vec<(String, String)>;
+
+/// `POST /aliases/many`.
+pub(super) async fn change(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    filled: Result<Form<Pairs>, FormRejection>,
+) -> Response {
+    let Ok(Form(pairs)) = filled else { return forms::unreadable(&site) };
+    let chosen: Vec<_> = pairs.iter().filter(|(key, _)| key == "id").map(|(_, id)| id.clone()).collect();
+    let done = match wanted(&pairs) {
+        Ok(what) => site.admin.change_many(&actor, &chosen, &what).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(span) => toast::noted(value(&pairs, "back"), span),
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
+    let label = || match value(pairs, "label").trim() {
+        "" => Err(AdminError::field("label", "write the label into the field beside the button")),
+        label => Ok(label.to_owned()),
+    };
+    Ok(match value(pairs, "what") {
+        "enable" => Many::Enable,
+        "disable" => Many::Disable,
+        "remove" => Many::Remove,
+        "label" => Many::Label(label()?),
+        "unlabel" => Many::Unlabel(label()?),
+        "send" => match entries(value(pairs, "to")) {
+            to if to.is_empty() => {
+                return Err(AdminError::field(
+                    "destinations",
+                    "write the destination into the field beside the button",
+                ));
+            }
+            to => Many::SendTo(to),
+        },
+        _ => return Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+    })
+}
+
+fn value<'p>(pairs: &'p Pairs, key: &str) -> &'p str {
+    pairs.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+}

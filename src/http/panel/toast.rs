@@ -1,0 +1,176 @@
+//! What was just done, told on the page that follows, with a button that takes it back. The words come from the audit log:
+//! an address that somebody sends around can name what was done, and say nothing else.
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::Value;
+
+use crate::admin::shapes::AuditShape;
+use crate::admin::{Actor, AdminError};
+use crate::http::Site;
+use crate::http::api::{Ask, Caller};
+use crate::store::accounts::AuditSpan;
+
+use super::forms::{self, Filled};
+use super::frame;
+use super::sign_in::local;
+use super::text;
+
+/// What was just done.
+pub(super) struct Toast {
+    pub(super) words: String,
+    /// Something is still to be done.
+    pub(super) waits: bool,
+    /// The entries of the audit log that Undo takes back.
+    pub(super) undo: Option<String>,
+    /// The page that it stands on.
+    pub(super) back: String,
+}
+
+impl Toast {
+    /// Words alone.
+    pub(super) const fn words(words: String, waits: bool) -> Self {
+        Self { words, waits, undo: None, back: String::new() }
+    }
+
+    /// What the query says was done: `undo=12-15`, or `undone=2&left=1`.
+    pub(super) async fn of(site: &Site, actor: &Actor, (ask, back): (&Ask, String)) -> Option<Self> {
+        if let Some(back) = number(ask, "undone") {
+            return Some(Self::words(taken_back(back, number(ask, "left").unwrap_or(0)), false));
+        }
+        let span = parse(ask.get("undo")?)?;
+        let entries = site.admin.done_in(actor, span).await.ok()?;
+        let words = text::visible(&told(&entries)?);
+        Some(Self { words, waits: false, undo: Some(written(span)), back })
+    }
+}
+
+/// The page `to`, told what was done there.
+pub(super) fn noted(to: &str, span: Option<AuditSpan>) -> Response {
+    let to = local(to);
+    let Some(span) = span else { return Redirect::to(to).into_response() };
+    Redirect::to(&asked(to, &format!("undo={}", written(span)))).into_response()
+}
+
+/// `POST /undo`.
+pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(span) = parse(filled.get("entries")) else {
+        return frame::failed(&site, &AdminError::NotFound("There is nothing of this name to take back.".to_owned()));
+    };
+    match site.admin.undo_span(&actor, span).await {
+        Ok(undone) => {
+            let words = format!("undone={}&left={}", undone.back, undone.left);
+            Redirect::to(&asked(local(filled.get("back")), &words)).into_response()
+        }
+        Err(error) => frame::failed(&site, &error),
+    }
+}
+
+/// A path of the panel with one more thing in its query, and without what an earlier toast said.
+fn asked(to: &str, more: &str) -> String {
+    let (path, place) = to.split_once('#').map_or((to, String::new()), |(path, place)| (path, format!("#{place}")));
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let said = |part: &&str| ["undo=", "undone=", "left=", "made=", "done="].iter().any(|key| part.starts_with(key));
+    let kept = query.split('&').filter(|part| !part.is_empty() && !said(part));
+    let query: Vec<_> = kept.chain([more]).collect();
+    format!("{path}?{}{place}", query.join("&"))
+}
+
+pub(super) fn written(span: AuditSpan) -> String {
+    format!("{}-{}", span.first, span.last)
+}
+
+fn parse(text: &str) -> Option<AuditSpan> {
+    let (first, last) = text.split_once('-')?;
+    Some(AuditSpan { first: first.parse().ok()?, last: last.parse().ok()? })
+}
+
+fn number(ask: &Ask, key: &str) -> Option<usize> {
+    ask.get(key)?.parse().ok()
+}
+
+fn taken_back(back: usize, left: usize) -> String {
+    match (back, left) {
+        (0, _) => "Nothing was taken back: it was changed again since.".to_owned(),
+        (1, 0) => "It is as it was.".to_owned(),
+        (n, 0) => format!("{n} aliases are as they were."),
+        (n, 1) => format!("{n} taken back; one was changed again since and stays."),
+        (n, left) => format!("{n} taken back; {left} were changed again since and stay."),
+    }
+}
+
+/// What these entries did, in a sentence.
+fn told(entries: &[AuditShape]) -> Option<String> {
+    let first = entries.first()?;
+    let alike = entries.iter().all(|entry| entry.action == first.action);
+    if entries.len() == 1 {
+        return Some(one(first));
+    }
+    let what = match first.action.as_str() {
+        "alias.enable" if alike => "switched on",
+        "alias.disable" if alike => "switched off",
+        "alias.remove" if alike => "removed",
+        "alias.create" if alike => "made",
+        _ => "changed",
+    };
+    Some(format!("{} aliases are {what}.", entries.len()))
+}
+
+fn one(entry: &AuditShape) -> String {
+    let name = &entry.object;
+    match entry.action.as_str() {
+        "alias.enable" => format!("{name} is on: its mail is sent on again."),
+        "alias.disable" => format!("{name} is off: its mail is refused as if there were no such address."),
+        "alias.remove" => format!("{name} is removed."),
+        "alias.create" => format!("{name} is made."),
+        _ => senders(entry).unwrap_or_else(|| format!("{name} is changed.")),
+    }
+}
+
+/// What a change says of one sender, where it says that and nothing else.
+fn senders(entry: &AuditShape) -> Option<String> {
+    let list = |side: &Option<Value>, key: &str| -> Option<Vec<String>> {
+        serde_json::from_value(side.as_ref()?.get(key)?.clone()).ok()
+    };
+    let more = |key: &str, from: &Option<Value>, to: &Option<Value>| {
+        let known = list(from, key)?;
+        list(to, key)?.into_iter().find(|one| !known.contains(one))
+    };
+    let (before, after, name) = (&entry.before, &entry.after, &entry.object);
+    if let Some(sender) = more("block", before, after) {
+        return Some(format!("Mail from {sender} to {name} is refused from now on."));
+    }
+    if let Some(sender) = more("allow", before, after) {
+        return Some(format!("Mail from {sender} to {name} is let in from now on, whatever else blocks it."));
+    }
+    let gone = more("block", after, before).or_else(|| more("allow", after, before))?;
+    Some(format!("{name} says nothing of {gone} any more."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_keeps_its_filters_and_forgets_what_was_told_there() {
+        assert_eq!(asked("/aliases?q=a&undo=1-2#a-x", "undo=3-3"), "/aliases?q=a&undo=3-3#a-x");
+        assert_eq!(asked("/aliases?undone=1&left=0", "undo=3-3"), "/aliases?undo=3-3");
+        assert_eq!(asked("/aliases", "undone=1&left=2"), "/aliases?undone=1&left=2");
+    }
+
+    #[test]
+    fn what_is_no_span_is_none() {
+        assert_eq!(parse("3-5"), Some(AuditSpan { first: 3, last: 5 }));
+        for text in ["", "3", "a-b", "3-", "99999999999999999999-1"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn taking_back_says_how_much() {
+        assert_eq!(taken_back(1, 0), "It is as it was.");
+        assert_eq!(taken_back(3, 1), "3 taken back; one was changed again since and stays.");
+        assert_eq!(taken_back(0, 2), "Nothing was taken back: it was changed again since.");
+    }
+}

@@ -1,0 +1,99 @@
+//! What an alias would take of the last days' mail, told beside the form that is about to make it.
+
+use crate::admin::shapes::{MatchedShape, TriedShape};
+use crate::mail::Moment;
+
+use super::text::{self, When};
+
+/// Recipients that are shown.
+const SHOWN: usize = 50;
+
+/// The answer.
+pub(super) struct Tried {
+    pub(super) words: String,
+    pub(super) rows: Vec<Hit>,
+    /// How many more there are.
+    pub(super) more: usize,
+}
+
+/// A recipient that matches.
+pub(super) struct Hit {
+    pub(super) recipient: String,
+    pub(super) messages: u64,
+    pub(super) last: When,
+    pub(super) tone: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) verdict: String,
+}
+
+impl Tried {
+    /// As seen from `now`.
+    pub(super) fn new(tried: &TriedShape, now: Moment) -> Self {
+        let won = tried.matched.iter().filter(|hit| hit.wins).count();
+        Self {
+            words: summary(tried, won),
+            rows: tried.matched.iter().take(SHOWN).map(|hit| row(hit, now)).collect(),
+            more: tried.matched.len().saturating_sub(SHOWN),
+        }
+    }
+}
+
+fn summary(tried: &TriedShape, won: usize) -> String {
+    let asked = match tried.looked_at {
+        0 => {
+            return format!("No mail came to this domain in the last {} days, so nothing can be said yet.", tried.days);
+        }
+        1 => "one recipient".to_owned(),
+        n => format!("{n} recipients"),
+    };
+    match (tried.matched.len(), won) {
+        (0, _) => format!("Of {asked} of the last {} days none matches.", tried.days),
+        (n, won) if n == won => format!("Of {asked} of the last {} days {n} would come here.", tried.days),
+        (n, won) => format!("Of {asked} of the last {} days {n} match, and {won} would come here.", tried.days),
+    }
+}
+
+fn row(hit: &MatchedShape, now: Moment) -> Hit {
+    let now_at = hit.now.as_ref().map(|rule| text::short_address(&rule.address));
+    let (tone, icon, verdict) = match (&hit.then, now_at) {
+        (Some(nearer), _) => {
+            ("", "stop", format!("stays with {}, which is nearer", text::short_address(&nearer.address)))
+        }
+        (None, Some(before)) => ("ok", "done", format!("would come here; now {before} takes it")),
+        (None, None) => ("ok", "done", "would come here; now it is refused".to_owned()),
+    };
+    Hit {
+        recipient: text::visible(&hit.recipient),
+        messages: hit.messages,
+        last: When::new(hit.last_at, now),
+        tone,
+        icon,
+        verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_counts_what_matches_and_what_wins() {
+        let now = Moment::from_millis(1_795_373_784_000);
+        let hit = |wins| MatchedShape {
+            recipient: "shop-a@my.example".to_owned(),
+            messages: 1,
+            last_at: now,
+            wins,
+            now: None,
+            then: None,
+        };
+        let told =
+            |looked_at, matched: Vec<MatchedShape>| Tried::new(&TriedShape { days: 7, looked_at, matched }, now).words;
+        assert_eq!(
+            told(3, vec![hit(true), hit(false)]),
+            "Of 3 recipients of the last 7 days 2 match, and 1 would come here."
+        );
+        assert_eq!(told(1, Vec::new()), "Of one recipient of the last 7 days none matches.");
+        assert!(told(0, Vec::new()).starts_with("No mail came to this domain"));
+    }
+}

@@ -1,0 +1,44 @@
+//! For whom mail came to a domain of late.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::{Activity, hours, tally::hour_of};
+use crate::mail::Moment;
+use crate::policy::ids::DomainId;
+use crate::store::Result;
+use crate::store::columns::Columns;
+
+/// Newest rows of a domain that are looked at, and recipients among them.
+const MAX_ROWS: u32 = 5000;
+const MAX_RECIPIENTS: u32 = 300;
+
+/// Along the index of a domain, the newest rows and no more.
+pub(in crate::store) const LATELY: &str = "select lower(recipient), sum(n), max(received_at) from \
+    (select recipient, count as n, received_at from activity where domain_id = ?1 and seq >= ?2 \
+        order by seq desc limit ?3) where recipient <> '' group by 1 order by 3 desc, 1 limit ?4";
+
+/// Somebody for whom mail came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address, folded.
+    pub address: String,
+    /// How many of the newest rows are for it.
+    pub messages: u64,
+    /// When the last of them came.
+    pub last_at: Moment,
+}
+
+impl Activity {
+    /// The recipients of the newest mail to a domain, whatever became of it.
+    pub async fn recipients(&self, domain: DomainId, since: Moment) -> Result<Vec<Recipient>> {
+        let ask = sqlx::query_scalar(hours::FIRST_SINCE).bind(hour_of(since));
+        let Some(first): Option<i64> = ask.fetch_one(&self.readers).await? else { return Ok(Vec::new()) };
+        let ask = sqlx::query(LATELY).bind(domain.0).bind(first).bind(MAX_ROWS).bind(MAX_RECIPIENTS);
+        ask.fetch_all(&self.readers).await?.iter().map(read).collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Recipient> {
+    let mut columns = Columns::of(row);
+    Ok(Recipient { address: columns.take()?, messages: columns.count()?, last_at: columns.moment()? })
+}

@@ -1,0 +1,106 @@
+//! Aliases in a real browser: made by keyboard alone, several changed at once and taken back, switched in place, found while
+//! typing; and all of it without script.
+
+use serde_json::{Value, json};
+
+use crate::driver::{Browser, Look};
+use crate::server::Open;
+
+const WIDE: Look = Look { width: 1440, script: true, dark: false };
+const PLAIN: Look = Look { width: 1440, script: false, dark: false };
+const ENTER: &str = "\u{e007}";
+const TAB: &str = "\u{e004}";
+
+/// A browser that is signed in, at the list of three aliases.
+async fn at_the_list(look: Look) -> (Open, Browser) {
+    let open = Open::new().await;
+    for name in ["books", "shop", "news"] {
+        let body = json!({ "address": format!("{name}@my.example") });
+        open.house.operator("POST", "/v1/aliases", body).await.expect(201);
+    }
+    let browser = Browser::start(look).await;
+    browser.open(&open.link().await).await;
+    browser.click("main button.primary").await;
+    browser.text("nav [aria-current]").await;
+    browser.open(&open.url("/aliases")).await;
+    browser.text("#list .rows li").await;
+    (open, browser)
+}
+
+/// How many aliases are off, as the gateway has it.
+async fn off(open: &Open) -> usize {
+    let list = open.house.operator("GET", "/v1/aliases?enabled=false", Value::Null).await.json();
+    list["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_is_made_and_switched_by_keyboard_alone() {
+    let (open, browser) = at_the_list(WIDE).await;
+    browser.press("n").await;
+    browser.text("#local:focus").await;
+    browser.press(&format!("garden{TAB}{TAB}{TAB}seeds{ENTER}")).await;
+    assert!(browser.text("#told .notice").await.contains("garden@my.example is ready"));
+    let made = open.house.operator("GET", "/v1/aliases/garden@my.example", Value::Null).await.expect(200).json();
+    assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
+    browser.press("je").await;
+    browser.text("#list li.off").await;
+    assert!(browser.text("#told .notice").await.contains("garden@my.example is off"));
+    assert_eq!(off(&open).await, 1);
+    browser.press("u").await;
+    browser.text("#list:not(:has(li.off))").await;
+    assert_eq!(off(&open).await, 0);
+    browser.press(&format!("jk{ENTER}")).await;
+    browser.text("#goes").await;
+    assert!(browser.text("h1").await.contains("garden@my.example"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_are_changed_in_place_and_taken_back() {
+    let (open, browser) = at_the_list(WIDE).await;
+    browser.ask("window.stays = true; return 1").await;
+    browser.press("jxjx").await;
+    browser.click("button[name=what][value=disable]").await;
+    browser.text("#list li.off + li.off").await;
+    assert!(browser.text("#told .toast").await.contains("2 aliases are switched off."));
+    assert_eq!(off(&open).await, 2);
+    browser.click("#told .toast button").await;
+    browser.text("#list:not(:has(li.off))").await;
+    assert!(browser.text("#told .notice").await.contains("2 aliases are as they were."));
+    assert_eq!(browser.ask("return window.stays").await, json!(true), "no page was left");
+    browser.click("#list li:last-child .switch").await;
+    browser.text("#list li:last-child.off").await;
+    assert_eq!(browser.ask("return window.stays && document.activeElement.className").await, json!("switch"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_are_changed_and_taken_back_without_script() {
+    let (open, browser) = at_the_list(PLAIN).await;
+    browser.click("#list li:first-child input[name=id]").await;
+    browser.click("#list li:last-child input[name=id]").await;
+    browser.click("button[name=what][value=disable]").await;
+    assert!(browser.text("#told .notice").await.contains("2 aliases are switched off."));
+    assert_eq!(off(&open).await, 2);
+    browser.click("#told .notice button").await;
+    browser.text("#list:not(:has(li.off))").await;
+    assert_eq!(off(&open).await, 0);
+    browser.click("#list li:first-child .switch").await;
+    browser.text("#list li:first-child.off").await;
+    browser.write("#q", "books").await;
+    browser.click("form.search > button").await;
+    browser.text("#list:not(:has(li + li))").await;
+    assert_eq!(browser.text("#list a.address").await, "books@my.example");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_typed_is_found_while_the_page_stays() {
+    let (_open, browser) = at_the_list(WIDE).await;
+    browser.ask("window.stays = true; return 1").await;
+    browser.press("/").await;
+    browser.press("boo").await;
+    browser.text("#list:not(:has(li + li))").await;
+    assert_eq!(browser.text("#list a.address").await, "books@my.example");
+    assert_eq!(browser.ask("return window.stays && location.search").await, json!("?q=boo"));
+    assert_eq!(browser.ask("return document.activeElement.id").await, json!("q"));
+    browser.write("#q", "nothing like it").await;
+    assert!(browser.text("#found .empty").await.contains("No alias matches."));
+}

@@ -1,0 +1,234 @@
+//! The list of aliases: filters, what is done with several at once and taken back, and every way to make one.
+
+use serde_json::{Value, json};
+use waypost::admin::Actor;
+use waypost::store::activity::Row;
+
+use super::aliases::{alias, follow, mail_to, shown, undo};
+use crate::web::House;
+use crate::web::rows::forwarded;
+
+async fn some(house: &House) -> Vec<String> {
+    let mut ids = Vec::new();
+    for (address, labels) in
+        [("a@my.example", json!(["buy"])), ("b@my.example", json!([])), ("c@my.example", json!([]))]
+    {
+        ids.push(alias(house, json!({ "address": address, "labels": labels })).await);
+    }
+    ids
+}
+
+fn chosen(ids: &[String], more: &str) -> String {
+    let ids: Vec<_> = ids.iter().map(|id| format!("id={id}")).collect();
+    format!("back=%2Faliases%3Fq%3Dmy&{}&{more}", ids.join("&"))
+}
+
+#[tokio::test]
+async fn several_aliases_are_changed_at_once_and_taken_back() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let ids = some(&house).await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example", "verified": true })).await;
+    let is = async |field: &str| {
+        let list = house.operator("GET", "/v1/aliases", Value::Null).await.json();
+        let mut rows = list["items"].as_array().unwrap().clone();
+        rows.sort_by_key(|row| row["address"].to_string());
+        rows.into_iter().map(|row| row[field].clone()).collect::<Vec<_>>()
+    };
+    for (more, words, field, then) in [
+        ("what=disable", "2 aliases are switched off.", "enabled", json!([false, false, true])),
+        ("what=label&label=buy", "b@my.example is changed.", "labels", json!([["buy"], ["buy"], []])),
+        ("what=unlabel&label=buy", "a@my.example is changed.", "labels", json!([[], [], []])),
+        (
+            "what=send&to=new%40inbox.example",
+            "2 aliases are changed.",
+            "destinations",
+            json!([["new@inbox.example"], ["new@inbox.example"], ["owner@inbox.example"]]),
+        ),
+        ("what=remove", "2 aliases are removed.", "address", json!(["c@my.example"])),
+    ] {
+        let before = is(field).await;
+        let form = chosen(&ids[..2], more);
+        let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/aliases/many", &form).await).await;
+        assert!(page.contains(words) && page.contains("name=\"q\" value=\"my\""), "{more}: {words}\n{page}");
+        assert_eq!(json!(is(field).await), then, "{more}");
+        let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+        assert!(page.contains("as they were.") || page.contains("as it was."), "{more}\n{page}");
+        assert_eq!(is(field).await, before, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_changed_again_since_is_left_alone_by_undo() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let ids = some(&house).await;
+    let off = house.panel(&cookie, "POST", "/aliases/many", &chosen(&ids, "what=disable")).await;
+    let page = follow(&house, &cookie, off).await;
+    house.operator("PATCH", &format!("/v1/aliases/{}", ids[1]), json!({ "description": "mine" })).await.expect(200);
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    assert!(page.contains("2 taken back; one was changed again since and stays."), "{page}");
+    assert_eq!(shown(&house, "b@my.example").await["enabled"], false);
+    assert_eq!(shown(&house, "a@my.example").await["enabled"], true);
+}
+
+#[tokio::test]
+async fn nothing_is_changed_where_one_of_several_may_not_be() {
+    let house = House::furnished().await;
+    let ids = some(&house).await;
+    let cookie = house.signed_in().await;
+    for (form, status) in [
+        (chosen(&[], "what=disable"), 422),
+        (chosen(&ids, "what=praise"), 404),
+        (chosen(&ids, "what=label&label=+"), 422),
+        (chosen(&ids, "what=send&to="), 422),
+        (chosen(&ids, "what=send&to=nowhere"), 422),
+        (chosen(&[ids[0].clone(), "nobody@my.example".to_owned()], "what=disable"), 404),
+    ] {
+        house.panel(&cookie, "POST", "/aliases/many", &form).await.expect(status);
+    }
+    let viewer =
+        house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    house.panel(&viewer, "POST", "/aliases/many", &chosen(&ids, "what=remove")).await.expect(403);
+    let list = house.panel(&viewer, "GET", "/aliases", "").await.expect(200).text();
+    assert!(list.contains("a@my.example") && !list.contains("name=\"what\"") && !list.contains("/switch"), "{list}");
+    for address in ["a@my.example", "b@my.example", "c@my.example"] {
+        assert_eq!(shown(&house, address).await["enabled"], true);
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_narrowed_by_what_aliases_are_and_by_their_mail() {
+    let house = House::furnished().await;
+    let ids = some(&house).await;
+    mail_to(&house, &ids[0], ("x@shop.example", "a@my.example")).await;
+    house.clock.advance(std::time::Duration::from_secs(40 * 86_400));
+    let cookie = house.signed_in().await;
+    mail_to(&house, &ids[1], ("x@shop.example", "b@my.example")).await;
+    house
+        .operator("PATCH", &format!("/v1/aliases/{}", ids[2]), json!({ "expires_after": "90d", "enabled": false }))
+        .await;
+    for (address, body) in
+        [("d-*@my.example", json!({ "action": "drop" })), ("*@my.example", json!({ "action": "reject" }))]
+    {
+        let mut body = body;
+        body["address"] = json!(address);
+        alias(&house, body).await;
+    }
+    for (query, wanted) in [
+        ("mail=never", "c d-* *"),
+        ("mail=30", "a c d-* *"),
+        ("mail=365", "c d-* *"),
+        ("ends=true", "c"),
+        ("on=false", "c"),
+        ("on=true&kind=address", "a b"),
+        ("label=buy", "a"),
+        ("action=drop", "d-*"),
+        ("kind=catch_all", "*"),
+        ("to=owner%40inbox.example", "a b c"),
+        ("domain=my.example&q=b%40my", "b"),
+    ] {
+        let page = house.panel(&cookie, "GET", &format!("/aliases?{query}"), "").await.expect(200).text();
+        let found: Vec<_> = ["a", "b", "c", "d-*", "*"]
+            .into_iter()
+            .filter(|name| page.contains(&format!("aria-label=\"Choose {name}@my.example\"")))
+            .collect();
+        assert_eq!(found.join(" "), wanted, "{query}");
+    }
+    let place = |page: &str, name: &str| page.find(&format!("Choose {name}@my.example")).unwrap();
+    for (sort, first, then) in [("", "b", "a"), ("oldest", "a", "b"), ("name", "a", "b"), ("backwards", "b", "a")] {
+        let page = house.panel(&cookie, "GET", &format!("/aliases?sort={sort}"), "").await.expect(200).text();
+        assert!(place(&page, first) < place(&page, then), "{sort}");
+    }
+    let page = house.panel(&cookie, "GET", "/aliases?sort=name&on=true", "").await.expect(200).text();
+    assert!(page.contains("this order goes with domain alone"), "{page}");
+    let page = house.panel(&cookie, "GET", "/aliases", "").await.text();
+    assert!(page.contains("aria-label=\"1 message in 30 days, at most 1 on one\""), "{page}");
+    assert_eq!(page.matches("<path d=\"M0 ").count(), 1, "a line only where mail came of late");
+    let wrong = house.panel(&cookie, "GET", "/aliases?kind=nonsense", "").await.expect(200).text();
+    assert!(wrong.contains("write one of address, glob") && wrong.contains("Clear filters"), "{wrong}");
+    let list = house.operator("GET", "/v1/aliases?last_mail_before=never&ending=true", Value::Null).await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    house.operator("GET", "/v1/aliases?last_mail_before=soon", Value::Null).await.expect(422);
+}
+
+#[tokio::test]
+async fn aliases_are_made_to_several_inboxes_dropped_refused_and_by_chance() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let make =
+        async |path: &str, form: &str| follow(&house, &cookie, house.panel(&cookie, "POST", path, form).await).await;
+    let to = "destination=owner%40inbox.example%2C+b%40inbox.example";
+    make("/aliases", &format!("local_part=two&domain=my.example&{to}&labels=x%2C+y&action=")).await;
+    let two = shown(&house, "two@my.example").await;
+    assert_eq!(two["destinations"], json!(["owner@inbox.example", "b@inbox.example"]));
+    assert_eq!(two["labels"], json!(["x", "y"]));
+    make("/aliases", "local_part=gone&domain=my.example&destination=owner%40inbox.example&action=drop").await;
+    let gone = shown(&house, "gone@my.example").await;
+    assert_eq!((&gone["action"], &gone["destinations"]), (&json!("drop"), &json!([])));
+    let form = "local_part=no&domain=my.example&action=reject&reject_message=550+5.7.1+Closed";
+    let page = make("/aliases", form).await;
+    assert_eq!(shown(&house, "no@my.example").await["reject_message"], "550 5.7.1 Closed");
+    make("/undo", &undo(&page)).await;
+    house.operator("GET", "/v1/aliases/no@my.example", Value::Null).await.expect(404);
+    let page =
+        make("/aliases/random", "local_part=&domain=my.example&for=shop.example&format=site&description=Shop").await;
+    assert!(page.contains("@my.example is ready to receive mail.") && page.contains(">Undo</button>"), "{page}");
+    let list = house.operator("GET", "/v1/aliases?search=shop.", Value::Null).await.json();
+    assert!(list["items"][0]["address"].as_str().unwrap().starts_with("shop."), "{list}");
+    let wrong =
+        house.panel(&cookie, "POST", "/aliases/random", "domain=my.example&format=site").await.expect(422).text();
+    assert!(wrong.contains("Name the website that it is for") && wrong.contains("<details open>"), "{wrong}");
+    let wrong = "local_part=x&domain=my.example&destination=&action=reject&reject_message=gr%C3%BC%C3%9Fe";
+    let page = house.panel(&cookie, "POST", "/aliases", wrong).await.expect(422).text();
+    assert!(page.contains("Write one line of at most 200 ASCII characters."), "{page}");
+}
+
+#[tokio::test]
+async fn a_full_list_of_long_addresses_stays_small_and_inert() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let host = format!("{}.example", "long-label.".repeat(16).trim_end_matches('.'));
+    for index in 0..41 {
+        let address = format!("{:x<60}{index:02}@my.example", "y");
+        let to = format!("{:z<64}@{host}", "z");
+        let body = json!({ "address": address, "destinations": [to], "description": "<b>\u{202e}".repeat(40), "labels": ["<i>one</i>"] });
+        let id = alias(&house, body).await;
+        let row = house.admin.alias(&Actor::operator(), &id).await.unwrap();
+        let mail = Row { alias: Some(row.key), ..forwarded(&house, "x@my.example") };
+        house.admin.store.activity.record(vec![mail]).await.unwrap();
+    }
+    let page = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert!(page.len() <= 60 * 1024, "{} octets", page.len());
+    assert!(
+        page.contains("More aliases") && !page.contains("<b>") && !page.contains("<i>") && !page.contains('\u{202e}')
+    );
+    let more = page.split_once("rel=\"next\"").unwrap().0.rsplit_once("href=\"").unwrap().1;
+    let more = more.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    assert!(house.panel(&cookie, "GET", &more, "").await.expect(200).text().contains("yxxx"));
+}
+
+#[tokio::test]
+async fn a_pattern_is_tried_before_it_is_saved() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let rows = ["shop-a@my.example", "shop-b@my.example", "<script>@my.example"]
+        .map(|recipient| Row { recipient: recipient.to_owned(), ..forwarded(&house, "x@my.example") });
+    house.admin.store.activity.record(rows.into()).await.unwrap();
+    alias(&house, json!({ "address": "shop-b@my.example" })).await;
+    let form = "local_part=shop-*&domain=my.example&description=Keep+me&days=30";
+    let page = house.panel(&cookie, "POST", "/aliases/try", form).await.expect(200).text();
+    for part in [
+        "Of 2 recipients of the last 30 days 2 match, and 1 would come here.",
+        "would come here; now it is refused",
+        "stays with shop-b@my.example, which is nearer",
+        "name=\"local_part\" value=\"shop-*\"",
+        "value=\"Keep me\"",
+        "<option value=\"30\" selected>",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    house.operator("GET", "/v1/aliases/shop-*@my.example", Value::Null).await.expect(404);
+    let wrong = house.panel(&cookie, "POST", "/aliases/try", "local_part=%2F(%2F&domain=my.example").await.expect(422);
+    assert!(wrong.text().contains("aria-invalid=\"true\""), "{}", wrong.text());
+}

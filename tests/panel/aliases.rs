@@ -1,0 +1,261 @@
+//! One alias on its page, and what a click on mail says of its sender or its address; and taking it all back.
+
+use serde_json::{Value, json};
+use waypost::policy::status::RuleRef;
+use waypost::store::activity::Row;
+
+use crate::web::rows::forwarded;
+use crate::web::{Answer, House, in_path};
+
+/// Makes an alias as the operator; gives its id.
+pub(crate) async fn alias(house: &House, body: Value) -> String {
+    let made = house.operator("POST", "/v1/aliases", body).await.expect(201).json();
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// A row of mail to this alias.
+pub(crate) async fn mail_to(house: &House, id: &str, (sender, recipient): (&str, &str)) -> Row {
+    let row = house.admin.alias(&waypost::admin::Actor::operator(), id).await.unwrap();
+    let rule = RuleRef { id: row.id, kind: row.spec.kind, pattern: recipient.to_owned() };
+    let row = Row {
+        alias: Some(row.key),
+        domain: Some(row.domain),
+        sender: sender.to_owned(),
+        recipient: recipient.to_owned(),
+        rule: Some(rule),
+        ..forwarded(house, "any@my.example")
+    };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    row
+}
+
+/// The page that an answer leads to.
+pub(crate) async fn follow(house: &House, cookie: &str, answer: Answer) -> String {
+    let place = answer.expect(303).field("location").unwrap();
+    house.panel(cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text()
+}
+
+/// What Undo sends, from the page that offers it.
+pub(crate) fn undo(page: &str) -> String {
+    let value = |name: &str| {
+        let rest = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap().1;
+        rest.split('"').next().unwrap().to_owned()
+    };
+    format!("entries={}&back={}", value("entries"), in_path(&value("back")))
+}
+
+pub(crate) async fn shown(house: &House, address: &str) -> Value {
+    house.operator("GET", &format!("/v1/aliases/{}", in_path(address)), Value::Null).await.expect(200).json()
+}
+
+#[tokio::test]
+async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let body = json!({ "address": "shop@my.example", "description": "Shops", "labels": ["buy"], "quota": 5 });
+    let id = alias(&house, body).await;
+    mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    for path in [format!("/aliases/{id}"), "/aliases/shop@my.example".to_owned()] {
+        let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+        for part in [
+            "<h1><bdi id=\"name\">shop@my.example</bdi></h1>",
+            "On: its mail is sent on.",
+            "owner@inbox.example</textarea>",
+            "1 forwarded",
+            "value=\"Shops\"",
+            "value=\"buy\"",
+            "name=\"quota\" value=\"5\"",
+            "Your order",
+            &format!("/activity?alias={id}"),
+            "orders@shop.example",
+            "and shop+anything@my.example where that is no alias itself",
+            "Remove this alias",
+        ] {
+            assert!(page.contains(part), "{path}: {part}\n{page}");
+        }
+    }
+    let regex = in_path("/^n([0-9]+)/x$/@my.example");
+    alias(&house, json!({ "address": "/^n([0-9]+)/x$/@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let page = house.panel(&cookie, "GET", &format!("/aliases/{regex}"), "").await.expect(200).text();
+    assert!(page.contains("fits the regular expression") && page.contains("$1"), "{page}");
+    house.panel(&cookie, "GET", "/aliases/nobody@my.example", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn what_is_set_on_the_page_counts_and_is_taken_back() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let path = format!("/aliases/{id}");
+    let form = "version=1&description=Shops&labels=buy,+old&quota=9&expires_at=2027-01-31&expires_after=30d&then=drop\
+                &privacy=subject&block=%40ads.example%0D%0Aeve%40shop.example&allow=&policy.dmarc=enforce&policy.spf=";
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &path, form).await).await;
+    assert!(page.contains("shop@my.example is refused from now on.") && page.contains(">Undo</button>"), "{page}");
+    let is = shown(&house, "shop@my.example").await;
+    assert_eq!(is["labels"], json!(["buy", "old"]));
+    assert_eq!((&is["quota"], &is["then"], &is["privacy"]), (&json!(9), &json!("drop"), &json!("subject")));
+    assert_eq!((&is["expires_after"], &is["policy"]["dmarc"]), (&json!("30d"), &json!("enforce")));
+    assert_eq!(is["block"], json!(["@ads.example", "eve@shop.example"]));
+
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    assert!(page.contains("It is as it was."), "{page}");
+    let is = shown(&house, "shop@my.example").await;
+    assert_eq!((&is["quota"], &is["labels"], &is["policy"]), (&Value::Null, &json!([]), &json!({})));
+    let to = "version=3&action=forward&destinations=owner%40inbox.example%0D%0Aother%40inbox.example&reject_message=";
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &path, to).await).await;
+    assert!(page.contains("<bdi>other@inbox.example</bdi> is not verified and gets no mail."), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let path = format!("/aliases/{id}");
+    let form = "version=1&description=Keep+me&quota=none&expires_at=tomorrow&block=nobody&policy.dmarc=perhaps";
+    let page = house.panel(&cookie, "POST", &path, form).await.expect(422).text();
+    for part in [
+        "Nothing was saved yet: mend what is marked.",
+        "Write a whole number from 1.",
+        "“tomorrow” is not a time",
+        "an entry is an address, @domain",
+        "value=\"Keep me\"",
+        "name=\"quota\" value=\"none\"",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let stale = house.panel(&cookie, "POST", &path, "version=7&description=late").await.expect(409).text();
+    assert!(stale.contains("Somebody changed this alias meanwhile") && stale.contains("value=\"late\""), "{stale}");
+    assert_eq!(shown(&house, "shop@my.example").await["description"], "");
+}
+
+#[tokio::test]
+async fn an_alias_that_is_removed_comes_back_by_undo() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example", "description": "Shops", "quota": 4 })).await;
+    let removed = house.panel(&cookie, "POST", &format!("/aliases/{id}/remove"), "").await;
+    let page = follow(&house, &cookie, removed).await;
+    assert!(page.contains("shop@my.example is removed."), "{page}");
+    house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(404);
+    let form = undo(&page);
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &form).await).await;
+    assert!(page.contains("It is as it was."), "{page}");
+    let is = shown(&house, "shop@my.example").await;
+    assert_eq!((&is["description"], &is["quota"]), (&json!("Shops"), &json!(4)));
+    house.panel(&cookie, "POST", "/undo", &form).await.expect(409);
+    house.panel(&cookie, "POST", "/undo", "entries=nonsense&back=https://evil.example").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let row = mail_to(&house, &id, ("Orders@shop.example", "shop@my.example")).await;
+    let message = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
+    for word in ["Block sender", "Block domain", "Allow sender"] {
+        assert!(page.contains(&format!(">{word}</button>")), "{word}\n{page}");
+    }
+    let say = |entry: &str, what: &str| format!("entry={}&what={what}&back={}", in_path(entry), in_path(&message));
+    let place = format!("/aliases/{id}/sender");
+    for (entry, what, words, key) in [
+        ("Orders@shop.example", "block", "Mail from orders@shop.example to shop@my.example is refused", "block"),
+        ("@shop.example", "block", "Mail from @shop.example to shop@my.example is refused", "block"),
+        ("orders@shop.example", "allow", "orders@shop.example to shop@my.example is let in from now on", "allow"),
+    ] {
+        let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &say(entry, what)).await).await;
+        assert!(page.contains(words), "{words}\n{page}");
+        let is = shown(&house, "shop@my.example").await;
+        assert_eq!(is[key], json!([entry.to_lowercase()]), "{what}");
+        let back = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+        assert!(back.contains("It is as it was.") && back.contains(">Block sender</button>"), "{back}");
+    }
+    house.panel(&cookie, "POST", &place, &say("@shop.example", "block")).await.expect(303);
+    let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
+    assert!(page.contains("blocked by @shop.example") && page.contains(">Unblock</button>"), "{page}");
+    let page =
+        follow(&house, &cookie, house.panel(&cookie, "POST", &place, &say("@shop.example", "forget")).await).await;
+    assert!(page.contains("shop@my.example says nothing of @shop.example any more."), "{page}");
+    house.panel(&cookie, "POST", &place, &say("nobody", "block")).await.expect(422);
+    house.panel(&cookie, "POST", &place, &say("a@b.example", "praise")).await.expect(404);
+}
+
+#[tokio::test]
+async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let first = mail_to(&house, &id, ("a@shop.example", "Books+x@my.example")).await;
+    mail_to(&house, &id, ("b@spam.example", "spam@my.example")).await;
+    let page = house.panel(&cookie, "GET", "/aliases/*@my.example", "").await.expect(200).text();
+    assert!(page.contains("books@my.example") && page.contains("aria-label=\"Block spam@my.example\""), "{page}");
+    let place = format!("/aliases/{id}/address");
+    let keep = format!("address=books%40my.example&what=keep&back=/activity/{}", first.id);
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &keep).await).await;
+    assert!(page.contains("books@my.example is made.") && page.contains("is an alias of its own by now"), "{page}");
+    let kept = shown(&house, "books@my.example").await;
+    assert_eq!(kept["destinations"], json!(["owner@inbox.example"]));
+    house.panel(&cookie, "POST", &place, "address=spam%40my.example&what=block&back=").await.expect(303);
+    assert_eq!(shown(&house, "spam@my.example").await["action"], "reject");
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    assert!(page.contains("It is as it was.") && page.contains("has no alias of its own"), "{page}");
+    let new = house.panel(&cookie, "GET", "/aliases?new=1&local_part=books&domain=my.example", "").await.text();
+    assert!(new.contains("name=\"local_part\" value=\"books\""), "{new}");
+}
+
+#[tokio::test]
+async fn who_may_only_look_is_shown_everything_and_changes_nothing() {
+    let house = House::furnished().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let row = mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    let viewer =
+        house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    let page = house.panel(&viewer, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+    assert!(page.contains("You may look at this alias.") && page.contains("orders@shop.example"), "{page}");
+    assert!(!page.contains("action=\"/aliases/"), "{page}");
+    let page = house.panel(&viewer, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    assert!(!page.contains("Block sender"), "{page}");
+    for (path, form) in [
+        ("", "description=x"),
+        ("/switch", "on=false"),
+        ("/remove", ""),
+        ("/sender", "entry=a@b.example&what=block"),
+        ("/address", "address=x@my.example&what=keep"),
+    ] {
+        house.panel(&viewer, "POST", &format!("/aliases/{id}{path}"), form).await.expect(403);
+    }
+    let stranger = house.signed_in_as("stranger@people.example", json!([])).await;
+    house.panel(&stranger, "GET", &format!("/aliases/{id}"), "").await.expect(404);
+    house.panel(&stranger, "POST", &format!("/aliases/{id}/remove"), "").await.expect(404);
+    let span = house.admin.entry_of(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap().unwrap();
+    let form = format!("entries={}-{}&back=/aliases", span.first, span.last);
+    let page = follow(&house, &stranger, house.panel(&stranger, "POST", "/undo", &form).await).await;
+    assert!(page.contains("Nothing was taken back") && !page.contains("shop@my.example"), "{page}");
+    shown(&house, "shop@my.example").await;
+}
+
+#[tokio::test]
+async fn hostile_addresses_stay_inert_on_the_page_of_an_alias() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let evil = "<script>alert(1)</script>\u{202e}\u{1b}\"'@shop.example";
+    let long = format!("{}@{}.example", "x".repeat(64), "long-label.".repeat(16).trim_end_matches('.'));
+    for (sender, recipient) in [(evil, "a@my.example"), (long.as_str(), "b@my.example"), ("a@b.example", evil)] {
+        mail_to(&house, &id, (sender, recipient)).await;
+    }
+    let evil_note = json!({ "address": "note@my.example", "description": "<b>\u{202e}note", "labels": ["<i>"] });
+    let noted = alias(&house, evil_note).await;
+    for path in [format!("/aliases/{id}"), format!("/aliases/{noted}"), "/aliases".to_owned()] {
+        let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+        assert!(!page.contains("<script>") && !page.contains("<b>") && !page.contains("<i>"), "{path}");
+        assert_eq!(page.matches("<script ").count(), 1, "our own alone: {path}");
+        assert!(!page.contains('\u{1b}'), "{path}");
+    }
+    let blocked = house
+        .panel(&cookie, "POST", &format!("/aliases/{id}/sender"), &format!("entry={}&what=block&back=", in_path(&long)))
+        .await;
+    assert!(follow(&house, &cookie, blocked).await.contains("is refused from now on"));
+}
