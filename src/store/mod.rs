@@ -10,6 +10,7 @@ mod copy;
 pub mod directory;
 pub mod faults;
 mod file;
+mod ids;
 pub mod notices;
 pub mod octets;
 pub mod queue;

@@ -38,7 +38,6 @@ fn of_rules() -> Vec<&'static str> {
         alias_feed::LAST,
         alias_feed::FEED,
         alias_feed::FED,
-        alias_feed::STEP_BACK,
         alias_words::FED_UPTO,
         alias_list::SOME_OF_DESTINATION,
     ]);

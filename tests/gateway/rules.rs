@@ -196,3 +196,19 @@ async fn a_domain_that_is_merely_claimed_binds_nobody_else() {
     assert!(!world.letter("shop@my.example").await.is_accepted(), "proven, it is its owner's to say who is there");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_alias_is_shown_nothing_of_one_that_was_removed() {
+    let world = World::start().await;
+    world.alias("old@my.example", &["anna@inbox.example"]).await;
+    assert!(world.letter("old@my.example").await.is_accepted());
+    assert_eq!(world.get("/v1/aliases/old@my.example").await["counts"]["forwarded"], 1);
+    let (status, _) = world.ask(Method::DELETE, "/v1/aliases/old@my.example", Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    world.alias("new@my.example", &["anna@inbox.example"]).await;
+    let new = world.get("/v1/aliases/new@my.example").await;
+    assert_eq!((&new["counts"]["forwarded"], &new["last_mail_at"]), (&json!(0), &Value::Null));
+    let mail = world.get("/v1/activity?alias=new@my.example").await;
+    assert_eq!(mail["items"], json!([]));
+    world.stop().await;
+}

@@ -79,10 +79,7 @@ async fn a_signature_still_verifies_at_the_inbox() {
     assert_eq!(without_prefix(arrived, &signed), signed);
     let logged = world.row().await["auth"]["dkim"][0].as_str().unwrap().to_owned();
     assert!(logged.starts_with("pass ") && logged.contains("sender.example"), "{logged}");
-    let settings = Settings {
-        servers: vec![world.dns.address()],
-        timeout: Duration::from_secs(5),
-    };
+    let settings = Settings { servers: vec![world.dns.address()], timeout: Duration::from_secs(5) };
     let inbox = Authenticator::new(&settings).unwrap();
     let (content, header) = (Content::Whole(&arrived.octets), &HeaderFacts::default());
     let asked = Asked { content, header, dmarc: Enforcement::Off };

@@ -9,6 +9,7 @@ use crate::mail::{Domain, Moment};
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::columns::{Columns, broken, json};
+use crate::store::ids::next;
 use crate::store::{Result, StoreError};
 
 macro_rules! columns {
@@ -23,8 +24,11 @@ pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where a.uuid = ?1
 pub(in crate::store) const BY_EMAIL: &str = concat!(columns!(), " where a.email = ?1");
 pub(in crate::store) const GRANTS: &str = "select r.domain_id, d.name, r.role from domain_roles as r \
     join domains as d on d.id = r.domain_id where r.account_id = ?1 and d.removed_at is null order by d.name";
-pub(in crate::store) const ADD: &str = "insert into accounts (uuid, email, name, role, password_hash, created_at) \
-    values (?1, ?2, ?3, ?4, ?5, ?6) returning id";
+pub(in crate::store) const ADD: &str = concat!(
+    "insert into accounts (uuid, email, name, role, password_hash, created_at, id) values (?1, ?2, ?3, ?4, ?5, ?6, ",
+    next!("accounts"),
+    ") returning id"
+);
 pub(in crate::store) const CHANGE: &str = "update accounts set email = ?3, name = ?4, role = ?5, disabled_at = ?6, \
     version = version + 1 where id = ?1 and version = ?2";
 pub(in crate::store) const END_ALL: &str = "delete from sessions where account_id = ?1";

@@ -18,13 +18,18 @@ use crate::policy::rule::Kind;
 use crate::store::accounts::{AuditEntry, AuditSpan, audit};
 use crate::store::columns::{Columns, json, signed};
 use crate::store::directory::Touched;
+use crate::store::ids::next;
 use crate::store::statement::Statement;
 use crate::store::{Result, StoreError};
 
-pub(in crate::store) const INSERT: &str = "insert into aliases (kind, pattern, key, priority, action, enabled, \
-    description, expires_at, expires_after_messages, expires_after_idle, after_expiry, quota, privacy, \
-    reject_message, overrides, updated_at, uuid, account_id, domain_id, created_at) \
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?16) returning id";
+pub(in crate::store) const INSERT: &str = concat!(
+    "insert into aliases (kind, pattern, key, priority, action, enabled, description, expires_at, \
+     expires_after_messages, expires_after_idle, after_expiry, quota, privacy, reject_message, overrides, updated_at, \
+     uuid, account_id, domain_id, created_at, id) \
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?16, ",
+    next!("aliases"),
+    ") returning id"
+);
 pub(in crate::store) const UPDATE: &str = "update aliases set kind = ?1, pattern = ?2, key = ?3, priority = ?4, \
     action = ?5, enabled = ?6, description = ?7, expires_at = ?8, expires_after_messages = ?9, \
     expires_after_idle = ?10, after_expiry = ?11, quota = ?12, privacy = ?13, reject_message = ?14, overrides = ?15, \

@@ -20,9 +20,6 @@ pub(in crate::store) const FEED: &str = "insert into alias_words (rowid, place, 
     select id, place, pattern, description from alias_texts \
     where id > (select upto from alias_feeder) and id <= ?1 order by id";
 pub(in crate::store) const FED: &str = "update alias_feeder set upto = ?1";
-/// Ids of removed aliases are given out again: the index must not think that it has them.
-pub(in crate::store) const STEP_BACK: &str = "update alias_feeder \
-    set upto = (select coalesce(max(id), 0) from aliases) where upto > (select coalesce(max(id), 0) from aliases)";
 
 impl Rules {
     /// Feeds what is not in the search index yet.

@@ -15,12 +15,17 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, json};
 use crate::store::directory::Touched;
+use crate::store::ids::next;
 use crate::store::queue::ledger::Entry;
 use crate::store::writer::Writer;
 use crate::store::{Result, StoreError};
 
-pub(in crate::store) const INSERT: &str = "insert into domains \
-    (uuid, account_id, name, verified_at, created_at, updated_at) values (?1, ?2, ?3, ?4, ?5, ?5) returning id";
+pub(in crate::store) const INSERT: &str = concat!(
+    "insert into domains (uuid, account_id, name, verified_at, created_at, updated_at, id) \
+     values (?1, ?2, ?3, ?4, ?5, ?5, ",
+    next!("domains"),
+    ") returning id"
+);
 pub(in crate::store) const UPDATE: &str = "update domains set verified_at = ?3, subaddressing = ?4, keep_tag = ?5, \
     srs_domain = ?6, contact = ?7, dns = ?8, overrides = ?9, updated_at = ?10, alias_format = ?11, \
     mirror_of = (select m.id from domains as m where m.name = ?12), version = version + 1 \

@@ -14,7 +14,6 @@ use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
 use self::sweep::{report, sweep_all};
-use super::alias_feed::STEP_BACK;
 use super::destination::{ADD_MISSING, key_and_host};
 use super::{ImportLine, Rules};
 use crate::mail::{LocalPart, Moment};
@@ -22,6 +21,7 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, json};
 use crate::store::directory::Touched;
+use crate::store::ids::next;
 use crate::store::{Result, StoreError};
 
 /// Lines of one step: some 50 ms of the writer.
@@ -29,15 +29,18 @@ const STEP_LINES: usize = 1000;
 /// Bad lines that are named at most.
 const NAMED_FAULTS: usize = 20;
 
-pub(in crate::store) const BEGIN: &str = "insert into imports (account_id, first_alias_id, started_at) \
-    values (?1, (select coalesce(max(id), 0) + 1 from aliases), ?2) returning id";
+pub(in crate::store) const BEGIN: &str = concat!(
+    "insert into imports (account_id, first_alias_id, started_at) values (?1, ",
+    next!("aliases"),
+    ", ?2) returning id"
+);
 // A cross join is a plain one whose order SQLite keeps: lines first. Left to choose, it reads all destinations.
 pub(in crate::store) const CLASHES: &str = "select j.key, a.import_id is ?2, \
     (select json_group_array(coalesce(d.key, t.template)) from alias_destinations as t \
         left join destinations as d on d.id = t.destination_id where t.alias_id = a.id) \
     from json_each(?1) as j cross join aliases as a \
     on a.domain_id = j.value ->> 0 and a.kind = 'address' and a.key = j.value ->> 1";
-pub(in crate::store) const NEXT_ID: &str = "select coalesce(max(id), 0) + 1 from aliases";
+pub(in crate::store) const NEXT_ID: &str = concat!("select ", next!("aliases"));
 pub(in crate::store) const ADD: &str = concat!(
     "insert into aliases (id, uuid, account_id, domain_id, kind, pattern, key, action, import_id, created_at, \
      updated_at) select value ->> 0, unhex(value ->> 1), ?, value ->> 2, 'address', value ->> 3, value ->> 4, \
@@ -182,7 +185,6 @@ fn name(mut faults: Vec<(usize, String)>) -> String {
 }
 
 async fn begin(connection: &mut SqliteConnection, (account, now): (AccountId, Moment)) -> Result<i64> {
-    sqlx::query(STEP_BACK).execute(&mut *connection).await?;
     Ok(sqlx::query_scalar(BEGIN).bind(account.0).bind(now.millis()).fetch_one(connection).await?)
 }
 
