@@ -95,11 +95,6 @@ pub(super) const SECTIONS: &[Section] = &[
             written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Parted by commas."),
             chosen(("policy.greylist", "Greylisting"), "Strangers are asked to come again a little later.", YES_NO),
             chosen(
-                ("policy.arc", "ARC"),
-                "Whether a seal tells the next server what was checked here.",
-                &[("off", "no seal"), ("seal", "sealed")],
-            ),
-            chosen(
                 ("policy.authentication_results", "Authentication-Results"),
                 "What was checked is written above the message.",
                 YES_NO,
