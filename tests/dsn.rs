@@ -160,6 +160,17 @@ fn a_report_of_success_names_the_alias_and_no_diagnosis() {
     golden("relayed.eml", &report);
 }
 
+/// RFC 3464 §2.3.3 and §2.3.9.
+#[test]
+fn a_report_of_delay_says_until_when_it_is_tried() {
+    let mut world = World::new("shop@my.example", "it was not taken yet");
+    world.action = Action::Delayed { until: Moment::from_millis(1_795_802_000_000) };
+    world.failures = vec![failure("shop@my.example", (4, 4, 7), "it was not taken yet")];
+    let report = world.report();
+    assert!(report.contains("Action: delayed\r\nStatus: 4.4.7\r\n"), "{report}");
+    golden("delayed.eml", &report);
+}
+
 #[test]
 fn a_whole_message_is_returned_to_who_asked_for_it() {
     let mut world = World::new("shop@my.example", "the mailbox is full");

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::courier::Shared;
 use super::settle::{Case, End};
-use super::tell_sender::{self, Failed};
+use super::tell_sender::{Failed, Telling, telling};
 use crate::policy::status::Status;
-use crate::store::activity::{DsnNote, Row};
+use crate::store::activity::Row;
 use crate::store::queue::{Claim, Purpose, Settlement};
 
 /// Messages of which deliveries are given up at the same time, at most; others wait for a commit of the log.
@@ -51,27 +51,25 @@ pub(super) async fn give_up(
     let (now, id) = (shared.tools.clock.now(), case.claim.delivery.id);
     if case.claim.delivery.purpose == Purpose::Dsn {
         tracing::info!(delivery = %id, %reason, "a report could not be delivered");
-        return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
     }
-    if matches!(case.claim.delivery.purpose, Purpose::Verification | Purpose::Notice) {
-        // The row in the log tells whoever asked, and the panel shows what a notice says.
-        return End { settlement: Settlement::Done, status, reason, next: None, dsn: None };
+    if case.claim.delivery.purpose != Purpose::Forward {
+        // The row in the log tells whoever asked for a verification, and the panel shows what a notice says.
+        return End::new(Settlement::Done, status, reason);
     }
     if case.given_up.turn.is_none() {
         case.given_up.turn = Some(shared.turns.take(case.claim.message.id).await);
     }
     case.given_up.ids.push(id);
-    let note = if is_with_another(shared, case.claim, &case.given_up.ids).await {
-        let why = "another destination of the alias has the message, or may still get it".to_owned();
-        DsnNote { dsn: "suppressed".to_owned(), why }
+    let Telling { note, dsn } = if is_with_another(shared, case.claim, &case.given_up.ids).await {
+        Telling::suppressed("another destination of the alias has the message, or may still get it")
     } else {
-        tell_sender::tell(shared, &case.claim.message, &[told], now).await
+        telling(shared, &case.claim.message, &[told], now).await
     };
-    let settlement = match note.dsn.as_str() {
-        "sent" => Settlement::Done,
-        _ => Settlement::Kept(now.after(shared.settings().keep_failed)),
+    let settlement = match dsn {
+        Some(_) => Settlement::Done,
+        None => Settlement::Kept(now.after(shared.settings().keep_failed)),
     };
-    End { settlement, status, reason, next: None, dsn: Some(note) }
+    End { dsn: Some(note), report: dsn, ..End::new(settlement, status, reason) }
 }
 
 /// Whether a destination of the alias that is not given up has the message, or may still get it.

@@ -20,6 +20,7 @@ mod pool;
 mod scheduler;
 mod settle;
 mod site;
+mod tell_delay;
 mod tell_sender;
 mod tell_success;
 mod waiting;

@@ -1,6 +1,7 @@
 //! Turns what an attempt came to into what is stored: delivered, due again, or failed and perhaps told.
 //!
-//! The log is written before the queue lets go, so a crash between the two repeats and never loses.
+//! The log is written before the queue lets go, so a crash between the two repeats and never loses. What a sender is told
+//! enters the queue when the delivery that it speaks of goes, so a crash tells nobody twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +14,15 @@ use uuid::Uuid;
 use super::courier::Shared;
 use super::give_up::{GivenUp, give_up};
 use super::tell_sender::Failed;
-use super::tell_success;
 use super::{Report, Running};
+use super::{tell_delay, tell_success};
 use crate::mail::Moment;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::spam::is_refused_as_spam;
 use crate::policy::status::Status;
 use crate::policy::verdict::{Fault, Outcome, Stage};
-use crate::smtp::reply::Reply;
 use crate::store::activity::{Attempt as AttemptRow, DsnNote, Progress};
-use crate::store::queue::{Claim, LEASE, Purpose, Settlement};
+use crate::store::queue::{Acceptance, Claim, LEASE, Purpose, Settlement};
 use crate::store::{self, StoreError};
 
 /// Leases are renewed so often: two heartbeats may fail before one lapses.
@@ -92,11 +92,12 @@ pub(super) async fn give_back(shared: &Shared, ids: Vec<Uuid>, pause: Duration) 
 pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report) {
     let mut settlements = Vec::with_capacity(claims.len());
     let mut changes = Vec::with_capacity(claims.len());
-    let mut given_up = GivenUp::default();
+    let (mut given_up, mut reports) = (GivenUp::default(), Vec::new());
     for claim in claims {
         let Some((_, outcome)) = report.outcomes.iter().find(|(id, _)| *id == claim.delivery.id) else { continue };
-        let end = end_of(shared, Case { claim, given_up: &mut given_up }, outcome).await;
+        let mut end = end_of(shared, Case { claim, given_up: &mut given_up }, outcome).await;
         settlements.push((claim.delivery.id, end.settlement.clone()));
+        reports.extend(end.report.take());
         if claim.delivery.purpose == Purpose::Forward {
             tell_of_spam(shared, claim, outcome);
         }
@@ -107,14 +108,18 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     }
     let (tools, stop) = (&shared.tools, &shared.stopping);
     if !changes.is_empty() {
+        // Behind rows that the log is owed, or there would be nothing to change.
+        let _over = stop.run_until_cancelled(tools.store.activity.is_paid()).await;
         persist(stop, || tools.store.activity.progress(changes.clone())).await;
     }
     drop(given_up);
-    tell_success::of_claims(shared, claims, &report.outcomes).await;
-    persist(stop, || tools.store.queue.settle(settlements.clone())).await;
-    let due =
-        settlements.iter().filter_map(|(_, end)| if let Settlement::Again(due) = end { Some(*due) } else { None });
-    due.for_each(|due| shared.due_at(due));
+    reports.extend(tell_success::of_claims(shared, claims, &report.outcomes).await);
+    persist(stop, || tools.store.queue.settle_and_tell(settlements.clone(), reports.clone())).await;
+    let again = settlements.iter().filter_map(|(_, end)| match end {
+        Settlement::Again(due) | Settlement::Told(due) => Some(*due),
+        Settlement::Done | Settlement::Kept(_) => None,
+    });
+    again.chain(reports.iter().map(|report| report.message.received_at)).for_each(|due| shared.due_at(due));
 }
 
 /// Nobody may be listening.
@@ -161,9 +166,16 @@ pub(super) struct End {
     pub(super) reason: String,
     pub(super) next: Option<Moment>,
     pub(super) dsn: Option<DsnNote>,
+    /// What the sender is told, to be kept with the settlement.
+    pub(super) report: Option<Acceptance>,
 }
 
 impl End {
+    /// Nothing follows, and nobody is told.
+    pub(super) const fn new(settlement: Settlement, status: Status, reason: String) -> Self {
+        Self { settlement, status, reason, next: None, dsn: None, report: None }
+    }
+
     /// A row's change for each host that was tried; only the last one speaks of the end.
     fn progress(self, id: Uuid, attempts: Vec<AttemptRow>, sha256_sent: Option<[u8; 32]>) -> Vec<Progress> {
         let mut attempts = attempts;
@@ -193,7 +205,9 @@ impl End {
 
 async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
     match outcome {
-        Outcome::Delivered { reply } => delivered(reply),
+        Outcome::Delivered { reply } => {
+            End::new(Settlement::Done, Status::Forwarded, format!("The next hop took it: {reply}"))
+        }
         Outcome::Refused { fault: Fault::Us, reply, .. } => {
             again_or_expired(shared, case, format!("refused for what we are: {reply}"), Certainty::NotDelivered).await
         }
@@ -207,11 +221,6 @@ async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
             again_or_expired(shared, case, words, Certainty::Unknown).await
         }
     }
-}
-
-fn delivered(reply: &Reply) -> End {
-    let reason = format!("The next hop took it: {reply}");
-    End { settlement: Settlement::Done, status: Status::Forwarded, reason, next: None, dsn: None }
 }
 
 async fn failed(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
@@ -247,7 +256,9 @@ async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certa
         Next::Wait(wait) => {
             let floor = if tried.unknown { AFTER_UNKNOWN } else { Duration::ZERO };
             let due = now.after(shared.tools.chance.jitter(wait).max(floor));
-            End { settlement: Settlement::Again(due), status: Status::Deferred, reason, next: Some(due), dsn: None }
+            let report = tell_delay::report(shared, case.claim, &tried).await;
+            let settlement = if report.is_some() { Settlement::Told(due) } else { Settlement::Again(due) };
+            End { next: Some(due), report, ..End::new(settlement, Status::Deferred, reason) }
         }
         Next::Expire => {
             let words = "it could not be delivered in the time that it had".to_owned();

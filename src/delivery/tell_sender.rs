@@ -76,8 +76,8 @@ pub struct Telling {
 }
 
 impl Telling {
-    fn suppressed(why: &str) -> Self {
-        Self { note: suppressed(why), dsn: None }
+    pub(super) fn suppressed(why: &str) -> Self {
+        Self { note: DsnNote { dsn: "suppressed".to_owned(), why: why.to_owned() }, dsn: None }
     }
 }
 
@@ -97,25 +97,51 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
         return Telling::suppressed("this sender got its share of reports for this hour");
     }
     let (id, octets) = written(shared, message, (sender, &failed), at).await;
-    let (message, delivery) = to_be_queued(id, octets, (sender, first.delivery), at);
     let note = DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") };
-    Telling { note, dsn: Some(Acceptance { message, deliveries: vec![delivery], rows: Vec::new() }) }
+    Telling { note, dsn: Some(to_be_queued(id, octets, (sender, first.delivery), at)) }
 }
 
-/// Writes the DSN and keeps it in the queue, or says why there is none.
-pub(super) async fn tell(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> DsnNote {
-    let Telling { note, dsn } = telling(shared, message, failed, at).await;
-    let Some(dsn) = dsn else { return note };
-    match shared.tools.store.queue.accept_together(vec![dsn]).await {
-        Ok(()) => {
-            shared.due_at(at);
-            note
-        }
-        Err(error) => {
-            tracing::error!(%error, message = %message.id, "the report to the sender could not be stored");
-            suppressed("the report could not be stored")
-        }
+/// A report that is written only where the sender asked for it, and what it says of each of its deliveries.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) deliveries: &'a [&'a NewDelivery],
+    pub(super) action: Action,
+    pub(super) status: (u8, u16, u16),
+    pub(super) reason: &'static str,
+}
+
+/// Writes such a report, unless the sender had its share of them.
+pub(super) async fn asked_for(
+    shared: &Shared,
+    message: &NewMessage,
+    asked: &Asked<'_>,
+    at: Moment,
+) -> Option<Acceptance> {
+    let (sender, first) = (message.reverse_path.mailbox()?, asked.deliveries.first()?);
+    if !shared.quota.take(sender) {
+        tracing::info!(message = %message.id, "no report that was asked for: this sender got its share for this hour");
+        return None;
     }
+    let id = shared.tools.chance.id(at);
+    let of_recipient = |delivery: &&NewDelivery| Failure {
+        recipient: delivery.recipient.clone(),
+        status: asked.status,
+        reason: asked.reason.to_owned(),
+        original: delivery.wishes.recipient.original.clone(),
+    };
+    let dsn = Dsn {
+        host: &shared.settings().hostname,
+        to: sender,
+        at,
+        arrived: message.received_at,
+        unique: &id.to_string(),
+        action: asked.action,
+        envelope_id: first.wishes.message.envelope_id.as_ref(),
+        failures: &asked.deliveries.iter().map(of_recipient).collect::<Vec<_>>(),
+        // RET is a matter of failure: all else is told with the header alone (RFC 3461 §4.3).
+        returned: &Returned::Header(header(message).await),
+    };
+    Some(to_be_queued(id, dsn.octets(), (sender, first), at))
 }
 
 async fn written(
@@ -161,7 +187,7 @@ async fn returned(message: &NewMessage, wish: Option<ReturnedWish>) -> Returned 
 }
 
 /// The header as received, as much as is ever returned of it.
-pub(super) async fn header(message: &NewMessage) -> Vec<u8> {
+async fn header(message: &NewMessage) -> Vec<u8> {
     let wanted = usize::try_from(message.header_octets).unwrap_or(usize::MAX).min(MAX_RETURNED_HEADER_OCTETS);
     match message.octets.read(0).await {
         Ok(first) => first[..wanted.min(first.len())].to_vec(),
@@ -169,12 +195,7 @@ pub(super) async fn header(message: &NewMessage) -> Vec<u8> {
     }
 }
 
-pub(super) fn to_be_queued(
-    id: Uuid,
-    octets: Vec<u8>,
-    (sender, about): (&Mailbox, &NewDelivery),
-    at: Moment,
-) -> (NewMessage, NewDelivery) {
+fn to_be_queued(id: Uuid, octets: Vec<u8>, (sender, about): (&Mailbox, &NewDelivery), at: Moment) -> Acceptance {
     let header_octets = memchr::memmem::find(&octets, b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
     let message = NewMessage {
         id,
@@ -202,9 +223,5 @@ pub(super) fn to_be_queued(
         entry: Entry::Due(at),
         wishes: Wishes::default(),
     };
-    (message, delivery)
-}
-
-fn suppressed(why: &str) -> DsnNote {
-    DsnNote { dsn: "suppressed".to_owned(), why: why.to_owned() }
+    Acceptance { message, deliveries: vec![delivery], rows: Vec::new() }
 }

@@ -10,11 +10,11 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::courier::Shared;
-use super::tell_sender::{header, to_be_queued};
+use super::tell_sender::{Asked, asked_for};
 use crate::mail::Moment;
-use crate::mail::dsn::{Action, Dsn, Failure, Returned};
+use crate::mail::dsn::Action;
 use crate::policy::verdict::Outcome;
-use crate::store::queue::{Claim, NewDelivery, NewMessage, Purpose};
+use crate::store::queue::{Acceptance, Claim, NewDelivery, NewMessage, Purpose};
 
 /// Recipients whose success is remembered as told, and for how long: longer than a message waits.
 const REMEMBERED: u64 = 10_000;
@@ -36,54 +36,40 @@ impl Told {
     }
 }
 
-/// Of deliveries that were claimed and have ended; the message is there still.
-pub(super) async fn of_claims(shared: &Shared, claims: &[Claim], outcomes: &[(Uuid, Outcome)]) {
+/// Of deliveries that were claimed and have ended; to be kept when they go.
+pub(super) async fn of_claims(shared: &Shared, claims: &[Claim], outcomes: &[(Uuid, Outcome)]) -> Vec<Acceptance> {
+    let mut reports = Vec::new();
     for Claim { delivery, message, .. } in claims.iter().filter(|claim| wants(&claim.delivery)) {
         let has_it = |(id, outcome): &(_, _)| *id == delivery.id && matches!(outcome, Outcome::Delivered { .. });
         if outcomes.iter().any(has_it) {
-            tell(shared, message, &[delivery], shared.tools.clock.now()).await;
+            reports.extend(report(shared, message, &[delivery], shared.tools.clock.now()).await);
         }
     }
+    reports
 }
 
-/// Writes the report, where its sender may be told and wants to be.
+/// Writes the report and keeps it in the queue.
 pub(super) async fn tell(shared: &Shared, message: &NewMessage, served: &[&NewDelivery], at: Moment) {
-    let served = served.iter().copied().filter(|served| wants(served) && shared.told.is_first(message, served));
-    let served = served.collect::<Vec<_>>();
-    let (Some(sender), Some(first)) = (message.reverse_path.mailbox(), served.first()) else { return };
-    if !shared.quota.take(sender) {
-        return tracing::info!(message = %message.id, "no report of success: this sender got its share for this hour");
-    }
-    let id = shared.tools.chance.id(at);
-    let dsn = Dsn {
-        host: &shared.settings().hostname,
-        to: sender,
-        at,
-        arrived: message.received_at,
-        unique: &id.to_string(),
-        action: Action::Relayed,
-        envelope_id: first.wishes.message.envelope_id.as_ref(),
-        failures: &served.iter().map(|delivery| of_recipient(delivery)).collect::<Vec<_>>(),
-        // RET is a matter of failure: a success is told with the header alone (RFC 3461 §4.3).
-        returned: &Returned::Header(header(message).await),
-    };
-    let (dsn, delivery) = to_be_queued(id, dsn.octets(), (sender, first), at);
-    match shared.tools.store.queue.accept(dsn, vec![delivery], Vec::new()).await {
+    let Some(report) = report(shared, message, served, at).await else { return };
+    match shared.tools.store.queue.accept_together(vec![report]).await {
         Ok(()) => shared.due_at(at),
         Err(error) => tracing::error!(%error, message = %message.id, "a report of success could not be stored"),
     }
 }
 
+/// Where its sender may be told and wants to be.
+async fn report(shared: &Shared, message: &NewMessage, served: &[&NewDelivery], at: Moment) -> Option<Acceptance> {
+    let served = served.iter().copied().filter(|served| wants(served) && shared.told.is_first(message, served));
+    let asked = Asked {
+        deliveries: &served.collect::<Vec<_>>(),
+        action: Action::Relayed,
+        status: (2, 0, 0),
+        reason: "It was handed on to the mail system of the recipient.",
+    };
+    asked_for(shared, message, &asked, at).await
+}
+
 /// Promise 5 holds here as well.
 fn wants(delivery: &NewDelivery) -> bool {
     delivery.purpose == Purpose::Forward && delivery.reportable && delivery.wishes.recipient.want_success()
-}
-
-fn of_recipient(delivery: &NewDelivery) -> Failure {
-    Failure {
-        recipient: delivery.recipient.clone(),
-        status: (2, 0, 0),
-        reason: "It was handed on to the mail system of the recipient.".to_owned(),
-        original: delivery.wishes.recipient.original.clone(),
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Tools;
 use crate::store::StoreError;
-use crate::store::activity::{Row, Rows};
+use crate::store::activity::{Owed, Row, Rows};
 
 /// Between two tries.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -17,12 +17,14 @@ const MAX_TRIES: u32 = 86_400;
 pub(super) struct Overdue {
     pub(super) error: StoreError,
     rows: Rows,
+    _owed: Owed,
 }
 
 /// Writes rows into the log; gives back what could not be written.
 pub(super) async fn record(tools: &Tools, rows: Vec<Row>) -> Result<(), Overdue> {
     let rows = Rows::new(rows);
-    tools.store.activity.record_rows(&rows).await.map_err(|error| Overdue { error, rows })
+    let log = &tools.store.activity;
+    log.record_rows(&rows).await.map_err(|error| Overdue { error, rows, _owed: log.owe() })
 }
 
 impl Overdue {

@@ -1,5 +1,5 @@
 //! Writes delivery status notifications (RFC 3464, RFC 6522): what the sender is told when a message cannot be delivered,
-//! and when one was handed on, if it asked for that.
+//! and, if it asked for that, when one was handed on or takes long.
 //!
 //! It names the alias that the sender wrote to and never the destination; remote words are passed through
 //! [`Failure::reason`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
@@ -45,6 +45,11 @@ pub enum Action {
     Failed,
     /// It was handed on to a system from which no report of success comes back.
     Relayed,
+    /// It takes long.
+    Delayed {
+        /// And is given up about then.
+        until: Moment,
+    },
 }
 
 /// What a report gives back.
@@ -138,7 +143,7 @@ impl Dsn<'_> {
             "Your message ",
             self.action.in_short(),
             match self.action {
-                Action::Failed => " to:",
+                Action::Failed | Action::Delayed { .. } => " to:",
                 Action::Relayed => " for:",
             },
         ]);
@@ -153,10 +158,14 @@ impl Dsn<'_> {
             Returned::Message(_) => "Your message is attached.",
         };
         let outlook = match self.action {
-            Action::Failed => "It will not be tried again. ",
-            Action::Relayed => "Of its delivery there no report will come. ",
+            Action::Failed => "It will not be tried again. ".to_owned(),
+            Action::Relayed => "Of its delivery there no report will come. ".to_owned(),
+            Action::Delayed { until } => {
+                report.line(&["This is a warning only: there is no need to send it again."]);
+                format!("It is tried until {}. ", until.rfc5322())
+            }
         };
-        report.line(&[outlook, attached]);
+        report.line(&[&outlook, attached]);
         report.line(&[]);
     }
 
@@ -190,6 +199,9 @@ impl Dsn<'_> {
             // Our own reply as a client would have had it; the status class fits the first digit (RFC 3463 §2).
             let reply = if failure.status.0 == 4 { "450 " } else { "550 " };
             report.wrapped("Diagnostic-Code: smtp; ", &[reply, &status, " ", &reason(failure)].concat());
+            if let Action::Delayed { until } = self.action {
+                report.line(&["Will-Retry-Until: ", &until.rfc5322()]);
+            }
         }
         report.line(&[]);
     }
@@ -228,6 +240,7 @@ impl Action {
         match self {
             Self::Failed => "failed",
             Self::Relayed => "relayed",
+            Self::Delayed { .. } => "delayed",
         }
     }
 
@@ -235,6 +248,7 @@ impl Action {
         match self {
             Self::Failed => "could not be delivered",
             Self::Relayed => "was handed on",
+            Self::Delayed { .. } => "has not been delivered yet",
         }
     }
 }

@@ -63,12 +63,15 @@ pub enum Returned {
 pub enum Notify {
     /// Nothing, ever.
     Never,
-    /// Of these. Of delay too, where it was asked for; but no report of delay is written here, and none has to be.
+    /// Of these.
     Of {
         /// That the message was delivered, or handed on to where no more is reported.
         success: bool,
         /// That it was not.
         failure: bool,
+        /// That it takes long.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        delay: bool,
     },
 }
 
@@ -110,6 +113,12 @@ impl RecipientWishes {
     pub const fn want_success(&self) -> bool {
         matches!(self.notify, Some(Notify::Of { success: true, .. }))
     }
+
+    /// Whether a delay is to be reported: only where the sender asks for it.
+    #[must_use]
+    pub const fn want_delay(&self) -> bool {
+        matches!(self.notify, Some(Notify::Of { delay: true, .. }))
+    }
 }
 
 impl Returned {
@@ -123,7 +132,7 @@ impl Returned {
 
 impl Notify {
     /// As if nothing had been said.
-    pub const FAILURE: Self = Self::Of { success: false, failure: true };
+    pub const FAILURE: Self = Self::Of { success: false, failure: true, delay: false };
 
     /// `notify-esmtp-value`: NEVER alone, or a list without it and without repetition.
     #[must_use]
@@ -139,8 +148,8 @@ impl Notify {
                 return None;
             }
         }
-        let [success, failure, _] = seen;
-        Some(Self::Of { success, failure })
+        let [success, failure, delay] = seen;
+        Some(Self::Of { success, failure, delay })
     }
 }
 
@@ -262,9 +271,9 @@ mod tests {
         let table = [
             ("never", Some(Notify::Never)),
             ("FAILURE", Some(Notify::FAILURE)),
-            ("success,failure,delay", Some(Notify::Of { success: true, failure: true })),
-            ("DELAY", Some(Notify::Of { success: false, failure: false })),
-            ("SUCCESS,DELAY", Some(Notify::Of { success: true, failure: false })),
+            ("success,failure,delay", Some(Notify::Of { success: true, failure: true, delay: true })),
+            ("DELAY", Some(Notify::Of { success: false, failure: false, delay: true })),
+            ("SUCCESS", Some(Notify::Of { success: true, failure: false, delay: false })),
             ("NEVER,FAILURE", None),
             ("FAILURE,FAILURE", None),
             ("FAILURE,", None),

@@ -12,6 +12,9 @@ pub const NULL_SENDER_LIFETIME: Duration = Duration::from_secs(2 * 86_400);
 /// The next try after an outcome that is unknown.
 pub const AFTER_UNKNOWN: Duration = Duration::from_secs(300);
 
+/// A sender that asks for it is told of mail that waits for so long (sendmail: 4 h).
+pub const LONG_WAIT: Duration = Duration::from_secs(4 * 3600);
+
 /// What is known after a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
@@ -47,6 +50,12 @@ pub fn next(tried: &Tried, settings: &Instance) -> Next {
         return Next::Expire;
     }
     Next::Wait(wait(tried, settings))
+}
+
+/// When the next try is the last one, if all goes as it should.
+#[must_use]
+pub fn given_up_at(tried: &Tried, settings: &Instance) -> Moment {
+    tried.accepted_at.after(lifetime(tried, settings))
 }
 
 fn lifetime(tried: &Tried, settings: &Instance) -> Duration {

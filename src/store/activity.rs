@@ -25,7 +25,7 @@ pub(super) mod tally;
 pub(super) mod usage;
 
 use sqlx::SqlitePool;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 pub use self::greylist::MAX_TRIPLETS;
 pub use self::ledger::Rows;
@@ -279,8 +279,19 @@ pub struct Activity {
     live: broadcast::Sender<Arc<Row>>,
     usage: UsageCache,
     counts_wait: Arc<AtomicBool>,
+    owed: Arc<watch::Sender<usize>>,
     doubts: Doubts,
     clock: Clock,
+}
+
+/// Rows that the log is owed, as long as this is kept.
+#[derive(Debug)]
+pub struct Owed(Arc<watch::Sender<usize>>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.send_modify(|owed| *owed -= 1);
+    }
 }
 
 /// Rows that a slow listener may lag behind before it misses some.
@@ -294,7 +305,8 @@ impl Activity {
         let tools = ledger::Tools { live: live.clone(), usage: usage.clone(), counts_wait: Arc::clone(&counts_wait) };
         let ledger = ledger::Log::open(&mut place, tools).await?;
         let doubts = Doubts::load(&readers, clock.now()).await?;
-        Ok(Self { writer: Writer::start(place, ledger), readers, live, usage, counts_wait, doubts, clock })
+        let (writer, owed) = (Writer::start(place, ledger), Arc::new(watch::Sender::new(0)));
+        Ok(Self { writer, readers, live, usage, counts_wait, owed, doubts, clock })
     }
 
     /// How much mail an alias has had.
@@ -328,6 +340,20 @@ impl Activity {
             return Ok(());
         }
         self.writer.enter(ledger::Entry::Record(rows.clone())).await
+    }
+
+    /// Rows that could not be written are owed until this is dropped: what becomes of them is to be written behind them.
+    #[must_use]
+    pub fn owe(&self) -> Owed {
+        self.owed.send_modify(|owed| *owed += 1);
+        Owed(Arc::clone(&self.owed))
+    }
+
+    /// Waits until no rows are owed.
+    pub async fn is_paid(&self) {
+        // The sender lives as long as we do.
+        let mut owed = self.owed.subscribe();
+        let _paid = owed.wait_for(|owed| *owed == 0).await;
     }
 
     /// Changes rows; returns after the commit.

@@ -163,6 +163,8 @@ pub enum Settlement {
     Done,
     /// Tried in vain: due again.
     Again(Moment),
+    /// The same, and its sender was told that it takes long, which is not told twice.
+    Told(Moment),
     /// Failed: kept for the owner until the moment.
     Kept(Moment),
 }
@@ -242,21 +244,30 @@ impl Queue {
 
     /// Keeps several messages: all of them, or none.
     pub async fn accept_together(&self, all: Vec<Acceptance>) -> Result<()> {
+        self.writer.enter(ledger::Entry { accepted: self.staged(all).await?, settled: Vec::new() }).await
+    }
+
+    async fn staged(&self, all: Vec<Acceptance>) -> Result<Vec<ledger::Accepted>> {
         let mut accepted = Vec::with_capacity(all.len());
         for Acceptance { message, deliveries, rows } in all {
             let key = self.next_message.fetch_add(1, Ordering::Relaxed);
             let octets = self.stage(&message).await?;
             accepted.push(ledger::Accepted::new(key, message, octets, (deliveries, &rows)));
         }
-        self.writer.enter(ledger::Entry::Accept(accepted)).await
+        Ok(accepted)
     }
 
     /// Ends claims. A `Done` of the last delivery deletes the message.
     pub async fn settle(&self, settlements: Vec<(Uuid, Settlement)>) -> Result<()> {
-        if settlements.is_empty() {
+        self.settle_and_tell(settlements, Vec::new()).await
+    }
+
+    /// Ends claims, and keeps the reports that speak of them: all of it, or nothing, so that nobody is told twice.
+    pub async fn settle_and_tell(&self, settled: Vec<(Uuid, Settlement)>, reports: Vec<Acceptance>) -> Result<()> {
+        if settled.is_empty() && reports.is_empty() {
             return Ok(());
         }
-        self.writer.enter(ledger::Entry::Settle(settlements)).await
+        self.writer.enter(ledger::Entry { accepted: self.staged(reports).await?, settled }).await
     }
 
     /// Octets kept for a domain, or for none, against `queue.max_bytes_per_domain`.

@@ -89,7 +89,7 @@ async fn reports_are_asked_for_where_they_are_offered() {
     null.reverse_path = ReversePath::Null;
     for sent in [
         of_alias("sh+op@my.example", None),
-        of_alias("shop@my.example", Some(Notify::Of { success: false, failure: false })),
+        of_alias("shop@my.example", Some(Notify::Of { success: false, failure: false, delay: true })),
         of_alias("shop@my.example", Some(Notify::Never)),
         null,
         parcel(&["me@inbox.example"]),

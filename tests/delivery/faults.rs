@@ -17,8 +17,8 @@ const MOST_STEPS: i64 = 200;
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Puts a message into the queue and works until it is gone; false if it was not accepted.
-async fn goes_its_way(world: &World) -> bool {
+/// Puts a message into the queue and works until it is gone and has come to this; false if it was not accepted.
+async fn goes_its_way(world: &World, end: Status) -> bool {
     let one = delivery("me@inbox.example", Entry::Due(world.clock.now()));
     let id = one.id;
     if !world.try_accept(message(world.clock.now(), "ann@sender.example"), vec![one]).await {
@@ -32,7 +32,7 @@ async fn goes_its_way(world: &World) -> bool {
             world.courier.wake();
             let left = world.store.queue.list(None, None, 10).await.unwrap_or_default().len();
             let row = world.store.activity.get(id).await;
-            if left == 0 && row.is_ok_and(|row| row.status == Status::Forwarded) {
+            if left == 0 && row.is_ok_and(|row| row.status == end) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -43,7 +43,7 @@ async fn goes_its_way(world: &World) -> bool {
     true
 }
 
-async fn fail_each_step(script: impl Fn(&World)) {
+async fn fail_each_step(end: Status, script: impl Fn(&World)) {
     let (mut step, mut refused) = (1, 0);
     loop {
         let faults = Faults::armed();
@@ -56,9 +56,9 @@ async fn fail_each_step(script: impl Fn(&World)) {
         world.verify("me@inbox.example").await;
         script(&world);
         faults.fail_at(step);
-        let accepted = goes_its_way(&world).await;
+        let accepted = goes_its_way(&world, end).await;
         if accepted {
-            assert!(!world.inbox.received().is_empty(), "step {step}: it never arrived");
+            assert_eq!(world.inbox.received().len(), 1, "step {step}: it arrived, or its sender was told, and once");
         } else {
             refused += 1;
         }
@@ -73,11 +73,21 @@ async fn fail_each_step(script: impl Fn(&World)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_whichever_step_of_storage_fails() {
-    fail_each_step(|_| {}).await;
+    fail_each_step(Status::Forwarded, |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_where_the_first_try_is_deferred() {
     let busy = || Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).times(1);
-    fail_each_step(|world| world.inbox.script(busy())).await;
+    fail_each_step(Status::Forwarded, |world| world.inbox.script(busy())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_is_told_once_whichever_step_of_storage_fails() {
+    fail_each_step(Status::Failed, |world| {
+        world.dns.mx("sender.example", 10, "mx.inbox.example");
+        let gone = Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")).to("me@inbox.example");
+        world.inbox.script(gone);
+    })
+    .await;
 }

@@ -14,7 +14,7 @@ use waypost::policy::status::Status;
 use waypost::policy::verdict::Outcome;
 use waypost::store::queue::{Entry, LEASE, NewDelivery};
 
-use crate::world::{CONTENT, PEER, PREFIX, World, delivery, mailbox, message, parcel, sha256, whole};
+use crate::world::{CONTENT, PEER, PREFIX, World, delivery, mailbox, message, parcel, row, sha256, whole};
 
 const SENDER: &str = "author@from.example";
 
@@ -169,13 +169,65 @@ async fn a_report_is_what_the_sender_asked_for() {
     assert!(memchr::memmem::find(&dsn.octets, PREFIX).is_none());
 }
 
+/// The log could not be written when the message was taken: what became of it is not written before its row is.
+#[tokio::test]
+async fn an_end_waits_for_the_row_that_the_log_is_owed() {
+    let world = World::new().await;
+    world.verify("me@inbox.example").await;
+    let (message, one) =
+        (message(world.clock.now(), SENDER), delivery("me@inbox.example", Entry::Due(world.clock.now())));
+    let (id, rows) = (one.id, vec![row(&message, &one)]);
+    let owed = world.store.activity.owe();
+    world.store.queue.accept(message, vec![one], rows.clone()).await.unwrap();
+    world.work();
+    world.inbox.wait_for(1).await;
+    world.store.activity.record(rows).await.unwrap();
+    drop(owed);
+    world.wait_for(id, Status::Forwarded).await;
+    until("the queue is empty", async || world.left().await.is_empty()).await;
+}
+
+/// RFC 3461, NOTIFY=DELAY: after four hours, once, by the first destination that waits; nobody who did not ask.
+#[tokio::test]
+async fn who_asks_hears_once_that_its_message_takes_long() {
+    let clock = Clock::manual(Moment::from_millis(1_795_373_784_120));
+    let world = World::with(|wishes| wishes.clock = clock.clone()).await;
+    world.dns.mx("from.example", 10, "mx.inbox.example");
+    let asks = |to: &str, delay| {
+        let mut delivery = delivery(to, Entry::Due(clock.now()));
+        delivery.wishes.recipient.notify = Some(Notify::Of { success: false, failure: true, delay });
+        delivery
+    };
+    for to in ["me@inbox.example", "you@inbox.example", "quiet@inbox.example"] {
+        world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")).to(to));
+        world.verify(to).await;
+    }
+    let asked = world.queue(vec![asks("me@inbox.example", true), asks("you@inbox.example", true)]).await;
+    let silent = world.queue(vec![asks("quiet@inbox.example", false)]).await;
+    world.work();
+    for tries in 1..=8 {
+        for id in asked.iter().chain(&silent) {
+            let tried = async || world.store.activity.get(*id).await.unwrap().attempts.len() >= tries;
+            until("it is tried", tried).await;
+        }
+        assert!(tries > 3 || world.inbox.received().is_empty(), "told after {tries} tries");
+        clock.advance(Duration::from_secs(5000));
+        world.courier.wake();
+    }
+    until("the report is delivered", async || world.left().await.len() == 3).await;
+    assert_eq!(world.inbox.received().len(), 1);
+    let text = String::from_utf8(world.inbox.wait_for(1).await[0].octets.clone()).unwrap();
+    assert!(text.contains("Action: delayed\r\nStatus: 4.4.7\r\n") && text.contains("Will-Retry-Until: "), "{text}");
+    assert!(!text.contains("inbox.example"), "{text}");
+}
+
 #[tokio::test]
 async fn who_wants_no_report_gets_none_and_the_owner_keeps_the_message() {
     let world = World::new().await;
     world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 unknown")));
     world.verify("me@inbox.example").await;
     world.work();
-    for notify in [Notify::Never, Notify::Of { success: false, failure: false }] {
+    for notify in [Notify::Never, Notify::Of { success: false, failure: false, delay: true }] {
         let mut silent = delivery("me@inbox.example", Entry::Due(world.clock.now()));
         silent.wishes.recipient.notify = Some(notify);
         let [id] = world.queue(vec![silent]).await.try_into().unwrap();

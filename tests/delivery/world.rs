@@ -278,7 +278,7 @@ pub(crate) fn delivery(to: &str, entry: Entry) -> NewDelivery {
     }
 }
 
-fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
+pub(crate) fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
     let envelope = |from: &ReversePath, to: &Mailbox| Envelope { from: from.clone(), to: vec![to.clone()] };
     Row {
         id: delivery.id,

@@ -8,7 +8,7 @@ use waypost::policy::ids::DomainId;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
 use waypost::store::octets::Octets;
-use waypost::store::queue::{Claim, Entry, LEASE, Settlement};
+use waypost::store::queue::{Acceptance, Claim, Entry, LEASE, Settlement};
 
 use crate::world::{MINUTE, World, mailbox};
 
@@ -209,4 +209,42 @@ async fn a_fault_at_any_step_of_claim_and_settlement_never_loses_a_delivery() {
             return;
         }
     }
+}
+
+/// A crash between the two would tell a sender twice.
+#[tokio::test]
+async fn a_delivery_goes_when_the_report_on_it_comes_and_not_without() {
+    let mut world = World::new().await;
+    for step in 1.. {
+        let (delivery, report) = (world.due(), world.due());
+        world.store.queue.accept(world.message(bytes(10)), vec![delivery.clone()], Vec::new()).await.unwrap();
+        let told = Acceptance { message: world.message(bytes(20)), deliveries: vec![report.clone()], rows: Vec::new() };
+        world.faults.fail_at(step);
+        let settled = world.store.queue.settle_and_tell(vec![(delivery.id, Settlement::Done)], vec![told]).await;
+        let happened = world.faults.happened();
+        world.reopen().await;
+        let there = async |id| world.store.queue.get(id).await.is_ok();
+        assert_ne!(there(delivery.id).await, there(report.id).await, "step {step}");
+        if !happened {
+            assert!(settled.is_ok() && there(report.id).await && step > 4, "{step} steps");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_was_told_of_a_delay_is_not_told_again() {
+    let world = World::new().await;
+    let notify = |delay| Some(Notify::Of { success: false, failure: true, delay });
+    let mut delivery = world.due();
+    delivery.wishes.recipient.notify = notify(true);
+    world.store.queue.accept(world.message(bytes(10)), vec![delivery.clone()], Vec::new()).await.unwrap();
+    let told = async |end| {
+        world.store.queue.settle(vec![(delivery.id, end)]).await.unwrap();
+        world.store.queue.get(delivery.id).await.unwrap().delivery
+    };
+    let now = world.clock.now();
+    assert_eq!(told(Settlement::Again(now)).await.wishes.recipient.notify, notify(true));
+    let after = told(Settlement::Told(now)).await;
+    assert_eq!((after.wishes.recipient.notify, after.entry), (notify(false), Entry::Due(now)));
 }

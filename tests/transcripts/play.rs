@@ -202,10 +202,10 @@ impl<'a> Player<'a> {
 fn told(notify: Notify) -> &'static str {
     match notify {
         Notify::Never => "never",
-        Notify::Of { success: true, failure: true } => "success,failure",
-        Notify::Of { success: true, failure: false } => "success",
-        Notify::Of { success: false, failure: true } => "failure",
-        Notify::Of { success: false, failure: false } => "neither",
+        Notify::Of { success: true, failure: true, .. } => "success,failure",
+        Notify::Of { success: true, failure: false, .. } => "success",
+        Notify::Of { success: false, failure: true, .. } => "failure",
+        Notify::Of { success: false, failure: false, .. } => "neither",
     }
 }
 

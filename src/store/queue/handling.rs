@@ -1,5 +1,7 @@
 //! The queue as people see it and handle it: list, show, retry, hold, cancel, redirect; and the end of what is kept.
 
+use std::collections::HashSet;
+
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -9,7 +11,7 @@ use super::ledger::{Gone, delete};
 use super::{Claim, Queue, Waiting};
 use crate::mail::{Mailbox, Moment};
 use crate::policy::ids::{AccountId, DomainId};
-use crate::store::columns::{Columns, broken, json};
+use crate::store::columns::{Columns, broken, hex_list, json};
 use crate::store::{Result, StoreError};
 
 pub(in crate::store) const LIST: &str = "select q.uuid, q.purpose, q.account_id, q.recipient, q.destination, q.state, \
@@ -26,6 +28,8 @@ pub(in crate::store) const REDIRECT: &str = "update deliveries set destination =
 pub(in crate::store) const STATE: &str = "select state from deliveries where uuid = ?1";
 pub(in crate::store) const ENDED: &str =
     "select uuid from deliveries where state = 'kept' and due_at <= ?1 order by due_at limit 500";
+pub(in crate::store) const AMONG: &str =
+    "select uuid from deliveries where uuid in (select unhex(value) from json_each(?1))";
 
 /// Deliveries of a page at most.
 const MAX_PAGE_ROWS: u32 = 500;
@@ -53,6 +57,12 @@ impl Queue {
     pub async fn get(&self, id: Uuid) -> Result<Claim> {
         let row = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;
         read_claim(&row, self)
+    }
+
+    /// Which of these are there, whatever their state.
+    pub async fn among(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let rows = sqlx::query(AMONG).bind(hex_list(ids)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Columns::of(row).uuid()).collect()
     }
 
     /// Due at once (from due, held or kept).

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::policy::ids::DomainId;
 use crate::store::Result;
 use crate::store::activity::Row;
-use crate::store::columns::{Columns, json};
+use crate::store::columns::{Columns, hex_list, json};
 use crate::store::faults::Faults;
 use crate::store::spool::Spool;
 use crate::store::statement::MAX_ROWS;
@@ -27,6 +27,8 @@ pub(in crate::store) const SWEEP: &str = "delete from messages where id in (sele
 pub(in crate::store) const PUT_BACK: &str = "update deliveries set state = d.state, due_at = d.due_at, \
     tries = tries + 1, node_id = null from (select unhex(value ->> 0) as uuid, value ->> 1 as state, \
     value ->> 2 as due_at from json_each(?1)) as d where deliveries.uuid = d.uuid";
+pub(in crate::store) const TOLD: &str = "update deliveries set wishes = json_remove(wishes, '$.notify.of.delay') \
+    where uuid in (select unhex(value) from json_each(?1))";
 
 /// A message on its way into the queue.
 #[derive(Debug)]
@@ -70,13 +72,13 @@ impl Accepted {
 /// Octets of a delivery's plain columns, roughly.
 const FIXED_OCTETS: usize = 300;
 
-/// What comes often.
+/// What comes often: all of it is kept, or nothing.
 #[derive(Debug)]
-pub(crate) enum Entry {
-    /// Messages with their deliveries: all of them, or none.
-    Accept(Vec<Accepted>),
+pub(crate) struct Entry {
+    /// Messages with their deliveries.
+    pub(super) accepted: Vec<Accepted>,
     /// Ends of claims.
-    Settle(Vec<(Uuid, Settlement)>),
+    pub(super) settled: Vec<(Uuid, Settlement)>,
 }
 
 /// What deliveries leave behind that are deleted.
@@ -106,11 +108,11 @@ impl QueueLedger {
 
     async fn write_entries(&mut self, connection: &mut SqliteConnection, entries: &[Entry]) -> Result<()> {
         self.gone = Gone::default();
-        let accepted: Vec<&Accepted> = entries.iter().flat_map(Entry::accepted).collect();
+        let accepted: Vec<&Accepted> = entries.iter().flat_map(|entry| &entry.accepted).collect();
         insert_messages(connection, &accepted).await?;
         self.faults.pass()?;
         self.insert_deliveries(connection, &accepted).await?;
-        let settled: Vec<_> = entries.iter().filter_map(Entry::settled).flatten().collect();
+        let settled: Vec<_> = entries.iter().flat_map(|entry| &entry.settled).collect();
         if settled.is_empty() {
             return Ok(());
         }
@@ -155,19 +157,24 @@ async fn insert_messages(connection: &mut SqliteConnection, accepted: &[&Accepte
 async fn put_back(connection: &mut SqliteConnection, settled: &[&(Uuid, Settlement)]) -> Result<()> {
     let back = settled.iter().filter_map(|(id, end)| match end {
         Settlement::Done => None,
-        Settlement::Again(at) => Some((id.simple().to_string(), "due", at.millis())),
+        Settlement::Again(at) | Settlement::Told(at) => Some((id.simple().to_string(), "due", at.millis())),
         Settlement::Kept(until) => Some((id.simple().to_string(), "kept", until.millis())),
     });
     let back: Vec<_> = back.collect();
     if !back.is_empty() {
-        sqlx::query(PUT_BACK).bind(json(&back)).execute(connection).await?;
+        sqlx::query(PUT_BACK).bind(json(&back)).execute(&mut *connection).await?;
+    }
+    let told = settled.iter().filter(|(_, end)| matches!(end, Settlement::Told(_))).map(|(id, _)| *id);
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        sqlx::query(TOLD).bind(hex_list(&told)).execute(connection).await?;
     }
     Ok(())
 }
 
 /// Deletes deliveries, and messages with their last one.
 pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Gone> {
-    let gone = sqlx::query(DELETE).bind(crate::store::columns::hex_list(ids)).fetch_all(&mut *connection).await?;
+    let gone = sqlx::query(DELETE).bind(hex_list(ids)).fetch_all(&mut *connection).await?;
     let (mut messages, mut freed) = (Vec::new(), Vec::new());
     for row in &gone {
         let mut columns = Columns::of(row);
@@ -182,30 +189,11 @@ pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> R
     Ok(Gone { freed, files })
 }
 
-impl Entry {
-    fn accepted(&self) -> &[Accepted] {
-        match self {
-            Self::Accept(accepted) => accepted,
-            Self::Settle(_) => &[],
-        }
-    }
-
-    fn settled(&self) -> Option<&[(Uuid, Settlement)]> {
-        match self {
-            Self::Settle(settled) => Some(settled),
-            Self::Accept(_) => None,
-        }
-    }
-}
-
 impl Ledger for QueueLedger {
     type Entry = Entry;
 
     fn octets(entry: &Entry) -> usize {
-        match entry {
-            Entry::Accept(accepted) => accepted.iter().map(Accepted::octets).sum(),
-            Entry::Settle(settled) => settled.len() * FIXED_OCTETS,
-        }
+        entry.accepted.iter().map(Accepted::octets).sum::<usize>() + entry.settled.len() * FIXED_OCTETS
     }
 
     fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Entry]) -> Run<'c, ()> {
@@ -213,7 +201,7 @@ impl Ledger for QueueLedger {
     }
 
     fn committed(&mut self, entries: Vec<Entry>) {
-        for accepted in entries.iter().flat_map(Entry::accepted) {
+        for accepted in entries.iter().flat_map(|entry| &entry.accepted) {
             if let Place::File(file) = &accepted.octets {
                 file.keep();
             }
