@@ -535,7 +535,9 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
 
     let file = old.path().join("without-the-queue.tar");
     made(old.path(), &["backup", file.to_str().unwrap()]);
-    made(bare.path(), &["restore", file.to_str().unwrap()]);
+    let restored = alone(bare.path(), &["restore", file.to_str().unwrap()]);
+    assert!(restored.err.contains("2 messages waited at the time of the backup and are not in it"), "{restored:?}");
+    assert_eq!(statuses(bare.path()).iter().filter(|status| *status == "cancelled").count(), 2);
     assert!(items(bare.path(), &["queue", "list", "--json"]).is_empty() && spooled(bare.path()).is_empty());
     assert_eq!(items(bare.path(), &["alias", "list", "--json"]).len(), 3);
 }

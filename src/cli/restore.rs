@@ -1,5 +1,6 @@
 //! `waypost restore`: makes the data folder what a backup says. It acts itself, under the lock: unpacks beside the data, opens
-//! the databases there (which checks and migrates them), holds whatever waits, and only then puts the files in place.
+//! the databases there (which checks and migrates them), holds whatever waits, ends what the log says is waiting and the
+//! backup has not, and only then puts the files in place.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{DataLock, Holder};
 use crate::policy::status::Status;
-use crate::store::activity::Progress;
+use crate::store::activity::{Progress, Query};
 use crate::store::queue::Waiting;
 use crate::store::{Settings, Store};
 
@@ -54,12 +55,16 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     let stage = config.data_dir.join(STAGE);
     discard(&stage)?;
     unpack(&restore.file, &stage)?;
-    let held = hold_all(&stage).await?;
+    let Left { held, gone } = settle(&stage).await?;
     put_in_place(config, &stage, &there)?;
     eprintln!("{} is restored from {}.", config.data_dir.display(), restore.file.display());
     if held > 0 {
         let messages = if held == 1 { "1 message that waited is" } else { &format!("{held} messages that waited are") };
         eprintln!("{messages} held; `waypost queue list` shows them, `waypost queue release` lets them go.");
+    }
+    if gone > 0 {
+        let messages = if gone == 1 { "1 message" } else { &format!("{gone} messages") };
+        eprintln!("{messages} waited at the time of the backup and are not in it; the log shows them as cancelled.");
     }
     Ok(())
 }
@@ -142,16 +147,22 @@ fn unpack_file(entry: &mut tar::Entry<'_, impl Read>, stage: &Path) -> anyhow::R
     Ok(out.sync_all()?)
 }
 
-/// What waited at the time of the backup may have been delivered since: nothing goes out before a person says so.
-async fn hold_all(stage: &Path) -> anyhow::Result<usize> {
+/// What waited at the time of the backup: how much of it is held now, and how much is not there any more.
+struct Left {
+    held: usize,
+    gone: usize,
+}
+
+async fn settle(stage: &Path) -> anyhow::Result<Left> {
     let settings = Settings { data_dir: stage.to_owned(), database: stage.join("waypost.db") };
     let store =
         Store::open(settings, Clock::system(), Chance::system()).await.context("the backup's databases do not open")?;
-    let held = hold_rows(&store).await;
+    let left = async { anyhow::Ok(Left { held: hold_rows(&store).await?, gone: end_rows(&store).await? }) }.await;
     store.close().await;
-    held
+    left
 }
 
+/// What waited may have been delivered since: nothing goes out before a person says so.
 async fn hold_rows(store: &Store) -> anyhow::Result<usize> {
     let (mut cursor, mut held) = (None, 0);
     loop {
@@ -169,15 +180,44 @@ async fn hold_rows(store: &Store) -> anyhow::Result<usize> {
     }
 }
 
+/// What the log says is waiting and the queue has not would wait for ever.
+async fn end_rows(store: &Store) -> anyhow::Result<usize> {
+    let waiting = vec![Status::Queued, Status::Deferred, Status::Held];
+    let mut query = Query { statuses: waiting, limit: BATCH, ..Query::default() };
+    let mut ended = 0;
+    loop {
+        let page = store.activity.list(query.clone()).await?;
+        let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
+        let there = store.queue.among(&ids).await?;
+        let gone: Vec<_> = ids.into_iter().filter(|id| !there.contains(id)).collect();
+        ended += gone.len();
+        store.activity.progress(gone.into_iter().map(as_gone).collect()).await?;
+        match page.next_cursor {
+            Some(next) => query.cursor = Some(next),
+            None => return Ok(ended),
+        }
+    }
+}
+
 fn may_go_out(row: &Waiting) -> bool {
     matches!(row.state, "due" | "leased")
 }
 
 fn as_held(id: Uuid) -> Progress {
+    as_now(id, Status::Held, "held since a backup was restored: it may have been delivered meanwhile")
+}
+
+fn as_gone(id: Uuid) -> Progress {
+    let reason = "it waited when a backup without the queue was made, which was restored here: what the gateway of before \
+                  did with it is not known, and there is nothing left to deliver";
+    as_now(id, Status::Cancelled, reason)
+}
+
+fn as_now(id: Uuid, status: Status, reason: &str) -> Progress {
     Progress {
         id,
-        status: Status::Held,
-        reason: "held since a backup was restored: it may have been delivered meanwhile".to_owned(),
+        status,
+        reason: reason.to_owned(),
         attempt: None,
         next_attempt_at: None,
         sha256_sent: None,
