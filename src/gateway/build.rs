@@ -205,7 +205,7 @@ impl Parts {
     }
 
     /// Orders certificates, if it is to.
-    pub(super) fn acme(&self, config: &Config, proof: Proof) -> anyhow::Result<Option<Acme>> {
+    pub(super) fn acme(&self, config: &Config, proofs: Vec<Proof>) -> anyhow::Result<Option<Acme>> {
         let (Some(acme), Some(settings)) = (&config.acme, config.certificate_settings().acme) else { return Ok(None) };
         let (tls, reach) = match &acme.root {
             None => (tls::verifying_client(), Reach::Public),
@@ -217,7 +217,7 @@ impl Parts {
         let fetcher = Fetcher { dns: Dns::new(self.facts.auth.resolver(), config.dns_timeout), tls, reach };
         let certificates = self.certificates.clone();
         let (clock, chance) = (self.clock.clone(), self.chance.clone());
-        Ok(Some(Acme::new(settings, acme::Tools { certificates, fetcher, proof, clock, chance })))
+        Ok(Some(Acme::new(settings, acme::Tools { certificates, fetcher, proofs, clock, chance })))
     }
 
     pub(super) fn meter(&self) -> Arc<Meter> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
+use crate::certificates::acme::Proof;
 use crate::config::Config;
 
 use super::manager::{Passed, or_bound};
@@ -55,6 +56,16 @@ impl Listening<Vec<TcpListener>> {
             redirect: addresses(&self.redirect)?,
             metrics: addresses(&self.metrics)?,
         })
+    }
+}
+
+impl Listening<Vec<SocketAddr>> {
+    /// How names can be proved: inside TLS where HTTPS listens, by plain HTTP where browsers are sent on from, or nothing
+    /// else is there.
+    pub(super) fn proofs(&self) -> Vec<Proof> {
+        let tls = (!self.https.is_empty()).then_some(Proof::Tls);
+        let http = (self.https.is_empty() || !self.redirect.is_empty()).then_some(Proof::Http);
+        tls.into_iter().chain(http).collect()
     }
 }
 

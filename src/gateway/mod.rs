@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Actor, Admin, Beat};
-use crate::certificates::acme::Proof;
 use crate::config::Config;
 use crate::http::{Entrance, Settings};
 use crate::inbound;
@@ -75,9 +74,7 @@ impl Gateway {
         let config = Config::clone(&parts.current.config());
         parts.outside.listens_at(listening.smtp.first().copied());
         parts.recover().await?;
-        // Names are proved inside TLS where HTTPS listens, else by plain HTTP.
-        let proof = if listening.https.is_empty() { Proof::Http } else { Proof::Tls };
-        let acme = parts.acme(&config, proof)?;
+        let acme = parts.acme(&config, listening.proofs())?;
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));
         let settings = build::http(&config, Some(&listening));

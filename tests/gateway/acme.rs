@@ -150,6 +150,23 @@ async fn without_https_a_name_is_proved_by_plain_http() {
     }
 }
 
+/// What keeps a CA from one listener need not keep it from the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_proof_fails_the_next_try_is_by_the_other() {
+    let redirect = [("HTTP__HTTP_REDIRECT_LISTEN", "127.0.0.1:0"), ("HTTP__PUBLIC_URL", "https://gw.example")];
+    let mut pebble = Pebble::new();
+    let world = world(&pebble, &[&TLS[..], &redirect].concat()).await;
+    until_failed(&world, "cannot be reached").await;
+    world.dns.a("gw.example", [127, 0, 0, 1].into());
+    pebble.start(&Looks { http_port: 1, ..looks(&world, LONG) }).await;
+    world.reload_with(&[]).await;
+    until_failed(&world, "/.well-known/acme-challenge/").await;
+    world.reload_with(&[]).await;
+    let roots = pebble.issuer().await.unwrap();
+    until(&world, &roots, |_| true).await;
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_takes_the_place_of_the_old_one_and_a_refusal_does_not() {
     let mut pebble = Pebble::new();

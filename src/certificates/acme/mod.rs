@@ -55,8 +55,8 @@ pub struct Tools {
     pub certificates: Certificates,
     /// The way to the CA.
     pub fetcher: Fetcher,
-    /// How names are proved.
-    pub proof: Proof,
+    /// How names are proved, at least one way: the next one after each failure.
+    pub proofs: Vec<Proof>,
     /// The clock.
     pub clock: Clock,
     /// Jitter.
@@ -155,7 +155,8 @@ impl Acme {
 
     /// An account that the CA has forgotten is made anew, once.
     async fn order(&self, name: &Domain) -> anyhow::Result<Pair> {
-        let how = (self.tools.proof, self.tools.certificates.challenges());
+        let failures = self.tries.of(name, self.tools.clock.now()).failures;
+        let how = (self.tools.proofs[failures % self.tools.proofs.len()], self.tools.certificates.challenges());
         let account = account::open(&self.settings, &self.tools.fetcher).await?;
         match order::place(&account, name, how).await {
             Err(refusal) if refusal.is_of_the_account() => {

@@ -37,7 +37,7 @@ pub(super) struct Count {
     /// The latest, oldest first.
     at: Vec<Moment>,
     /// Failures since the last success.
-    failures: usize,
+    pub(super) failures: usize,
     /// What was wrong with the last one.
     pub(super) reason: Option<String>,
 }
