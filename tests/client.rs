@@ -224,6 +224,30 @@ fn the_lone_dot_ends_a_message_for_nobody() {
     assert!(end.clean);
 }
 
+/// A yes that is there before the message is no answer to it; a no may be said at any time.
+#[test]
+fn no_message_is_sent_to_a_server_that_has_said_yes_already() {
+    let said = |early: &str| {
+        let transcript = format!(
+            "C: MAIL FROM:<a@from.example> SIZE=1234
+             C: RCPT TO:<x@to.example>
+             C: DATA
+             S: 250 fine
+             S: 250 fine
+             S: 354 go
+             S: {early}"
+        );
+        transcript + if early.starts_with('5') { "\nC: (content and dot)" } else { "" }
+    };
+    let whole = |early| transact_in(&case(&modern(), &["x@to.example"]), &said(early), Pieces::Whole);
+    for early in ["250 taken", "354 go on"] {
+        let end = whole(early);
+        assert!(matches!(end.trouble, Some(Trouble::Garbled { phase: Phase::Content, .. })), "{early}: {end:?}");
+        assert_eq!(end.verdicts, [None]);
+    }
+    assert_eq!(codes(&whole("552 5.3.4 too large")), ["Dot 552"]);
+}
+
 #[test]
 fn a_refused_sender_refuses_all_and_what_follows_only_says_so_again() {
     let end = transact(

@@ -141,6 +141,10 @@ impl<'a> Transaction<'a> {
             self.awaited.pop_front();
             self.take(awaited, reply, out)?;
         }
+        if self.content && !input.is_empty() && !matches!(input[0], b'4' | b'5') {
+            // Taken for the answer to a message that was not sent yet, it would lose it.
+            return Err(misplaced(Phase::Content));
+        }
         Ok(if self.content { TransactionStep::Content } else { TransactionStep::Done })
     }
 
