@@ -175,7 +175,30 @@ pub(super) async fn greylist(
 pub(super) fn taken(tools: &Tools, (peer, taken_before): (IpAddr, usize), decision: &Decision) {
     let inquest = inquest(tools, (peer, taken_before));
     if inquest.limits != Limits::default() {
-        inquest.count(decision);
+        inquest.count(decision, Counted::Taken);
+    }
+}
+
+/// No message came for these recipients: nobody uses up the share of an alias by naming it.
+pub(super) fn given_back(tools: &Tools, peer: IpAddr, taken: &[(Mailbox, Decision)]) {
+    for (before, (_, decision)) in taken.iter().enumerate() {
+        inquest(tools, (peer, before)).count(decision, Counted::GivenBack);
+    }
+}
+
+/// Which way a recipient counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Taken,
+    GivenBack,
+}
+
+impl Counted {
+    fn of<K: table::Key>(self, table: &Table<K>, key: K, now: Moment) {
+        match self {
+            Self::Taken => table.add(key, now),
+            Self::GivenBack => table.take_back(&key),
+        }
     }
 }
 
@@ -218,7 +241,7 @@ impl Inquest<'_> {
         if self.begins_message {
             steps.extend(self.within(Limit::Messages, &self.abuse.messages, &self.client)?);
         }
-        if let (Some(alias), Some(rule)) = (decision.alias, &decision.rule) {
+        for (alias, rule) in decision.aliases() {
             steps.extend(self.named(Limit::Alias, &self.abuse.aliases, (&alias, &rule.pattern))?);
         }
         for destination in destinations(decision) {
@@ -247,16 +270,16 @@ impl Inquest<'_> {
         limit.judge(most, table.count(key, self.now), whose).map(Some)
     }
 
-    fn count(&self, decision: &Decision) {
+    fn count(&self, decision: &Decision, counted: Counted) {
         let counts = |limit| self.limits.of(limit).is_some();
         if self.begins_message && counts(Limit::Messages) {
-            self.abuse.messages.add(self.client, self.now);
+            counted.of(&self.abuse.messages, self.client, self.now);
         }
-        if let Some(alias) = decision.alias.filter(|_| counts(Limit::Alias)) {
-            self.abuse.aliases.add(alias, self.now);
+        if counts(Limit::Alias) {
+            decision.aliases().for_each(|(alias, _)| counted.of(&self.abuse.aliases, alias, self.now));
         }
         if counts(Limit::Destination) {
-            destinations(decision).for_each(|to| self.abuse.destinations.add(to.key(), self.now));
+            destinations(decision).for_each(|to| counted.of(&self.abuse.destinations, to.key(), self.now));
         }
     }
 }

@@ -14,6 +14,7 @@ use super::handover::{self, Bounds, Ending, Leaving};
 use super::ledger::Entries;
 use super::outgoing::{self, Outgoing};
 use super::overdue::{self, Overdue};
+use super::rows::Unfinished;
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
@@ -72,7 +73,7 @@ pub(super) async fn message(
 /// The disk became full while the message arrived.
 async fn out_of_room(tools: &Tools, connect: &ConnectFacts, transaction: &Transaction) -> Reply {
     let reply = replies::no_room();
-    let rows = rows::unfinished(tools, connect, transaction, Some(&reply));
+    let rows = rows::unfinished(tools, connect, transaction, Unfinished::Refused(&reply));
     if let Err(error) = tools.store.activity.record(rows).await {
         tools.storage_failed("writing down a message that found no room", &error);
     }
@@ -108,7 +109,7 @@ async fn gather(tools: &Tools, connect: &ConnectFacts, transaction: Transaction,
     match Arrival::gather(tools, connect, &mut transaction, until).await {
         Ok(arrival) => Ok(arrival),
         Err(error) => {
-            let rows = rows::unfinished(tools, connect, &transaction, Some(&replies::unwell()));
+            let rows = rows::unfinished(tools, connect, &transaction, Unfinished::Refused(&replies::unwell()));
             Err(untaken::hand_back(tools, rows, error).await)
         }
     }

@@ -121,7 +121,7 @@ async fn authenticate(
     until: Instant,
 ) -> Result<AuthFacts, StoreError> {
     let (of_sender, of_greeting) = transaction.take_spf();
-    let dmarc = policies(&transaction.taken).map_or(Enforcement::Off, |policies| policies.dmarc);
+    let dmarc = policies(&transaction.taken).map_or(Enforcement::Off, AfterData::strictest_dmarc);
     let domain = transaction.from().domain().map(Domain::as_str).unwrap_or_default();
     let readable = Readable::of(tools, body, until).await?;
     let asked = Asked { content: readable.content(), header: &body.header, dmarc };

@@ -22,6 +22,7 @@ use super::body::Body;
 use super::client::Client;
 use super::handover::Leaving;
 use super::recipient::{Case, Manners};
+use super::rows::Unfinished;
 use super::transaction::{Misfit, Spf, Transaction};
 use super::{Settings, Tools, abuse, accept, replies, rows};
 use crate::mail::trace_fields::Protocol;
@@ -29,7 +30,6 @@ use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::lists::Finding;
-use crate::policy::settings::Enforcement;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
 use crate::smtp::reply::Reply;
@@ -60,6 +60,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, tools: Arc<Tools>
         listings: None,
         unheard: Vec::new(),
         deadline: None,
+        hung_up: None,
         answered_at: tools.clock.instant(),
         settings,
         tools,
@@ -81,6 +82,8 @@ struct Connection {
     /// Messages answered 250 since the client last said anything.
     unheard: Vec<Uuid>,
     deadline: Option<Instant>,
+    /// Why we ended the session, if we did.
+    hung_up: Option<&'static str>,
     /// When the client was last answered: a command that dribbles in has no more time than one that comes whole.
     answered_at: Instant,
     settings: Arc<Settings>,
@@ -96,7 +99,7 @@ impl Connection {
             Ok(End::Closed) => Ok(()),
             Err(error) => Err(error),
         };
-        self.abandon().await;
+        self.abandon("The client left before the end of its message").await;
         self.note_unheard().await;
         if self.session.is_foreign() {
             self.tools.meter.foreign.raise();
@@ -130,7 +133,11 @@ impl Connection {
         loop {
             let step = self.session.advance(&mut self.input);
             if self.transaction.is_some() && !self.session.in_transaction() {
-                self.abandon().await;
+                self.abandon(self.hung_up.unwrap_or(match step {
+                    Step::Close => "The session ended before the end of the message",
+                    _ => "The client withdrew its message before the end",
+                }))
+                .await;
             }
             match step {
                 Step::Read => {
@@ -141,7 +148,14 @@ impl Connection {
                 }
                 Step::Ask(question) => {
                     let mut input = std::mem::take(&mut self.input);
-                    let reply = self.ask(question, pin!(stream.left(&mut input))).await;
+                    let leaving = async {
+                        // Who has said more already, be it QUIT and nothing after it, is there to hear the answers.
+                        if !input.is_empty() {
+                            std::future::pending::<()>().await;
+                        }
+                        stream.left(&mut input).await;
+                    };
+                    let reply = self.ask(question, pin!(leaving)).await;
                     self.input = input;
                     self.session.answer(&reply);
                 }
@@ -192,10 +206,14 @@ impl Connection {
                 Ok(read) => return self.heard(read, stream).await,
                 Err(_) => {
                     self.note_unheard().await;
+                    self.hung_up = Some("The client took too long with its message");
                     self.session.stop(&replies::too_slow());
                 }
             },
-            () = &mut self.stopped => self.session.stop(&replies::stopping()),
+            () = &mut self.stopped => {
+                self.hung_up = Some("The gateway stopped before the end of the message");
+                self.session.stop(&replies::stopping());
+            }
         }
         Ok(true)
     }
@@ -277,19 +295,11 @@ impl Connection {
     }
 
     /// SPF is asked while recipients and content arrive. That of MAIL FROM is always needed: whether the sender may be told
-    /// of a failure hangs on it. The null path has none but that of the greeting name.
+    /// of a failure hangs on it.
     async fn begin_spf(&self, transaction: &mut Transaction) {
-        let (facts, peer) = (&self.tools.facts, self.connect.peer);
-        let (asked, helo, from) = (facts.clone(), self.connect.helo.clone(), transaction.from().clone());
-        let of_sender = Spf::begin(async move { Some(asked.spf(peer, &helo, &from).await) }).await;
-        let beside = *transaction.from() != ReversePath::Null && facts.instance.load().spf != Enforcement::Off;
-        let of_greeting = if beside {
-            let (asked, helo) = (facts.clone(), self.connect.helo.clone());
-            Spf::begin(async move { Some(asked.auth.spf_helo(peer, &helo).await) }).await
-        } else {
-            Spf::default()
-        };
-        transaction.spf_began(of_sender, of_greeting);
+        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
+        let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
+        transaction.spf = Spf::begin(async move { Some(facts.spf(peer, &helo, &from).await) }).await;
     }
 
     async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {
@@ -318,6 +328,11 @@ impl Connection {
         match verdict(transaction, &recipient, &decision, &self.tools) {
             Ok(()) => {
                 abuse::taken(&self.tools, (self.connect.peer, transaction.taken.len()), &decision);
+                if transaction.wants_spf_of_greeting(&decision) {
+                    let (facts, peer, helo) = (self.tools.facts.clone(), self.connect.peer, self.connect.helo.clone());
+                    let asking = async move { Some(facts.auth.spf_helo(peer, &helo).await) };
+                    transaction.spf_of_greeting = Spf::begin(asking).await;
+                }
                 transaction.take(recipient, decision, rcpt.wishes.clone());
                 replies::recipient_ok()
             }
@@ -378,14 +393,18 @@ impl Connection {
         reply
     }
 
-    /// The client left, or began anew, before the end of its message; or the session refused the message as malformed.
-    async fn abandon(&mut self) {
+    /// The transaction ended before the end of its message; or the session refused the message as malformed.
+    async fn abandon(&mut self, reason: &'static str) {
         self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return };
         let refusal = self.session.take_refusal();
-        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, refusal.as_ref());
+        let end = refusal.as_ref().map_or(Unfinished::Abandoned(reason), Unfinished::Refused);
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, end);
         if rows.is_empty() {
             return;
+        }
+        if refusal.is_none() {
+            abuse::given_back(&self.tools, self.connect.peer, &transaction.taken);
         }
         if let Err(error) = self.tools.store.activity.record(rows).await {
             self.tools.storage_failed("writing down an abandoned transaction", &error);

@@ -16,7 +16,7 @@ use crate::policy::report::{Answer, Fate, Standing};
 use crate::policy::retry::{self, Next, Tried};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::status::{Status, TraceStep};
-use crate::policy::verdict::Outcome;
+use crate::policy::verdict::{Outcome, Stage};
 use crate::store::activity::{DsnNote, Row};
 use crate::store::queue::{Acceptance, Entry, NewDelivery, NewMessage, Purpose};
 
@@ -56,7 +56,10 @@ pub(super) async fn write(
                 failures.push(Failure { row: rows.len(), fate: *fate, kept, outcome });
             }
             (Fate::Done, _) => forwarded(&mut row, came),
-            (Fate::Refuse, _) => answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply)),
+            (Fate::Refuse, outcome) => {
+                answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply));
+                row.reason.extend(outcome.iter().filter_map(why_there_is_no_way));
+            }
             _ => deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
         }
         rows.push(row);
@@ -146,6 +149,16 @@ pub(super) fn message(arrival: &Arrival) -> NewMessage {
         header_octets: arrival.facts.header.octets as u64,
         eight_bit: arrival.mail.eight_bit || arrival.body.eight_bit,
         international: arrival.is_international(),
+    }
+}
+
+/// Where nobody was asked, no attempt says what the owner is to mend.
+fn why_there_is_no_way(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
+            Some(format!(": there is no way to the destination ({reply})"))
+        }
+        _ => None,
     }
 }
 

@@ -75,20 +75,29 @@ pub(super) fn refuse(row: &mut Row, reply: &Reply) {
     row.trace.push(TraceStep::new("reply", word, reply.to_string()));
 }
 
+/// How a transaction ended without a whole message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unfinished<'a> {
+    /// The message was refused as malformed, or could not be taken.
+    Refused(&'a Reply),
+    /// It never came, for this reason.
+    Abandoned(&'static str),
+}
+
 /// The recipients of a transaction whose message never came whole, or was refused as malformed.
 pub(super) fn unfinished(
     tools: &Tools,
     connect: &ConnectFacts,
     transaction: &Transaction,
-    refusal: Option<&Reply>,
+    end: Unfinished<'_>,
 ) -> Vec<Row> {
     let row = |(recipient, decision): &(Mailbox, Decision)| {
         let mut row = bare(tools, connect, transaction, (recipient, decision));
-        match refusal {
-            Some(reply) => refuse(&mut row, reply),
-            None => {
+        match end {
+            Unfinished::Refused(reply) => refuse(&mut row, reply),
+            Unfinished::Abandoned(reason) => {
                 row.status = Status::Abandoned;
-                "The client left before the end of its message".clone_into(&mut row.reason);
+                reason.clone_into(&mut row.reason);
             }
         }
         row

@@ -10,6 +10,7 @@ use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::SpfFacts;
 use crate::policy::lists::Finding;
+use crate::policy::settings::Enforcement;
 use crate::smtp::command::MailCommand;
 
 /// A transaction from MAIL to its answer.
@@ -29,8 +30,10 @@ pub(super) struct Transaction {
     pub(super) is_out_of_room: bool,
     /// What DNS lists say of the sender, where any is asked.
     pub(super) listings: Option<Background<Vec<Finding>>>,
-    spf: Spf,
-    spf_helo: Spf,
+    /// Of MAIL FROM.
+    pub(super) spf: Spf,
+    /// Of the greeting name.
+    pub(super) spf_of_greeting: Spf,
 }
 
 /// SPF, which runs while recipients and content arrive; `None` where it is not asked.
@@ -58,7 +61,7 @@ impl Transaction {
             is_out_of_room: false,
             listings: None,
             spf: Spf::default(),
-            spf_helo: Spf::default(),
+            spf_of_greeting: Spf::default(),
         }
     }
 
@@ -72,9 +75,10 @@ impl Transaction {
         self.wishes.push(wishes);
     }
 
-    /// SPF of MAIL FROM, and of the greeting name.
-    pub(super) fn spf_began(&mut self, spf: Spf, helo: Spf) {
-        (self.spf, self.spf_helo) = (spf, helo);
+    /// Whether SPF of the greeting name is to be asked with this recipient, the first one: all agree in their policies. The
+    /// null path has no SPF but that one anyhow.
+    pub(super) fn wants_spf_of_greeting(&self, decision: &Decision) -> bool {
+        self.taken.is_empty() && !self.from().is_null() && decision.after_data.spf != Enforcement::Off
     }
 
     /// SPF of the sender, waited for: who asks it bounds its time.
@@ -84,7 +88,7 @@ impl Transaction {
 
     /// Both of them, to be waited for.
     pub(super) fn take_spf(&mut self) -> (Spf, Spf) {
-        (std::mem::take(&mut self.spf), std::mem::take(&mut self.spf_helo))
+        (std::mem::take(&mut self.spf), std::mem::take(&mut self.spf_of_greeting))
     }
 
     /// Whether the same recipient was taken already: answered alike, and sent once.

@@ -172,6 +172,13 @@ impl Window {
         self.newest = part;
         self.parts[PARTS - 1] = self.parts[PARTS - 1].saturating_add(1);
     }
+
+    /// One of those counted last did not happen after all.
+    pub fn take_back(&mut self) {
+        if let Some(part) = self.parts.iter_mut().rev().find(|part| **part > 0) {
+            *part -= 1;
+        }
+    }
 }
 
 fn part_of(now: Moment, period: Duration) -> i64 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::stuffed;
@@ -60,6 +61,24 @@ async fn a_client_that_leaves_before_the_dot_is_sent_on_abandons_its_message() {
     drop(sender);
     world.until("shop@my.example", "abandoned").await;
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 0);
+    world.stop().await;
+}
+
+/// A client that has said all it has to say, QUIT included, and closes its own half of the connection, reads its answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_only_closed_its_own_half_is_answered() {
+    let world = World::start().await;
+    let mut sender = world.sender().await;
+    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&[&stuffed(LETTER), b"QUIT\r\n".as_slice()].concat()).await.unwrap();
+    let mut stream = sender.into_stream();
+    stream.shutdown().await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert!(answers.starts_with("250 2.0.0 ") && answers.ends_with("221 2.0.0 Bye\r\n"), "{answers}");
+    assert_eq!(world.row().await["status"], "forwarded");
     world.stop().await;
 }
 

@@ -98,6 +98,27 @@ async fn messages_for_one_alias_in_an_hour() {
     world.stop().await;
 }
 
+/// Nobody uses up an alias's share, or another client's of the same address, by naming recipients and sending nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_came_has_not_counted() {
+    let one = ["IP", "ALIAS", "DESTINATION"].map(|whose| format!("LIMITS__MESSAGES_PER_{whose}_PER_HOUR"));
+    let world = World::start_with(&one.each_ref().map(|key| (key.as_str(), "1"))).await;
+    let mut sender = world.sender().await;
+    for end in ["RSET", "EHLO mail.sender.example", "QUIT"] {
+        for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>"] {
+            assert!(sender.command(line).await.unwrap().starts_with("250 "), "{line} before {end}");
+        }
+        sender.command(end).await.unwrap();
+    }
+    world.until_rows(|rows| rows.len() == 3).await;
+    let reasons = world.rows().await.iter().map(|row| row["reason"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(reasons[0], "The session ended before the end of the message");
+    assert_eq!(reasons[1], "The client withdrew its message before the end");
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    assert!(world.letter("shop@my.example").await.last().starts_with("450 4.7.1 "));
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_for_one_destination_in_an_hour() {
     let world = World::start_with(&[("LIMITS__MESSAGES_PER_DESTINATION_PER_HOUR", "1")]).await;

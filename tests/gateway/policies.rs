@@ -122,6 +122,18 @@ async fn what_is_off_is_neither_asked_nor_shown() {
     world.stop().await;
 }
 
+/// A domain's own word on SPF holds for the greeting name as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_greeting_is_checked_where_the_recipient_s_domain_asks_for_it() {
+    let world = World::start_with(&[("POLICY__SPF", "off")]).await;
+    world.patch("/v1/domains/my.example", json!({ "policy": { "spf": "observe" } })).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.row().await;
+    assert_eq!(row["auth"]["spf_helo"], "none mail.sender.example", "{row}");
+    assert!(row["trace"].to_string().contains("spf of greeting"), "{row}");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn enforced_spf_and_dkim_refuse_with_their_own_codes() {
     let world = World::start_with(&[("POLICY__SPF", "enforce"), ("POLICY__DKIM", "enforce")]).await;
@@ -165,6 +177,27 @@ async fn domains_and_aliases_have_policies_of_their_own() {
     assert!(answers.is_accepted());
     let dot = world.send("eve@sender.example", &to[1..], &by("bank.example")).await.dot.unwrap();
     assert!(dot.starts_with("550 5.7.1 "), "{dot}");
+    world.stop().await;
+}
+
+/// Who leads mail through an alias that asks for more does not get round what is asked there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_on_the_way_asks_what_it_asks_of_everybody() {
+    let world = World::start_with(&[("LIMITS__MESSAGES_PER_ALIAS_PER_HOUR", "1")]).await;
+    world.dns.txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    world.patch("/v1/domains/my.example", json!({ "policy": { "dmarc": "off" } })).await;
+    world.alias("strict@my.example", &["anna@inbox.example"]).await;
+    world.patch("/v1/aliases/strict@my.example", json!({ "policy": { "dmarc": "enforce" } })).await;
+    world.alias("team@my.example", &["strict@my.example"]).await;
+    world.alias("more@my.example", &["strict@my.example"]).await;
+    let forged = world.send("eve@sender.example", &["team@my.example"], &by("bank.example")).await;
+    assert!(forged.dot.as_ref().is_some_and(|dot| dot.starts_with("550 5.7.1 ")), "{forged:?}");
+    let apart = world.send("eve@sender.example", &["shop@my.example", "more@my.example"], &by("bank.example")).await;
+    assert!(apart.is_accepted() && apart.recipients[1].starts_with("450 4.7.28 "), "its share is used up: {apart:?}");
+    world.reload_with(&[("LIMITS__MESSAGES_PER_ALIAS_PER_HOUR", "0")]).await;
+    let apart = world.send("eve@sender.example", &["shop@my.example", "more@my.example"], &by("bank.example")).await;
+    assert!(apart.is_accepted() && apart.recipients[1].starts_with("452 4.5.3 "), "{apart:?}");
+    assert!(world.letter("more@my.example").await.is_accepted());
     world.stop().await;
 }
 

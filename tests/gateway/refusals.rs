@@ -156,3 +156,16 @@ async fn what_fails_while_the_sender_waits_makes_one_report() {
     assert_eq!(failed, 3);
     world.stop().await;
 }
+
+/// The sender hears that the mailbox takes no mail; the owner, whose typing error it may be, hears why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_cannot_be_found_is_named_to_the_owner() {
+    let world = World::start().await;
+    world.destination("anna@nowhere.example").await;
+    world.alias("typo@my.example", &["anna@nowhere.example"]).await;
+    let answers = world.letter("typo@my.example").await;
+    assert!(answers.last().starts_with("550 5.2.1 ") && !answers.last().contains("nowhere"), "{answers:?}");
+    let reason = world.row().await["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("there is no way to the destination (550 5.1.2 "), "{reason}");
+    world.stop().await;
+}

@@ -57,6 +57,7 @@ impl World {
             dmarc: enforcement(words, "dmarc"),
             unauthenticated,
             senders: self.senders(),
+            inner: Vec::new(),
         }
     }
 

@@ -44,6 +44,13 @@ impl<K: Key> Table<K> {
         window.map_or(0, |window| window.lock().unwrap_or_else(PoisonError::into_inner).count(now, self.period))
     }
 
+    /// One less, of those counted last.
+    pub(super) fn take_back(&self, key: &K) {
+        if let Some(window) = self.windows.get(key) {
+            window.lock().unwrap_or_else(PoisonError::into_inner).take_back();
+        }
+    }
+
     /// One more.
     pub(super) fn add(&self, key: K, now: Moment) {
         let window = self.windows.get_with(key, Arc::default);
@@ -61,6 +68,9 @@ mod tests {
         table.add(0, now);
         table.add(0, now);
         assert_eq!((table.count(&0, now), table.count(&1, now)), (2, 0));
+        table.take_back(&0);
+        table.take_back(&1);
+        assert_eq!((table.count(&0, now), table.count(&1, now)), (1, 0));
         for key in 1..MAX_KEYS + 5_000 {
             table.add(key, now);
         }

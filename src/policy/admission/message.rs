@@ -41,7 +41,10 @@ pub fn message(case: &MessageCase<'_>, trace: &mut Vec<TraceStep>) -> Option<Rep
     if let Some(after_data) = case.after_data {
         verdicts(after_data, case.facts, trace);
     }
-    forged(case.facts, trace).or_else(|| refused_by_owner(case.after_data?, case.facts, trace))
+    if let Some(reply) = forged(case.facts, trace) {
+        return Some(reply);
+    }
+    case.after_data?.all().find_map(|policies| refused_by_owner(policies, case.facts, trace))
 }
 
 /// Entries that ask for proof, then policies, which an entry may overrule.
@@ -193,6 +196,7 @@ mod tests {
             dmarc: Enforcement::Enforce,
             unauthenticated: Unauthenticated::Accept,
             senders: None,
+            inner: Vec::new(),
         };
         let mut facts = sample("a@sender.example", "sender.example");
         let code = |after_data: &AfterData, facts: &MessageFacts| {

@@ -83,6 +83,8 @@ pub struct AfterData {
     pub unauthenticated: super::settings::Unauthenticated,
     /// The sender entries that count then; mostly none.
     pub senders: Option<Arc<Late>>,
+    /// What holds for the aliases on hosted domains that the mail passes on its way; mostly nothing passes any.
+    pub inner: Vec<AfterData>,
 }
 
 /// The decision on one recipient, whole.
@@ -94,6 +96,8 @@ pub struct Decision {
     pub rule: Option<RuleRef>,
     /// Its key.
     pub alias: Option<AliasId>,
+    /// The aliases on hosted domains that the mail passes on its way.
+    pub passed: Vec<(AliasId, RuleRef)>,
     /// An entry of the alias or its domain allows the sender, whatever others say of it.
     pub let_in: bool,
     /// A catch-all that creates: the alias to make when the message is accepted.
@@ -175,6 +179,26 @@ impl Decision {
         !matches!(self.disposition, Disposition::Reject(_) | Disposition::Defer(_))
     }
 
+    /// The alias, and those that the mail passes behind it.
+    pub fn aliases(&self) -> impl Iterator<Item = (AliasId, &RuleRef)> {
+        let own = self.alias.zip(self.rule.as_ref());
+        own.into_iter().chain(self.passed.iter().map(|(alias, rule)| (*alias, rule)))
+    }
+
+    /// Mail goes by way of `inner`: what is asked of mail there is asked of this.
+    pub(super) fn passes(&mut self, inner: &Self) {
+        let known = |passed: AliasId| self.aliases().any(|(alias, _)| alias == passed);
+        if let Some(passed) = inner.alias.filter(|alias| !known(*alias)).zip(inner.rule.clone()) {
+            self.passed.push(passed);
+        }
+        if inner.tls == TlsPolicy::Require {
+            self.tls = TlsPolicy::Require;
+        }
+        if self.after_data.all().all(|known| *known != inner.after_data) {
+            self.after_data.inner.push(inner.after_data.clone());
+        }
+    }
+
     /// The frame of a decision: everything that settings, domain and rule say, and `disposition` with its reason.
     fn new(case: &RecipientCase<'_>, rule: Option<&Rule>, ruling: Ruling) -> Self {
         let domain = case.facts.candidates.as_ref().map(|candidates| &*candidates.domain);
@@ -186,6 +210,7 @@ impl Decision {
             disposition: ruling.disposition,
             rule: rule.zip(domain).map(|(rule, domain)| RuleRef::of(rule, &domain.name)),
             alias: rule.map(|rule| rule.id),
+            passed: Vec::new(),
             let_in: false,
             create: false,
             domain: domain.map(|domain| domain.id),
@@ -227,7 +252,19 @@ impl AfterData {
             dmarc: effective.dmarc.value,
             unauthenticated: effective.unauthenticated.value,
             senders,
+            inner: Vec::new(),
         }
+    }
+
+    /// Of the alias itself, then of those that its mail passes.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.inner)
+    }
+
+    /// Whether DMARC is to be asked, and how the strictest of all would take it.
+    #[must_use]
+    pub fn strictest_dmarc(&self) -> super::settings::Enforcement {
+        self.all().map(|policies| policies.dmarc).max().unwrap_or(self.dmarc)
     }
 }
 

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use super::super::admission::{Decision, Disposition, Leg};
 use super::super::replies;
-use super::super::settings::TlsPolicy;
 use super::super::status::TraceStep;
 use crate::mail::Mailbox;
 
@@ -63,8 +62,8 @@ impl Fanout {
         for step in inner.trace.drain(..) {
             self.note(step);
         }
-        if inner.tls == TlsPolicy::Require {
-            self.decision.tls = TlsPolicy::Require;
+        if matches!(inner.disposition, Disposition::Forward(_)) {
+            self.decision.passes(&inner);
         }
         match inner.disposition {
             Disposition::Forward(legs) => self.waiting.extend(legs.into_iter().map(|next| lengthened(leg, next))),

@@ -137,12 +137,14 @@ mod tests {
             dmarc: Enforcement::Enforce,
             unauthenticated: Unauthenticated::Accept,
             senders: None,
+            inner: Vec::new(),
         };
         Decision {
             disposition,
             rule: None,
             let_in: false,
             alias: None,
+            passed: Vec::new(),
             create: false,
             domain: None,
             account: OWNER,
