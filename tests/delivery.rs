@@ -15,6 +15,8 @@ mod exchangers;
 mod extensions;
 #[path = "delivery/faults.rs"]
 mod faults;
+#[path = "delivery/lanes.rs"]
+mod lanes;
 #[path = "delivery/queue.rs"]
 mod queue;
 #[path = "delivery/reports.rs"]

@@ -40,8 +40,8 @@ pub(super) struct Job {
     pub(super) outfit: Arc<Outfit>,
     /// Where to.
     pub(super) way: Arc<Way>,
-    /// The right to one connection.
-    pub(super) slot: Slot,
+    /// The right to one connection, at a time: other parcels of the message may have it next.
+    pub(super) slot: Arc<Slot>,
     /// What.
     pub(super) parcel: Arc<Parcel>,
     /// Set when the final dot is being written.

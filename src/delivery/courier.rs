@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::attempt::{self, Job};
+use super::attempt::Job;
 use super::exchangers::Way;
 use super::fates::nobody_to_ask;
 use super::give_up::Turns;
 use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
+use super::lanes::{Lanes, Place};
 use super::outfit::Outfit;
 use super::tell_sender::{Failed, Quota, Telling};
 use super::tell_success::Told;
@@ -115,8 +116,9 @@ impl Courier {
         self.0.refused.subscribe()
     }
 
-    /// Resolves the site, asks `policy::direct`, takes a connection slot, and begins.
-    pub async fn direct(&self, peer: IpAddr, parcel: Parcel) -> Direct {
+    /// Resolves the site, asks `policy::direct` of the first of a message's parcels that goes there, takes a place in a
+    /// lane, and begins.
+    pub async fn direct(&self, lanes: &Lanes, parcel: Parcel) -> Direct {
         let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
             return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
         };
@@ -125,16 +127,27 @@ impl Courier {
             Ok(way) => way,
             Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
         };
-        let slot = way.site.try_slot();
-        let facts = DirectFacts { slot_free: slot.is_some(), ..self.facts(peer, &parcel, &way) };
-        let why = direct(&facts, &self.0.tools.instance.load());
-        let (None, Some(slot)) = (why, slot) else { return Direct::Queue(why.unwrap_or(ToQueue::Busy)) };
-        let ticket = Some(self.0.waiting.begin(peer, &way.site));
+        let place = match lanes.behind_others(&way.site) {
+            Some(place) => place,
+            None => match self.first_place(lanes, &parcel, &way) {
+                Ok(place) => place,
+                Err(why) => return Direct::Queue(why),
+            },
+        };
         let sent = Arc::new(AtomicBool::new(false));
         let connect = outfit.settings.timeouts.direct_connect;
+        let (slot, ticket) = (Arc::clone(&place.slot), Some(Arc::clone(&place.ticket)));
         let parcel = Arc::new(parcel);
         let job = Job { shared: Arc::clone(&self.0), outfit, way, slot, parcel, sent: Arc::clone(&sent), connect };
-        Direct::Trying(Attempt { run: Box::pin(attempt::run(job)), sent, ticket })
+        Direct::Trying(Attempt { run: Box::pin(place.attempt(job)), sent, ticket })
+    }
+
+    fn first_place(&self, lanes: &Lanes, parcel: &Parcel, way: &Way) -> Result<Place, ToQueue> {
+        let slot = way.site.try_slot();
+        let facts = DirectFacts { slot_free: slot.is_some(), ..self.facts(lanes.peer, parcel, way) };
+        let why = direct(&facts, &self.0.tools.instance.load());
+        let (None, Some(slot)) = (why, slot) else { return Err(why.unwrap_or(ToQueue::Busy)) };
+        Ok(lanes.first(&way.site, slot, self.0.waiting.begin(lanes.peer, &way.site)))
     }
 
     fn facts(&self, peer: IpAddr, parcel: &Parcel, way: &Way) -> DirectFacts {

@@ -15,6 +15,7 @@ mod fates;
 mod give_up;
 mod in_hand;
 mod jumps;
+mod lanes;
 mod outfit;
 mod pool;
 mod scheduler;
@@ -51,6 +52,7 @@ use crate::store::activity::Attempt as AttemptRow;
 use crate::store::octets::Octets;
 
 pub use courier::Courier;
+pub use lanes::Lanes;
 pub use tell_sender::Telling;
 
 /// A next hop that is never looked up by MX.
@@ -241,7 +243,7 @@ pub struct Attempt {
     /// Whether our final dot was written: the deciding instant.
     pub sent: Arc<AtomicBool>,
     /// Its session is counted as waiting until this is dropped.
-    ticket: Option<waiting::Ticket>,
+    ticket: Option<Arc<waiting::Ticket>>,
 }
 
 impl std::fmt::Debug for Attempt {

@@ -171,7 +171,7 @@ async fn attempt(
 ) -> Option<Report> {
     let sent = Arc::new(AtomicBool::new(false));
     let connect = outfit.settings.timeouts.connect;
-    let parcel = Arc::new(parcel);
+    let (slot, parcel) = (Arc::new(slot), Arc::new(parcel));
     let job = Job { shared: Arc::clone(shared), outfit, way, slot, parcel, sent: Arc::clone(&sent), connect };
     drive(shared, Box::pin(attempt::run(job)), &sent, ids).await
 }

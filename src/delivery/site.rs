@@ -110,6 +110,12 @@ impl Site {
         Some(self.lent())
     }
 
+    /// A slot for a message that has one already, if more than half of them are free.
+    pub(super) fn spare_slot(self: &Arc<Self>) -> Option<Slot> {
+        let width = self.state().concurrency.width();
+        (self.slots.available_permits() > width / 2).then(|| self.try_slot()).flatten()
+    }
+
     fn lent(self: &Arc<Self>) -> Slot {
         Slot { site: Arc::clone(self), era: self.state().concurrency.era() }
     }

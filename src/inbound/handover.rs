@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Tools;
 use super::arrival::Arrival;
 use super::outgoing::Packed;
-use crate::delivery::{Attempt, Direct, Report};
+use crate::delivery::{Attempt, Direct, Lanes, Report};
 
 /// Ways that are looked for at the same time for one message.
 const MAX_WAYS_SOUGHT: usize = 16;
@@ -57,16 +57,17 @@ pub(super) struct Bounds<'a> {
 pub(super) async fn begin(tools: &Tools, arrival: &Arrival, packed: &[Packed], until: Instant) -> Vec<Run> {
     let now = tools.clock.instant();
     let until = now + until.saturating_duration_since(now) / 2;
+    let lanes = Lanes::of(arrival.connect.peer, until);
     if let [one] = packed {
-        return vec![offer(tools, arrival, one, until).await];
+        return vec![offer(tools, arrival, (one, &lanes), until).await];
     }
-    let offers = packed.iter().map(|packed| offer(tools, arrival, packed, until)).collect::<Vec<_>>();
+    let offers = packed.iter().map(|packed| offer(tools, arrival, (packed, &lanes), until)).collect::<Vec<_>>();
     futures_util::stream::iter(offers).buffered(MAX_WAYS_SOUGHT).collect().await
 }
 
 /// What goes straight to the queue is an attempt that never ran.
-async fn offer(tools: &Tools, arrival: &Arrival, packed: &Packed, until: Instant) -> Run {
-    match timeout_at(until, tools.courier.direct(arrival.connect.peer, packed.parcel.clone())).await {
+async fn offer(tools: &Tools, arrival: &Arrival, (packed, lanes): (&Packed, &Lanes), until: Instant) -> Run {
+    match timeout_at(until, tools.courier.direct(lanes, packed.parcel.clone())).await {
         Ok(Direct::Known(report)) => Run::Ended(report),
         Ok(Direct::Trying(attempt)) => Run::Going(attempt),
         Ok(Direct::Queue(why)) => {

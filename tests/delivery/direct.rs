@@ -5,7 +5,7 @@ use waypost::demo::inbox::{Behaviour, Extensions, Rule, Stage};
 use waypost::mail::ReversePath;
 use waypost::policy::direct::ToQueue;
 
-use crate::world::{CONTENT, PEER, World, attempts, next_hop, parcel, parcel_of, sha256, whole, words};
+use crate::world::{CONTENT, World, attempts, next_hop, parcel, parcel_of, sha256, whole, words};
 
 #[tokio::test]
 async fn a_message_arrives_octet_by_octet() {
@@ -171,7 +171,7 @@ async fn an_idle_connection_is_closed() {
 async fn an_attempt_that_is_dropped_closes_its_connection() {
     let world = World::new().await;
     world.inbox.script(Rule::at(Stage::Data, Behaviour::Hang).times(1));
-    let Direct::Trying(attempt) = world.courier.direct(PEER, parcel(&["me@inbox.example"])).await else {
+    let Direct::Trying(attempt) = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await else {
         panic!("not tried")
     };
     let Attempt { mut run, sent, .. } = attempt;
@@ -194,13 +194,13 @@ async fn what_the_site_has_no_room_for_goes_to_the_queue() {
         wishes.instance.direct_max_bytes = 1000;
     })
     .await;
-    let Direct::Trying(first) = world.courier.direct(PEER, parcel(&["me@inbox.example"])).await else {
+    let Direct::Trying(first) = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await else {
         panic!("not tried")
     };
-    let second = world.courier.direct(PEER, parcel(&["me@inbox.example"])).await;
+    let second = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await;
     assert!(matches!(second, Direct::Queue(ToQueue::Busy)), "{second:?}");
     drop(first);
-    let large = world.courier.direct(PEER, parcel_of(&["me@inbox.example"], &[b'x'; 2000])).await;
+    let large = world.courier.direct(&world.lanes(), parcel_of(&["me@inbox.example"], &[b'x'; 2000])).await;
     assert!(matches!(large, Direct::Queue(ToQueue::TooLarge)), "{large:?}");
     assert_eq!(words(&world.send("me@inbox.example").await), ["delivered 250"]);
 }
@@ -213,7 +213,7 @@ async fn a_site_that_defers_keeps_new_mail_in_the_queue() {
     let other = world.inbox_at(2).await;
     world.inbox.script(Rule::at(Stage::Mail, Behaviour::reply("451 4.7.1 not you")).times(1));
     assert_eq!(words(&world.send("me@inbox.example").await), ["deferred 451 at Mail of the site"]);
-    let next = world.courier.direct(PEER, parcel(&["me@inbox.example"])).await;
+    let next = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await;
     assert!(matches!(next, Direct::Queue(ToQueue::BackingOff)), "{next:?}");
     assert_eq!(words(&world.send("me@other.example").await), ["delivered 250"]);
     assert_eq!(other.received().len(), 1);

@@ -14,7 +14,7 @@ use waypost::policy::status::Status;
 use waypost::policy::verdict::Outcome;
 use waypost::store::queue::{Entry, LEASE, NewDelivery};
 
-use crate::world::{CONTENT, PEER, PREFIX, World, delivery, mailbox, message, parcel, row, sha256, whole};
+use crate::world::{CONTENT, PREFIX, World, delivery, mailbox, message, parcel, row, sha256, whole};
 
 const SENDER: &str = "author@from.example";
 
@@ -359,7 +359,7 @@ async fn an_adopted_attempt_is_settled() {
         let leased = delivery(to, Entry::Leased);
         let mut parcel = parcel(&[to]);
         parcel.addressees[0].ids = vec![leased.id];
-        let Direct::Trying(attempt) = world.courier.direct(PEER, parcel).await else { panic!("not tried") };
+        let Direct::Trying(attempt) = world.courier.direct(&world.lanes(), parcel).await else { panic!("not tried") };
         let ids = world.queue(vec![leased]).await;
         world.courier.adopt(attempt, ids.clone());
         ids[0]
@@ -405,11 +405,13 @@ async fn on_stop_unsent_attempts_go_back_and_sent_ones_end() {
 #[tokio::test]
 async fn counters_of_waiting_sessions_end_with_them() {
     let world = World::with(|wishes| wishes.instance.direct_per_site = 1).await;
-    let Direct::Trying(first) = world.courier.direct(PEER, parcel(&["me@inbox.example"])).await else { panic!("no") };
-    assert!(matches!(world.courier.direct(PEER, parcel(&["me@inbox.example"])).await, Direct::Queue(_)));
+    let Direct::Trying(first) = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await else {
+        panic!("no")
+    };
+    assert!(matches!(world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await, Direct::Queue(_)));
     assert!(!first.sent.load(Ordering::SeqCst));
     drop(first);
-    assert!(matches!(world.courier.direct(PEER, parcel(&["me@inbox.example"])).await, Direct::Trying(_)));
+    assert!(matches!(world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await, Direct::Trying(_)));
 }
 
 /// The clock jumps over the lease of an attempt under way (a machine wakes up): one attempt goes on, and no second begins.

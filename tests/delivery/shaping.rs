@@ -11,7 +11,7 @@ use waypost::policy::status::Status;
 use waypost::policy::verdict::Outcome;
 use waypost::store::queue::{Entry, NewDelivery};
 
-use crate::world::{PEER, World, delivery, message, parcel};
+use crate::world::{World, delivery, message, parcel};
 
 /// Healthy mail arrives within this time beside stalled mail.
 const SOON: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ impl World {
     }
 
     async fn try_direct(&self, to: &str) -> Result<Attempt, Option<ToQueue>> {
-        match self.courier.direct(PEER, parcel(&[to])).await {
+        match self.courier.direct(&self.lanes(), parcel(&[to])).await {
             Direct::Trying(attempt) => Ok(attempt),
             Direct::Queue(why) => Err(Some(why)),
             Direct::Known(_) => Err(None),

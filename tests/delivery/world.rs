@@ -16,7 +16,7 @@ use waypost::auth::{self, Authenticator};
 use waypost::chance::Chance;
 use waypost::clock::Clock;
 use waypost::delivery::{
-    Addressee, Attempt, Courier, Direct, Message, NextHop, Parcel, Report, Settings, Timeouts, Tools,
+    Addressee, Attempt, Courier, Direct, Lanes, Message, NextHop, Parcel, Report, Settings, Timeouts, Tools,
 };
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::Inbox;
@@ -105,11 +105,16 @@ impl World {
     }
 
     pub(crate) async fn direct(&self, parcel: Parcel) -> Report {
-        match self.courier.direct(PEER, parcel).await {
+        match self.courier.direct(&self.lanes(), parcel).await {
             Direct::Trying(Attempt { run, .. }) => run.await,
             Direct::Known(report) => report,
             Direct::Queue(why) => panic!("to the queue: {why:?}"),
         }
+    }
+
+    /// Those of one message that its sender waits for.
+    pub(crate) fn lanes(&self) -> Lanes {
+        Lanes::of(PEER, self.clock.instant() + Duration::from_secs(20))
     }
 
     /// Delivers a plain message to one recipient.

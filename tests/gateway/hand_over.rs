@@ -196,3 +196,26 @@ async fn held_mail_has_its_share_of_the_disk_and_no_more() {
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), taken);
     world.stop().await;
 }
+
+/// Ten aliases of ten inboxes are ten prefixes and so ten transactions: over the connections that there are, while the
+/// sender waits, and none by way of the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_for_many_aliases_is_handed_over_at_once() {
+    let world = World::start().await;
+    let aliases = (0..10).map(|n| format!("list-{n}@my.example")).collect::<Vec<_>>();
+    for (n, alias) in aliases.iter().enumerate() {
+        world.alias(alias, &[&format!("member-{n}@inbox.example")]).await;
+    }
+    let to = aliases.iter().map(String::as_str).collect::<Vec<_>>();
+    let answers = world.send("ann@sender.example", &to, LETTER).await;
+    assert!(answers.is_accepted(), "{answers:?}");
+    let arrived = world.inbox.received();
+    assert_eq!(arrived.len(), 10, "all arrived before the answer");
+    for (alias, got) in aliases.iter().zip(&arrived) {
+        let others = aliases.iter().filter(|other| prefix(got, LETTER).contains(other.as_str())).count();
+        assert_eq!((without_prefix(got, LETTER), others), (LETTER, 1), "{alias}: nobody learns of the others");
+    }
+    let statuses = world.rows().await.iter().map(|row| row["status"].clone()).collect::<Vec<_>>();
+    assert_eq!(statuses, ["forwarded"; 10]);
+    world.stop().await;
+}
