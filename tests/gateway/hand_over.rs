@@ -7,7 +7,7 @@ use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::stuffed;
 
-use crate::support::{LETTER, World, without_prefix};
+use crate::support::{LETTER, World, prefix, without_prefix};
 
 /// Short, so that the deadline comes soon: direct delivery ends at 1.6 s.
 const SHORT: &[(&str, &str)] = &[("SMTP__ANSWER_WITHIN", "2s")];
