@@ -146,7 +146,7 @@ impl Admin {
         };
         let header = header_facts(self.facts.instance.load().hostname.clone(), question);
         let until = self.clock.instant() + LOOK_UPS_WITHIN;
-        let dmarc = if question.ip.is_some() { decision.after_data.dmarc } else { Enforcement::Off };
+        let dmarc = if question.ip.is_some() { decision.after_data.strictest_dmarc() } else { Enforcement::Off };
         // Without a body no signature can be verified.
         let asked = Asked { content: Content::Unsigned, header: &header, dmarc };
         let auth = self.facts.auth.message(&asked, std::future::ready(spf), until).await;

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{DataLock, Holder};
 use crate::policy::status::Status;
-use crate::store::activity::{Progress, Query};
+use crate::store::activity::Progress;
 use crate::store::queue::Waiting;
 use crate::store::{Settings, Store};
 
@@ -32,6 +32,9 @@ const OF_CERTIFICATES: [&str; 2] = ["tls", "acme"];
 const STAGE: &str = "restore.unfinished";
 /// Where the files of before wait until the new ones are in place.
 const BEFORE: &str = "restore.before";
+/// What is said of mail that waited and is not in the backup.
+const GONE: &str = "it waited when a backup without the queue was made, which was restored here: what the gateway of before \
+                    did with it is not known, and there is nothing left to deliver";
 /// Deliveries that are held at a time.
 const BATCH: u32 = 500;
 
@@ -157,7 +160,7 @@ async fn settle(stage: &Path) -> anyhow::Result<Left> {
     let settings = Settings { data_dir: stage.to_owned(), database: stage.join("waypost.db") };
     let store =
         Store::open(settings, Clock::system(), Chance::system()).await.context("the backup's databases do not open")?;
-    let left = async { anyhow::Ok(Left { held: hold_rows(&store).await?, gone: end_rows(&store).await? }) }.await;
+    let left = async { anyhow::Ok(Left { held: hold_rows(&store).await?, gone: store.end_lost(GONE).await? }) }.await;
     store.close().await;
     left
 }
@@ -180,44 +183,15 @@ async fn hold_rows(store: &Store) -> anyhow::Result<usize> {
     }
 }
 
-/// What the log says is waiting and the queue has not would wait for ever.
-async fn end_rows(store: &Store) -> anyhow::Result<usize> {
-    let waiting = vec![Status::Queued, Status::Deferred, Status::Held];
-    let mut query = Query { statuses: waiting, limit: BATCH, ..Query::default() };
-    let mut ended = 0;
-    loop {
-        let page = store.activity.list(query.clone()).await?;
-        let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
-        let there = store.queue.among(&ids).await?;
-        let gone: Vec<_> = ids.into_iter().filter(|id| !there.contains(id)).collect();
-        ended += gone.len();
-        store.activity.progress(gone.into_iter().map(as_gone).collect()).await?;
-        match page.next_cursor {
-            Some(next) => query.cursor = Some(next),
-            None => return Ok(ended),
-        }
-    }
-}
-
 fn may_go_out(row: &Waiting) -> bool {
     matches!(row.state, "due" | "leased")
 }
 
 fn as_held(id: Uuid) -> Progress {
-    as_now(id, Status::Held, "held since a backup was restored: it may have been delivered meanwhile")
-}
-
-fn as_gone(id: Uuid) -> Progress {
-    let reason = "it waited when a backup without the queue was made, which was restored here: what the gateway of before \
-                  did with it is not known, and there is nothing left to deliver";
-    as_now(id, Status::Cancelled, reason)
-}
-
-fn as_now(id: Uuid, status: Status, reason: &str) -> Progress {
     Progress {
         id,
-        status,
-        reason: reason.to_owned(),
+        status: Status::Held,
+        reason: "held since a backup was restored: it may have been delivered meanwhile".to_owned(),
         attempt: None,
         next_attempt_at: None,
         sha256_sent: None,

@@ -108,9 +108,12 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     }
     let (tools, stop) = (&shared.tools, &shared.stopping);
     if !changes.is_empty() {
-        // Behind rows that the log is owed, or there would be nothing to change.
-        let _over = stop.run_until_cancelled(tools.store.activity.is_paid()).await;
-        persist(stop, || tools.store.activity.progress(changes.clone())).await;
+        persist(stop, || async {
+            // Behind rows that the log is owed, or there would be nothing to change.
+            let _over = stop.run_until_cancelled(tools.store.activity.is_paid()).await;
+            tools.store.activity.progress(changes.clone()).await
+        })
+        .await;
     }
     drop(given_up);
     reports.extend(tell_success::of_claims(shared, claims, &report.outcomes).await);

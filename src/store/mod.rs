@@ -11,6 +11,7 @@ pub mod directory;
 pub mod faults;
 mod file;
 mod ids;
+mod lost;
 pub mod notices;
 pub mod octets;
 pub mod queue;

@@ -14,6 +14,9 @@ use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::store::Store;
 
+/// What is said of mail whose end the log has lost.
+const LOST: &str = "it has left the queue, delivered or with a report to its sender: a power cut took from the log which of the \
+                    two, and every reply";
 /// The search indexes are at most so far behind, and a bit.
 const INDEX_EVERY: Duration = Duration::from_secs(2);
 /// Certificate files are looked at so often.
@@ -92,6 +95,7 @@ impl Upkeep {
     pub async fn run(self, stop: CancellationToken) {
         let duties = async {
             tokio::join!(
+                self.lost(),
                 every(INDEX_EVERY, || self.index()),
                 every(INDEX_EVERY, || self.index_aliases()),
                 every(CERTIFICATES_EVERY, || self.certificates()),
@@ -106,6 +110,17 @@ impl Upkeep {
         tokio::select! {
             () = duties => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Once: only who starts after a power cut can have any.
+    async fn lost(&self) {
+        match self.store.end_lost(LOST).await {
+            Ok(0) => {}
+            Ok(rows) => {
+                tracing::warn!(rows, "a power cut took from the log what became of some mail; its rows were ended")
+            }
+            Err(error) => tracing::warn!(%error, "looking for rows that a power cut left waiting failed"),
         }
     }
 

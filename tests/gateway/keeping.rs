@@ -142,3 +142,19 @@ async fn what_is_older_than_the_retention_leaves_the_log_and_what_waits_does_not
     assert_eq!(world.row().await["recipient"], "later@my.example");
     world.stop().await;
 }
+
+/// A power cut may take the log's last second: what left the queue in it does not wait in the log for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_whose_end_the_log_has_lost_does_not_wait_there_for_ever() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    world.alias("later@my.example", &["bob@inbox.example"]).await;
+    assert!(world.letter("later@my.example").await.is_accepted());
+    world.change("activity.db", "update activity set status = 'deferred' where recipient = 'shop@my.example'").await;
+    let world = world.restart().await;
+    let row = world.until("shop@my.example", "cancelled").await;
+    assert!(row["reason"].as_str().unwrap().contains("a power cut took from the log"), "{row}");
+    assert_eq!(world.until("later@my.example", "deferred").await["status"], "deferred");
+    world.stop().await;
+}
