@@ -1,7 +1,10 @@
 //! How inboxes fare over real sockets: asked when they come with an alias, flagged in their next hop's words when they
 //! refuse, and well again when they take mail.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::World;
@@ -45,6 +48,40 @@ async fn an_inbox_that_refuses_is_flagged_in_its_words_until_it_takes_mail() {
     let seen = world.get(ANNA).await;
     assert_eq!((&seen["failing_since"], &seen["failing_reply"]), (&since, &json!("550 still nobody")));
     assert!(world.letter("shop@my.example").await.is_accepted());
+    let seen = world.get(ANNA).await;
+    assert_eq!((&seen["failing_since"], &seen["failing_reply"]), (&Value::Null, &Value::Null), "{seen}");
+    world.stop().await;
+}
+
+/// Nobody is told no, and nothing arrives: an hour of that is a failure too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_only_puts_off_for_an_hour_is_flagged_until_it_takes_mail() {
+    let clock = Clock::hastened();
+    let world = World::bare_with(&[], |config, _| config.clock = Some(clock.clone())).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("451 4.3.2 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    world.until("shop@my.example", "deferred").await;
+    assert_eq!(world.get(ANNA).await["failing_since"], Value::Null, "it may be a matter of minutes");
+    clock.advance(Duration::from_secs(3700));
+    let flagged = async {
+        loop {
+            let seen = world.get(ANNA).await;
+            if seen["failing_since"].is_string() {
+                return seen;
+            }
+            clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(20), flagged).await.expect("it must be flagged");
+    assert_eq!(seen["failing_reply"], "451 4.3.2 not now", "{seen}");
+    let row = world.rows().await.remove(0);
+    assert_eq!(seen["failing_activity_id"], row["id"]);
+    world.inbox.behave();
+    world.until("shop@my.example", "forwarded").await;
     let seen = world.get(ANNA).await;
     assert_eq!((&seen["failing_since"], &seen["failing_reply"]), (&Value::Null, &Value::Null), "{seen}");
     world.stop().await;

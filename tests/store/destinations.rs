@@ -6,7 +6,7 @@ use waypost::mail::Moment;
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
-use waypost::store::activity::{Attempt, Bounced, DsnNote};
+use waypost::store::activity::{Attempt, Bounced, DsnNote, Row};
 use waypost::store::rules::ListQuery;
 
 use crate::world::World;
@@ -89,6 +89,52 @@ async fn what_comes_back_outweighs_what_is_taken_for_a_day() {
     world.store.activity.record(vec![taken()]).await.unwrap();
     let fares = rules.destination_by_id(me.id).await.unwrap();
     assert_eq!((fares.failing_since, fares.failing_row, fares.failing_reply), (None, None, None));
+}
+
+/// Each as rows of their own batch, and again as rows of one.
+#[tokio::test]
+async fn what_is_only_put_off_for_an_hour_fails_since_it_began() {
+    let world = World::new().await;
+    let rules = &world.store.rules;
+    let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
+    let put_off = |outcome: &str| {
+        let at = world.clock.now();
+        let attempt = Attempt { reply: "451 not now".to_owned(), outcome: outcome.to_owned(), ..attempt(at) };
+        Row { attempts: vec![attempt], ..world.row(Status::Deferred) }
+    };
+    let minutes = |minutes: u64| world.clock.advance(Duration::from_secs(60 * minutes));
+    let since = async || rules.destination_by_id(me.id).await.unwrap().failing_since;
+    let began = world.clock.now();
+    let mut rows = Vec::new();
+    // It took a message in between; it was not asked; a day without a try parts one time from the next.
+    let cases = [
+        (0, put_off("deferred"), None),
+        (59, put_off("deferred"), None),
+        (1, put_off("refused"), Some(began)),
+        (10, world.row(Status::Forwarded), None),
+        (50, put_off("deferred"), None),
+        (90, put_off("unknown"), None),
+        (24 * 60, put_off("deferred"), None),
+    ];
+    for (wait, row, wanted) in cases {
+        minutes(wait);
+        let at = world.clock.now();
+        let attempts = row.attempts.into_iter().map(|attempt| Attempt { at, ..attempt }).collect();
+        let row = Row { received_at: at, attempts, ..row };
+        rows.push(row.clone());
+        world.store.activity.record(vec![row]).await.unwrap();
+        assert_eq!(since().await, wanted, "after {wait} min");
+    }
+    minutes(24 * 60);
+    let wave: Vec<Row> = rows.drain(..3).collect();
+    let wave = wave.into_iter().enumerate().map(|(number, row)| {
+        let at = world.clock.now().after(Duration::from_secs(1800 * number as u64));
+        Row { id: world.chance.id(at), received_at: at, ..row }
+    });
+    let first = world.clock.now();
+    world.store.activity.record(wave.collect()).await.unwrap();
+    let fares = rules.destination_by_id(me.id).await.unwrap();
+    assert_eq!((fares.failing_since, fares.failing_reply.as_deref()), (Some(first), Some("451 not now")));
 }
 
 fn attempt(at: Moment) -> Attempt {

@@ -2,7 +2,8 @@
 //!
 //! What is meant for one sender only says nothing of the inbox: a message that was refused for what it is neither begins
 //! nor ends anything. A delivery ends what was failing before it, unless a report came back within a day: then the next
-//! hop takes everything, and hands it back afterwards.
+//! hop takes everything, and hands it back afterwards. An inbox whose mail is only put off, try after try for an hour and
+//! more, fails as well: nobody is told no, and nothing arrives.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,17 +16,23 @@ use crate::policy::verdict::Fault;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
-pub(in crate::store) const STATES: &str = "select address, last_delivered_at, failing_since, failing_reply, failing_row \
-    from destination_state where address in (select value from json_each(?1))";
+pub(in crate::store) const STATES: &str = "select address, last_delivered_at, \
+    case when is_late then min(deferred_since, coalesce(failing_since, deferred_since)) else failing_since end, \
+    case when is_late then deferred_reply else failing_reply end, case when is_late then deferred_row else failing_row end \
+    from (select *, coalesce(deferred_last - deferred_since >= 3600000, 0) as is_late from destination_state \
+        where address in (select value from json_each(?1)))";
 
 /// So long after a report a delivery proves nothing.
 const BOUNCE_HOLDS_MILLIS: i64 = 86_400_000;
 
-/// Adds to the states of inboxes: address, last delivery, failing since, reply, row, bounced at.
+/// Adds to the states of inboxes: address, last delivery, failing since, reply, row, bounced at, deferred since, until, reply,
+/// row. Deferrals between which a day went by without a try are not of one time.
 macro_rules! add {
     () => {
         "insert into destination_state (address, last_delivered_at, failing_since, failing_reply, failing_row, \
-         bounced_at) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 \
+         bounced_at, deferred_since, deferred_last, deferred_reply, deferred_row) \
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, \
+         value ->> 6, value ->> 7, value ->> 8, unhex(value ->> 9) \
          from json_each(?) where true on conflict (address) do update set \
          last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
          failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
@@ -34,7 +41,14 @@ macro_rules! add {
              then excluded.failing_reply else coalesce(excluded.failing_reply, failing_reply) end, \
          failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
              then excluded.failing_row else coalesce(excluded.failing_row, failing_row) end, \
-         bounced_at = coalesce(excluded.bounced_at, bounced_at); "
+         bounced_at = coalesce(excluded.bounced_at, bounced_at), \
+         deferred_since = case when excluded.last_delivered_at is null \
+             and coalesce(excluded.deferred_since, deferred_last) < deferred_last + 86400000 \
+             then deferred_since else excluded.deferred_since end, \
+         deferred_last = case when excluded.last_delivered_at is null \
+             then coalesce(excluded.deferred_last, deferred_last) else excluded.deferred_last end, \
+         deferred_reply = coalesce(excluded.deferred_reply, deferred_reply), \
+         deferred_row = coalesce(excluded.deferred_row, deferred_row); "
     };
 }
 pub(super) use add;
@@ -65,6 +79,8 @@ pub(super) enum Fared {
     Delivered(i64),
     /// It did not reach it.
     Failed(Failing),
+    /// It did not reach it yet.
+    Deferred(Deferring),
 }
 
 /// Since when, by whose words, in which row; and whether it was a report.
@@ -74,6 +90,15 @@ pub(super) struct Failing {
     reply: String,
     row: Uuid,
     bounced_at: Option<i64>,
+}
+
+/// From when until when, by whose last words, in which row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Deferring {
+    since: i64,
+    last: i64,
+    reply: String,
+    row: Uuid,
 }
 
 impl Fared {
@@ -95,30 +120,49 @@ impl Fared {
     }
 
     fn by(status: Status, last: Option<&Attempt>, (at, row, reason): (Moment, Uuid, &str)) -> Option<Self> {
-        let fault = last.and_then(|attempt| attempt.fault);
+        let (fault, reply) = (last.and_then(|attempt| attempt.fault), || {
+            last.map_or(reason, |attempt| attempt.reply.as_str()).to_owned()
+        });
         match (status, fault) {
             (Status::Forwarded, _) => return Some(Self::Delivered(at.millis())),
             // While the sender waited; what was refused at RCPT from memory was never tried.
             (Status::Refused, Some(Fault::Mailbox)) | (Status::Expired, _) => {}
             (Status::Failed, fault) if fault != Some(Fault::Message) => {}
+            // Queued, or handed on to the sender.
+            (Status::Deferred | Status::RefusedTemporarily, _) if last.is_some_and(is_put_off) => {
+                return Some(Self::Deferred(Deferring { since: at.millis(), last: at.millis(), reply: reply(), row }));
+            }
             _ => return None,
         }
-        let reply = last.map_or(reason, |attempt| attempt.reply.as_str()).to_owned();
-        Some(Self::Failed(Failing { since: at.millis(), reply, row, bounced_at: None }))
+        Some(Self::Failed(Failing { since: at.millis(), reply: reply(), row, bounced_at: None }))
     }
+}
+
+/// Whether the next hop was asked, or could not be, and did not take it.
+fn is_put_off(attempt: &Attempt) -> bool {
+    matches!(attempt.outcome.as_str(), "deferred" | "refused")
+}
+
+/// The sums of some rows of one inbox.
+#[derive(Debug, Default)]
+struct Sums {
+    delivered: Option<i64>,
+    failing: Option<Failing>,
+    deferring: Option<Deferring>,
 }
 
 /// The sums of some rows, by address.
 #[derive(Debug, Default)]
-pub(super) struct Inboxes(BTreeMap<String, (Option<i64>, Option<Failing>)>);
+pub(super) struct Inboxes(BTreeMap<String, Sums>);
 
 impl Inboxes {
     /// Notes what came of mail for an inbox, in the order in which it came.
     pub(super) fn note(&mut self, address: &str, fared: Fared) {
-        let (delivered, failing) = self.0.entry(address.to_owned()).or_default();
+        let Sums { delivered, failing, deferring } = self.0.entry(address.to_owned()).or_default();
         match fared {
             Fared::Delivered(at) => {
                 *delivered = (*delivered).max(Some(at));
+                *deferring = None;
                 failing.take_if(|failing| failing.bounced_at.is_none_or(|then| at > then + BOUNCE_HOLDS_MILLIS));
             }
             Fared::Failed(later) => {
@@ -126,24 +170,39 @@ impl Inboxes {
                 let bounced_at = later.bounced_at.or(failing.as_ref().and_then(|earlier| earlier.bounced_at));
                 *failing = Some(Failing { since, bounced_at, ..later });
             }
+            Fared::Deferred(later) => {
+                let since = deferring.as_ref().map_or(later.since, |earlier| earlier.since);
+                *deferring = Some(Deferring { since, ..later });
+            }
         }
     }
 
     /// Adds what came after.
     pub(super) fn absorb(&mut self, later: &Self) {
-        for (address, (delivered, failing)) in &later.0 {
+        for (address, Sums { delivered, failing, deferring }) in &later.0 {
             delivered.iter().for_each(|at| self.note(address, Fared::Delivered(*at)));
             failing.iter().for_each(|failing| self.note(address, Fared::Failed(failing.clone())));
+            deferring.iter().for_each(|deferring| self.note(address, Fared::Deferred(deferring.clone())));
         }
     }
 
     /// Rows of [`add`].
     pub(super) fn rows(&self) -> impl Iterator<Item = impl serde::Serialize> {
-        self.0.iter().map(|(address, (delivered, failing))| {
-            let told = failing.as_ref();
-            let row = told.map(|failing| failing.row.simple().to_string());
-            let (since, reply) = (told.map(|failing| failing.since), told.map(|failing| failing.reply.as_str()));
-            (address, *delivered, since, reply, row, told.and_then(|failing| failing.bounced_at))
+        self.0.iter().map(|(address, Sums { delivered, failing, deferring })| {
+            let (failed, put_off) = (failing.as_ref(), deferring.as_ref());
+            let hex = |row: Uuid| row.simple().to_string();
+            (
+                address,
+                *delivered,
+                failed.map(|it| it.since),
+                failed.map(|it| it.reply.as_str()),
+                failed.map(|it| hex(it.row)),
+                failed.and_then(|it| it.bounced_at),
+                put_off.map(|it| it.since),
+                put_off.map(|it| it.last),
+                put_off.map(|it| it.reply.as_str()),
+                put_off.map(|it| hex(it.row)),
+            )
         })
     }
 }
@@ -167,7 +226,7 @@ impl Activity {
         read.collect()
     }
 
-    /// Inboxes that took no mail since a refusal, since when, and what was said last; those first that fail the longest.
+    /// Inboxes that took no mail since a refusal (not those whose mail is put off, which waits in the queue to be seen there), since when, and what was said last; those first that fail the longest.
     pub async fn failing(&self) -> Result<Vec<(String, Moment, String)>> {
         self.settle_counts().await?;
         let found = sqlx::query(FAILING).bind(MAX_TOLD).fetch_all(&self.readers).await?;
