@@ -146,8 +146,12 @@ impl Facts {
 
     /// The same, but for domains that somebody merely claims: nobody's mail is refused for a claim.
     fn is_proven(&self, domain: Option<&Domain>, settings: &Instance) -> bool {
-        let claimed = |name: &Domain| self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified);
-        self.is_ours(domain, settings) && !domain.is_some_and(claimed)
+        self.is_ours(domain, settings) && !domain.is_some_and(|name| self.is_claimed(name))
+    }
+
+    /// Whether somebody has added this domain and not proved that it is theirs.
+    fn is_claimed(&self, name: &Domain) -> bool {
+        self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified)
     }
 
     /// Hosted, our host name, or the domain of our SRS addresses: our address is in the SPF of each of them.

@@ -44,6 +44,10 @@ fn postmaster() -> LocalPart {
 impl Inquiry<'_> {
     /// The whole decision.
     pub(super) async fn decide(&self, recipient: Mailbox) -> Result<Decision> {
+        if let Some(claimed) = recipient.domain().filter(|name| self.facts.is_claimed(name)) {
+            let refusal = admission::unproven_domain(claimed);
+            return Ok(self.unasked(recipient, refusal));
+        }
         let decision = self.judge(recipient.clone()).await?;
         let is_role = reserved::is_role(recipient.local()) && self.is_ours(recipient.domain());
         let by_role = is_role && decision.rule.is_none();

@@ -109,6 +109,13 @@ pub fn not_ready() -> Reply {
     Reply::new(450, 2, 1, "This address is not ready for mail yet, try again later")
 }
 
+/// Whoever added the domain has not proved that it is theirs (RFC 3463 §3.4, X.3.5: not configured to accept it). For now:
+/// nobody's mail is refused for what somebody merely claims.
+#[must_use]
+pub fn unproven_domain() -> Reply {
+    Reply::new(451, 3, 5, "Mail for this domain is not taken here yet, try again later")
+}
+
 /// No destination is verified, and that for days.
 #[must_use]
 pub fn never_ready() -> Reply {

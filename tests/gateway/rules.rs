@@ -192,6 +192,15 @@ async fn a_domain_that_is_merely_claimed_binds_nobody_else() {
     assert_eq!(world.inbox.wait_for(1).await[0].to, ["anna@inbox.example"]);
     let from_there = world.send("ben@inbox.example", &["shop@my.example"], LETTER).await;
     assert!(from_there.is_accepted(), "its mail has no SPF, and is taken like any other: {from_there:?}");
+    for local in ["x", "postmaster"] {
+        let told = world.letter(&format!("{local}@inbox.example")).await;
+        assert!(told.last().starts_with("451 4.3.5 "), "the claimer gets none of its mail: {told:?}");
+    }
+    let simulated = world.post("/v1/route", json!({ "to": "x@inbox.example", "from": "a@b.example" })).await;
+    assert_eq!(
+        (&simulated["disposition"], &simulated["trace"][0]["verdict"]),
+        (&json!("defer"), &json!("not verified"))
+    );
     world.post("/v1/domains/inbox.example/verify", json!({})).await;
     assert!(!world.letter("shop@my.example").await.is_accepted(), "proven, it is its owner's to say who is there");
     world.stop().await;

@@ -155,6 +155,15 @@ pub fn early_talker() -> Refusal {
     Refusal { reply: super::replies::early_talker(), reason, step }
 }
 
+/// What whoever writes to a domain is told whose owner has not proved it.
+#[must_use]
+pub fn unproven_domain(name: &Domain) -> Refusal {
+    let reason =
+        format!("{name} is not verified: its owner has yet to publish the proof, and until then it gets no mail.");
+    let step = TraceStep::new("domain", "not verified", name.to_string());
+    Refusal { reply: super::replies::unproven_domain(), reason, step }
+}
+
 /// The decision on a recipient that is turned away before any rule is asked, so that nothing about it is told.
 #[must_use]
 pub fn unasked(case: &RecipientCase<'_>, refusal: Refusal) -> Decision {

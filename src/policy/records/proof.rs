@@ -42,7 +42,9 @@ fn by_values(record: Record, values: &[String], domain: &Hosted) -> Record {
     }
     match (domain.verified, values.is_empty()) {
         (true, _) => record.said(Verdict::Absent, "The domain is verified; its proof is not asked for any more."),
-        (false, true) => record.said(Verdict::Missing, "Publish it, then have the domain verified."),
+        (false, true) => {
+            record.said(Verdict::Missing, "Publish it, then have the domain verified: until then it gets no mail.")
+        }
         (false, false) => {
             record.said(Verdict::Differs, "There is another text, which proves nothing for this account.")
         }
