@@ -241,3 +241,14 @@ async fn it_runs_with_one_capability_and_not_as_root() {
     let mut sender = Sender::connect("127.0.0.1:25".parse().unwrap(), "mail.sender.example").await.unwrap();
     assert!(sender.command("NOOP").await.unwrap().starts_with("250"));
 }
+
+/// `waypost setup` as root on a bare server: a user, a configuration, a unit and a service that takes mail on port 25.
+#[test]
+#[ignore = "makes namespaces, as root: tests/long runs it"]
+fn a_bare_server_becomes_a_live_one() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/service/bare-server");
+    let namespaces = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    let program = [script, env!("CARGO_BIN_EXE_waypost")];
+    let output = Command::new("unshare").args(namespaces).args(program).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

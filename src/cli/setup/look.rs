@@ -16,6 +16,9 @@ use crate::policy::records::{self, Gateway, Record};
 /// The ports that mail, ACME and the panel want.
 const PORTS: [(&str, u16); 3] = [("smtp.listen", 25), ("http.http_redirect_listen", 80), ("http.https_listen", 443)];
 
+/// A port that is somebody else's.
+const TAKEN: &str = "taken";
+
 /// What was seen.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -49,11 +52,16 @@ impl Look {
 
     /// Whether a port is nobody's, or already a waypost's.
     pub(super) fn is_free(&self, port: u16) -> bool {
-        let holder = self.ports.listeners.iter().find(|listener| listener.address.port() == port);
-        holder.is_none_or(|listener| match &listener.holder {
-            Holder::Us | Holder::Nobody => true,
-            Holder::Other { program, .. } => program.as_deref() == Some("waypost"),
-        })
+        self.state(port) != TAKEN
+    }
+
+    fn state(&self, port: u16) -> &'static str {
+        let listener = self.ports.listeners.iter().find(|listener| listener.address.port() == port);
+        match listener.map(|listener| &listener.holder) {
+            None | Some(Holder::Nobody) => "free",
+            Some(Holder::Other { program, .. }) if program.as_deref() != Some("waypost") => TAKEN,
+            Some(Holder::Us | Holder::Other { .. }) => "held by waypost",
+        }
     }
 
     /// What is in the way, as the doctor would say it.
@@ -70,7 +78,7 @@ impl Look {
             format!("reverse names     {}", list(self.names.clone())),
         ];
         for (_, port) in PORTS {
-            lines.push(format!("port {port:<12} {}", if self.is_free(port) { "free" } else { "taken" }));
+            lines.push(format!("port {port:<12} {}", self.state(port)));
         }
         lines.extend(self.findings().iter().map(|finding| format!("! {} {}", finding.what, finding.remedy)));
         lines.join("\n")
