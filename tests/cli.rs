@@ -361,8 +361,11 @@ fn a_token_is_shown_alone_on_stdout() {
 fn check_shows_each_value_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("waypost.toml");
-    fs::write(&file, "[smtp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = [\"127.0.0.1:0\"]\n[backup]\ndir = \"b\"\n")
-        .unwrap();
+    fs::write(
+        &file,
+        "[smtp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = [\"127.0.0.1:0\"]\n[policy]\narc = \"seal\"\n",
+    )
+    .unwrap();
     let ran = Ran::of(waypost(folder.path()).args(["check", "--config"]).arg(&file).output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
     let row = |key: &str| ran.cells().into_iter().find(|cells| cells[0] == key).unwrap();
@@ -371,7 +374,7 @@ fn check_shows_each_value_with_its_place() {
     assert_eq!(row("srs.hash_length"), ["srs.hash_length", "8", "default"]);
     assert_eq!(
         ran.err,
-        format!("warning: {}:6: backup.dir is read but not acted on in this version\n", file.display())
+        format!("warning: {}:6: policy.arc is read but not acted on in this version\n", file.display())
     );
     assert!(fs::read_dir(folder.path()).unwrap().count() == 1, "a check leaves nothing behind");
 }

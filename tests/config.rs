@@ -266,11 +266,11 @@ fn a_file_that_is_not_text_is_refused_by_its_line() {
 
 #[test]
 fn what_is_not_acted_on_is_said() {
-    let file = "[notify]\ndigest = \"off\"\nheartbeat_url = \"https://beat.example\"\n[backup]\ndir = \"b\"\n";
+    let file = "[notify]\ndigest = \"off\"\nheartbeat_url = \"https://beat.example\"\n[policy]\narc = \"seal\"\n";
     let loaded = load(file).unwrap();
     let said: Vec<_> = loaded.warnings.iter().map(|line| line.rsplit('/').next().unwrap()).collect();
-    assert_eq!(said, ["waypost.toml:5: backup.dir is read but not acted on in this version"]);
+    assert_eq!(said, ["waypost.toml:5: policy.arc is read but not acted on in this version"]);
     assert!(load("").unwrap().warnings.is_empty());
-    let from_env = load_env(&[("WAYPOST_BACKUP__DIR", "/srv/backup")]).unwrap();
-    assert_eq!(from_env.warnings, ["WAYPOST_BACKUP__DIR: backup.dir is read but not acted on in this version"]);
+    let from_env = load_env(&[("WAYPOST_POLICY__ARC", "seal")]).unwrap();
+    assert_eq!(from_env.warnings, ["WAYPOST_POLICY__ARC: policy.arc is read but not acted on in this version"]);
 }

@@ -15,6 +15,8 @@ mod directory;
 mod import;
 #[path = "store/log.rs"]
 mod log;
+#[path = "store/notices.rs"]
+mod notices;
 #[path = "store/queue.rs"]
 mod queue;
 #[path = "store/search.rs"]

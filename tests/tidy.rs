@@ -204,6 +204,42 @@ fn every_file_says_what_it_is_for() {
     faults.report();
 }
 
+/// Two schemas of one name are one in the description of the API, and one of the two is then described wrongly.
+#[test]
+fn schemas_have_names_of_their_own() {
+    let mut faults = Faults::new("a schema of the API has a name that no other has");
+    let mut seen = std::collections::BTreeSet::new();
+    for file in sources() {
+        for (name, line) in schemas_of(&file.text) {
+            if !seen.insert(name.clone()) {
+                faults.add(&file, line, &format!("there is another {name}: #[schema(as = …)]"));
+            }
+        }
+    }
+    assert!(seen.len() > 50, "the schemas are found: {seen:?}");
+    faults.report();
+}
+
+/// The names that the types of a file have in the description of the API, each with its line.
+fn schemas_of(text: &str) -> Vec<(String, usize)> {
+    let (mut names, mut is_schema, mut renamed) = (Vec::new(), false, None);
+    for (number, line) in text.lines().enumerate() {
+        if line.contains("#[derive(") {
+            (is_schema, renamed) = (line.contains("ToSchema"), None);
+        }
+        if let Some((_, rest)) = line.split_once("schema(as = ") {
+            renamed = rest.split([')', ',']).next().map(str::to_owned);
+        }
+        let declared = line.split_once("enum ").or_else(|| line.split_once("struct ")).filter(|_| is_schema);
+        if let Some((_, rest)) = declared.filter(|_| !line.trim_start().starts_with("//")) {
+            let own = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            names.push((renamed.take().unwrap_or_else(|| own.to_owned()), number + 1));
+            is_schema = false;
+        }
+    }
+    names
+}
+
 #[test]
 fn nothing_is_left_undone() {
     let mut faults = Faults::new("nothing unfinished is left in the tree");

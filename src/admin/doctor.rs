@@ -76,7 +76,7 @@ impl Admin {
     async fn gathered(&self, gateway: &Gateway, domains: &[DomainRow]) -> Result<Facts> {
         let outside = &self.outside;
         let configured = self.facts.instance.load().abuse.dns_lists.clone();
-        let (out, ports, host, domains, lists, clients, clock) = tokio::join!(
+        let (out, ports, host, domains, lists, clients, clock, backup) = tokio::join!(
             outside.way_out(),
             outside.ports(),
             outside.host(gateway),
@@ -84,6 +84,7 @@ impl Admin {
             outside.own_listings(&gateway.addresses, &configured),
             self.clients(),
             outside.clock(&self.clock),
+            self.backup_facts(),
         );
         Ok(Facts {
             now: self.clock.now(),
@@ -96,6 +97,7 @@ impl Admin {
             clients: clients?,
             clock,
             disk: outside.disk(),
+            backup,
             addresses: gateway.addresses.clone(),
         })
     }

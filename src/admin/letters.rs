@@ -15,8 +15,9 @@ use crate::policy::ids::AccountId;
 use crate::policy::settings::TlsPolicy;
 use crate::policy::status::Status;
 use crate::store::activity::{Auth, Client, EnvelopePair, Row};
+use crate::store::notices::Noted;
 use crate::store::octets::Octets;
-use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
+use crate::store::queue::{Acceptance, Entry, NewDelivery, NewMessage, Purpose};
 
 use super::{Admin, AdminError, Result};
 
@@ -68,26 +69,37 @@ impl Admin {
         Ok(Sending { id: self.chance.id(at), host, from, at })
     }
 
-    /// The row is in the log before the queue has the mail: what becomes of it has a place to be told.
+    /// Sends one mail.
     pub(super) async fn send_letter(&self, sending: Sending, letter: Letter, text: &[String]) -> Result<()> {
-        let mail = letter::Letter {
-            host: &sending.host,
-            from: &sending.from,
-            to: &letter.about,
-            at: sending.at,
-            unique: &sending.id.to_string(),
-            subject: &letter.subject,
-            text,
-        };
-        let message = message(&sending, mail.octets());
-        let row = Row { message_id: Some(mail.message_id()), ..logged(&letter, &sending, &message) };
-        self.store.activity.record(vec![row.clone()]).await?;
-        self.store.queue.accept(message, vec![delivery(&letter, &sending)], vec![row]).await?;
+        self.send_noting(vec![composed(&sending, &letter, text)], Noted::default()).await
+    }
+
+    /// Sends mails, and notes that in the same transaction. Their rows are in the log before the queue has them: what becomes
+    /// of them has a place to be told.
+    pub(super) async fn send_noting(&self, mails: Vec<Acceptance>, noted: Noted) -> Result<()> {
+        self.store.activity.record(mails.iter().flat_map(|mail| mail.rows.clone()).collect()).await?;
+        self.store.queue.accept_noting(mails, noted).await?;
         if let Some(courier) = &self.courier {
             courier.wake();
         }
         Ok(())
     }
+}
+
+/// The mail as the queue takes it.
+pub(super) fn composed(sending: &Sending, letter: &Letter, text: &[String]) -> Acceptance {
+    let mail = letter::Letter {
+        host: &sending.host,
+        from: &sending.from,
+        to: &letter.about,
+        at: sending.at,
+        unique: &sending.id.to_string(),
+        subject: &letter.subject,
+        text,
+    };
+    let message = message(sending, mail.octets());
+    let row = Row { message_id: Some(mail.message_id()), ..logged(letter, sending, &message) };
+    Acceptance { message, deliveries: vec![delivery(letter, sending)], rows: vec![row] }
 }
 
 fn message(sending: &Sending, octets: Vec<u8>) -> NewMessage {

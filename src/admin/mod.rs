@@ -9,6 +9,7 @@ mod actor;
 mod alias_lines;
 mod aliases;
 mod audit;
+mod backup;
 mod batch;
 mod catch_all;
 mod destinations;
@@ -76,6 +77,7 @@ pub use actor::{Access, Actor, ActorName, Area, Reach, Scope};
 pub use alias_lines::{AliasLine, DAYS};
 pub use aliases::AliasFilter;
 pub use audit::AuditFilter;
+pub use backup::{Archive, BackupSettings, Backups};
 pub use batch::{AliasBatch, MAX_OPERATIONS};
 pub use error::{AdminError, Fault};
 pub use first_run::TryNow;
@@ -135,6 +137,8 @@ pub struct Admin {
     pub guesses: Guesses,
     /// What is called as long as all is well.
     pub heartbeat: Heartbeat,
+    /// What makes backups.
+    pub backups: Backups,
     /// What the gateway runs with.
     pub settings: Arc<dyn Settings>,
 }
@@ -192,13 +196,6 @@ impl Admin {
     /// Whether storage can be written now.
     pub async fn is_ready(&self) -> bool {
         self.store.is_writable().await
-    }
-
-    /// A consistent copy of both databases into `directory`, with the queue if asked for.
-    pub async fn copy_databases(&self, actor: &Actor, directory: &std::path::Path, queue: bool) -> Result<()> {
-        actor.must_be_admin("take a backup")?;
-        self.store.copy_to(directory, queue).await?;
-        Ok(self.store.accounts.audit(self.audit_plain(actor, "backup.take", "databases")).await?)
     }
 
     /// The audit row of a change that needs no before and after.

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::Reader;
 use super::values::{self, Reading, SignIn};
 use super::written::{ConfigError, Place, Value, Written};
-use super::{Acme, Backup, Config, Http, Log, Smtp, Srs, units};
-use crate::admin::{Notify, RELAY_PASSWORD_FILE};
+use super::{Acme, Config, Http, Log, Smtp, Srs, units};
+use crate::admin::{BackupSettings, Notify, RELAY_PASSWORD_FILE};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::facts::outside::Settings as Outside;
 use crate::mail::Domain;
@@ -48,6 +48,7 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
     let hostname = read.optional("hostname", values::domain)?.unwrap_or_else(system_name);
     let data_dir = PathBuf::from(read.filled("data_dir")?);
     let http = http(&read)?;
+    let srs = srs(&read, &data_dir)?;
     Ok(Config {
         acme: acme(&read, &hostname, &http)?,
         database: read.parsed("database.url", database_file)?.unwrap_or_else(|| data_dir.join("waypost.db")),
@@ -63,9 +64,10 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         direct_timeout: read.positive_span("delivery.direct_timeout")?,
         keep_failed: read.span("queue.keep_failed"),
         max_bytes_per_domain: read.positive("queue.max_bytes_per_domain")?,
-        srs: srs(&read, &data_dir)?,
+        backup: backup(&read, (&data_dir, &srs))?,
+        backup_pace: crate::upkeep::Pace::BACKUPS,
+        srs,
         log: log(&read)?,
-        backup: backup(&read)?,
         notify: notify(&read)?,
         notices_pace: crate::upkeep::Pace::NOTICES,
         clock: None,
@@ -306,8 +308,10 @@ fn log(read: &Reader<'_>) -> Result<Log, ConfigError> {
     })
 }
 
-fn backup(read: &Reader<'_>) -> Result<Backup, ConfigError> {
-    Ok(Backup {
+fn backup(read: &Reader<'_>, (data_dir, srs): (&Path, &Srs)) -> Result<BackupSettings, ConfigError> {
+    Ok(BackupSettings {
+        data_dir: data_dir.to_owned(),
+        srs_secrets: srs.secrets_file.clone(),
         dir: read.path("backup.dir"),
         every: read.positive_span("backup.every")?,
         keep: read.amount("backup.keep")?,

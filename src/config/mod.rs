@@ -92,7 +92,9 @@ pub struct Config {
     /// `[log]`.
     pub log: Log,
     /// `[backup]`.
-    pub backup: Backup,
+    pub backup: crate::admin::BackupSettings,
+    /// When it is looked whether one is due; no key says so.
+    pub backup_pace: crate::upkeep::Pace,
     /// `[notify]`.
     pub notify: crate::admin::Notify,
     /// When notices are looked for; no key says so.
@@ -180,17 +182,6 @@ pub struct Log {
     pub level: String,
 }
 
-/// `[backup]` as meant.
-#[derive(Debug, Clone)]
-pub struct Backup {
-    /// Where to; none by default.
-    pub dir: Option<PathBuf>,
-    /// How often.
-    pub every: Duration,
-    /// How many.
-    pub keep: usize,
-}
-
 impl Config {
     /// Reads file and environment, as every command does: `cli_path` is `--config`, `environment` all variables.
     pub fn load(cli_path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
@@ -212,8 +203,6 @@ impl Config {
             public_url: self.http.public_url.clone(),
             allowed_hosts: self.http.allowed_hosts.clone(),
             trusted_proxies: self.http.trusted_proxies.clone(),
-            data_dir: self.data_dir.clone(),
-            srs_secrets: self.srs.secrets_file.clone(),
         }
     }
 

@@ -4,8 +4,7 @@
 use super::written::{Place, Written};
 
 /// Each with the values, as `check` writes them, that ask for nothing that is missing.
-const ASK_FOR_NOTHING: &[(&str, &[&str])] =
-    &[("http.compat", &["[]"]), ("policy.arc", &["\"off\""]), ("backup.dir", &["\"\""])];
+const ASK_FOR_NOTHING: &[(&str, &[&str])] = &[("http.compat", &["[]"]), ("policy.arc", &["\"off\""])];
 
 /// One line for each value that somebody set and that this version does not act on.
 pub(super) fn warnings(written: &Written) -> Vec<String> {

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::courier::Shared;
-use super::settle::{Case, End};
+use super::settle::{Case, End, persist};
 use super::tell_sender::{Failed, Telling, telling};
 use crate::policy::status::Status;
 use crate::store::activity::Row;
@@ -52,8 +52,11 @@ pub(super) async fn give_up(
     if case.claim.delivery.purpose == Purpose::Dsn {
         tracing::info!(delivery = %id, %reason, "a report could not be delivered");
     }
+    if case.claim.delivery.purpose == Purpose::Notice {
+        unheard(shared, case.claim).await;
+    }
     if case.claim.delivery.purpose != Purpose::Forward {
-        // The row in the log tells whoever asked for a verification, and the panel shows what a notice says.
+        // The row in the log tells whoever asked for a verification, and a notice that nobody heard is told by another way.
         return End::new(Settlement::Done, status, reason);
     }
     if case.given_up.turn.is_none() {
@@ -70,6 +73,11 @@ pub(super) async fn give_up(
         None => Settlement::Kept(now.after(shared.settings().keep_failed)),
     };
     End { dsn: Some(note), report: dsn, ..End::new(settlement, status, reason) }
+}
+
+async fn unheard(shared: &Shared, claim: &Claim) {
+    let (notices, told_at) = (&shared.tools.store.notices, claim.message.received_at);
+    persist(&shared.stopping, || notices.refused(told_at, claim.delivery.recipient.to_string())).await;
 }
 
 /// Whether a destination of the alias that is not given up has the message, or may still get it.

@@ -134,7 +134,7 @@ fn tell_of_spam(shared: &Shared, claim: &Claim, outcome: &Outcome) {
 
 /// Tries until storage is well again: what became of a message is never forgotten while the process lives. On stop one
 /// last try is enough; the lease lapses and the delivery is repeated.
-async fn persist<T, F: Future<Output = store::Result<T>>>(
+pub(super) async fn persist<T, F: Future<Output = store::Result<T>>>(
     stop: &CancellationToken,
     store: impl Fn() -> F,
 ) -> Option<T> {

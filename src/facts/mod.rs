@@ -146,12 +146,14 @@ impl Facts {
 
     /// The same, but for domains that somebody merely claims: nobody's mail is refused for a claim.
     fn is_proven(&self, domain: Option<&Domain>, settings: &Instance) -> bool {
-        self.is_ours(domain, settings) && !domain.is_some_and(|name| self.is_claimed(name))
+        self.is_ours(domain, settings) && !domain.is_some_and(|name| self.is_claimed(name, settings))
     }
 
-    /// Whether somebody has added this domain and not proved that it is theirs.
-    fn is_claimed(&self, name: &Domain) -> bool {
-        self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified)
+    /// Whether somebody has added this domain and not proved that it is theirs; what is ours by configuration is nobody's to
+    /// claim.
+    fn is_claimed(&self, name: &Domain, settings: &Instance) -> bool {
+        let is_own = *name == settings.hostname || settings.srs_domain.as_ref() == Some(name);
+        !is_own && self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified)
     }
 
     /// Hosted, our host name, or the domain of our SRS addresses: our address is in the SPF of each of them.

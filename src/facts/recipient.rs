@@ -44,7 +44,7 @@ fn postmaster() -> LocalPart {
 impl Inquiry<'_> {
     /// The whole decision.
     pub(super) async fn decide(&self, recipient: Mailbox) -> Result<Decision> {
-        if let Some(claimed) = recipient.domain().filter(|name| self.facts.is_claimed(name)) {
+        if let Some(claimed) = recipient.domain().filter(|name| self.facts.is_claimed(name, self.settings)) {
             let refusal = admission::unproven_domain(claimed);
             return Ok(self.unasked(recipient, refusal));
         }
@@ -80,7 +80,8 @@ impl Inquiry<'_> {
             let facts = self.known(recipient);
             return Ok(reserved::report(&self.case(&facts), srs));
         }
-        let candidates = self.facts.store.directory.candidates(&recipient).await?;
+        // Our own name is ours, whoever claims it.
+        let candidates = self.facts.store.directory.candidates(&recipient).await?.filter(|known| known.domain.verified);
         let facts = RecipientFacts { candidates, ..self.bare(recipient) };
         if reserved::is_role(facts.recipient.local()) && self.is_ours(facts.recipient.domain()) {
             return self.role(facts).await;
@@ -108,11 +109,10 @@ impl Inquiry<'_> {
         RecipientFacts { candidates: domain.map(none), ..self.bare(recipient) }
     }
 
-    /// Whether mail of `account` for an address there is resolved inside. A domain that somebody else merely claims is not
-    /// theirs yet, and gets nothing that is on its way elsewhere.
-    fn is_inside(&self, account: AccountId, domain: Option<&Domain>) -> bool {
-        let hosted = domain.and_then(|name| self.facts.store.directory.domain(name));
-        hosted.is_some_and(|hosted| hosted.verified || hosted.account == account)
+    /// Whether mail for an address there is resolved inside. A domain that somebody merely claims is not theirs yet, and gets
+    /// nothing that is on its way elsewhere.
+    fn is_inside(&self, domain: Option<&Domain>) -> bool {
+        domain.and_then(|name| self.facts.store.directory.domain(name)).is_some_and(|hosted| hosted.verified)
     }
 
     /// Hosted, our host name, or the domain of our SRS addresses.
@@ -209,23 +209,21 @@ impl Inquiry<'_> {
         })
     }
 
-    /// An alias of the same account, on whatever hosted domain: it needs no proof, for no mail leaves by it alone.
+    /// An alias of the same account, on whatever verified domain: it needs no proof, for no mail leaves by it alone.
     fn is_own(&self, account: AccountId, address: &Mailbox) -> bool {
         let domain = address.domain().and_then(|name| self.facts.store.directory.domain(name));
-        domain.is_some_and(|domain| domain.account == account)
+        domain.is_some_and(|domain| domain.verified && domain.account == account)
     }
 
     fn leads_inside(&self, decision: &Decision) -> bool {
         let Disposition::Forward(legs) = &decision.disposition else { return false };
-        legs.iter().any(|leg| self.is_inside(decision.account, leg.destination.domain()))
-            || legs.len() > routing::MAX_FAN_OUT
+        legs.iter().any(|leg| self.is_inside(leg.destination.domain())) || legs.len() > routing::MAX_FAN_OUT
     }
 
     async fn follow(&self, decision: Decision) -> Result<Decision> {
-        let account = decision.account;
         let mut fanout = Fanout::new(decision);
         while let Some(leg) = fanout.next_leg() {
-            if self.is_inside(account, leg.destination.domain()) {
+            if self.is_inside(leg.destination.domain()) {
                 let inner = self.judge(leg.destination.clone()).await?;
                 fanout.enters(&leg, inner);
             } else {

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, Guesses, Heartbeat, Passwords};
+use crate::admin::{Admin, Backups, Guesses, Heartbeat, Passwords};
 use crate::auth::{self, Authenticator};
 use crate::certificates::Certificates;
 use crate::certificates::acme::{self, Acme, Proof};
@@ -51,6 +51,7 @@ pub(super) struct Parts {
     passwords: Passwords,
     guesses: Guesses,
     pub(super) heartbeat: Heartbeat,
+    pub(super) backups: Backups,
 }
 
 /// What takes new settings while it runs.
@@ -142,6 +143,7 @@ impl Parts {
             passwords,
             guesses,
             heartbeat,
+            backups: Backups::new(config.backup.clone()),
             chance,
             meter,
         })
@@ -243,6 +245,7 @@ impl Parts {
             passwords: self.passwords.clone(),
             guesses: self.guesses.clone(),
             heartbeat: self.heartbeat.clone(),
+            backups: self.backups.clone(),
             settings: Arc::<Current>::clone(&self.current),
         }
     }
@@ -302,6 +305,7 @@ pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
         records: config.records_pace,
         doctor: config.doctor_pace,
         notices: config.notices_pace,
+        backups: config.backup_pace,
     }
 }
 

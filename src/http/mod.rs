@@ -14,7 +14,6 @@ mod problem;
 mod redirect;
 mod shield;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,10 +42,6 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose X-Forwarded-Proto and -For count.
     pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// `data_dir`: a backup is put together there, and its `tls/` and `acme/` are part of it.
-    pub data_dir: PathBuf,
-    /// `srs.secrets_file`, which is part of a backup.
-    pub srs_secrets: PathBuf,
 }
 
 /// Where the panel is when nobody says: the default listener.

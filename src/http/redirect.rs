@@ -91,8 +91,6 @@ mod tests {
             public_url: public_url.map(str::to_owned),
             allowed_hosts: vec!["panel.lan".to_owned()],
             trusted_proxies: Vec::new(),
-            data_dir: "data".into(),
-            srs_secrets: "data/srs.secrets".into(),
         };
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {

@@ -188,8 +188,6 @@ mod tests {
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()],
-            data_dir: "data".into(),
-            srs_secrets: "data/srs.secrets".into(),
         };
         let from = |peer: &str, hops: &str| {
             let mut request = request("/", &[("x-forwarded-for", hops)]);
@@ -210,8 +208,6 @@ mod tests {
             public_url: Some("https://mail.my.example/".into()),
             allowed_hosts: vec!["panel.lan".into()],
             trusted_proxies: Vec::new(),
-            data_dir: "data".into(),
-            srs_secrets: "data/srs.secrets".into(),
         };
         for host in [
             "localhost:8080",

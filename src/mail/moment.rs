@@ -9,6 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
+const COMPACT: &str = "%Y%m%dT%H%M%SZ";
 
 /// A point in time, in UTC milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -61,6 +62,20 @@ impl Moment {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// As names of files have it, to the second: `20261122T185624Z` (ISO 8601, basic).
+    #[must_use]
+    pub fn compact(self) -> String {
+        self.timestamp().strftime(COMPACT).to_string()
+    }
+
+    /// Reads what [`Moment::compact`] writes, and nothing else.
+    #[must_use]
+    pub fn parse_compact(text: &str) -> Option<Self> {
+        let read = jiff::civil::DateTime::strptime(COMPACT, text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        let moment = Self(read.timestamp().as_millisecond());
+        (moment.compact() == text).then_some(moment)
     }
 
     fn timestamp(self) -> jiff::Timestamp {

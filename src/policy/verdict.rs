@@ -44,6 +44,7 @@ pub enum Stage {
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AttemptFault)]
 pub enum Fault {
     /// The message: refuse the sender, same class and detail, our words.
     Message,

@@ -1,4 +1,6 @@
-//! Causes that the owner is told of, as they are remembered; and when the last digest was sent.
+//! Causes that the owner is told of, as they are remembered; and when the last digest was sent. What is noted is written in
+//! the transaction that queues the mails which tell it ([`super::queue::Queue::accept_noting`]), so that neither is without
+//! the other.
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -15,7 +17,7 @@ use crate::policy::notices::{Cause, Kind};
 macro_rules! columns {
     () => {
         "select n.id, n.cause, n.kind, n.subject, n.severity, n.since, n.what, n.remedy, n.state, n.began_at, n.told_at, \
-         n.gone_since, n.ended_at, n.turns, n.told from notices as n"
+         n.gone_since, n.ended_at, n.turns, n.told, n.refused from notices as n"
     };
 }
 pub(in crate::store) const ALL: &str = concat!(columns!(), " order by n.id limit ?1");
@@ -24,13 +26,28 @@ pub(in crate::store) const PAGE: &str = concat!(
     " where n.id < ?1 and n.state in (select value from json_each(?2)) order by n.id desc limit ?3"
 );
 pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
-    began_at, told_at, gone_since, ended_at, turns, told) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-    ?14) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
-    state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, told = ?14";
+    began_at, told_at, gone_since, ended_at, turns, told, refused) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+    ?12, ?13, ?14, ?15) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
+    state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, told = ?14, \
+    refused = ?15";
 pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
+pub(in crate::store) const REFUSED: &str = "update notices set \
+    told = (select json_group_array(value) from json_each(told) where value <> ?2), \
+    refused = json_insert(refused, '$[#]', ?2) where told_at = ?1 and ?2 in (select value from json_each(told))";
 pub(in crate::store) const LAST_DIGEST: &str = "select at from digests where id = 1";
 pub(in crate::store) const NOTE_DIGEST: &str = "insert into digests (id, at) values (1, ?1) \
     on conflict (id) do update set at = ?1";
+
+/// What is to be remembered of notices.
+#[derive(Debug, Clone, Default)]
+pub struct Noted {
+    /// Causes as they are now.
+    pub changed: Vec<Remembered>,
+    /// Causes that are to be forgotten: the word, and the subject.
+    pub forgotten: Vec<(String, String)>,
+    /// A digest was sent.
+    pub digest: Option<Moment>,
+}
 
 /// Notices; cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,12 +75,9 @@ impl Notices {
         rows.iter().map(read).collect()
     }
 
-    /// Keeps what has changed and drops what is to be forgotten: all of it, or nothing.
-    pub async fn keep(&self, changed: Vec<Remembered>, forgotten: Vec<(String, String)>) -> Result<()> {
-        if changed.is_empty() && forgotten.is_empty() {
-            return Ok(());
-        }
-        self.writer.change((changed, forgotten), |c, needs| Box::pin(keep(c, needs))).await
+    /// Notes that the mail which told this address, then, came to nothing.
+    pub async fn refused(&self, told_at: Moment, address: String) -> Result<()> {
+        self.writer.change((told_at, address), |c, needs| Box::pin(refused(c, needs))).await
     }
 
     /// When the last digest was sent.
@@ -71,16 +85,11 @@ impl Notices {
         let row = sqlx::query(LAST_DIGEST).fetch_optional(&self.readers).await?;
         row.map(|row| Columns::of(&row).moment()).transpose()
     }
-
-    /// Notes that a digest was sent.
-    pub async fn note_digest(&self, at: Moment) -> Result<()> {
-        self.writer.change(at, |c, at| Box::pin(note_digest(c, *at))).await
-    }
 }
 
-type Kept = (Vec<Remembered>, Vec<(String, String)>);
-
-async fn keep(connection: &mut SqliteConnection, (changed, forgotten): &Kept) -> Result<()> {
+/// Writes it: all of it, or nothing.
+pub(super) async fn note(connection: &mut SqliteConnection, noted: &Noted) -> Result<()> {
+    let Noted { changed, forgotten, digest } = noted;
     for (cause, subject) in forgotten {
         sqlx::query(FORGET).bind(cause.as_str()).bind(subject.as_str()).execute(&mut *connection).await?;
     }
@@ -91,13 +100,17 @@ async fn keep(connection: &mut SqliteConnection, (changed, forgotten): &Kept) ->
         let keep = keep.bind(cause.what.as_str()).bind(cause.remedy.as_str()).bind(one.state.as_str());
         let keep = keep.bind(one.began_at.millis()).bind(one.told_at.map(Moment::millis));
         let keep = keep.bind(one.gone_since.map(Moment::millis)).bind(one.ended_at.map(Moment::millis));
-        keep.bind(i64::from(one.turns)).bind(json(&one.told)).execute(&mut *connection).await?;
+        let keep = keep.bind(i64::from(one.turns)).bind(json(&one.told)).bind(json(&one.refused));
+        keep.execute(&mut *connection).await?;
+    }
+    if let Some(at) = digest {
+        sqlx::query(NOTE_DIGEST).bind(at.millis()).execute(connection).await?;
     }
     Ok(())
 }
 
-async fn note_digest(connection: &mut SqliteConnection, at: Moment) -> Result<()> {
-    sqlx::query(NOTE_DIGEST).bind(at.millis()).execute(connection).await?;
+async fn refused(connection: &mut SqliteConnection, (told_at, address): &(Moment, String)) -> Result<()> {
+    sqlx::query(REFUSED).bind(told_at.millis()).bind(address.as_str()).execute(connection).await?;
     Ok(())
 }
 
@@ -122,6 +135,7 @@ fn read(row: &SqliteRow) -> Result<(i64, Remembered)> {
         ended_at: columns.maybe_moment()?,
         turns: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
         told: columns.json("who was told")?,
+        refused: columns.json("who refused to be told")?,
     };
     Ok((number, remembered))
 }

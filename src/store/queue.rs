@@ -25,6 +25,7 @@ pub use self::stays::Stays;
 pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
 use super::activity::{Activity, Row};
+use super::notices::Noted;
 use super::octets::Octets;
 use super::spool::Spool;
 use super::writer::{Place, Writer};
@@ -244,7 +245,13 @@ impl Queue {
 
     /// Keeps several messages: all of them, or none.
     pub async fn accept_together(&self, all: Vec<Acceptance>) -> Result<()> {
-        self.writer.enter(ledger::Entry { accepted: self.staged(all).await?, settled: Vec::new() }).await
+        self.writer.enter(ledger::Entry { accepted: self.staged(all).await?, ..ledger::Entry::default() }).await
+    }
+
+    /// Keeps mails of our own with the note that they are sent: all of it, or nothing.
+    pub async fn accept_noting(&self, all: Vec<Acceptance>, noted: Noted) -> Result<()> {
+        let accepted = self.staged(all).await?;
+        self.writer.enter(ledger::Entry { accepted, noted: Some(noted), ..ledger::Entry::default() }).await
     }
 
     async fn staged(&self, all: Vec<Acceptance>) -> Result<Vec<ledger::Accepted>> {
@@ -267,7 +274,7 @@ impl Queue {
         if settled.is_empty() && reports.is_empty() {
             return Ok(());
         }
-        self.writer.enter(ledger::Entry { accepted: self.staged(reports).await?, settled }).await
+        self.writer.enter(ledger::Entry { accepted: self.staged(reports).await?, settled, noted: None }).await
     }
 
     /// Octets kept for a domain, or for none, against `queue.max_bytes_per_domain`.

@@ -15,7 +15,8 @@ fn of_rules() -> Vec<&'static str> {
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
     all.extend(of_accounts());
-    all.extend([notices::ALL, notices::KEEP, notices::FORGET, notices::LAST_DIGEST, notices::NOTE_DIGEST]);
+    all.extend([notices::ALL, notices::KEEP, notices::FORGET, notices::REFUSED]);
+    all.extend([notices::LAST_DIGEST, notices::NOTE_DIGEST]);
     all.extend([stays::SUMS, unwell::DRIFTING, unwell::AMONG]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);

@@ -1,5 +1,5 @@
 //! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed, the records
-//! of domains, the doctor's look, and notices.
+//! of domains, the doctor's look, notices, and backups.
 //!
 //! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
 //! next turn.
@@ -39,6 +39,9 @@ const DOCTOR_FIRST: Duration = Duration::from_secs(300);
 /// Notices are looked for so often, and first so long after the start.
 const NOTICES_EVERY: Duration = Duration::from_secs(60);
 const NOTICES_FIRST: Duration = Duration::from_secs(30);
+/// It is looked so often whether a backup is due, and first so long after the start.
+const BACKUPS_EVERY: Duration = Duration::from_secs(60);
+const BACKUPS_FIRST: Duration = Duration::from_secs(60);
 /// Retention of the log.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
@@ -55,6 +58,8 @@ pub struct Settings {
     pub doctor: Pace,
     /// When notices are looked for.
     pub notices: Pace,
+    /// When it is looked whether a backup is due.
+    pub backups: Pace,
 }
 
 /// When something is done first, and how often from then on.
@@ -73,6 +78,8 @@ impl Pace {
     pub const DOCTOR: Self = Self { first: DOCTOR_FIRST, every: DOCTOR_EVERY };
     /// That of notices.
     pub const NOTICES: Self = Self { first: NOTICES_FIRST, every: NOTICES_EVERY };
+    /// That of backups.
+    pub const BACKUPS: Self = Self { first: BACKUPS_FIRST, every: BACKUPS_EVERY };
 }
 
 /// Whose duties they are.
@@ -105,6 +112,7 @@ impl Upkeep {
                 self.records(),
                 self.doctor(),
                 self.notices(),
+                self.backups(),
             );
         };
         tokio::select! {
@@ -184,6 +192,15 @@ impl Upkeep {
             if let Err(error) = self.admin.notice_by_the_clock().await {
                 tracing::warn!(%error, "notices could not be looked for or told, and will be again");
             }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    async fn backups(&self) {
+        let Pace { first, every } = self.settings.backups;
+        tokio::time::sleep(first).await;
+        loop {
+            self.admin.back_up_by_the_clock().await;
             tokio::time::sleep(every).await;
         }
     }

@@ -55,6 +55,7 @@ async fn a_backup_holds_databases_and_secrets() {
     std::fs::write(house.dir.path().join("srs.secrets"), "a secret\n").unwrap();
     std::fs::create_dir_all(house.dir.path().join("tls")).unwrap();
     std::fs::write(house.dir.path().join("tls/key.pem"), "a key\n").unwrap();
+    std::fs::write(house.dir.path().join("relay.password"), "a word\n").unwrap();
     let backup = house.operator("GET", "/control/backup", Value::Null).await.expect(200);
     let mut archive = tar::Archive::new(&backup.body[..]);
     let mut found = Vec::new();
@@ -65,9 +66,12 @@ async fn a_backup_holds_databases_and_secrets() {
         found.push((entry.path().unwrap().to_string_lossy().into_owned(), octets));
     }
     let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["waypost.db", "activity.db", "srs.secrets", "tls/key.pem", "tls/self-signed.pem"]);
+    assert_eq!(
+        names,
+        ["waypost.db", "activity.db", "relay.password", "srs.secrets", "tls/key.pem", "tls/self-signed.pem"]
+    );
     assert!(found[0].1.starts_with(b"SQLite format 3\0") && found[1].1.starts_with(b"SQLite format 3\0"));
-    assert_eq!(found[3].1, b"a key\n");
+    assert_eq!((&found[2].1[..], &found[4].1[..]), (&b"a word\n"[..], &b"a key\n"[..]));
     let left = std::fs::read_dir(house.dir.path())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("backup-"));

@@ -9,6 +9,7 @@ mod support;
 
 mod abuse;
 mod acme;
+mod backups;
 mod extensions;
 mod failing;
 mod forgotten;
@@ -21,6 +22,7 @@ mod limits;
 mod lists;
 mod millions;
 mod next_hops;
+mod notice_causes;
 mod notices;
 mod patience;
 mod plain;

@@ -11,16 +11,26 @@ use waypost::upkeep::Pace;
 
 use crate::support::World;
 
-const BOSS: &str = "boss@office.example";
-const PAUSE: Duration = Duration::from_millis(25);
-const MINUTES: Duration = Duration::from_secs(60);
+pub(crate) const BOSS: &str = "boss@office.example";
+pub(crate) const PAUSE: Duration = Duration::from_millis(25);
+pub(crate) const MINUTES: Duration = Duration::from_secs(60);
 
 /// A world on whose clock hours pass at a word, with an inbox for the owner that nothing else goes to.
 async fn world(clock: &Clock, settings: &[(&str, &str)]) -> World {
+    world_with(clock, settings, |_| {}).await
+}
+
+/// The same, with what no key says changed.
+pub(crate) async fn world_with(
+    clock: &Clock,
+    settings: &[(&str, &str)],
+    change: impl FnOnce(&mut waypost::config::Config),
+) -> World {
     let settings = [&[("NOTIFY__TO", BOSS)], settings].concat();
     let world = World::bare_with(&settings, |config, dns| {
         hasten(config, clock);
         dns.mx("office.example", 10, "mx.inbox.example");
+        change(config);
     })
     .await;
     world.domain("my.example").await;
@@ -29,13 +39,13 @@ async fn world(clock: &Clock, settings: &[(&str, &str)]) -> World {
     world
 }
 
-fn hasten(config: &mut waypost::config::Config, clock: &Clock) {
+pub(crate) fn hasten(config: &mut waypost::config::Config, clock: &Clock) {
     config.clock = Some(clock.clone());
     config.notices_pace = Pace { first: PAUSE, every: PAUSE };
 }
 
 /// Lets time pass until the owner has so many mails; gives their subjects.
-async fn told(world: &World, clock: &Clock, (count, step): (usize, Duration)) -> Vec<String> {
+pub(crate) async fn told(world: &World, clock: &Clock, (count, step): (usize, Duration)) -> Vec<String> {
     let look = async {
         while subjects(&world.inbox.received()).len() < count {
             clock.advance(step);
@@ -46,7 +56,22 @@ async fn told(world: &World, clock: &Clock, (count, step): (usize, Duration)) ->
     subjects(&world.inbox.received())
 }
 
-fn subjects(all: &[Delivery]) -> Vec<String> {
+/// Lets time pass, with a look after each step.
+pub(crate) async fn pass(clock: &Clock, (times, step): (u32, Duration)) {
+    for _ in 0..times {
+        clock.advance(step);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The mails that an address got, each on one line.
+pub(crate) fn mails(world: &World, to: &str) -> Vec<String> {
+    let all = world.inbox.received();
+    let octets = all.into_iter().filter(|delivery| delivery.to == [to]).map(|delivery| delivery.octets);
+    octets.map(|octets| String::from_utf8(octets).unwrap().replace("\r\n", " ")).collect()
+}
+
+pub(crate) fn subjects(all: &[Delivery]) -> Vec<String> {
     let to_boss = all.iter().filter(|delivery| delivery.to == [BOSS]);
     let mails = to_boss.map(|delivery| String::from_utf8(delivery.octets.clone()).unwrap());
     mails.filter_map(|mail| Some(mail.lines().find_map(|line| line.strip_prefix("Subject: "))?.to_owned())).collect()
@@ -68,10 +93,7 @@ async fn a_destination_that_refuses_for_an_hour_is_told_once_over_a_restart_and_
     let world = world.restart_with(|config| hasten(config, &clock)).await;
     let open = world.get("/v1/notices?state=open").await;
     assert_eq!(open["items"].as_array().unwrap().len(), 1, "{open}");
-    for _ in 0..20 {
-        clock.advance(step);
-        tokio::time::sleep(PAUSE).await;
-    }
+    pass(&clock, (20, step)).await;
     assert_eq!(subjects(&world.inbox.received()).len(), 1, "quiet in between");
 
     world.inbox.behave();

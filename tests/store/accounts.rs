@@ -230,3 +230,20 @@ async fn a_copy_opens_and_has_the_rules_but_not_the_queue() {
     world.store.close().await;
     assert!(!world.store.is_writable().await);
 }
+
+/// The log speaks of what was removed by its number: who comes next is not shown it.
+#[tokio::test]
+async fn a_number_is_given_once_to_accounts_and_domains() {
+    let world = World::new().await;
+    let (mut accounts, mut domains) = (vec![OWNER], Vec::new());
+    for _ in 0..3 {
+        let somebody = member(&world, "anna@people.example").await;
+        accounts.push(somebody.key);
+        world.store.accounts.remove_account(somebody.key, world.audit("user.remove")).await.unwrap();
+        let some = world.domain("my.example").await;
+        domains.push(some.key);
+        world.store.rules.remove_domain(some.key, world.audit("domain.delete")).await.unwrap();
+    }
+    assert!(accounts.is_sorted_by(|one, next| one < next), "{accounts:?}");
+    assert!(domains.is_sorted_by(|one, next| one < next), "{domains:?}");
+}

@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
-use waypost::admin::{Actor, Admin, Guesses, Heartbeat, Passwords};
+use waypost::admin::{Actor, Admin, BackupSettings, Backups, Guesses, Heartbeat, Passwords};
 use waypost::auth::{self, Authenticator};
 use waypost::certificates::{self, Certificates};
 use waypost::chance::Chance;
@@ -64,7 +64,7 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let (clock, chance) = (Clock::manual(Moment::from_millis(START)), Chance::seeded(1));
         let admin = admin(dir.path().to_owned(), &clock, chance).await;
-        let mut settings = settings(dir.path().to_owned());
+        let mut settings = settings();
         change(&mut settings);
         let public = http::router(admin.clone(), settings.clone());
         let control = http::control(admin.clone(), settings);
@@ -86,7 +86,7 @@ impl House {
         before.store.close().await;
         let admin = admin(dir.path().to_owned(), &clock, Chance::seeded(2)).await;
         admin.settings.renew(&admin.store.accounts.settings().await.unwrap());
-        let settings = settings(dir.path().to_owned());
+        let settings = settings();
         let (public, control) = (http::router(admin.clone(), settings.clone()), http::control(admin.clone(), settings));
         Self { admin, public, control, clock, dir }
     }
@@ -95,7 +95,7 @@ impl House {
     pub(crate) async fn linked() -> Self {
         let house = Self::furnished().await;
         let admin = Admin { links_at: Some("https://gw.example".into()), ..house.admin.clone() };
-        let settings = settings(house.dir.path().to_owned());
+        let settings = settings();
         let public = http::router(admin.clone(), settings.clone());
         let control = http::control(admin.clone(), settings);
         Self { admin, public, control, ..house }
@@ -259,14 +259,12 @@ pub(crate) fn in_path(alias: &str) -> String {
         .collect()
 }
 
-fn settings(data_dir: PathBuf) -> http::Settings {
+fn settings() -> http::Settings {
     http::Settings {
         hostname: Domain::parse("mx.gateway.example").unwrap(),
         public_url: None,
         allowed_hosts: Vec::new(),
         trusted_proxies: Vec::new(),
-        srs_secrets: data_dir.join("srs.secrets"),
-        data_dir,
     }
 }
 
@@ -275,6 +273,13 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
     let presented =
         certificates::Settings { files: None, data_dir: data_dir.clone(), hostname: hostname.clone(), acme: None };
     let certificates = Certificates::load(presented).unwrap();
+    let backups = BackupSettings {
+        srs_secrets: data_dir.join("srs.secrets"),
+        data_dir: data_dir.clone(),
+        dir: None,
+        every: DAY,
+        keep: 7,
+    };
     let (database, directory) = (data_dir.join("waypost.db"), data_dir.clone());
     let store = Store::open(store::Settings { data_dir, database }, clock.clone(), chance.clone()).await.unwrap();
     let asking =
@@ -308,6 +313,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         passwords: Passwords::default(),
         guesses: Guesses::default(),
         heartbeat,
+        backups: Backups::new(backups),
         settings: current(),
     }
 }

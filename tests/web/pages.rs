@@ -164,6 +164,7 @@ pub(crate) const PAGES: &[Page] = &[
             "/help/answer-as-your-alias",
             "/help/did-not-arrive",
             "/help/refused",
+            "/help/notices",
             "/help/port-25",
             "/help/backup",
             "/help/move",

@@ -5,6 +5,7 @@ use crate::policy::notices::Cause;
 use crate::policy::notices::causes;
 use crate::policy::notices::memory::State;
 use crate::policy::notices::words::{self, Digest, Writer};
+use crate::store::notices::Noted;
 
 use super::super::stats::StatsFilter;
 use super::super::{Actor, Admin, Result};
@@ -22,19 +23,20 @@ impl Admin {
     pub(super) async fn send_digest(&self) -> Result<()> {
         let (digests, now) = (self.settings.notify().digest, self.clock.now());
         let Some(last) = self.store.notices.last_digest().await? else {
-            return Ok(self.store.notices.note_digest(now).await?);
+            return self.send_noting(Vec::new(), noted(now)).await;
         };
-        let (Some(every), Some(noted)) = (digests.every(), digests.due(last, now)) else { return Ok(()) };
-        let told = self.recipients().await?.of(None, &[]).into_iter().cloned().collect::<Vec<_>>();
+        let (Some(every), Some(due)) = (digests.every(), digests.due(last, now)) else { return Ok(()) };
+        let told = self.recipients().await?.of(None, &[], &[]).into_iter().cloned().collect::<Vec<_>>();
         let since = now.before(every);
         let figures = self.figures(since).await?;
         let open = causes::seen(&self.facts_of_notices(&Actor::operator()).await?).causes;
         let over = self.over_since(since).await?;
         let digest = Digest { since, figures, open: open.iter().collect(), over: over.iter().collect() };
+        let mut mails = Vec::with_capacity(told.len());
         for to in told {
-            self.write_to(to, &|writer: &Writer<'_>| words::digest(writer, &digest)).await?;
+            mails.push(self.mail_to(to, now, &|writer: &Writer<'_>| words::digest(writer, &digest)).await?);
         }
-        Ok(self.store.notices.note_digest(noted).await?)
+        self.send_noting(mails, noted(due)).await
     }
 
     async fn figures(&self, since: Moment) -> Result<Vec<(&'static str, i64)>> {
@@ -52,4 +54,8 @@ impl Admin {
         let over = remembered.into_iter().filter(|one| one.state == State::Over && one.ended_at >= Some(since));
         Ok(over.map(|one| one.cause).collect())
     }
+}
+
+fn noted(at: Moment) -> Noted {
+    Noted { digest: Some(at), ..Noted::default() }
 }

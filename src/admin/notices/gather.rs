@@ -31,7 +31,7 @@ impl Admin {
             stock: self.stock(stays, (&inboxes, now)).await?,
             failing: self.failing(actor, now).await?,
             drifting: drifting.into_iter().map(|name| name.to_string()).collect(),
-            present: if sees_gateway { self.present_findings(now) } else { Vec::new() },
+            present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
             doctor: self.found.last().filter(|_| sees_gateway),
         })
     }
@@ -89,13 +89,18 @@ impl Admin {
         Ok(failing.map(told).collect())
     }
 
-    fn present_findings(&self, now: Moment) -> Vec<checkup::Finding> {
+    async fn present_findings(&self, now: Moment) -> Vec<checkup::Finding> {
         let hostname = self.facts.instance.load().hostname.clone();
         let failures = self.certificates.standings().into_iter().filter_map(|standing| {
             let failure = standing.acme?.failure?;
             Some((standing.name.to_string(), failure))
         });
         let certificate = self.certificate_facts(&hostname);
-        checkup::of_present(now, (certificate.as_ref(), &failures.collect::<Vec<_>>()), self.outside.disk().as_ref())
+        let backup = self.backup_facts().await;
+        checkup::of_present(
+            now,
+            (certificate.as_ref(), &failures.collect::<Vec<_>>()),
+            (self.outside.disk().as_ref(), backup.as_ref()),
+        )
     }
 }

@@ -14,8 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup::Severity;
 use crate::policy::notices::digest::Digests;
-use crate::policy::notices::memory::{self, Remembered, State};
+use crate::policy::notices::memory::{self, Changes, News, Remembered, State};
 use crate::policy::notices::{Cause, Kind, causes};
+use crate::store::notices::Noted;
 
 use super::shapes::ListShape;
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result};
@@ -55,7 +56,7 @@ pub struct NoticeShape {
     pub subject: String,
     /// How bad it is.
     pub severity: Severity,
-    /// `pending` (seen, not yet told), `open` (told), `over`.
+    /// `pending` (seen, and not to be told yet), `open` (told, or told as soon as there is a way), `over`.
     pub state: &'static str,
     /// Since when it stands, or stood.
     pub since: Moment,
@@ -67,7 +68,7 @@ pub struct NoticeShape {
     pub page: String,
     /// When it was told.
     pub told_at: Option<Moment>,
-    /// Who was told by mail.
+    /// Who was told by mail; who refused that mail is not among them.
     pub told: Vec<String>,
     /// When it was over.
     pub ended_at: Option<Moment>,
@@ -124,11 +125,15 @@ impl Admin {
     async fn look_for_causes(&self) -> Result<()> {
         let seen = causes::seen(&self.facts_of_notices(&Actor::operator()).await?);
         let standing = seen.causes.clone();
-        let remembered = self.store.notices.remembered().await?;
-        let mut changes = memory::look(remembered, seen, self.clock.now());
-        self.tell_news(&mut changes.changed, &standing).await?;
-        let changed = changes.changed.into_iter().map(|change| change.after).collect();
-        Ok(self.store.notices.keep(changed, changes.forgotten).await?)
+        let (remembered, now) = (self.store.notices.remembered().await?, self.clock.now());
+        let Changes { mut changed, forgotten } = memory::look(remembered, seen, now);
+        let mails = self.mails_of_news(&mut changed, (&standing, now)).await?;
+        changed.retain(|change| change.news != Some(News::Unheard) || change.after.told_at == Some(now));
+        if changed.is_empty() && forgotten.is_empty() {
+            return Ok(());
+        }
+        let changed = changed.into_iter().map(|change| change.after).collect();
+        self.send_noting(mails, Noted { changed, forgotten, digest: None }).await
     }
 
     /// Lists causes that were told, are to be told, or are over; the newest first.

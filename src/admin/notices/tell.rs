@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mail::{Mailbox, ReversePath};
+use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::notices::Cause;
 use crate::policy::notices::memory::{Change, News};
@@ -10,10 +10,11 @@ use crate::policy::notices::recipients::Recipients;
 use crate::policy::notices::words::{self, Item, Writer};
 use crate::policy::roles::Role;
 use crate::store::StoreError;
-use crate::store::queue::Purpose;
+use crate::store::notices::Noted;
+use crate::store::queue::{Acceptance, Purpose};
 use crate::store::rules::ListQuery;
 
-use super::super::letters::Letter;
+use super::super::letters::{Letter, composed};
 use super::super::route::RouteQuestion;
 use super::super::{Actor, Admin, AdminError, Result};
 use super::TestShape;
@@ -25,10 +26,14 @@ const MAX_ACCOUNTS: u32 = 100;
 const REASON: &str = "A notice of the gateway itself; it waits for its first try";
 
 impl Admin {
-    /// Tells what is news, and notes who was told.
-    pub(super) async fn tell_news(&self, changes: &mut [Change], standing: &[Cause]) -> Result<()> {
+    /// The mails that tell what is news now, and in the changes who is told.
+    pub(super) async fn mails_of_news(
+        &self,
+        changes: &mut [Change],
+        (standing, now): (&[Cause], Moment),
+    ) -> Result<Vec<Acceptance>> {
         if changes.iter().all(|change| change.news.is_none()) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let (recipients, mute) = (self.recipients().await?, self.settings.notify().mute);
         let mut mails: BTreeMap<String, (Mailbox, Vec<usize>)> = BTreeMap::new();
@@ -39,19 +44,24 @@ impl Admin {
             if mute.contains(&cause.kind) || news == News::Ended && !wants_end(change) {
                 continue;
             }
-            let told = recipients.of((news == News::Began).then_some(cause), standing);
+            let told = match news {
+                News::Ended => recipients.of(None, standing, &[]),
+                News::Began | News::Unheard => recipients.of(Some(cause), standing, change.after.deaf(now)),
+            };
             for to in &told {
                 mails.entry(to.key()).or_insert_with(|| ((*to).clone(), Vec::new())).1.push(number);
             }
-            if news == News::Began {
+            if news != News::Ended && !told.is_empty() {
                 change.after.told = told.into_iter().map(ToString::to_string).collect();
+                change.after.told_at = Some(now);
             }
         }
+        let mut composed = Vec::with_capacity(mails.len());
         for (to, numbers) in mails.into_values() {
             let items: Vec<Item<'_>> = numbers.iter().filter_map(|number| item(&changes[*number])).collect();
-            self.write_to(to, &|writer: &Writer<'_>| words::mail(writer, &items)).await?;
+            composed.push(self.mail_to(to, now, &|writer: &Writer<'_>| words::mail(writer, &items)).await?);
         }
-        Ok(())
+        Ok(composed)
     }
 
     /// Sends a mail that shows that notices arrive.
@@ -61,26 +71,30 @@ impl Admin {
         if recipients.first.is_empty() {
             return Err(AdminError::Conflict(NOBODY.to_owned()));
         }
+        let mut mails = Vec::with_capacity(recipients.first.len());
         for to in &recipients.first {
-            self.write_to(to.clone(), &words::test).await?;
+            mails.push(self.mail_to(to.clone(), self.clock.now(), &words::test).await?);
         }
+        self.send_noting(mails, Noted::default()).await?;
         let to: Vec<String> = recipients.first.iter().map(ToString::to_string).collect();
         self.store.accounts.audit(self.audit_plain(actor, "notice.test", &to.join(", "))).await?;
         Ok(TestShape { to })
     }
 
-    /// Writes one mail.
-    pub(super) async fn write_to(
+    /// One mail, as of `now`.
+    pub(super) async fn mail_to(
         &self,
         to: Mailbox,
+        now: Moment,
         words: &(dyn Fn(&Writer<'_>) -> (String, Vec<String>) + Sync),
-    ) -> Result<()> {
-        let sending = self.begin_letter().await?;
+    ) -> Result<Acceptance> {
+        let mut sending = self.begin_letter().await?;
+        sending.at = now;
         let panel = self.links_at.as_deref();
         let (subject, text) = words(&Writer { host: &sending.host, panel, now: sending.at });
         let about = to.clone();
         let letter = Letter { purpose: Purpose::Notice, subject, account: OWNER, about, to, reason: REASON };
-        self.send_letter(sending, letter, &text).await
+        Ok(composed(&sending, &letter, &text))
     }
 
     /// Who is told of what the gateway has to say.
@@ -152,6 +166,7 @@ fn log(news: News, cause: &Cause) {
     let (kind, subject) = (cause.kind.as_str(), cause.subject.as_str());
     match news {
         News::Began => tracing::warn!(kind, subject, "a notice begins: {}", cause.what),
+        News::Unheard => {}
         News::Ended => tracing::info!(kind, subject, "a notice is over"),
     }
 }

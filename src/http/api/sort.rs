@@ -72,8 +72,8 @@ macro_rules! described {
 }
 described!(SortDomains, DomainOrder: "By name, or as they were made; a minus turns it round.",
     Name = "name", NameBackwards = "-name", Oldest = "created_at", Newest = "-created_at");
-described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address. What is not the newest first goes \
-    with `domain` alone.",
+described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address. An order \
+    other than the newest first may be narrowed by `domain`, and by nothing else.",
     Newest = "-created_at", Oldest = "created_at", Address = "address", AddressBackwards = "-address");
 described!(SortDestinations, DestinationOrder: "By address, or as they were made; a minus turns it round.",
     Address = "address", AddressBackwards = "-address", Oldest = "created_at", Newest = "-created_at");

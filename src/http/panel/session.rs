@@ -174,8 +174,6 @@ mod tests {
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
-            data_dir: "data".into(),
-            srs_secrets: "data/srs.secrets".into(),
         }
     }
 

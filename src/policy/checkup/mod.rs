@@ -2,6 +2,7 @@
 //!
 //! `facts` probes, this judges. What could not be found out is said as such, and so is what no check from inside can prove.
 
+mod backup;
 mod certificate;
 mod clients;
 mod clock;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 use super::records::Record;
 use crate::mail::Moment;
 
+pub use backup::BackupFacts;
 pub use certificate::CertificateFacts;
 pub use clients::{ClientFacts, LastMail};
 pub use clock::ClockFacts;
@@ -98,6 +100,8 @@ pub struct Facts {
     pub clock: ClockFacts,
     /// The disk of the data.
     pub disk: Option<DiskFacts>,
+    /// Backups, where any are made by themselves.
+    pub backup: Option<BackupFacts>,
     /// The addresses that mail leaves by.
     pub addresses: Vec<IpAddr>,
 }
@@ -128,6 +132,7 @@ pub fn judge(facts: &Facts) -> Checkup {
     findings.extend(clients::judge(&facts.clients));
     findings.extend(clock::judge(&facts.clock));
     findings.extend(facts.disk.as_ref().and_then(disk::judge));
+    findings.extend(facts.backup.as_ref().map(|own| backup::judge(own, facts.now)));
     findings.sort_by_key(|finding| finding.severity);
     Checkup { findings, unknown: unknown(facts), unproven: unproven(facts), last_mail: facts.clients.last.clone() }
 }
@@ -140,16 +145,18 @@ pub fn of_domains(domains: &[(String, Vec<Record>)]) -> Checkup {
     Checkup { findings, unknown: records::unknown(&[], domains), unproven: Vec::new(), last_mail: None }
 }
 
-/// Judges what can be looked at without asking anybody: the certificate, names whose renewal failed and why, the disk.
+/// Judges what can be looked at without asking anybody: the certificate, names whose renewal failed and why, the disk, and
+/// backups.
 #[must_use]
 pub fn of_present(
     now: Moment,
     (certificate, failures): (Option<&CertificateFacts>, &[(String, String)]),
-    disk: Option<&DiskFacts>,
+    (disk, backup): (Option<&DiskFacts>, Option<&BackupFacts>),
 ) -> Vec<Finding> {
     let certificate = certificate.into_iter().flat_map(|own| certificate::judge(own, now));
     let failures = failures.iter().map(|(name, why)| certificate::not_renewed(name, why));
-    certificate.chain(failures).chain(disk.and_then(disk::judge)).collect()
+    let backup = backup.map(|own| backup::judge(own, now));
+    certificate.chain(failures).chain(disk.and_then(disk::judge)).chain(backup).collect()
 }
 
 /// Judges ports and the way out alone, before there is a gateway.

@@ -92,8 +92,14 @@ fn facts() -> Facts {
         },
         clock: ClockFacts { server: "time.example".to_owned(), ahead: Ok(-300) },
         disk: Some(DiskFacts { free: 50 << 30, total: 100 << 30 }),
+        backup: None,
         addresses: gateway().addresses,
     }
+}
+
+fn backup(failure: Option<&str>) -> BackupFacts {
+    let newest = ("waypost-gw.example-20261122T185624Z.tar".to_owned(), now().before(Duration::from_secs(7200)));
+    BackupFacts { dir: "/backups".to_owned(), newest: Some(newest), failure: failure.map(str::to_owned) }
 }
 
 fn listener(holder: Holder) -> Listener {
@@ -128,6 +134,8 @@ fn a_sound_gateway_has_no_findings() {
 type Plant = (&'static str, fn(&mut World));
 
 const PLANTS: &[Plant] = &[
+    ("backup_failed", |world| world.facts.backup = Some(backup(Some("No space left on device")))),
+    ("backup_newest", |world| world.facts.backup = Some(backup(None))),
     ("port_25_out_blocked", |world| {
         world.facts.out.tried[0].outcome = Err("timed out".to_owned());
     }),

@@ -107,7 +107,7 @@ pub fn seen(facts: &Facts) -> Seen {
     causes.extend(facts.present.iter().filter_map(of_finding));
     // What is looked at each time is not told by what was found hours ago.
     let found = facts.doctor.iter().flat_map(|doctor| &doctor.gateway).filter_map(of_finding);
-    causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk)));
+    causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk | Kind::Backup)));
     causes.sort_by(|a, b| (a.severity, a.kind, a.since, &a.subject).cmp(&(b.severity, b.kind, b.since, &b.subject)));
     let mut counts = BTreeMap::new();
     causes.retain(|cause| {
@@ -313,6 +313,7 @@ fn of_finding(finding: &Finding) -> Option<Cause> {
         "certificate_expires" | "certificate_expired" => ("certificate_expiry", Kind::Certificate),
         id if id.starts_with("certificate_") => (id, Kind::Certificate),
         id @ "disk_low" => (id, Kind::Disk),
+        id @ "backup_failed" => (id, Kind::Backup),
         id @ "address_listed" => (id, Kind::Listed),
         id => (id, Kind::Gateway),
     };

@@ -1,5 +1,5 @@
 //! What is remembered of causes, and what is news. A cause that flickers is told seldom: the more often it has come again,
-//! the longer it must be away before it is called over, up to a day.
+//! the longer it must be away before it is called over, up to a day. What nobody heard of is news again, until somebody has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +13,9 @@ const CALM: Duration = MINUTE.saturating_mul(15);
 const LONGEST_CALM: Duration = HOUR.saturating_mul(24);
 /// A cause that came again within this time has come again; after it, it is a new one.
 const COMES_AGAIN: Duration = HOUR.saturating_mul(24 * 7);
+/// Whom a notice was written to and who refused it is written to again of the same cause after so long, if it still stands
+/// and nobody else has heard of it.
+const REFUSED_FOR: Duration = HOUR.saturating_mul(6);
 /// What is over is remembered so long.
 const KEPT: Duration = HOUR.saturating_mul(24 * 30);
 /// Causes that are remembered; of more, those that came first are told.
@@ -23,7 +26,7 @@ pub const MAX_REMEMBERED: usize = 2000;
 pub enum State {
     /// Seen, and not yet told.
     Pending,
-    /// Told.
+    /// Told, or to be told as soon as there is a way.
     Open,
     /// Told to be over.
     Over,
@@ -66,6 +69,19 @@ pub struct Remembered {
     pub turns: u32,
     /// Who was told by mail that it began.
     pub told: Vec<String>,
+    /// Whose mail about it came to nothing.
+    pub refused: Vec<String>,
+}
+
+impl Remembered {
+    /// Who has refused the mail about it just now, and is not written to again so soon.
+    #[must_use]
+    pub fn deaf(&self, now: Moment) -> &[String] {
+        match self.told_at {
+            Some(told_at) if now.since(told_at) < REFUSED_FOR => &self.refused,
+            _ => &[],
+        }
+    }
 }
 
 /// What is seen now.
@@ -82,6 +98,8 @@ pub struct Seen {
 pub enum News {
     /// It has begun.
     Began,
+    /// It stands, and nobody has heard of it.
+    Unheard,
     /// It is over.
     Ended,
 }
@@ -128,7 +146,7 @@ pub fn look(remembered: Vec<Remembered>, seen: Seen, now: Moment) -> Changes {
 
 impl Changes {
     fn note(&mut self, before: &Remembered, change: Change) {
-        if change.after != *before {
+        if change.after != *before || change.news.is_some() {
             self.changed.push(change);
         }
     }
@@ -145,6 +163,7 @@ fn begins(cause: Cause, now: Moment) -> Change {
         ended_at: None,
         turns: 0,
         told: Vec::new(),
+        refused: Vec::new(),
     };
     ripened(seen, now)
 }
@@ -154,7 +173,8 @@ fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
     if after.state == State::Over {
         let is_again = after.ended_at.is_some_and(|ended| now.since(ended) < COMES_AGAIN);
         after.turns = if is_again { after.turns } else { 0 };
-        (after.state, after.began_at, after.told_at, after.told) = (State::Pending, now, None, Vec::new());
+        (after.state, after.began_at, after.told_at) = (State::Pending, now, None);
+        (after.told, after.refused) = (Vec::new(), Vec::new());
     }
     ripened(after, now)
 }
@@ -163,9 +183,10 @@ fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
 fn ripened(mut after: Remembered, now: Moment) -> Change {
     let is_ripe = after.state == State::Pending && now.since(after.began_at) >= after.cause.kind.patience();
     if !is_ripe {
-        return Change { after, news: None };
+        let is_unheard = after.state == State::Open && after.told.is_empty();
+        return Change { after, news: is_unheard.then_some(News::Unheard) };
     }
-    (after.state, after.told_at, after.ended_at) = (State::Open, Some(now), None);
+    (after.state, after.ended_at) = (State::Open, None);
     after.turns = after.turns.saturating_add(1);
     Change { after, news: Some(News::Began) }
 }
@@ -215,11 +236,13 @@ mod tests {
         remembered: Vec<Remembered>,
         news: Vec<(u64, News)>,
         kind: Kind,
+        /// There is nobody to hear.
+        is_deaf: bool,
     }
 
     impl Play {
         fn of(kind: Kind) -> Self {
-            Self { now: 0, remembered: Vec::new(), news: Vec::new(), kind }
+            Self { now: 0, remembered: Vec::new(), news: Vec::new(), kind, is_deaf: false }
         }
 
         fn pass(&mut self, minutes: u64, stands: bool) -> &mut Self {
@@ -238,16 +261,19 @@ mod tests {
                 let is_old = |change: &Change| change.after.cause.key() == old.cause.key();
                 !changes.changed.iter().any(is_old) && !changes.forgotten.contains(&old.cause.key())
             });
-            for change in changes.changed {
-                self.news.extend(change.news.map(|news| (self.now, news)));
-                self.remembered.push(change.after);
+            for Change { mut after, news } in changes.changed {
+                if news.is_some_and(|news| news != News::Ended) && !self.is_deaf {
+                    (after.told, after.told_at) = (vec!["boss@office.example".to_owned()], Some(now));
+                }
+                self.news.extend(news.map(|news| (self.now, news)));
+                self.remembered.push(after);
             }
         }
     }
 
     #[test]
     fn one_word_when_it_begins_one_when_it_is_over_and_quiet_in_between() {
-        let mut play = Play::of(Kind::Refusing);
+        let mut play = Play::of(Kind::Untold);
         play.pass(10, false).pass(600, true).pass(600, false);
         assert_eq!(play.news, [(10, News::Began), (625, News::Ended)]);
         assert_eq!(play.remembered[0].state, State::Over);
@@ -264,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_gap_that_is_short_is_no_end() {
-        let mut play = Play::of(Kind::Refusing);
+        let mut play = Play::of(Kind::Untold);
         for _ in 0..20 {
             play.pass(50, true).pass(14, false);
         }
@@ -273,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_and_again_is_told_ever_more_seldom() {
-        let mut play = Play::of(Kind::Refusing);
+        let mut play = Play::of(Kind::Untold);
         for _ in 0..7 * 24 {
             play.pass(30, true).pass(30, false);
         }
@@ -286,7 +312,7 @@ mod tests {
 
     #[test]
     fn after_a_quiet_week_it_is_new_again_and_after_a_month_forgotten() {
-        let mut play = Play::of(Kind::Refusing);
+        let mut play = Play::of(Kind::Untold);
         play.pass(5, true).pass(20, false).pass(5, true).pass(60, false);
         assert_eq!(play.remembered[0].turns, 2);
         play.now += 8 * 24 * 60;
@@ -300,10 +326,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_is_not_over() {
-        let mut play = Play::of(Kind::Refusing);
+        let mut play = Play::of(Kind::Untold);
         play.pass(1, true);
         for _ in 0..100 {
-            play.look(Seen { causes: Vec::new(), blind: BTreeSet::from([Kind::Refusing]) });
+            play.look(Seen { causes: Vec::new(), blind: BTreeSet::from([Kind::Untold]) });
             play.now += 1;
         }
         assert_eq!(play.news, [(0, News::Began)]);
@@ -313,14 +339,36 @@ mod tests {
     fn what_has_not_changed_is_not_written_again() {
         let now = Moment::from_millis(START);
         let seen = || Seen { causes: vec![cause(Kind::Disk)], blind: BTreeSet::new() };
-        let first = look(Vec::new(), seen(), now).changed.remove(0).after;
+        let mut first = look(Vec::new(), seen(), now.before(Kind::Disk.patience())).changed.remove(0).after;
+        assert_eq!(look(vec![first.clone()], seen(), now.before(MINUTE)), Changes::default());
+        first = look(vec![first], seen(), now).changed.remove(0).after;
+        first.told = vec!["boss@office.example".to_owned()];
         assert_eq!(look(vec![first], seen(), now.after(MINUTE)), Changes::default());
     }
 
     #[test]
+    fn what_nobody_heard_of_is_news_until_somebody_has_or_it_is_over() {
+        let mut play = Play::of(Kind::Untold);
+        play.is_deaf = true;
+        play.pass(3, true);
+        assert_eq!(play.news, [(0, News::Began), (1, News::Unheard), (2, News::Unheard)]);
+        play.is_deaf = false;
+        play.pass(30, true).pass(60, false);
+        assert_eq!(play.news[3..], [(3, News::Unheard), (48, News::Ended)]);
+    }
+
+    #[test]
+    fn who_refused_the_mail_about_it_is_left_alone_for_hours() {
+        let now = Moment::from_millis(START);
+        let mut one = begins(cause(Kind::Untold), now).after;
+        (one.told_at, one.refused) = (Some(now), vec!["boss@office.example".to_owned()]);
+        assert_eq!(one.deaf(now.after(HOUR * 5)), ["boss@office.example"]);
+        assert!(one.deaf(now.after(HOUR * 6)).is_empty());
+    }
+
+    #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
-        let many =
-            (0..MAX_REMEMBERED + 10).map(|n| Cause { subject: format!("d{n}.example"), ..cause(Kind::Refusing) });
+        let many = (0..MAX_REMEMBERED + 10).map(|n| Cause { subject: format!("d{n}.example"), ..cause(Kind::Untold) });
         let seen = Seen { causes: many.collect(), blind: BTreeSet::new() };
         assert_eq!(look(Vec::new(), seen, Moment::from_millis(START)).changed.len(), MAX_REMEMBERED);
     }

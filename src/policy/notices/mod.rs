@@ -25,6 +25,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What kind of cause it is; mail is chosen for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NoticeKind)]
 pub enum Kind {
     /// A destination takes no mail.
     Refusing,
@@ -44,6 +45,8 @@ pub enum Kind {
     Certificate,
     /// The disk of the data is low.
     Disk,
+    /// A backup that is made by itself failed.
+    Backup,
     /// An address of the gateway is on a list.
     Listed,
     /// What else the doctor finds of the gateway and its host.
@@ -52,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// All, as people choose among them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Refusing,
         Self::Throttled,
         Self::Waiting,
@@ -62,6 +65,7 @@ impl Kind {
         Self::Drift,
         Self::Certificate,
         Self::Disk,
+        Self::Backup,
         Self::Listed,
         Self::Gateway,
     ];
@@ -79,6 +83,7 @@ impl Kind {
             Self::Drift => "drift",
             Self::Certificate => "certificate",
             Self::Disk => "disk",
+            Self::Backup => "backup",
             Self::Listed => "listed",
             Self::Gateway => "gateway",
         }
@@ -103,6 +108,7 @@ impl Kind {
             Self::Drift => "DNS records of a domain differ",
             Self::Certificate => "The certificate ends, is wrong, or is not renewed",
             Self::Disk => "The disk is low",
+            Self::Backup => "A backup failed",
             Self::Listed => "The gateway's address is on a list",
             Self::Gateway => "What else keeps the gateway from working well",
         }
@@ -114,7 +120,8 @@ impl Kind {
             Self::Drift | Self::Held | Self::Certificate => HOUR,
             // Once a site is back, what has waited for it is gone in a while.
             Self::Throttled => MINUTE.saturating_mul(30),
-            Self::Disk => MINUTE.saturating_mul(2),
+            // What has just been mended is on its way.
+            Self::Refusing | Self::Disk => MINUTE.saturating_mul(2),
             _ => Duration::ZERO,
         }
     }
@@ -127,6 +134,7 @@ impl Kind {
             Self::Bouncing => "/destinations".to_owned(),
             Self::Refusing | Self::Throttled | Self::Waiting | Self::Untold | Self::Held => "/queue".to_owned(),
             Self::Drift => format!("/domains/{subject}"),
+            Self::Backup => "/settings/server".to_owned(),
             Self::Certificate | Self::Disk | Self::Listed | Self::Gateway => "/settings/notices".to_owned(),
         }
     }

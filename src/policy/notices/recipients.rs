@@ -13,11 +13,12 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Who is told of this cause, or of what concerns no cause that stands, while these others do. Nobody, where each way
-    /// leads through what fails.
+    /// Who is told of this cause, or of what concerns no cause that stands, while these others do and those are deaf. Nobody,
+    /// where each way leads through what fails.
     #[must_use]
-    pub fn of(&self, cause: Option<&Cause>, standing: &[Cause]) -> Vec<&Mailbox> {
-        let fails_here = |to: &&Mailbox| cause.is_some_and(|cause| concerns(cause, to));
+    pub fn of(&self, cause: Option<&Cause>, standing: &[Cause], deaf: &[String]) -> Vec<&Mailbox> {
+        let is_deaf = |to: &Mailbox| deaf.iter().any(|one| *one == to.to_string());
+        let fails_here = |to: &&Mailbox| is_deaf(to) || cause.is_some_and(|cause| concerns(cause, to));
         let fails = |to: &&Mailbox| fails_here(to) || standing.iter().any(|other| concerns(other, to));
         let well: Vec<&Mailbox> = self.first.iter().filter(|to| !fails(to)).collect();
         if !well.is_empty() {
@@ -82,9 +83,12 @@ mod tests {
             (&Recipients::default(), &disk, &[], &[]),
         ];
         for (number, (recipients, cause, standing, wanted)) in cases.into_iter().enumerate() {
-            let told: Vec<_> = recipients.of(Some(cause), standing).into_iter().map(ToString::to_string).collect();
+            let told: Vec<_> = recipients.of(Some(cause), standing, &[]).into_iter().map(ToString::to_string).collect();
             assert_eq!(told, wanted, "case {number}");
         }
-        assert_eq!(all.of(None, &[]).len(), 2, "the end of what failed goes there again");
+        assert_eq!(all.of(None, &[], &[]).len(), 2, "the end of what failed goes there again");
+        let deaf = ["anna@one.example", "ben@two.example"].map(str::to_owned);
+        assert_eq!(all.of(Some(&disk), &[], &deaf), [&all.spare[0]], "who refused it does not hear it the next minute");
+        assert!(alone.of(Some(&disk), &[], &deaf).is_empty());
     }
 }

@@ -47,7 +47,7 @@ pub fn mail(writer: &Writer<'_>, items: &[Item<'_>]) -> (String, Vec<String>) {
 }
 
 fn subject(items: &[Item<'_>]) -> String {
-    let began = items.iter().filter(|item| item.news == News::Began).count();
+    let began = items.iter().filter(|item| item.news != News::Ended).count();
     match items {
         [one] if one.news == News::Ended => format!("Over: {}", headline(one.cause)),
         [one] => headline(one.cause),
@@ -71,6 +71,7 @@ pub fn headline(cause: &Cause) -> String {
         Kind::Drift => format!("DNS records of {subject} differ"),
         Kind::Certificate => format!("The certificate of {subject}"),
         Kind::Disk => "The disk of the gateway is low".to_owned(),
+        Kind::Backup => "The backup of the gateway failed".to_owned(),
         Kind::Listed => format!("{subject} is on a list"),
         Kind::Gateway => cause.what.clone(),
     }
@@ -81,7 +82,7 @@ fn told(writer: &Writer<'_>, item: &Item<'_>) -> Vec<String> {
     let since = cause.since.unwrap_or(item.began_at);
     let mut text = Vec::new();
     match item.news {
-        News::Began => {
+        News::Began | News::Unheard => {
             text.push(cause.what.clone());
             text.push(format!("Since: {}", since.rfc5322()));
             text.push(format!("What to do: {}", cause.remedy));

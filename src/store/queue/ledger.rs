@@ -16,6 +16,7 @@ use crate::store::Result;
 use crate::store::activity::Row;
 use crate::store::columns::{Columns, hex_list, json};
 use crate::store::faults::Faults;
+use crate::store::notices::{self, Noted};
 use crate::store::spool::Spool;
 use crate::store::statement::MAX_ROWS;
 use crate::store::writer::{Ledger, Run};
@@ -73,10 +74,12 @@ impl Accepted {
 const FIXED_OCTETS: usize = 300;
 
 /// What comes often: all of it is kept, or nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Entry {
     /// Messages with their deliveries.
     pub(super) accepted: Vec<Accepted>,
+    /// What of notices the mails among them tell.
+    pub(super) noted: Option<Noted>,
     /// Ends of claims.
     pub(super) settled: Vec<(Uuid, Settlement)>,
 }
@@ -112,6 +115,10 @@ impl QueueLedger {
         insert_messages(connection, &accepted).await?;
         self.faults.pass()?;
         self.insert_deliveries(connection, &accepted).await?;
+        for noted in entries.iter().filter_map(|entry| entry.noted.as_ref()) {
+            self.faults.pass()?;
+            notices::note(connection, noted).await?;
+        }
         let settled: Vec<_> = entries.iter().flat_map(|entry| &entry.settled).collect();
         if settled.is_empty() {
             return Ok(());
@@ -193,7 +200,9 @@ impl Ledger for QueueLedger {
     type Entry = Entry;
 
     fn octets(entry: &Entry) -> usize {
-        entry.accepted.iter().map(Accepted::octets).sum::<usize>() + entry.settled.len() * FIXED_OCTETS
+        let noted = entry.noted.as_ref().map_or(0, |noted| noted.changed.len());
+        let accepted: usize = entry.accepted.iter().map(Accepted::octets).sum();
+        accepted + (entry.settled.len() + noted) * FIXED_OCTETS
     }
 
     fn write<'c>(&'c mut self, connection: &'c mut SqliteConnection, entries: &'c [Entry]) -> Run<'c, ()> {

@@ -68,6 +68,7 @@ struct ServerPage {
     around: Around,
     sections: Vec<Section>,
     others: Vec<Other>,
+    backups: String,
     present_wrong: Option<String>,
     may_change: bool,
 }
@@ -79,7 +80,7 @@ const DONE: [(&str, &str); 2] = [
 
 /// `GET /settings/server`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    show(&site, &actor, (&ask, &Filled::default()), None)
+    show(&site, &actor, (&ask, &Filled::default()), None).await
 }
 
 /// `POST /settings/server`: the fields of one section; `reset` names a setting to take back.
@@ -93,7 +94,7 @@ pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, requ
     let waits = all.iter().any(|setting| setting.restart && written.contains_key(setting.key));
     match site.admin.change_settings(&actor, &written).await {
         Ok(_) => done("server", if waits { "restart" } else { "saved" }),
-        Err(error) => show(&site, &actor, (&Ask::default(), &filled), Some(&error)),
+        Err(error) => show(&site, &actor, (&Ask::default(), &filled), Some(&error)).await,
     }
 }
 
@@ -130,7 +131,7 @@ fn value(now: &Value, text: &str) -> Value {
     }
 }
 
-fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Option<&AdminError>) -> Response {
+async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Option<&AdminError>) -> Response {
     let all = match site.admin.settings(actor) {
         Ok(all) => all.items,
         Err(error) => return frame::failed(site, &error),
@@ -150,10 +151,19 @@ fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Optio
         around: Around { wrong: above, ..around },
         sections,
         others: all.iter().filter(|setting| server_keys::known(setting.key).is_none()).map(other).collect(),
+        backups: backups(site).await,
         present_wrong,
         may_change: actor.is_admin(),
     };
     frame::page(status(error), &page)
+}
+
+async fn backups(site: &Site) -> String {
+    let now = site.admin.clock.now();
+    match site.admin.backup_facts().await {
+        None => "None are made by themselves: backup.dir is not set.".to_owned(),
+        Some(facts) => text::visible(&facts.in_words(now)),
+    }
 }
 
 fn faults(error: Option<&AdminError>) -> BTreeMap<String, String> {

@@ -1,0 +1,77 @@
+//! What is noted of notices, and the mails that tell it: both, or neither.
+
+use waypost::mail::Moment;
+use waypost::policy::checkup::Severity;
+use waypost::policy::notices::memory::{Remembered, State};
+use waypost::policy::notices::{Cause, Kind};
+use waypost::store::notices::Noted;
+use waypost::store::queue::Acceptance;
+
+use crate::queue::{bytes, claim};
+use crate::world::World;
+
+const BOSS: &str = "boss@office.example";
+
+fn told(at: Moment) -> Remembered {
+    let cause = Cause {
+        id: "disk_low".to_owned(),
+        kind: Kind::Disk,
+        subject: "data_dir".to_owned(),
+        severity: Severity::Fault,
+        since: None,
+        what: "It is low.".to_owned(),
+        remedy: "Make room.".to_owned(),
+    };
+    Remembered {
+        cause,
+        state: State::Open,
+        began_at: at,
+        told_at: Some(at),
+        gone_since: None,
+        ended_at: None,
+        turns: 1,
+        told: vec![BOSS.to_owned()],
+        refused: Vec::new(),
+    }
+}
+
+/// DESIGN section 1, promise 7: killed between any two steps, it is told once in the end.
+#[tokio::test]
+async fn a_mail_and_the_note_that_it_was_sent_are_one_change() {
+    for step in 1.. {
+        let mut world = World::new().await;
+        let now = world.clock.now();
+        let mail = Acceptance { message: world.message(bytes(200)), deliveries: vec![world.due()], rows: Vec::new() };
+        let noted = Noted { changed: vec![told(now)], forgotten: Vec::new(), digest: Some(now) };
+        world.faults.fail_at(step);
+        let done = world.store.queue.accept_noting(vec![mail], noted).await.is_ok();
+        let happened = world.faults.happened();
+        world.reopen().await;
+        let mails = claim(&world).await.len();
+        let notes = world.store.notices.remembered().await.unwrap().len();
+        let digests = usize::from(world.store.notices.last_digest().await.unwrap().is_some());
+        assert_eq!((mails, notes), (digests, digests), "step {step}");
+        assert!(!done || digests == 1, "step {step}");
+        if !happened {
+            assert!(done && step > 2, "there are steps to fail at");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_refuses_the_mail_was_not_told() {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let noted = Noted { changed: vec![told(now)], ..Noted::default() };
+    world.store.queue.accept_noting(Vec::new(), noted).await.unwrap();
+    let notices = &world.store.notices;
+    notices.refused(Moment::from_millis(now.millis() - 1), BOSS.to_owned()).await.unwrap();
+    notices.refused(now, "other@office.example".to_owned()).await.unwrap();
+    assert_eq!(notices.remembered().await.unwrap(), [told(now)], "that was another mail");
+    for _ in 0..2 {
+        notices.refused(now, BOSS.to_owned()).await.unwrap();
+        let one = notices.remembered().await.unwrap().remove(0);
+        assert_eq!((one.told, one.refused), (Vec::new(), vec![BOSS.to_owned()]));
+    }
+}
