@@ -1,5 +1,6 @@
 //! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
 
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::store::queue::{Claim, Entry, Purpose};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
-use super::{Access, Actor, Admin, AdminError, Area, Paging, Reach, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, fields};
 
 /// A change to a delivery that waits, is held, or is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -123,8 +124,11 @@ impl Admin {
     }
 
     /// Sends again: to another verified destination, or to the same one.
-    pub async fn resend(&self, actor: &Actor, id: Uuid, destination: Option<&str>) -> Result<()> {
+    pub async fn resend(&self, actor: &Actor, id: Uuid, written: &Map<String, Value>) -> Result<()> {
         actor.must(Area::Queue, Access::Write)?;
+        let mut form = Form::new(written);
+        let destination = form.optional("destination", fields::mailbox);
+        form.finish()?;
         let claim = self.managed_delivery(actor, id).await?;
         refuse_unfit(&claim, QueueAction::Retry)?;
         let to = self.resend_to(&claim, destination).await?;
@@ -142,10 +146,8 @@ impl Admin {
     }
 
     /// Mail goes to verified destinations only, however it is sent (promise 6).
-    async fn resend_to(&self, claim: &Claim, destination: Option<&str>) -> Result<Mailbox> {
-        let Some(text) = destination else { return Ok(claim.delivery.destination.clone()) };
-        let fault = |why: String| AdminError::field("destination", why);
-        let mailbox = Mailbox::parse(text.trim()).map_err(|why| fault(format!("“{text}” is not an address: {why}")))?;
+    async fn resend_to(&self, claim: &Claim, destination: Option<Mailbox>) -> Result<Mailbox> {
+        let Some(mailbox) = destination else { return Ok(claim.delivery.destination.clone()) };
         if claim.delivery.purpose == Purpose::Dsn {
             return Err(AdminError::Conflict("A report goes to its sender and nowhere else.".to_owned()));
         }
@@ -156,7 +158,8 @@ impl Admin {
         if self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
             return Ok(mailbox);
         }
-        Err(fault(format!("{mailbox} is not a verified destination: add and verify it first")))
+        let why = format!("{mailbox} is not a verified destination: add and verify it first");
+        Err(AdminError::field("destination", why))
     }
 
     /// The octets of a message that waits or is kept, as they came.

@@ -44,7 +44,10 @@ impl Admin {
         form.set("priority", &mut priority, fields::priority);
         form.require("days", &mut days, within_days);
         form.finish()?;
-        let row = self.find_domain(actor, name.domain.as_str()).await?;
+        let row = self.find_domain(actor, name.domain.as_str()).await.map_err(|error| match error {
+            AdminError::NotFound(why) => AdminError::field("address", why),
+            other => other,
+        })?;
         let hosted = self.store.directory.domain(&row.name).ok_or_else(|| AdminError::missing("domain", &row.name))?;
         if let Some(original) = &hosted.mirror_of {
             let detail = format!("{} has the aliases of {original}: try it there", row.name);

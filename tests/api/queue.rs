@@ -52,6 +52,7 @@ async fn a_kept_failure_is_read_and_sent_again_to_a_verified_inbox() {
     assert_eq!(resend(stranger).await.expect(422).pointers(), ["/destination"]);
     let second = json!({ "address": "second@inbox.example", "verified": true });
     house.operator("POST", "/v1/destinations", second).await.expect(201);
+    assert_eq!(resend(json!({ "destinaton": "second@inbox.example" })).await.expect(422).pointers(), ["/destinaton"]);
     resend(json!({ "destination": "second@inbox.example" })).await.expect(200);
     let page = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
     assert_eq!(

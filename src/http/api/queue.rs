@@ -70,12 +70,7 @@ pub(super) async fn resend(
     Id(id): Id,
     body: Written,
 ) -> Result<Response, Problem> {
-    let destination = match body.0.get("destination") {
-        None | Some(serde_json::Value::Null) => None,
-        Some(serde_json::Value::String(text)) => Some(text.as_str()),
-        Some(_) => return Err(AdminError::field("destination", "write an address in quotes").into()),
-    };
-    site.admin.resend(&actor, id, destination).await?;
+    site.admin.resend(&actor, id, &body.0).await?;
     Ok(Json(Done { id, done: "resend".to_owned() }).into_response())
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::admin::{Actor, AdminError, QueueAction};
@@ -93,9 +94,10 @@ pub(super) async fn act(
 ) -> Response {
     let filled = Filled::of(request).await.unwrap_or_default();
     let to = Some(filled.get("destination")).filter(|to| !to.is_empty());
+    let to = to.map(|to| ("destination".to_owned(), Value::from(to))).into_iter().collect();
     let done = match (Uuid::try_parse(&id), QueueAction::parse(&word)) {
         (Ok(id), Some(action)) => site.admin.queue_action(&actor, id, action).await,
-        (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, to).await,
+        (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, &to).await,
         _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
     };
     match done {
