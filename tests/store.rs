@@ -13,6 +13,8 @@ mod destinations;
 mod directory;
 #[path = "store/import.rs"]
 mod import;
+#[path = "store/large.rs"]
+mod large;
 #[path = "store/log.rs"]
 mod log;
 #[path = "store/notices.rs"]

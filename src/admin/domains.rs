@@ -1,5 +1,7 @@
 //! Domains: add, set, verify, remove, list; and the catch-all, which is a view of the `*@domain` alias.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
@@ -10,7 +12,8 @@ use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::OrMissing;
 use super::shapes::{CatchAll, DomainShape, ListShape};
 use super::{
-    Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, fields, random, spec,
+    Access, Actor, Admin, AdminError, Area, Form, MAX_LIMIT, Paging, Reach, Result, Subject, Target, fields, random,
+    spec,
 };
 
 impl Admin {
@@ -164,11 +167,19 @@ impl Admin {
         actor.must(Area::Domains, Access::Read)?;
         let query = ListQuery { order, ..domain_query(actor, search, paging) };
         let page = self.store.rules.domains(query).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for row in page.items.iter().filter(|row| actor.sees_domain(&row.name)) {
-            items.push(self.domain_shape(row).await?);
-        }
-        Ok(ListShape { items, next_cursor: page.next_cursor })
+        let seen: Vec<_> = page.items.into_iter().filter(|row| actor.sees_domain(&row.name)).collect();
+        let keys: Vec<_> = seen.iter().map(|row| row.key).collect();
+        let found = self.store.rules.catch_alls(&keys).await?;
+        let catch_all: HashMap<_, _> = found.iter().map(|alias| (alias.domain, alias)).collect();
+        let shape = |row: &DomainRow| DomainShape::new(row, CatchAll::of(catch_all.get(&row.key).copied()));
+        Ok(ListShape { items: seen.iter().map(shape).collect(), next_cursor: page.next_cursor })
+    }
+
+    /// The names of the domains that an actor sees, as many as one page has.
+    pub async fn domain_names(&self, actor: &Actor) -> Result<Vec<String>> {
+        actor.must(Area::Domains, Access::Read)?;
+        let found = self.store.rules.named_domains(actor.only_account(), MAX_LIMIT).await?;
+        Ok(found.iter().filter(|(.., name)| actor.sees_domain(name)).map(|(.., name)| name.to_string()).collect())
     }
 
     pub(super) async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {

@@ -10,22 +10,27 @@ use utoipa::{IntoParams, ToSchema};
 use crate::mail::Moment;
 use crate::policy::status::Status;
 use crate::store::activity::stats::{self, Kind, Point, Step, Stretch};
-use crate::store::rules::{AliasRow, DomainRow};
+use crate::store::rules::AliasRow;
 
 use super::activity::read_moment;
-use super::domains::{domain_query, reach_of};
 use super::fields::read_word;
 use super::shapes::alias_name;
-use super::{Access, Actor, Admin, AdminError, Area, MAX_LIMIT, Paging, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// Where nobody says since when.
 const DEFAULT_STRETCH: Duration = Duration::from_secs(30 * 86_400);
 /// Up to here, and where nobody says otherwise, a point is an hour.
 const HOURS_UP_TO: Duration = Duration::from_secs(2 * 86_400);
+/// Up to here a point is a day where nobody says otherwise, beyond a month.
+const DAYS_UP_TO: Duration = Duration::from_secs(100 * 86_400);
 /// Points of one answer at most: two years of days and some.
 const MAX_POINTS: i64 = 800;
+/// Counts that are added up for one answer at most: steps of each domain.
+const MAX_SUMS: i64 = 10_000;
 /// Aliases that are looked at for those that an actor may see.
-const LOOKED_AT: u32 = 1000;
+const LOOKED_AT: u32 = 500;
+/// Domains of one actor whose counts can be asked for.
+const MAX_DOMAINS: u32 = 100_000;
 
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,6 +61,8 @@ pub enum StatsStep {
     Hour,
     /// A day, UTC.
     Day,
+    /// A month of the calendar, UTC.
+    Month,
 }
 
 /// Which counts, as written.
@@ -67,7 +74,7 @@ pub struct StatsFilter {
     pub since: Option<String>,
     /// Before this time (now).
     pub until: Option<String>,
-    /// `hour` or `day`; by default an hour for up to two days.
+    /// `hour`, `day` or `month`; by default an hour for up to two days, and a day for up to a hundred.
     #[param(value_type = Option<StatsStep>)]
     pub step: Option<String>,
     /// What is counted apart: `status` (where it is left out), `domain`, `site`, `alias`, `spf`, `dkim`, `dmarc`.
@@ -91,7 +98,8 @@ pub struct StatsShape {
     pub step: StatsStep,
     /// What is counted apart.
     pub by: StatsBy,
-    /// One for each status, domain, site, alias or verdict, the greatest first; a hundred at most.
+    /// One for each status, domain, site, alias or verdict, the greatest first; a hundred at most, and fewer where each has
+    /// more than a hundred steps.
     pub series: Vec<SeriesShape>,
 }
 
@@ -120,7 +128,6 @@ pub struct PointShape {
 /// A filter as meant.
 struct Question {
     stretch: Stretch,
-    by: StatsBy,
     statuses: Vec<&'static str>,
 }
 
@@ -128,94 +135,82 @@ impl Admin {
     /// Counts over time.
     pub async fn stats(&self, actor: &Actor, filter: &StatsFilter) -> Result<StatsShape> {
         actor.must(Area::Activity, Access::Read)?;
-        let question = self.stats_question(filter)?;
-        let points = match question.by {
-            StatsBy::Status => self.statuses(actor, filter, &question).await?,
+        let by = read_word("by", filter.by.as_deref(), "status, domain, site, alias, spf, dkim, dmarc")?;
+        let by = by.unwrap_or_default();
+        let summed = match by {
+            StatsBy::Status | StatsBy::Spf | StatsBy::Dkim | StatsBy::Dmarc => self.summed(actor, filter).await?,
+            StatsBy::Domain | StatsBy::Site | StatsBy::Alias => Vec::new(),
+        };
+        let question = self.stats_question(filter, summed.len())?;
+        let of_all = summed.iter().any(String::is_empty);
+        let by_status = async |kind| self.store.activity.stats_by_status(kind, &summed, question.stretch).await;
+        let points = match by {
+            StatsBy::Status => by_status(if of_all { Kind::Instance } else { Kind::Domain }).await?,
             StatsBy::Domain => self.by_domain(actor, &question).await?,
             StatsBy::Site => self.by_site(actor, &question).await?,
             StatsBy::Alias => self.by_alias(actor, &question).await?,
-            StatsBy::Spf => self.verdicts(actor, filter, (&question, Kind::Spf)).await?,
-            StatsBy::Dkim => self.verdicts(actor, filter, (&question, Kind::Dkim)).await?,
-            StatsBy::Dmarc => self.verdicts(actor, filter, (&question, Kind::Dmarc)).await?,
+            StatsBy::Spf => by_status(Kind::Spf).await?,
+            StatsBy::Dkim => by_status(Kind::Dkim).await?,
+            StatsBy::Dmarc => by_status(Kind::Dmarc).await?,
         };
-        let Question { stretch: Stretch { since, until, step }, by, .. } = question;
-        let step = if step == Step::Hour { StatsStep::Hour } else { StatsStep::Day };
+        let Stretch { since, until, step } = question.stretch;
+        let step = match step {
+            Step::Hour => StatsStep::Hour,
+            Step::Day => StatsStep::Day,
+            Step::Month => StatsStep::Month,
+        };
         Ok(StatsShape { since, until, step, by, series: series(points) })
     }
 
-    fn stats_question(&self, filter: &StatsFilter) -> Result<Question> {
+    /// What is asked for, where the counts of so many scopes are added up.
+    fn stats_question(&self, filter: &StatsFilter, scopes: usize) -> Result<Question> {
         let until = read_moment("until", filter.until.as_deref())?.unwrap_or_else(|| self.clock.now());
         let since = read_moment("since", filter.since.as_deref())?.unwrap_or_else(|| until.before(DEFAULT_STRETCH));
         if since >= until {
             return Err(AdminError::field("since", "this is not before until"));
         }
-        let by = read_word("by", filter.by.as_deref(), "status, domain, site, alias, spf, dkim, dmarc")?;
-        let step = match read_word("step", filter.step.as_deref(), "hour, day")? {
+        let stretch = |step: Step| Stretch { since: step.begin(since), until, step };
+        let sums = |step| stretch(step).steps().saturating_mul(i64::try_from(scopes).unwrap_or(i64::MAX));
+        let step = match read_word("step", filter.step.as_deref(), "hour, day, month")? {
             Some(StatsStep::Hour) => Step::Hour,
             Some(StatsStep::Day) => Step::Day,
-            None if until.since(since) <= HOURS_UP_TO => Step::Hour,
-            None => Step::Day,
+            Some(StatsStep::Month) => Step::Month,
+            None if until.since(since) <= HOURS_UP_TO && sums(Step::Hour) <= MAX_SUMS => Step::Hour,
+            None if until.since(since) <= DAYS_UP_TO && sums(Step::Day) <= MAX_SUMS => Step::Day,
+            None => Step::Month,
         };
-        let since = Moment::from_millis(since.millis() - since.millis().rem_euclid(step.millis()));
-        if (until.millis() - since.millis()) / step.millis() > MAX_POINTS {
+        if stretch(step).steps() > MAX_POINTS {
             let detail = format!("there are more than {MAX_POINTS} steps between since and until");
             return Err(AdminError::field("step", detail));
         }
-        let statuses = read_statuses(filter.status.as_deref())?;
-        Ok(Question { stretch: Stretch { since, until, step }, by: by.unwrap_or_default(), statuses })
+        if step != Step::Month && sums(step) > MAX_SUMS {
+            let detail =
+                format!("of {scopes} domains that is more than can be added up: ask for longer steps, or by domain");
+            return Err(AdminError::field("step", detail));
+        }
+        Ok(Question { stretch: stretch(step), statuses: read_statuses(filter.status.as_deref())? })
     }
 
-    /// Of the whole gateway for its owner, else of the domains that the actor may see.
-    async fn statuses(&self, actor: &Actor, filter: &StatsFilter, question: &Question) -> Result<Vec<Point<String>>> {
-        let (kind, scopes) = if sees_all(actor) && filter.domain.as_deref().is_none_or(str::is_empty) {
-            (Kind::Instance, vec![String::new()])
-        } else {
-            (Kind::Domain, self.scopes(actor, filter).await?)
-        };
-        Ok(self.store.activity.stats_by_status(kind, &scopes, question.stretch).await?)
-    }
-
-    async fn verdicts(
-        &self,
-        actor: &Actor,
-        filter: &StatsFilter,
-        (question, kind): (&Question, Kind),
-    ) -> Result<Vec<Point<String>>> {
-        let scopes = self.scopes(actor, filter).await?;
-        Ok(self.store.activity.stats_by_status(kind, &scopes, question.stretch).await?)
-    }
-
-    async fn scopes(&self, actor: &Actor, filter: &StatsFilter) -> Result<Vec<String>> {
+    /// Whose counts are added up: those of the whole gateway for its owner, else of the domains that the actor may see.
+    async fn summed(&self, actor: &Actor, filter: &StatsFilter) -> Result<Vec<String>> {
         Ok(match self.one_domain(actor, filter.domain.as_deref()).await? {
             Some(row) => vec![stats::domain_scope(row.key)],
-            None => self.seen_domains(actor).await?.into_iter().map(|row| stats::domain_scope(row.key)).collect(),
+            None if sees_all(actor) => vec![String::new()],
+            None => self.seen_domains(actor).await?.into_keys().collect(),
         })
     }
 
-    /// All domains that an actor may see.
-    async fn seen_domains(&self, actor: &Actor) -> Result<Vec<DomainRow>> {
-        let (mut seen, mut paging) = (Vec::new(), Paging { limit: Some(MAX_LIMIT), cursor: None });
-        loop {
-            let page = self.store.rules.domains(domain_query(actor, None, &paging)).await?;
-            seen.extend(page.items.into_iter().filter(|row| reach_of(actor, row).is_some()));
-            paging.cursor = page.next_cursor;
-            if paging.cursor.is_none() {
-                return Ok(seen);
-            }
-        }
+    /// All domains that an actor may see: the scope of their counts, and their name.
+    async fn seen_domains(&self, actor: &Actor) -> Result<HashMap<String, String>> {
+        let found = self.store.rules.named_domains(actor.only_account(), MAX_DOMAINS).await?;
+        let seen = found.into_iter().filter(|(key, account, name)| actor.reach(*account, Some(*key), name).is_some());
+        Ok(seen.map(|(key, _, name)| (stats::domain_scope(key), name.to_string())).collect())
     }
 
     async fn by_domain(&self, actor: &Actor, question: &Question) -> Result<Vec<Point<String>>> {
-        let seen = self.seen_domains(actor).await?;
-        let names: HashMap<_, _> =
-            seen.into_iter().map(|row| (stats::domain_scope(row.key), row.name.to_string())).collect();
-        let mut scopes: Vec<String> = names.keys().cloned().collect();
-        if scopes.len() > stats::MAX_SCOPES as usize {
-            scopes = self.store.activity.top_scopes(Kind::Domain, &question.statuses, question.stretch).await?;
-            scopes.retain(|scope| names.contains_key(scope));
-        }
-        let of = (scopes.as_slice(), question.statuses.as_slice());
-        let mut points = self.store.activity.stats_by_scope(Kind::Domain, of, question.stretch).await?;
+        let names = self.seen_domains(actor).await?;
+        let scopes: Vec<String> = names.keys().cloned().collect();
+        let mut points = self.by_scope(Kind::Domain, scopes, question).await?;
         for point in &mut points {
             if let Some(name) = names.get(&point.key) {
                 point.key.clone_from(name);
@@ -229,18 +224,27 @@ impl Admin {
             let why = "Where all mail goes is for the owner of this gateway alone. Ask by alias or domain.";
             return Err(AdminError::Forbidden(why.to_owned()));
         }
-        let scopes = self.store.activity.top_scopes(Kind::Site, &question.statuses, question.stretch).await?;
-        let of = (scopes.as_slice(), question.statuses.as_slice());
-        Ok(self.store.activity.stats_by_scope(Kind::Site, of, question.stretch).await?)
+        let scopes = self.store.activity.scopes(Kind::Site).await?;
+        self.by_scope(Kind::Site, scopes, question).await
+    }
+
+    /// Those of some scopes that have the most, as many as there is room for.
+    async fn by_scope(&self, kind: Kind, mut scopes: Vec<String>, question: &Question) -> Result<Vec<Point<String>>> {
+        let Question { stretch, statuses, .. } = question;
+        if scopes.len() > stretch.scopes() as usize {
+            scopes = self.store.activity.top_scopes(kind, (&scopes, statuses), *stretch).await?;
+        }
+        Ok(self.store.activity.stats_by_scope(kind, (&scopes, statuses), *stretch).await?)
     }
 
     async fn by_alias(&self, actor: &Actor, question: &Question) -> Result<Vec<Point<String>>> {
-        let top = self.store.activity.top_aliases(question.stretch, LOOKED_AT).await?;
+        let room = question.stretch.scopes();
+        let looked_at = if sees_all(actor) { room } else { LOOKED_AT };
+        let top = self.store.activity.top_aliases(question.stretch, looked_at).await?;
         let rows = self.store.rules.aliases_by_keys(&top).await?;
         let sees = |row: &&AliasRow| actor.reach(row.account, Some(row.domain), &row.domain_name).is_some();
         let names: HashMap<_, _> = rows.iter().filter(sees).map(|row| (row.key, alias_name(row).to_string())).collect();
-        let seen: Vec<_> =
-            top.into_iter().filter(|key| names.contains_key(key)).take(stats::MAX_SCOPES as usize).collect();
+        let seen: Vec<_> = top.into_iter().filter(|key| names.contains_key(key)).take(room as usize).collect();
         let points = self.store.activity.stats_by_alias(&seen, question.stretch).await?;
         let named = |point: Point<_>| Some(Point { key: names.get(&point.key)?.clone(), at: point.at, n: point.n });
         Ok(points.into_iter().filter_map(named).collect())

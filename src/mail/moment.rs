@@ -28,6 +28,9 @@ pub fn span_in_words(length: Duration) -> String {
 }
 
 impl Moment {
+    /// The beginning of 1970.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since 1970, clamped to the years that can be written (-9999 to 9999).
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
@@ -76,6 +79,13 @@ impl Moment {
         let read = jiff::civil::DateTime::strptime(COMPACT, text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         let moment = Self(read.timestamp().as_millisecond());
         (moment.compact() == text).then_some(moment)
+    }
+
+    /// The first moment of its month, UTC.
+    #[must_use]
+    pub fn start_of_month(self) -> Self {
+        let month = self.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month();
+        month.to_zoned(jiff::tz::TimeZone::UTC).map_or(self, |start| Self(start.timestamp().as_millisecond()))
     }
 
     fn timestamp(self) -> jiff::Timestamp {
@@ -138,6 +148,13 @@ mod tests {
     fn spans_are_told_as_people_do() {
         let told = [0, 99, 850, 9_990, 59_900, 300_000, 7_200_000].map(|ms| span_in_words(Duration::from_millis(ms)));
         assert_eq!(told, ["under 0.1 s", "under 0.1 s", "0.8 s", "9.9 s", "59 s", "5 min", "2 h"]);
+    }
+
+    #[test]
+    fn a_month_begins_at_midnight_of_its_first_day() {
+        let moment = Moment::from_millis(1_795_373_784_120);
+        assert_eq!(moment.start_of_month().rfc3339(), "2026-11-01T00:00:00.000Z");
+        assert_eq!(moment.start_of_month().start_of_month(), moment.start_of_month());
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(super) mod busy;
 pub(super) mod feeder;
+pub(super) mod found_words;
 pub(super) mod greylist;
 pub(super) mod hours;
 pub(super) mod inboxes;
@@ -23,6 +25,7 @@ pub(super) mod row;
 pub mod stats;
 pub(super) mod tally;
 pub(super) mod usage;
+pub(super) mod ways;
 
 use sqlx::SqlitePool;
 use tokio::sync::{broadcast, watch};
@@ -278,6 +281,7 @@ pub struct Activity {
     pub(super) readers: SqlitePool,
     live: broadcast::Sender<Arc<Row>>,
     usage: UsageCache,
+    days: stats::Days,
     counts_wait: Arc<AtomicBool>,
     owed: Arc<watch::Sender<usize>>,
     doubts: Doubts,
@@ -306,7 +310,8 @@ impl Activity {
         let ledger = ledger::Log::open(&mut place, tools).await?;
         let doubts = Doubts::load(&readers, clock.now()).await?;
         let (writer, owed) = (Writer::start(place, ledger), Arc::new(watch::Sender::new(0)));
-        Ok(Self { writer, readers, live, usage, counts_wait, owed, doubts, clock })
+        let days = stats::Days::new();
+        Ok(Self { writer, readers, live, usage, days, counts_wait, owed, doubts, clock })
     }
 
     /// How much mail an alias has had.

@@ -14,6 +14,7 @@ mod ids;
 mod lost;
 pub mod notices;
 pub mod octets;
+mod places;
 pub mod queue;
 pub mod rules;
 pub mod spool;

@@ -6,6 +6,7 @@ pub(super) mod alias_feed;
 pub(super) mod alias_list;
 pub(super) mod alias_order;
 pub(super) mod alias_read;
+pub(super) mod alias_ways;
 pub(super) mod alias_words;
 pub(super) mod destination;
 pub(super) mod domain;

@@ -9,8 +9,8 @@ fn of_rules() -> Vec<&'static str> {
     use super::notices;
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stays, stock, tokens as srs};
     use super::rules::{
-        alias, alias_feed, alias_list, alias_order, alias_read, alias_words, destination, domain, import, replacement,
-        unwell, uses, verification,
+        alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, destination, domain, import,
+        replacement, unwell, uses, verification,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
@@ -35,6 +35,7 @@ fn of_rules() -> Vec<&'static str> {
         alias_read::BY_ID,
         alias_read::BY_PATTERN,
         alias_read::BY_KEYS,
+        alias_read::CATCH_ALLS,
         alias_read::TO_DELETE,
         alias_feed::IS_BEHIND,
         alias_feed::LAST,
@@ -42,8 +43,10 @@ fn of_rules() -> Vec<&'static str> {
         alias_feed::FED,
         alias_words::FED_UPTO,
         alias_list::SOME_OF_DESTINATION,
+        alias_ways::LABELS,
+        alias_ways::DOMAINS,
     ]);
-    all.extend(lists_of_rules().map(|(list, _)| list));
+    all.extend(lists_of_rules().into_iter().map(|(list, _)| list));
     all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
     all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
     all.extend([verification::LAST, verification::SENDING_DOMAIN]);
@@ -62,6 +65,7 @@ fn of_rules() -> Vec<&'static str> {
         domain::CLEAR,
         domain::REMOVE,
         domain::REMOVED,
+        domain::NAMED,
     ]);
     all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
@@ -99,36 +103,65 @@ fn of_accounts() -> Vec<&'static str> {
 }
 
 /// The lists of `waypost.db`, and the step that each runs along.
-const fn lists_of_rules() -> [(&'static str, &'static str); 38] {
+fn lists_of_rules() -> Vec<(&'static str, &'static str)> {
+    [&lists_of_aliases()[..], &other_lists_of_rules()[..]].concat()
+}
+
+/// Those of aliases.
+const fn lists_of_aliases() -> [(&'static str, &'static str); 19] {
+    use super::rules::{alias_list, alias_order, alias_ways};
+    [
+        (alias_list::AT, "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"),
+        (alias_ways::PLACES, "SEARCH aliases USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_apart (id>? AND id<?)"),
+        (
+            alias_ways::PLACES,
+            "SEARCH aliases USING COVERING INDEX aliases_by_domain (domain_id=? AND rowid>? AND rowid<?)",
+        ),
+        (
+            alias_ways::PLACES,
+            "SEARCH aliases USING COVERING INDEX aliases_by_account (account_id=? AND rowid>? AND rowid<?)",
+        ),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_off (id>? AND id<?)"),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_off_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
+        (
+            alias_ways::PLACES,
+            "SEARCH alias_destinations USING COVERING INDEX alias_destinations_by_destination (destination_id=? AND \
+             alias_id>? AND alias_id<?)",
+        ),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_ending (id>? AND id<?)"),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_patterned (id>? AND id<?)"),
+        (alias_ways::PLACES, "SEARCH aliases USING INDEX aliases_unlike (id>? AND id<?)"),
+        (
+            alias_ways::PLACES,
+            "SEARCH alias_labels USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id>? AND alias_id<?)",
+        ),
+        (alias_list::UNFINISHED_FROM, "SEARCH imports USING INDEX imports_unfinished"),
+        (alias_ways::PLACES, "SCAN alias_words VIRTUAL TABLE INDEX 192:M3><"),
+        (alias_order::OLDEST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
+        (alias_order::OLDEST_PLACES, "SEARCH aliases USING COVERING INDEX aliases_by_domain (domain_id=? AND rowid>?)"),
+        (
+            alias_order::OLDEST_PLACES,
+            "SEARCH aliases USING COVERING INDEX aliases_by_account (account_id=? AND rowid>?)",
+        ),
+        (alias_order::BY_ADDRESS, "SEARCH a USING INDEX aliases_by_key ((domain_id,kind,key)>(?,?,?) AND domain_id<?)"),
+        (
+            alias_order::BY_ADDRESS_BACKWARDS,
+            "SEARCH a USING INDEX aliases_by_key (domain_id>? AND (domain_id,kind,key)<(?,?,?))",
+        ),
+    ]
+}
+
+/// The others.
+const fn other_lists_of_rules() -> [(&'static str, &'static str); 18] {
     use super::accounts::{audit, people};
     use super::notices;
     use super::queue::handling;
-    use super::rules::{alias_list, alias_order, alias_words, destination, domain, uses};
+    use super::rules::{destination, domain, uses};
     [
         (audit::OF_ALL, "SEARCH l USING INTEGER PRIMARY KEY (rowid<?)"),
         (audit::OF_ACCOUNT, "SEARCH l USING INDEX audit_by_account (account_id=? AND rowid<?)"),
         (people::LIST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
-        (alias_list::ALL, "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (alias_list::OF_DOMAIN, "SEARCH a USING INDEX aliases_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
-        (alias_list::OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>? AND rowid<?)"),
-        (alias_list::OFF, "SEARCH a USING INDEX aliases_off (id>? AND id<?)"),
-        (alias_list::OFF_OF_DOMAIN, "SEARCH a USING INDEX aliases_off_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
-        (
-            alias_list::OF_DESTINATION,
-            "SEARCH t USING COVERING INDEX alias_destinations_by_destination (destination_id=? AND alias_id>? AND alias_id<?)",
-        ),
-        (alias_list::ENDING, "SEARCH a USING INDEX aliases_ending (id>? AND id<?)"),
-        (alias_list::OF_PATTERNS, "SEARCH a USING INDEX aliases_patterned (id>? AND id<?)"),
-        (alias_list::NOT_FORWARDED, "SEARCH a USING INDEX aliases_unlike (id>? AND id<?)"),
-        (
-            alias_list::OF_LABEL,
-            "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id>? AND alias_id<?)",
-        ),
-        (alias_list::APART, "SEARCH a USING INDEX aliases_apart (id>? AND id<?)"),
-        (alias_list::UNFINISHED_FROM, "SEARCH imports USING INDEX imports_unfinished"),
-        (alias_words::BY_WORDS, "SCAN w VIRTUAL TABLE INDEX 192:M3<"),
-        (alias_words::BY_DOMAIN_NAME, "SEARCH y USING INDEX aliases_by_domain (domain_id=? AND rowid<?)"),
-        (alias_words::BY_LABEL, "SEARCH y USING COVERING INDEX alias_labels_by_label (label_id=? AND alias_id<?)"),
         (destination::OF_ACCOUNT, "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key>?)"),
         (uses::TEMPLATES, "SEARCH a USING INDEX aliases_patterned (id>?)"),
         (domain::ALL, "SEARCH d USING INDEX sqlite_autoindex_domains_2 (name>?)"),
@@ -151,14 +184,6 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 38] {
             destination::OF_ACCOUNT_NEWEST,
             "SEARCH destinations USING INDEX destinations_by_account (account_id=? AND rowid<?)",
         ),
-        (alias_order::OLDEST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
-        (alias_order::OLDEST_OF_DOMAIN, "SEARCH a USING INDEX aliases_by_domain (domain_id=? AND rowid>?)"),
-        (alias_order::OLDEST_OF_MEMBER, "SEARCH a USING INDEX aliases_by_account (account_id=? AND rowid>?)"),
-        (alias_order::BY_ADDRESS, "SEARCH a USING INDEX aliases_by_key ((domain_id,kind,key)>(?,?,?) AND domain_id<?)"),
-        (
-            alias_order::BY_ADDRESS_BACKWARDS,
-            "SEARCH a USING INDEX aliases_by_key (domain_id>? AND (domain_id,kind,key)<(?,?,?))",
-        ),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
         (notices::PAGE, "SEARCH n USING INTEGER PRIMARY KEY (rowid<?)"),
     ]
@@ -167,7 +192,8 @@ const fn lists_of_rules() -> [(&'static str, &'static str); 38] {
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
     use super::activity::{
-        feeder, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, stats, tally, usage,
+        busy, feeder, found_words, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, stats,
+        tally, usage, ways,
     };
     let mut all = row::INSERT.all().to_vec();
     all.extend([super::activity::recipients::LATELY, row::AFTER, tally::TALLIED]);
@@ -176,28 +202,45 @@ fn of_log() -> Vec<&'static str> {
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend(lists_of_log().map(|(list, _)| list));
     all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
-    all.extend([list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::DELIVERED]);
+    all.extend([
+        busy::LAST,
+        busy::NEXT,
+        busy::BUSIEST,
+        busy::BUSIEST_OF_DAYS,
+        busy::KEEP,
+        busy::FORGET,
+        busy::TOP,
+        busy::OF_ALIASES,
+    ]);
+    all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
+    all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::DELIVERED]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
     all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
-    all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::TOP_ALIASES, stats::OF_ALIASES, stats::BY_DAY]);
+    all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::SCOPES, stats::BY_DAY]);
     all
 }
 
 /// The lists of `activity.db`, and the step that each runs along.
 const fn lists_of_log() -> [(&'static str, &'static str); 9] {
-    use super::activity::list;
+    use super::activity::{list, ways};
     [
-        (list::OF_ALL, "SEARCH activity USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (list::OF_ALIAS, "SEARCH activity USING INDEX activity_by_alias (alias_id=? AND rowid>? AND rowid<?)"),
-        (list::OF_DOMAIN, "SEARCH activity USING INDEX activity_by_domain (domain_id=? AND rowid>? AND rowid<?)"),
-        (list::OF_STATUS, "SEARCH activity USING INDEX activity_by_status (status=? AND rowid>? AND rowid<?)"),
-        (list::OF_MEMBER, "SEARCH activity USING INDEX activity_by_account (account_id=? AND rowid>? AND rowid<?)"),
-        (list::OF_BOUNCED, "SEARCH activity USING INDEX activity_bounced (seq>? AND seq<?)"),
-        (list::OF_TERM, "SEARCH terms USING PRIMARY KEY (term=? AND seq<?)"),
-        (list::OF_PREFIX, "SEARCH terms USING PRIMARY KEY (term>? AND term<?)"),
-        (list::OF_WORDS, "SCAN words VIRTUAL TABLE INDEX 192:M2<"),
+        (list::AT, "SEARCH activity USING INTEGER PRIMARY KEY (rowid=?)"),
+        (ways::PLACES, "SEARCH activity USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (ways::PLACES, "SEARCH activity USING COVERING INDEX activity_by_alias (alias_id=? AND rowid>? AND rowid<?)"),
+        (
+            ways::PLACES,
+            "SEARCH activity USING COVERING INDEX activity_of_domain (domain_id=? AND status=? AND rowid>? AND rowid<?)",
+        ),
+        (
+            ways::PLACES,
+            "SEARCH activity USING COVERING INDEX activity_of_account (account_id=? AND status=? AND rowid>? AND rowid<?)",
+        ),
+        (ways::PLACES, "SEARCH activity USING COVERING INDEX activity_by_status (status=? AND rowid>? AND rowid<?)"),
+        (ways::PLACES, "SEARCH activity USING INDEX activity_bounced (seq>? AND seq<?)"),
+        (ways::PLACES, "SEARCH terms USING PRIMARY KEY (term=? AND seq>? AND seq<?)"),
+        (ways::PLACES, "SCAN words VIRTUAL TABLE INDEX 192:M2><"),
     ]
 }
 
@@ -225,21 +268,20 @@ async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> Vec
 /// A list reads what it shows, in order: along an index, passing over nothing but domains and labels, which are few.
 #[tokio::test]
 async fn every_list_walks_an_index() {
-    const FEW: [&str; 4] = ["SCAN json_each", "SCAN n", "SCAN l", "SCAN w"];
-    for (migrations, lists) in [(&WAYPOST, lists_of_rules().to_vec()), (&ACTIVITY, lists_of_log().to_vec())] {
+    const FEW: [&str; 6] = ["SCAN json_each", "SCAN (subquery", "SCAN j ", "SCAN s", "SCAN words", "SCAN alias_words"];
+    for (migrations, lists) in [(&WAYPOST, lists_of_rules()), (&ACTIVITY, lists_of_log().to_vec())] {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         migrations.run(&mut connection).await.unwrap();
         for (list, along) in lists {
             let steps = plan(&mut connection, list).await;
-            assert!(steps.iter().any(|step| step == along), "{list}\nis to have {along}: {steps:#?}");
+            // Whether SQLite sees that the index alone will do is its own affair.
+            let is_along = |step: &String| step == along || step.replace("COVERING ", "") == along;
+            assert!(steps.iter().any(is_along), "{list}\nis to have {along}: {steps:#?}");
             let scans: Vec<_> = steps.iter().filter(|step| step.starts_with("SCAN ")).collect();
             assert!(scans.iter().all(|scan| FEW.iter().any(|few| scan.starts_with(few))), "{list}\n{steps:#?}");
-            // What is found by the names of domains and labels is no more than a page before it is sorted.
+            // Of many domains no more than a page of each is sorted.
             let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
-            assert!(
-                !sorts || list.contains("instr(n.name") || list.contains("instr(lower(l.name)"),
-                "{list}\n{steps:#?}"
-            );
+            assert!(!sorts || list.contains("union select"), "{list}\n{steps:#?}");
         }
     }
 }

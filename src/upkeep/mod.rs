@@ -134,6 +134,7 @@ impl Upkeep {
 
     async fn index(&self) {
         report("feeding the search index", self.store.activity.index().await.map(|_| ()));
+        report("summing up what is over", self.store.activity.note_busy().await);
     }
 
     async fn index_aliases(&self) {

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup;
 use crate::policy::notices::causes::{Facts, REFUSING_AFTER, Refused, Stay, Stock};
-use crate::store::StoreError;
 use crate::store::queue::Stays;
 
 use super::super::{Actor, Admin, Result};
 
-/// Destinations whose oldest message is looked up in the log.
-const MAX_LOOKED_UP: usize = 100;
+/// Destinations that are looked up: whether they are verified, and what was said to the oldest message.
+const MAX_LOOKED_UP: usize = 50;
 
 impl Admin {
     /// Of what this actor may see.
@@ -44,37 +43,29 @@ impl Admin {
     async fn stock(&self, mut stays: Vec<Stays>, (inboxes, now): (&[Mailbox], Moment)) -> Result<Vec<Stock>> {
         stays.sort_by_key(|one| one.since);
         let takes: BTreeSet<String> = inboxes.iter().map(Mailbox::key).collect();
+        let is_spoken_of = |one: &Stays| {
+            one.stay == Stay::Untold || one.stay == Stay::Waits && self.clock.age(one.since) >= REFUSING_AFTER
+        };
+        let looked_up: Vec<_> =
+            stays.iter().filter(|one| is_spoken_of(one)).take(MAX_LOOKED_UP).map(|one| one.id).collect();
+        let mut said = self.store.activity.last_said(&looked_up).await?;
         let mut stock = Vec::with_capacity(stays.len());
-        for (number, one) in stays.into_iter().enumerate() {
-            let age = self.clock.age(one.since);
-            let is_spoken_of = one.stay == Stay::Untold || one.stay == Stay::Waits && age >= REFUSING_AFTER;
-            let (is_verified, said) = if is_spoken_of && number < MAX_LOOKED_UP {
-                (self.store.directory.is_verified(one.account, &one.destination).await?, self.said(&one).await?)
-            } else {
-                (true, String::new())
-            };
+        for one in stays {
+            let is_verified =
+                !looked_up.contains(&one.id) || self.store.directory.is_verified(one.account, &one.destination).await?;
             stock.push(Stock {
                 host: one.destination.host().to_string(),
                 takes: takes.contains(&one.destination.key()),
                 destination: one.destination.to_string(),
                 stay: one.stay,
                 count: one.count,
-                since: now.before(age),
+                since: now.before(self.clock.age(one.since)),
                 is_tried: one.is_tried,
                 is_verified,
-                said,
+                said: said.remove(&one.id).unwrap_or_default(),
             });
         }
         Ok(stock)
-    }
-
-    /// What was said to the oldest: by the next hop, or in our words.
-    async fn said(&self, stays: &Stays) -> Result<String> {
-        match self.store.activity.get(stays.id).await {
-            Ok(row) => Ok(row.attempts.last().map_or(row.reason, |last| last.reply.clone())),
-            Err(StoreError::NotFound) => Ok(String::new()),
-            Err(other) => Err(other.into()),
-        }
     }
 
     async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<Refused>> {

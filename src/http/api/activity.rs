@@ -13,6 +13,9 @@ use super::sort::{self, SortActivity};
 use super::{Ask, Caller};
 
 /// Lists what became of the mail, newest first.
+///
+/// One page looks through some thousand rows at most: where few of them match, it has fewer than `limit`, or none. There are no
+/// more once `next_cursor` is null.
 #[utoipa::path(get, path = "/activity", params(ActivityFilter, SortActivity, Paging), responses((status = 200, body = ListShape<ActivityShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     ask.sort(sort::LATEST)?;

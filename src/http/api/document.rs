@@ -32,7 +32,7 @@ pub(in crate::http) const PARTS: [(&str, &str); 15] = [
     ("destinations", "The real inboxes."),
     ("activity", "What became of the mail: a row for each recipient of each message and each of its destinations."),
     ("queue", "What waits, is held, or is kept."),
-    ("stats", "Counts by the hour and the day."),
+    ("stats", "Counts by the hour, the day and the month."),
     ("route", "The simulator."),
     ("tokens", "What programs sign in with."),
     ("me", "Who asks."),

@@ -10,7 +10,7 @@ use crate::http::problem::Problem;
 
 use super::{Ask, Caller};
 
-/// Counts by the hour or the day, of what became of the mail, of domains, sites, aliases, or verdicts.
+/// Counts by the hour, the day or the month, of what became of the mail, of domains, sites, aliases, or verdicts.
 #[utoipa::path(get, path = "/stats", params(StatsFilter), responses((status = 200, body = StatsShape)))]
 pub(super) async fn show(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let filter = StatsFilter {

@@ -1,6 +1,6 @@
 //! The filter by domain, on top of the pages that show mail of several domains.
 
-use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
+use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::Ask;
 
@@ -19,11 +19,10 @@ pub(super) async fn filter(
     ask: &Ask,
     keys: &[&'static str],
 ) -> Result<Option<ByDomain>, AdminError> {
-    let found = site.admin.domains(actor, None, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
-    if found.len() < 2 {
+    let names = site.admin.domain_names(actor).await?;
+    if names.len() < 2 {
         return Ok(None);
     }
     let kept = keys.iter().filter_map(|key| Some((*key, ask.owned(key)?))).collect();
-    let names = found.into_iter().map(|domain| domain.name).collect();
     Ok(Some(ByDomain { names, chosen: ask.owned("domain").unwrap_or_default(), kept }))
 }

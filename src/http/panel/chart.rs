@@ -45,7 +45,11 @@ impl Chart {
         let step_millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
         let steps = usize::try_from((until.millis() - since.millis()).max(0) / step_millis + 1).unwrap_or(MAX_POINTS);
         let steps = steps.clamp(2, MAX_POINTS);
-        let place = |at: Moment| usize::try_from((at.millis() - since.millis()).max(0) / step_millis).unwrap_or(0);
+        // The nearest: months differ in length.
+        let place = |at: Moment| {
+            let nearest = (at.millis() - since.millis() + step_millis / 2) / step_millis;
+            usize::try_from(nearest.max(0)).unwrap_or(0)
+        };
         let values: Vec<_> = lines.iter().map(|line| by_step(&line.points, steps, place)).collect();
         let top = values.iter().flatten().copied().max().unwrap_or(0);
         // Even, so that the line in the middle has a whole number.

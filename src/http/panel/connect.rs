@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::admin::shapes::TokenShape;
-use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging};
+use crate::admin::{Actor, AdminError};
 use crate::http::api::{Ask, Caller};
 use crate::http::{Site, shield};
 use crate::mail::Moment;
@@ -207,7 +207,7 @@ async fn build(
     let tokens = site.admin.tokens(actor).await?.items;
     let wanted = shown.made.as_ref().map(|(made, _)| made.id.to_string()).or_else(|| token.map(str::to_owned));
     let waits = wanted.and_then(|id| tokens.iter().find(|token| token.id.to_string() == id));
-    let domains = site.admin.domains(actor, None, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    let domains = site.admin.domain_names(actor).await?;
     let written = |key| shown.filled.map_or("", |filled| filled.get(key)).to_owned();
     let called = written("name");
     Ok(ClientPage {
@@ -220,7 +220,7 @@ async fn build(
         then: client.then,
         wrong: shown.error.as_ref().map(forms::faults).unwrap_or_default(),
         called: if called.is_empty() { free_name(client.name, &tokens) } else { called },
-        domains: domains.into_iter().map(|domain| domain.name).collect(),
+        domains,
         domain: written("domain"),
         copied: shown.made.as_ref().map(|made| copied(client, made)).unwrap_or_default(),
         waiting: waits.map(|token| waiting(token, site.admin.clock.now())),

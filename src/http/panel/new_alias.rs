@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Actor, AdminError, Fault, MAX_LIMIT, Paging};
+use crate::admin::{Actor, AdminError, Fault, Paging};
 use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
@@ -13,6 +13,8 @@ use super::text;
 
 /// Destinations that the form proposes.
 const PROPOSED: usize = 50;
+/// Destinations among which these are.
+const LOOKED_AT: u32 = 100;
 /// What can be done with mail: the word of the API, and ours.
 const ACTIONS: [(&str, &str); 4] = [
     ("", "Send it on"),
@@ -73,8 +75,8 @@ impl NewAlias {
         (filled, lonely): (Option<Filled>, bool),
         error: Option<AdminError>,
     ) -> Result<Self, AdminError> {
-        let all = Paging { limit: Some(MAX_LIMIT), cursor: None };
-        let domains: Vec<_> = site.admin.domains(actor, None, &all).await?.items.into_iter().map(|d| d.name).collect();
+        let all = Paging { limit: Some(LOOKED_AT), cursor: None };
+        let domains = site.admin.domain_names(actor).await?;
         let known = site.admin.destinations(actor, None, &all).await?.items;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));

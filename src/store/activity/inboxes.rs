@@ -61,7 +61,7 @@ pub(in crate::store) const DELIVERED: &str =
 /// Inboxes that are told of at a time; of more, those that fail the longest.
 const MAX_TOLD: u32 = 200;
 /// Inboxes that took mail lately, at most.
-const MAX_DELIVERED: u32 = 10_000;
+const MAX_DELIVERED: u32 = 2000;
 
 /// How an inbox fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,61 +1,51 @@
 //! Reads the log: lists by keyset, single rows, whole transactions, counts of aliases.
 //!
-//! A list runs backwards along one index, the narrowest that the question allows, from the cursor on; the rest of the
-//! question only passes rows over. Times become keys by [`super::hours`].
+//! A list walks the places that [`super::ways`] gives, newest first, and reads the rows that stand there; what no index knows
+//! passes them over. One page looks at so many places and no more, however rare the rows are that it is asked for: then it
+//! has fewer rows than it has room for, and the next page goes on from there. Times become keys by [`super::hours`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use super::found_words::Words;
 use super::tally::hour_of;
+use super::ways::{self, Last, Sought};
 use super::{Activity, Counts, Page, Query, Row, feeder, hours, row};
 use crate::mail::Moment;
 use crate::policy::ids::AliasId;
 use crate::policy::status::Status;
 use crate::store::columns::{Columns, hex_list, json};
+use crate::store::places::{Pace, SLICE, Slice};
 use crate::store::{Result, StoreError};
 
 /// Rows of one page at most.
 const MAX_PAGE_ROWS: u32 = 500;
+/// Terms that begin alike and are looked up one by one; where there are more, rows are read for how their texts begin.
+const MAX_TERMS: i64 = 100;
 
-/// A list along one index, whose condition is `$along` over `?1`. Then: from which row, before which row, since, until,
-/// account, domain, alias, statuses, bounced, limit, sender, recipient, destination.
-macro_rules! list {
-    ($along:literal) => {
-        list!("activity", $along)
-    };
-    ($from:literal, $along:literal) => {
-        concat!(
-            "select ",
-            row::columns!(),
-            " from ",
-            $from,
-            " where ",
-            $along,
-            " and seq >= ?2 and seq < ?3 and received_at >= ?4 and received_at < ?5 \
-             and (?6 is null or account_id = ?6) and (?7 is null or domain_id = ?7) \
-             and (?8 is null or alias_id = ?8) \
-             and (?9 is null or status in (select value from json_each(?9))) \
-             and (?10 = 0 or bounced_at is not null) \
-             and (?12 is null or lower(sender) = ?12) and (?13 is null or lower(recipient) = ?13) \
-             and (?14 is null or lower(destination) = ?14) order by seq desc limit ?11"
-        )
-    };
-}
-pub(in crate::store) const OF_ALL: &str = list!("?1 is null");
-pub(in crate::store) const OF_ALIAS: &str = list!("alias_id = ?1");
-pub(in crate::store) const OF_DOMAIN: &str = list!("domain_id = ?1");
-pub(in crate::store) const OF_STATUS: &str = list!("status = ?1");
-pub(in crate::store) const OF_MEMBER: &str = list!("account_id = ?1 and account_id <> 1");
-pub(in crate::store) const OF_BOUNCED: &str =
-    list!("activity indexed by activity_bounced", "?1 is null and bounced_at is not null");
-pub(in crate::store) const OF_TERM: &str =
-    list!("seq in (select seq from terms where term = ?1 and seq < ?3 order by seq desc limit 20000)");
-pub(in crate::store) const OF_PREFIX: &str =
-    list!("seq in (select seq from terms where term >= ?1 and term < ?1 || char(1114111) and seq < ?3 limit 20000)");
-pub(in crate::store) const OF_WORDS: &str =
-    list!("seq in (select rowid from words where words match ?1 and rowid < ?3 order by rowid desc limit 20000)");
+/// Of the rows at these places those that are asked for: limit, since, until, account, domains beside, domain, alias,
+/// statuses, bounced, sender, recipient, destination, how a text begins.
+pub(in crate::store) const AT: &str = concat!(
+    "select ",
+    row::columns!(),
+    " from activity where seq in (select value from json_each(?1)) and received_at >= ?3 and received_at < ?4 \
+     and (?5 is null or account_id = ?5 or domain_id in (select value from json_each(?6))) \
+     and (?7 is null or domain_id = ?7) and (?8 is null or alias_id = ?8) \
+     and ((?9 is null and ?10 = 0) or status in (select value from json_each(?9)) \
+         or (?10 = 1 and bounced_at is not null)) \
+     and (?11 is null or lower(sender) = ?11) and (?12 is null or lower(recipient) = ?12) \
+     and (?13 is null or lower(destination) = ?13) \
+     and (?14 is null or sender like ?14 || '%' escape '~' or recipient like ?14 || '%' escape '~' \
+         or destination like ?14 || '%' escape '~' or message_id like '<' || ?14 || '%' escape '~' \
+         or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
+         or destination like '%@' || ?14 || '%' escape '~' \
+         or hex(id) like replace(?14, '-', '') || '%' escape '~' \
+         or hex(transaction_id) like replace(?14, '-', '') || '%' escape '~' \
+         or facts like '%\"ip\":\"' || ?14 || '%' escape '~') \
+     order by seq desc limit ?2"
+);
 
 pub(in crate::store) const BY_ID: &str = concat!("select ", row::columns!(), " from activity where id = ?1");
 pub(in crate::store) const BY_TRANSACTION: &str =
@@ -70,34 +60,44 @@ pub(in crate::store) const BY_MESSAGE_ID: &str = concat!(
     " from activity where seq > (select seq from feeder where id = 1) and message_id = ?2 limit 200"
 );
 pub(in crate::store) const KNOWN: &str = "select id from activity where id in (select unhex(value) from json_each(?1))";
+pub(in crate::store) const SAID: &str = "select id, coalesce(attempts ->> '$[#-1].reply', reason) from activity \
+    where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const COUNTS: &str = "select alias_id, forwarded, refused, dropped, failed, bounced, last_mail_at \
     from alias_counts where alias_id in (select value from json_each(?1))";
 
 /// The bounds of a page.
+#[derive(Clone, Copy)]
 struct Bounds {
     from: i64,
     before: i64,
-    limit: u32,
+    limit: usize,
 }
 
 impl Activity {
-    /// Lists.
+    /// Lists. A page may have fewer rows than it has room for, or none, while there is a next one.
     pub async fn list(&self, query: Query) -> Result<Page> {
-        let Some(bounds) = self.bounds(&query).await? else { return Ok(Page { rows: Vec::new(), next_cursor: None }) };
-        let mut found = self.found(&query, &bounds).await?;
-        for domain in &query.beside {
-            let query = Query { account: None, domain: Some(*domain), ..query.clone() };
-            found.extend(self.found(&query, &bounds).await?);
+        let nothing = Page { rows: Vec::new(), next_cursor: None };
+        let Some(bounds) = self.bounds(&query).await? else { return Ok(nothing) };
+        let words = query.search.as_deref().map(str::trim).filter(|words| !words.is_empty());
+        let Some(words) = words else {
+            let terms = [&query.sender, &query.recipient, &query.destination];
+            let term = terms.into_iter().flatten().next().map(|term| Sought::Terms(vec![term.clone()]));
+            return self.walk((&query, term.as_ref(), None), bounds).await;
+        };
+        let mut found = nothing;
+        for (sought, beginning) in self.readings(words).await? {
+            let page = self.walk((&query, sought.as_ref(), beginning), bounds).await?;
+            let is_answer = !page.rows.is_empty() || page.next_cursor.is_some();
+            // What did not fill a page is not everywhere: the index is asked.
+            let is_scarce = matches!(sought, Some(Sought::Newest(_))) && page.rows.len() < bounds.limit;
+            if is_answer {
+                found = page;
+            }
+            if is_answer && !is_scarce {
+                break;
+            }
         }
-        if !query.beside.is_empty() {
-            found.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
-            found.dedup_by_key(|(seq, _)| *seq);
-        }
-        let limit = usize::try_from(bounds.limit).unwrap_or(usize::MAX);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_cursor = found.last().filter(|_| more).map(|(seq, _)| seq.to_string());
-        Ok(Page { rows: found.into_iter().map(|(_, row)| row).collect(), next_cursor })
+        Ok(found)
     }
 
     /// One row by its id.
@@ -119,6 +119,12 @@ impl Activity {
         rows.iter().map(|found| row::read(found).map(|(_, row)| row)).collect()
     }
 
+    /// What was said to these rows at last: by the next hop, or in our words.
+    pub async fn last_said(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        let rows = sqlx::query(SAID).bind(hex_list(ids)).fetch_all(&self.readers).await?;
+        rows.iter().map(Columns::of).map(|mut columns| Ok((columns.uuid()?, columns.take()?))).collect()
+    }
+
     /// Counts and last mail of these aliases.
     pub async fn counts(&self, aliases: &[AliasId]) -> Result<Vec<(AliasId, Counts, Option<Moment>)>> {
         self.settle_counts().await?;
@@ -132,9 +138,86 @@ impl Activity {
         rows.iter().map(|row| Columns::of(row).uuid()).collect()
     }
 
+    /// What somebody means by what is searched for, the likeliest first: an address, domain or id; how one of them begins;
+    /// words. Few terms that begin so are looked up, of many it is rows that are read.
+    async fn readings(&self, words: &str) -> Result<Vec<(Option<Sought>, Option<String>)>> {
+        let term = words.to_lowercase();
+        let ask = sqlx::query_scalar(ways::BEGINNING).bind(term.clone()).bind(MAX_TERMS + 1);
+        let mut found: Vec<String> = ask.fetch_all(&self.readers).await?;
+        let mut readings = Vec::new();
+        if found.first() == Some(&term) {
+            readings.push((Some(Sought::Terms(vec![found.remove(0)])), None));
+        }
+        if i64::try_from(found.len()).is_ok_and(|found| found >= MAX_TERMS) {
+            readings.push((None, Some(literally(&term))));
+        } else if !found.is_empty() {
+            readings.push((Some(Sought::Terms(found)), None));
+        }
+        let Some(words) = Words::of(words) else { return Ok(readings) };
+        let words = [
+            Sought::Words(words.clone(), Last::Whole),
+            Sought::Newest(words.clone()),
+            Sought::Words(words, Last::Beginning),
+        ];
+        readings.extend(words.map(|sought| (Some(sought), None)));
+        Ok(readings)
+    }
+
+    /// Reads rows along the narrowest way until the page is full, nothing is left, or enough has been looked at.
+    async fn walk(
+        &self,
+        (query, sought, beginning): (&Query, Option<&Sought>, Option<String>),
+        mut bounds: Bounds,
+    ) -> Result<Page> {
+        let (sources, sought) = ways::narrowest((query, sought), (bounds.from, bounds.before), &self.readers).await?;
+        let is_newest = matches!(sought, Some(Sought::Newest(_)));
+        let (mut rows, mut pace) = (Vec::new(), Pace::of(if is_newest { SLICE } else { bounds.limit + 1 }));
+        loop {
+            let between = (bounds.from, bounds.before);
+            let slice = Slice::of((ways::PLACES, &sources), between, pace.room(), &self.readers).await?;
+            let is_over = pace.is_over(slice.places.len()) || is_newest;
+            let places = match &sought {
+                Some(sought) => sought.among(&slice.places, &self.readers).await?,
+                None => slice.places,
+            };
+            let wanted = bounds.limit + 1 - rows.len();
+            rows.extend(self.rows_at(&places, wanted, (query, beginning.as_deref())).await?);
+            if rows.len() > bounds.limit {
+                rows.truncate(bounds.limit);
+                return Ok(page(rows, |rows| rows.last().map(|(seq, _)| *seq)));
+            }
+            let Some(floor) = slice.floor else { return Ok(page(rows, |_| None)) };
+            if is_over {
+                return Ok(page(rows, |_| Some(floor)));
+            }
+            bounds.before = floor;
+        }
+    }
+
+    /// Those of the rows at these places that are asked for.
+    async fn rows_at(
+        &self,
+        places: &[i64],
+        limit: usize,
+        (query, beginning): (&Query, Option<&str>),
+    ) -> Result<Vec<(i64, Row)>> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statuses: Vec<_> = query.statuses.iter().map(|status| Status::as_str(*status)).collect();
+        let ask = sqlx::query(AT).bind(json(places)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let ask =
+            ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
+        let ask = ask.bind(query.account.map(|a| a.0)).bind(json(&query.beside)).bind(query.domain.map(|d| d.0));
+        let ask = ask.bind(query.alias.map(|a| a.0)).bind((!statuses.is_empty()).then(|| json(&statuses)));
+        let ask = ask.bind(i64::from(query.bounced)).bind(query.sender.clone()).bind(query.recipient.clone());
+        let rows = ask.bind(query.destination.clone()).bind(beginning.map(str::to_owned)).fetch_all(&self.readers);
+        rows.await?.iter().map(row::read).collect()
+    }
+
     /// Between which rows the page lies; `None` where there can be none.
     async fn bounds(&self, query: &Query) -> Result<Option<Bounds>> {
-        let limit = query.limit.clamp(1, MAX_PAGE_ROWS);
+        let limit = query.limit.clamp(1, MAX_PAGE_ROWS) as usize;
         let mut before = match query.cursor.as_deref() {
             Some(cursor) => cursor.parse().map_err(|_| StoreError::Cursor)?,
             None => i64::MAX,
@@ -154,87 +237,16 @@ impl Activity {
     async fn edge(&self, statement: &'static str, at: Moment) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar(statement).bind(hour_of(at)).fetch_one(&self.readers).await?)
     }
-
-    async fn found(&self, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {
-        match query.search.as_deref().map(str::trim).filter(|words| !words.is_empty()) {
-            Some(words) => self.search(words, query, bounds).await,
-            None => self.along_an_index(query, bounds).await,
-        }
-    }
-
-    async fn along_an_index(&self, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {
-        if let Some(alias) = query.alias {
-            return self.page(OF_ALIAS, alias.0, (query, bounds)).await;
-        }
-        // The index of terms is a few seconds behind the log.
-        if let Some(term) = query.sender.as_ref().or(query.recipient.as_ref()).or(query.destination.as_ref()) {
-            return self.page(OF_TERM, term.as_str(), (query, bounds)).await;
-        }
-        if query.bounced {
-            return self.page(OF_BOUNCED, None::<i64>, (query, bounds)).await;
-        }
-        if !query.statuses.is_empty() {
-            return self.of_statuses(query, bounds).await;
-        }
-        match (query.domain, query.account) {
-            (Some(domain), _) => self.page(OF_DOMAIN, domain.0, (query, bounds)).await,
-            (None, Some(account)) if account.0 != 1 => self.page(OF_MEMBER, account.0, (query, bounds)).await,
-            _ => self.page(OF_ALL, None::<i64>, (query, bounds)).await,
-        }
-    }
-
-    /// Each status is in order by itself; the newest of all are the page.
-    async fn of_statuses(&self, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {
-        let mut found = Vec::new();
-        for status in &query.statuses {
-            found.extend(self.page(OF_STATUS, status.as_str(), (query, bounds)).await?);
-        }
-        found.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
-        found.dedup_by_key(|(seq, _)| *seq);
-        Ok(found)
-    }
-
-    /// An address, domain or id exactly, else by prefix, else words.
-    async fn search(&self, words: &str, query: &Query, bounds: &Bounds) -> Result<Vec<(i64, Row)>> {
-        let term = words.to_lowercase();
-        for statement in [OF_TERM, OF_PREFIX] {
-            let found = self.page(statement, term.as_str(), (query, bounds)).await?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        match all_words(words) {
-            Some(words) => self.page(OF_WORDS, words, (query, bounds)).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    async fn page<T>(
-        &self,
-        statement: &'static str,
-        along: T,
-        (query, bounds): (&Query, &Bounds),
-    ) -> Result<Vec<(i64, Row)>>
-    where
-        T: for<'t> sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        let statuses: Vec<_> = query.statuses.iter().map(|status| Status::as_str(*status)).collect();
-        let ask = sqlx::query(statement).bind(along).bind(bounds.from).bind(bounds.before);
-        let ask =
-            ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
-        let ask = ask.bind(query.account.map(|a| a.0)).bind(query.domain.map(|d| d.0)).bind(query.alias.map(|a| a.0));
-        let ask = ask.bind((!statuses.is_empty()).then(|| json(&statuses))).bind(i64::from(query.bounced));
-        let ask = ask.bind(i64::from(bounds.limit) + 1).bind(query.sender.clone()).bind(query.recipient.clone());
-        let rows = ask.bind(query.destination.clone()).fetch_all(&self.readers).await?;
-        rows.iter().map(row::read).collect()
-    }
 }
 
-/// Words for FTS5, all of which must be there, the last by its beginning; quoted, so that none is an operator.
-fn all_words(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
-    (!quoted.is_empty()).then(|| format!("{}*", quoted.join(" ")))
+/// A text of which `like ... escape '~'` takes every character as it is.
+fn literally(text: &str) -> String {
+    text.replace('~', "~~").replace('%', "~%").replace('_', "~_")
+}
+
+fn page(rows: Vec<(i64, Row)>, cursor: impl FnOnce(&[(i64, Row)]) -> Option<i64>) -> Page {
+    let next_cursor = cursor(&rows).map(|seq| seq.to_string());
+    Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_cursor }
 }
 
 fn counts(row: &SqliteRow) -> Result<(AliasId, Counts, Option<Moment>)> {

@@ -5,17 +5,21 @@ use sqlx::sqlite::SqliteRow;
 use super::{Activity, hours, tally::hour_of};
 use crate::mail::Moment;
 use crate::policy::ids::DomainId;
+use crate::policy::status::Status;
 use crate::store::Result;
-use crate::store::columns::Columns;
+use crate::store::columns::{Columns, json};
 
 /// Newest rows of a domain that are looked at, and recipients among them.
 const MAX_ROWS: u32 = 5000;
 const MAX_RECIPIENTS: u32 = 300;
 
-/// Along the index of a domain, the newest rows and no more.
-pub(in crate::store) const LATELY: &str = "select lower(recipient), sum(n), max(received_at) from \
-    (select recipient, count as n, received_at from activity where domain_id = ?1 and seq >= ?2 \
-        order by seq desc limit ?3) where recipient <> '' group by 1 order by 3 desc, 1 limit ?4";
+/// Of each status (`?5`) the newest places of a domain, and of all of these the newest rows and no more.
+pub(in crate::store) const LATELY: &str = "select lower(recipient), sum(count), max(received_at) from activity \
+    where seq in (select j.value from json_each(?5) as s cross join json_each( \
+        (select json_group_array(seq) from (select seq from activity indexed by activity_of_domain \
+            where domain_id = ?1 and status = s.value and seq >= ?2 order by seq desc limit ?3))) as j \
+        order by j.value desc limit ?3) \
+    and recipient <> '' group by 1 order by 3 desc, 1 limit ?4";
 
 /// Somebody for whom mail came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,7 @@ impl Activity {
         let ask = sqlx::query_scalar(hours::FIRST_SINCE).bind(hour_of(since));
         let Some(first): Option<i64> = ask.fetch_one(&self.readers).await? else { return Ok(Vec::new()) };
         let ask = sqlx::query(LATELY).bind(domain.0).bind(first).bind(MAX_ROWS).bind(MAX_RECIPIENTS);
+        let ask = ask.bind(json(&Status::ALL.map(Status::as_str)));
         ask.fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 }

@@ -44,6 +44,8 @@ pub(in crate::store) const DROP: &str = concat!(
 pub(in crate::store) const TIDY: &str = concat!(
     "delete from activity_hours where last_seq < (select coalesce(min(seq), 0) from activity); ",
     "delete from counters where span in ('hour', 'day') and start < ?; ",
+    "delete from counters_by_month where start < ?; ",
+    "delete from busy_aliases where span in ('day', 'month') and start < ?; ",
     "delete from alias_hours where start < ?; ",
     "delete from duplicates where expires_at < ?"
 );
@@ -132,6 +134,7 @@ async fn drop_step(connection: &mut SqliteConnection, step: &Step) -> Result<u64
 }
 
 async fn tidy(connection: &mut SqliteConnection, (counters, now): (i64, i64)) -> Result<()> {
-    sqlx::query(TIDY).bind(counters).bind(counters).bind(now).execute(connection).await?;
+    let tidy = (0..4).fold(sqlx::query(TIDY), |tidy, _| tidy.bind(counters));
+    tidy.bind(now).execute(connection).await?;
     Ok(())
 }

@@ -1,7 +1,12 @@
-//! What the counters say: sums by status, domain, site, verdict or alias over hours or days, for charts.
+//! What the counters say: sums by status, domain, site, verdict or alias over hours, days or months, for charts.
 //!
-//! Which scopes come first is asked before their points, so that a chart of a thousand domains reads those of a hundred.
+//! Which scopes come first is asked before their points, so that a chart of a thousand domains reads those of a hundred;
+//! and of a long stretch it is the months that are asked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
 use sqlx::sqlite::SqliteRow;
 
 use super::Activity;
@@ -13,30 +18,66 @@ use crate::store::columns::{Columns, json};
 
 /// Scopes of one answer at most; what is beyond is in none.
 pub const MAX_SCOPES: u32 = 100;
+/// Points of one answer at most, as far as ten scopes leave it that few.
+const MAX_POINTS: i64 = 10_000;
+const LEAST_SCOPES: u32 = 10;
+/// What is longer is summed by the month, or else by the day, to see which scopes have the most.
+const LONG: Duration = Duration::from_secs(14 * 86_400);
+const SHORT: Duration = Duration::from_secs(6 * 3600);
 
-/// Of a kind and some scopes (null: all): sums of each status by time. Kind, span, since, until, scopes.
-pub(in crate::store) const BY_STATUS: &str = "select status, start, sum(n) from counters \
-    where kind = ?1 and span = ?2 and scope in (select value from json_each(?5)) and start >= ?3 and start < ?4 \
-    group by status, start having sum(n) <> 0 order by start";
-/// Of some scopes: sums by scope and time. The last: statuses (null: all).
-pub(in crate::store) const BY_SCOPE: &str = "select scope, start, sum(n) from counters \
-    where kind = ?1 and span = ?2 and scope in (select value from json_each(?5)) and start >= ?3 and start < ?4 \
-    and (?6 is null or status in (select value from json_each(?6))) \
-    group by scope, start having sum(n) <> 0 order by start";
-/// The scopes of a kind that have the most.
-pub(in crate::store) const TOP: &str = "select scope from counters indexed by counters_by_kind \
-    where kind = ?1 and span = ?2 and start >= ?3 and start < ?4 \
-    and (?5 is null or status in (select value from json_each(?5))) group by scope order by sum(n) desc, scope limit ?6";
-/// Messages by alias and hour, of the aliases that have the most.
-pub(in crate::store) const TOP_ALIASES: &str = "select alias_id from alias_hours where start >= ?1 and start < ?2 \
-    group by alias_id order by sum(messages) desc, alias_id limit ?3";
-pub(in crate::store) const OF_ALIASES: &str = "select alias_id, start - start % ?4, sum(messages) from alias_hours \
-    where start >= ?1 and start < ?2 and alias_id in (select value from json_each(?3)) group by 1, 2 order by 2";
+/// The first millisecond of the month, UTC, in which a moment lies.
+macro_rules! month_of {
+    ($moment:literal) => {
+        concat!("1000 * unixepoch((", $moment, ") / 1000, 'unixepoch', 'start of month')")
+    };
+}
+pub(super) use month_of;
 
-/// The same by day, hour by hour: its work is bounded by hours and aliases, however much mail came.
+/// Those of a scope and a stretch: kind, span (null: months), since, until; of statuses (null: all) in `?6`.
+macro_rules! counted {
+    ($scope:literal) => {
+        concat!(
+            "(select scope, start, status, n from counters where ?2 is not null and kind = ?1 and span = ?2 and scope ",
+            $scope,
+            " and start >= ?3 and start < ?4 union all \
+             select scope, start, status, n from counters_by_month where ?2 is null and kind = ?1 and scope ",
+            $scope,
+            " and start >= ?3 and start < ?4)"
+        )
+    };
+}
+/// Of a kind and some scopes: sums of each status by time.
+pub(in crate::store) const BY_STATUS: &str = concat!(
+    "select status, start, sum(n) from ",
+    counted!("in (select value from json_each(?5))"),
+    " group by status, start having sum(n) <> 0 order by start"
+);
+/// Of some scopes: sums by scope and time.
+pub(in crate::store) const BY_SCOPE: &str = concat!(
+    "select scope, start, sum(n) from ",
+    counted!("in (select value from json_each(?5))"),
+    " where ?6 is null or status in (select value from json_each(?6)) \
+     group by scope, start having sum(n) <> 0 order by start"
+);
+/// Those of some scopes that have the most.
+pub(in crate::store) const TOP: &str = concat!(
+    "select s.value from (select value, (select sum(n) from ",
+    counted!("= j.value"),
+    " where ?6 is null or status in (select value from json_each(?6))) as total from json_each(?5) as j) as s \
+     where s.total is not null order by s.total desc, s.value limit ?7"
+);
+/// All scopes of a kind, one after the other.
+pub(in crate::store) const SCOPES: &str = "with recursive found (scope) as ( \
+    select min(scope) from counters_by_month where kind = ?1 union all \
+    select (select min(c.scope) from counters_by_month as c where c.kind = ?1 and c.scope > found.scope) from found \
+    where found.scope is not null) select scope from found where scope is not null limit 100000";
+/// Messages of aliases by day, hour by hour: its work is bounded by hours and aliases, however much mail came.
 pub(in crate::store) const BY_DAY: &str = "select alias_id, start - start % 86400000, sum(messages) from alias_hours \
     where start in (select value from json_each(?1)) and alias_id in (select value from json_each(?2)) group by 1, 2";
 
+/// Aliases whose days are remembered at most, and for how long: counts of a day may come a little after its end.
+const MAX_REMEMBERED: u64 = 5000;
+const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// Milliseconds of an hour and of a day.
 const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = HOURS_OF_DAY * HOUR_MILLIS;
@@ -49,24 +90,40 @@ pub enum Step {
     Hour,
     /// A day, UTC.
     Day,
+    /// A month of the calendar, UTC.
+    Month,
 }
 
 impl Step {
-    /// As the counters write it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Hour => "hour",
             Self::Day => "day",
+            Self::Month => "month",
         }
     }
 
-    /// Its length in milliseconds.
+    /// The span that the counters write; months have a table of their own.
+    fn span(self) -> Option<&'static str> {
+        (self != Self::Month).then(|| self.word())
+    }
+
+    /// Its length in milliseconds; of a month that of the shortest.
     #[must_use]
     pub const fn millis(self) -> i64 {
         match self {
             Self::Hour => HOUR_MILLIS,
             Self::Day => DAY_MILLIS,
+            Self::Month => 28 * DAY_MILLIS,
+        }
+    }
+
+    /// When the step began that is under way at a moment.
+    #[must_use]
+    pub fn begin(self, at: Moment) -> Moment {
+        match self {
+            Self::Hour | Self::Day => Moment::from_millis(at.millis() - at.millis().rem_euclid(self.millis())),
+            Self::Month => at.start_of_month(),
         }
     }
 }
@@ -80,6 +137,31 @@ pub struct Stretch {
     pub until: Moment,
     /// How long a point is.
     pub step: Step,
+}
+
+impl Stretch {
+    /// About how many steps it has, one at least.
+    #[must_use]
+    pub fn steps(&self) -> i64 {
+        ((self.until.millis() - self.since.millis()) / self.step.millis()).max(1)
+    }
+
+    /// Scopes that one answer has room for.
+    #[must_use]
+    pub fn scopes(&self) -> u32 {
+        u32::try_from(MAX_POINTS / self.steps()).unwrap_or(MAX_SCOPES).clamp(LEAST_SCOPES, MAX_SCOPES)
+    }
+
+    /// The same in longer steps, where it is long.
+    fn coarse(self) -> Self {
+        let length = self.until.since(self.since);
+        let step = match self.step {
+            _ if length > LONG => Step::Month,
+            Step::Hour if length > SHORT => Step::Day,
+            step => step,
+        };
+        Self { since: step.begin(self.since), step, ..self }
+    }
 }
 
 /// What is counted apart.
@@ -127,7 +209,7 @@ impl Activity {
     /// Sums of each status or verdict over some scopes.
     pub async fn stats_by_status(&self, kind: Kind, scopes: &[String], stretch: Stretch) -> Result<Vec<Point<String>>> {
         self.settle_counts().await?;
-        let ask = sqlx::query(BY_STATUS).bind(kind.word()).bind(stretch.step.word()).bind(stretch.since.millis());
+        let ask = sqlx::query(BY_STATUS).bind(kind.word()).bind(stretch.step.span()).bind(stretch.since.millis());
         let rows = ask.bind(stretch.until.millis()).bind(json(scopes)).fetch_all(&self.readers).await?;
         rows.iter().map(point).collect()
     }
@@ -140,41 +222,82 @@ impl Activity {
         stretch: Stretch,
     ) -> Result<Vec<Point<String>>> {
         self.settle_counts().await?;
-        let ask = sqlx::query(BY_SCOPE).bind(kind.word()).bind(stretch.step.word()).bind(stretch.since.millis());
+        let ask = sqlx::query(BY_SCOPE).bind(kind.word()).bind(stretch.step.span()).bind(stretch.since.millis());
         let ask = ask.bind(stretch.until.millis()).bind(json(scopes)).bind(some(statuses));
         ask.fetch_all(&self.readers).await?.iter().map(point).collect()
     }
 
-    /// The scopes with the most of these statuses.
-    pub async fn top_scopes(&self, kind: Kind, statuses: &[&str], stretch: Stretch) -> Result<Vec<String>> {
+    /// Every scope of a kind.
+    pub async fn scopes(&self, kind: Kind) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(SCOPES).bind(kind.word()).fetch_all(&self.readers).await?)
+    }
+
+    /// Those of some scopes that have the most of these statuses; of a long stretch by whole months or days.
+    pub async fn top_scopes(
+        &self,
+        kind: Kind,
+        (scopes, statuses): (&[String], &[&str]),
+        stretch: Stretch,
+    ) -> Result<Vec<String>> {
         self.settle_counts().await?;
-        let ask = sqlx::query_scalar(TOP).bind(kind.word()).bind(stretch.step.word()).bind(stretch.since.millis());
-        let ask = ask.bind(stretch.until.millis()).bind(some(statuses)).bind(MAX_SCOPES);
+        let coarse = stretch.coarse();
+        let ask = sqlx::query_scalar(TOP).bind(kind.word()).bind(coarse.step.span()).bind(coarse.since.millis());
+        let ask = ask.bind(coarse.until.millis()).bind(json(scopes)).bind(some(statuses)).bind(stretch.scopes());
         Ok(ask.fetch_all(&self.readers).await?)
     }
 
-    /// The aliases with the most messages.
-    pub async fn top_aliases(&self, stretch: Stretch, limit: u32) -> Result<Vec<AliasId>> {
-        self.settle_counts().await?;
-        let ask = sqlx::query_scalar(TOP_ALIASES).bind(stretch.since.millis()).bind(stretch.until.millis());
-        Ok(ask.bind(limit).fetch_all(&self.readers).await?.into_iter().map(AliasId).collect())
-    }
-
-    /// Messages accepted by each of these aliases.
-    pub async fn stats_by_alias(&self, aliases: &[AliasId], stretch: Stretch) -> Result<Vec<Point<AliasId>>> {
-        let ask = sqlx::query(OF_ALIASES).bind(stretch.since.millis()).bind(stretch.until.millis());
-        let rows = ask.bind(json(aliases)).bind(stretch.step.millis()).fetch_all(&self.readers).await?;
-        rows.iter().map(point_of_alias).collect()
-    }
-
-    /// Messages accepted by each of these aliases on each of the last days, today among them.
+    /// Messages accepted by each of these aliases on each of the last days, today among them. Days that are over are
+    /// remembered for a while.
     pub async fn by_day(&self, aliases: &[AliasId], now: Moment, days: usize) -> Result<Vec<Point<AliasId>>> {
-        let days = i64::try_from(days).unwrap_or(0);
-        let last = now.millis().div_euclid(DAY_MILLIS) * DAY_MILLIS;
-        let first = last - (days - 1) * DAY_MILLIS;
-        let hours: Vec<_> = (0..days * HOURS_OF_DAY).map(|hour| first + hour * HOUR_MILLIS).collect();
+        let today = now.day();
+        let first = today + 1 - i64::try_from(days).unwrap_or(0);
+        let unknown: Vec<_> = aliases.iter().copied().filter(|key| !self.days.knows((*key, today), first)).collect();
+        if !unknown.is_empty() {
+            let points = self.days_of(&unknown, first..today).await?;
+            for key in unknown {
+                let of_key = points.iter().filter(|point| point.key == key).cloned().collect();
+                self.days.remember((key, today), first, of_key);
+            }
+        }
+        let mut points = self.days_of(aliases, today..today + 1).await?;
+        points.extend(aliases.iter().flat_map(|key| self.days.of((*key, today))));
+        Ok(points)
+    }
+
+    async fn days_of(&self, aliases: &[AliasId], days: std::ops::Range<i64>) -> Result<Vec<Point<AliasId>>> {
+        let hours: Vec<_> =
+            (days.start * HOURS_OF_DAY..days.end * HOURS_OF_DAY).map(|hour| hour * HOUR_MILLIS).collect();
         let ask = sqlx::query(BY_DAY).bind(json(&hours)).bind(json(aliases));
         ask.fetch_all(&self.readers).await?.iter().map(point_of_alias).collect()
+    }
+}
+
+/// What of aliases was asked by the day, before a day. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Days(Arc<Cache<(AliasId, i64), Arc<Remembered>>>);
+
+/// The points of an alias, from a first day on.
+#[derive(Debug)]
+struct Remembered {
+    first: i64,
+    points: Vec<Point<AliasId>>,
+}
+
+impl Days {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED_FOR).build()))
+    }
+
+    fn knows(&self, key: (AliasId, i64), first: i64) -> bool {
+        self.0.get(&key).is_some_and(|known| known.first <= first)
+    }
+
+    fn remember(&self, key: (AliasId, i64), first: i64, points: Vec<Point<AliasId>>) {
+        self.0.insert(key, Arc::new(Remembered { first, points }));
+    }
+
+    fn of(&self, key: (AliasId, i64)) -> Vec<Point<AliasId>> {
+        self.0.get(&key).map(|known| known.points.clone()).unwrap_or_default()
     }
 }
 
@@ -188,7 +311,7 @@ fn some(statuses: &[&str]) -> Option<String> {
     (!statuses.is_empty()).then(|| json(statuses))
 }
 
-fn point_of_alias(row: &SqliteRow) -> Result<Point<AliasId>> {
+pub(super) fn point_of_alias(row: &SqliteRow) -> Result<Point<AliasId>> {
     let mut columns = Columns::of(row);
     Ok(Point { key: AliasId(columns.take()?), at: columns.moment()?, n: columns.take()? })
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::inboxes::{self, Fared, Inboxes};
-use super::{BOUNCED, Row};
+use super::{BOUNCED, Row, stats};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
@@ -19,11 +19,15 @@ use crate::store::statement::Statement;
 pub(super) const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// Adds to counters, counts of aliases, hours of aliases, states of destinations; and says up to which row.
+/// Adds to counters, those of months, counts of aliases, hours of aliases, states of destinations; and says up to which row.
 pub(in crate::store) const ADD: &str = concat!(
     "insert into counters (kind, scope, span, start, status, n) select value ->> 0, value ->> 1, value ->> 2, \
      value ->> 3, value ->> 4, value ->> 5 from json_each(?) where true \
      on conflict (kind, scope, span, start, status) do update set n = n + excluded.n; ",
+    "insert into counters_by_month (kind, scope, start, status, n) select value ->> 0, value ->> 1, ",
+    stats::month_of!("value ->> 3"),
+    ", value ->> 4, value ->> 5 from json_each(?) where value ->> 2 = 'day' \
+     on conflict (kind, scope, start, status) do update set n = n + excluded.n; ",
     "insert into alias_counts (alias_id, messages, forwarded, refused, dropped, failed, bounced, last_mail_at) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
      from json_each(?) where true on conflict (alias_id) do update set messages = messages + excluded.messages, \
@@ -225,7 +229,8 @@ impl Tally {
 
     /// Binds the values of [`ADD`]; the last row that is counted is `seq`.
     pub(super) fn bind(&self, add: Statement, seq: i64) -> Statement {
-        let add = add.bind(self.counters()).bind(self.alias_counts()).bind(self.alias_hours());
+        let counters = self.counters();
+        let add = add.bind(counters.clone()).bind(counters).bind(self.alias_counts()).bind(self.alias_hours());
         add.bind(self.inboxes()).bind(seq)
     }
 
@@ -234,10 +239,23 @@ impl Tally {
         let plain = self.counters.iter().filter(|(_, n)| **n != 0).flat_map(|((kind, scope, hour, status), n)| {
             spans(*hour).map(|(span, start)| (*kind, scope.clone(), span, start, (*status).to_owned(), *n))
         });
-        let verdicts = self.verdicts.iter().flat_map(|((kind, domain, hour, verdict), n)| {
-            spans(*hour).map(|(span, start)| (*kind, domain.to_string(), span, start, verdict.clone(), *n))
+        let of_domains = self.verdicts.iter().map(|((kind, domain, hour, verdict), n)| {
+            let key = (*kind, domain.to_string(), *hour, verdict.as_str());
+            (key, *n)
+        });
+        let verdicts = of_domains.chain(self.verdicts_of_all()).flat_map(|((kind, scope, hour, verdict), n)| {
+            spans(hour).map(|(span, start)| (kind, scope.clone(), span, start, verdict.to_owned(), n))
         });
         list(plain.chain(verdicts))
+    }
+
+    /// The verdicts of all domains together.
+    fn verdicts_of_all(&self) -> HashMap<(&'static str, String, i64, &str), i64> {
+        let mut all = HashMap::new();
+        for ((kind, _, hour, verdict), n) in &self.verdicts {
+            *all.entry((*kind, String::new(), *hour, verdict.as_str())).or_default() += n;
+        }
+        all
     }
 
     /// Rows for `alias_counts`.

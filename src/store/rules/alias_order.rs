@@ -6,8 +6,8 @@
 
 use super::loaded::{self, Loaded};
 use super::{AliasRow, ListQuery, Listing, Order, Rules};
-use crate::policy::ids::{DomainId, OWNER};
-use crate::store::columns::Columns;
+use crate::policy::ids::{AliasId, OWNER};
+use crate::store::columns::{Columns, json};
 use crate::store::{Result, StoreError};
 
 /// A list over `$from`, whose condition is `$along`, in the order `$order`.
@@ -28,16 +28,13 @@ macro_rules! ordered {
     };
 }
 pub(in crate::store) const OLDEST: &str = ordered!("aliases as a", "a.id > ?1", "a.id limit ?2");
-pub(in crate::store) const OLDEST_OF_DOMAIN: &str = ordered!(
-    "aliases as a indexed by aliases_by_domain",
-    "a.id > ?1 and a.domain_id = ?3 and (?4 is null or a.account_id = ?4)",
-    "a.id limit ?2"
-);
-pub(in crate::store) const OLDEST_OF_MEMBER: &str = ordered!(
-    "aliases as a indexed by aliases_by_account",
-    "a.id > ?1 and a.account_id = ?3 and a.account_id <> 1",
-    "a.id limit ?2"
-);
+/// The first ids behind one of each index that is asked for: an account's (`?3`), and those of domains.
+pub(in crate::store) const OLDEST_PLACES: &str = "select value from (\
+    select id as value from (select id from aliases indexed by aliases_by_account \
+        where account_id = ?3 and account_id <> 1 and id > ?1 order by id limit ?2) \
+    union select j.value from json_each(?4) as s cross join json_each((select json_group_array(id) from \
+        (select id from aliases indexed by aliases_by_domain where domain_id = s.value and id > ?1 \
+        order by id limit ?2))) as j) order by value limit ?2";
 pub(in crate::store) const BY_ADDRESS: &str = ordered!(
     "aliases as a indexed by aliases_by_key",
     "(a.domain_id, a.kind, a.key) > (?1, ?2, ?3) and a.domain_id <= ?4",
@@ -89,30 +86,21 @@ impl Rules {
         let (limit, (_, behind)) = (super::page_rows(query.limit), super::cursor_pair(query.cursor.as_deref())?);
         let rows = i64::from(limit) + 1;
         let account = query.account.filter(|account| *account != OWNER).map(|account| account.0);
-        let mut items = match (query.domain, account) {
-            (Some(domain), _) => self.oldest_of(domain, query, (behind, rows)).await?,
-            (None, Some(account)) => {
-                self.read_ordered(sqlx::query(OLDEST_OF_MEMBER).bind(behind).bind(rows).bind(account)).await?
-            }
-            (None, None) => self.read_ordered(sqlx::query(OLDEST).bind(behind).bind(rows)).await?,
-        };
-        for domain in &query.beside {
-            items.extend(self.oldest_of(*domain, &ListQuery { account: None, ..query.clone() }, (behind, rows)).await?);
+        let domains: Vec<_> = query.domain.iter().chain(&query.beside).collect();
+        if domains.is_empty() && account.is_none() {
+            let mut items = self.read_ordered(sqlx::query(OLDEST).bind(behind).bind(rows)).await?;
+            let next_cursor = super::cut(&mut items, limit).map(|row| super::pair_cursor("", row.key.0));
+            return Ok(Listing { items, next_cursor });
         }
+        let ask = sqlx::query_scalar(OLDEST_PLACES).bind(behind).bind(rows).bind(account).bind(json(&domains));
+        let places: Vec<i64> = ask.fetch_all(&self.readers).await?;
+        let next_cursor = places.get(limit as usize).and(places.get(limit as usize - 1));
+        let next_cursor = next_cursor.map(|place| super::pair_cursor("", *place));
+        let keys: Vec<_> = places.into_iter().take(limit as usize).map(AliasId).collect();
+        let mut items = self.aliases_by_keys(&keys).await?;
+        items.retain(|row| query.domain.is_none() || query.account.is_none_or(|account| account == row.account));
         items.sort_unstable_by_key(|row| row.key);
-        items.dedup_by_key(|row| row.key);
-        let next_cursor = super::cut(&mut items, limit).map(|row| super::pair_cursor("", row.key.0));
         Ok(Listing { items, next_cursor })
-    }
-
-    async fn oldest_of(
-        &self,
-        domain: DomainId,
-        query: &ListQuery,
-        (behind, rows): (i64, i64),
-    ) -> Result<Vec<AliasRow>> {
-        let ask = sqlx::query(OLDEST_OF_DOMAIN).bind(behind).bind(rows).bind(domain.0);
-        self.read_ordered(ask.bind(query.account.map(|account| account.0))).await
     }
 
     async fn by_address(&self, query: &ListQuery) -> Result<Listing<AliasRow>> {

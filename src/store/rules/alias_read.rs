@@ -26,6 +26,12 @@ pub(in crate::store) const BY_KEYS: &str = concat!(
     " where a.id in (select value from json_each(?1)) and d.removed_at is null and ",
     loaded::counts!()
 );
+pub(in crate::store) const CATCH_ALLS: &str = concat!(
+    "select ",
+    loaded::columns!(),
+    " where a.domain_id in (select value from json_each(?1)) and a.kind = 'catch_all' and a.key = '*' and ",
+    loaded::counts!()
+);
 pub(in crate::store) const TO_DELETE: &str = concat!(
     "select ",
     loaded::columns!(),
@@ -50,6 +56,12 @@ impl Rules {
     /// Those of these keys that there are.
     pub async fn aliases_by_keys(&self, keys: &[AliasId]) -> Result<Vec<AliasRow>> {
         let rows = sqlx::query(BY_KEYS).bind(json(keys)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.row)).collect()
+    }
+
+    /// The `*@domain` aliases of these domains, as far as they have one.
+    pub async fn catch_alls(&self, domains: &[DomainId]) -> Result<Vec<AliasRow>> {
+        let rows = sqlx::query(CATCH_ALLS).bind(json(domains)).fetch_all(&self.readers).await?;
         rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.row)).collect()
     }
 

@@ -4,52 +4,10 @@
 //! compared before it is shown.
 
 use super::alias::key_of;
-use super::alias_list::{Bounds, Stretch, filtered};
-use super::loaded::{self, Loaded};
 use super::{AliasRow, Rules};
 use crate::policy::rule::Kind;
 use crate::store::Result;
-use crate::store::columns::Columns;
 
-/// A list over `$from`, of what `$along` finds by `?1`. Then: domain, account, switched on, before which id, limit.
-macro_rules! found {
-    ($from:literal, $along:literal) => {
-        concat!(
-            "select ",
-            loaded::selected!(),
-            " from ",
-            $from,
-            " and d.removed_at is null and (?2 is null or a.domain_id = ?2) and (?3 is null or a.account_id = ?3) \
-             and (?4 is null or a.enabled = ?4)",
-            filtered!(),
-            " and ",
-            loaded::counts!(),
-            $along
-        )
-    };
-}
-pub(in crate::store) const BY_WORDS: &str = found!(
-    "alias_words as w cross join aliases as a on a.id = w.rowid cross join domains as d on d.id = a.domain_id \
-     where w.alias_words match ?1 and w.rowid < ?5",
-    " order by w.rowid desc limit ?6"
-);
-// Of each domain and label no more ids are read than a page has room for.
-pub(in crate::store) const BY_DOMAIN_NAME: &str = found!(
-    "aliases as a join domains as d on d.id = a.domain_id where a.id in (\
-     select x.id from domains as n cross join aliases as x on x.id in (\
-         select y.id from aliases as y indexed by aliases_by_domain where y.domain_id = n.id and y.id < ?5 \
-         and (?3 is null or y.account_id = ?3) and (?4 is null or y.enabled = ?4) order by y.id desc limit ?6) \
-     where instr(n.name, ?1) > 0 and n.removed_at is null and (?2 is null or n.id = ?2) order by x.id desc limit ?6)",
-    " order by a.id desc limit ?6"
-);
-pub(in crate::store) const BY_LABEL: &str = found!(
-    "aliases as a join domains as d on d.id = a.domain_id where a.id in (\
-     select x.id from labels as l cross join aliases as x on x.id in (\
-         select y.alias_id from alias_labels as y indexed by alias_labels_by_label where y.label_id = l.id \
-         and y.alias_id < ?5 order by y.alias_id desc limit ?6) \
-     where instr(lower(l.name), ?1) > 0 and (?2 is null or x.domain_id = ?2) order by x.id desc limit ?6)",
-    " order by a.id desc limit ?6"
-);
 pub(in crate::store) const FED_UPTO: &str = "select upto from alias_feeder";
 
 /// Characters of a piece.
@@ -90,7 +48,7 @@ impl Words {
     }
 
     /// What the index is asked.
-    fn matching(&self, domain: Option<i64>) -> Option<String> {
+    pub(super) fn matching(&self, domain: Option<i64>) -> Option<String> {
         let mut ways = match self.text.rsplit_once('@') {
             _ if self.begins => vec![all_of(&format!("^^{}", self.text))],
             Some((local, _)) if !local.is_empty() => vec![all_of(&format!("{local}@@"))],
@@ -107,9 +65,14 @@ impl Words {
     }
 
     /// The part of a domain's name that the text may be.
-    fn domain_part(&self) -> Option<&str> {
+    pub(super) fn domain_part(&self) -> Option<&str> {
         let part = self.text.strip_prefix('@').unwrap_or(&self.text);
         (!self.begins && !part.is_empty() && !part.contains('@')).then_some(part)
+    }
+
+    /// The part of a label's name that the text may be.
+    pub(super) fn label_part(&self) -> Option<&str> {
+        (!self.begins).then_some(&*self.text)
     }
 }
 
@@ -132,30 +95,8 @@ fn place(domain: i64) -> String {
 }
 
 impl Rules {
-    /// What may be the rows of a page, newest first: of those that the index does not have yet, of the index, of domains
-    /// and of labels.
-    pub(super) async fn search_aliases(&self, words: &Words, bounds: &Bounds) -> Result<Vec<AliasRow>> {
-        let fed: i64 = sqlx::query_scalar(FED_UPTO).fetch_one(&self.readers).await?;
-        let newest = Stretch { from: fed + 1, before: bounds.before, text: Some(&words.text) };
-        let mut rows = self.walk(bounds, newest).await?;
-        if let Some(matching) = words.matching(bounds.domain) {
-            rows.extend(self.found(BY_WORDS, &matching, (bounds, bounds.before)).await?);
-        }
-        if let Some(part) = words.domain_part() {
-            rows.extend(self.found(BY_DOMAIN_NAME, part, (bounds, bounds.before.min(fed + 1))).await?);
-        }
-        if !words.begins {
-            rows.extend(self.found(BY_LABEL, &words.text, (bounds, bounds.before)).await?);
-        }
-        rows.sort_by_key(|row| std::cmp::Reverse(row.key.0));
-        rows.dedup_by_key(|row| row.key);
-        Ok(rows)
-    }
-
-    async fn found(&self, list: &'static str, by: &str, (bounds, before): (&Bounds, i64)) -> Result<Vec<AliasRow>> {
-        let ask = sqlx::query(list).bind(by.to_owned()).bind(bounds.domain).bind(bounds.account).bind(bounds.enabled);
-        let ask = ask.bind(before).bind(i64::from(bounds.limit) + 1).bind(None::<i64>);
-        let rows = bounds.filter.bind(ask).fetch_all(&self.readers).await?;
-        rows.iter().map(|row| Ok(Loaded::read(&mut Columns::of(row))?.row)).collect()
+    /// The last alias that the search index has.
+    pub(super) async fn fed_upto(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar(FED_UPTO).fetch_one(&self.readers).await?)
     }
 }

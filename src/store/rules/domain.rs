@@ -93,6 +93,12 @@ pub(in crate::store) const ALL_OLDEST: &str = list!(all!(), "d.id > ?3", "d.id")
 pub(in crate::store) const SEEN_BY_OLDEST: &str = list!(seen_by!(), "d.id > ?3", "d.id");
 pub(in crate::store) const ALL_NEWEST: &str = list!(all!(), "d.id < ?3", "d.id desc");
 pub(in crate::store) const SEEN_BY_NEWEST: &str = list!(seen_by!(), "d.id < ?3", "d.id desc");
+/// Key, account and name of those that an account (null: anybody) sees, by name.
+pub(in crate::store) const NAMED: &str = concat!(
+    "select d.id, d.account_id, d.name from domains as d where d.removed_at is null and (?1 is null or ",
+    seen_by!(),
+    ") order by d.name limit ?2"
+);
 /// Behind every name.
 const BEHIND_NAMES: &str = "~";
 
@@ -181,6 +187,21 @@ impl Rules {
         let cursor = |row: &DomainRow| if by_name { row.name.as_str().to_owned() } else { row.key.0.to_string() };
         let next_cursor = super::cut(&mut items, limit).map(cursor);
         Ok(Listing { items, next_cursor })
+    }
+
+    /// Key, account and name of those that an account sees, or of all; by name.
+    pub async fn named_domains(
+        &self,
+        account: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(DomainId, AccountId, Domain)>> {
+        let rows = sqlx::query(NAMED).bind(account.map(|a| a.0)).bind(limit).fetch_all(&self.readers).await?;
+        let named = |row: &SqliteRow| {
+            let mut columns = Columns::of(row);
+            let (key, account) = (DomainId(columns.take()?), AccountId(columns.take()?));
+            Ok((key, account, columns.parsed("a domain", |text| Domain::parse(text).ok())?))
+        };
+        rows.iter().map(named).collect()
     }
 
     /// Goes on with what a crash interrupted.

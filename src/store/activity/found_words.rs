@@ -1,0 +1,99 @@
+//! Words of subjects and replies: as the search index is asked for them, and as a row is looked at for them.
+
+use serde::Deserialize;
+use sqlx::SqlitePool;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+use super::ways::Last;
+use crate::store::Result;
+use crate::store::columns::{Columns, json};
+
+/// What the words of rows are made of; without the rows that do not have a word (`?2`), as far as that is quickly seen.
+pub(in crate::store) const TEXTS: &str = "select seq, coalesce(subject, '') || char(10) || reason, attempts from activity \
+    where seq in (select value from json_each(?1)) and (?2 is null \
+        or instr(lower(coalesce(subject, '') || ' ' || reason || ' ' || attempts), ?2) > 0 \
+        or octet_length(subject) > length(subject) or octet_length(attempts) > length(attempts)) order by seq desc";
+
+/// Words that must all be there, folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words(Vec<String>);
+
+/// What an attempt was told.
+#[derive(Debug, Deserialize)]
+struct Said {
+    reply: String,
+}
+
+impl Words {
+    /// Nothing where there are none.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let words: Vec<_> = words_of(text).collect();
+        (!words.is_empty()).then_some(Self(words))
+    }
+
+    /// As FTS5 is asked; quoted, so that none is an operator.
+    pub(super) fn asked(&self, last: Last) -> String {
+        let quoted: Vec<_> = self.0.iter().map(|word| format!("\"{word}\"")).collect();
+        let end = if last == Last::Beginning { "*" } else { "" };
+        format!("{}{end}", quoted.join(" "))
+    }
+
+    /// Which of these places have them.
+    pub(super) async fn among(&self, places: &[i64], last: Last, readers: &SqlitePool) -> Result<Vec<i64>> {
+        let plain = self.0.iter().filter(|word| word.is_ascii()).max_by_key(|word| word.len());
+        let rows = sqlx::query(TEXTS).bind(json(places)).bind(plain.cloned()).fetch_all(readers).await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let mut columns = Columns::of(row);
+            let (seq, text): (i64, &str) = (columns.take()?, columns.take()?);
+            let said: Vec<Said> = columns.json("the attempts of a row")?;
+            let texts = std::iter::once(text).chain(said.iter().map(|said| said.reply.as_str()));
+            let text: Vec<_> = texts.flat_map(words_of).collect();
+            if self.are_in(&text, last) {
+                found.push(seq);
+            }
+        }
+        Ok(found)
+    }
+
+    fn are_in(&self, text: &[String], last: Last) -> bool {
+        let end = self.0.len() - 1;
+        self.0.iter().enumerate().all(|(index, word)| {
+            let begins = index == end && last == Last::Beginning;
+            text.iter().any(|other| if begins { other.starts_with(word) } else { other == word })
+        })
+    }
+}
+
+/// The words of a text as the search index has them: folded, without their marks.
+fn words_of(text: &str) -> impl Iterator<Item = String> + use<'_> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)).filter(|word| !word.is_empty());
+    words.map(|word| match word.is_ascii() {
+        true => word.to_ascii_lowercase(),
+        false => word.nfd().filter(|c| !is_combining_mark(*c)).collect::<String>().to_lowercase(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_whole_and_the_last_by_its_beginning() {
+        let text = || words_of("Ihre Überweisung, Nr. 77-12 <ok>").collect::<Vec<_>>();
+        for (sought, whole, beginning) in [
+            ("uberweisung", true, true),
+            ("Überw", false, true),
+            ("ihre nr 77", true, true),
+            ("ihr nr", false, false),
+            ("weisung", false, false),
+        ] {
+            let words = Words::of(sought).unwrap();
+            assert_eq!(words.are_in(&text(), Last::Whole), whole, "{sought}");
+            assert_eq!(words.are_in(&text(), Last::Beginning), beginning, "{sought}");
+        }
+        assert_eq!(Words::of("a \"b\" or").unwrap().asked(Last::Beginning), "\"a\" \"b\" \"or\"*");
+        assert_eq!(Words::of(" -- "), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Along which indexes a list of the log runs. Where a question touches several sets of places (what somebody may see, and
+//! what is searched for), it runs along the smallest, and the other is asked for each place.
+
+use sqlx::SqlitePool;
+
+use super::Query;
+use super::found_words::Words;
+use crate::policy::ids::OWNER;
+use crate::policy::status::Status;
+use crate::store::Result;
+use crate::store::columns::json;
+use crate::store::places::{SLICE, Slice, Source};
+
+/// The places of one index between `?2` and `?3`, newest first, as JSON.
+macro_rules! places {
+    ($from:literal, $along:literal) => {
+        concat!(
+            "(select json_group_array(seq) from (select seq from ",
+            $from,
+            " where ",
+            $along,
+            " and seq >= ?2 and seq < ?3 order by seq desc limit ?4))"
+        )
+    };
+}
+/// Of each index that is asked for (its name, key and status): its places.
+pub(in crate::store) const PLACES: &str = concat!(
+    "select case s.value ->> 0 when 'all' then ",
+    places!("activity", "true"),
+    " when 'alias' then ",
+    places!("activity indexed by activity_by_alias", "alias_id = s.value ->> 1"),
+    " when 'domain' then ",
+    places!("activity indexed by activity_of_domain", "domain_id = s.value ->> 1 and status = s.value ->> 2"),
+    " when 'account' then ",
+    places!(
+        "activity indexed by activity_of_account",
+        "account_id = s.value ->> 1 and account_id <> 1 and status = s.value ->> 2"
+    ),
+    " when 'status' then ",
+    places!("activity indexed by activity_by_status", "status = s.value ->> 2"),
+    " when 'bounced' then ",
+    places!("activity indexed by activity_bounced", "bounced_at is not null"),
+    " when 'term' then ",
+    places!("terms", "term = s.value ->> 1"),
+    " else (select json_group_array(rowid) from (select rowid from words where words match s.value ->> 1 \
+         and rowid >= ?2 and rowid < ?3 order by rowid desc limit ?4)) end from json_each(?1) as s"
+);
+/// Which of these places have one of these terms.
+pub(in crate::store) const WITH_TERMS: &str = "select c.value from json_each(?1) as c where exists \
+    (select 1 from json_each(?2) as t cross join terms as x where x.term = t.value and x.seq = c.value)";
+/// The terms that begin so, up to a number.
+pub(in crate::store) const BEGINNING: &str = "with recursive found (term) as ( \
+    select min(term) from terms where term >= ?1 and term < ?1 || char(1114111) union all \
+    select (select min(x.term) from terms as x where x.term > found.term and x.term < ?1 || char(1114111)) from found \
+    where found.term is not null limit ?2) select term from found where term is not null";
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// One of these terms.
+    Terms(Vec<String>),
+    /// Words, the last of them whole or by its beginning.
+    Words(Words, Last),
+    /// Words, the last by its beginning, looked for in the newest rows: what is everywhere is found there, and the index would
+    /// have to be asked for all of it.
+    Newest(Words),
+}
+
+/// How the last word is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// As it is.
+    Whole,
+    /// As the beginning of a word.
+    Beginning,
+}
+
+impl Sought {
+    fn sources(&self) -> Option<Vec<Source>> {
+        match self {
+            Self::Terms(terms) => Some(terms.iter().map(|term| ("term", term.clone(), "")).collect()),
+            Self::Words(words, last) => Some(vec![("words", words.asked(*last), "")]),
+            Self::Newest(_) => None,
+        }
+    }
+
+    /// Which of these places have it.
+    pub(super) async fn among(&self, places: &[i64], readers: &SqlitePool) -> Result<Vec<i64>> {
+        let terms = match self {
+            Self::Terms(terms) => terms,
+            Self::Words(words, last) => return words.among(places, *last, readers).await,
+            Self::Newest(words) => return words.among(places, Last::Beginning, readers).await,
+        };
+        Ok(sqlx::query_scalar(WITH_TERMS).bind(json(places)).bind(json(terms)).fetch_all(readers).await?)
+    }
+}
+
+/// What a question may show, without what it searches for: by the narrowest index of each thing.
+fn shown(query: &Query) -> Vec<Source> {
+    if let Some(alias) = query.alias {
+        return vec![("alias", alias.0.to_string(), "")];
+    }
+    let mut statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
+    let is_any = statuses.is_empty() && !query.bounced;
+    if is_any {
+        statuses = Status::ALL.iter().map(|status| status.as_str()).collect();
+    }
+    let of_each = |name, key: i64| statuses.iter().map(move |status| (name, key.to_string(), *status));
+    let mut sources: Vec<Source> = match (query.domain, query.account) {
+        (Some(domain), _) => of_each("domain", domain.0).collect(),
+        (None, Some(account)) if account != OWNER => {
+            let beside = query.beside.iter().flat_map(|domain| of_each("domain", domain.0));
+            of_each("account", account.0).chain(beside).collect()
+        }
+        _ if is_any => vec![("all", String::new(), "")],
+        _ => of_each("status", 0).collect(),
+    };
+    if query.bounced {
+        sources.push(("bounced", String::new(), ""));
+    }
+    sources
+}
+
+/// The narrowest way to the rows of a question, and what each of its places must be asked for.
+pub(super) async fn narrowest(
+    (query, sought): (&Query, Option<&Sought>),
+    bounds: (i64, i64),
+    readers: &SqlitePool,
+) -> Result<(Vec<Source>, Option<Sought>)> {
+    let shown = shown(query);
+    let Some(sought) = sought else { return Ok((shown, None)) };
+    let Some(found) = sought.sources() else { return Ok((shown, Some(sought.clone()))) };
+    if shown.iter().any(|(name, ..)| *name == "all") {
+        return Ok((found, None));
+    }
+    let slice = Slice::of((PLACES, &shown), bounds, SLICE, readers).await?;
+    Ok(if slice.is_whole() { (shown, Some(sought.clone())) } else { (found, None) })
+}

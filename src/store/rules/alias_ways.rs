@@ -1,0 +1,175 @@
+//! Along which indexes a list of aliases runs: of all that a question touches, the narrowest.
+
+use super::alias_words::Words;
+use super::{ListQuery, Rules};
+use crate::policy::ids::OWNER;
+use crate::policy::rule::{Action, Kind};
+use crate::store::Result;
+use crate::store::places::{SLICE, Slice, Source};
+
+/// The places of one index between `?2` and `?3`, newest first, as JSON.
+macro_rules! places {
+    ($from:literal, $along:literal) => {
+        places!($from, $along, "id")
+    };
+    ($from:literal, $along:literal, $id:literal) => {
+        concat!(
+            "(select json_group_array(id) from (select ",
+            $id,
+            " as id from ",
+            $from,
+            " where ",
+            $along,
+            " and ",
+            $id,
+            " >= ?2 and ",
+            $id,
+            " < ?3 order by ",
+            $id,
+            " desc limit ?4))"
+        )
+    };
+}
+/// Of each index that is asked for (its name and key): its places.
+pub(in crate::store) const PLACES: &str = concat!(
+    "select case s.value ->> 0 when 'all' then ",
+    places!("aliases", "true"),
+    " when 'apart' then ",
+    places!("aliases indexed by aliases_apart", "import_id is null"),
+    " when 'domain' then ",
+    places!("aliases indexed by aliases_by_domain", "domain_id = s.value ->> 1"),
+    " when 'account' then ",
+    places!("aliases indexed by aliases_by_account", "account_id = s.value ->> 1 and account_id <> 1"),
+    " when 'off' then ",
+    places!("aliases indexed by aliases_off", "enabled = 0"),
+    " when 'off of domain' then ",
+    places!("aliases indexed by aliases_off_by_domain", "domain_id = s.value ->> 1 and enabled = 0"),
+    " when 'pattern' then ",
+    places!("aliases indexed by aliases_patterned", "kind <> 'address'"),
+    " when 'not sent on' then ",
+    places!("aliases indexed by aliases_unlike", "action <> 'forward'"),
+    " when 'ending' then ",
+    places!(
+        "aliases indexed by aliases_ending",
+        "(expires_at is not null or expires_after_messages is not null or expires_after_idle is not null)"
+    ),
+    " when 'destination' then ",
+    places!(
+        "alias_destinations indexed by alias_destinations_by_destination",
+        "destination_id = s.value ->> 1",
+        "alias_id"
+    ),
+    " when 'label' then ",
+    places!("alias_labels indexed by alias_labels_by_label", "label_id = s.value ->> 1", "alias_id"),
+    " else ",
+    places!("alias_words", "alias_words match s.value ->> 1", "rowid"),
+    " end from json_each(?1) as s"
+);
+/// Labels of this name (`?1`), or with this in their name (`?2`); of an account, or of all.
+pub(in crate::store) const LABELS: &str = "select id from labels where (?1 is null or name = ?1) \
+    and (?2 is null or instr(lower(name), ?2) > 0) order by id limit 1000";
+/// Domains with this in their name.
+pub(in crate::store) const DOMAINS: &str = "select id from domains where instr(name, ?1) > 0 and removed_at is null \
+    and (?2 is null or id = ?2) order by id limit 1000";
+
+/// A part of a list: between which ids, whether only what no import brought, and whether the search index has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) from: i64,
+    pub(super) before: i64,
+    pub(super) apart: bool,
+    pub(super) indexed: bool,
+}
+
+fn source(name: &'static str, key: i64) -> Source {
+    (name, key.to_string(), "")
+}
+
+/// An index in which nothing is looked up.
+fn whole(name: &'static str) -> Source {
+    (name, String::new(), "")
+}
+
+/// The indexes of each thing that a question asks for, labels apart.
+fn asked(query: &ListQuery) -> Vec<Vec<Source>> {
+    let is_off = query.enabled == Some(false);
+    let mut ways = Vec::new();
+    if query.kind.is_some_and(|kind| kind != Kind::Address) {
+        ways.push(vec![whole("pattern")]);
+    }
+    if query.action.is_some_and(|action| action != Action::Forward) {
+        ways.push(vec![whole("not sent on")]);
+    }
+    if query.ending {
+        ways.push(vec![whole("ending")]);
+    }
+    if let Some(destination) = query.destination {
+        ways.push(vec![source("destination", destination.0)]);
+    }
+    match (query.domain, query.account.filter(|account| *account != OWNER)) {
+        (Some(domain), _) if is_off => ways.push(vec![source("off of domain", domain.0)]),
+        (Some(domain), _) => ways.push(vec![source("domain", domain.0)]),
+        (None, Some(account)) => {
+            let beside = query.beside.iter().map(|domain| source("domain", domain.0));
+            ways.push(std::iter::once(source("account", account.0)).chain(beside).collect());
+        }
+        (None, None) => {}
+    }
+    if is_off && query.domain.is_none() {
+        ways.push(vec![whole("off")]);
+    }
+    ways
+}
+
+impl Rules {
+    /// The narrowest way through a part of a list.
+    pub(super) async fn narrowest(
+        &self,
+        (query, words): (&ListQuery, Option<&Words>),
+        part: Part,
+    ) -> Result<Vec<Source>> {
+        if part.apart {
+            return Ok(vec![whole("apart")]);
+        }
+        let mut ways = asked(query);
+        if let Some(label) = &query.label {
+            ways.push(self.labels((Some(label), None)).await?);
+        }
+        if let Some(words) = words.filter(|_| part.indexed) {
+            ways.push(self.sought(words, query).await?);
+        }
+        if ways.len() < 2 {
+            return Ok(ways.pop().unwrap_or_else(|| vec![whole("all")]));
+        }
+        let mut narrowest = (usize::MAX, Vec::new());
+        for way in ways {
+            let slice = Slice::of((PLACES, &way), (part.from, part.before), SLICE, &self.readers).await?;
+            let size = if slice.is_whole() { slice.places.len() } else { usize::MAX - 1 };
+            if size < narrowest.0 || narrowest.0 == usize::MAX - 1 {
+                narrowest = (size, way);
+            }
+        }
+        Ok(narrowest.1)
+    }
+
+    /// Where what is searched for may be: pieces of address and note, names of domains and of labels.
+    async fn sought(&self, words: &Words, query: &ListQuery) -> Result<Vec<Source>> {
+        let domain = query.domain.map(|domain| domain.0);
+        let mut sources: Vec<_> = words.matching(domain).map(|pieces| ("words", pieces, "")).into_iter().collect();
+        if let Some(part) = words.domain_part() {
+            let found: Vec<i64> =
+                sqlx::query_scalar(DOMAINS).bind(part.to_owned()).bind(domain).fetch_all(&self.readers).await?;
+            sources.extend(found.into_iter().map(|id| source("domain", id)));
+        }
+        if let Some(text) = words.label_part() {
+            sources.extend(self.labels((None, Some(text))).await?);
+        }
+        Ok(sources)
+    }
+
+    async fn labels(&self, (name, part): (Option<&str>, Option<&str>)) -> Result<Vec<Source>> {
+        let ask = sqlx::query_scalar(LABELS).bind(name.map(str::to_owned)).bind(part.map(str::to_owned));
+        let found: Vec<i64> = ask.fetch_all(&self.readers).await?;
+        Ok(found.into_iter().map(|id| source("label", id)).collect())
+    }
+}
