@@ -36,7 +36,7 @@ pub struct ActivityFilter {
     pub since: Option<String>,
     /// Before this time.
     pub until: Option<String>,
-    /// An address, domain or id, or its beginning; else words of subject and reply. `q` means the same.
+    /// An address, domain or id, or its beginning; else words of subject and reply, or a status. `q` means the same.
     pub search: Option<String>,
     /// Which page.
     #[param(ignore)]
@@ -69,6 +69,7 @@ impl Admin {
             ..Query::default()
         };
         read_statuses(&filter.status, &mut query)?;
+        ask_by_status(&mut query);
         query.since = read_moment("since", filter.since.as_deref())?;
         query.until = read_moment("until", filter.until.as_deref())?;
         let folded = |text: &Option<String>| text.as_deref().map(str::trim).map(str::to_lowercase);
@@ -171,6 +172,17 @@ fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A search of one word that names a status asks for what has come to it, where no filter does.
+fn ask_by_status(query: &mut Query) {
+    let word = query.search.as_deref().unwrap_or_default().to_lowercase().replace(' ', "_");
+    if !query.statuses.is_empty() || query.bounced || (word != "bounced" && Status::parse(&word).is_none()) {
+        return;
+    }
+    query.search = None;
+    query.bounced = word == "bounced";
+    query.statuses.extend(Status::parse(&word));
 }
 
 pub(super) fn read_moment(field: &str, text: Option<&str>) -> Result<Option<Moment>> {
