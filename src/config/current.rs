@@ -117,7 +117,7 @@ fn setting(config: &Config, key: &'static str) -> Setting {
     };
     Setting {
         key,
-        value: entry.value.to_json(),
+        value: config.chosen(key).as_ref().unwrap_or(&entry.value).to_json(),
         place,
         changeable: is_in_panel(key) && matches!(place, SettingPlace::Default | SettingPlace::Panel),
         source,
@@ -188,6 +188,16 @@ mod tests {
         current.renew(&panel(&[]));
         let greylist = found(&current, "policy.greylist");
         assert_eq!((greylist.value, greylist.place, greylist.changeable), (json!(false), SettingPlace::Default, true));
+    }
+
+    #[test]
+    fn what_an_empty_text_leaves_to_the_program_is_shown_as_it_was_chosen() {
+        let current = current(&[("WAYPOST_DATA_DIR", "/srv/mail")]);
+        let hostname = found(&current, "hostname");
+        assert_eq!(hostname.value, json!(current.config().hostname.as_str()));
+        assert_eq!((hostname.place, hostname.changeable), (SettingPlace::Default, true));
+        assert_eq!(found(&current, "database.url").value, json!("sqlite:/srv/mail/waypost.db"));
+        assert_eq!(found(&current, "srs.secrets_file").value, json!("/srv/mail/srs.secrets"));
     }
 
     #[test]

@@ -232,6 +232,16 @@ impl Config {
         crate::store::Settings { data_dir: self.data_dir.clone(), database: self.database.clone() }
     }
 
+    /// What the program chose for a key that an empty text leaves to it.
+    fn chosen(&self, key: &str) -> Option<written::Value> {
+        Some(written::Value::Text(match key {
+            "hostname" => self.hostname.to_string(),
+            "database.url" => format!("sqlite:{}", self.database.display()),
+            "srs.secrets_file" => self.srs.secrets_file.display().to_string(),
+            _ => return None,
+        }))
+    }
+
     /// Where a running gateway answers the command line.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
@@ -265,18 +275,12 @@ fn read_file(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// Every key as written, but for those that an empty text leaves to the program: they show what it chose.
+/// Every key with its value in service.
 fn sources(written: &written::Written, config: &Config) -> Vec<Source> {
-    let chosen = |key: &str| match key {
-        "hostname" => Some(format!("{:?}", config.hostname.as_str())),
-        "database.url" => Some(format!("\"sqlite:{}\"", config.database.display())),
-        "srs.secrets_file" => Some(format!("{:?}", config.srs.secrets_file)),
-        _ => None,
-    };
     let source = |key: &keys::Key| {
         let entry = written.get(key.name);
-        let value = chosen(key.name).unwrap_or_else(|| entry.value.to_string());
-        Source { key: key.name, value, place: entry.place.clone() }
+        let value = config.chosen(key.name).unwrap_or_else(|| entry.value.clone());
+        Source { key: key.name, value: value.to_string(), place: entry.place.clone() }
     };
     keys::KEYS.iter().map(source).collect()
 }

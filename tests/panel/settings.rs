@@ -150,3 +150,17 @@ async fn a_change_is_taken_back_from_its_page() {
     let none = house.panel(&cookie, "GET", "/settings/audit?q=nothing", "").await.expect(200).text();
     assert!(none.contains("No change matches."));
 }
+
+#[tokio::test]
+async fn the_host_name_in_service_is_shown_though_nobody_has_set_it() {
+    let (house, cookie) = owner().await;
+    let system = house.admin.settings.list().into_iter().find(|setting| setting.key == "hostname").unwrap();
+    let name = system.value.as_str().unwrap().to_owned();
+    let page = house.panel(&cookie, "GET", "/settings/server", "").await.expect(200).text();
+    assert!(!name.is_empty() && page.contains(&format!("name=\"hostname\" value=\"{name}\"")), "{name}: {page}");
+    assert!(page.contains("<code>hostname</code>: <bdi>default</bdi>"), "{page}");
+    house.panel(&cookie, "POST", "/settings/server", &format!("hostname={name}")).await.expect(303);
+    let set = house.operator("GET", "/v1/settings", Value::Null).await.json();
+    let set = set["items"].as_array().unwrap().iter().find(|setting| setting["key"] == "hostname").unwrap().clone();
+    assert_eq!(set["place"], "default", "what was shown and not changed is not set");
+}

@@ -48,12 +48,12 @@ pub(super) const SECTIONS: &[Section] = &[
             written(
                 "hostname",
                 "Host name",
-                "What the gateway calls itself to other mail servers. Its PTR record says the same.",
+                "What the gateway calls itself to other mail servers; until it is set, the name of the system. Its PTR record says the same.",
             ),
             written(
                 "http.public_url",
                 "Address of this panel",
-                "Where links lead that are sent by mail, such as https://gw.my.example.",
+                "Where links lead that are sent by mail, such as https://gw.my.example. Empty: to the host name, where HTTPS is open.",
             ),
         ],
     },
