@@ -16,10 +16,16 @@ mod destinations;
 mod driver;
 #[path = "browser/first_run.rs"]
 mod first_run;
+#[path = "browser/guard.rs"]
+mod guard;
+#[path = "browser/mail.rs"]
+mod mail;
 #[path = "browser/pages.rs"]
 mod pages;
 #[path = "browser/panel.rs"]
 mod panel;
 #[path = "browser/server.rs"]
 mod server;
+#[path = "browser/simulator.rs"]
+mod simulator;
 mod web;

@@ -12,6 +12,8 @@ mod aliases;
 mod connect;
 #[path = "panel/destinations.rs"]
 mod destinations;
+#[path = "panel/domains.rs"]
+mod domains;
 #[path = "panel/every.rs"]
 mod every;
 #[path = "panel/house.rs"]

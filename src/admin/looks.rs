@@ -1,5 +1,5 @@
-//! What DNS said of domains when somebody looked last, as long as the process runs: a page shows it at once, and does not
-//! have every visit ask a dozen name servers.
+//! What DNS said of domains when somebody looked last, as long as the process runs: a page shows it at once, and no visit
+//! waits for a dozen name servers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::mail::{Domain, Moment};
 
 /// Domains that are remembered.
 const MAX_LOOKS: usize = 500;
-/// A look is shown again for so long.
+/// After so long it is time for another look.
 const FRESH_FOR: Duration = Duration::from_secs(600);
 
 /// What a look counts for: the domain as it was then, and the gateway's name.
@@ -23,16 +23,37 @@ pub(super) struct LookedAt {
     pub(super) hostname: Domain,
 }
 
+/// What is known of the records of a domain.
+#[derive(Debug, Clone)]
+pub struct KnownRecords {
+    /// What was seen; where nobody has looked yet, what is wanted.
+    pub records: RecordsShape,
+    /// Whether it still counts.
+    pub age: LookAge,
+}
+
+/// How old a look is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookAge {
+    /// It tells how things are.
+    Fresh,
+    /// It tells how things were.
+    Old,
+    /// Nobody has looked.
+    None,
+}
+
 /// Remembers; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Looks(Arc<Mutex<BTreeMap<Uuid, (LookedAt, RecordsShape)>>>);
 
 impl Looks {
-    /// The last look at this, unless it is old.
-    pub(super) fn last(&self, at: &LookedAt, now: Moment) -> Option<RecordsShape> {
+    /// The last look at this.
+    pub(super) fn last(&self, at: &LookedAt, now: Moment) -> Option<KnownRecords> {
         let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (was, shape) = looks.get(&at.id)?;
-        (was == at && now.since(shape.checked_at) < FRESH_FOR).then(|| shape.clone())
+        let (_, records) = looks.get(&at.id).filter(|(was, _)| was == at)?;
+        let age = if now.since(records.checked_at) < FRESH_FOR { LookAge::Fresh } else { LookAge::Old };
+        Some(KnownRecords { records: records.clone(), age })
     }
 
     /// Keeps a look; when there are too many, all others are forgotten.
@@ -62,8 +83,8 @@ mod tests {
             host: Vec::new(),
         };
         looks.keep(at.clone(), shape);
-        assert!(looks.last(&at, now).is_some());
-        assert!(looks.last(&at, now.after(FRESH_FOR)).is_none());
+        let age = |now| looks.last(&at, now).map(|look| look.age);
+        assert_eq!((age(now), age(now.after(FRESH_FOR))), (Some(LookAge::Fresh), Some(LookAge::Old)));
         assert!(looks.last(&LookedAt { version: 2, ..at.clone() }, now).is_none());
         assert!(looks.last(&LookedAt { hostname: Domain::parse("b.example").unwrap(), ..at }, now).is_none());
     }

@@ -1,10 +1,10 @@
 //! The DNS records of domains: compared with what DNS says, proven by them, and looked at again for ever. What they say is
 //! shown and told, and never acted on.
 
-use crate::policy::records::{self, Gateway, Hosted, Standing};
+use crate::policy::records::{self, Gateway, HostFacts, Hosted, Record, Standing};
 use crate::store::rules::{DomainRow, ListQuery};
 
-use super::looks::LookedAt;
+use super::looks::{KnownRecords, LookAge, LookedAt};
 use super::shapes::{DomainShape, RecordShape, RecordsShape};
 use super::{Access, Actor, Admin, AdminError, Area, Reach, Result};
 
@@ -15,27 +15,35 @@ impl Admin {
         let row = self.find_domain(actor, name).await?;
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
-        let dns = records::standing(&records);
-        self.note_standing(&row, (dns, &records)).await?;
-        let shapes = |records: Vec<records::Record>| records.into_iter().map(RecordShape::from).collect();
-        let shape = RecordsShape {
-            domain: row.name.to_string(),
-            dns,
-            checked_at: self.clock.now(),
-            records: shapes(records),
-            host: shapes(records::host(&gateway, &host)),
-        };
+        self.note_standing(&row, (records::standing(&records), &records)).await?;
+        let shape = self.shape_of(&row, records, records::host(&gateway, &host));
         self.found.looks.keep(self.looked_at(&row), shape.clone());
         Ok(shape)
     }
 
-    /// The same as somebody saw it within the last minutes; DNS is asked where nobody has.
-    pub async fn known_records(&self, actor: &Actor, name: &str) -> Result<RecordsShape> {
+    /// The same as somebody saw it last, at once: DNS is not asked. Where nobody has looked, what is wanted.
+    pub async fn known_records(&self, actor: &Actor, name: &str) -> Result<KnownRecords> {
         actor.must(Area::Domains, Access::Read)?;
         let row = self.find_domain(actor, name).await?;
-        match self.found.looks.last(&self.looked_at(&row), self.clock.now()) {
-            Some(known) => Ok(known),
-            None => self.domain_records(actor, name).await,
+        let last = self.found.looks.last(&self.looked_at(&row), self.clock.now());
+        Ok(last.unwrap_or_else(|| KnownRecords { records: self.unasked(&row), age: LookAge::None }))
+    }
+
+    fn unasked(&self, row: &DomainRow) -> RecordsShape {
+        const WHY: &str = "it was not asked yet";
+        let gateway = self.outside.gateway_unasked(&self.facts.instance.load().hostname);
+        let records = records::judge(&gateway, &self.hosted(row), &records::Facts::unheard(WHY));
+        self.shape_of(row, records, records::host(&gateway, &HostFacts::unheard(WHY)))
+    }
+
+    fn shape_of(&self, row: &DomainRow, records: Vec<Record>, host: Vec<Record>) -> RecordsShape {
+        let shapes = |records: Vec<Record>| records.into_iter().map(RecordShape::from).collect();
+        RecordsShape {
+            domain: row.name.to_string(),
+            dns: records::standing(&records),
+            checked_at: self.clock.now(),
+            records: shapes(records),
+            host: shapes(host),
         }
     }
 
@@ -97,7 +105,7 @@ impl Admin {
         self.note_standing(row, (records::standing(&records), &records)).await
     }
 
-    pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<records::Record> {
+    pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<Record> {
         let hosted = self.hosted(row);
         let facts = self.outside.domain(&hosted).await;
         records::judge(gateway, &hosted, &facts)
@@ -115,7 +123,7 @@ impl Admin {
     }
 
     /// Keeps how the domain stands. That DNS did not answer does not wash away what it said before.
-    async fn note_standing(&self, row: &DomainRow, (standing, all): (Standing, &[records::Record])) -> Result<()> {
+    async fn note_standing(&self, row: &DomainRow, (standing, all): (Standing, &[Record])) -> Result<()> {
         if standing.as_str() == row.dns || (standing == Standing::Unknown && row.dns == Standing::Drift.as_str()) {
             return Ok(());
         }

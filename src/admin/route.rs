@@ -10,7 +10,7 @@ use crate::mail::header::{HeaderFacts, HeaderScan};
 use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
 use crate::policy::admission::{self, Decision, Disposition, MessageCase};
 use crate::policy::alignment::Rewrite;
-use crate::policy::facts::{ConnectFacts, MessageFacts};
+use crate::policy::facts::{ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::routing::{self, Planned};
 use crate::policy::settings::Enforcement;
 use crate::policy::status::TraceStep;
@@ -78,8 +78,16 @@ impl Admin {
         let connect = ConnectFacts { peer, helo, tls: None };
         let mut decision = self.facts.recipient(&connect, &question.from, &question.to).await?;
         self.ask_lists(question, &mut decision).await;
-        let (refusal, after) = self.after_data(&connect, question, &mut decision).await?;
+        let spf = if decision.is_taken() { self.spf_of(&connect, question).await } else { None };
+        let to = recipient(&question.to);
+        self.ask_door((question, to.as_ref()), spf.as_ref(), &mut decision).await?;
+        let (refusal, after) = self.after_data((question, spf), &mut decision).await?;
         Ok(shape(question, decision, (refusal, after)))
+    }
+
+    async fn spf_of(&self, connect: &ConnectFacts, question: &RouteQuestion) -> Option<SpfFacts> {
+        question.ip?;
+        Some(self.facts.spf(connect.peer, &connect.helo, &question.from).await)
     }
 
     /// What DNS lists say of client and sender, where a client is named.
@@ -108,8 +116,7 @@ impl Admin {
     /// What the end of data would add: a refusal of the whole message, or the envelope as it goes on.
     async fn after_data(
         &self,
-        connect: &ConnectFacts,
-        question: &RouteQuestion,
+        (question, spf): (&RouteQuestion, Option<SpfFacts>),
         decision: &mut Decision,
     ) -> Result<(Option<Reply>, Option<Envelope>)> {
         if !matches!(decision.disposition, Disposition::Forward(_)) {
@@ -118,7 +125,7 @@ impl Admin {
         let settings = self.facts.instance.load_full();
         let host = || Mailbox::parse(&format!("postmaster@{}", settings.hostname)).ok();
         let Some(recipient) = recipient(&question.to).or_else(host) else { return Ok((None, None)) };
-        let facts = self.message_facts(connect, question, decision).await;
+        let facts = self.message_facts((question, spf), decision).await;
         if question.ip.is_some() {
             let recipients = std::slice::from_ref(&recipient);
             let after_data = Some(&decision.after_data);
@@ -136,14 +143,9 @@ impl Admin {
 
     async fn message_facts(
         &self,
-        connect: &ConnectFacts,
-        question: &RouteQuestion,
+        (question, spf): (&RouteQuestion, Option<SpfFacts>),
         decision: &Decision,
     ) -> MessageFacts {
-        let spf = match question.ip {
-            Some(_) => Some(self.facts.spf(connect.peer, &connect.helo, &question.from).await),
-            None => None,
-        };
         let header = header_facts(self.facts.instance.load().hostname.clone(), question);
         let until = self.clock.instant() + LOOK_UPS_WITHIN;
         let dmarc = if question.ip.is_some() { decision.after_data.strictest_dmarc() } else { Enforcement::Off };

@@ -93,6 +93,13 @@ impl Limit {
         Err(Box::new(Refusal { reply: self.reply(), reason, step: TraceStep::new("limit", "used up", detail) }))
     }
 
+    /// That it counts for this: a step of the trace where nothing is counted.
+    #[must_use]
+    pub fn applies(self, most: u64, whose: &impl Display) -> TraceStep {
+        let detail = format!("at most {most} {} {whose} in any {}", self.what(), self.time());
+        TraceStep::new("limit", "applies", detail)
+    }
+
     const fn what(self) -> &'static str {
         match self {
             Self::Connections => "connections of",

@@ -215,7 +215,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::DELIVERED]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
-    all.extend([greylist::LOAD, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
+    all.extend([greylist::LOAD, greylist::SEEN, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);
     all.extend([retention::SIZE, tally::ADD, tally::SHARE, usage::LOAD]);
     all.extend([stats::BY_STATUS, stats::BY_SCOPE, stats::TOP, stats::SCOPES, stats::BY_DAY]);

@@ -18,10 +18,7 @@ async fn at_the_list(look: Look) -> (Open, Browser) {
         let body = json!({ "address": format!("{name}@my.example") });
         open.house.operator("POST", "/v1/aliases", body).await.expect(201);
     }
-    let browser = Browser::start(look).await;
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav [aria-current]").await;
+    let browser = open.visitor(look).await;
     browser.open(&open.url("/aliases")).await;
     browser.text("#list .rows li").await;
     (open, browser)
@@ -52,6 +49,17 @@ async fn an_alias_is_made_and_switched_by_keyboard_alone() {
     browser.press(&format!("jk{ENTER}")).await;
     browser.text("#goes").await;
     assert!(browser.text("h1").await.contains("garden@my.example"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_is_made_by_keyboard_alone_without_script() {
+    let (open, browser) = at_the_list(PLAIN).await;
+    browser.press(&format!("{TAB}{ENTER}{TAB}{ENTER}")).await;
+    browser.text("#local:focus").await;
+    browser.press(&format!("garden{TAB}{TAB}{TAB}seeds{ENTER}")).await;
+    assert!(browser.text("#told .notice").await.contains("garden@my.example is ready"));
+    let made = open.house.operator("GET", "/v1/aliases/garden@my.example", Value::Null).await.expect(200).json();
+    assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

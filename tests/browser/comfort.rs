@@ -7,10 +7,7 @@ const WIDE: Look = Look { width: 1440, script: true, dark: false };
 
 async fn signed_in() -> (Open, Browser) {
     let open = Open::new().await;
-    let browser = Browser::start(WIDE).await;
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav [aria-current]").await;
+    let browser = open.visitor(WIDE).await;
     (open, browser)
 }
 

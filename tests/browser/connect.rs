@@ -31,10 +31,7 @@ async fn what_is_copied_works_and_the_page_sees_the_first_call() {
     // The script asks by its own machine's clock.
     let row = Row { received_at: Clock::system().now(), ..forwarded(&open.house, "shop@my.example") };
     open.house.admin.store.activity.record(vec![row]).await.unwrap();
-    let browser = Browser::start(WIDE).await;
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav [aria-current]").await;
+    let browser = open.visitor(WIDE).await;
     let made = connected(&open, &browser, "curl").await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["address"].as_str().unwrap().starts_with("shop"), "{made}");

@@ -4,7 +4,7 @@ use serde_json::json;
 use waypost::policy::status::Status;
 use waypost::store::activity::Progress;
 
-use crate::driver::{Browser, Look};
+use crate::driver::Look;
 use crate::server::Open;
 use crate::web::House;
 use crate::web::rows::attempt;
@@ -15,10 +15,7 @@ async fn what_the_inbox_s_system_says_appears_by_itself() {
     let new = json!({ "address": "new@inbox.example" });
     let added = open.house.operator("POST", "/v1/destinations", new).await.expect(201).json();
     let id = added["verification"]["activity_id"].as_str().unwrap().to_owned();
-    let browser = Browser::start(Look { width: 1440, script: true, dark: false }).await;
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav [aria-current]").await;
+    let browser = open.visitor(Look { width: 1440, script: true, dark: false }).await;
     browser.open(&open.url("/destinations/new@inbox.example")).await;
     assert!(browser.text(&format!("[id='m-{id}'] .status")).await.contains("queued"));
     browser.text("[data-live][data-open]").await;

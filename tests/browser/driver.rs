@@ -88,6 +88,12 @@ impl Browser {
         self.post("/goog/cdp/execute", json!({ "cmd": "Network.clearBrowserCookies", "params": {} })).await;
     }
 
+    /// The names of the cookies that the page has.
+    pub(crate) async fn cookies(&self) -> Vec<String> {
+        let all = self.get("/cookie").await;
+        all.as_array().unwrap().iter().map(|cookie| cookie["name"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The page's path.
     pub(crate) async fn path(&self) -> String {
         let url = self.get("/url").await;
@@ -179,11 +185,14 @@ fn capabilities(profile: &TempDir, look: Look) -> Value {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-dev-shm-usage",
+        // The gateway's own name, as from another machine.
+        "--host-resolver-rules=MAP mx.gateway.example 127.0.0.1",
         &own,
     ];
     let script = if look.script { 1 } else { 2 };
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome",
+        "acceptInsecureCerts": true,
         "timeouts": { "implicit": 10_000 },
         "goog:chromeOptions": {
             "args": arguments,

@@ -114,10 +114,7 @@ async fn arrive(open: &Open, browser: &Browser, look: Look) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_is_copied_by_one_press_and_check_marks_come_by_themselves() {
     let open = Open::new().await;
-    let browser = Browser::start(WIDE).await;
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav.rail").await;
+    let browser = open.visitor(WIDE).await;
     browser.open(&open.url("/domains/my.example")).await;
     browser.click("#cv-mx-0").await;
     let said = browser.text("#cv-mx-0").await;

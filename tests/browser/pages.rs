@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::driver::{Browser, Look};
 use crate::server::Open;
 use crate::web::House;
-use crate::web::pages::{Place, Whose};
+use crate::web::pages::{PAGES, Whose};
 
 const NARROW: Look = Look { width: 320, script: true, dark: false };
 const MIDDLE: Look = Look { width: 768, ..NARROW };
@@ -25,22 +25,92 @@ async fn everybody_can_use_every_page_on_a_desk() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_fits_what_lies_between() {
     let (house, planted) = House::planted().await;
-    let (open, browser) = (Open::to(house).await, Browser::start(MIDDLE).await);
-    sign_in(&open, &browser).await;
+    let open = Open::to(house).await;
+    let browser = open.visitor(MIDDLE).await;
     let mut faults = Vec::new();
     for place in planted.places() {
         browser.open(&open.url(&place.path)).await;
-        faults.extend(told(&place, MIDDLE, &browser.ask(MEASURES).await));
+        faults.extend(told(place.written, MIDDLE, &browser.ask(MEASURES).await));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_can_use_what_is_empty_or_refused_on_a_telephone() {
+    empty_and_refused(NARROW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_can_use_what_is_empty_or_refused_on_a_desk() {
+    empty_and_refused(WIDE).await;
+}
+
+/// The pages of a house that nobody has furnished; forms that were refused, with what is wrong; the list of keys, opened.
+async fn empty_and_refused(look: Look) {
+    let axe = axe();
+    let open = Open::to(House::new().await).await;
+    let browser = open.visitor(look).await;
+    let mut faults = Vec::new();
+    for page in PAGES.iter().filter(|page| page.whose == Whose::Inside && !page.route.contains('{')) {
+        browser.open(&open.url(page.route)).await;
+        faults.extend(judged(&browser, look, (&axe, &format!("empty {}", page.route))).await);
+    }
+    let (house, planted) = House::planted().await;
+    let open = Open::to(house).await;
+    let browser = open.visitor(look).await;
+    for (path, field, wrong) in REFUSED {
+        browser.open(&open.url(&planted.filled(path))).await;
+        browser.write(field, wrong).await;
+        // What the browser itself would not send is sent all the same.
+        let submit = format!(
+            "const {{ form }} = document.querySelector({field:?}); form.noValidate = true; \
+             form.requestSubmit(form.querySelector('button:not([disabled], .unseen)'))"
+        );
+        browser.ask(&submit).await;
+        browser.text("[role=alert], .wrong").await;
+        faults.extend(judged(&browser, look, (&axe, &format!("refused {path}"))).await);
+    }
+    browser.open(&open.url("/aliases")).await;
+    browser.press("?").await;
+    browser.text("#keys[open]").await;
+    faults.extend(judged(&browser, look, (&axe, "keys /aliases")).await);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Forms, and what is written into a field of theirs that is refused.
+const REFUSED: [(&str, &str, &str); 10] = [
+    ("/aliases?new=1", "#local", "a..b"),
+    ("/aliases/{alias}", "#f-destinations", "nowhere"),
+    ("/aliases/shop-*@my.example", "#f-priority", "many"),
+    ("/domains", "#name", "nonsense"),
+    ("/domains/my.example", "#f-contact", "nobody@nowhere.example"),
+    ("/destinations", "#address", "nobody"),
+    ("/settings/account", "#email", "other@my.example"),
+    ("/settings/people", "#email", "nobody"),
+    ("/settings/server", "[id='log.retention']", "for ever"),
+    ("/settings/notices", "#to", "nobody"),
+];
+
+/// What is wrong with the page that is open, in both shades.
+async fn judged(browser: &Browser, look: Look, (axe, name): (&str, &str)) -> Vec<String> {
+    let mut faults = told(name, look, &browser.ask(MEASURES).await);
+    // A page has the same parts in both shades: all is judged in one, the colours alone in the other.
+    for (dark, only) in [(false, "{}"), (true, COLOURS)] {
+        browser.darken(dark).await;
+        let axe = if dark { "" } else { axe };
+        let found = browser.ask(&format!("{axe}\nreturn {JUDGE}({only})")).await;
+        faults.extend(told(name, Look { dark, ..look }, &found));
+        keep(browser, Look { dark, ..look }, name).await;
+    }
+    faults
 }
 
 /// Looks at every page, light and dark.
 async fn walk(look: Look) {
     let axe = axe();
     let (house, planted) = House::planted().await;
-    let (open, browser) = (Open::to(house).await, Browser::start(look).await);
-    sign_in(&open, &browser).await;
+    let open = Open::to(house).await;
+    let browser = open.visitor(look).await;
     let mut faults = Vec::new();
     let mut is_inside = true;
     for place in planted.places() {
@@ -49,32 +119,15 @@ async fn walk(look: Look) {
             is_inside = false;
         }
         browser.open(&open.url(&place.path)).await;
-        faults.extend(told(&place, look, &browser.ask(MEASURES).await));
-        // A page has the same parts in both shades: all is judged in one, the colours alone in the other.
-        for (dark, only) in [(false, "{}"), (true, COLOURS)] {
-            browser.darken(dark).await;
-            let axe = if dark { "" } else { &axe };
-            let found = browser.ask(&format!("{axe}\nreturn {JUDGE}({only})")).await;
-            faults.extend(told(&place, Look { dark, ..look }, &found));
-            keep(&browser, Look { dark, ..look }, &place).await;
-        }
+        faults.extend(judged(&browser, look, (&axe, place.written)).await);
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-async fn sign_in(open: &Open, browser: &Browser) {
-    browser.open(&open.link().await).await;
-    browser.click("main button.primary").await;
-    browser.text("nav [aria-current]").await;
-}
-
-fn told(place: &Place, look: Look, found: &Value) -> Vec<String> {
+fn told(place: &str, look: Look, found: &Value) -> Vec<String> {
     let shade = if look.dark { "dark" } else { "light" };
-    let found = found.as_array().unwrap_or_else(|| panic!("{}: {found}", place.path));
-    found
-        .iter()
-        .map(|fault| format!("{} at {} px, {shade}: {}", place.path, look.width, fault.as_str().unwrap()))
-        .collect()
+    let found = found.as_array().unwrap_or_else(|| panic!("{place}: {found}"));
+    found.iter().map(|fault| format!("{place} at {} px, {shade}: {}", look.width, fault.as_str().unwrap())).collect()
 }
 
 /// The judge, as `tests/browser/install` puts it in place.
@@ -100,7 +153,14 @@ const MEASURES: &str = r"
       const scale = e.ownerSVGElement ? e.getScreenCTM().a : 1;
       if (words && parseFloat(getComputedStyle(e).fontSize) * scale < 11.9) faults.push(`text too small: ${about(e)}`);
     }
-    if (all('.button.primary').length > 1) faults.push('more than one primary button');
+    const primary = all('.button.primary');
+    if (primary.length > 1) faults.push('more than one primary button');
+    const after = document.querySelector(document.querySelector('.skip')?.hash || 'main');
+    const stops = all('main :is(a[href], button, input:not([type=hidden]), select, textarea, summary)').filter(e =>
+      e.tabIndex >= 0 && !e.disabled && after.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING);
+    const begins = primary[0]?.form ? stops.find(e => e.form === primary[0].form) : primary[0];
+    const at = stops.findIndex(e => e === begins || (e.hash && document.getElementById(e.hash.slice(1)) === begins));
+    if (begins && (at < 0 || at >= 8)) faults.push(`${at + 1} Tab stops to ${about(begins)}`);
     for (const e of all('input:not([type=hidden]), select, textarea, button'))
       if (!e.labels?.length && !e.ariaLabel && !e.textContent.trim()) faults.push(`has no name: ${about(e)}`);
     const touched = 'button, .button, input:not([type=hidden], [type=checkbox], [type=radio]), select, textarea, ' +
@@ -112,9 +172,9 @@ const MEASURES: &str = r"
     return faults;";
 
 /// Keeps a picture where `PICTURES` names a directory.
-async fn keep(browser: &Browser, look: Look, place: &Place) {
+async fn keep(browser: &Browser, look: Look, place: &str) {
     let Ok(directory) = std::env::var("PICTURES") else { return };
-    let parts = place.written.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let parts = place.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     let name = parts.collect::<Vec<_>>().join("-");
     let name = if name.is_empty() { "overview" } else { &name };
     let (width, shade) = (look.width, if look.dark { "dark" } else { "light" });

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use waypost::certificates::Certificates;
 use waypost::http::{Entrance, Listener};
 
+use crate::driver::{Browser, Look};
 use crate::web::House;
 
 /// A house that can be visited.
@@ -28,12 +30,31 @@ impl Open {
 
     /// Opens a house.
     pub(crate) async fn to(house: House) -> Self {
+        Self::over(house, None).await
+    }
+
+    /// Opens a house, inside TLS where certificates are given.
+    pub(crate) async fn over(house: House, certificates: Option<Certificates>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let entrance = Entrance::new(&[], Arc::default(), CancellationToken::new());
-        let listener = Listener { socket, certificates: None, router: house.public.clone() };
+        let listener = Listener { socket, certificates, router: house.public.clone() };
         let serving = tokio::spawn(entrance.serve(listener));
         Self { house, address, serving }
+    }
+
+    /// Hangs up on everybody, and answers no more.
+    pub(crate) fn close(&self) {
+        self.serving.abort();
+    }
+
+    /// A browser that is signed in by a link.
+    pub(crate) async fn visitor(&self, look: Look) -> Browser {
+        let browser = Browser::start(look).await;
+        browser.open(&self.link().await).await;
+        browser.click("main button.primary").await;
+        browser.text("nav [aria-current]").await;
+        browser
     }
 
     /// A page's address.

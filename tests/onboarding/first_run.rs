@@ -79,12 +79,13 @@ async fn the_first_run_ends_on_the_journey_of_a_message() {
     fill(&mut anna, &link, ("domain", &[("name", "nonsense")])).await.says("a domain has a dot in it");
     fill(&mut anna, &link, ("domain", &[("name", "my.example")]))
         .await
-        .says("Mail does not arrive yet: the MX record is missing")
+        .says("DNS was not asked yet.")
         .says("10 gw.example.")
         .says("Go on meanwhile");
     anna.get(&link).await.says("Publish these records");
     let wanted = world.get("/v1/domains/my.example/dns").await;
     records::publish(&world, &wanted);
+    anna.get(&format!("{link}?at=records&domain=my.example")).await.says("Mail does not arrive yet");
     let records = format!("{link}?at=records&domain=my.example&check=1");
     anna.get(&records).await.says("Mail arrives; all records are as they must be.").does_not_say("data-again");
     // Back is always there, and nothing is lost by it.

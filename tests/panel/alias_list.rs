@@ -232,3 +232,30 @@ async fn a_pattern_is_tried_before_it_is_saved() {
     let wrong = house.panel(&cookie, "POST", "/aliases/try", "local_part=%2F(%2F&domain=my.example").await.expect(422);
     assert!(wrong.text().contains("aria-invalid=\"true\""), "{}", wrong.text());
 }
+
+#[tokio::test]
+async fn a_pattern_is_tried_as_it_is_changed_and_nothing_is_saved() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop-*@my.example" })).await;
+    let nearer = alias(&house, json!({ "address": "shop-a*@my.example", "priority": 5 })).await;
+    let rows = ["shop-a@my.example", "shop-b@my.example", "other@my.example"].map(|to| forwarded(&house, to));
+    house.admin.store.activity.record(rows.to_vec()).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+    assert!(page.contains(&format!("formaction=\"/aliases/{id}/try\"")), "{page}");
+    let tried = async |form: &str, status| {
+        house.panel(&cookie, "POST", &format!("/aliases/{id}/try"), form).await.expect(status).text()
+    };
+    let page = tried("priority=0&description=Kept+in+its+field&days=30", 200).await;
+    assert!(page.contains("Of 3 recipients of the last 30 days 2 would come here."), "{page}");
+    assert!(page.contains("value=\"Kept in its field\"") && page.contains("value=\"30\" selected"), "{page}");
+    let page = tried("priority=9", 200).await;
+    assert!(
+        page.contains("2 match, and 1 would come here.") && page.contains("stays with shop-a*@my.example"),
+        "{page}"
+    );
+    assert!(tried("priority=many", 422).await.contains("id=\"f-priority\" name=\"priority\" value=\"many\""));
+    let is = house.operator("GET", &format!("/v1/aliases/{id}"), Value::Null).await.json();
+    assert_eq!((&is["priority"], &is["description"]), (&json!(0), &json!("")), "nothing is saved");
+    house.panel(&cookie, "POST", &format!("/aliases/{nearer}x/try"), "").await.expect(404);
+}

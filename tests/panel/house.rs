@@ -20,7 +20,7 @@ async fn a_domain_is_added_set_and_removed() {
         page.contains("<bdi>müller.example</bdi>") && page.contains("<code>xn--mller-kva.example</code>"),
         "{page}"
     );
-    let form = "catch_all=forward&to=owner%40inbox.example&keep_tag=on&contact=&srs_domain=";
+    let form = "catch_all=forward&catch_all_destinations=owner%40inbox.example&keep_tag=on&contact=&srs_domain=";
     house.panel(&cookie, "POST", "/domains/xn--mller-kva.example", form).await.expect(303);
     let set = house.operator("GET", "/v1/domains/xn--mller-kva.example", Value::Null).await.expect(200).json();
     assert_eq!(
@@ -73,7 +73,7 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     assert!(page.contains("450 4.2.0 Try later") && page.contains("next try in 5 min"), "{page}");
     let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
     let page = house.panel(&cookie, "GET", &hold.field("location").unwrap(), "").await.expect(200).text();
-    assert!(page.contains("2 messages: held until you release them.") && page.contains("2 held"), "{page}");
+    assert!(page.contains("2 messages are held until you release them.") && page.contains("2 held"), "{page}");
     assert!(page.contains(">Release all</button>") && !page.contains(">Hold all</button>"), "{page}");
     let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
     assert_eq!(other.field("location").as_deref(), Some("/queue?done=release&count=0"));

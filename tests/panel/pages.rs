@@ -1,22 +1,34 @@
 //! Activity, one message, Aliases: what they say, and that mail cannot make them say anything else.
 
 use serde_json::{Value, json};
+use waypost::mail::ReversePath;
+use waypost::policy::greylist::{self, Seen, Triplet};
+use waypost::policy::limits::Limits;
+use waypost::policy::settings::{Abuse, Instance};
 use waypost::policy::status::Status;
 use waypost::store::activity::{Attempt, Bounced, DsnNote, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{attempt, forwarded, queued};
+use crate::web::rows::{attempt, forwarded, mailbox, queued};
 
 #[tokio::test]
 async fn a_new_house_is_told_what_to_do_first() {
     let house = House::new().await;
     let cookie = house.signed_in().await;
-    assert!(house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text().contains("waypost domain add"));
+    assert!(
+        house
+            .panel(&cookie, "GET", "/aliases", "")
+            .await
+            .expect(200)
+            .text()
+            .contains("href=\"/domains\">Add a domain</a>")
+    );
     let activity = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
     assert!(activity.contains("No mail has come yet") && activity.contains("Create an alias"));
     let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
-    assert!(overview.contains("There is no domain yet.") && overview.contains("No mail in this time."), "{overview}");
+    assert!(overview.contains("No mail can reach you yet.") && overview.contains("There is no domain yet."));
+    assert!(overview.contains("No mail in this time."), "{overview}");
 }
 
 #[tokio::test]
@@ -62,7 +74,11 @@ async fn an_alias_to_an_inbox_that_is_not_verified_says_so() {
     let form = "local_part=shop&domain=my.example&destination=new%40inbox.example";
     let place = house.panel(&cookie, "POST", "/aliases", form).await.expect(303).field("location").unwrap();
     let page = house.panel(&cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text();
-    assert!(page.contains("new@inbox.example is not verified and gets no mail.") && !page.contains("ready"), "{page}");
+    assert!(
+        page.contains("new@inbox.example is not verified and gets no mail: open Destinations")
+            && !page.contains("ready"),
+        "{page}"
+    );
     let list = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
     assert!(list.contains("not verified</span>"), "{list}");
     house.operator("POST", "/v1/destinations/new@inbox.example/verify", Value::Null).await.expect(200);
@@ -103,17 +119,59 @@ async fn activity_lists_filters_and_says_when_nothing_matches() {
     assert!(page.contains("is no status") && page.contains("Clear filters"));
 }
 
+/// A row that a report came back for.
+async fn sent_back(house: &House, words: &str) -> Row {
+    let row = forwarded(house, "shop@my.example");
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let at = house.admin.clock.now();
+    let attempt = Attempt { ended_at: None, ip: None, tls: None, ..attempt(at, "bounced", words) };
+    let dsn = DsnNote { dsn: "suppressed".to_owned(), why: "it was not proved".to_owned() };
+    house.admin.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
+    row
+}
+
+#[tokio::test]
+async fn a_status_is_found_by_its_word_and_a_figure_leads_to_the_mail_that_it_counts() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let bounced = sent_back(&house, "550 5.1.1 gone").await;
+    let failed = Row { status: Status::Failed, ..forwarded(&house, "late@my.example") };
+    let refused = Row { status: Status::Refused, ..forwarded(&house, "old@my.example") };
+    let other = forwarded(&house, "other@my.example");
+    house.admin.store.activity.record(vec![failed.clone(), refused.clone(), other.clone()]).await.unwrap();
+    let shows = async |path: &str, rows: &[&Row]| {
+        let page = house.panel(&cookie, "GET", path, "").await.expect(200).text();
+        assert_eq!(page.matches("<li id=\"m-").count(), rows.len(), "{path}: {page}");
+        assert!(rows.iter().all(|row| page.contains(&format!("id=\"m-{}\"", row.id))), "{path}: {page}");
+    };
+    for (word, row) in [("bounced", &bounced), ("Failed", &failed), ("refused", &refused)] {
+        shows(&format!("/activity?q={word}"), &[row]).await;
+    }
+    let page = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    for (figure, rows) in [("1</strong> refused", &[&refused][..]), ("2</strong> failed", &[&bounced, &failed])] {
+        let link = page.split("<li>").find(|part| part.contains(figure)).unwrap_or_else(|| panic!("{figure}: {page}"));
+        let link = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
+        shows(link, rows).await;
+    }
+}
+
+#[tokio::test]
+async fn mail_that_there_was_nothing_to_judge_by_did_not_fail() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = forwarded(&house, "shop@my.example");
+    let auth = waypost::store::activity::Auth { dmarc: Some("none".to_owned()), ..row.auth.clone() };
+    house.admin.store.activity.record(vec![Row { auth, ..row }]).await.unwrap();
+    let page = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(page.contains("<dt>DMARC</dt><dd>nothing to judge by: 1 from domains without a policy</dd>"), "{page}");
+    assert!(page.contains("<dt>SPF</dt><dd>100 % passed (1 of 1)</dd>"), "{page}");
+}
+
 #[tokio::test]
 async fn a_message_that_was_sent_back_says_who_told_and_in_which_words() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    let row = forwarded(&house, "shop@my.example");
-    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
-    let at = house.admin.clock.now();
-    let words = "550 5.1.1 <owner@inbox.example> is gone";
-    let attempt = Attempt { ended_at: None, ip: None, tls: None, ..attempt(at, "bounced", words) };
-    let dsn = DsnNote { dsn: "suppressed".to_owned(), why: "it was not proved".to_owned() };
-    house.admin.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
+    let row = sent_back(&house, "550 5.1.1 <owner@inbox.example> is gone").await;
     let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
     for part in [
         "sent back from there",
@@ -211,4 +269,30 @@ async fn a_message_that_is_not_there_has_a_page_too() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_simulator_says_which_limits_count_and_whom_greylisting_asks_to_come_again() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let was = house.admin.facts.instance.load_full();
+    let limits = Limits { messages: 60, alias: 30, ..Limits::default() };
+    let abuse = Abuse { limits, greylist: true, ..was.abuse.clone() };
+    house.admin.facts.instance.store(std::sync::Arc::new(Instance { abuse, ..(*was).clone() }));
+    let path = "/simulator?to=shop@my.example&from=a@b.example&ip=192.0.2.7";
+    for _ in 0..2 {
+        let told = house.panel(&cookie, "GET", path, "").await.expect(200).text();
+        assert!(told.contains("at most 60 messages of 192.0.2.7 in any hour"), "{told}");
+        assert!(told.contains("at most 30 messages for shop@my.example in any hour"), "{told}");
+        assert!(told.contains("451 4.7.1 Greylisted"), "asking does not count as coming: {told}");
+        house.clock.advance(greylist::WAIT);
+    }
+    let (peer, sender) = ("192.0.2.7".parse().unwrap(), ReversePath::parse("a@b.example").unwrap());
+    let recipient = mailbox("shop@my.example");
+    let key = Triplet { peer, proved: None, sender: &sender, recipient: &recipient }.key();
+    let came = Seen { first_at: house.clock.now().before(greylist::WAIT), let_in_at: None };
+    house.admin.store.activity.note_greylist(&[(key, came)]).await.unwrap();
+    let told = house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    assert!(told.contains("It would be sent on.") && told.contains("it has come again"), "{told}");
 }

@@ -23,6 +23,14 @@ pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&
 const IN_QUERY: &str = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%1B%5B2J%E2%80%AE%22%27%26";
 /// The same as far as it may stand where people write.
 const WRITTEN: &str = "<script>alert(1)</script>\"'&<b onclick=x>";
+/// What people are written to about, and by whom.
+const LETTERS: [(&str, &str); 5] = [
+    ("orders@shop.example", "Your order"),
+    ("news@letter.example", "What is new this week"),
+    ("anna@friends.example", "Dinner on Friday?"),
+    ("billing@hosting.example", "Invoice of November"),
+    ("bounces+4711@lists.example", "[users] How do I move a domain?"),
+];
 const PASSWORD: &str = "correct horse battery";
 
 /// Who gets a page.
@@ -206,10 +214,15 @@ impl Planted {
 
     fn place(&self, whose: Whose, written: &'static str) -> Place {
         let (status, path) = written.split_once(' ').map_or((200, written), |(s, path)| (s.parse().unwrap(), path));
+        Place { whose, status, path: self.filled(path), written: path }
+    }
+
+    /// A path with what is planted in place of its names in braces.
+    pub(crate) fn filled(&self, path: &str) -> String {
         let filled =
             self.0.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
         assert!(!filled.contains('{'), "{filled} names what is not planted");
-        Place { whose, status, path: filled, written: path }
+        filled
     }
 }
 
@@ -304,12 +317,17 @@ impl House {
             let at = self.clock.now().before(Duration::from_secs(index as u64 * 1800));
             let row = forwarded(self, &format!("a{index}@my.example"));
             let destination = row.destination.clone().filter(|_| status != Status::Refused);
-            rows.push(Row { status, received_at: at, destination, ..row });
+            let (sender, subject) = LETTERS[index % LETTERS.len()];
+            let (sender, subject) = (sender.to_owned(), Some(subject.to_owned()));
+            rows.push(Row { status, received_at: at, destination, sender, subject, ..row });
         }
+        rows.extend(self.letters().await);
         let refused = rows.iter().find(|row| row.status == Status::Refused).unwrap().id;
         let worst = worst(self);
         planted.push(("message", worst.id.to_string()));
         planted.push(("refused", refused.to_string()));
+        // What came first is written first.
+        rows.sort_by_key(|row| row.received_at);
         rows.push(worst);
         self.admin.store.activity.record(rows).await.unwrap();
         self.plant_caught().await;
@@ -317,6 +335,20 @@ impl House {
         queued(self, "shop@my.example", Entry::Due(later)).await;
         planted.push(("held", queued(self, "shop@my.example", Entry::Held).await.id.to_string()));
         planted.push(("kept", queued(self, "shop@my.example", Entry::Kept(later)).await.id.to_string()));
+    }
+
+    /// Three weeks of mail to one alias.
+    async fn letters(&self) -> Vec<Row> {
+        let shop = self.admin.alias(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap();
+        let letter = |index: usize| {
+            let (sender, subject) = LETTERS[index * index % LETTERS.len()];
+            let row = forwarded(self, "shop@my.example");
+            let rule = row.rule.clone().map(|rule| RuleRef { id: shop.id, ..rule });
+            let received_at = self.clock.now().before(Duration::from_secs(index as u64 * 131_000));
+            let (sender, subject) = (sender.to_owned(), Some(subject.to_owned()));
+            Row { alias: Some(shop.key), rule, received_at, sender, subject, ..row }
+        };
+        (1..14).map(letter).collect()
     }
 
     /// Mail for addresses that only the catch-all takes, from and for the worst of them.

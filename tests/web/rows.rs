@@ -97,13 +97,13 @@ pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
 
 /// Puts a message into the queue with its row.
 pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row {
-    let deferred = attempt(house.clock.now(), "deferred", "450 4.2.0 Try later");
-    let status = match entry {
-        Entry::Due(_) | Entry::Leased => Status::Deferred,
-        Entry::Held => Status::Held,
-        Entry::Kept(_) => Status::Failed,
+    let (status, outcome, reply) = match entry {
+        Entry::Due(_) | Entry::Leased => (Status::Deferred, "deferred", "450 4.2.0 Try later"),
+        Entry::Held => (Status::Held, "deferred", "450 4.2.0 Try later"),
+        Entry::Kept(_) => (Status::Failed, "refused", "550 5.7.1 Not wanted here"),
     };
-    let row = Row { status, sha256_sent: None, attempts: vec![deferred], ..forwarded(house, recipient) };
+    let attempts = vec![attempt(house.clock.now(), outcome, reply)];
+    let row = Row { status, sha256_sent: None, attempts, ..forwarded(house, recipient) };
     let message = NewMessage {
         id: row.transaction,
         octets: Octets::Memory(Bytes::from_static(MESSAGE)),

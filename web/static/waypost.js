@@ -21,8 +21,9 @@
   };
   setInterval(tellTimes, MINUTE / 2);
 
-  // The domain that is chosen is shown at once.
-  $("#by-domain")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+  // The domain that is chosen is shown at once, without a button.
+  $("#by-domain")?.addEventListener("change", (event) => event.target.form.submit());
+  $(".by-domain button")?.remove();
 
   // What a list does, it does in place: the page that a form would load is fetched, and the parts that it changes are put
   // in. What was chosen stays chosen, and the focus stays on its row. An answer without the list is shown as it is.
@@ -66,7 +67,8 @@
       const url = `${instant.getAttribute("action")}?${new URLSearchParams(asks)}`;
       swap(["found"], url).then(() => {
         history.replaceState(null, "", url);
-        $("#heard").textContent = `${document.querySelectorAll(".rows > li").length} shown`;
+        const told = $("#found .verdict, #found [role=alert]")?.textContent.trim();
+        $("#heard").textContent = told ?? `${document.querySelectorAll(".rows > li").length} shown`;
       }).catch(later(instant));
     }, 150);
   });
@@ -172,10 +174,10 @@
         if (answer.redirected) location.href = answer.url;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
         if (fresh && fresh.innerHTML !== part.innerHTML) {
-          const open = [...part.querySelectorAll("details")].map((each) => each.open);
+          const open = [...part.querySelectorAll("details[open] > summary")].map((each) => each.textContent);
           const focused = part.contains(document.activeElement) && document.activeElement.id;
           part.replaceWith(fresh);
-          fresh.querySelectorAll("details").forEach((each, index) => { each.open ||= open[index]; });
+          for (const each of fresh.querySelectorAll("summary")) each.parentElement.open ||= open.includes(each.textContent);
           if (focused) document.getElementById(focused)?.focus();
           offer();
         }

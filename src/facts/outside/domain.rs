@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Outside, in_time};
+use super::{LATE, Outside, in_time};
 use crate::mail::Domain;
 use crate::net::records::{NameServer, RecordKind};
 use crate::policy::records::spf::{self, Spf};
@@ -14,11 +14,7 @@ const MAX_LABELS_ABOVE: usize = 8;
 impl Outside {
     /// All that [`crate::policy::records::judge`] asks. What is not known in time is unknown.
     pub async fn domain(&self, domain: &Hosted) -> Facts {
-        let late = || {
-            let silent = Answers { servers: Vec::new(), resolver: Said::Error("no answer in time".to_owned()) };
-            Facts { mx: silent.clone(), txt: silent.clone(), dmarc: silent.clone(), proof: silent, ..Facts::default() }
-        };
-        in_time(self.gathered(domain)).await.unwrap_or_else(late)
+        in_time(self.gathered(domain)).await.unwrap_or_else(|| Facts::unheard(LATE))
     }
 
     async fn gathered(&self, domain: &Hosted) -> Facts {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use futures_util::future::join_all;
 
-use super::{Outside, in_time, said};
+use super::{LATE, Outside, in_time, said};
 use crate::net::records::{NameServer, RecordKind};
 use crate::policy::records::{Answers, Gateway, Heard, HostFacts, Reverse, Said};
 
@@ -14,10 +14,6 @@ const MAX_NAMES: usize = 5;
 impl Outside {
     /// All that [`crate::policy::records::host`] asks. What is not known in time is unknown.
     pub async fn host(&self, gateway: &Gateway) -> HostFacts {
-        let late = || {
-            let silent = Answers { servers: Vec::new(), resolver: Said::Error("no answer in time".to_owned()) };
-            HostFacts { addresses: silent.clone(), mx: silent, reverse: Vec::new() }
-        };
         let asking = async {
             let servers = self.dns.name_servers(&gateway.hostname, &self.reach()).await;
             let name = gateway.hostname.as_str();
@@ -28,7 +24,7 @@ impl Outside {
             );
             HostFacts { addresses, mx, reverse }
         };
-        in_time(asking).await.unwrap_or_else(late)
+        in_time(asking).await.unwrap_or_else(|| HostFacts::unheard(LATE))
     }
 
     async fn both_families(&self, servers: &[NameServer], name: &str) -> Answers {

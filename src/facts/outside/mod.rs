@@ -42,6 +42,8 @@ const TIME_SERVER: (&str, u16) = ("pool.ntp.org", 123);
 const LISTS: [&str; 2] = ["zen.spamhaus.org", "bl.spamcop.net"];
 /// All questions about one domain or host together.
 const WITHIN: Duration = Duration::from_secs(12);
+/// Why nothing is known of what was asked longer than that.
+const LATE: &str = "no answer in time";
 
 /// How it is looked.
 #[derive(Debug, Clone)]

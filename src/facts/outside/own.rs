@@ -31,7 +31,16 @@ fn routed(far: SocketAddr) -> std::io::Result<IpAddr> {
 impl Outside {
     /// The gateway as records speak of it.
     pub async fn gateway(&self, hostname: &Domain) -> Gateway {
-        let named: Vec<IpAddr> = self.dns.addresses(hostname).await.unwrap_or_default();
+        self.gateway_named(hostname, self.dns.addresses(hostname).await.unwrap_or_default())
+    }
+
+    /// The same without asking DNS: what its host name leads to is not known.
+    #[must_use]
+    pub fn gateway_unasked(&self, hostname: &Domain) -> Gateway {
+        self.gateway_named(hostname, Vec::new())
+    }
+
+    fn gateway_named(&self, hostname: &Domain, named: Vec<IpAddr>) -> Gateway {
         let named: Vec<IpAddr> = named.into_iter().filter(|address| self.is_outward(*address)).collect();
         let is_public = |address: &IpAddr| guard::forbidden(*address, &[]).is_none();
         let leaving: Vec<IpAddr> = if self.settings.source_addresses.is_empty() {

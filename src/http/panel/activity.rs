@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -108,10 +108,7 @@ struct ActivityPage {
 
 /// `GET /activity?q=&status=&domain=&alias=&time=&cursor=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    match build(&site, &actor, &ask).await {
-        Ok(page) => frame::page(StatusCode::OK, &page),
-        Err(error) => frame::failed(&site, &error),
-    }
+    frame::answer(&site, None, build(&site, &actor, &ask).await)
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, AdminError> {

@@ -1,8 +1,7 @@
 //! `/aliases/{address}`: one alias on one page: where its mail goes, what came, who wrote, its rule and limits.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
@@ -13,13 +12,14 @@ use crate::mail::Moment;
 use crate::store::rules::AliasRow;
 
 use super::activity::Line;
-use super::alias_fields::{Fields, change};
+use super::alias_fields::{Choice, Fields, change};
 use super::alias_senders::{self, Came, Writer};
-use super::forms::{self, Filled};
+use super::forms::Filled;
 use super::frame::{self, Frame};
 use super::rule_words;
 use super::text::{self, When};
 use super::toast::{self, Toast};
+use super::tried::{self, Tried};
 
 /// Rows of its mail that are shown.
 const ROWS: u32 = 8;
@@ -40,6 +40,8 @@ struct Head {
     domain: String,
     domain_href: String,
     made: When,
+    /// Where its pattern is tried.
+    try_href: String,
 }
 
 #[derive(Template)]
@@ -51,10 +53,21 @@ struct AliasPage {
     head: Head,
     may_change: bool,
     fields: Fields,
+    /// How far a trial looks back.
+    spans: Vec<Choice>,
+    tried: Option<Tried>,
     mail: Vec<Line>,
     senders: Vec<Writer>,
     is_catch_all: bool,
     came: Vec<Came>,
+}
+
+/// What came of the form: what is wrong with it, or what the alias would take.
+#[derive(Default)]
+struct Said {
+    filled: Option<Filled>,
+    error: Option<AdminError>,
+    tried: Option<Tried>,
 }
 
 /// `GET /aliases/{id, or the alias as it is written}`.
@@ -64,7 +77,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    answer(&site, &actor, &id, (&ask, None)).await
+    answer(&site, &actor, &id, (&ask, Said::default())).await
 }
 
 /// `POST /aliases/{id}`: what is set for it.
@@ -72,17 +85,44 @@ pub(super) async fn save(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
     let target = Target { id: &id, version: filled.get("version").parse().ok() };
-    match site.admin.change_alias(&actor, target, &change(&filled)).await {
-        Ok(row) => done(&site, &actor, (&row, filled.get("back"))).await,
+    let saved = site.admin.change_alias(&actor, target, &change(&filled)).await;
+    match saved {
         Err(error @ (AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Changed)) => {
-            answer(&site, &actor, &id, (&Ask::default(), Some((filled, error)))).await
+            refused(&site, &actor, &id, (filled, error)).await
         }
+        saved => after(&site, &actor, (saved, filled.get("back"))).await,
+    }
+}
+
+/// `POST /aliases/{id}/try`: what it would take of the last days' mail as it is filled in. Nothing is saved.
+pub(super) async fn try_out(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    filled: Filled,
+) -> Response {
+    match would_take(&site, &actor, &id, &filled).await {
+        Ok(tried) => {
+            let said = Said { filled: Some(filled), tried: Some(tried), ..Said::default() };
+            answer(&site, &actor, &id, (&Ask::default(), said)).await
+        }
+        Err(error @ AdminError::Invalid(_)) => refused(&site, &actor, &id, (filled, error)).await,
         Err(error) => frame::failed(&site, &error),
     }
+}
+
+async fn would_take(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Result<Tried, AdminError> {
+    let name = alias_name(&site.admin.alias(actor, id).await?).to_string();
+    let tried = site.admin.try_alias(actor, &tried::written(filled, &[("address", &name)])).await?;
+    Ok(Tried::new(&tried, site.admin.clock.now()))
+}
+
+async fn refused(site: &Site, actor: &Actor, id: &str, (filled, error): (Filled, AdminError)) -> Response {
+    let said = Said { filled: Some(filled), error: Some(error), tried: None };
+    answer(site, actor, id, (&Ask::default(), said)).await
 }
 
 /// `POST /aliases/{id}/switch`.
@@ -90,13 +130,11 @@ pub(super) async fn switch(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
-    match site.admin.switch_alias(&actor, &id, filled.get("on") == "true").await {
-        Ok(row) => done(&site, &actor, (&row, &at_row(&row, filled.get("back")))).await,
-        Err(error) => frame::failed(&site, &error),
-    }
+    let switched = site.admin.switch_alias(&actor, &id, filled.get("on") == "true").await;
+    let back = switched.as_ref().map(|row| at_row(row, filled.get("back"))).unwrap_or_default();
+    after(&site, &actor, (switched, &back)).await
 }
 
 /// The row of the list that a switch stood in.
@@ -106,21 +144,29 @@ fn at_row(row: &AliasRow, back: &str) -> String {
 
 /// `POST /aliases/{id}/remove`.
 pub(super) async fn remove(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
-    let found = site.admin.alias(&actor, &id).await;
-    let removed = match &found {
-        Ok(_) => site.admin.remove_alias(&actor, Target { id: &id, version: None }).await,
-        Err(error) => Err(error.clone()),
-    };
-    match (found, removed) {
-        (Ok(row), Ok(())) => done(&site, &actor, (&row, "/aliases")).await,
-        (_, Err(error)) | (Err(error), _) => frame::failed(&site, &error),
-    }
+    let removed = taken_away(&site, &actor, &id).await;
+    after(&site, &actor, (removed, "/aliases")).await
 }
 
-/// Back to where the form was, or to the alias, with what was done to it.
-pub(super) async fn done(site: &Site, actor: &Actor, (row, back): (&AliasRow, &str)) -> Response {
-    let own = place(row);
-    match site.admin.entry_of(actor, &alias_name(row).to_string()).await {
+/// The alias as it was.
+async fn taken_away(site: &Site, actor: &Actor, id: &str) -> Result<AliasRow, AdminError> {
+    let row = site.admin.alias(actor, id).await?;
+    site.admin.remove_alias(actor, Target { id, version: None }).await?;
+    Ok(row)
+}
+
+/// After a change: back to where the form was, or to the alias, with what was done to it.
+pub(super) async fn after(
+    site: &Site,
+    actor: &Actor,
+    (changed, back): (Result<AliasRow, AdminError>, &str),
+) -> Response {
+    let row = match changed {
+        Ok(row) => row,
+        Err(error) => return frame::failed(site, &error),
+    };
+    let own = place(&row);
+    match site.admin.entry_of(actor, &alias_name(&row).to_string()).await {
         Ok(span) => toast::noted(if back.is_empty() { &own } else { back }, span),
         // What was asked for is done.
         Err(_) => Redirect::to(&own).into_response(),
@@ -128,28 +174,21 @@ pub(super) async fn done(site: &Site, actor: &Actor, (row, back): (&AliasRow, &s
 }
 
 /// The page of an alias.
-pub(super) fn place(row: &AliasRow) -> String {
+fn place(row: &AliasRow) -> String {
     format!("/aliases/{}", row.id)
 }
 
-async fn answer(
-    site: &Site,
-    actor: &Actor,
-    id: &str,
-    (ask, refused): (&Ask, Option<(Filled, AdminError)>),
-) -> Response {
-    let status = refused.as_ref().map_or(StatusCode::OK, |(_, error)| forms::status_of(error));
-    match build(site, actor, id, (ask, refused)).await {
-        Ok(page) => frame::page(status, &page),
-        Err(error) => frame::failed(site, &error),
-    }
+async fn answer(site: &Site, actor: &Actor, id: &str, (ask, said): (&Ask, Said)) -> Response {
+    let Said { filled, error, tried } = said;
+    let built = build(site, actor, id, (ask, filled.as_ref(), error.as_ref())).await;
+    frame::answer(site, error.as_ref(), built.map(|page| AliasPage { tried, ..page }))
 }
 
 async fn build(
     site: &Site,
     actor: &Actor,
     id: &str,
-    (ask, refused): (&Ask, Option<(Filled, AdminError)>),
+    (ask, filled, error): (&Ask, Option<&Filled>, Option<&AdminError>),
 ) -> Result<AliasPage, AdminError> {
     let now = site.admin.clock.now();
     let row = site.admin.alias(actor, id).await?;
@@ -159,52 +198,20 @@ async fn build(
     let is_catch_all = alias.kind == crate::policy::rule::Kind::CatchAll;
     let mail = latest(site, actor, &row).await?;
     let came = if is_catch_all { alias_senders::came(site, actor, &row, now).await? } else { Vec::new() };
-    let mut fields = Fields::of(&alias, row.version);
-    let wrong = refused.as_ref().and_then(|(_, error)| summary(error));
-    if let Some((filled, error)) = &refused {
-        fields = fields.refused(filled, error);
-    }
     Ok(AliasPage {
         frame: Frame::inside(site, text::short_address(&alias.address), "aliases"),
         toast: Toast::of(site, actor, (ask, place(&row))).await,
-        wrong,
+        wrong: error.map(Fields::above),
         head: head(&alias, subaddressing, now),
         may_change: site.admin.may_change_alias(actor, &row),
-        fields,
+        fields: Fields::of(&alias, row.version, (filled, error)),
+        spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
+        tried: None,
         senders: alias_senders::of(site, actor, &row, now).await?,
         mail: mail.iter().map(|row| Line::new(row, now)).collect(),
         is_catch_all,
         came,
     })
-}
-
-/// What is wrong beside the fields.
-fn summary(error: &AdminError) -> Option<String> {
-    const SHOWN: [&str; 14] = [
-        "action",
-        "destinations",
-        "reject_message",
-        "description",
-        "labels",
-        "priority",
-        "quota",
-        "expires_at",
-        "expires_after",
-        "then",
-        "privacy",
-        "allow",
-        "block",
-        "policy",
-    ];
-    match error {
-        AdminError::Invalid(faults) if faults.iter().all(|fault| SHOWN.contains(&fault.field.as_str())) => {
-            Some("Nothing was saved yet: mend what is marked.".to_owned())
-        }
-        AdminError::Changed => {
-            Some("Somebody changed this alias meanwhile. Look at what it says now, and save again.".to_owned())
-        }
-        other => Some(text::said(other)),
-    }
 }
 
 async fn latest(site: &Site, actor: &Actor, row: &AliasRow) -> Result<Vec<crate::store::activity::Row>, AdminError> {
@@ -233,5 +240,6 @@ fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
         domain: text::visible(&alias.domain),
         domain_href: format!("/domains/{}", text::in_query(&alias.domain)),
         made: When::new(alias.created_at, now),
+        try_href: format!("/aliases/{}/try", alias.id),
     }
 }

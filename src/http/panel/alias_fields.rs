@@ -1,17 +1,14 @@
 //! What can be set of an alias as a form shows it, and the form as the change that it means. What a person wrote stays in
 //! its field, right or wrong.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 
+use crate::admin::AdminError;
 use crate::admin::shapes::{AliasShape, ExpiresAfter};
-use crate::admin::{AdminError, Fault};
 use crate::policy::rule::Kind;
 
-use super::forms::{Filled, sentence};
+use super::forms::{self, Filled};
 use super::rule_words::date;
-use super::text;
 
 /// The texts of a form: the name of a field in the API, and where an empty one means none.
 const TEXTS: [(&str, Empty); 13] = [
@@ -70,16 +67,19 @@ pub(super) struct Policy {
 /// The fields of a form.
 #[derive(Default)]
 pub(super) struct Fields {
-    values: HashMap<String, String>,
-    wrong: HashMap<String, String>,
+    pub(super) form: forms::Fields,
     pub(super) version: i64,
     is_catch_all: bool,
     pub(super) is_pattern: bool,
 }
 
 impl Fields {
-    /// Of an alias as it is.
-    pub(super) fn of(alias: &AliasShape, version: i64) -> Self {
+    /// Of an alias as it is; with what a person wrote, and what is wrong with that.
+    pub(super) fn of(
+        alias: &AliasShape,
+        version: i64,
+        (filled, error): (Option<&Filled>, Option<&AdminError>),
+    ) -> Self {
         let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
         let after = alias.expires_after.as_ref().map(|after| match after {
             ExpiresAfter::Messages(n) => n.to_string(),
@@ -100,43 +100,21 @@ impl Fields {
             ("allow", alias.allow.join("\n")),
             ("block", alias.block.join("\n")),
         ];
-        let mut values: HashMap<_, _> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        if let Value::Object(set) = json!(alias.policy) {
-            let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            values.extend(set.iter().map(|(key, value)| (format!("policy.{key}"), plain(value))));
-        }
+        let mut values: Vec<_> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let set = json!(alias.policy);
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.extend(POLICIES.iter().map(|(key, ..)| {
+            (format!("policy.{key}"), set.get(key).filter(|value| !value.is_null()).map(plain).unwrap_or_default())
+        }));
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
-        Self { values, wrong: HashMap::new(), version, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
+        let form = forms::Fields::of(values).filled(filled).marked(error, |field| field);
+        Self { form, version, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
     }
 
-    /// With what a person wrote, and what is wrong with it.
-    pub(super) fn refused(mut self, filled: &Filled, error: &AdminError) -> Self {
-        let keys: Vec<String> = TEXTS.iter().map(|(key, _)| (*key).to_owned()).collect();
-        let policies = POLICIES.iter().map(|(key, ..)| format!("policy.{key}"));
-        for key in keys.into_iter().chain(policies).filter(|key| filled.has(key)) {
-            self.values.insert(key.clone(), filled.get(&key).to_owned());
-        }
-        if let AdminError::Invalid(faults) = error {
-            for Fault { field, detail, .. } in faults {
-                self.wrong.entry(field.clone()).or_insert_with(|| sentence(&text::visible(detail)));
-            }
-        }
-        self
-    }
-
-    /// The value of a field.
-    pub(super) fn value(&self, key: &str) -> &str {
-        self.values.get(key).map_or("", String::as_str)
-    }
-
-    /// What is wrong with it.
-    pub(super) fn wrong(&self, key: &str) -> Option<&str> {
-        self.wrong.get(key).map(String::as_str)
-    }
-
-    /// What a field is described by: its fault, else its hint.
-    pub(super) fn about<'a>(&'a self, key: &str, hint: &'a str) -> &'a str {
-        self.wrong(key).unwrap_or(hint)
+    /// What is said above the fields.
+    pub(super) fn above(error: &AdminError) -> String {
+        let marked: Vec<_> = TEXTS.iter().map(|(key, _)| *key).chain(["policy"]).collect();
+        forms::above(error, &marked)
     }
 
     /// What can be done with mail.
@@ -189,7 +167,7 @@ impl Fields {
     }
 
     fn choices(&self, key: &str, all: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Choice> {
-        let value = self.value(key);
+        let value = self.form.value(key);
         all.map(|(word, label)| Choice { word, label, chosen: word == value }).collect()
     }
 }

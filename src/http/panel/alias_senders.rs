@@ -1,7 +1,7 @@
 //! Who writes to an alias, and what can be said of them; and, of mail that a catch-all took, what can be made of its
 //! address.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -14,9 +14,9 @@ use crate::policy::rule::{Action, Kind};
 use crate::store::activity::Row;
 use crate::store::rules::AliasRow;
 
+use super::alias;
 use super::forms::{self, Filled};
 use super::text::{self, When};
-use super::{alias, frame};
 
 /// A button that says something of a sender.
 pub(super) struct Say {
@@ -154,19 +154,22 @@ pub(super) async fn say(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
-    let judgement = match filled.get("what") {
+    let judged = match judgement(filled.get("what")) {
+        Some(judgement) => site.admin.judge_sender(&actor, &id, (filled.get("entry"), judgement)).await,
+        None => Err(forms::no_such_action()),
+    };
+    alias::after(&site, &actor, (judged, filled.get("back"))).await
+}
+
+fn judgement(word: &str) -> Option<Judgement> {
+    Some(match word {
         "block" => Judgement::Block,
         "allow" => Judgement::Allow,
         "forget" => Judgement::Forget,
-        _ => return frame::failed(&site, &nothing_of_this_name()),
-    };
-    match site.admin.judge_sender(&actor, &id, (filled.get("entry"), judgement)).await {
-        Ok(row) => alias::done(&site, &actor, (&row, filled.get("back"))).await,
-        Err(error) => frame::failed(&site, &error),
-    }
+        _ => return None,
+    })
 }
 
 /// `POST /aliases/{id}/address`: an address that this catch-all took becomes an alias of its own, which keeps its mail
@@ -175,13 +178,10 @@ pub(super) async fn make(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
-    match own_alias(&site, &actor, &id, &filled).await {
-        Ok(row) => alias::done(&site, &actor, (&row, filled.get("back"))).await,
-        Err(error) => frame::failed(&site, &error),
-    }
+    let made = own_alias(&site, &actor, &id, &filled).await;
+    alias::after(&site, &actor, (made, filled.get("back"))).await
 }
 
 async fn own_alias(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Result<AliasRow, AdminError> {
@@ -193,11 +193,7 @@ async fn own_alias(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Res
         }
         "keep" => {}
         "block" => drop(written.insert("action".to_owned(), "reject".into())),
-        _ => return Err(nothing_of_this_name()),
+        _ => return Err(forms::no_such_action()),
     }
     site.admin.add_alias(actor, &written).await
-}
-
-fn nothing_of_this_name() -> AdminError {
-    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
 }

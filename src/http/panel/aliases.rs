@@ -1,9 +1,7 @@
 //! `/aliases`: the list with its filters and switches, what is done with several at once, and the form that makes one.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
@@ -14,13 +12,15 @@ use crate::mail::Moment;
 use crate::policy::rule::Action;
 use crate::store::rules::AliasRow;
 
+use super::alias_fields::Choice;
 use super::alias_filters::Filters;
+use super::forms::Filled;
 use super::frame::{self, Frame};
-use super::new_alias::{self, Filled, NewAlias};
+use super::new_alias::{self, NewAlias};
 use super::spark::Spark;
 use super::text::{self, When};
 use super::toast::{self, Toast};
-use super::tried::Tried;
+use super::tried::{self, Tried};
 
 /// Rows of a page.
 const ROWS: u32 = 30;
@@ -52,6 +52,8 @@ struct AliasesPage {
     toast: Option<Toast>,
     form: NewAlias,
     tried: Option<Tried>,
+    /// How far a trial looks back.
+    spans: Vec<Choice>,
     here: String,
     filters: Filters,
     wrong: Option<String>,
@@ -62,20 +64,20 @@ struct AliasesPage {
 
 /// `GET /aliases?q=&new=&cursor=` and what filters ask.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    let proposed = ["local_part", "domain"].iter().filter_map(|key| Some(((*key).to_owned(), ask.owned(key)?)));
-    let filled = ask.get("new").map(|_| proposed.collect::<Filled>());
+    let proposed: Vec<_> = ["local_part", "domain"].iter().filter_map(|key| Some((*key, ask.get(key)?))).collect();
+    let filled = ask.get("new").map(|_| Filled::from_pairs(&proposed));
     answer(&site, &actor, (&ask, filled), Said::default()).await
 }
 
 /// `POST /aliases`.
-pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let made = site.admin.add_alias(&actor, &new_alias::written(&filled)).await;
     created(&site, &actor, made, filled).await
 }
 
 /// `POST /aliases/try`: what the alias would take of the last days' mail. Nothing is saved.
-pub(super) async fn try_out(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
-    match site.admin.try_alias(&actor, &new_alias::written_trial(&filled)).await {
+pub(super) async fn try_out(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
+    match site.admin.try_alias(&actor, &tried::written(&filled, &new_alias::named(&filled))).await {
         Ok(tried) => {
             let tried = Tried::new(&tried, site.admin.clock.now());
             answer(&site, &actor, (&Ask::default(), Some(filled)), Said { tried: Some(tried), error: None }).await
@@ -85,7 +87,7 @@ pub(super) async fn try_out(State(site): State<Site>, Caller(actor): Caller, For
 }
 
 /// `POST /aliases/random`.
-pub(super) async fn random(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+pub(super) async fn random(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let made = site.admin.add_random_alias(&actor, &new_alias::written_random(&filled)).await;
     created(&site, &actor, made, filled).await
 }
@@ -112,18 +114,15 @@ struct Said {
 }
 
 async fn answer(site: &Site, actor: &Actor, (ask, filled): (&Ask, Option<Filled>), said: Said) -> Response {
-    let status = said.error.as_ref().map_or(StatusCode::OK, super::forms::status_of);
-    match build(site, actor, (ask, filled), said).await {
-        Ok(page) => frame::page(status, &page),
-        Err(error) => frame::failed(site, &error),
-    }
+    let Said { error, tried } = said;
+    let built = build(site, actor, (ask, filled.as_ref(), error.as_ref())).await;
+    frame::answer(site, error.as_ref(), built.map(|page| AliasesPage { tried, ..page }))
 }
 
 async fn build(
     site: &Site,
     actor: &Actor,
-    (ask, filled): (&Ask, Option<Filled>),
-    said: Said,
+    (ask, filled, error): (&Ask, Option<&Filled>, Option<&AdminError>),
 ) -> Result<AliasesPage, AdminError> {
     let now = site.admin.clock.now();
     let filters = Filters::of(ask);
@@ -137,7 +136,7 @@ async fn build(
     let next = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let rows: Vec<_> = found.iter().flat_map(|page| &page.items).map(|alias| line(alias, now)).collect();
     let lonely = rows.is_empty() && !filters.any() && next.is_none();
-    let form = NewAlias::show(site, actor, (filled, lonely), said.error).await?;
+    let form = NewAlias::show(site, actor, (filled, lonely), error).await?;
     Ok(AliasesPage {
         frame: Frame::inside(site, "Aliases", "aliases"),
         toast: toast(site, actor, ask).await,
@@ -146,7 +145,8 @@ async fn build(
         may_change: rows.iter().any(|row| row.may_change),
         filters: filters.on(&form.domains),
         form,
-        tried: said.tried,
+        tried: None,
+        spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         wrong,
         rows,
     })
@@ -215,8 +215,7 @@ fn made(alias: &AliasShape) -> (String, bool) {
     let words = match alias.unverified.first() {
         None => format!("{} is ready to receive mail.", alias.address),
         Some(inbox) => format!(
-            "{} is made, but {inbox} is not verified and gets no mail. If it is yours, say so on the command line: \
-             waypost destination verify {inbox}",
+            "{} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.",
             alias.address
         ),
     };

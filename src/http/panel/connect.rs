@@ -192,10 +192,7 @@ async fn show(
     (client, token): (&'static Client, Option<&str>),
     shown: Shown<'_>,
 ) -> Response {
-    match build(site, actor, (client, token), &shown).await {
-        Ok(page) => frame::page(shown.error.as_ref().map_or(StatusCode::OK, forms::status_of), &page),
-        Err(error) => frame::failed(site, &error),
-    }
+    frame::answer(site, shown.error.as_ref(), build(site, actor, (client, token), &shown).await)
 }
 
 async fn build(

@@ -2,8 +2,7 @@
 //! one in its place; and how to be rid of it.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
@@ -96,10 +95,10 @@ pub(super) async fn ask_first(
     ask: Ask,
 ) -> Response {
     if word != "replace" {
-        return frame::failed(&site, &nothing_of_this_name());
+        return frame::failed(&site, &forms::no_such_action());
     }
     match replacing(&site, &actor, &id, ask.get("to").unwrap_or_default()).await {
-        Ok(page) => frame::page(StatusCode::OK, &page),
+        Ok(page) => frame::answer(&site, None, Ok(page)),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }
 }
@@ -109,16 +108,15 @@ pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, word)): Path<(String, String)>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let filled = Filled::of(request).await.unwrap_or_default();
     let done = match word.as_str() {
         "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
         "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
         "default" => site.admin.make_default(&actor, &id).await.map(drop),
         "replace" => site.admin.replace_destination(&actor, &id, &filled.change(&["to"])).await.map(drop),
         "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
-        _ => Err(nothing_of_this_name()),
+        _ => Err(forms::no_such_action()),
     };
     match done {
         Ok(()) if word == "remove" => Redirect::to("/destinations?done=remove").into_response(),
@@ -128,35 +126,28 @@ pub(super) async fn act(
     }
 }
 
-fn nothing_of_this_name() -> AdminError {
-    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
-}
-
 async fn shown(
     site: &Site,
     actor: &Actor,
     id: &str,
     (done, error): (Option<&'static str>, Option<AdminError>),
 ) -> Response {
-    let status = error.as_ref().map_or(StatusCode::OK, forms::status_of);
-    match build(site, actor, id, (done, error)).await {
-        Ok(page) => frame::page(status, &page),
-        Err(error) => frame::failed(site, &error),
-    }
+    let built = build(site, actor, id, (done, error.as_ref())).await;
+    frame::answer(site, error.as_ref(), built)
 }
 
 async fn build(
     site: &Site,
     actor: &Actor,
     id: &str,
-    (done, error): (Option<&'static str>, Option<AdminError>),
+    (done, error): (Option<&'static str>, Option<&AdminError>),
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
     let (inbox, shape, uses) = looked(site, actor, id, now).await?;
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
         done,
-        wrong: error.as_ref().map(|error| text::visible(&forms::faults(error).join(" "))),
+        wrong: error.map(|error| text::visible(&forms::faults(error).join(" "))),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         asked: shape.verification.as_ref().map(|told| asked(told, now)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),

@@ -1,9 +1,7 @@
 //! `/destinations`: the inboxes, whether they are verified and take mail, and how to make one.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
@@ -14,8 +12,8 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::rules::DestinationRow;
 
+use super::forms::Filled;
 use super::frame::{self, Frame};
-use super::new_alias::Filled;
 use super::text::{self, When};
 
 /// Rows of a page.
@@ -64,42 +62,31 @@ struct DestinationsPage {
 
 /// `GET /destinations?q=&cursor=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    answer(&site, &actor, &ask, (Filled::new(), None)).await
+    answer(&site, &actor, &ask, (&Filled::default(), None)).await
 }
 
 /// `POST /destinations`.
-pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
-    let mut written = Map::new();
-    written
-        .insert("address".to_owned(), Value::from(filled.get("address").map(|text| text.trim()).unwrap_or_default()));
-    if filled.contains_key("verified") {
+pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
+    let mut written = Map::from_iter([("address".to_owned(), Value::from(filled.trimmed("address")))]);
+    if filled.has("verified") {
         written.insert("verified".to_owned(), Value::Bool(true));
     }
     match site.admin.add_destination(&actor, &written).await {
         Ok(row) => Redirect::to(&format!("/destinations?made={}", row.id)).into_response(),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
-        Err(error) => answer(&site, &actor, &Ask::default(), (filled, Some(error))).await,
+        Err(error) => answer(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
 }
 
-async fn answer(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (Filled, Option<AdminError>)) -> Response {
-    let status = match &error {
-        None => StatusCode::OK,
-        Some(AdminError::Conflict(_)) => StatusCode::CONFLICT,
-        Some(AdminError::Forbidden(_)) => StatusCode::FORBIDDEN,
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    match build(site, actor, ask, (filled, error)).await {
-        Ok(page) => frame::page(status, &page),
-        Err(error) => frame::failed(site, &error),
-    }
+async fn answer(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
+    frame::answer(site, error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
 }
 
 async fn build(
     site: &Site,
     actor: &Actor,
     ask: &Ask,
-    (filled, error): (Filled, Option<AdminError>),
+    (filled, error): (&Filled, Option<&AdminError>),
 ) -> Result<DestinationsPage, AdminError> {
     let now = site.admin.clock.now();
     let search = ask.owned("q").unwrap_or_default();
@@ -111,9 +98,9 @@ async fn build(
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
-        wrong: error.map(|error| text::said(&error)),
-        written: filled.get("address").cloned().unwrap_or_default(),
-        vouched: filled.contains_key("verified"),
+        wrong: error.map(text::said),
+        written: filled.get("address").to_owned(),
+        vouched: filled.has("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         search,
         rows: page.items.iter().map(|destination| line(destination, now)).collect(),

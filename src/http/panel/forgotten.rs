@@ -43,7 +43,7 @@ pub(super) async fn ask(State(site): State<Site>, request: Request) -> Response 
             Words::new("Look into your inbox", words).link("/sign-in", "Sign in").answer(&site, StatusCode::OK)
         }
         Err(error) => {
-            let mut answer = form(&site, (forms::status_of(&error), Some(error.to_string())));
+            let mut answer = form(&site, (frame::status_of(&error), Some(error.to_string())));
             if matches!(error, AdminError::TooMany(_)) {
                 frame::retry_later(&mut answer, "600");
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::Form;
-use axum::extract::{FromRequest as _, Request};
+use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value};
@@ -17,6 +17,14 @@ use super::text;
 /// What a person wrote into a form.
 #[derive(Debug, Default)]
 pub(super) struct Filled(HashMap<String, String>);
+
+impl FromRequest<Site> for Filled {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, site: &Site) -> Result<Self, Response> {
+        Self::of(request).await.ok_or_else(|| unreadable(site))
+    }
+}
 
 impl Filled {
     /// Takes what a request brings; none where that is no form.
@@ -34,6 +42,11 @@ impl Filled {
         self.0.get(key).map_or("", String::as_str)
     }
 
+    /// A value without the space around it.
+    pub(super) fn trimmed(&self, key: &str) -> &str {
+        self.get(key).trim()
+    }
+
     /// A value, where the form has such a field.
     pub(super) fn given(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
@@ -48,6 +61,83 @@ impl Filled {
     pub(super) fn change(&self, keys: &[&str]) -> Map<String, Value> {
         let given = keys.iter().filter(|key| !self.get(key).is_empty());
         given.map(|key| ((*key).to_owned(), Value::String(self.get(key).to_owned()))).collect()
+    }
+}
+
+/// The fields of a form: what stands in each, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    values: HashMap<String, String>,
+    wrong: HashMap<String, String>,
+}
+
+impl Fields {
+    /// With these values.
+    pub(super) fn of(values: impl IntoIterator<Item = (impl Into<String>, String)>) -> Self {
+        Self { values: values.into_iter().map(|(key, value)| (key.into(), value)).collect(), wrong: HashMap::new() }
+    }
+
+    /// With what a person wrote, right or wrong.
+    pub(super) fn filled(mut self, filled: Option<&Filled>) -> Self {
+        let Some(filled) = filled else { return self };
+        for (key, value) in &mut self.values {
+            if let Some(written) = filled.given(key) {
+                written.clone_into(value);
+            }
+        }
+        self
+    }
+
+    /// With each box ticked or not, as a person left it: one that is not ticked is not sent.
+    pub(super) fn ticked(mut self, keys: &[&str], filled: Option<&Filled>) -> Self {
+        if let Some(filled) = filled {
+            let left = |key: &&str| ((*key).to_owned(), filled.get(key).to_owned());
+            self.values.extend(keys.iter().map(left));
+        }
+        self
+    }
+
+    /// With what is wrong, `at` naming the field here of one of the API.
+    pub(super) fn marked(mut self, error: Option<&AdminError>, at: impl Fn(&str) -> &str) -> Self {
+        if let Some(AdminError::Invalid(faults)) = error {
+            for Fault { field, detail, .. } in faults {
+                self = self.marked_at(at(field), sentence(&text::visible(detail)));
+            }
+        }
+        self
+    }
+
+    /// With this wrong with one field, where nothing else is.
+    pub(super) fn marked_at(mut self, field: &str, words: String) -> Self {
+        self.wrong.entry(field.to_owned()).or_insert(words);
+        self
+    }
+
+    /// The value of a field.
+    pub(super) fn value(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", String::as_str)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn wrong(&self, key: &str) -> Option<&str> {
+        self.wrong.get(key).map(String::as_str)
+    }
+
+    /// What a field is described by: its fault, else its hint.
+    pub(super) fn about<'a>(&'a self, key: &str, hint: &'a str) -> &'a str {
+        self.wrong(key).unwrap_or(hint)
+    }
+}
+
+/// What is said above a form whose fields of these names say themselves what is wrong with them.
+pub(super) fn above(error: &AdminError, marked: &[&str]) -> String {
+    match error {
+        AdminError::Invalid(faults) if faults.iter().all(|fault| marked.contains(&fault.field.as_str())) => {
+            "Nothing was saved yet: mend what is marked.".to_owned()
+        }
+        AdminError::Changed => "Somebody changed this meanwhile. Look at what it says now, and save again.".to_owned(),
+        AdminError::Invalid(_) => faults(error).join(" "),
+        other => text::said(other),
     }
 }
 
@@ -71,16 +161,9 @@ pub(super) fn sentence(words: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
-/// The status of a form that was not taken.
-pub(super) const fn status_of(error: &AdminError) -> StatusCode {
-    match error {
-        AdminError::Forbidden(_) => StatusCode::FORBIDDEN,
-        AdminError::NotFound(_) => StatusCode::NOT_FOUND,
-        AdminError::Conflict(_) | AdminError::Changed => StatusCode::CONFLICT,
-        AdminError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        AdminError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        AdminError::Unwell => StatusCode::SERVICE_UNAVAILABLE,
-    }
+/// The refusal of a button that there is not.
+pub(super) fn no_such_action() -> AdminError {
+    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
 }
 
 /// The answer to what is no form of ours, or larger than any.

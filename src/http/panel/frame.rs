@@ -95,17 +95,38 @@ impl Words {
     }
 }
 
+/// The page that was built, with the status of what was refused on it; else the page of why it could not be.
+pub(super) fn answer(site: &Site, refused: Option<&AdminError>, built: Result<impl Template, AdminError>) -> Response {
+    match built {
+        Ok(template) => page(refused.map_or(StatusCode::OK, status_of), &template),
+        Err(error) => failed(site, &error),
+    }
+}
+
+/// The status of what was not done.
+pub(super) const fn status_of(error: &AdminError) -> StatusCode {
+    match error {
+        AdminError::Forbidden(_) => StatusCode::FORBIDDEN,
+        AdminError::NotFound(_) => StatusCode::NOT_FOUND,
+        AdminError::Conflict(_) | AdminError::Changed => StatusCode::CONFLICT,
+        AdminError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AdminError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        AdminError::Unwell => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
 /// The page of an error that a page has no better place for.
 pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
-    let (status, title) = match error {
-        AdminError::Forbidden(_) => (StatusCode::FORBIDDEN, "You have no right to this"),
-        AdminError::NotFound(_) => (StatusCode::NOT_FOUND, "There is no such thing"),
-        AdminError::Conflict(_) | AdminError::Changed => (StatusCode::CONFLICT, "That is not possible now"),
-        AdminError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Something is wrong with this"),
-        AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
-        AdminError::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached"),
+    let title = match error {
+        AdminError::Forbidden(_) => "You have no right to this",
+        AdminError::NotFound(_) => "There is no such thing",
+        AdminError::Conflict(_) | AdminError::Changed => "That is not possible now",
+        AdminError::Invalid(_) => "Something is wrong with this",
+        AdminError::TooMany(_) => "Too many attempts",
+        AdminError::Unwell => "The database cannot be reached",
     };
-    let mut answer = Words::new(title, text::said(error)).link("/activity", "Go to Activity").answer(site, status);
+    let words = Words::new(title, text::said(error)).link("/activity", "Go to Activity");
+    let mut answer = words.answer(site, status_of(error));
     match error {
         AdminError::Unwell => retry_later(&mut answer, "5"),
         AdminError::TooMany(_) => retry_later(&mut answer, "60"),

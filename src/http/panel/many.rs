@@ -53,7 +53,7 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
             }
             to => Many::SendTo(to),
         },
-        _ => return Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+        _ => return Err(forms::no_such_action()),
     })
 }
 

@@ -1,8 +1,7 @@
 //! `/activity/{id}`: the story of one message, and what can be done about it.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,13 +17,16 @@ use crate::store::queue::Entry;
 use super::activity::Line;
 use super::alias_senders::{self, Judge};
 use super::envelopes::Compared;
-use super::forms::Filled;
+use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::kept::{self, Kept};
 use super::look::{self, Look};
 use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
+
+/// Octets of an address (RFC 5321 §4.5.3.1.3): what is longer is folded.
+const MAX_ADDRESS_OCTETS: usize = 254;
 
 /// A button.
 struct Button {
@@ -57,6 +59,8 @@ struct MessagePage {
 /// What a row says of itself.
 struct Facts {
     sender: String,
+    /// All of it, where it is longer than addresses may be.
+    sender_whole: Option<String>,
     recipient: String,
     alias_query: String,
     destination: Option<String>,
@@ -79,10 +83,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    match build(&site, &actor, &id, &ask).await {
-        Ok(page) => frame::page(StatusCode::OK, &page),
-        Err(error) => frame::failed(&site, &error),
-    }
+    frame::answer(&site, None, build(&site, &actor, &id, &ask).await)
 }
 
 /// `POST /activity/{id}/retry|hold|release|cancel|resend`.
@@ -90,15 +91,14 @@ pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, word)): Path<(String, String)>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let filled = Filled::of(request).await.unwrap_or_default();
     let to = Some(filled.get("destination")).filter(|to| !to.is_empty());
     let to = to.map(|to| ("destination".to_owned(), Value::from(to))).into_iter().collect();
     let done = match (Uuid::try_parse(&id), QueueAction::parse(&word)) {
         (Ok(id), Some(action)) => site.admin.queue_action(&actor, id, action).await,
         (Ok(id), None) if word == "resend" => site.admin.resend(&actor, id, &to).await,
-        _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+        _ => Err(forms::no_such_action()),
     };
     match done {
         Ok(()) => Redirect::to(&format!("/activity/{id}?done={word}")).into_response(),
@@ -139,9 +139,11 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
 
 impl Facts {
     fn of(row: &Row, now: Moment) -> Self {
+        let is_long = row.sender.len() > MAX_ADDRESS_OCTETS;
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
-            sender: text::sender(&row.sender),
+            sender: if is_long { text::short_address(&row.sender) } else { text::sender(&row.sender) },
+            sender_whole: is_long.then(|| text::visible(&row.sender)),
             recipient: text::visible(text::recipient(&row.recipient)),
             alias_query: text::in_query(&alias_of(row)),
             destination: row.destination.as_deref().map(text::visible),

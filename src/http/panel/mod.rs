@@ -70,6 +70,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/aliases/try", post(aliases::try_out))
         .route("/aliases/random", post(aliases::random))
         .route("/aliases/{id}", get(alias::page).post(alias::save))
+        .route("/aliases/{id}/try", post(alias::try_out))
         .route("/aliases/{id}/switch", post(alias::switch))
         .route("/aliases/{id}/remove", post(alias::remove))
         .route("/aliases/{id}/sender", post(alias_senders::say))

@@ -1,14 +1,12 @@
 //! The form that makes an alias: what it proposes, what was written into it, and each fault beside its field.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Actor, AdminError, Fault, Paging};
+use crate::admin::{Actor, AdminError, Paging};
 use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
-use super::forms::sentence;
+use super::forms::{Fields, Filled, faults};
 use super::text;
 
 /// Destinations that the form proposes.
@@ -32,39 +30,20 @@ const FORMATS: [(&str, &str); 6] = [
     ("site", "By the website's name"),
 ];
 
-/// How far a trial looks back.
-const DAYS: [(&str, &str); 3] = [("", "7 days"), ("30", "30 days"), ("90", "90 days")];
-
-/// What a person wrote into the form.
-pub(super) type Filled = HashMap<String, String>;
+/// The fields that are seldom needed.
+const SELDOM: [&str; 5] = ["action", "reject_message", "priority", "format", "for"];
+/// The fields that say themselves what is wrong with them.
+const MARKED: [&str; 7] = ["local_part", "destination", "description", "labels", "reject_message", "priority", "for"];
 
 /// The form that makes an alias, as it was filled in, with what is wrong.
-#[derive(Default)]
 pub(super) struct NewAlias {
     pub(super) open: bool,
     /// What is seldom needed is shown too.
     pub(super) more: bool,
     pub(super) domains: Vec<String>,
     pub(super) inboxes: Vec<String>,
-    pub(super) local: String,
-    pub(super) domain: String,
-    pub(super) to: String,
-    pub(super) note: String,
-    pub(super) labels: String,
-    pub(super) action: String,
-    pub(super) words: String,
-    pub(super) format: String,
-    pub(super) site: String,
-    pub(super) priority: String,
-    pub(super) days: String,
+    pub(super) form: Fields,
     pub(super) wrong: Option<String>,
-    pub(super) local_wrong: Option<String>,
-    pub(super) to_wrong: Option<String>,
-    pub(super) note_wrong: Option<String>,
-    pub(super) labels_wrong: Option<String>,
-    pub(super) words_wrong: Option<String>,
-    pub(super) site_wrong: Option<String>,
-    pub(super) priority_wrong: Option<String>,
 }
 
 impl NewAlias {
@@ -72,104 +51,78 @@ impl NewAlias {
     pub(super) async fn show(
         site: &Site,
         actor: &Actor,
-        (filled, lonely): (Option<Filled>, bool),
-        error: Option<AdminError>,
+        (filled, lonely): (Option<&Filled>, bool),
+        error: Option<&AdminError>,
     ) -> Result<Self, AdminError> {
         let all = Paging { limit: Some(LOOKED_AT), cursor: None };
         let domains = site.admin.domain_names(actor).await?;
         let known = site.admin.destinations(actor, None, &all).await?.items;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
-        let mut form = Self {
+        let proposed = [("domain", domains.first().cloned()), ("destination", default)];
+        let empty = MARKED.into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
+        let form = Fields::of(empty.map(|(key, value)| (key, value.unwrap_or_default()))).filled(filled);
+        Ok(Self {
             open: filled.is_some() || lonely,
+            more: SELDOM.iter().any(|key| !form.value(key).is_empty()),
             inboxes: inboxes.take(PROPOSED).collect(),
-            domain: domains.first().cloned().unwrap_or_default(),
             domains,
-            to: default.unwrap_or_default(),
-            ..Self::default()
-        };
-        form.fill(filled.unwrap_or_default());
-        form.mark(error);
-        Ok(form)
-    }
-
-    fn fill(&mut self, mut filled: Filled) {
-        for (key, slot) in [
-            ("local_part", &mut self.local),
-            ("domain", &mut self.domain),
-            ("destination", &mut self.to),
-            ("description", &mut self.note),
-            ("labels", &mut self.labels),
-            ("action", &mut self.action),
-            ("reject_message", &mut self.words),
-            ("format", &mut self.format),
-            ("for", &mut self.site),
-            ("priority", &mut self.priority),
-            ("days", &mut self.days),
-        ] {
-            if let Some(value) = filled.remove(key) {
-                *slot = value;
-            }
-        }
-        self.more =
-            [&self.action, &self.words, &self.format, &self.site, &self.priority].iter().any(|value| !value.is_empty());
+            form: marked(form, error),
+            wrong: error.filter(|error| !is_marked(error)).map(|error| faults(error).join(" ")),
+        })
     }
 
     /// What can be done with its mail.
     pub(super) fn actions(&self) -> Vec<Choice> {
-        choices(&ACTIONS, &self.action)
-    }
-
-    /// How far a trial looks back.
-    pub(super) fn spans(&self) -> Vec<Choice> {
-        choices(&DAYS, &self.days)
+        choices(&ACTIONS, self.form.value("action"))
     }
 
     /// How a random name looks.
     pub(super) fn formats(&self) -> Vec<Choice> {
-        choices(&FORMATS, &self.format)
-    }
-
-    /// Puts each fault beside its field.
-    fn mark(&mut self, error: Option<AdminError>) {
-        match error {
-            None => {}
-            Some(AdminError::Invalid(faults)) => faults.iter().for_each(|fault| self.mark_one(fault)),
-            Some(error @ AdminError::Conflict(_)) => self.local_wrong = Some(text::said(&error)),
-            Some(other) => self.wrong = Some(text::said(&other)),
-        }
-    }
-
-    fn mark_one(&mut self, fault: &Fault) {
-        let slot = match fault.field.as_str() {
-            "address" | "local_part" | "domain" => &mut self.local_wrong,
-            "destinations" => &mut self.to_wrong,
-            "description" => &mut self.note_wrong,
-            "labels" => &mut self.labels_wrong,
-            "reject_message" => &mut self.words_wrong,
-            "for" => &mut self.site_wrong,
-            "priority" => &mut self.priority_wrong,
-            _ => &mut self.wrong,
-        };
-        slot.get_or_insert(sentence(&text::visible(&fault.detail)));
+        choices(&FORMATS, self.form.value("format"))
     }
 }
 
-fn choices(all: &[(&'static str, &'static str)], chosen: &str) -> Vec<Choice> {
+/// Puts each fault beside its field; that there is such an alias, beside its name.
+fn marked(form: Fields, error: Option<&AdminError>) -> Fields {
+    match error {
+        Some(error @ AdminError::Conflict(_)) => form.marked_at("local_part", text::said(error)),
+        other => form.marked(other, at),
+    }
+}
+
+fn is_marked(error: &AdminError) -> bool {
+    match error {
+        AdminError::Invalid(faults) => faults.iter().all(|fault| MARKED.contains(&at(&fault.field))),
+        AdminError::Conflict(_) => true,
+        _ => false,
+    }
+}
+
+/// Where the form says what is wrong with a field of the API.
+fn at(field: &str) -> &str {
+    match field {
+        "address" | "domain" => "local_part",
+        "destinations" => "destination",
+        other => other,
+    }
+}
+
+pub(super) fn choices(all: &[(&'static str, &'static str)], chosen: &str) -> Vec<Choice> {
     all.iter().map(|(word, label)| Choice { word, label, chosen: *word == chosen }).collect()
 }
 
 /// The form as the change that it means.
 pub(super) fn written(filled: &Filled) -> Map<String, Value> {
     let mut change = shared(filled);
-    change.insert("local_part".to_owned(), json!(value(filled, "local_part")));
+    change.insert("local_part".to_owned(), json!(filled.trimmed("local_part")));
     for key in ["action", "reject_message"] {
-        insert_given(&mut change, (key, value(filled, key)));
+        insert_given(&mut change, (key, filled.trimmed(key)));
     }
     insert_number(&mut change, "priority", filled);
     // What sends nothing on has no destination; what does is told when none is named.
-    if !matches!(value(filled, "action"), "drop" | "reject") {
-        change.insert("destinations".to_owned(), entries(value(filled, "destination")).into());
+    if !matches!(filled.trimmed("action"), "drop" | "reject") {
+        change.insert("destinations".to_owned(), entries(filled.trimmed("destination")).into());
     }
     change
 }
@@ -178,29 +131,23 @@ pub(super) fn written(filled: &Filled) -> Map<String, Value> {
 pub(super) fn written_random(filled: &Filled) -> Map<String, Value> {
     let mut change = shared(filled);
     for key in ["format", "for"] {
-        insert_given(&mut change, (key, value(filled, key)));
+        insert_given(&mut change, (key, filled.trimmed(key)));
     }
-    let to = entries(value(filled, "destination"));
+    let to = entries(filled.trimmed("destination"));
     if !to.is_empty() {
         change.insert("destinations".to_owned(), to.into());
     }
     change
 }
 
-/// The form as it asks what the alias would take.
-pub(super) fn written_trial(filled: &Filled) -> Map<String, Value> {
-    let mut trial = Map::new();
-    for key in ["local_part", "domain"] {
-        trial.insert(key.to_owned(), json!(value(filled, key)));
-    }
-    insert_number(&mut trial, "priority", filled);
-    insert_number(&mut trial, "days", filled);
-    trial
+/// What the alias of the form is called.
+pub(super) fn named(filled: &Filled) -> [(&'static str, &str); 2] {
+    ["local_part", "domain"].map(|key| (key, filled.trimmed(key)))
 }
 
 /// A number; what is none is told by whoever reads it.
-fn insert_number(change: &mut Map<String, Value>, key: &str, filled: &Filled) {
-    let text = value(filled, key);
+pub(super) fn insert_number(change: &mut Map<String, Value>, key: &str, filled: &Filled) {
+    let text = filled.trimmed(key);
     if !text.is_empty() {
         change.insert(key.to_owned(), text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from));
     }
@@ -208,9 +155,9 @@ fn insert_number(change: &mut Map<String, Value>, key: &str, filled: &Filled) {
 
 fn shared(filled: &Filled) -> Map<String, Value> {
     let mut change = Map::new();
-    change.insert("domain".to_owned(), json!(value(filled, "domain")));
-    change.insert("description".to_owned(), json!(value(filled, "description")));
-    change.insert("labels".to_owned(), entries(value(filled, "labels")).into());
+    change.insert("domain".to_owned(), json!(filled.trimmed("domain")));
+    change.insert("description".to_owned(), json!(filled.trimmed("description")));
+    change.insert("labels".to_owned(), entries(filled.trimmed("labels")).into());
     change
 }
 
@@ -218,8 +165,4 @@ fn insert_given(change: &mut Map<String, Value>, (key, value): (&str, &str)) {
     if !value.is_empty() {
         change.insert(key.to_owned(), value.into());
     }
-}
-
-fn value<'f>(filled: &'f Filled, key: &str) -> &'f str {
-    filled.get(key).map_or("", |text| text.trim())
 }

@@ -65,7 +65,7 @@ fn used_up_by_somebody(site: &Site) -> Response {
 }
 
 fn form(site: &Site, link: &str, error: Option<&AdminError>) -> Response {
-    let status = error.map_or(StatusCode::OK, forms::status_of);
+    let status = error.map_or(StatusCode::OK, frame::status_of);
     let wrong = error.map(forms::faults).unwrap_or_default();
     let frame = Frame::outside(site, "Set your password");
     frame::page(status, &NewPasswordPage { frame, action: format!("/reset/{link}"), wrong })

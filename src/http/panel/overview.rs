@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::admin::shapes::QueueShape;
@@ -31,6 +30,12 @@ const RANGES: [(&str, &str, Duration); 5] = [
     ("30d", "30 days", DAY.saturating_mul(30)),
     ("1y", "a year", DAY.saturating_mul(365)),
     ("2y", "two years", DAY.saturating_mul(730)),
+];
+/// What is checked of what comes in: by which counter, in words, and how mail is called that has nothing to judge by.
+const CHECKS: [(&str, &str, &str); 3] = [
+    ("spf", "SPF", "from domains without a record"),
+    ("dkim", "DKIM", "without a signature"),
+    ("dmarc", "DMARC", "from domains without a policy"),
 ];
 /// Notices that are shown.
 const MAX_NOTICES: usize = 20;
@@ -84,10 +89,7 @@ struct OverviewPage {
 
 /// `GET /?range=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    match build(&site, &actor, &ask).await {
-        Ok(page) => frame::page(StatusCode::OK, &page),
-        Err(error) => frame::failed(&site, &error),
-    }
+    frame::answer(&site, None, build(&site, &actor, &ask).await)
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {
@@ -98,26 +100,22 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
     let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
     let of_domain = domain.as_deref().map(|name| format!("&domain={}", text::in_query(name))).unwrap_or_default();
-    let notices = notices(site, actor).await?;
-    let worst = notices.first().map_or("ok", |notice| notice.tone);
+    let lacking = lacking(site, actor).await?;
+    // The worst stand first.
+    let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
+    let (headline, tone, icon) = headline(notices.first().map(|notice| notice.tone), lacking.is_some());
+    notices.extend(lacking);
     let mut shares = Vec::new();
-    for (by, word) in [("spf", "SPF"), ("dkim", "DKIM"), ("dmarc", "DMARC")] {
-        shares.extend(
-            share(&count(site, actor, (since, by, domain.as_deref())).await?.series).map(|share| (word, share)),
-        );
+    for (by, word, nothing) in CHECKS {
+        let verdicts = count(site, actor, (since, by, domain.as_deref())).await?.series;
+        shares.extend(share(&verdicts, nothing).map(|share| (word, share)));
     }
     Ok(OverviewPage {
         frame: Frame::inside(site, "Overview", "overview")
             .by_domain(by_domain::filter(site, actor, ask, &["range"]).await?),
-        headline: headline(worst, notices.is_empty()),
-        tone: worst,
-        icon: if worst == "ok" {
-            "done"
-        } else if worst == "bad" {
-            "fail"
-        } else {
-            "wait"
-        },
+        headline,
+        tone,
+        icon,
         notices,
         figures: figures(&counted.series, &of_domain),
         ranges: RANGES
@@ -131,11 +129,13 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     })
 }
 
-const fn headline(worst: &str, is_quiet: bool) -> &'static str {
-    match worst.as_bytes() {
-        b"bad" => "Some mail is not getting through.",
-        _ if is_quiet => "All mail is flowing.",
-        _ => "Mail is flowing, and something waits for you.",
+/// Whether all is well, in one sentence, with its tone and icon.
+fn headline(worst: Option<&str>, is_lacking: bool) -> (&'static str, &'static str, &'static str) {
+    match (worst, is_lacking) {
+        (Some("bad"), _) => ("Some mail is not getting through.", "bad", "fail"),
+        (_, true) => ("No mail can reach you yet.", "wait", "wait"),
+        (Some(_), false) => ("Mail is flowing, and something waits for you.", "wait", "wait"),
+        (None, false) => ("All mail is flowing.", "ok", "done"),
     }
 }
 
@@ -157,18 +157,18 @@ async fn count(
     site.admin.stats(actor, &filter).await
 }
 
-/// What needs attention, the worst first; and what is to be done first of all.
-async fn notices(site: &Site, actor: &Actor) -> Result<Vec<Notice>, AdminError> {
+/// What is missing before mail can come at all.
+async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminError> {
     let one = Paging { limit: Some(1), cursor: None };
-    let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
     if site.admin.domains(actor, None, &one).await?.items.is_empty() {
         let words = "There is no domain yet. Add yours, publish its records, and make the first alias.";
-        notices.push(notice("wait", words.to_owned(), ("/domains", "Add a domain")));
-    } else if site.admin.destinations(actor, None, &one).await?.items.is_empty() {
-        let words = "There is no inbox yet that mail could be sent on to.";
-        notices.push(notice("wait", words.to_owned(), ("/destinations", "Add a destination")));
+        return Ok(Some(notice("wait", words.to_owned(), ("/domains", "Add a domain"))));
     }
-    Ok(notices)
+    if site.admin.destinations(actor, None, &one).await?.items.is_empty() {
+        let words = "There is no inbox yet that mail could be sent on to.";
+        return Ok(Some(notice("wait", words.to_owned(), ("/destinations", "Add a destination"))));
+    }
+    Ok(None)
 }
 
 fn notice(tone: &'static str, words: String, (href, action): (&str, &'static str)) -> Notice {
@@ -181,27 +181,28 @@ fn told(cause: &Cause) -> Notice {
     notice(tone, text::visible(&cause.what), (&page, "Look at it"))
 }
 
-/// The sum of these statuses.
+/// The sum of these statuses, or verdicts.
 fn sum(series: &[SeriesShape], keys: &[&str]) -> i64 {
     series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
 }
 
-const REFUSED: [&str; 2] = ["refused", "refused_temporarily"];
-const WAITS: [&str; 3] = ["queued", "deferred", "held"];
-const FAILED: [&str; 3] = ["failed", "expired", "bounced"];
+const REFUSED: &[&str] = &["refused", "refused_temporarily"];
+const WAITS: &[&str] = &["queued", "deferred", "held"];
+const FAILED: &[&str] = &["failed", "expired", "bounced"];
 
-/// Each leads to its mail, of one domain where one is chosen.
+/// Each leads to the very mail that it counts, of one domain where one is chosen.
 fn figures(series: &[SeriesShape], of_domain: &str) -> Vec<Figure> {
-    let figure = |word, value: i64, statuses: &str| {
-        let href = format!("/activity?status={statuses}{of_domain}");
+    let figure = |word, value: i64, statuses: &[&str]| {
+        let href = format!("/activity?status={}{of_domain}", statuses.join(","));
         Figure { word, value: value.max(0).to_string(), href }
     };
+    let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);
     vec![
-        figure("came in", series.iter().map(|one| one.total).sum(), ""),
-        figure("forwarded", sum(series, &["forwarded"]), "forwarded"),
-        figure("refused", sum(series, &REFUSED), "refused,refused_temporarily"),
-        figure("waiting", sum(series, &WAITS), "queued,deferred,held"),
-        figure("failed", sum(series, &FAILED), "failed,expired"),
+        figure("came in", series.iter().map(|one| one.total).sum(), &[]),
+        counted("forwarded", &["forwarded"]),
+        counted("refused", REFUSED),
+        counted("waiting", WAITS),
+        counted("failed", FAILED),
     ]
 }
 
@@ -217,7 +218,7 @@ fn chart(counted: &StatsShape) -> Chart {
         Line { word, tone, points: points.collect() }
     };
     let lines =
-        vec![line("forwarded", "ok", &["forwarded"]), line("refused", "", &REFUSED), line("failed", "bad", &FAILED)];
+        vec![line("forwarded", "ok", &["forwarded"]), line("refused", "", REFUSED), line("failed", "bad", FAILED)];
     Chart::draw((counted.since, counted.until, step), &lines)
 }
 
@@ -239,9 +240,37 @@ fn sites(queue: &[QueueShape], now: Moment) -> Vec<Waiting> {
     sites.into_iter().take(MAX_SITES).map(shown).collect()
 }
 
-/// `97 % passed (123 of 127)`; nothing where nothing was checked.
-fn share(series: &[SeriesShape]) -> Option<String> {
-    let all: i64 = series.iter().map(|one| one.total).sum();
-    let passed = sum(series, &["pass"]);
-    (all > 0).then(|| format!("{} % passed ({passed} of {all})", passed * 100 / all))
+/// `97 % passed (123 of 127)`, of what there was something to judge by, and how much had nothing; none where nothing was
+/// checked.
+fn share(series: &[SeriesShape], nothing: &str) -> Option<String> {
+    let (all, bare) = (series.iter().map(|one| one.total).sum::<i64>(), sum(series, &["none"]));
+    let (judged, passed) = (all - bare, sum(series, &["pass"]));
+    match (judged, bare) {
+        (..=0, ..=0) => None,
+        (..=0, bare) => Some(format!("nothing to judge by: {bare} {nothing}")),
+        (judged, bare) => {
+            let more = if bare > 0 { format!("; {bare} more {nothing}") } else { String::new() };
+            Some(format!("{} % passed ({passed} of {judged}){more}", passed * 100 / judged))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_had_nothing_to_judge_by_did_not_fail() {
+        let series = |counts: &[(&str, i64)]| -> Vec<SeriesShape> {
+            let one =
+                |(key, total): &(&str, i64)| SeriesShape { key: (*key).to_owned(), total: *total, points: Vec::new() };
+            counts.iter().map(one).collect()
+        };
+        let told = |counts: &[(&str, i64)]| share(&series(counts), "without a policy");
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[("none", 5)]).as_deref(), Some("nothing to judge by: 5 without a policy"));
+        assert_eq!(told(&[("pass", 3), ("fail", 1)]).as_deref(), Some("75 % passed (3 of 4)"));
+        let mixed = [("pass", 1), ("temperror", 1), ("none", 2)];
+        assert_eq!(told(&mixed).as_deref(), Some("50 % passed (1 of 2); 2 more without a policy"));
+    }
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::QueueShape;
@@ -15,8 +13,8 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::activity::Row;
 
+use super::forms::{self, Filled};
 use super::frame::{self, Frame};
-use super::new_alias::Filled;
 use super::story;
 use super::text::{self, When};
 
@@ -66,10 +64,7 @@ struct QueuePage {
 
 /// `GET /queue`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    match build(&site, &actor, &ask).await {
-        Ok(page) => frame::page(StatusCode::OK, &page),
-        Err(error) => frame::failed(&site, &error),
-    }
+    frame::answer(&site, None, build(&site, &actor, &ask).await)
 }
 
 /// `POST /queue/{action}`: for all that waits for one domain and that the action fits.
@@ -77,18 +72,16 @@ pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(word): Path<String>,
-    Form(filled): Form<Filled>,
+    filled: Filled,
 ) -> Response {
-    let domain = filled.get("domain").cloned().unwrap_or_default();
-    match act_on_all(&site, &actor, (&word, &domain)).await {
+    match act_on_all(&site, &actor, (&word, filled.get("domain"))).await {
         Ok(count) => Redirect::to(&format!("/queue?done={word}&count={count}")).into_response(),
         Err(error) => frame::failed(&site, &error),
     }
 }
 
 async fn act_on_all(site: &Site, actor: &Actor, (word, domain): (&str, &str)) -> Result<usize, AdminError> {
-    let action = QueueAction::parse(word);
-    let action = action.ok_or_else(|| AdminError::NotFound("There is nothing of this name to be done.".to_owned()))?;
+    let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
     let (waiting, _) = all(site, actor).await?;
     let mut count = 0;
     for one in waiting.iter().filter(|one| domain_of(&one.destination) == domain && fits(action, one.state)) {
@@ -208,12 +201,13 @@ fn domain_of(address: &str) -> &str {
 
 fn done(ask: &Ask) -> Option<String> {
     let count = ask.get("count").and_then(|count| count.parse::<usize>().ok())?;
-    let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+    let (them, is) =
+        if count == 1 { ("it", "One message is".to_owned()) } else { ("them", format!("{count} messages are")) };
     Some(match ask.get("done")? {
-        "retry" => format!("{messages}: tried now."),
-        "hold" => format!("{messages}: held until you release them."),
-        "release" => format!("{messages}: released."),
-        "cancel" => format!("{messages}: cancelled."),
+        "retry" => format!("{is} being tried now."),
+        "hold" => format!("{is} held until you release {them}."),
+        "release" => format!("{is} released."),
+        "cancel" => format!("{is} cancelled."),
         _ => return None,
     })
 }

@@ -155,7 +155,8 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let host = attempt.mx.as_deref().map_or_else(|| "The next hop".to_owned(), text::visible);
     let ip = attempt.ip.map(|ip| format!(" ({ip})")).unwrap_or_default();
     let note = attempt.note.as_deref().map(|note| format!(" {}.", text::visible(note))).unwrap_or_default();
-    let after = attempt.ended_at.map(|end| took(attempt.at, end)).unwrap_or_default();
+    let ended = attempt.ended_at.filter(|_| look != look::WAITING);
+    let after = ended.map(|end| took(attempt.at, end)).unwrap_or_default();
     let words = format!("{host}{ip} {verb}{after}, {}.{note}", leg(attempt));
     let reply = Some(text::visible_lines(&attempt.reply)).filter(|reply| !reply.is_empty());
     Happening { look, words, at: Some(When::new(attempt.at, now)), reply }

@@ -1,7 +1,7 @@
 //! What was just done, told on the page that follows, with a button that takes it back. The words come from the audit log:
 //! an address that somebody sends around can name what was done, and say nothing else.
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::store::accounts::AuditSpan;
 
-use super::forms::{self, Filled};
+use super::forms::Filled;
 use super::frame;
 use super::sign_in::local;
 use super::text;
@@ -53,8 +53,7 @@ pub(super) fn noted(to: &str, span: Option<AuditSpan>) -> Response {
 }
 
 /// `POST /undo`.
-pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let Some(span) = parse(filled.get("entries")) else {
         return frame::failed(&site, &AdminError::NotFound("There is nothing of this name to take back.".to_owned()));
     };

@@ -1,12 +1,32 @@
-//! What an alias would take of the last days' mail, told beside the form that is about to make it.
+//! What an alias would take of the last days' mail, told beside the form that is about to make or change it.
+
+use serde_json::{Map, Value};
 
 use crate::admin::shapes::{MatchedShape, TriedShape};
 use crate::mail::Moment;
 
+use super::alias_fields::Choice;
+use super::forms::Filled;
+use super::new_alias::{choices, insert_number};
 use super::text::{self, When};
 
 /// Recipients that are shown.
 const SHOWN: usize = 50;
+/// How far a trial looks back: as the API has it, and in words.
+const DAYS: [(&str, &str); 3] = [("", "7 days"), ("30", "30 days"), ("90", "90 days")];
+
+/// How far a trial can look back.
+pub(super) fn spans(chosen: &str) -> Vec<Choice> {
+    choices(&DAYS, chosen)
+}
+
+/// A form as it asks what an alias of this name would take.
+pub(super) fn written(filled: &Filled, name: &[(&'static str, &str)]) -> Map<String, Value> {
+    let mut trial: Map<_, _> = name.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
+    insert_number(&mut trial, "priority", filled);
+    insert_number(&mut trial, "days", filled);
+    trial
+}
 
 /// The answer.
 pub(super) struct Tried {

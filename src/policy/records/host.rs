@@ -15,6 +15,14 @@ pub struct HostFacts {
     pub reverse: Vec<Reverse>,
 }
 
+impl HostFacts {
+    /// Nothing is known, for this reason.
+    #[must_use]
+    pub fn unheard(why: &str) -> Self {
+        Self { addresses: Answers::unheard(why), mx: Answers::unheard(why), reverse: Vec::new() }
+    }
+}
+
 /// The reverse name of one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reverse {

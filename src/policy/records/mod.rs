@@ -160,6 +160,15 @@ pub struct Facts {
     pub tls_rpt: Answers,
 }
 
+impl Facts {
+    /// Nothing that matters is known, for this reason.
+    #[must_use]
+    pub fn unheard(why: &str) -> Self {
+        let unheard = || Answers::unheard(why);
+        Self { mx: unheard(), txt: unheard(), dmarc: unheard(), proof: unheard(), ..Self::default() }
+    }
+}
+
 /// Judges every record of a domain.
 #[must_use]
 pub fn judge(gateway: &Gateway, domain: &Hosted, facts: &Facts) -> Vec<Record> {

@@ -62,6 +62,12 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// Nothing was heard of anybody, for this reason.
+    #[must_use]
+    pub fn unheard(why: &str) -> Self {
+        Self { servers: Vec::new(), resolver: Said::Error(why.to_owned()) }
+    }
+
     /// What counts: the first name server that answers, else the resolver.
     pub fn values(&self) -> Result<&[String], &str> {
         let server = self.servers.iter().find_map(|heard| heard.said.values());

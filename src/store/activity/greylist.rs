@@ -13,6 +13,7 @@ pub const MAX_TRIPLETS: u64 = 100_000;
 
 pub(in crate::store) const LOAD: &str =
     "select digest, first_at, let_in_at from greylist order by coalesce(let_in_at, first_at) limit 100000";
+pub(in crate::store) const SEEN: &str = "select first_at, let_in_at from greylist where digest = ?1";
 pub(in crate::store) const NOTE: &str = "insert into greylist (digest, first_at, let_in_at) select \
     unhex(value ->> 0), value ->> 1, value ->> 2 from json_each(?1) where true on conflict (digest) do update set \
     first_at = excluded.first_at, let_in_at = excluded.let_in_at";
@@ -32,6 +33,16 @@ impl Activity {
             Ok((key, Seen { first_at: columns.moment()?, let_in_at: columns.maybe_moment()? }))
         });
         read.collect()
+    }
+
+    /// What is remembered of one, as it was written last.
+    pub async fn greylist_seen(&self, key: &Key) -> Result<Option<Seen>> {
+        let row = sqlx::query(SEEN).bind(key.as_slice()).fetch_optional(&self.readers).await?;
+        let read = |row| {
+            let mut columns = Columns::of(&row);
+            Ok(Seen { first_at: columns.moment()?, let_in_at: columns.maybe_moment()? })
+        };
+        row.map(read).transpose()
     }
 
     /// Remembers these.

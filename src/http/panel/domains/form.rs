@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::admin::AdminError;
 use crate::admin::shapes::{CatchAll, DomainShape};
 use crate::policy::settings::{Enforcement, Instance, TlsPolicy, Unauthenticated};
 
-use super::super::new_alias::Filled;
+use super::super::alias_fields::entries;
+use super::super::forms::{self, Filled};
 
 /// The modes of a catch-all: the word of the API, and ours.
 const CATCH_ALL: [(&str, CatchAll, &str); 5] = [
@@ -41,40 +43,73 @@ pub(super) struct Chooser {
     pub(super) choices: Vec<Choice>,
 }
 
+/// The boxes of the form.
+const BOXES: [&str; 2] = ["subaddressing", "keep_tag"];
+/// The fields that say themselves what is wrong with them.
+const MARKED: [&str; 6] = ["contact", "srs_domain", "mirror_of", "allow", "block", "catch_all_destinations"];
+
 /// Every field.
 pub(super) struct Fields {
+    pub(super) form: forms::Fields,
     pub(super) modes: Vec<Choice>,
-    pub(super) to: String,
-    pub(super) subaddressing: bool,
-    pub(super) keep_tag: bool,
-    pub(super) contact: String,
-    pub(super) srs_domain: String,
-    pub(super) mirror_of: String,
     pub(super) formats: Vec<Choice>,
     pub(super) policies: Vec<Chooser>,
+    /// It has no aliases of its own.
+    pub(super) is_mirror: bool,
 }
 
 impl Fields {
-    /// As the domain has them; `to` is where its catch-all sends mail.
-    pub(super) fn new(domain: &DomainShape, to: String, instance: &Instance) -> Self {
-        let mode = |(word, mode, label): (&'static str, CatchAll, &str)| Choice {
+    /// As the domain has them, `to` being where its catch-all sends mail; with what a person wrote, and what is wrong with
+    /// that.
+    pub(super) fn new(
+        (domain, to): (&DomainShape, String),
+        instance: &Instance,
+        (filled, error): (Option<&Filled>, Option<&AdminError>),
+    ) -> Self {
+        let form =
+            forms::Fields::of(values(domain, to)).filled(filled).ticked(&BOXES, filled).marked(error, |field| field);
+        let modes = CATCH_ALL.map(|(word, _, label)| Choice {
             word,
             label: label.to_owned(),
-            chosen: mode == domain.catch_all,
-        };
-        let format = domain.alias_format.as_deref();
+            chosen: word == form.value("catch_all"),
+        });
         Self {
-            modes: CATCH_ALL.map(mode).into(),
-            to,
-            subaddressing: domain.subaddressing,
-            keep_tag: domain.keep_tag,
-            contact: domain.contact.clone().unwrap_or_default(),
-            srs_domain: domain.srs_domain.clone().unwrap_or_default(),
-            mirror_of: domain.mirror_of.clone().unwrap_or_default(),
-            formats: choices((&FORMATS, format), "as the account has it".to_owned()),
-            policies: policies(domain, instance),
+            modes: modes.into(),
+            formats: choices((&FORMATS, form.value("alias_format")), "as the account has it".to_owned()),
+            policies: policies(&form, instance),
+            is_mirror: domain.mirror_of.is_some(),
+            form,
         }
     }
+}
+
+/// What is said above the fields.
+pub(super) fn above(error: &AdminError) -> String {
+    forms::above(error, &MARKED)
+}
+
+fn values(domain: &DomainShape, to: String) -> Vec<(&'static str, String)> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let ticked = |is: bool| if is { "on".to_owned() } else { String::new() };
+    let own = serde_json::to_value(&domain.policy).unwrap_or_default();
+    let set = |name: &'static str| {
+        let value = own.get(name).filter(|value| !value.is_null());
+        (name, value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default())
+    };
+    let mut values = vec![
+        ("catch_all", word_of(domain.catch_all).to_owned()),
+        ("catch_all_destinations", to),
+        ("subaddressing", ticked(domain.subaddressing)),
+        ("keep_tag", ticked(domain.keep_tag)),
+        ("contact", text(&domain.contact)),
+        ("srs_domain", text(&domain.srs_domain)),
+        ("mirror_of", text(&domain.mirror_of)),
+        ("alias_format", text(&domain.alias_format)),
+        ("allow", domain.allow.join("\n")),
+        ("block", domain.block.join("\n")),
+    ];
+    values.extend(POLICIES.map(set));
+    values
 }
 
 /// The word of a mode.
@@ -82,13 +117,14 @@ pub(super) fn word_of(mode: CatchAll) -> &'static str {
     CATCH_ALL.iter().find(|(_, known, _)| *known == mode).map_or("", |(word, ..)| word)
 }
 
+/// What of the policy a domain may set for itself.
+const POLICIES: [&str; 6] = ["spf", "dkim", "dmarc", "unauthenticated", "tls", "forwarded_headers"];
+
 /// Each policy, with what is inherited where the domain sets none.
-fn policies(domain: &DomainShape, instance: &Instance) -> Vec<Chooser> {
-    let own = serde_json::to_value(&domain.policy).unwrap_or_default();
+fn policies(form: &forms::Fields, instance: &Instance) -> Vec<Chooser> {
     let chooser = |(name, label): (&'static str, &'static str), known: &[(&'static str, &'static str)], above: &str| {
-        let set = own.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         let inherited = known.iter().find(|(word, _)| *word == above).map_or(above, |(_, label)| label);
-        let choices = choices((known, set.as_deref()), format!("as the server has it ({inherited})"));
+        let choices = choices((known, form.value(name)), format!("as the server has it ({inherited})"));
         Chooser { name, label, choices }
     };
     let words = |level: Enforcement| level.to_string();
@@ -110,28 +146,32 @@ fn policies(domain: &DomainShape, instance: &Instance) -> Vec<Chooser> {
     ]
 }
 
-fn choices((known, set): (&[(&'static str, &'static str)], Option<&str>), inherited: String) -> Vec<Choice> {
-    let first = Choice { word: "", label: inherited, chosen: set.is_none() };
-    let rest =
-        known.iter().map(|(word, label)| Choice { word, label: (*label).to_owned(), chosen: set == Some(*word) });
+fn choices((known, set): (&[(&'static str, &'static str)], &str), inherited: String) -> Vec<Choice> {
+    let first = Choice { word: "", label: inherited, chosen: set.is_empty() };
+    let rest = known.iter().map(|(word, label)| Choice { word, label: (*label).to_owned(), chosen: set == *word });
     std::iter::once(first).chain(rest).collect()
 }
 
 /// What somebody wrote, as the API takes it. Fields that the form does not have stay as they are.
 pub(super) fn written(filled: &Filled) -> Map<String, Value> {
-    let text = |key: &str| filled.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let text = |key: &str| Some(filled.trimmed(key)).filter(|text| !text.is_empty());
     let mut written = Map::new();
     let mut set = |key: &str, value: Value| written.insert(key.to_owned(), value);
-    set("subaddressing", filled.contains_key("subaddressing").into());
-    set("keep_tag", filled.contains_key("keep_tag").into());
+    set("subaddressing", filled.has("subaddressing").into());
+    set("keep_tag", filled.has("keep_tag").into());
     for key in ["contact", "srs_domain", "alias_format", "mirror_of"] {
-        if filled.contains_key(key) {
+        if filled.has(key) {
             set(key, text(key).into());
+        }
+    }
+    for key in ["allow", "block"] {
+        if let Some(text) = filled.given(key) {
+            set(key, entries(text).into());
         }
     }
     if let Some(mode) = text("catch_all") {
         set("catch_all", mode.into());
-        if let Some(to) = text("to").filter(|_| matches!(mode, "forward" | "create")) {
+        if let Some(to) = text("catch_all_destinations").filter(|_| matches!(mode, "forward" | "create")) {
             set("catch_all_destinations", to.split(',').map(str::trim).collect::<Vec<_>>().into());
         }
     }
@@ -143,8 +183,7 @@ pub(super) fn written(filled: &Filled) -> Map<String, Value> {
 }
 
 fn policy(filled: &Filled) -> Map<String, Value> {
-    let names = ["spf", "dkim", "dmarc", "unauthenticated", "tls", "forwarded_headers"];
-    let given = names.into_iter().filter_map(|name| Some((name, filled.get(name)?.trim())));
+    let given = POLICIES.into_iter().filter_map(|name| Some((name, filled.given(name)?.trim())));
     let value = |(name, text): (&str, &str)| match (name, text) {
         (_, "") => Value::Null,
         ("forwarded_headers", "true" | "false") => json!(text == "true"),

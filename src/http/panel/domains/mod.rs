@@ -5,12 +5,12 @@ mod page;
 pub(super) mod records;
 
 use askama::Template;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::admin::shapes::DomainShape;
 use crate::admin::{Actor, AdminError, Paging};
@@ -18,9 +18,8 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 
-use super::forms;
+use super::forms::{self, Filled};
 use super::frame::{self, Frame};
-use super::new_alias::Filled;
 use super::text::{self, When};
 
 /// Rows of a page.
@@ -67,57 +66,58 @@ struct DomainsPage {
 
 /// `GET /domains`.
 async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    listed(&site, &actor, &ask, (Filled::new(), None)).await
+    listed(&site, &actor, &ask, (&Filled::default(), None)).await
 }
 
 /// `POST /domains`: one domain, or many of them, all or none.
-async fn create(State(site): State<Site>, Caller(actor): Caller, Form(filled): Form<Filled>) -> Response {
+async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match add(&site, &actor, &filled).await {
         Ok(place) => Redirect::to(&place).into_response(),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
-        Err(error) => listed(&site, &actor, &Ask::default(), (filled, Some(error))).await,
+        Err(error) => listed(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
 }
 
 async fn add(site: &Site, actor: &Actor, filled: &Filled) -> Result<String, AdminError> {
-    let value = |key: &str| filled.get(key).map(|text| text.trim()).unwrap_or_default();
-    let mut written = Map::new();
-    if !value("like").is_empty() {
-        written.insert("like".to_owned(), value("like").into());
-    }
-    let mut names: Vec<&str> = value("names").split([',', ' ', '\r', '\n', '\t']).filter(|n| !n.is_empty()).collect();
+    let mut written = filled.change(&["like"]);
+    let all = filled.get("names").split([',', ' ', '\r', '\n', '\t']);
+    let mut names: Vec<&str> = all.filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
-        written.insert("name".to_owned(), value("name").into());
+        written.insert("name".to_owned(), filled.trimmed("name").into());
         let domain = site.admin.add_domain(actor, &written).await?;
         return Ok(format!("/domains/{}?done=added", domain.name));
     }
-    names.extend(Some(value("name")).filter(|name| !name.is_empty()));
+    names.extend(Some(filled.trimmed("name")).filter(|name| !name.is_empty()));
     written.insert("names".to_owned(), Value::from(names));
     let added = site.admin.add_domains(actor, &written).await?.items;
     Ok(format!("/domains?done=many&count={}", added.len()))
 }
 
-async fn listed(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (Filled, Option<AdminError>)) -> Response {
+async fn listed(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
+    frame::answer(site, error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
+}
+
+async fn build(
+    site: &Site,
+    actor: &Actor,
+    ask: &Ask,
+    (filled, error): (&Filled, Option<&AdminError>),
+) -> Result<DomainsPage, AdminError> {
     let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
-    let page = match site.admin.domains(actor, None, &paging).await {
-        Ok(page) => page,
-        Err(error) => return frame::failed(site, &error),
-    };
+    let page = site.admin.domains(actor, None, &paging).await?;
     let now = site.admin.clock.now();
     let next = page.next_cursor.as_deref();
-    let value = |key: &str| filled.get(key).cloned().unwrap_or_default();
-    let shown = DomainsPage {
+    Ok(DomainsPage {
         frame: Frame::inside(site, "Domains", "domains"),
         done: told(ask),
-        wrong: error.as_ref().map(forms::faults).unwrap_or_default(),
-        one: value("name"),
-        many: value("names"),
-        like: value("like"),
+        wrong: error.map(forms::faults).unwrap_or_default(),
+        one: filled.get("name").to_owned(),
+        many: filled.get("names").to_owned(),
+        like: filled.get("like").to_owned(),
         templates: page.items.iter().take(TEMPLATES).map(|domain| domain.name.clone()).collect(),
         more: next.map(|cursor| format!("/domains?cursor={}", text::in_query(cursor))),
         rows: page.items.iter().map(|domain| line(domain, now)).collect(),
-    };
-    frame::page(error.as_ref().map_or(StatusCode::OK, forms::status_of), &shown)
+    })
 }
 
 fn told(ask: &Ask) -> Option<String> {
@@ -160,10 +160,4 @@ fn download(name: &str, text: String) -> Response {
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
     (fields, text).into_response()
-}
-
-/// A form as pairs.
-async fn filled(request: Request) -> Option<Filled> {
-    use axum::extract::FromRequest as _;
-    Form::<Filled>::from_request(request, &()).await.ok().map(|Form(filled)| filled)
 }

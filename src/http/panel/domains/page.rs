@@ -1,20 +1,18 @@
 //! `/domains/{name}`: whether its mail arrives, its records, what is set for it, and what goes with it when it goes.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::shapes::RecordsShape;
 use crate::admin::{Actor, AdminError, AliasFilter, Paging, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
-use super::super::forms;
+use super::super::forms::{self, Filled};
 use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::form::{self, Fields};
-use super::records::{self, Records};
+use super::records::{self, Records, look};
 
 /// Aliases that are named before a domain is removed.
 const NAMED_ALIASES: u32 = 5;
@@ -31,7 +29,7 @@ struct Lost {
 struct DomainPage {
     frame: Frame,
     done: Option<&'static str>,
-    wrong: Vec<String>,
+    wrong: Option<String>,
     /// As people read it, and as the DNS has it.
     name: String,
     full: String,
@@ -47,6 +45,7 @@ struct DomainPage {
 #[derive(Default)]
 struct Shown {
     done: Option<&'static str>,
+    filled: Option<Filled>,
     error: Option<AdminError>,
     /// DNS is asked now.
     anew: bool,
@@ -60,7 +59,7 @@ pub(super) async fn show(
     ask: Ask,
 ) -> Response {
     let done = ask.get("done").and_then(told);
-    shown(&site, &actor, &name, Shown { done, error: None, anew: ask.get("check").is_some() }).await
+    shown(&site, &actor, &name, Shown { done, anew: ask.get("check").is_some(), ..Shown::default() }).await
 }
 
 /// `POST /domains/{name}`: what is set for it.
@@ -68,12 +67,11 @@ pub(super) async fn change(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(name): Path<String>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = super::filled(request).await else { return forms::unreadable(&site) };
     match site.admin.change_domain(&actor, Target { id: &name, version: None }, &form::written(&filled)).await {
         Ok(domain) => Redirect::to(&format!("/domains/{}?done=saved", domain.name)).into_response(),
-        Err(error) => refused(&site, &actor, &name, error).await,
+        Err(error) => refused(&site, &actor, &name, (Some(filled), error)).await,
     }
 }
 
@@ -89,43 +87,39 @@ pub(super) async fn act(
             let removed = site.admin.remove_domain(&actor, Target { id: &name, version: None }).await;
             removed.map(|()| "/domains?done=removed".to_owned())
         }
-        _ => Err(AdminError::NotFound("There is nothing of this name to be done.".to_owned())),
+        _ => Err(forms::no_such_action()),
     };
     match done {
         Ok(place) => Redirect::to(&place).into_response(),
-        Err(error) => refused(&site, &actor, &name, error).await,
+        Err(error) => refused(&site, &actor, &name, (None, error)).await,
     }
 }
 
 /// `GET /domains/{name}/zone`: what is to be published, as a file.
 pub(super) async fn zone(State(site): State<Site>, Caller(actor): Caller, Path(name): Path<String>) -> Response {
     match site.admin.known_records(&actor, &name).await {
-        Ok(found) => super::download(&format!("{}.zone", found.domain), records::zone(&found)),
+        Ok(known) => super::download(&format!("{}.zone", known.records.domain), records::zone(&known.records)),
         Err(error) => frame::failed(&site, &error),
     }
 }
 
 /// What a person can mend is said on the page that they came from.
-async fn refused(site: &Site, actor: &Actor, name: &str, error: AdminError) -> Response {
+async fn refused(site: &Site, actor: &Actor, name: &str, (filled, error): (Option<Filled>, AdminError)) -> Response {
     match error {
         AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Forbidden(_) => {
-            shown(site, actor, name, Shown { error: Some(error), ..Shown::default() }).await
+            shown(site, actor, name, Shown { filled, error: Some(error), ..Shown::default() }).await
         }
         other => frame::failed(site, &other),
     }
 }
 
 async fn shown(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Response {
-    let status = shown.error.as_ref().map_or(StatusCode::OK, forms::status_of);
-    match build(site, actor, name, shown).await {
-        Ok(page) => frame::page(status, &page),
-        Err(error) => frame::failed(site, &error),
-    }
+    frame::answer(site, shown.error.as_ref(), build(site, actor, name, &shown).await)
 }
 
-async fn build(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Result<DomainPage, AdminError> {
+async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<DomainPage, AdminError> {
     let domain = site.admin.domain(actor, name).await?;
-    let found = look(site, actor, name, shown.anew).await?;
+    let records = look(site, actor, &domain, shown.anew).await?;
     let to = match site.admin.alias(actor, &format!("*@{}", domain.name)).await {
         Ok(row) => site.admin.alias_shapes(&[row]).await?.remove(0).destinations.join(", "),
         Err(_) => String::new(),
@@ -134,20 +128,20 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Result<D
     Ok(DomainPage {
         frame: Frame::inside(site, text::short(&domain.unicode, text::SHORT), "domains"),
         done: shown.done,
-        wrong: shown.error.as_ref().map(forms::faults).unwrap_or_default(),
+        wrong: shown.error.as_ref().map(form::above),
         name: text::short(&domain.unicode, text::SHORT),
         full: domain.name.clone(),
         ascii: domain.unicode != domain.name,
         verified: domain.verified_at.map(|at| When::new(at, now)),
         is_admin: actor.is_admin(),
-        records: Records::new(&found, now),
-        fields: Fields::new(&domain, to, &site.admin.facts.instance.load()),
+        records,
+        fields: Fields::new(
+            (&domain, to),
+            &site.admin.facts.instance.load(),
+            (shown.filled.as_ref(), shown.error.as_ref()),
+        ),
         lost: lost(site, actor, &domain.name).await?,
     })
-}
-
-async fn look(site: &Site, actor: &Actor, name: &str, anew: bool) -> Result<RecordsShape, AdminError> {
-    if anew { site.admin.domain_records(actor, name).await } else { site.admin.known_records(actor, name).await }
 }
 
 async fn lost(site: &Site, actor: &Actor, name: &str) -> Result<Lost, AdminError> {

@@ -1,7 +1,9 @@
 //! The records of a domain as a page shows them: the state in words, and each record with what is wanted, what was found by
 //! whose mouth, the verdict, and the exact text to publish.
 
-use crate::admin::shapes::{RecordShape, RecordsShape};
+use crate::admin::shapes::{DomainShape, RecordShape, RecordsShape};
+use crate::admin::{Actor, AdminError, KnownRecords, LookAge};
+use crate::http::Site;
 use crate::mail::Moment;
 use crate::policy::records::{Record, Said, Verdict, Weight};
 
@@ -17,7 +19,8 @@ pub(in crate::http::panel) struct State {
     pub(in crate::http::panel) tone: &'static str,
     pub(in crate::http::panel) icon: &'static str,
     pub(in crate::http::panel) words: String,
-    pub(in crate::http::panel) at: When,
+    /// When DNS was asked; none where it was not, as long as the process runs.
+    pub(in crate::http::panel) at: Option<When>,
     /// Whether anything is left that DNS may yet say: then it is worth another look.
     pub(in crate::http::panel) unsettled: bool,
 }
@@ -57,9 +60,52 @@ pub(in crate::http::panel) struct Records {
     pub(in crate::http::panel) zone: String,
 }
 
+/// The records of a domain: as they are known, or as DNS says now.
+pub(in crate::http::panel) async fn look(
+    site: &Site,
+    actor: &Actor,
+    domain: &DomainShape,
+    anew: bool,
+) -> Result<Records, AdminError> {
+    let now = site.admin.clock.now();
+    if anew {
+        return Ok(Records::new(&site.admin.domain_records(actor, &domain.name).await?, now));
+    }
+    Ok(Records::known(&site.admin.known_records(actor, &domain.name).await?, domain, now))
+}
+
 impl Records {
+    /// As they are known.
+    fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
+        let KnownRecords { records: found, age } = known;
+        match age {
+            LookAge::Fresh => Self::new(found, now),
+            LookAge::Old => {
+                let shown = Self::new(found, now);
+                Self { state: State { unsettled: true, ..shown.state }, ..shown }
+            }
+            LookAge::None => Self::unasked(found, domain),
+        }
+    }
+
+    /// What is wanted, while nothing is known of what is there.
+    fn unasked(found: &RecordsShape, domain: &DomainShape) -> Self {
+        let shown = |records: &[RecordShape]| -> Vec<Shown> {
+            let wanted = records.iter().enumerate().filter(|(_, shape)| shape.record.wanted.is_some());
+            wanted.map(|(index, shape)| unasked(shown(&shape.record, index))).collect()
+        };
+        let words = match domain.dns.as_str() {
+            "ok" => "All records were found when DNS was asked last",
+            "drift" => "Some records differed when DNS was asked last",
+            _ => "DNS was not asked yet",
+        };
+        let state = State { tone: "wait", icon: "wait", words: format!("{words}."), at: None, unsettled: true };
+        let (main, host) = (shown(&found.records), shown(&found.host));
+        Self { state, main, rest: Vec::new(), host, zone: zone(found).replace('\t', " ") }
+    }
+
     /// As they were found.
-    pub(in crate::http::panel) fn new(found: &RecordsShape, now: Moment) -> Self {
+    fn new(found: &RecordsShape, now: Moment) -> Self {
         let shown = |records: &[RecordShape]| -> Vec<Shown> {
             records.iter().enumerate().map(|(index, shape)| shown(&shape.record, index)).collect()
         };
@@ -68,6 +114,10 @@ impl Records {
         let (rest, main) = shown(&found.records).into_iter().partition(is_spare);
         Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found).replace('\t', " ") }
     }
+}
+
+fn unasked(record: Shown) -> Shown {
+    Shown { word: "not asked yet", tone: "", detail: String::new(), mouths: Vec::new(), ..record }
 }
 
 /// The gateway's own records, by themselves.
@@ -103,7 +153,7 @@ fn state(found: &RecordsShape, now: Moment) -> State {
     };
     let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
     let unsettled = all().any(|r| r.is_drift() || (r.verdict == Verdict::Unknown && r.weight == Weight::Needed));
-    State { tone, icon, words: format!("{begin}{rest}."), at: When::new(found.checked_at, now), unsettled }
+    State { tone, icon, words: format!("{begin}{rest}."), at: Some(When::new(found.checked_at, now)), unsettled }
 }
 
 fn counted(count: usize) -> String {
@@ -141,6 +191,10 @@ fn shown(record: &Record, index: usize) -> Shown {
 /// Who says what; one line where all say the same.
 fn mouths(record: &Record) -> Vec<Mouth> {
     let all_alike = record.servers.iter().all(|heard| heard.said == record.resolver);
+    // Why there is no answer is what the record's own words say.
+    if all_alike && matches!(record.resolver, Said::Error(_)) {
+        return Vec::new();
+    }
     if all_alike {
         let who = match record.servers.len() {
             0 => "The resolver says".to_owned(),

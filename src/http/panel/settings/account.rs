@@ -1,7 +1,7 @@
 //! `/settings/account`: address, name, password, second factor.
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use crate::admin::shapes::{MeShape, NewTotpShape};
@@ -9,7 +9,7 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
-use super::super::forms::{self, Filled};
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::{Around, done, status};
 
@@ -46,8 +46,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/account`: address and name.
-pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let mut written = filled.change(&["email", "current_password"]);
     written.insert("name".to_owned(), filled.get("name").into());
     match site.admin.change_me(&actor, &written).await {
@@ -57,8 +56,7 @@ pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, requ
 }
 
 /// `POST /settings/account/password`.
-pub(super) async fn password(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn password(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let mut written = filled.change(&["current_password"]);
     written.insert("password".to_owned(), filled.get("password").into());
     match site.admin.change_me(&actor, &written).await {
@@ -68,8 +66,7 @@ pub(super) async fn password(State(site): State<Site>, Caller(actor): Caller, re
 }
 
 /// `POST /settings/account/totp`: a secret to write into the authenticator; with it and a code, the recovery codes.
-pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let extra = if filled.get("secret").is_empty() {
         match site.admin.propose_totp(&actor).await {
             Ok(proposed) => Extra { proposed: Some(proposed), ..Extra::default() },
@@ -91,8 +88,7 @@ fn again(filled: &Filled, error: AdminError) -> Extra {
 }
 
 /// `POST /settings/account/totp/off`.
-pub(super) async fn no_totp(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn no_totp(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match site.admin.disable_totp(&actor, &filled.change(&["code"])).await {
         Ok(()) => done("account", "off"),
         Err(error) => failed(&site, &actor, error).await,

@@ -90,11 +90,71 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         id: entry.id,
         at: When::new(entry.at, now),
         who: text::short(&who, text::SHORT),
-        what: entry.action.replace(['.', '_'], " "),
+        what: did(&entry.action),
         object: text::short(&entry.object, text::SHORT),
         changes: refused(entry).unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
         undoable: entry.undoable,
     }
+}
+
+/// What is said of some actions in words of their own, before what was done to.
+const DEEDS: &[(&str, &str)] = &[
+    ("session.open", "Signed in, session"),
+    ("session.refused", "Turned away at the sign-in of"),
+    ("account.password", "Changed the password of"),
+    ("account.totp_on", "Switched the authenticator on for"),
+    ("account.totp_off", "Switched the authenticator off for"),
+    ("user.roles", "Changed the roles of"),
+    ("domain.catch_all", "Changed the catch-all of"),
+    ("destination.ask", "Asked by mail"),
+    ("destination.default", "Made the default"),
+    ("destination.put_back", "Put back in place of another"),
+    ("link.create", "Made a link to the"),
+    ("link.reset", "Made a password link for"),
+    ("queue.resend", "Sent to another inbox"),
+    ("settings.change", "Changed"),
+];
+/// What is done, and with what.
+const VERBS: &[(&str, &str)] = &[
+    ("create", "Made"),
+    ("add", "Added"),
+    ("change", "Changed"),
+    ("set", "Changed"),
+    ("enable", "Switched on"),
+    ("disable", "Switched off"),
+    ("remove", "Removed"),
+    ("verify", "Verified"),
+    ("replace", "Replaced"),
+    ("revoke", "Revoked"),
+    ("import", "Imported"),
+    ("take", "Took"),
+    ("end", "Ended"),
+    ("cancel", "Cancelled"),
+    ("hold", "Held"),
+    ("release", "Released"),
+    ("retry", "Tried again"),
+];
+const NOUNS: &[(&str, &str)] = &[
+    ("alias", "the alias"),
+    ("domain", "the domain"),
+    ("destination", "the destination"),
+    ("token", "the token"),
+    ("user", "the account"),
+    ("session", "the session"),
+    ("queue", "the message"),
+    ("backup", "a backup"),
+];
+
+/// What was done, in words that what it was done to follows: `alias.create` is `Made the alias`.
+fn did(action: &str) -> String {
+    let named = |table: &[(&str, &'static str)], word: &str| {
+        table.iter().find(|(key, _)| *key == word).map(|(_, words)| *words)
+    };
+    if let Some(words) = named(DEEDS, action) {
+        return words.to_owned();
+    }
+    let told = action.split_once('.').and_then(|(noun, verb)| Some((named(VERBS, verb)?, named(NOUNS, noun)?)));
+    told.map_or_else(|| action.replace(['.', '_'], " "), |(verb, noun)| format!("{verb} {noun}"))
 }
 
 /// How often somebody did not get in, and from where.
@@ -133,6 +193,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_done_is_told_in_words() {
+        let told = ["alias.create", "queue.hold", "session.open", "moon.land_on"].map(did);
+        assert_eq!(told, ["Made the alias", "Held the message", "Signed in, session", "moon land on"]);
+    }
 
     #[test]
     fn only_what_differs_is_told() {

@@ -19,7 +19,7 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::Ask;
 
-use super::forms;
+use super::{forms, frame};
 
 /// The pages, as seen from the root.
 pub(super) fn router() -> Router<Site> {
@@ -79,7 +79,7 @@ impl Around {
 }
 
 fn status(error: Option<&AdminError>) -> StatusCode {
-    error.map_or(StatusCode::OK, forms::status_of)
+    error.map_or(StatusCode::OK, frame::status_of)
 }
 
 /// Back to a page, which tells what was done.

@@ -2,7 +2,7 @@
 //! each of these is set.
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::mail::Moment;
 use crate::policy::checkup::Severity;
 use crate::policy::notices::Kind;
 
-use super::super::forms::{self, Filled};
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::{Around, done, status};
@@ -78,8 +78,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/notices`.
-pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let changed = match site.admin.settings(&actor) {
         Ok(settings) => site.admin.change_settings(&actor, &changes(&settings.items, &filled)).await,
         Err(error) => Err(error),

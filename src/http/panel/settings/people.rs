@@ -1,7 +1,7 @@
 //! `/settings/people`: who has an account here.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, json};
 
@@ -11,7 +11,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::policy::roles::Role;
 
-use super::super::forms::{self, Filled};
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::text;
 use super::{Around, done, status};
@@ -58,8 +58,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/people`: an account, and the link with which its owner sets a password.
-pub(super) async fn add(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn add(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match site.admin.add_user(&actor, &filled.change(&["email", "name", "role"])).await {
         Ok((user, link)) => {
             let link = link.map(|link| site.url(&format!("/reset/{}", link.text())));
@@ -75,9 +74,8 @@ pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, action)): Path<(String, String)>,
-    request: Request,
+    filled: Filled,
 ) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
     let did = match action.as_str() {
         "remove" => site.admin.remove_user(&actor, &id).await,
         "role" => site.admin.change_user(&actor, &id, &filled.change(&["role"])).await.map(drop),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -84,8 +84,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/server`: the fields of one section; `reset` names a setting to take back.
-pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let all = match site.admin.settings(&actor) {
         Ok(all) => all.items,
         Err(error) => return frame::failed(&site, &error),

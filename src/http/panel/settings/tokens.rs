@@ -1,7 +1,7 @@
 //! `/settings/tokens`: what programs sign in with.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 
-use super::super::forms::{self, Filled};
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::{Around, done, status};
@@ -63,8 +63,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/tokens`: the answer alone shows the token.
-pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, request: Request) -> Response {
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match site.admin.add_token(&actor, &written(&filled)).await {
         Ok(made) => show(&site, &actor, (&Ask::default(), &Filled::default()), (made.token, None)).await,
         Err(error) => show(&site, &actor, (&Ask::default(), &filled), (None, Some(error))).await,

@@ -43,7 +43,7 @@ pub(super) fn form(site: &Site, link: &str, wrong: Option<(&Filled, &AdminError)
         wrong: wrong.map(|(_, error)| forms::faults(error)).unwrap_or_default(),
     };
     let email = wrong.map(|(filled, _)| filled.get("email").to_owned()).unwrap_or_default();
-    let status = wrong.map_or(StatusCode::OK, |(_, error)| forms::status_of(error));
+    let status = wrong.map_or(StatusCode::OK, |(_, error)| frame::status_of(error));
     frame::page(status, &AccountPage { frame: Frame::outside(site, "Welcome to Waypost"), around, owner: None, email })
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::Map;
 
-use super::super::domains::records::Records;
+use super::super::domains::records::{Records, look};
 use super::super::forms::Filled;
 use super::super::frame::Frame;
 use super::super::text;
@@ -76,17 +76,12 @@ pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, Admin
 /// The records to publish, looked up anew where `check` asks for it.
 pub(super) async fn records(led: &Led<'_>) -> Result<Response, AdminError> {
     let Some(domain) = first(led).await? else { return name(led, None).await };
-    let admin = &led.site.admin;
-    let found = match led.ask.get("check") {
-        Some(_) => admin.domain_records(led.actor, &domain.name).await?,
-        None => admin.known_records(led.actor, &domain.name).await?,
-    };
     let page = RecordsPage {
         frame: led.frame("Publish these records"),
         around: led.around(Screen::Records, None),
         name: text::short(&domain.unicode, text::SHORT),
         verified: domain.verified_at.is_some(),
-        records: Records::new(&found, admin.clock.now()),
+        records: look(led.site, led.actor, &domain, led.ask.get("check").is_some()).await?,
         again: format!("{}&check=1", records_of(led, &domain.name)),
         full: domain.name,
     };

@@ -158,7 +158,7 @@ fn place(link: &str, screen: Screen) -> String {
 }
 
 fn status(wrong: Wrong<'_>) -> StatusCode {
-    wrong.map_or(StatusCode::OK, |(_, error)| forms::status_of(error))
+    wrong.map_or(StatusCode::OK, |(_, error)| frame::status_of(error))
 }
 
 /// What somebody wrote into a field, else what is proposed.

@@ -1,0 +1,157 @@
+//! Mail is worked with in a real browser, with script and without: found, judged, sent again, held, given up; and what a
+//! catch-all took becomes an alias by one click.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waypost::admin::Actor;
+use waypost::policy::status::RuleRef;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
+
+use crate::driver::{Browser, Look};
+use crate::server::Open;
+use crate::web::House;
+use crate::web::rows::{forwarded, queued};
+
+const WIDE: Look = Look { width: 1440, script: true, dark: false };
+const PLAIN: Look = Look { width: 1440, script: false, dark: false };
+const NARROW: Look = Look { width: 320, script: true, dark: true };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_is_judged_and_a_catch_all_s_address_is_kept_blocked_or_made_with_script() {
+    senders_and_catch_all(WIDE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_is_judged_and_a_catch_all_s_address_is_kept_blocked_or_made_without_script() {
+    senders_and_catch_all(PLAIN).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_held_released_sent_elsewhere_and_given_up_with_script() {
+    queue(NARROW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_held_released_sent_elsewhere_and_given_up_without_script() {
+    queue(PLAIN).await;
+}
+
+/// Mail that this alias took.
+async fn mail_by(house: &House, alias: &str, recipient: &str) -> Row {
+    let found = house.admin.alias(&Actor::operator(), alias).await.unwrap();
+    let rule = RuleRef { id: found.id, kind: found.spec.kind, pattern: found.spec.pattern.clone() };
+    let row = Row { alias: Some(found.key), rule: Some(rule), ..forwarded(house, recipient) };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    row
+}
+
+async fn shown(open: &Open, alias: &str) -> Value {
+    open.house.operator("GET", &format!("/v1/aliases/{alias}"), Value::Null).await.json()
+}
+
+async fn senders_and_catch_all(look: Look) {
+    let open = Open::new().await;
+    for address in ["shop@my.example", "*@my.example"] {
+        open.house.operator("POST", "/v1/aliases", json!({ "address": address })).await.expect(201);
+    }
+    let row = mail_by(&open.house, "shop@my.example", "shop@my.example").await;
+    let browser = open.visitor(look).await;
+    browser.open(&open.url(&format!("/activity/{}", row.id))).await;
+    browser.click("button[aria-label='Block sender: orders@shop.example']").await;
+    assert!(browser.text("#told .notice").await.contains("orders@shop.example to shop@my.example is refused"));
+    assert_eq!(shown(&open, "shop@my.example").await["block"], json!(["orders@shop.example"]));
+    browser.click("#told button").await;
+    browser.text("button[aria-label='Block sender: orders@shop.example']").await;
+    assert_eq!(shown(&open, "shop@my.example").await["block"], json!([]));
+    catch_all(&open, &browser).await;
+}
+
+/// One address is kept, one kept out, and one made with a form that knows it.
+async fn catch_all(open: &Open, browser: &Browser) {
+    for (local, button) in [("books", "Keep"), ("spam", "Block"), ("news", "Make alias")] {
+        let address = format!("{local}@my.example");
+        let row = mail_by(&open.house, "*@my.example", &address).await;
+        browser.open(&open.url(&format!("/activity/{}", row.id))).await;
+        browser.click(&format!("[aria-label='{button} {address}']")).await;
+        if button == "Make alias" {
+            browser.click("form.new-alias button.primary").await;
+            browser.text("#list").await;
+        }
+        assert!(browser.text("#told .notice").await.contains(&address), "{button}");
+        let action = if button == "Block" { "reject" } else { "forward" };
+        assert_eq!(shown(open, &address).await["action"], action, "{button}");
+    }
+}
+
+async fn queue(look: Look) {
+    let open = Open::new().await;
+    let spare = json!({ "address": "spare@inbox.example", "verified": true });
+    open.house.operator("POST", "/v1/destinations", spare).await.expect(201);
+    let later = open.house.clock.now().after(Duration::from_secs(3600));
+    let waits = queued(&open.house, "shop@my.example", Entry::Due(later)).await;
+    let kept = queued(&open.house, "news@my.example", Entry::Kept(later)).await;
+    let browser = open.visitor(look).await;
+    browser.open(&open.url("/queue")).await;
+    assert!(browser.text("section p").await.contains("1 waiting · 1 failed, kept"));
+    browser.click("form[action='/queue/hold'] button").await;
+    assert!(browser.text(".notice[role=status]").await.contains("One message is held until you release it."));
+    browser.click(&format!("a[href='/activity/{}']", waits.id)).await;
+    assert_eq!(browser.text("h1").await, "On hold until you release it");
+    for (action, told) in [
+        ("release", "released and being tried"),
+        ("retry", "being tried again"),
+        ("cancel", "cancelled and will not be sent"),
+    ] {
+        browser.click(&format!("form[action$='/{action}'] button")).await;
+        assert!(browser.text(".notice").await.contains(told), "{action}");
+    }
+    assert_eq!(browser.text("h1").await, "Cancelled by you");
+    elsewhere(&open, &browser, &kept).await;
+}
+
+/// What failed is sent to another inbox, which must be verified.
+async fn elsewhere(open: &Open, browser: &Browser, kept: &Row) {
+    for (inbox, told) in
+        [("nobody@inbox.example", "not a verified destination"), ("spare@inbox.example", "being tried again")]
+    {
+        browser.open(&open.url(&format!("/activity/{}", kept.id))).await;
+        browser.write("#destination", inbox).await;
+        browser.click("form[action$='/resend'] button").await;
+        assert!(browser.text("main").await.contains(told), "{inbox}");
+    }
+    let queue = open.house.operator("GET", "/v1/queue", Value::Null).await.json();
+    assert_eq!(queue["items"][0]["destination"], "spare@inbox.example", "{queue}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_is_found_by_what_became_of_it_without_script() {
+    let open = Open::new().await;
+    let later = open.house.clock.now().after(Duration::from_secs(3600));
+    queued(&open.house, "held@my.example", Entry::Held).await;
+    queued(&open.house, "shop@my.example", Entry::Due(later)).await;
+    let browser = open.visitor(PLAIN).await;
+    browser.click("nav a[href='/activity']").await;
+    browser.write("#q", "deferred").await;
+    browser.click("form.search > button").await;
+    assert!(browser.text(".rows:not(:has(li + li)) .alias-of").await.contains("shop@my.example"));
+    browser.click("nav.chips a:nth-child(4)").await;
+    assert!(browser.text(".empty").await.contains("No mail matches."));
+    browser.click(".empty a").await;
+    browser.text(".rows li + li").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_live_updates_have_stopped_is_said_and_the_list_stays() {
+    let open = Open::new().await;
+    let row = forwarded(&open.house, "shop@my.example");
+    open.house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let browser = open.visitor(WIDE).await;
+    browser.open(&open.url("/activity")).await;
+    browser.text("[data-live][data-open]").await;
+    assert_eq!(browser.text("#paused").await, "", "all is well");
+    open.close();
+    assert!(browser.text("#paused:not([hidden])").await.contains("Live updates paused."));
+    assert!(browser.text(&format!("[id='m-{}']", row.id)).await.contains("shop@my.example"), "what was shown stays");
+}

@@ -1,0 +1,43 @@
+//! The simulator answers beside its fields: as soon as typing stops, and without script by its button.
+
+use serde_json::json;
+
+use crate::driver::{Browser, Look};
+use crate::server::Open;
+
+const WIDE: Look = Look { width: 1440, script: true, dark: false };
+const PLAIN: Look = Look { width: 1440, script: false, dark: false };
+
+async fn open(look: Look) -> (Open, Browser) {
+    let open = Open::new().await;
+    open.house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let browser = open.visitor(look).await;
+    browser.open(&open.url("/simulator")).await;
+    (open, browser)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_comes_when_typing_stops() {
+    let (_open, browser) = open(WIDE).await;
+    browser.ask("window.stays = true; return 1").await;
+    browser.write("#to", "shop@my.example").await;
+    browser.text("#found .verdict.ok").await;
+    assert_eq!(browser.text("#heard").await, "It would be sent on.", "and is heard");
+    browser.write("#ip", "nonsense").await;
+    assert!(browser.text("#found [role=alert]").await.contains("write an IP address"));
+    browser.write("#ip", "").await;
+    browser.write("#to", "nobody@my.example").await;
+    browser.text("#found .verdict.bad").await;
+    assert!(browser.text("#found").await.contains("550 5.1.1"));
+    assert_eq!(browser.ask("return window.stays && document.activeElement.id").await, json!("to"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_comes_by_the_button_without_script() {
+    let (_open, browser) = open(PLAIN).await;
+    browser.write("#to", "shop@my.example").await;
+    browser.write("#from", "a@b.example").await;
+    browser.click("main button.primary").await;
+    let told = browser.text("#found").await;
+    assert!(told.contains("It would be sent on.") && told.contains("owner@inbox.example"), "{told}");
+}

@@ -1,0 +1,50 @@
+//! One domain's page: it waits for no name server, and says whose mail the domain lets in and keeps out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+const PAGE: &str = "/domains/my.example";
+const AGAIN: &str = "data-again=\"/domains/my.example?check=1\"";
+
+#[tokio::test]
+async fn what_is_known_is_shown_at_once_and_dns_is_asked_behind_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let get = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let first = get(PAGE).await;
+    for words in ["DNS was not asked yet.", "10 mx.gateway.example.", "not asked yet</span>", "Check now", AGAIN] {
+        assert!(first.contains(words), "{words}: {first}");
+    }
+    assert!(get("/domains/my.example/zone").await.contains("MX"), "what is wanted needs no answer");
+    let asked = get("/domains/my.example?check=1").await;
+    assert!(asked.contains("DNS was asked <time") && asked.contains("no answer"), "{asked}");
+    let again = get(PAGE).await;
+    assert!(again.contains("DNS was asked <time") && again.contains("Check again"), "{again}");
+    house.clock.advance(Duration::from_secs(3600));
+    let old = get(PAGE).await;
+    assert!(old.contains("DNS was asked <time") && old.contains(">1 h ago</time>") && old.contains(AGAIN), "{old}");
+}
+
+#[tokio::test]
+async fn senders_are_let_in_and_kept_out_on_the_page_of_the_domain() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let form = "block=%40ads.example%0D%0Aspam%40b.example&allow=good%40ads.example";
+    house.panel(&cookie, "POST", PAGE, form).await.expect(303);
+    let is = house.operator("GET", "/v1/domains/my.example", Value::Null).await.json();
+    assert_eq!(
+        (&is["block"], &is["allow"]),
+        (&json!(["@ads.example", "spam@b.example"]), &json!(["good@ads.example"]))
+    );
+    let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    assert!(page.contains("@ads.example\nspam@b.example</textarea>"), "{page}");
+    let wrong = house.panel(&cookie, "POST", PAGE, "block=nonsense").await.expect(422).text();
+    assert!(wrong.contains("mend what is marked") && wrong.contains("nonsense</textarea>"), "{wrong}");
+    assert!(wrong.contains("<p class=\"wrong\" id=\"h-block\">"), "{wrong}");
+    house.panel(&cookie, "POST", PAGE, "block=&allow=").await.expect(303);
+    let is = house.operator("GET", "/v1/domains/my.example", Value::Null).await.json();
+    assert_eq!((&is["block"], &is["allow"]), (&json!([]), &json!([])));
+}
