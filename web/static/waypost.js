@@ -5,7 +5,7 @@
   const MINUTE = 60e3, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
   const $ = (selector) => document.querySelector(selector);
 
-  // Times stay true while a page is open. The server's clock counts: ours may be wrong.
+  // Times stay true while a page is open, and are told in the reader's zone. The server's clock counts: ours may be wrong.
   const drift = Date.parse(document.documentElement.dataset.now) - Date.now() || 0;
   const ago = (span) => {
     if (span < MINUTE) return "just now";
@@ -13,9 +13,12 @@
     if (span < DAY) return `${Math.floor(span / HOUR)} h ago`;
     return null;
   };
+  const stamp = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
   const tellTimes = () => {
-    for (const time of document.querySelectorAll("time[data-ago]")) {
-      const words = ago(Date.now() + drift - Date.parse(time.dateTime));
+    for (const time of document.querySelectorAll("time")) {
+      const at = Date.parse(time.dateTime), full = stamp.format(at);
+      if (time.title) time.title = full;
+      const words = "ago" in time.dataset ? ago(Date.now() + drift - at) : full;
       if (words) time.textContent = words;
     }
   };
@@ -75,6 +78,7 @@
 
   // What comes with a page or a part of one: choosing all, a notice that goes.
   const enliven = () => {
+    tellTimes();
     const all = $("[data-all]"), boxes = () => document.querySelectorAll("[name=id]");
     if (all) {
       all.hidden = false;
@@ -165,6 +169,8 @@
 
   // What others change meanwhile (DNS, a mail on its way) is asked for again while it is looked at, and put in its place.
   const AGAIN = 5e3;
+  // Where nothing but a time is new, only that is changed: what somebody is about to copy stays selected.
+  const bare = (part) => part.innerHTML.replace(/<time.*?<\/time>/gs, "").replace(/ (hidden|open)=""/g, "");
   const again = async () => {
     const part = $("[data-again]");
     if (!part) return;
@@ -173,13 +179,18 @@
         const answer = await fetch(part.dataset.again);
         if (answer.redirected) location.href = answer.url;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
-        if (fresh && fresh.innerHTML !== part.innerHTML) {
+        if (fresh && bare(fresh) === bare(part)) {
+          const times = part.querySelectorAll("time");
+          fresh.querySelectorAll("time").forEach((time, index) => times[index]?.replaceWith(time));
+          tellTimes();
+        } else if (fresh) {
           const open = [...part.querySelectorAll("details[open] > summary")].map((each) => each.textContent);
           const focused = part.contains(document.activeElement) && document.activeElement.id;
           part.replaceWith(fresh);
           for (const each of fresh.querySelectorAll("summary")) each.parentElement.open ||= open.includes(each.textContent);
           if (focused) document.getElementById(focused)?.focus();
           offer();
+          tellTimes();
         }
       } catch { /* The next look may fare better. */ }
     }
@@ -195,6 +206,7 @@
   const renew = async () => {
     const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
     list.innerHTML = page.querySelector("[data-live]")?.innerHTML ?? list.innerHTML;
+    tellTimes();
   };
   const source = new EventSource(list.dataset.live);
   source.addEventListener("row", (event) => {
