@@ -27,6 +27,8 @@ use crate::store::{self, StoreError};
 
 /// Leases are renewed so often: two heartbeats may fail before one lapses.
 const HEARTBEAT: Duration = Duration::from_secs(LEASE.as_secs() / 3);
+/// Who could not write a row of the log says within this that it is owed.
+const ROW_COMES_WITHIN: Duration = Duration::from_millis(200);
 /// Storage that is unwell is tried again after so long, at first and at most.
 const FIRST_STORE_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(10);
@@ -108,12 +110,7 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     }
     let (tools, stop) = (&shared.tools, &shared.stopping);
     if !changes.is_empty() {
-        persist(stop, || async {
-            // Behind rows that the log is owed, or there would be nothing to change.
-            let _over = stop.run_until_cancelled(tools.store.activity.is_paid()).await;
-            tools.store.activity.progress(changes.clone()).await
-        })
-        .await;
+        persist(stop, || write_down(shared, &changes)).await;
     }
     drop(given_up);
     reports.extend(tell_success::of_claims(shared, claims, &report.outcomes).await);
@@ -123,6 +120,22 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         Settlement::Done | Settlement::Kept(_) => None,
     });
     again.chain(reports.iter().map(|report| report.message.received_at)).for_each(|due| shared.due_at(due));
+}
+
+/// Behind the rows that it changes. One that is missing is on its way, or owed in a moment; else it is gone for good.
+async fn write_down(shared: &Shared, changes: &[Progress]) -> store::Result<()> {
+    let (log, stop) = (&shared.tools.store.activity, &shared.stopping);
+    match log.progress_of_all(changes.to_vec()).await {
+        Err(StoreError::NotFound) => {
+            let row_comes = async {
+                tokio::time::sleep(ROW_COMES_WITHIN).await;
+                log.is_paid().await;
+            };
+            let _over = stop.run_until_cancelled(row_comes).await;
+            log.progress(changes.to_vec()).await
+        }
+        done => done,
+    }
 }
 
 /// Nobody may be listening.

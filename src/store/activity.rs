@@ -366,7 +366,12 @@ impl Activity {
         if changes.is_empty() {
             return Ok(());
         }
-        self.writer.enter(ledger::Entry::Progress(changes)).await
+        self.writer.enter(ledger::Entry::Progress(changes, ledger::Absent::Ignored)).await
+    }
+
+    /// The same, but nothing is changed where a row is missing ([`StoreError::NotFound`]): it may be on its way.
+    pub async fn progress_of_all(&self, changes: Vec<Progress>) -> Result<()> {
+        self.writer.enter(ledger::Entry::Progress(changes, ledger::Absent::Refused)).await
     }
 
     /// Reports came back for rows that were forwarded: they are shown as `bounced` from now on. A row bounces once.

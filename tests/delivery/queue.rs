@@ -169,15 +169,21 @@ async fn a_report_is_what_the_sender_asked_for() {
     assert!(memchr::memmem::find(&dsn.octets, PREFIX).is_none());
 }
 
-/// The log could not be written when the message was taken: what became of it is not written before its row is.
+/// The log could not be written when the message was taken, or not yet: what became of it is not written before its row is.
 #[tokio::test]
 async fn an_end_waits_for_the_row_that_the_log_is_owed() {
+    for is_owed in [true, false] {
+        row_comes_late(is_owed).await;
+    }
+}
+
+async fn row_comes_late(is_owed: bool) {
     let world = World::new().await;
     world.verify("me@inbox.example").await;
     let (message, one) =
         (message(world.clock.now(), SENDER), delivery("me@inbox.example", Entry::Due(world.clock.now())));
     let (id, rows) = (one.id, vec![row(&message, &one)]);
-    let owed = world.store.activity.owe();
+    let owed = is_owed.then(|| world.store.activity.owe());
     world.store.queue.accept(message, vec![one], rows.clone()).await.unwrap();
     world.work();
     world.inbox.wait_for(1).await;

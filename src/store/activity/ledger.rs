@@ -30,11 +30,20 @@ pub(crate) enum Entry {
     /// New rows.
     Record(Rows),
     /// Changes of rows.
-    Progress(Vec<Progress>),
+    Progress(Vec<Progress>, Absent),
     /// Reports came back for rows.
     Bounce(Vec<Bounced>),
     /// Somebody wants to read the counters: what waits in memory is to be written.
     Counts,
+}
+
+/// What is made of a change whose row is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// It was dropped by retention, or a power cut took it: there is nothing left to change.
+    Ignored,
+    /// It may come yet: nothing is changed.
+    Refused,
 }
 
 /// Rows on their way into the log, that their owner may send again where the log could not be written.
@@ -180,7 +189,7 @@ impl Entry {
     fn rows(&self) -> Option<&[Written]> {
         match self {
             Self::Record(rows) => Some(&rows.0),
-            Self::Progress(_) | Self::Bounce(_) | Self::Counts => None,
+            Self::Progress(..) | Self::Bounce(_) | Self::Counts => None,
         }
     }
 }
@@ -191,7 +200,7 @@ impl Ledger for Log {
     fn octets(entry: &Entry) -> usize {
         match entry {
             Entry::Record(rows) => rows.0.iter().map(Written::octets).sum(),
-            Entry::Progress(changes) => changes.len() * PROGRESS_OCTETS,
+            Entry::Progress(changes, _) => changes.len() * PROGRESS_OCTETS,
             Entry::Bounce(bounces) => bounces.len() * PROGRESS_OCTETS,
             Entry::Counts => PROGRESS_OCTETS,
         }

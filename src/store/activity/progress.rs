@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::feeder::AGAIN;
 use super::inboxes::Fared;
-use super::ledger::Entry;
+use super::ledger::{Absent, Entry};
 use super::tally::{Counted, Tally, shown};
 use super::{Bounced, Progress, Row, row};
 use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::policy::status::Status;
-use crate::store::Result;
 use crate::store::columns::{Columns, hex_list, json};
+use crate::store::{Result, StoreError};
 
 pub(in crate::store) const FIND: &str = "select id, seq, status, bounced_at, received_at, domain_id, alias_id, \
     destination, count from activity where id in (select unhex(value) from json_each(?1))";
@@ -31,14 +31,14 @@ pub(in crate::store) const BY_SEQS: &str =
 
 /// One change of one row.
 pub(super) enum Step<'e> {
-    Progress(&'e Progress),
+    Progress(&'e Progress, Absent),
     Bounce(&'e Bounced),
 }
 
 impl Step<'_> {
     const fn id(&self) -> Uuid {
         match self {
-            Self::Progress(progress) => progress.id,
+            Self::Progress(progress, _) => progress.id,
             Self::Bounce(bounced) => bounced.id,
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn rounds(entries: &[Entry]) -> Vec<Vec<Step<'_>>> {
 fn steps(entry: &Entry) -> Vec<Step<'_>> {
     match entry {
         Entry::Record(_) | Entry::Counts => Vec::new(),
-        Entry::Progress(changes) => changes.iter().map(Step::Progress).collect(),
+        Entry::Progress(changes, absent) => changes.iter().map(|change| Step::Progress(change, *absent)).collect(),
         Entry::Bounce(bounces) => bounces.iter().map(Step::Bounce).collect(),
     }
 }
@@ -110,7 +110,7 @@ pub(super) async fn write(
         match found.get(&step.id()) {
             Some(found) if found.bounced_at.is_some() && matches!(step, Step::Bounce(_)) => {}
             Some(found) => applied.push(apply(step, found, tally)),
-            // It was dropped by retention, or a power cut took it: there is nothing left to change.
+            None if matches!(step, Step::Progress(_, Absent::Refused)) => return Err(StoreError::NotFound),
             None => tracing::warn!(id = %step.id(), "a row of the log that has changed is not there any more"),
         }
     }
@@ -144,7 +144,7 @@ async fn find(connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<H
 fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
     let from = shown(found.status, found.bounced_at);
     match step {
-        Step::Progress(progress) => {
+        Step::Progress(progress, _) => {
             tally.shift(&found.counted(), from, shown(progress.status, found.bounced_at));
             tally.note_inbox(found.destination.as_deref(), Fared::of_progress(progress, found.received_at));
             (
