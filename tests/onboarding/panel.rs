@@ -31,7 +31,7 @@ async fn a_domain_s_page_follows_its_records() {
         .says("data-again=\"/domains/my.example?check=1\"");
     anna.get("/domains/my.example?check=1")
         .await
-        .says("Mail does not arrive yet: the MX record is missing; 1 record is missing.")
+        .says("Mail does not arrive yet: the MX record is missing; 1 other record is missing.")
         .says("v=spf1 mx -all");
     let wanted = world.get("/v1/domains/my.example/dns").await;
     world.dns.mx("my.example", 10, "gw.example");

@@ -43,6 +43,12 @@ async fn the_overview_says_that_mail_flows_or_what_to_do() {
     assert!(page.contains("One message is held until you release it."), "{page}");
     assert!(page.contains("<strong>1</strong> forwarded") && page.contains("Mail in the last 7 days"), "{page}");
     assert!(page.contains("<path class=\"line-ok\""), "{page}");
+    for (range, heading) in [("1h", "Mail in this hour"), ("1y", "Mail in the last year"), ("2y", "the last two years")]
+    {
+        let page = house.panel(&cookie, "GET", &format!("/?range={range}"), "").await.expect(200).text();
+        assert!(page.contains(heading) && page.contains("<strong>1</strong> forwarded"), "{page}");
+        assert_eq!(page.contains("<figure"), range != "1h", "one step is no line: {page}");
+    }
 }
 
 #[tokio::test]

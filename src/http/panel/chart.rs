@@ -37,6 +37,8 @@ pub(super) struct Chart {
     pub(super) rows: Vec<(String, Vec<i64>)>,
     /// Nothing to draw.
     pub(super) empty: bool,
+    /// No time passes in it that a line could show.
+    pub(super) is_one_step: bool,
 }
 
 impl Chart {
@@ -44,7 +46,7 @@ impl Chart {
     pub(super) fn draw((since, until, step): (Moment, Moment, Duration), lines: &[Line]) -> Self {
         let step_millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
         let steps = usize::try_from((until.millis() - since.millis()).max(0) / step_millis + 1).unwrap_or(MAX_POINTS);
-        let steps = steps.clamp(2, MAX_POINTS);
+        let (is_one_step, steps) = (steps < 2, steps.clamp(2, MAX_POINTS));
         // The nearest: months differ in length.
         let place = |at: Moment| {
             let nearest = (at.millis() - since.millis() + step_millis / 2) / step_millis;
@@ -63,7 +65,7 @@ impl Chart {
             (begins(index).rfc3339(), of_step)
         });
         let rows = rows.filter(|(_, values)| values.iter().any(|value| *value > 0)).collect();
-        Self { lines: drawn.collect(), top: scale, middle: scale / 2, rows, empty: top == 0 }
+        Self { lines: drawn.collect(), top: scale, middle: scale / 2, rows, empty: top == 0, is_one_step }
     }
 }
 
@@ -107,6 +109,6 @@ mod tests {
         let since = Moment::from_millis(1_795_373_784_120);
         let line = Line { word: "failed", tone: "bad", points: Vec::new() };
         let chart = Chart::draw((since, since, Duration::from_secs(60)), &[line]);
-        assert!(chart.empty && chart.rows.is_empty() && chart.lines[0].path == "M0 144L1056 144");
+        assert!(chart.empty && chart.is_one_step && chart.rows.is_empty() && chart.lines[0].path == "M0 144L1056 144");
     }
 }

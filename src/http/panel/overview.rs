@@ -23,14 +23,18 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// About: a point is drawn in the step that it is nearest to.
 const MONTH: Duration = Duration::from_secs(86_400 * 365 / 12);
-/// The stretches to choose from: as the address has them, in words, and how long.
-const RANGES: [(&str, &str, Duration); 5] = [
-    ("24h", "24 hours", DAY),
-    ("7d", "7 days", DAY.saturating_mul(7)),
-    ("30d", "30 days", DAY.saturating_mul(30)),
-    ("1y", "a year", DAY.saturating_mul(365)),
-    ("2y", "two years", DAY.saturating_mul(730)),
+/// The stretches to choose from: as the address has them, in a word, in the heading, and how long. What is counted is
+/// counted by the hour: the shortest is the hour that runs.
+const RANGES: [(&str, &str, &str, Duration); 6] = [
+    ("1h", "this hour", "this hour", Duration::from_millis(1)),
+    ("24h", "24 hours", "the last 24 hours", DAY),
+    ("7d", "7 days", "the last 7 days", DAY.saturating_mul(7)),
+    ("30d", "30 days", "the last 30 days", DAY.saturating_mul(30)),
+    ("1y", "a year", "the last year", DAY.saturating_mul(365)),
+    ("2y", "two years", "the last two years", DAY.saturating_mul(730)),
 ];
+/// The one that is shown where nobody chooses.
+const USUAL_RANGE: usize = 1;
 /// What is checked of what comes in: by which counter, in words, and how mail is called that has nothing to judge by.
 const CHECKS: [(&str, &str, &str); 3] = [
     ("spf", "SPF", "from domains without a record"),
@@ -94,8 +98,11 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {
     let now = site.admin.clock.now();
-    let chosen = ask.get("range").and_then(|range| RANGES.iter().find(|(key, ..)| *key == range)).unwrap_or(&RANGES[0]);
-    let since = now.before(chosen.2);
+    let chosen = ask
+        .get("range")
+        .and_then(|range| RANGES.iter().find(|(key, ..)| *key == range))
+        .unwrap_or(&RANGES[USUAL_RANGE]);
+    let since = now.before(chosen.3);
     let domain = ask.owned("domain");
     let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
     let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
@@ -120,9 +127,9 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         figures: figures(&counted.series, &of_domain),
         ranges: RANGES
             .iter()
-            .map(|(key, word, _)| Range { word, href: format!("/?range={key}{of_domain}"), current: *key == chosen.0 })
+            .map(|(key, word, ..)| Range { word, href: format!("/?range={key}{of_domain}"), current: *key == chosen.0 })
             .collect(),
-        stretch: chosen.1,
+        stretch: chosen.2,
         chart: chart(&counted),
         sites: sites(&queue, now),
         shares,

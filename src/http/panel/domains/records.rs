@@ -144,20 +144,21 @@ fn state(found: &RecordsShape, now: Moment) -> State {
         Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
         Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
     };
+    let counted = |count| counted(count, if matches!(mx, Verdict::Ok | Verdict::Extra) { "" } else { "other " });
     let rest = match (differ, missing) {
         (0, 0) if tone == "ok" => "; all records are as they must be".to_owned(),
         (0, 0) => String::new(),
         (differ, 0) => format!("; {} {}", counted(differ), if differ == 1 { "differs" } else { "differ" }),
         (0, missing) => format!("; {} {} missing", counted(missing), if missing == 1 { "is" } else { "are" }),
-        (differ, missing) => format!("; {} or differ", counted(differ + missing) + " are missing"),
+        (differ, missing) => format!("; {} are missing or differ", counted(differ + missing)),
     };
     let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
     let unsettled = all().any(|r| r.is_drift() || (r.verdict == Verdict::Unknown && r.weight == Weight::Needed));
     State { tone, icon, words: format!("{begin}{rest}."), at: Some(When::new(found.checked_at, now)), unsettled }
 }
 
-fn counted(count: usize) -> String {
-    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+fn counted(count: usize, which: &str) -> String {
+    format!("{count} {which}record{}", if count == 1 { "" } else { "s" })
 }
 
 fn shown(record: &Record, index: usize) -> Shown {
@@ -264,6 +265,10 @@ mod tests {
             "Mail arrives; 2 records are missing or differ."
         );
         assert_eq!(words(&[("mx", Missing), ("spf", Ok)]), "Mail does not arrive yet: the MX record is missing.");
+        assert_eq!(
+            words(&[("mx", Missing), ("spf", Missing)]),
+            "Mail does not arrive yet: the MX record is missing; 1 other record is missing."
+        );
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
     }
 
