@@ -369,7 +369,7 @@ impl Activity {
         self.writer.enter(ledger::Entry::Progress(changes, ledger::Absent::Ignored)).await
     }
 
-    /// The same, but nothing is changed where a row is missing ([`StoreError::NotFound`]): it may be on its way.
+    /// The same, but nothing is changed where a row is missing ([`super::StoreError::NotFound`]): it may be on its way.
     pub async fn progress_of_all(&self, changes: Vec<Progress>) -> Result<()> {
         self.writer.enter(ledger::Entry::Progress(changes, ledger::Absent::Refused)).await
     }

@@ -36,19 +36,19 @@ async fn an_alias_is_made_and_switched_by_keyboard_alone() {
     browser.press("n").await;
     browser.text("#local:focus").await;
     browser.press(&format!("garden{TAB}{TAB}{TAB}seeds{ENTER}")).await;
-    assert!(browser.text("#told .notice").await.contains("garden@my.example is ready"));
+    browser.says("#told .notice", "garden@my.example is ready").await;
     let made = open.house.operator("GET", "/v1/aliases/garden@my.example", Value::Null).await.expect(200).json();
     assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
     browser.press("je").await;
     browser.text("#list li.off").await;
-    assert!(browser.text("#told .notice").await.contains("garden@my.example is off"));
+    browser.says("#told .notice", "garden@my.example is off").await;
     assert_eq!(off(&open).await, 1);
     browser.press("u").await;
     browser.text("#list:not(:has(li.off))").await;
     assert_eq!(off(&open).await, 0);
     browser.press(&format!("jk{ENTER}")).await;
     browser.text("#goes").await;
-    assert!(browser.text("h1").await.contains("garden@my.example"));
+    browser.says("h1", "garden@my.example").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +57,7 @@ async fn an_alias_is_made_by_keyboard_alone_without_script() {
     browser.press(&format!("{TAB}{ENTER}{TAB}{ENTER}")).await;
     browser.text("#local:focus").await;
     browser.press(&format!("garden{TAB}{TAB}{TAB}seeds{ENTER}")).await;
-    assert!(browser.text("#told .notice").await.contains("garden@my.example is ready"));
+    browser.says("#told .notice", "garden@my.example is ready").await;
     let made = open.house.operator("GET", "/v1/aliases/garden@my.example", Value::Null).await.expect(200).json();
     assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
 }
@@ -69,11 +69,11 @@ async fn several_are_changed_in_place_and_taken_back() {
     browser.press("jxjx").await;
     browser.click("button[name=what][value=disable]").await;
     browser.text("#list li.off + li.off").await;
-    assert!(browser.text("#told .toast").await.contains("2 aliases are switched off."));
+    browser.says("#told .toast", "2 aliases are switched off.").await;
     assert_eq!(off(&open).await, 2);
     browser.click("#told .toast button").await;
     browser.text("#list:not(:has(li.off))").await;
-    assert!(browser.text("#told .notice").await.contains("2 aliases are as they were."));
+    browser.says("#told .notice", "2 aliases are as they were.").await;
     assert_eq!(browser.ask("return window.stays").await, json!(true), "no page was left");
     browser.click("#list li:last-child .switch").await;
     browser.text("#list li:last-child.off").await;
@@ -86,7 +86,7 @@ async fn several_are_changed_and_taken_back_without_script() {
     browser.click("#list li:first-child input[name=id]").await;
     browser.click("#list li:last-child input[name=id]").await;
     browser.click("button[name=what][value=disable]").await;
-    assert!(browser.text("#told .notice").await.contains("2 aliases are switched off."));
+    browser.says("#told .notice", "2 aliases are switched off.").await;
     assert_eq!(off(&open).await, 2);
     browser.click("#told .notice button").await;
     browser.text("#list:not(:has(li.off))").await;
@@ -96,7 +96,7 @@ async fn several_are_changed_and_taken_back_without_script() {
     browser.write("#q", "books").await;
     browser.click("form.search > button").await;
     browser.text("#list:not(:has(li + li))").await;
-    assert_eq!(browser.text("#list a.address").await, "books@my.example");
+    browser.reads("#list a.address", "books@my.example").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,9 +106,9 @@ async fn what_is_typed_is_found_while_the_page_stays() {
     browser.press("/").await;
     browser.press("boo").await;
     browser.text("#list:not(:has(li + li))").await;
-    assert_eq!(browser.text("#list a.address").await, "books@my.example");
+    browser.reads("#list a.address", "books@my.example").await;
     assert_eq!(browser.ask("return window.stays && location.search").await, json!("?q=boo"));
     assert_eq!(browser.ask("return document.activeElement.id").await, json!("q"));
     browser.write("#q", "nothing like it").await;
-    assert!(browser.text("#found .empty").await.contains("No alias matches."));
+    browser.says("#found .empty", "No alias matches.").await;
 }

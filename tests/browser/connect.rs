@@ -15,7 +15,7 @@ const WIDE: Look = Look { width: 1440, script: true, dark: false };
 async fn connected(open: &Open, browser: &Browser, client: &str) -> String {
     browser.open(&open.url(&format!("/connect/{client}"))).await;
     browser.click("form button.primary").await;
-    assert!(browser.text("#first-call").await.contains("Waiting for the first call"));
+    browser.says("#first-call", "Waiting for the first call").await;
     let command = browser.text("#copied-2").await;
     assert!(command.contains(&browser.text("#copied-0").await) && command.contains(&browser.text("#copied-1").await));
     let run = move || Command::new("sh").args(["-c", &command]).output().unwrap();

@@ -17,7 +17,7 @@ async fn what_the_inbox_s_system_says_appears_by_itself() {
     let id = added["verification"]["activity_id"].as_str().unwrap().to_owned();
     let browser = open.visitor(Look { width: 1440, script: true, dark: false }).await;
     browser.open(&open.url("/destinations/new@inbox.example")).await;
-    assert!(browser.text(&format!("[id='m-{id}'] .status")).await.contains("queued"));
+    browser.says(&format!("[id='m-{id}'] .status"), "queued").await;
     browser.text("[data-live][data-open]").await;
     let words = "450 4.2.0 <b>greylisted</b>, come again";
     let progress = Progress {

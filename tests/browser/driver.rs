@@ -1,5 +1,6 @@
 //! A browser and the few words of the WebDriver protocol (W3C) that the tests speak.
 
+use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,10 @@ use crate::server::json_request;
 
 /// How high a window is.
 const HEIGHT: u64 = 900;
+/// How long an element, or what it says, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon it is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How a browser is set up.
@@ -74,8 +79,11 @@ impl Browser {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let path = format!("/session/{}{path}", self.session);
-        json_request(self.address, ("GET", &path), Value::Null).await.unwrap_or_else(|why| panic!("{path}: {why}"))
+        self.try_get(path).await.unwrap_or_else(|why| panic!("{path}: {why}"))
+    }
+
+    async fn try_get(&self, path: &str) -> Result<Value, String> {
+        json_request(self.address, ("GET", &format!("/session/{}{path}", self.session)), Value::Null).await
     }
 
     /// Opens a page and waits until it is there.
@@ -111,28 +119,63 @@ impl Browser {
         Ok(found[ELEMENT].as_str().unwrap().to_owned())
     }
 
-    /// Waits for an element: the driver looks again until it is there or ten seconds are over.
+    /// Waits for an element: the driver looks again until it is there or [`PATIENCE`] is over.
     async fn wait(&self, css: &str) -> String {
         self.find(css).await.unwrap_or_else(|why| panic!("{css}: {why}"))
     }
 
     /// The text that is seen of an element.
     pub(crate) async fn text(&self, css: &str) -> String {
-        let id = self.wait(css).await;
-        self.get(&format!("/element/{id}/text")).await.as_str().unwrap().to_owned()
+        self.patiently(css, |id| async move { self.try_text(&id).await }, |_| true).await
+    }
+
+    /// Waits until an element says these words. After a click the page before may still stand, and say something else.
+    pub(crate) async fn says(&self, css: &str, words: &str) {
+        self.patiently(css, |id| async move { self.try_text(&id).await }, |text| text.contains(words)).await;
+    }
+
+    /// Waits until an element says this and nothing else.
+    pub(crate) async fn reads(&self, css: &str, text: &str) {
+        self.patiently(css, |id| async move { self.try_text(&id).await }, |seen| seen == text).await;
+    }
+
+    async fn try_text(&self, id: &str) -> Result<String, String> {
+        Ok(self.try_get(&format!("/element/{id}/text")).await?.as_str().unwrap().to_owned())
+    }
+
+    /// Does something with an element, again where it went away meanwhile or what came of it is not yet what is wanted.
+    async fn patiently<T: Debug, F: Future<Output = Result<T, String>>>(
+        &self,
+        css: &str,
+        act: impl Fn(String) -> F,
+        wanted: impl Fn(&T) -> bool,
+    ) -> T {
+        let began = tokio::time::Instant::now();
+        loop {
+            let came = act(self.wait(css).await).await;
+            match &came {
+                Ok(all) if wanted(all) => return came.unwrap(),
+                Err(why) if !why.contains("stale element") => panic!("{css}: {why}"),
+                _ => {}
+            }
+            assert!(began.elapsed() < PATIENCE, "{css}: {came:?}");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Presses an element as a person would.
     pub(crate) async fn click(&self, css: &str) {
-        let id = self.wait(css).await;
-        self.post(&format!("/element/{id}/click"), json!({})).await;
+        let press = |id| async move { self.try_post(&format!("/element/{id}/click"), json!({})).await };
+        self.patiently(css, press, |_| true).await;
     }
 
     /// Writes into an element, in place of what is there.
     pub(crate) async fn write(&self, css: &str, text: &str) {
-        let id = self.wait(css).await;
-        self.post(&format!("/element/{id}/clear"), json!({})).await;
-        self.post(&format!("/element/{id}/value"), json!({ "text": text })).await;
+        let fill = |id| async move {
+            self.try_post(&format!("/element/{id}/clear"), json!({})).await?;
+            self.try_post(&format!("/element/{id}/value"), json!({ "text": text })).await
+        };
+        self.patiently(css, fill, |_| true).await;
     }
 
     /// Presses keys one after the other, wherever the focus is.
@@ -193,7 +236,7 @@ fn capabilities(profile: &TempDir, look: Look) -> Value {
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome",
         "acceptInsecureCerts": true,
-        "timeouts": { "implicit": 10_000 },
+        "timeouts": { "implicit": u64::try_from(PATIENCE.as_millis()).unwrap() },
         "goog:chromeOptions": {
             "args": arguments,
             "prefs": { "profile.managed_default_content_settings.javascript": script },

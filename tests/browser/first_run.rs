@@ -38,7 +38,7 @@ async fn first_run(look: Look) {
     receive(&browser, look).await;
     arrive(&open, &browser, look).await;
     browser.open(&link).await;
-    assert_eq!(browser.text("h1").await, "This gateway is set up");
+    browser.reads("h1", "This gateway is set up").await;
 }
 
 /// What fits on the screen, named fields, and our own script alone.
@@ -67,7 +67,7 @@ async fn serve(browser: &Browser, look: Look) {
     fits(browser, look, "way-out").await;
     browser.write("#host", "relay.example").await;
     browser.click("details form button").await;
-    assert!(browser.text(".notice").await.contains("smtp://relay.example:587"));
+    browser.says(".notice", "smtp://relay.example:587").await;
     browser.click("a.button.primary").await;
     browser.text("[id='limits.messages_per_alias_per_hour']").await;
     fits(browser, look, "limits").await;
@@ -81,13 +81,13 @@ async fn receive(browser: &Browser, look: Look) {
     browser.text("#on").await;
     fits(browser, look, "records").await;
     browser.click("a.back").await;
-    assert!(browser.text("a.button.primary").await.contains("my.example"));
+    browser.says("a.button.primary", "my.example").await;
     fits(browser, look, "domain").await;
     browser.click("a.button.primary").await;
     browser.click("#on").await;
     browser.write("#address", "anna@inbox.example").await;
     browser.click("main button.primary").await;
-    assert!(browser.text("#standing .reply").await.contains("http.public_url"), "nobody could follow a link");
+    browser.says("#standing .reply", "http.public_url").await;
     fits(browser, look, "inbox").await;
     browser.click("button[value=vouch]").await;
     browser.text("#standing .status.ok").await;
@@ -98,7 +98,7 @@ async fn receive(browser: &Browser, look: Look) {
 async fn arrive(open: &Open, browser: &Browser, look: Look) {
     browser.write("#local", "shop").await;
     browser.click("main button.primary").await;
-    assert!(browser.text("#standing .status.wait").await.contains("Waiting for it"));
+    browser.says("#standing .status.wait", "Waiting for it").await;
     fits(browser, look, "test").await;
     let alias = open.house.admin.alias(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap();
     let row = waypost::store::activity::Row { alias: Some(alias.key), ..forwarded(&open.house, "shop@my.example") };
@@ -124,5 +124,5 @@ async fn a_record_is_copied_by_one_press_and_check_marks_come_by_themselves() {
     let asked = json!("return performance.getEntriesByType('resource').some(e => e.name.includes('check=1'))");
     let look = async { while browser.ask(asked.as_str().unwrap()).await != json!(true) {} };
     tokio::time::timeout(std::time::Duration::from_secs(20), look).await.expect("it must ask again");
-    assert!(browser.text("#standing details:last-of-type .reply").await.contains("my.example."));
+    browser.says("#standing details:last-of-type .reply", "my.example.").await;
 }

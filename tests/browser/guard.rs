@@ -30,7 +30,7 @@ async fn once_and_again(look: Look) {
     browser.write("#email", "owner@my.example").await;
     browser.write("#password", "not my password").await;
     browser.click("button.primary").await;
-    assert!(browser.text("[role=alert]").await.contains("password"), "said in words");
+    browser.says("[role=alert]", "password").await;
     browser.write("#password", PASSWORD).await;
     browser.click("button.primary").await;
     browser.text("#part").await;
@@ -52,7 +52,7 @@ async fn token(open: &Open, browser: &Browser) {
     browser.open(&open.url("/settings/tokens")).await;
     assert!(browser.text(".rows").await.contains("laptop") && !browser.source().await.contains(&token));
     browser.click("[aria-label='Revoke laptop']").await;
-    assert!(browser.text(".notice").await.contains("opens nothing any more"));
+    browser.says(".notice", "opens nothing any more").await;
     open.house.bearer(&token, "GET", "/v1/aliases", Value::Null).await.expect(401);
 }
 
@@ -60,13 +60,13 @@ async fn token(open: &Open, browser: &Browser) {
 async fn connected(open: &Open, browser: &Browser, look: Look) {
     browser.open(&open.url("/connect/curl")).await;
     browser.click("form button.primary").await;
-    assert!(browser.text("#first-call").await.contains("Waiting for the first call"));
+    browser.says("#first-call", "Waiting for the first call").await;
     let token = browser.text("#copied-1").await;
     open.house.bearer(&token, "POST", "/v1/aliases/random", json!({})).await.expect(201);
     if !look.script {
         browser.click("#first-call a").await;
     }
-    assert!(browser.text("#first-call .notice:not(.wait)").await.contains("The first call came from 127.0.0.1"));
+    browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
 }
 
 /// Nothing is changed before the password is right; then it is.
@@ -82,9 +82,9 @@ async fn sensitive(open: &Open, browser: &Browser) {
         browser.write("#present-sending", password).await;
         browser.click("[aria-label='Save: Sending']").await;
         if is_right {
-            assert!(browser.text(".notice").await.contains("Saved"));
+            browser.says(".notice", "Saved").await;
         } else {
-            assert!(browser.text("#present-sending[aria-invalid] ~ .wrong").await.contains("password"));
+            browser.says("#present-sending[aria-invalid] ~ .wrong", "password").await;
         }
         assert_eq!(relay().await != json!(""), is_right, "{password}");
     }

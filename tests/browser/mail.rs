@@ -60,7 +60,7 @@ async fn senders_and_catch_all(look: Look) {
     let browser = open.visitor(look).await;
     browser.open(&open.url(&format!("/activity/{}", row.id))).await;
     browser.click("button[aria-label='Block sender: orders@shop.example']").await;
-    assert!(browser.text("#told .notice").await.contains("orders@shop.example to shop@my.example is refused"));
+    browser.says("#told .notice", "orders@shop.example to shop@my.example is refused").await;
     assert_eq!(shown(&open, "shop@my.example").await["block"], json!(["orders@shop.example"]));
     browser.click("#told button").await;
     browser.text("button[aria-label='Block sender: orders@shop.example']").await;
@@ -79,7 +79,7 @@ async fn catch_all(open: &Open, browser: &Browser) {
             browser.click("form.new-alias button.primary").await;
             browser.text("#list").await;
         }
-        assert!(browser.text("#told .notice").await.contains(&address), "{button}");
+        browser.says("#told .notice", &address).await;
         let action = if button == "Block" { "reject" } else { "forward" };
         assert_eq!(shown(open, &address).await["action"], action, "{button}");
     }
@@ -94,20 +94,20 @@ async fn queue(look: Look) {
     let kept = queued(&open.house, "news@my.example", Entry::Kept(later)).await;
     let browser = open.visitor(look).await;
     browser.open(&open.url("/queue")).await;
-    assert!(browser.text("section p").await.contains("1 waiting · 1 failed, kept"));
+    browser.says("section p", "1 waiting · 1 failed, kept").await;
     browser.click("form[action='/queue/hold'] button").await;
-    assert!(browser.text(".notice[role=status]").await.contains("One message is held until you release it."));
+    browser.says(".notice[role=status]", "One message is held until you release it.").await;
     browser.click(&format!("a[href='/activity/{}']", waits.id)).await;
-    assert_eq!(browser.text("h1").await, "On hold until you release it");
+    browser.reads("h1", "On hold until you release it").await;
     for (action, told) in [
         ("release", "released and being tried"),
         ("retry", "being tried again"),
         ("cancel", "cancelled and will not be sent"),
     ] {
         browser.click(&format!("form[action$='/{action}'] button")).await;
-        assert!(browser.text(".notice").await.contains(told), "{action}");
+        browser.says(".notice", told).await;
     }
-    assert_eq!(browser.text("h1").await, "Cancelled by you");
+    browser.reads("h1", "Cancelled by you").await;
     elsewhere(&open, &browser, &kept).await;
 }
 
@@ -119,7 +119,7 @@ async fn elsewhere(open: &Open, browser: &Browser, kept: &Row) {
         browser.open(&open.url(&format!("/activity/{}", kept.id))).await;
         browser.write("#destination", inbox).await;
         browser.click("form[action$='/resend'] button").await;
-        assert!(browser.text("main").await.contains(told), "{inbox}");
+        browser.says("main", told).await;
     }
     let queue = open.house.operator("GET", "/v1/queue", Value::Null).await.json();
     assert_eq!(queue["items"][0]["destination"], "spare@inbox.example", "{queue}");
@@ -137,7 +137,7 @@ async fn mail_is_found_by_what_became_of_it_without_script() {
     browser.click("form.search > button").await;
     assert!(browser.text(".rows:not(:has(li + li)) .alias-of").await.contains("shop@my.example"));
     browser.click("nav.chips a:nth-child(4)").await;
-    assert!(browser.text(".empty").await.contains("No mail matches."));
+    browser.says(".empty", "No mail matches.").await;
     browser.click(".empty a").await;
     browser.text(".rows li + li").await;
 }
@@ -150,8 +150,8 @@ async fn that_live_updates_have_stopped_is_said_and_the_list_stays() {
     let browser = open.visitor(WIDE).await;
     browser.open(&open.url("/activity")).await;
     browser.text("[data-live][data-open]").await;
-    assert_eq!(browser.text("#paused").await, "", "all is well");
+    browser.reads("#paused", "").await;
     open.close();
-    assert!(browser.text("#paused:not([hidden])").await.contains("Live updates paused."));
-    assert!(browser.text(&format!("[id='m-{}']", row.id)).await.contains("shop@my.example"), "what was shown stays");
+    browser.says("#paused:not([hidden])", "Live updates paused.").await;
+    browser.says(&format!("[id='m-{}']", row.id), "shop@my.example").await;
 }

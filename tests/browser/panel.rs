@@ -40,13 +40,13 @@ async fn makes_an_alias_and_switches_it(browser: &Browser) {
     browser.click("nav a[href='/aliases']").await;
     browser.write("#local", "shop").await;
     browser.click("form.new-alias button.primary").await;
-    assert!(browser.text(".notice").await.contains("shop@my.example is ready"));
+    browser.says(".notice", "shop@my.example is ready").await;
     browser.click(".switch[aria-checked=true]").await;
     browser.text(".switch[aria-checked=false]").await;
-    assert!(browser.text(".notice").await.contains("shop@my.example is off"));
+    browser.says(".notice", "shop@my.example is off").await;
     browser.click(".notice button").await;
     browser.text(".switch[aria-checked=true]").await;
-    assert!(browser.text(".notice").await.contains("It is as it was."));
+    browser.says(".notice", "It is as it was.").await;
 }
 
 async fn reads_a_message(open: &Open, browser: &Browser) {
@@ -68,13 +68,13 @@ async fn new_mail_is_announced_and_shown_rows_change_in_place() {
     browser.click("main button.primary").await;
     browser.text("nav [aria-current]").await;
     browser.ask(LIVE).await;
-    assert_eq!(browser.text("#paused").await, "", "what is hidden is not seen");
+    browser.reads("#paused", "").await;
     open.house.operator("POST", &format!("/v1/queue/{}/hold", shown.id), serde_json::Value::Null).await.expect(200);
     let fresh = forwarded(&open.house, "new@my.example");
     open.house.admin.store.activity.record(vec![fresh.clone()]).await.unwrap();
     let bar = browser.text("#new:not([hidden])").await;
     assert_eq!(bar, "1 new");
-    assert!(browser.text(&format!("[id='m-{}'] .status.wait", shown.id)).await.contains("held"));
+    browser.says(&format!("[id='m-{}'] .status.wait", shown.id), "held").await;
     browser.click("#new").await;
     browser.text(&format!("[id='m-{}']", fresh.id)).await;
 }
