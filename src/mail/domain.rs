@@ -42,7 +42,8 @@ impl Domain {
         let text = text.strip_suffix('.').unwrap_or(text);
         if text.is_ascii() && !has_punycode(text) {
             check_labels(text)?;
-            return Ok(Self(text.to_ascii_lowercase().into()));
+            let is_lower = !text.bytes().any(|octet| octet.is_ascii_uppercase());
+            return Ok(Self(if is_lower { text.into() } else { text.to_ascii_lowercase().into() }));
         }
         let ascii = idna::domain_to_ascii_strict(text).map_err(|_| DomainError::BadInternational)?;
         check_labels(&ascii)?;

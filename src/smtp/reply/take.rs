@@ -2,6 +2,8 @@
 //!
 //! Everything is bounded, nothing in the text can act on a terminal, a log or a page, and a reply is whole or not taken.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::{Enhanced, Reply};
@@ -32,15 +34,7 @@ pub enum ReplyError {
 /// taken off the front of the lines. Lines may end with a bare LF, since some servers' do.
 pub fn take_reply(input: &mut BytesMut) -> Result<Option<Reply>, ReplyError> {
     let Some(end) = find_end(input)? else { return Ok(None) };
-    let octets = input.split_to(end);
-    let lines: Vec<ReplyLine<'_>> =
-        octets.split_inclusive(|&o| o == b'\n').map(ReplyLine::parse).collect::<Result<_, _>>()?;
-    let code = lines[0].code;
-    if lines.iter().any(|line| line.code != code) {
-        return Err(ReplyError::MixedCodes);
-    }
-    let texts = lines.iter().map(|line| printable(line.text));
-    Ok(Some(assemble(code, texts.collect())))
+    assemble(&input.split_to(end)).map(Some)
 }
 
 /// Where the first reply in `input` ends: behind its first line without a hyphen.
@@ -87,19 +81,24 @@ impl<'a> ReplyLine<'a> {
     }
 }
 
-/// Puts the lines together; an enhanced code of the reply's class is said once and not in the text.
-fn assemble(code: u16, mut lines: Vec<String>) -> Reply {
-    let enhanced = split_enhanced(&lines[0]).filter(|(class, _, _)| *class == code / 100).map(|(_, e, _)| e);
-    if enhanced.is_some() {
-        for line in &mut lines {
-            if let Some((_, _, rest)) =
-                split_enhanced(line).filter(|(c, e, _)| *c == code / 100 && Some(*e) == enhanced)
-            {
-                *line = rest.to_owned();
-            }
+/// Puts the lines of one reply together; an enhanced code of the reply's class is said once and not in the text.
+fn assemble(octets: &[u8]) -> Result<Reply, ReplyError> {
+    let mut said = None;
+    let mut text = String::with_capacity(octets.len());
+    for line in octets.split_inclusive(|&o| o == b'\n') {
+        let line = ReplyLine::parse(line)?;
+        let words = printable(line.text);
+        let status = split_enhanced(&words).filter(|(class, _, _)| *class == line.code / 100);
+        let first = said.is_none();
+        let (code, enhanced) = *said.get_or_insert((line.code, status.map(|(_, enhanced, _)| enhanced)));
+        if code != line.code {
+            return Err(ReplyError::MixedCodes);
         }
+        text.push_str(if first { "" } else { "\n" });
+        text.push_str(status.filter(|(_, own, _)| Some(*own) == enhanced).map_or(&words, |(_, _, rest)| rest));
     }
-    Reply { code, enhanced, text: lines.join("\n").into() }
+    let (code, enhanced) = said.ok_or(ReplyError::Garbled)?;
+    Ok(Reply { code, enhanced, text: text.into() })
 }
 
 /// Takes `5.1.1 ` off the front of a text.
@@ -117,8 +116,9 @@ fn status_number(digits: &str) -> Option<u16> {
 }
 
 /// What a remote server says goes into logs, pages and reports: nothing in it may act there.
-fn printable(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).chars().map(|c| if acts_on_display(c) { '?' } else { c }).collect()
+fn printable(octets: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(octets);
+    if text.contains(acts_on_display) { text.replace(acts_on_display, "?").into() } else { text }
 }
 
 /// Control characters, line and paragraph separators, and marks that turn the direction of writing.
