@@ -22,6 +22,7 @@ use crate::smtp::client::Capabilities;
 const READ_OCTETS: usize = 2048;
 /// Octets of output that an idle connection keeps room for.
 const KEPT_OUTPUT_OCTETS: usize = 16 * 1024;
+const CLOSED: &str = "the next hop closed the connection";
 
 /// The octet stream below.
 #[derive(Debug)]
@@ -121,10 +122,22 @@ impl Connection {
         let read = timeout_at(until, self.stream.read(&mut self.input)).await;
         self.unread = self.input.len();
         match read {
-            Ok(Ok(0)) => Err(Failure::silent(stage, "the next hop closed the connection")),
+            Ok(Ok(0)) => Err(Failure::silent(stage, CLOSED)),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Failure::silent(stage, in_words(&error))),
             Err(_) => Err(Failure::late(stage, limit)),
+        }
+    }
+
+    /// Takes what the next hop has said while a message is on its way to it, without waiting. A refusal may come that early;
+    /// an answer that claims the message would lose it.
+    pub(super) fn listen(&mut self) -> Result<(), Failure> {
+        self.input.reserve(READ_OCTETS);
+        match (self.stream.read(&mut self.input).now_or_never(), self.input.first()) {
+            (Some(Ok(0)), None) => Err(Failure::silent(Stage::Content, CLOSED)),
+            (Some(Err(error)), _) => Err(Failure::silent(Stage::Content, in_words(&error))),
+            (_, None | Some(b'4' | b'5')) => Ok(()),
+            _ => Err(Failure::silent(Stage::Content, "the next hop answered before the message had ended")),
         }
     }
 

@@ -51,6 +51,9 @@ pub(super) async fn write(
     if offset < octets.len() {
         return Err(unreadable("the stored message is shorter than it should be"));
     }
+    if offset > BLOCK_OCTETS as u64 {
+        connection.listen()?;
+    }
     let sealed = form.end(&mut connection.out);
     sent.store(true, Ordering::SeqCst);
     connection.flush(Stage::Dot, timeouts.block).await?;

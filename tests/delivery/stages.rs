@@ -82,6 +82,23 @@ async fn a_next_hop_that_stops_reading_defers() {
     assert!(world.inbox.received().is_empty());
 }
 
+/// What claims the message while it is on its way would lose it; a refusal may come early.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_message_takes_nothing() {
+    for (early, expected) in [
+        ("250 2.0.0 taken", "deferred at Content"),
+        ("hello", "deferred at Content"),
+        ("552 5.3.4 too large", "refused 552 Message at Dot"),
+    ] {
+        let world = World::with(|wishes| wishes.instance.direct_max_bytes = 32 << 20).await;
+        world.inbox.script(Rule::at(Stage::Content, Behaviour::Early(early.to_owned())));
+        // More than the sockets hold between them, so that it is heard while the rest is still with us.
+        let large = [&[b'x'; 998][..], b"\r\n"].concat().repeat(16_000);
+        let report = world.direct(parcel_of(&["me@inbox.example"], &large)).await;
+        assert_eq!(words(&report), [expected], "{early}");
+    }
+}
+
 /// Each octet comes in time, and the whole reply does not.
 #[tokio::test]
 async fn a_reply_that_dribbles_has_no_more_time_than_one_that_comes_whole() {

@@ -43,6 +43,8 @@ pub enum Behaviour {
     DropAfterReading,
     /// Answers these octets; nothing is taken.
     Garbage(Vec<u8>),
+    /// Answers this when the content has begun, and reads on; for [`Stage::Content`] of DATA.
+    Early(String),
     /// Takes what was asked and gives the usual answer octet by octet, with this pause before each.
     SlowBytes(Duration),
 }
@@ -58,7 +60,7 @@ impl Behaviour {
     pub(super) fn takes(&self) -> bool {
         match self {
             Self::Reply(text) => text.starts_with(['2', '3']),
-            Self::DropAfterReading | Self::SlowBytes(_) => true,
+            Self::DropAfterReading | Self::SlowBytes(_) | Self::Early(_) => true,
             Self::Hang | Self::Drop | Self::Garbage(_) => false,
         }
     }

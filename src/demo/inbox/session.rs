@@ -206,6 +206,11 @@ impl Session {
         match self.behaviour(Stage::Content) {
             None => self.content().await,
             Some(Behaviour::Hang) => std::future::pending().await,
+            Some(Behaviour::Early(text)) => {
+                self.wire.read_more().await?;
+                self.wire.send(format!("{text}\r\n").as_bytes()).await?;
+                self.content().await
+            }
             Some(Behaviour::DropAfterReading) => {
                 self.wire.content().await?;
                 END
@@ -274,7 +279,7 @@ impl Session {
         let line = |text: &str| if text.is_empty() { String::new() } else { format!("{text}\r\n") };
         match behaviour {
             None => self.wire.send(line(normal).as_bytes()).await?,
-            Some(Behaviour::Reply(text)) => {
+            Some(Behaviour::Reply(text) | Behaviour::Early(text)) => {
                 self.wire.send(line(&text).as_bytes()).await?;
                 return if text.starts_with("421") { END } else { ON };
             }
