@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -63,6 +63,39 @@ async fn the_panel_signs_in_over_https_with_a_cookie_that_stays_there() {
     assert!(refused.starts_with("HTTP/1.1 403 ") && !refused.contains("strict-transport-security"), "{refused}");
     let foreign = https(&world, "GET http://evil.example/activity", "").await;
     assert!(foreign.starts_with("HTTP/1.1 421 "), "{foreign}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn https_before_a_trusted_proxy_is_as_good_and_nobody_else_can_claim_it() {
+    let settings = [("HTTP__TRUSTED_PROXIES", "127.0.0.1"), ("HTTP__PUBLIC_URL", "https://gw.example")];
+    let world = World::bare(&settings).await;
+    let http = world.gateway.listening.http[0];
+    let from = async |source: [u8; 4], request: &str, fields: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((source, 0))).unwrap();
+        ask(socket.connect(http).await.unwrap(), request, fields).await
+    };
+    let link = world.post("/control/panel-link?purpose=sign-in", serde_json::Value::Null).await["url"].clone();
+    let sign_in = format!("POST {}", link.as_str().unwrap().strip_prefix("https://gw.example").unwrap());
+    let (proxy, stranger) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    let own = "Sec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n";
+    let https = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\n";
+    for (source, said) in [(stranger, https), (stranger, ""), (proxy, "X-Forwarded-Proto: http\r\n"), (proxy, "")] {
+        let refused = from(source, &sign_in, &format!("{own}{said}")).await;
+        assert!(
+            refused.starts_with("HTTP/1.1 403 ") && !refused.contains("set-cookie"),
+            "{source:?} {said}: {refused}"
+        );
+    }
+    let signed = from(proxy, &sign_in, &format!("{own}{https}")).await;
+    assert!(signed.starts_with("HTTP/1.1 303 ") && signed.contains("; Secure; HttpOnly"), "{signed}");
+    let cookies: Vec<_> = signed.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).collect();
+    assert!(cookies.iter().all(|cookie| cookie.starts_with("__Host-waypost")), "{cookies:?}");
+    let brought = format!("Cookie: {}\r\n{https}", cookies[0].split(';').next().unwrap());
+    assert!(from(proxy, "GET /activity", &brought).await.starts_with("HTTP/1.1 200 "));
+    let elsewhere = from(stranger, "GET /activity", &brought).await;
+    assert!(elsewhere.starts_with("HTTP/1.1 303 ") && elsewhere.contains("location: /sign-in"), "{elsewhere}");
     world.stop().await;
 }
 
