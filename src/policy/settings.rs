@@ -52,7 +52,7 @@ pub enum Custody {
     Always,
 }
 
-/// Settings that a domain or an alias may set for itself; `None` inherits. Kept as JSON in the database.
+/// Settings that a domain or an alias may set for itself; what is not set is inherited. Kept as JSON in the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {

@@ -1,6 +1,7 @@
 //! The settings pages: one's own account, people, tokens, sessions, changes; what is shown once is shown once.
 
 use serde_json::{Value, json};
+use waypost::admin::Actor;
 
 use crate::web::House;
 
@@ -128,8 +129,14 @@ async fn tokens_and_sessions_are_listed_and_ended() {
         house.operator("GET", "/v1/tokens", Value::Null).await.json()["items"][0]["id"].as_str().unwrap().to_owned();
     house.panel(&cookie, "POST", &format!("/settings/tokens/{id}/revoke"), "").await.expect(303);
     house.bearer(&token, "GET", "/v1/me", Value::Null).await.expect(401);
-    let other = signed_in(&house, "owner%40my.example").await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0 <b>";
+    let link = house.admin.add_panel_link(&Actor::operator()).await.unwrap();
+    let fields = [("host", "localhost:8080"), ("sec-fetch-site", "same-origin"), ("user-agent", firefox)];
+    let other = house.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(303);
+    let other = other.field("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let page = house.panel(&cookie, "GET", "/settings/sessions", "").await.expect(200).text();
+    assert!(page.contains("<bdi>Firefox on Linux</bdi>") && page.contains("An unknown browser"), "{page}");
+    assert!(page.contains("Firefox/144.0 &#60;b&#62;</bdi>"), "what it calls itself stands there too: {page}");
     assert_eq!((page.matches("this session").count(), page.matches("/end\"").count()), (1, 1), "{page}");
     let place = page.split("action=\"/settings/sessions/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     house.panel(&cookie, "POST", &format!("/settings/sessions/{place}"), "").await.expect(303);

@@ -64,7 +64,7 @@ pub struct DomainShape {
     pub unicode: String,
     /// When its proof was seen, or an admin's word.
     pub verified_at: Option<Moment>,
-    /// See [`CatchAll`].
+    /// What becomes of mail to addresses without an alias.
     pub catch_all: CatchAll,
     /// `shop+tag` finds `shop`.
     pub subaddressing: bool,

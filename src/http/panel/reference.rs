@@ -18,7 +18,7 @@ use super::frame::{self, Frame, Words};
 #[template(path = "reference.html", config = "web/askama.toml")]
 struct ReferencePage {
     frame: Frame,
-    about: &'static str,
+    about: String,
     parts: &'static [Part],
 }
 
@@ -38,6 +38,7 @@ struct Part {
     operations: Vec<Operation>,
 }
 
+/// Its words are markup.
 struct Operation {
     id: String,
     method: String,
@@ -83,8 +84,8 @@ static REFERENCE: LazyLock<(Vec<Part>, Vec<Shape>)> = LazyLock::new(|| {
 
 /// `GET /docs/api`.
 pub(super) async fn page(State(site): State<Site>) -> Response {
-    let (parts, _) = &*REFERENCE;
-    frame::page(StatusCode::OK, &ReferencePage { frame: Frame::outside(&site, "API"), about: api::ABOUT, parts })
+    let ((parts, _), about) = (&*REFERENCE, marked(api::ABOUT));
+    frame::page(StatusCode::OK, &ReferencePage { frame: Frame::outside(&site, "API"), about, parts })
 }
 
 /// `GET /docs/api/{part}`.
@@ -154,14 +155,14 @@ fn operation(document: &Value, path: &str, method: &str) -> Operation {
         name: text(&parameter["name"]),
         notes: notes(text(&parameter["in"]), parameter["required"] == true),
         kind: kind(&parameter["schema"]),
-        about: text(&parameter["description"]),
+        about: prose(&parameter["description"]),
     });
     Operation {
         id: text(&told["operationId"]),
         method: method.to_ascii_uppercase(),
         path: path.to_owned(),
-        summary: text(&told["summary"]),
-        description: text(&told["description"]),
+        summary: prose(&told["summary"]),
+        description: prose(&told["description"]),
         parameters: parameters.collect(),
         body: body(&told["requestBody"]),
         answers: object(&told["responses"]).map(|(status, answer)| self::answer(document, status, answer)).collect(),
@@ -172,7 +173,7 @@ fn answer(document: &Value, status: &str, answer: &Value) -> Answer {
     let shared =
         answer["$ref"].as_str().and_then(|place| place.strip_prefix('#')).and_then(|place| document.pointer(place));
     let answer = shared.unwrap_or(answer);
-    Answer { status: status.to_owned(), words: text(&answer["description"]), body: body(answer) }
+    Answer { status: status.to_owned(), words: prose(&answer["description"]), body: body(answer) }
 }
 
 /// The type of the first kind of content.
@@ -185,7 +186,7 @@ fn body(carrier: &Value) -> Option<Type> {
 fn shapes(document: &Value) -> Vec<Shape> {
     let all = object(&document["components"]["schemas"]).map(|(name, schema)| Shape {
         name: name.clone(),
-        about: text(&schema["description"]),
+        about: prose(&schema["description"]),
         fields: fields(schema),
     });
     all.collect()
@@ -198,7 +199,7 @@ fn fields(schema: &Value) -> Vec<Field> {
         name: name.clone(),
         notes: notes(String::new(), required.contains(name)),
         kind: kind(property),
-        about: text(&property["description"]),
+        about: prose(&property["description"]),
     });
     let of_parts = list(&schema["allOf"]).iter().flat_map(|part| match part["$ref"].as_str() {
         Some(place) => {
@@ -253,6 +254,18 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// A description as markup.
+fn prose(value: &Value) -> String {
+    marked(&text(value))
+}
+
+/// Words as markup: what stands between backticks is code.
+fn marked(words: &str) -> String {
+    let escaped = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let parts = escaped.split('`').enumerate();
+    parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -264,6 +277,11 @@ fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
+        assert_eq!(marked("Lines of `a<TAB>b` & `c`."), "Lines of <code>a&lt;TAB&gt;b</code> &amp; <code>c</code>.");
+    }
 
     #[test]
     fn every_operation_has_its_place_in_the_reference() {

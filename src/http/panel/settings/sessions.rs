@@ -18,6 +18,8 @@ use super::{Around, done, status};
 struct Line {
     id: String,
     agent: String,
+    /// What it calls itself, where that is more.
+    full: Option<String>,
     ip: String,
     current: bool,
     seen: When,
@@ -59,12 +61,49 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
 }
 
 fn line(session: &SessionShape, now: Moment) -> Line {
-    let agent = session.agent.as_deref().unwrap_or("An unknown browser");
+    let agent = session.agent.as_deref();
+    let named = agent.and_then(named);
     Line {
         id: session.id.to_string(),
-        agent: text::short(agent, text::LINE),
+        full: named.as_ref().and(agent).map(text::visible),
+        agent: named.unwrap_or_else(|| text::short(agent.unwrap_or("An unknown browser"), text::LINE)),
         ip: text::visible(session.ip.as_deref().unwrap_or_default()),
         current: session.current,
         seen: When::new(session.seen_at, now),
+    }
+}
+
+/// Browsers and systems by a word of what they call themselves; the first that is there counts, for most also call themselves
+/// by the names of others.
+const BROWSERS: [(&str, &str); 5] =
+    [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+const SYSTEMS: [(&str, &str); 6] = [
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Mac OS", "a Mac"),
+    ("Linux", "Linux"),
+];
+
+/// `Firefox on Linux`.
+fn named(agent: &str) -> Option<String> {
+    let found = |all: &[(&str, &'static str)]| all.iter().find(|(word, _)| agent.contains(word)).map(|(_, name)| *name);
+    Some(format!("{} on {}", found(&BROWSERS)?, found(&SYSTEMS)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_called_as_people_call_it() {
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
+        let safari =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Safari/604.1";
+        assert_eq!(named(chrome).as_deref(), Some("Chrome on Linux"));
+        assert_eq!(named(safari).as_deref(), Some("Safari on an iPhone"));
+        assert_eq!(named("curl/8.5"), None);
     }
 }
