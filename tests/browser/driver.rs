@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(crate) struct Browser {
     driver: Child,
     address: SocketAddr,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -49,7 +50,7 @@ impl Browser {
         let wanted = capabilities(&profile, look);
         let made = json_request(address, ("POST", "/session"), wanted).await.unwrap();
         let session = made["sessionId"].as_str().unwrap().to_owned();
-        let browser = Self { driver, address, session, _profile: profile };
+        let browser = Self { driver, address, session, profile };
         browser.size(look.width, HEIGHT).await;
         browser.darken(look.dark).await;
         browser
@@ -58,15 +59,30 @@ impl Browser {
     /// Gives the window a size; narrow ones are telephones.
     async fn size(&self, width: u32, height: u64) {
         let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params":
-            { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 760 } });
+            { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 640 } });
         self.post("/goog/cdp/execute", metrics).await;
+    }
+
+    /// Reads in another zone of time.
+    pub(crate) async fn travel(&self, zone: &str) {
+        let there = json!({ "cmd": "Emulation.setTimezoneOverride", "params": { "timezoneId": zone } });
+        self.post("/goog/cdp/execute", there).await;
     }
 
     /// Asks for dark pages, or for light ones.
     pub(crate) async fn darken(&self, dark: bool) {
-        let scheme = if dark { "dark" } else { "light" };
+        self.prefer("prefers-color-scheme", if dark { "dark" } else { "light" }).await;
+    }
+
+    /// Asks for the few colours that somebody has chosen for all that they read.
+    pub(crate) async fn force_colours(&self) {
+        self.prefer("forced-colors", "active").await;
+    }
+
+    /// Prefers this, and nothing else.
+    async fn prefer(&self, feature: &str, value: &str) {
         let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params":
-            { "features": [{ "name": "prefers-color-scheme", "value": scheme }] } });
+            { "features": [{ "name": feature, "value": value }] } });
         self.post("/goog/cdp/execute", media).await;
     }
 
@@ -190,6 +206,18 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// Waits for a file of this name that the page gave.
+    pub(crate) async fn file(&self, name: &str) -> Vec<u8> {
+        let file = downloads(&self.profile).join(name);
+        let look = async {
+            while !file.exists() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{name} never came"));
+        std::fs::read(file).unwrap()
+    }
+
     /// A picture of the whole page, as PNG: in a window so high that what sticks to its edges hides nothing.
     pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
         let height = self.ask("return document.documentElement.scrollHeight").await.as_u64().unwrap();
@@ -216,6 +244,11 @@ impl Drop for Browser {
     }
 }
 
+/// Where files go that pages give.
+fn downloads(profile: &TempDir) -> PathBuf {
+    profile.path().join("downloads")
+}
+
 fn capabilities(profile: &TempDir, look: Look) -> Value {
     let own = format!("--user-data-dir={}", profile.path().display());
     let arguments = [
@@ -239,7 +272,10 @@ fn capabilities(profile: &TempDir, look: Look) -> Value {
         "timeouts": { "implicit": u64::try_from(PATIENCE.as_millis()).unwrap() },
         "goog:chromeOptions": {
             "args": arguments,
-            "prefs": { "profile.managed_default_content_settings.javascript": script },
+            "prefs": {
+                "profile.managed_default_content_settings.javascript": script,
+                "download.default_directory": downloads(profile),
+            },
         },
     } } })
 }

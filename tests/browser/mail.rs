@@ -12,7 +12,7 @@ use waypost::store::queue::Entry;
 use crate::driver::{Browser, Look};
 use crate::server::Open;
 use crate::web::House;
-use crate::web::rows::{forwarded, queued};
+use crate::web::rows::{MESSAGE, forwarded, queued};
 
 const WIDE: Look = Look { width: 1440, script: true, dark: false };
 const PLAIN: Look = Look { width: 1440, script: false, dark: false };
@@ -37,6 +37,9 @@ async fn what_waits_is_held_released_sent_elsewhere_and_given_up_with_script() {
 async fn what_waits_is_held_released_sent_elsewhere_and_given_up_without_script() {
     queue(PLAIN).await;
 }
+
+/// Where the first row of a list stands.
+pub(crate) const STANDS: &str = "return document.querySelector('.rows > li').getBoundingClientRect().toJSON()";
 
 /// Mail that this alias took.
 async fn mail_by(house: &House, alias: &str, recipient: &str) -> Row {
@@ -151,7 +154,51 @@ async fn that_live_updates_have_stopped_is_said_and_the_list_stays() {
     browser.open(&open.url("/activity")).await;
     browser.text("[data-live][data-open]").await;
     browser.reads("#paused", "").await;
+    let stood = browser.ask(STANDS).await;
     open.close();
     browser.says("#paused:not([hidden])", "Live updates paused.").await;
+    assert_eq!(browser.ask(STANDS).await, stood, "nothing moves");
     browser.says(&format!("[id='m-{}']", row.id), "shop@my.example").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_are_told_in_the_reader_s_zone() {
+    let open = Open::new().await;
+    let row = forwarded(&open.house, "shop@my.example");
+    open.house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let browser = open.visitor(WIDE).await;
+    browser.travel("Asia/Tokyo").await;
+    browser.open(&open.url(&format!("/activity/{}", row.id))).await;
+    browser.reads(".line time", "23 Nov 2026, 03:56:24 GMT+9").await;
+    browser.reads(".facts time[data-ago]", "just now").await;
+    let hint = browser.ask("return document.querySelector('.facts time[data-ago]').title").await;
+    assert_eq!(hint, "23 Nov 2026, 03:56:24 GMT+9");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shown_is_saved_and_a_message_that_is_here_is_taken_as_a_file_with_script() {
+    files(WIDE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shown_is_saved_and_a_message_that_is_here_is_taken_as_a_file_without_script() {
+    files(PLAIN).await;
+}
+
+async fn files(look: Look) {
+    let open = Open::new().await;
+    let row = queued(&open.house, "shop@my.example", Entry::Held).await;
+    open.house.admin.store.activity.record(vec![forwarded(&open.house, "news@my.example")]).await.unwrap();
+    let browser = open.visitor(look).await;
+    browser.click("nav a[href='/activity']").await;
+    browser.click("nav.chips a:nth-child(3)").await;
+    browser.text(".rows:not(:has(li + li))").await;
+    for (format, name) in [("csv", "activity.csv"), ("ndjson", "activity.ndjson")] {
+        browser.click(&format!("a[download][href*='format={format}']")).await;
+        let saved = String::from_utf8(browser.file(name).await).unwrap();
+        assert!(saved.contains(&row.id.to_string()) && !saved.contains("news@my.example"), "{saved}");
+    }
+    browser.click(&format!("a[href='/activity/{}']", row.id)).await;
+    browser.click("a[download][href$='/message']").await;
+    assert_eq!(browser.file(&format!("{}.eml", row.id)).await, MESSAGE, "octet by octet as it came");
 }

@@ -9,30 +9,47 @@ use crate::web::House;
 use crate::web::pages::{PAGES, Whose};
 
 const NARROW: Look = Look { width: 320, script: true, dark: false };
+/// A window of 1280 px at twice its size.
+const ZOOMED: Look = Look { width: 640, ..NARROW };
 const MIDDLE: Look = Look { width: 768, ..NARROW };
 const WIDE: Look = Look { width: 1440, ..NARROW };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_can_use_every_page_on_a_telephone() {
-    walk(NARROW).await;
+    everybody(NARROW).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_can_use_every_page_on_a_desk() {
-    walk(WIDE).await;
+    everybody(WIDE).await;
+}
+
+async fn everybody(look: Look) {
+    let axe = axe();
+    walk(look, async |browser, name| judged(browser, look, (&axe, name)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_fits_what_lies_between() {
-    let (house, planted) = House::planted().await;
-    let open = Open::to(house).await;
-    let browser = open.visitor(MIDDLE).await;
-    let mut faults = Vec::new();
-    for place in planted.places() {
-        browser.open(&open.url(&place.path)).await;
-        faults.extend(told(place.written, MIDDLE, &browser.ask(MEASURES).await));
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+async fn every_page_fits_at_twice_its_size_and_can_be_used_in_few_colours() {
+    fits(ZOOMED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_fits_what_lies_between_and_can_be_used_in_few_colours() {
+    fits(MIDDLE).await;
+}
+
+async fn fits(look: Look) {
+    walk(look, async |browser, name| {
+        let mut faults = told(name, look, &browser.ask(&format!("{SEEN}{MEASURES}")).await);
+        keep(browser, (look, "light"), name).await;
+        browser.force_colours().await;
+        faults.extend(told(name, look, &browser.ask(&format!("{SEEN}{FORCED}")).await));
+        keep(browser, (look, "forced"), name).await;
+        browser.darken(false).await;
+        faults
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,21 +110,20 @@ const REFUSED: [(&str, &str, &str); 10] = [
 
 /// What is wrong with the page that is open, in both shades.
 async fn judged(browser: &Browser, look: Look, (axe, name): (&str, &str)) -> Vec<String> {
-    let mut faults = told(name, look, &browser.ask(MEASURES).await);
+    let mut faults = told(name, look, &browser.ask(&format!("{SEEN}{MEASURES}")).await);
     // A page has the same parts in both shades: all is judged in one, the colours alone in the other.
     for (dark, only) in [(false, "{}"), (true, COLOURS)] {
         browser.darken(dark).await;
         let axe = if dark { "" } else { axe };
         let found = browser.ask(&format!("{axe}\nreturn {JUDGE}({only})")).await;
         faults.extend(told(name, Look { dark, ..look }, &found));
-        keep(browser, Look { dark, ..look }, name).await;
+        keep(browser, (look, if dark { "dark" } else { "light" }), name).await;
     }
     faults
 }
 
-/// Looks at every page, light and dark.
-async fn walk(look: Look) {
-    let axe = axe();
+/// Opens every page, and fails with what is wrong with any of them.
+async fn walk(look: Look, judge: impl AsyncFn(&Browser, &str) -> Vec<String>) {
     let (house, planted) = House::planted().await;
     let open = Open::to(house).await;
     let browser = open.visitor(look).await;
@@ -119,7 +135,7 @@ async fn walk(look: Look) {
             is_inside = false;
         }
         browser.open(&open.url(&place.path)).await;
-        faults.extend(judged(&browser, look, (&axe, place.written)).await);
+        faults.extend(judge(&browser, place.written).await);
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -141,18 +157,57 @@ const COLOURS: &str = "{ runOnly: ['color-contrast'] }";
 const JUDGE: &str = "(only => axe.run(document, { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } }, \
     ...only }).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => \
     `${id}: ${html.slice(0, 200)}: ${failureSummary}`))))";
-/// What axe-core does not measure.
-const MEASURES: &str = r"
+/// What is seen of the page; and that whatever has the focus shows it.
+const SEEN: &str = r"
     const faults = [], page = document.documentElement, narrow = innerWidth < 760;
     const seen = e => e.getClientRects().length && !e.closest('.unseen, .skip') && getComputedStyle(e).visibility !== 'hidden';
     const all = css => [...document.querySelectorAll(css)].filter(seen);
     const about = e => e.outerHTML.slice(0, 120);
+    const asks = document.querySelector('dialog[open]') ?? document;
+    for (const e of all('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+      if (e.disabled || e.tabIndex < 0 || !asks.contains(e)) continue;
+      e.focus({ preventScroll: true });
+      const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(e);
+      if (outlineStyle === 'none' || parseFloat(outlineWidth) < 2 || outlineColor === getComputedStyle(document.body).backgroundColor)
+        faults.push(`its focus is not seen: ${about(e)}`);
+    }
+    document.activeElement.blur();";
+/// What must be told without colours of ours: the edge of whatever can be used, what is current, what a switch says.
+const FORCED: &str = r"
+    const edge = (e, part) => {
+      const { borderTopWidth, borderTopStyle, borderTopColor, backgroundColor } = getComputedStyle(e, part);
+      return parseFloat(borderTopWidth) >= 1 && borderTopStyle !== 'none' && borderTopColor !== backgroundColor;
+    };
+    if (!matchMedia('(forced-colors: active)').matches) faults.push('colours are not forced');
+    for (const e of all('button:not(.nav, .switch), .button, .chip, input:not([type=checkbox], [type=radio], [type=hidden]), select, textarea, .notice'))
+      if (!edge(e)) faults.push(`has no edge: ${about(e)}`);
+    for (const e of all('.switch')) {
+      const [track, knob] = ['::before', '::after'].map(part => getComputedStyle(e, part).backgroundColor);
+      if (!edge(e, '::before') || track === knob) faults.push(`is no switch: ${about(e)}`);
+    }
+    for (const e of all('[aria-current]')) {
+      const { outlineStyle, borderLeftWidth } = getComputedStyle(e);
+      if (outlineStyle === 'none' && parseFloat(borderLeftWidth) < 3) faults.push(`is not seen to be current: ${about(e)}`);
+    }
+    const text = getComputedStyle(document.body).color;
+    for (const e of all('svg:not([hidden])'))
+      if (getComputedStyle(e).color !== text && !e.closest('a, button')) faults.push(`is not of the text's colour: ${about(e)}`);
+    for (const e of all('svg path'))
+      if (!['none', text].includes(getComputedStyle(e).stroke)) faults.push(`is a line of our colour: ${about(e)}`);
+    return faults;";
+/// What axe-core does not measure.
+const MEASURES: &str = r"
     if (page.scrollWidth > innerWidth) faults.push(`${page.scrollWidth - innerWidth} px too wide`);
     for (const e of all('body *')) {
       const words = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
       const scale = e.ownerSVGElement ? e.getScreenCTM().a : 1;
       if (words && parseFloat(getComputedStyle(e).fontSize) * scale < 11.9) faults.push(`text too small: ${about(e)}`);
     }
+    const grey = document.body.appendChild(document.createElement('i'));
+    grey.className = 'muted';
+    for (const e of all('.notice *, .chip[aria-current] *, mark *, .rail [aria-current] *'))
+      if (e.textContent.trim() && getComputedStyle(e).color === getComputedStyle(grey).color) faults.push(`grey on tint: ${about(e)}`);
+    grey.remove();
     const primary = all('.button.primary');
     if (primary.length > 1) faults.push('more than one primary button');
     const after = document.querySelector(document.querySelector('.skip')?.hash || 'main');
@@ -172,12 +227,11 @@ const MEASURES: &str = r"
     return faults;";
 
 /// Keeps a picture where `PICTURES` names a directory.
-async fn keep(browser: &Browser, look: Look, place: &str) {
+async fn keep(browser: &Browser, (look, shade): (Look, &str), place: &str) {
     let Ok(directory) = std::env::var("PICTURES") else { return };
     let parts = place.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     let name = parts.collect::<Vec<_>>().join("-");
     let name = if name.is_empty() { "overview" } else { &name };
-    let (width, shade) = (look.width, if look.dark { "dark" } else { "light" });
-    let file = format!("{directory}/{name}-{width}-{shade}.png");
-    std::fs::write(file, browser.picture(width).await).unwrap();
+    let file = format!("{directory}/{name}-{}-{shade}.png", look.width);
+    std::fs::write(file, browser.picture(look.width).await).unwrap();
 }

@@ -3,6 +3,7 @@
 use waypost::store::queue::Entry;
 
 use crate::driver::{Browser, Look};
+use crate::mail::STANDS;
 use crate::server::Open;
 use crate::web::rows::{forwarded, queued};
 
@@ -69,12 +70,14 @@ async fn new_mail_is_announced_and_shown_rows_change_in_place() {
     browser.text("nav [aria-current]").await;
     browser.ask(LIVE).await;
     browser.reads("#paused", "").await;
+    let stood = browser.ask(STANDS).await;
     open.house.operator("POST", &format!("/v1/queue/{}/hold", shown.id), serde_json::Value::Null).await.expect(200);
     let fresh = forwarded(&open.house, "new@my.example");
     open.house.admin.store.activity.record(vec![fresh.clone()]).await.unwrap();
     let bar = browser.text("#new:not([hidden])").await;
     assert_eq!(bar, "1 new");
     browser.says(&format!("[id='m-{}'] .status.wait", shown.id), "held").await;
+    assert_eq!(browser.ask(STANDS).await, stood, "nothing moves under the reader");
     browser.click("#new").await;
     browser.text(&format!("[id='m-{}']", fresh.id)).await;
 }
