@@ -19,7 +19,7 @@ use super::{Access, Actor, Admin, AdminError, Area, Fault, Paging, Reach, Result
 #[derive(Debug, Clone, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ActivityFilter {
-    /// Only what has come to this; several parted by commas; `bounced` is one.
+    /// Only what has come to this; several parted by commas. What was forwarded and came back is `bounced`, and only that.
     #[param(value_type = Option<String>)]
     pub status: Vec<String>,
     /// Only this alias, by its id or as it is written.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::mail::Domain;
 use crate::store::StoreError;
+use crate::store::rules::uses::COUNTED_ALIASES;
 use crate::store::rules::{DomainRow, ListQuery, Order};
 
 use super::catch_all::{WantedCatchAll, read_catch_all};
@@ -120,6 +121,13 @@ impl Admin {
         self.refuse_if_mirrored(&row).await?;
         let audit = self.audit(actor, "domain.remove", &subject);
         Ok(self.store.rules.remove_domain(row.key, audit).await?)
+    }
+
+    /// How many aliases a domain has as far as they are counted, and whether there are more.
+    pub async fn aliases_on(&self, actor: &Actor, name: &str) -> Result<(u64, bool)> {
+        actor.must(Area::Aliases, Access::Read)?;
+        let found = self.store.rules.aliases_of_domain(self.find_domain(actor, name).await?.key).await?;
+        Ok((found.min(COUNTED_ALIASES), found > COUNTED_ALIASES))
     }
 
     /// One domain.

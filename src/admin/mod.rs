@@ -93,7 +93,7 @@ pub use name::AliasName;
 pub use notices::{Beat, Heartbeat, NoticeFilter, NoticeShape, Notify, TestShape};
 pub use passwords::Passwords;
 pub use people::PasswordLink;
-pub use queue::{QueueAction, QueuePowers};
+pub use queue::{QueueAction, QueueFilter, QueuePowers};
 pub use relay::RELAY_PASSWORD_FILE;
 pub use route::RouteQuestion;
 pub use senders::{CaughtAddress, Judgement, SenderSeen};

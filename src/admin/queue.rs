@@ -1,7 +1,7 @@
 //! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
 
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::mail::{Mailbox, Moment};
@@ -10,7 +10,7 @@ use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::Progress;
 use crate::store::octets::Octets;
-use crate::store::queue::{Claim, Entry, Purpose};
+use crate::store::queue::{Claim, Entry, Purpose, WaitingQuery};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
@@ -86,18 +86,41 @@ pub struct QueuePowers {
     pub may_read: bool,
 }
 
+/// Which of what waits to list, as written.
+#[derive(Debug, Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct QueueFilter {
+    /// Only what came for this domain.
+    pub domain: Option<String>,
+    /// Only what is for this inbox.
+    pub destination: Option<String>,
+    /// Which page.
+    #[param(ignore)]
+    pub paging: Paging,
+}
+
 impl Admin {
     /// Lists what waits, is held, or is kept; oldest first.
-    pub async fn queue(&self, actor: &Actor, paging: &Paging) -> Result<ListShape<QueueShape>> {
+    pub async fn queue(&self, actor: &Actor, filter: &QueueFilter) -> Result<ListShape<QueueShape>> {
         actor.must(Area::Queue, Access::Read)?;
-        let cursor = match paging.cursor.as_deref().map(Uuid::try_parse) {
+        let domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
+        let cursor = match filter.paging.cursor.as_deref().map(Uuid::try_parse) {
             None => None,
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
         };
-        let rows =
-            self.store.queue.list_beside((actor.only_account(), &actor.granted()), cursor, paging.rows()).await?;
-        let is_full = rows.len() == paging.rows() as usize;
+        let inbox = |text: &str| Mailbox::parse(text).map_or_else(|_| text.to_owned(), |inbox| inbox.to_string());
+        let query = WaitingQuery {
+            // Whose it is was found out with the domain itself.
+            account: actor.only_account().filter(|_| domain.is_none()),
+            beside: actor.granted(),
+            domain,
+            destination: filter.destination.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(inbox),
+            cursor,
+            limit: filter.paging.rows(),
+        };
+        let rows = self.store.queue.list_of(&query).await?;
+        let is_full = rows.len() == query.limit as usize;
         let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
         let sees = |recipient: &str| sees_recipient(actor, recipient);
         let items = rows.into_iter().filter(|row| sees(&row.recipient)).map(QueueShape::new).collect();

@@ -228,9 +228,9 @@ pub struct Query {
     pub domain: Option<DomainId>,
     /// Only this alias's.
     pub alias: Option<AliasId>,
-    /// Only these statuses (empty: all).
+    /// Only these statuses as they are shown (empty: all): what was forwarded and came back is none of them.
     pub statuses: Vec<Status>,
-    /// Only with a returned report (`bounced`).
+    /// And what was forwarded and came back (`bounced`).
     pub bounced: bool,
     /// Words: an address, domain, or id (exact or prefix), or words of subject and reply.
     pub search: Option<String>,

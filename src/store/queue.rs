@@ -195,6 +195,23 @@ pub struct Waiting {
     pub due_at: Option<Moment>,
 }
 
+/// Which deliveries to list, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct WaitingQuery {
+    /// Only this account's (`None`: all, for the owner).
+    pub account: Option<AccountId>,
+    /// And what came for these domains, whosever they are.
+    pub beside: Vec<DomainId>,
+    /// Only what came for this domain.
+    pub domain: Option<DomainId>,
+    /// Only what is for this inbox.
+    pub destination: Option<String>,
+    /// Behind this id.
+    pub cursor: Option<Uuid>,
+    /// At most so many (1 to 500).
+    pub limit: u32,
+}
+
 /// The queue; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Queue {

@@ -43,6 +43,7 @@ fn of_rules() -> Vec<&'static str> {
         alias_feed::FED,
         alias_words::FED_UPTO,
         alias_list::SOME_OF_DESTINATION,
+        domain::SOME_OF_DOMAIN,
         alias_ways::LABELS,
         alias_ways::DOMAINS,
     ]);

@@ -40,6 +40,27 @@ async fn what_waits_is_held_released_tried_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_list_is_of_one_domain_s_mail_or_of_what_one_inbox_is_to_get() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    for recipient in ["shop@my.example", "shop@other.example"] {
+        queued(&house, recipient, later(&house)).await;
+    }
+    let waiting = async |query: &str| {
+        let page = house.operator("GET", &format!("/v1/queue?{query}"), Value::Null).await.expect(200).json();
+        page["items"].as_array().unwrap().iter().map(|item| item["recipient"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting("domain=other.example").await, ["shop@other.example"]);
+    assert_eq!(waiting("destination=owner@inbox.example").await, ["shop@my.example", "shop@other.example"]);
+    assert_eq!(waiting("domain=my.example&destination=spare@inbox.example").await, [] as [Value; 0]);
+    house.operator("GET", "/v1/queue?domain=elsewhere.example", Value::Null).await.expect(404).problem();
+    let token = house.token(&["queue:read"], &["other.example"]).await;
+    let page = house.bearer(&token, "GET", "/v1/queue?destination=owner@inbox.example", Value::Null).await;
+    assert_eq!(page.expect(200).json()["items"].as_array().unwrap().len(), 1, "no more than one may see");
+    house.bearer(&token, "GET", "/v1/queue?domain=my.example", Value::Null).await.expect(404);
+}
+
+#[tokio::test]
 async fn a_kept_failure_is_read_and_sent_again_to_a_verified_inbox() {
     let house = House::furnished().await;
     let kept = Entry::Kept(house.clock.now().after(Duration::from_secs(86_400)));

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::store::queue::Entry;
 
 use crate::web::House;
+use crate::web::rows::queued;
 
 const PAGE: &str = "/domains/my.example";
 const AGAIN: &str = "data-again=\"/domains/my.example?check=1\"";
@@ -47,4 +49,32 @@ async fn senders_are_let_in_and_kept_out_on_the_page_of_the_domain() {
     house.panel(&cookie, "POST", PAGE, "block=&allow=").await.expect(303);
     let is = house.operator("GET", "/v1/domains/my.example", Value::Null).await.json();
     assert_eq!((&is["block"], &is["allow"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test]
+async fn before_a_domain_or_a_destination_goes_it_is_said_what_goes_with_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let get = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(300)));
+    let bare = get(PAGE).await;
+    assert!(bare.contains("It has no aliases.") && !bare.contains("all the same"), "{bare}");
+    for n in 0..7 {
+        house.operator("POST", "/v1/aliases", json!({ "address": format!("a{n}@my.example") })).await.expect(201);
+    }
+    queued(&house, "a1@my.example", due).await;
+    let page = get(PAGE).await;
+    assert!(page.contains("With it go 7 aliases (<bdi>a6@my.example</bdi>, "), "{page}");
+    assert!(page.contains("<bdi>a2@my.example</bdi> and others)"), "{page}");
+    assert!(
+        page.contains("queue</a>, one message, goes on") && page.contains("Remove my.example and 7 aliases"),
+        "{page}"
+    );
+    let spare = json!({ "address": "spare@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", spare).await.expect(201);
+    let inbox = "/destinations/owner@inbox.example";
+    house.panel(&cookie, "POST", &format!("{inbox}/replace"), "to=spare%40inbox.example").await.expect(303);
+    let page = get(inbox).await;
+    assert!(page.contains("queue</a>, one message: none is sent there any more"), "{page}");
+    assert!(!get("/destinations/spare@inbox.example").await.contains("none is sent there"));
 }

@@ -81,6 +81,31 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
 }
 
 #[tokio::test]
+async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for name in ["other.example", "empty.example"] {
+        house.operator("POST", "/v1/domains", json!({ "name": name })).await.expect(201);
+    }
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    queued(&house, "shop@my.example", due).await;
+    queued(&house, "shop@other.example", due).await;
+    let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let all = page("/queue").await;
+    assert!(all.contains("2 waiting") && all.contains("<option>other.example</option>"), "{all}");
+    let one = page("/queue?domain=other.example").await;
+    assert!(one.contains("1 waiting") && one.contains("shop@other.example") && !one.contains("shop@my"), "{one}");
+    let overview = page("/?domain=other.example").await;
+    assert!(overview.contains("<a href=\"/queue?domain=other.example\">1 waiting</a>"), "{overview}");
+    let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example&of=other.example").await.expect(303);
+    let place = hold.field("location").unwrap();
+    assert_eq!(place, "/queue?done=hold&count=1&domain=other.example");
+    assert!(page(&place).await.contains("1 held") && page("/queue").await.contains("1 waiting · 1 held"));
+    assert!(page("/queue?domain=empty.example").await.contains("No mail of this domain waits."));
+    house.panel(&cookie, "GET", "/queue?domain=elsewhere.example", "").await.expect(404);
+}
+
+#[tokio::test]
 async fn the_simulator_decides_as_the_server_does() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -1,5 +1,7 @@
 //! Activity, one message, Aliases: what they say, and that mail cannot make them say anything else.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use waypost::mail::ReversePath;
 use waypost::policy::greylist::{self, Seen, Triplet};
@@ -150,14 +152,25 @@ async fn a_status_is_found_by_its_word_and_a_figure_leads_to_the_mail_that_it_co
         assert_eq!(page.matches("<li id=\"m-").count(), rows.len(), "{path}: {page}");
         assert!(rows.iter().all(|row| page.contains(&format!("id=\"m-{}\"", row.id))), "{path}: {page}");
     };
-    for (word, row) in [("bounced", &bounced), ("Failed", &failed), ("refused", &refused)] {
+    for (word, row) in [("bounced", &bounced), ("Failed", &failed), ("refused", &refused), ("forwarded", &other)] {
         shows(&format!("/activity?q={word}"), &[row]).await;
+        shows(&format!("/activity?status={}", word.to_lowercase()), &[row]).await;
     }
+    // The page counts whole hours: this is within the first of them, and the other before it.
+    let ago = |minutes: u64| house.clock.now().before(Duration::from_secs(minutes * 60));
+    let (first, before) = (ago(24 * 60 + 50), ago(24 * 60 + 60));
+    let [first, before] = [first, before].map(|at| Row { received_at: at, ..forwarded(&house, "shop@my.example") });
+    house.admin.store.activity.record(vec![before, first.clone()]).await.unwrap();
     let page = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
-    for (figure, rows) in [("1</strong> refused", &[&refused][..]), ("2</strong> failed", &[&bounced, &failed])] {
+    for (figure, rows) in [
+        ("2</strong> forwarded", &[&other, &first][..]),
+        ("1</strong> refused", &[&refused]),
+        ("2</strong> failed", &[&bounced, &failed]),
+        ("5</strong> came in", &[&other, &first, &refused, &bounced, &failed]),
+    ] {
         let link = page.split("<li>").find(|part| part.contains(figure)).unwrap_or_else(|| panic!("{figure}: {page}"));
-        let link = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
-        shows(link, rows).await;
+        let link = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+        shows(&link, rows).await;
     }
 }
 
@@ -219,7 +232,7 @@ async fn a_message_tells_its_story() {
 async fn actions_stand_only_where_they_work_and_work() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(240)));
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(240)));
     let row = queued(&house, "shop@my.example", due).await;
     let path = format!("/activity/{}", row.id);
     let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();

@@ -75,6 +75,7 @@ pub(crate) const PAGES: &[Page] = &[
             "/activity?q={hostile}&status=held",
             "/activity?status={hostile}",
             "/activity?time=7d&domain=my.example",
+            "/activity?status=failed,expired,bounced&since=2026-11-21T18:00:00Z",
             "/activity?alias={alias}",
         ],
     ),
@@ -120,7 +121,7 @@ pub(crate) const PAGES: &[Page] = &[
             "404 /destinations/owner@inbox.example/verify",
         ],
     ),
-    inside("/queue", &["/queue"]),
+    inside("/queue", &["/queue", "/queue?domain=my.example", "/queue?domain=xn--mller-kva.example"]),
     inside(
         "/simulator",
         &[

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use waypost::mail::{Envelope, Mailbox, Moment, ReversePath};
 use waypost::policy::facts::TlsFacts;
-use waypost::policy::ids::OWNER;
+use waypost::policy::ids::{DomainId, OWNER};
 use waypost::policy::rule::Kind;
 use waypost::policy::settings::TlsPolicy;
 use waypost::policy::status::{RuleRef, Status, TraceStep};
@@ -24,13 +24,15 @@ pub(crate) fn mailbox(text: &str) -> Mailbox {
 /// A row as the first thing that is known of it: forwarded at the first try.
 pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
     let now = house.clock.now();
+    let named = Mailbox::parse(recipient).ok();
+    let domain = named.and_then(|inbox| house.admin.store.directory.domain(inbox.domain()?));
     let sent = ReversePath::parse("SRS0=abcdefgh=AB=shop.example=orders@my.example").unwrap();
     Row {
         id: house.admin.chance.id(now),
         transaction: house.admin.chance.id(now),
         received_at: now,
         account: OWNER,
-        domain: Some(waypost::policy::ids::DomainId(1)),
+        domain: Some(domain.map_or(DomainId(1), |hosted| hosted.id)),
         alias: None,
         status: Status::Forwarded,
         sender: "orders@shop.example".to_owned(),

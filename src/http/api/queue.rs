@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::shapes::{ListShape, QueueShape, ResendForm};
-use crate::admin::{AdminError, Paging, QueueAction};
+use crate::admin::{AdminError, Paging, QueueAction, QueueFilter};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::octets::Octets;
@@ -30,10 +30,12 @@ pub(super) struct Done {
 }
 
 /// Lists what waits, is held, or is kept; oldest first.
-#[utoipa::path(get, path = "/queue", params(SortQueue, Paging), responses((status = 200, body = ListShape<QueueShape>)))]
+#[utoipa::path(get, path = "/queue", params(QueueFilter, SortQueue, Paging), responses((status = 200, body = ListShape<QueueShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     ask.sort(sort::FIRST_CAME)?;
-    Ok(Json(site.admin.queue(&actor, &ask.paging()?).await?).into_response())
+    let filter =
+        QueueFilter { domain: ask.owned("domain"), destination: ask.owned("destination"), paging: ask.paging()? };
+    Ok(Json(site.admin.queue(&actor, &filter).await?).into_response())
 }
 
 /// Does something with a delivery: `retry`, `hold`, `release` or `cancel`.

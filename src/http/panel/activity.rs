@@ -33,6 +33,8 @@ const FILTERS: [(&str, &str); 7] = [
     ("Dropped", "dropped"),
 ];
 
+/// What narrows the list, as the address has it.
+const KEYS: [&str; 6] = ["q", "status", "domain", "alias", "time", "since"];
 /// Stretches of time: as the address has them, in words, and how long.
 const TIMES: [(&str, &str, Duration); 4] = [
     ("1h", "Last hour", Duration::from_secs(3600)),
@@ -94,10 +96,12 @@ struct ActivityPage {
     domain: String,
     chips: Vec<Chip>,
     alias_chip: Option<Chip>,
+    /// From when on, where an address says it, and the list without that.
+    since: Option<(When, String)>,
     times: Vec<Stretch>,
     exports: Vec<Chip>,
     /// Where the log begins, on the page that ends with its first row.
-    begins: Option<(String, String)>,
+    begins: Option<(When, String)>,
     wrong: Option<String>,
     rows: Vec<Line>,
     filtered: bool,
@@ -106,7 +110,7 @@ struct ActivityPage {
     older: Option<String>,
 }
 
-/// `GET /activity?q=&status=&domain=&alias=&time=&cursor=`.
+/// `GET /activity?q=&status=&domain=&alias=&time=&since=&cursor=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     frame::answer(&site, None, build(&site, &actor, &ask).await)
 }
@@ -123,16 +127,17 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     let older = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let older = older.map(|cursor| href(ask, &[("cursor", cursor)]));
     let rows: Vec<_> = found.iter().flat_map(|page| &page.rows).map(|row| Line::new(row, now)).collect();
-    let filtered = [&search, &status, &alias, &domain, &wanted("time")].iter().any(|value| !value.is_empty());
+    let filtered = KEYS.iter().any(|key| !wanted(key).is_empty());
     let last = found.iter().flat_map(|page| &page.rows).next_back().filter(|_| !filtered && older.is_none());
     Ok(ActivityPage {
         frame: Frame::inside(site, "Activity", "activity")
-            .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "time"]).await?),
+            .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "time", "since"]).await?),
         chips: chips(ask, &status),
         alias_chip: alias_chip(site, actor, ask).await,
+        since: beginning(ask, now),
         times: times(ask),
         exports: exports(ask, now),
-        begins: last.map(|row| (When::new(row.received_at, now).full, retention(site))),
+        begins: last.map(|row| (When::new(row.received_at, now), retention(site))),
         no_aliases: rows.is_empty() && !filtered && has_no_aliases(site, actor).await?,
         live: !filtered && ask.get("cursor").is_none(),
         search,
@@ -160,25 +165,21 @@ fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
 
 /// This page with other filters: those of `changes` count, an empty value takes one away.
 fn href(ask: &Ask, changes: &[(&str, &str)]) -> String {
-    let value = |key: &str| match changes.iter().find(|(changed, _)| *changed == key) {
-        Some((_, value)) => (*value).to_owned(),
-        None if key == "cursor" => String::new(),
-        None => ask.owned(key).unwrap_or_default(),
-    };
-    address("/activity", &["q", "status", "domain", "alias", "time", "cursor"].map(|key| (key, value(key))))
+    let changed = |key: &str| changes.iter().find(|(changed, _)| *changed == key).map(|(_, value)| *value);
+    let kept = KEYS.map(|key| (key, changed(key).or_else(|| ask.get(key)).unwrap_or_default()));
+    let cursor = ("cursor", changed("cursor").unwrap_or_default());
+    text::with_query("/activity", &[kept.as_slice(), &[cursor]].concat())
 }
 
-/// A path with a query of what is not empty.
-fn address(path: &str, keys: &[(&str, String)]) -> String {
-    let pairs = keys.iter().filter(|(_, value)| !value.is_empty());
-    let query: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", text::in_query(value))).collect();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
-}
-
-/// When the chosen stretch of time begins.
+/// When the chosen stretch of time begins; else the moment that the address says.
 fn since(ask: &Ask, now: Moment) -> Option<String> {
     let chosen = ask.get("time").and_then(|time| TIMES.iter().find(|(key, ..)| *key == time));
-    chosen.map(|(_, _, span)| now.before(*span).rfc3339())
+    chosen.map(|(_, _, span)| now.before(*span).rfc3339()).or_else(|| ask.owned("since"))
+}
+
+fn beginning(ask: &Ask, now: Moment) -> Option<(When, String)> {
+    let at = Moment::parse_rfc3339(ask.get("since")?)?;
+    Some((When::new(at, now), href(ask, &[("since", "")])))
 }
 
 fn times(ask: &Ask) -> Vec<Stretch> {
@@ -187,12 +188,11 @@ fn times(ask: &Ask) -> Vec<Stretch> {
 
 /// What the filters show, as files.
 fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
+    let since = since(ask, now).unwrap_or_default();
     let file = |(format, word): (&str, &str)| {
-        let mut keys: Vec<_> =
-            ["q", "status", "domain", "alias"].map(|key| (key, ask.owned(key).unwrap_or_default())).into();
-        keys.push(("since", since(ask, now).unwrap_or_default()));
-        keys.push(("format", format.to_owned()));
-        Chip { word: word.to_owned(), href: address("/activity/export", &keys), current: false }
+        let kept = ["q", "status", "domain", "alias"].map(|key| (key, ask.get(key).unwrap_or_default()));
+        let pairs = [kept.as_slice(), &[("since", &since), ("format", format)]].concat();
+        Chip { word: word.to_owned(), href: text::with_query("/activity/export", &pairs), current: false }
     };
     [("csv", "CSV"), ("ndjson", "JSON lines")].map(file).into()
 }

@@ -142,12 +142,8 @@ impl Filters {
     pub(super) fn href(&self, changes: &[(&str, &str)]) -> String {
         let changed = |key: &str| changes.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         let keys = KEYS.iter().chain(&["cursor"]);
-        let pairs = keys.map(|key| (key, changed(key).unwrap_or_else(|| self.value(key))));
-        let query: Vec<_> = pairs
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(key, value)| format!("{key}={}", text::in_query(value)))
-            .collect();
-        if query.is_empty() { "/aliases".to_owned() } else { format!("/aliases?{}", query.join("&")) }
+        let pairs: Vec<_> = keys.map(|key| (*key, changed(key).unwrap_or_else(|| self.value(key)))).collect();
+        text::with_query("/aliases", &pairs)
     }
 
     /// The fields to choose in.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::{ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape};
-use crate::admin::{Actor, AdminError, Paging, Target};
+use crate::admin::{Actor, AdminError, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -16,6 +16,7 @@ use super::destinations::{Line, line};
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::look::{self, Look};
+use super::queue;
 use super::text::{self, When};
 
 /// Destinations that are proposed to take another's place.
@@ -61,6 +62,8 @@ struct DestinationPage {
     failing_reply: Option<String>,
     failing_row: Option<String>,
     used: Used,
+    /// `3 messages` that it is still to get.
+    waiting: Option<String>,
     others: Vec<String>,
 }
 
@@ -144,6 +147,7 @@ async fn build(
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
     let (inbox, shape, uses) = looked(site, actor, id, now).await?;
+    let to = QueueFilter { destination: Some(shape.address.clone()), ..QueueFilter::default() };
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
         done,
@@ -153,6 +157,7 @@ async fn build(
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         used: used(&shape, &uses),
+        waiting: queue::counted(site, actor, to).await?,
         others: others(site, actor, &shape).await?,
         inbox,
     })
@@ -194,7 +199,7 @@ fn used(shape: &DestinationShape, uses: &UsesShape) -> Used {
             count => format!("{count} aliases lead here."),
         },
         aliases: uses.newest.iter().map(alias).collect(),
-        all: (!is_shown_whole).then(|| format!("/aliases?destination={}", text::in_query(&shape.address))),
+        all: (!is_shown_whole).then(|| text::with_query("/aliases", &[("to", &shape.address)])),
         also: also(uses),
         computed: uses.computed.clone(),
         is_used: uses.aliases > 0,

@@ -93,8 +93,7 @@ async fn build(
     let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
     let page = site.admin.destinations(actor, ask.owned("q"), &paging).await?;
     let more = page.next_cursor.as_deref();
-    let more =
-        more.map(|cursor| format!("/destinations?q={}&cursor={}", text::in_query(&search), text::in_query(cursor)));
+    let more = more.map(|cursor| text::with_query("/destinations", &[("q", &search), ("cursor", cursor)]));
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::admin::shapes::QueueShape;
-use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
+use crate::admin::{
+    Actor, AdminError, MAX_LIMIT, Paging, QueueFilter, SeriesShape, StatsFilter, StatsShape, StatsStep,
+};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -87,6 +89,8 @@ struct OverviewPage {
     ranges: Vec<Range>,
     stretch: &'static str,
     chart: Chart,
+    /// Where the queue is shown.
+    queue: String,
     sites: Vec<Waiting>,
     shares: Vec<(&'static str, String)>,
 }
@@ -105,13 +109,20 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let since = now.before(chosen.3);
     let domain = ask.owned("domain");
     let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
-    let queue = site.admin.queue(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
-    let of_domain = domain.as_deref().map(|name| format!("&domain={}", text::in_query(name))).unwrap_or_default();
+    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let filter = QueueFilter { domain: domain.clone(), paging, ..QueueFilter::default() };
+    let waiting = site.admin.queue(actor, &filter).await?.items;
     let lacking = lacking(site, actor).await?;
     // The worst stand first.
     let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
     let (headline, tone, icon) = headline(notices.first().map(|notice| notice.tone), lacking.is_some());
     notices.extend(lacking);
+    let of = domain.as_deref().unwrap_or_default();
+    let range = |(key, word, ..): &(&'static str, &'static str, &str, Duration)| Range {
+        word,
+        href: text::with_query("/", &[("range", key), ("domain", of)]),
+        current: *key == chosen.0,
+    };
     let mut shares = Vec::new();
     for (by, word, nothing) in CHECKS {
         let verdicts = count(site, actor, (since, by, domain.as_deref())).await?.series;
@@ -124,14 +135,12 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         tone,
         icon,
         notices,
-        figures: figures(&counted.series, &of_domain),
-        ranges: RANGES
-            .iter()
-            .map(|(key, word, ..)| Range { word, href: format!("/?range={key}{of_domain}"), current: *key == chosen.0 })
-            .collect(),
+        figures: figures(&counted, of),
+        ranges: RANGES.iter().map(range).collect(),
         stretch: chosen.2,
         chart: chart(&counted),
-        sites: sites(&queue, now),
+        queue: text::with_query("/queue", &[("domain", of)]),
+        sites: sites(&waiting, now),
         shares,
     })
 }
@@ -198,10 +207,11 @@ const WAITS: &[&str] = &["queued", "deferred", "held"];
 const FAILED: &[&str] = &["failed", "expired", "bounced"];
 
 /// Each leads to the very mail that it counts, of one domain where one is chosen.
-fn figures(series: &[SeriesShape], of_domain: &str) -> Vec<Figure> {
+fn figures(counted: &StatsShape, domain: &str) -> Vec<Figure> {
+    let (series, since) = (&counted.series, counted.since.rfc3339());
     let figure = |word, value: i64, statuses: &[&str]| {
-        let href = format!("/activity?status={}{of_domain}", statuses.join(","));
-        Figure { word, value: value.max(0).to_string(), href }
+        let pairs = [("status", &*statuses.join(",")), ("domain", domain), ("since", &since)];
+        Figure { word, value: value.max(0).to_string(), href: text::with_query("/activity", &pairs) }
     };
     let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);
     vec![

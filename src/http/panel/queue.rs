@@ -7,12 +7,13 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::QueueShape;
-use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, QueueAction};
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, QueueAction, QueueFilter};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::activity::Row;
 
+use super::by_domain;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::story;
@@ -58,11 +59,13 @@ struct Waiting {
 struct QueuePage {
     frame: Frame,
     done: Option<String>,
+    /// Whose mail is shown; all where it is empty.
+    domain: String,
     sites: Vec<Group>,
     partial: bool,
 }
 
-/// `GET /queue`.
+/// `GET /queue?domain=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     frame::answer(&site, None, build(&site, &actor, &ask).await)
 }
@@ -74,17 +77,20 @@ pub(super) async fn act(
     Path(word): Path<String>,
     filled: Filled,
 ) -> Response {
-    match act_on_all(&site, &actor, (&word, filled.get("domain"))).await {
-        Ok(count) => Redirect::to(&format!("/queue?done={word}&count={count}")).into_response(),
+    match act_on_all(&site, &actor, (&word, &filled)).await {
+        Ok(count) => {
+            let done = [("done", &*word), ("count", &count.to_string()), ("domain", filled.get("of"))];
+            Redirect::to(&text::with_query("/queue", &done)).into_response()
+        }
         Err(error) => frame::failed(&site, &error),
     }
 }
 
-async fn act_on_all(site: &Site, actor: &Actor, (word, domain): (&str, &str)) -> Result<usize, AdminError> {
+async fn act_on_all(site: &Site, actor: &Actor, (word, filled): (&str, &Filled)) -> Result<usize, AdminError> {
     let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
-    let (waiting, _) = all(site, actor).await?;
-    let mut count = 0;
-    for one in waiting.iter().filter(|one| domain_of(&one.destination) == domain && fits(action, one.state)) {
+    let (waiting, _) = all(site, actor, filled.get("of")).await?;
+    let (to, mut count) = (filled.get("domain"), 0);
+    for one in waiting.iter().filter(|one| domain_of(&one.destination) == to && fits(action, one.state)) {
         match site.admin.queue_action(actor, one.id, action).await {
             Ok(()) => count += 1,
             // Delivered, or taken up for delivery, since it was listed.
@@ -107,7 +113,8 @@ fn fits(action: QueueAction, state: &str) -> bool {
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, AdminError> {
     let now = site.admin.clock.now();
-    let (waiting, partial) = all(site, actor).await?;
+    let domain = ask.owned("domain").unwrap_or_default();
+    let (waiting, partial) = all(site, actor, &domain).await?;
     let mut by_domain: BTreeMap<&str, Vec<&QueueShape>> = BTreeMap::new();
     for one in &waiting {
         by_domain.entry(domain_of(&one.destination)).or_default().push(one);
@@ -120,22 +127,37 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     sites.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     let number = |(index, (_, group)): (usize, (usize, Group))| Group { anchor: format!("to-{index}"), ..group };
     let sites = sites.into_iter().enumerate().map(number).collect();
-    Ok(QueuePage { frame: Frame::inside(site, "Queue", "queue"), done: done(ask), sites, partial })
+    let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
+    Ok(QueuePage {
+        frame: Frame::inside(site, "Queue", "queue").by_domain(by_domain),
+        done: done(ask),
+        domain,
+        sites,
+        partial,
+    })
 }
 
-/// All that waits, oldest first, and whether there is more than one look reads.
-async fn all(site: &Site, actor: &Actor) -> Result<(Vec<QueueShape>, bool), AdminError> {
-    let mut paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+/// All that waits of one domain's mail, or of all, oldest first; and whether there is more than one look reads.
+async fn all(site: &Site, actor: &Actor, domain: &str) -> Result<(Vec<QueueShape>, bool), AdminError> {
+    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let mut filter = QueueFilter { domain: Some(domain.to_owned()), paging, ..QueueFilter::default() };
     let mut waiting = Vec::new();
     for _ in 0..MAX_PAGES {
-        let page = site.admin.queue(actor, &paging).await?;
+        let page = site.admin.queue(actor, &filter).await?;
         waiting.extend(page.items);
-        paging.cursor = page.next_cursor;
-        if paging.cursor.is_none() {
+        filter.paging.cursor = page.next_cursor;
+        if filter.paging.cursor.is_none() {
             return Ok((waiting, false));
         }
     }
     Ok((waiting, true))
+}
+
+/// How many messages of these are in the queue, in words.
+pub(super) async fn counted(site: &Site, actor: &Actor, filter: QueueFilter) -> Result<Option<String>, AdminError> {
+    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let page = site.admin.queue(actor, &QueueFilter { paging, ..filter }).await?;
+    Ok(text::counted(page.items.len() as u64, page.next_cursor.is_some(), ("message", "messages")))
 }
 
 /// The row of the message that was tried most: it has heard most.

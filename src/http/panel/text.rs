@@ -128,6 +128,23 @@ pub(super) fn size(octets: u64) -> String {
     }
 }
 
+/// So many things by their words for one and for several; none where there are none.
+pub(super) fn counted(count: u64, is_more: bool, (one, several): (&str, &str)) -> Option<String> {
+    match (count, is_more) {
+        (0, false) => None,
+        (1, false) => Some(format!("one {one}")),
+        (count, false) => Some(format!("{count} {several}")),
+        (count, true) => Some(format!("more than {count} {several}")),
+    }
+}
+
+/// An address with a query of what is not empty.
+pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let query: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", in_query(value))).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
 /// A value in a query, percent-encoded.
 pub(super) fn in_query(text: &str) -> String {
     use std::fmt::Write;
@@ -167,6 +184,12 @@ mod tests {
         let cut = short_address(&endless);
         assert!(cut.starts_with("shop…@…") && cut.ends_with(".example") && cut.chars().count() <= SHORT, "{cut}");
         assert_eq!(short_address("shop@my.example"), "shop@my.example");
+    }
+
+    #[test]
+    fn an_address_has_a_query_of_what_is_not_empty() {
+        assert_eq!(with_query("/queue", &[("domain", "")]), "/queue");
+        assert_eq!(with_query("/activity", &[("q", "a&b"), ("time", ""), ("to", "a@b")]), "/activity?q=a%26b&to=a@b");
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub(in crate::store) const AT: &str = concat!(
     " from activity where seq in (select value from json_each(?1)) and received_at >= ?3 and received_at < ?4 \
      and (?5 is null or account_id = ?5 or domain_id in (select value from json_each(?6))) \
      and (?7 is null or domain_id = ?7) and (?8 is null or alias_id = ?8) \
-     and ((?9 is null and ?10 = 0) or status in (select value from json_each(?9)) \
-         or (?10 = 1 and bounced_at is not null)) \
+     and ((?9 is null and ?10 = 0) or case when status = 'forwarded' and bounced_at is not null then ?10 = 1 \
+         else status in (select value from json_each(?9)) end) \
      and (?11 is null or lower(sender) = ?11) and (?12 is null or lower(recipient) = ?12) \
      and (?13 is null or lower(destination) = ?13) \
      and (?14 is null or sender like ?14 || '%' escape '~' or recipient like ?14 || '%' escape '~' \

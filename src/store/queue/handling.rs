@@ -8,15 +8,16 @@ use uuid::Uuid;
 
 use super::delivery::{columns, purpose, read_claim};
 use super::ledger::{Gone, delete};
-use super::{Claim, Queue, Waiting};
+use super::{Claim, Queue, Waiting, WaitingQuery};
 use crate::mail::{Mailbox, Moment};
-use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::ids::AccountId;
 use crate::store::columns::{Columns, broken, hex_list, json};
 use crate::store::{Result, StoreError};
 
 pub(in crate::store) const LIST: &str = "select q.uuid, q.purpose, q.account_id, q.recipient, q.destination, q.state, \
     m.size, q.tries, m.received_at, q.due_at from deliveries as q join messages as m on m.id = q.message_id \
     where (?1 is null or q.account_id = ?1 or q.domain_id in (select value from json_each(?4))) \
+    and (?5 is null or q.domain_id = ?5) and (?6 is null or q.destination = ?6) \
     and q.id > coalesce((select id from deliveries where uuid = ?2), 0) order by q.id limit ?3";
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where q.uuid = ?1");
 pub(in crate::store) const RETRY: &str =
@@ -37,18 +38,15 @@ const MAX_PAGE_ROWS: u32 = 500;
 impl Queue {
     /// Lists, oldest first; `cursor` is the last id seen.
     pub async fn list(&self, account: Option<AccountId>, cursor: Option<Uuid>, limit: u32) -> Result<Vec<Waiting>> {
-        self.list_beside((account, &[]), cursor, limit).await
+        self.list_of(&WaitingQuery { account, cursor, limit, ..WaitingQuery::default() }).await
     }
 
-    /// Lists what is an account's, and what came for the domains beside it, whosever they are.
-    pub async fn list_beside(
-        &self,
-        (account, beside): (Option<AccountId>, &[DomainId]),
-        cursor: Option<Uuid>,
-        limit: u32,
-    ) -> Result<Vec<Waiting>> {
-        let ask = sqlx::query(LIST).bind(account.map(|a| a.0)).bind(cursor.map(|id| id.as_bytes().to_vec()));
-        let ask = ask.bind(limit.clamp(1, MAX_PAGE_ROWS)).bind(json(beside));
+    /// Lists what is asked for, oldest first.
+    pub async fn list_of(&self, query: &WaitingQuery) -> Result<Vec<Waiting>> {
+        let ask =
+            sqlx::query(LIST).bind(query.account.map(|a| a.0)).bind(query.cursor.map(|id| id.as_bytes().to_vec()));
+        let ask = ask.bind(query.limit.clamp(1, MAX_PAGE_ROWS)).bind(json(&query.beside));
+        let ask = ask.bind(query.domain.map(|domain| domain.0)).bind(query.destination.clone());
         let rows = ask.fetch_all(&self.readers).await?;
         rows.iter().map(waiting).collect()
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::alias::{self, LIST};
 use super::loaded::maybe_domain;
+use super::uses::COUNTED_ALIASES;
 use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Order, Rules};
 use crate::mail::{Domain, Moment};
 use crate::policy::ids::{AccountId, DomainId};
@@ -37,6 +38,9 @@ pub(in crate::store) const EXISTS: &str = "select exists (select 1 from domains 
 pub(in crate::store) const CLEAR: &str = "delete from sender_lists where level = 'domain' and scope_id = ?1";
 pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, \
     name = 'removed ' || id, mirror_of = null where id = ?1 and removed_at is null";
+/// Aliases of a domain, up to one more than are counted.
+pub(in crate::store) const SOME_OF_DOMAIN: &str =
+    "select count(*) from (select 1 from aliases indexed by aliases_by_domain where domain_id = ?1 limit ?2)";
 pub(in crate::store) const REMOVED: &str = "select id from domains where removed_at is not null limit 1";
 pub(in crate::store) const SOME_ALIASES: &str = "select id from aliases where domain_id = ?1 limit 1000";
 pub(in crate::store) const SWEEP: &str = "delete from sender_lists where level = 'alias' \
@@ -141,6 +145,12 @@ impl Rules {
         Ok(Draft { id: self.chance.id(now), row, now, audit, aliases })
     }
 
+    /// How many aliases a domain has, one more than [`COUNTED_ALIASES`] at most.
+    pub async fn aliases_of_domain(&self, key: DomainId) -> Result<u64> {
+        let count = sqlx::query(SOME_OF_DOMAIN).bind(key.0).bind(COUNTED_ALIASES.cast_signed() + 1);
+        Columns::of(&count.fetch_one(&self.readers).await?).count()
+    }
+
     /// The domains that mirror this one, by name; the first ten.
     pub async fn mirrors(&self, key: DomainId) -> Result<Vec<String>> {
         Ok(sqlx::query_scalar(MIRRORS).bind(key.0).fetch_all(&self.readers).await?)
@@ -183,7 +193,7 @@ impl Rules {
         };
         let rows = ask.bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let by_name = matches!(query.order, Order::Usual | Order::Name | Order::NameBackwards);
+        let by_name = !matches!(query.order, Order::Oldest | Order::Newest);
         let cursor = |row: &DomainRow| if by_name { row.name.as_str().to_owned() } else { row.key.0.to_string() };
         let next_cursor = super::cut(&mut items, limit).map(cursor);
         Ok(Listing { items, next_cursor })

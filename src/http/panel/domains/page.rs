@@ -4,12 +4,13 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, AdminError, AliasFilter, Paging, Target};
+use crate::admin::{Actor, AdminError, AliasFilter, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
 use super::super::forms::{self, Filled};
 use super::super::frame::{self, Frame};
+use super::super::queue;
 use super::super::text::{self, When};
 use super::form::{self, Fields};
 use super::records::{self, Records, look};
@@ -17,11 +18,16 @@ use super::records::{self, Records, look};
 /// Aliases that are named before a domain is removed.
 const NAMED_ALIASES: u32 = 5;
 
-/// What goes with a domain.
+/// What goes with a domain, and what does not.
 struct Lost {
-    aliases: Vec<String>,
+    /// `12 aliases`; none where there are none.
+    count: Option<String>,
+    /// Some of them.
+    named: Vec<String>,
     /// There are more than those.
     more: bool,
+    /// `3 messages` of its mail in the queue.
+    waiting: Option<String>,
 }
 
 #[derive(Template)]
@@ -145,16 +151,17 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
 }
 
 async fn lost(site: &Site, actor: &Actor, name: &str) -> Result<Lost, AdminError> {
+    let domain = Some(name.to_owned());
+    let waiting = QueueFilter { domain: domain.clone(), ..QueueFilter::default() };
     let paging = Paging { limit: Some(NAMED_ALIASES), cursor: None };
-    let filter = AliasFilter { domain: Some(name.to_owned()), paging, ..AliasFilter::default() };
-    match site.admin.aliases(actor, filter).await {
-        Ok(page) => {
-            let aliases = page.items.iter().map(|alias| text::short_address(&alias.address)).collect();
-            Ok(Lost { aliases, more: page.next_cursor.is_some() })
-        }
-        Err(AdminError::Forbidden(_)) => Ok(Lost { aliases: Vec::new(), more: false }),
-        Err(other) => Err(other),
-    }
+    let page = site.admin.aliases(actor, AliasFilter { domain, paging, ..AliasFilter::default() }).await?;
+    let (count, is_more) = site.admin.aliases_on(actor, name).await?;
+    Ok(Lost {
+        count: text::counted(count, is_more, ("alias", "aliases")),
+        named: page.items.iter().map(|alias| text::short_address(&alias.address)).collect(),
+        more: page.next_cursor.is_some(),
+        waiting: queue::counted(site, actor, waiting).await?,
+    })
 }
 
 fn told(word: &str) -> Option<&'static str> {

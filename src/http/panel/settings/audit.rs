@@ -68,8 +68,7 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
     };
     let now = site.admin.clock.now();
     let search = ask.owned("q").unwrap_or_default();
-    let more =
-        |cursor: String| format!("/settings/audit?q={}&cursor={}", text::in_query(&search), text::in_query(&cursor));
+    let more = |cursor: String| text::with_query("/settings/audit", &[("q", &search), ("cursor", &cursor)]);
     let page = AuditPage {
         frame: Frame::inside(site, "Changes", "settings"),
         around: Around::new(actor, "audit").told(ask, &[("undone", "The change is taken back.")]).with(error.as_ref()),
