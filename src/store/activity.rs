@@ -14,6 +14,7 @@ pub(super) mod found_words;
 pub(super) mod greylist;
 pub(super) mod hours;
 pub(super) mod inboxes;
+pub(super) mod latest;
 pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;

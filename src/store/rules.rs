@@ -3,6 +3,7 @@
 
 pub(super) mod alias;
 pub(super) mod alias_feed;
+mod alias_latest;
 pub(super) mod alias_list;
 pub(super) mod alias_order;
 pub(super) mod alias_read;
@@ -212,6 +213,8 @@ pub enum Order {
     Oldest,
     /// The last made first.
     Newest,
+    /// By last mail, the latest first; of aliases alone.
+    LastMail,
 }
 
 /// For how long no mail came.

@@ -224,9 +224,13 @@ fn of_log() -> Vec<&'static str> {
 }
 
 /// The lists of `activity.db`, and the step that each runs along.
-const fn lists_of_log() -> [(&'static str, &'static str); 9] {
-    use super::activity::{list, ways};
+const fn lists_of_log() -> [(&'static str, &'static str); 10] {
+    use super::activity::{latest, list, ways};
     [
+        (
+            latest::LATEST,
+            "SEARCH alias_counts USING COVERING INDEX alias_counts_by_last_mail (last_mail_at>? AND last_mail_at<?)",
+        ),
         (list::AT, "SEARCH activity USING INTEGER PRIMARY KEY (rowid=?)"),
         (ways::PLACES, "SEARCH activity USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (ways::PLACES, "SEARCH activity USING COVERING INDEX activity_by_alias (alias_id=? AND rowid>? AND rowid<?)"),

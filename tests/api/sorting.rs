@@ -1,9 +1,14 @@
 //! Lists in other orders: each whole, whatever the size of its pages, and words that are none are named.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use waypost::admin::Actor;
+use waypost::store::activity::Row;
 
 use super::people::somebody;
 use crate::web::House;
+use crate::web::rows::forwarded;
 
 /// All of a list, in pages of two.
 async fn all(house: &House, token: &str, list: &str, field: &str) -> Vec<String> {
@@ -105,11 +110,39 @@ async fn aliases_go_by_age_or_address_either_way() {
 }
 
 #[tokio::test]
+async fn aliases_go_by_their_last_mail() {
+    let (house, owner, member) = house().await;
+    let aliases = async |token: &str, query: &str| {
+        all(&house, token, &format!("/v1/aliases?sort=-last_mail_at{query}"), "address").await
+    };
+    assert!(aliases(&owner, "").await.is_empty(), "none has had any");
+    for address in ["x@team.example", "shop@my.example", "b@an.example", "a@my.example", "c@an.example"] {
+        let alias = house.admin.alias(&Actor::operator(), address).await.unwrap();
+        // Two come at one moment.
+        house.clock.advance(Duration::from_secs(if address == "a@my.example" { 0 } else { 60 }));
+        let row = Row { alias: Some(alias.key), account: alias.account, ..forwarded(&house, address) };
+        house.admin.store.activity.record(vec![row]).await.unwrap();
+    }
+    let by_mail = ["c@an.example", "a@my.example", "b@an.example", "shop@my.example", "x@team.example"];
+    assert_eq!(aliases(&owner, "").await, by_mail);
+    assert_eq!(aliases(&owner, "&domain=my.example").await, ["a@my.example", "shop@my.example"]);
+    assert_eq!(aliases(&member, "").await, ["x@team.example"], "d@team.example never had any");
+    let alias = house.admin.alias(&Actor::operator(), "shop@my.example").await.unwrap();
+    house.clock.advance(Duration::from_secs(60));
+    let row = Row { alias: Some(alias.key), ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![row]).await.unwrap();
+    assert_eq!(aliases(&owner, "").await[..2], ["shop@my.example", "c@an.example"]);
+    house.operator("DELETE", "/v1/aliases/shop@my.example", Value::Null).await.expect(204);
+    assert_eq!(aliases(&owner, "").await.len(), 4, "what is gone is passed over");
+}
+
+#[tokio::test]
 async fn what_is_no_order_of_a_list_is_named() {
     let (house, owner, _) = house().await;
     for (list, choice) in [
         ("domains", "-name"),
         ("aliases", "-address"),
+        ("aliases", "-last_mail_at"),
         ("destinations", "-created_at"),
         ("activity", "-received_at"),
         ("queue", "received_at"),
@@ -126,7 +159,7 @@ async fn what_is_no_order_of_a_list_is_named() {
         let both = house.bearer(&owner, "GET", &format!("/v1/aliases?sort=address&{filter}"), Value::Null).await;
         assert_eq!(both.expect(422).pointers(), ["/sort"], "{filter}");
     }
-    for sort in ["address", "-address", "created_at"] {
+    for sort in ["address", "-address", "created_at", "-last_mail_at"] {
         let path = format!("/v1/aliases?sort={sort}&cursor=nonsense");
         house.bearer(&owner, "GET", &path, Value::Null).await.expect(422).problem();
     }

@@ -157,12 +157,15 @@ const COLOURS: &str = "{ runOnly: ['color-contrast'] }";
 const JUDGE: &str = "(only => axe.run(document, { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } }, \
     ...only }).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => \
     `${id}: ${html.slice(0, 200)}: ${failureSummary}`))))";
-/// What is seen of the page; and that whatever has the focus shows it.
+/// What is seen of the page; and that whatever has the focus shows it, and that nothing is too wide, where all is unfolded.
 const SEEN: &str = r"
     const faults = [], page = document.documentElement, narrow = innerWidth < 760;
     const seen = e => e.getClientRects().length && !e.closest('.unseen, .skip') && getComputedStyle(e).visibility !== 'hidden';
     const all = css => [...document.querySelectorAll(css)].filter(seen);
     const about = e => e.outerHTML.slice(0, 120);
+    const folded = [...document.querySelectorAll('details:not([open])')];
+    for (const e of folded) e.open = true;
+    if (page.scrollWidth > innerWidth) faults.push(`${page.scrollWidth - innerWidth} px too wide where all is unfolded`);
     const asks = document.querySelector('dialog[open]') ?? document;
     for (const e of all('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
       if (e.disabled || e.tabIndex < 0 || !asks.contains(e)) continue;
@@ -171,7 +174,8 @@ const SEEN: &str = r"
       if (outlineStyle === 'none' || parseFloat(outlineWidth) < 2 || outlineColor === getComputedStyle(document.body).backgroundColor)
         faults.push(`its focus is not seen: ${about(e)}`);
     }
-    document.activeElement.blur();";
+    document.activeElement.blur();
+    for (const e of folded) e.open = false;";
 /// What must be told without colours of ours: the edge of whatever can be used, what is current, what a switch says.
 const FORCED: &str = r"
     const edge = (e, part) => {

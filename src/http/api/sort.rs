@@ -24,6 +24,7 @@ pub(super) const ALIASES: Orders = &[
     ("created_at", Order::Oldest),
     ("address", Order::Name),
     ("-address", Order::NameBackwards),
+    ("-last_mail_at", Order::LastMail),
 ];
 /// Of destinations.
 pub(super) const DESTINATIONS: Orders = &[
@@ -72,9 +73,11 @@ macro_rules! described {
 }
 described!(SortDomains, DomainOrder: "By name, or as they were made; a minus turns it round.",
     Name = "name", NameBackwards = "-name", Oldest = "created_at", Newest = "-created_at");
-described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address. An order \
-    other than the newest first may be narrowed by `domain`, and by nothing else.",
-    Newest = "-created_at", Oldest = "created_at", Address = "address", AddressBackwards = "-address");
+described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address; by their \
+    last mail, without those that never had any. An order other than the newest first may be narrowed by `domain`, and by \
+    nothing else.",
+    Newest = "-created_at", Oldest = "created_at", Address = "address", AddressBackwards = "-address",
+    LastMail = "-last_mail_at");
 described!(SortDestinations, DestinationOrder: "By address, or as they were made; a minus turns it round.",
     Address = "address", AddressBackwards = "-address", Oldest = "created_at", Newest = "-created_at");
 described!(SortActivity, ActivityOrder: "The order that there is: newest first.", Latest = "-received_at");

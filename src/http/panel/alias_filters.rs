@@ -62,6 +62,7 @@ const CHOICES: [Asked; 6] = [
             ("oldest", "Oldest first"),
             ("name", "By address"),
             ("backwards", "By address, from the end"),
+            ("mail", "Last mail first"),
         ],
     ),
 ];
@@ -132,6 +133,7 @@ impl Filters {
                 "oldest" => Order::Oldest,
                 "name" => Order::Name,
                 "backwards" => Order::NameBackwards,
+                "mail" => Order::LastMail,
                 _ => Order::Usual,
             },
             ..AliasFilter::default()

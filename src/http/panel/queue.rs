@@ -153,11 +153,12 @@ async fn all(site: &Site, actor: &Actor, domain: &str) -> Result<(Vec<QueueShape
     Ok((waiting, true))
 }
 
-/// How many messages of these are in the queue, in words.
+/// How much mail of these is in the queue, in words; what is ours is none.
 pub(super) async fn counted(site: &Site, actor: &Actor, filter: QueueFilter) -> Result<Option<String>, AdminError> {
     let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
     let page = site.admin.queue(actor, &QueueFilter { paging, ..filter }).await?;
-    Ok(text::counted(page.items.len() as u64, page.next_cursor.is_some(), ("message", "messages")))
+    let count = page.items.iter().filter(|one| one.purpose == "forward").count() as u64;
+    Ok(text::counted(count, page.next_cursor.is_some(), ("message", "messages")))
 }
 
 /// The row of the message that was tried most: it has heard most.

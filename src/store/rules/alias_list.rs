@@ -142,7 +142,7 @@ impl Rules {
     }
 
     /// Those of the aliases at these places that are asked for.
-    async fn aliases_at(&self, places: &[i64], limit: usize, query: &ListQuery) -> Result<Vec<AliasRow>> {
+    pub(super) async fn aliases_at(&self, places: &[i64], limit: usize, query: &ListQuery) -> Result<Vec<AliasRow>> {
         if places.is_empty() {
             return Ok(Vec::new());
         }

@@ -78,6 +78,7 @@ impl Rules {
         }
         match query.order {
             Order::Oldest => self.oldest(query).await,
+            Order::LastMail => self.latest_aliases(query).await,
             _ => self.by_address(query).await,
         }
     }

@@ -220,7 +220,7 @@ fn start(query: &ListQuery) -> Result<(&'static str, Start)> {
     let cursor = query.cursor.as_deref();
     let address = || super::cursor_pair(cursor).map(|(address, _)| Start::Address(address));
     Ok(match query.order {
-        Order::Usual | Order::Name => (OF_ACCOUNT, address()?),
+        Order::Usual | Order::Name | Order::LastMail => (OF_ACCOUNT, address()?),
         Order::NameBackwards if cursor.is_none() => {
             (OF_ACCOUNT_BACKWARDS, Start::Address(BEHIND_ADDRESSES.to_string()))
         }

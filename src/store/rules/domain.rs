@@ -186,7 +186,7 @@ impl Rules {
         let ask = sqlx::query(list_of(&query)).bind(query.account.map(|a| a.0));
         let ask = ask.bind(query.search.map(|s| s.to_lowercase()));
         let ask = match query.order {
-            Order::Usual | Order::Name => ask.bind(query.cursor.unwrap_or_default()),
+            Order::Usual | Order::Name | Order::LastMail => ask.bind(query.cursor.unwrap_or_default()),
             Order::NameBackwards => ask.bind(query.cursor.unwrap_or_else(|| BEHIND_NAMES.to_owned())),
             Order::Oldest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MIN)?),
             Order::Newest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MAX)?),
@@ -226,8 +226,8 @@ impl Rules {
 /// The statement that lists them in the order that is asked for.
 const fn list_of(query: &ListQuery) -> &'static str {
     match (query.order, query.account) {
-        (Order::Usual | Order::Name, None) => ALL,
-        (Order::Usual | Order::Name, Some(_)) => SEEN_BY,
+        (Order::Usual | Order::Name | Order::LastMail, None) => ALL,
+        (Order::Usual | Order::Name | Order::LastMail, Some(_)) => SEEN_BY,
         (Order::NameBackwards, None) => ALL_BACKWARDS,
         (Order::NameBackwards, Some(_)) => SEEN_BY_BACKWARDS,
         (Order::Oldest, None) => ALL_OLDEST,
