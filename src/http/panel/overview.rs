@@ -51,7 +51,8 @@ const MAX_SITES: usize = 8;
 /// Something to see to: what it is, what to do, and where.
 struct Notice {
     tone: &'static str,
-    words: String,
+    what: String,
+    remedy: String,
     href: String,
     action: &'static str,
 }
@@ -81,9 +82,8 @@ struct Waiting {
 #[template(path = "overview.html", config = "web/askama.toml")]
 struct OverviewPage {
     frame: Frame,
-    headline: &'static str,
-    tone: &'static str,
-    icon: &'static str,
+    /// The first thing to see to; nothing where all is well.
+    first: Option<Notice>,
     notices: Vec<Notice>,
     figures: Vec<Figure>,
     ranges: Vec<Range>,
@@ -112,11 +112,11 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
     let filter = QueueFilter { domain: domain.clone(), paging, ..QueueFilter::default() };
     let waiting = site.admin.queue(actor, &filter).await?.items;
-    let lacking = lacking(site, actor).await?;
-    // The worst stand first.
+    // The worst stand first; what keeps all mail away goes before what only may.
     let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
-    let (headline, tone, icon) = headline(notices.first().map(|notice| notice.tone), lacking.is_some());
-    notices.extend(lacking);
+    let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
+    notices.splice(faults..faults, lacking(site, actor).await?);
+    let mut notices = notices.into_iter();
     let of = domain.as_deref().unwrap_or_default();
     let range = |(key, word, ..): &(&'static str, &'static str, &str, Duration)| Range {
         word,
@@ -131,10 +131,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     Ok(OverviewPage {
         frame: Frame::inside(site, "Overview", "overview")
             .by_domain(by_domain::filter(site, actor, ask, &["range"]).await?),
-        headline,
-        tone,
-        icon,
-        notices,
+        first: notices.next(),
+        notices: notices.collect(),
         figures: figures(&counted, of),
         ranges: RANGES.iter().map(range).collect(),
         stretch: chosen.2,
@@ -143,16 +141,6 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         sites: sites(&waiting, now),
         shares,
     })
-}
-
-/// Whether all is well, in one sentence, with its tone and icon.
-fn headline(worst: Option<&str>, is_lacking: bool) -> (&'static str, &'static str, &'static str) {
-    match (worst, is_lacking) {
-        (Some("bad"), _) => ("Some mail is not getting through.", "bad", "fail"),
-        (_, true) => ("No mail can reach you yet.", "wait", "wait"),
-        (Some(_), false) => ("Mail is flowing, and something waits for you.", "wait", "wait"),
-        (None, false) => ("All mail is flowing.", "ok", "done"),
-    }
 }
 
 async fn count(
@@ -177,24 +165,29 @@ async fn count(
 async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminError> {
     let one = Paging { limit: Some(1), cursor: None };
     if site.admin.domains(actor, None, &one).await?.items.is_empty() {
-        let words = "There is no domain yet. Add yours, publish its records, and make the first alias.";
-        return Ok(Some(notice("wait", words.to_owned(), ("/domains", "Add a domain"))));
+        let remedy = "There is no domain yet. Add yours, publish its records, and make the first alias.";
+        return Ok(Some(lacks(remedy, ("/domains", "Add a domain"))));
     }
     if site.admin.destinations(actor, None, &one).await?.items.is_empty() {
-        let words = "There is no inbox yet that mail could be sent on to.";
-        return Ok(Some(notice("wait", words.to_owned(), ("/destinations", "Add a destination"))));
+        let remedy = "There is no inbox yet that mail could be sent on to.";
+        return Ok(Some(lacks(remedy, ("/destinations", "Add a destination"))));
     }
     Ok(None)
 }
 
-fn notice(tone: &'static str, words: String, (href, action): (&str, &'static str)) -> Notice {
-    Notice { tone, words, href: href.to_owned(), action }
+fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {
+    let what = "No mail can reach you yet.".to_owned();
+    Notice { tone: "wait", what, remedy: remedy.to_owned(), href: href.to_owned(), action }
 }
 
 fn told(cause: &Cause) -> Notice {
-    let tone = if cause.severity == Severity::Fault { "bad" } else { "wait" };
-    let page = cause.page();
-    notice(tone, text::visible(&cause.what), (&page, "Look at it"))
+    Notice {
+        tone: if cause.severity == Severity::Fault { "bad" } else { "wait" },
+        what: text::visible(&cause.what),
+        remedy: text::visible(&cause.remedy),
+        href: cause.page(),
+        action: "Look at it",
+    }
 }
 
 /// The sum of these statuses, or verdicts.

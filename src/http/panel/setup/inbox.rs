@@ -22,6 +22,13 @@ pub(super) struct Inbox {
     asked: Option<Asked>,
 }
 
+impl Inbox {
+    /// Whether a mail that asks it is on its way, or was.
+    fn was_sent(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.at.is_some())
+    }
+}
+
 /// The mail that asks it.
 struct Asked {
     look: Look,
