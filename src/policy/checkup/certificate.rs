@@ -25,12 +25,7 @@ pub(super) fn judge(facts: &CertificateFacts, now: Moment) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(expiry(facts, now));
     if !facts.names.iter().any(|name| stands_for(name, &facts.hostname)) {
-        findings.push(Finding::fault(
-            "certificate_wrong_name",
-            &facts.hostname,
-            format!("The certificate is for {} and not for {}.", facts.names.join(", "), facts.hostname),
-            "Get one that names the host: set tls.acme = \"on\", or other files in smtp.tls_certificate and smtp.tls_key.",
-        ));
+        findings.push(wrong_name(facts));
     }
     if facts.self_signed {
         let finding = Finding::fault(
@@ -42,6 +37,21 @@ pub(super) fn judge(facts: &CertificateFacts, now: Moment) -> Vec<Finding> {
         findings.push(finding.graded(Severity::Note));
     }
     findings
+}
+
+/// One that nobody vouches for is checked by nobody either: its name keeps no mail away.
+fn wrong_name(facts: &CertificateFacts) -> Finding {
+    let what = format!("The certificate is for {} and not for {}.", facts.names.join(", "), facts.hostname);
+    let (severity, remedy) = if facts.self_signed {
+        let remedy = "The one that the gateway makes for itself has the name after its next start. Better, set tls.acme = \
+                      \"on\", or name files in smtp.tls_certificate and smtp.tls_key.";
+        (Severity::Warning, remedy)
+    } else {
+        let remedy = "Get one that names the host: set tls.acme = \"on\", or other files in smtp.tls_certificate and \
+                      smtp.tls_key.";
+        (Severity::Fault, remedy)
+    };
+    Finding::fault("certificate_wrong_name", &facts.hostname, what, remedy).graded(severity)
 }
 
 /// The CA gave none, or none anew.

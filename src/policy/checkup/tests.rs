@@ -124,6 +124,15 @@ fn listing(said: Verdict) -> OwnListing {
 }
 
 #[test]
+fn a_name_that_nobody_checks_is_no_fault() {
+    for (self_signed, severity) in [(true, Severity::Warning), (false, Severity::Fault)] {
+        let facts = CertificateFacts { names: vec!["vm".to_owned()], self_signed, ..certificate() };
+        let found = super::certificate::judge(&facts, now());
+        assert_eq!((found[0].id.as_str(), found[0].severity), ("certificate_wrong_name", severity));
+    }
+}
+
+#[test]
 fn a_sound_gateway_has_no_findings() {
     let checkup = World::sound().checkup();
     assert_eq!((checkup.findings, checkup.unknown), (Vec::new(), Vec::<String>::new()));
