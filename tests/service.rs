@@ -3,7 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
@@ -125,6 +126,31 @@ async fn it_lives_only_while_its_writers_answer() {
         sqlx::query("rollback").execute(&mut other).await.unwrap();
         manager.until("WATCHDOG=1");
     }
+}
+
+/// Clients that say nothing leave files for what is to be done with the mail of others.
+#[test]
+fn clients_do_not_take_the_last_files() {
+    let manager = Manager::new();
+    let mut command =
+        manager.command(&["sh", "-c", "ulimit -n 256 && exec \"$0\" serve", env!("CARGO_BIN_EXE_waypost")]);
+    let _service = Service(command.env("WAYPOST_SMTP__MAX_CONNECTIONS_PER_IP", "1000").spawn().unwrap());
+    let ready = manager.until("READY=1\n");
+    let address = ready.split("Taking mail on ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let clients: Vec<_> = (0..250).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let codes: Vec<_> = clients.iter().map(code).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "220").count(), 144, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| *code == "421").count(), 250 - 144, "{codes:?}");
+    let mut other = manager.command(&[env!("CARGO_BIN_EXE_waypost"), "domain", "add", "my.example"]);
+    assert!(other.status().unwrap().success(), "and the rest goes on");
+}
+
+/// The code of the first reply.
+fn code(mut client: &TcpStream) -> String {
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut octets = [0; 3];
+    client.read_exact(&mut octets).unwrap();
+    String::from_utf8(octets.to_vec()).unwrap()
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, Rlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Backups, Guesses, Heartbeat, Passwords};
@@ -30,7 +29,7 @@ use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
 use crate::store::Store;
 
-use super::{Listening, secrets};
+use super::{Listening, files, secrets};
 
 /// Jitter makes a wait no longer than so many times itself.
 const LONGEST_JITTER: u32 = 2;
@@ -81,16 +80,6 @@ pub(super) fn prepare(config: &Config) -> anyhow::Result<()> {
         .mode(0o700)
         .create(&spool)
         .with_context(|| format!("cannot make {}", spool.display()))
-}
-
-/// As many open files as the system allows: systems start a process with 1024 for the sake of old programs, which a few
-/// hundred clients that say nothing would use up, and then nothing could be delivered or kept.
-pub(super) fn raise_file_limit() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    if let Err(error) = raised {
-        tracing::warn!(%error, files = limit.current, "the limit of open files cannot be raised");
-    }
 }
 
 impl Parts {
@@ -272,7 +261,7 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
         },
         answer_within: config.smtp.answer_within,
         direct_timeout: config.direct_timeout,
-        max_connections: config.smtp.max_connections,
+        max_connections: files::places(config.smtp.max_connections),
         max_connections_per_ip: config.smtp.max_connections_per_ip,
         proxy_protocol_from: config.smtp.proxy_protocol_from.iter().map(IpAddr::to_canonical).collect(),
         data_dir: config.data_dir.clone(),

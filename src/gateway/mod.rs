@@ -5,6 +5,7 @@
 
 mod build;
 mod control;
+mod files;
 mod listeners;
 mod lock;
 mod manager;
@@ -65,7 +66,7 @@ impl Gateway {
     /// Locks the data, opens the databases, binds the listeners, starts everything.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         build::prepare(&config)?;
-        build::raise_file_limit();
+        files::raise_limit();
         let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
         let mut listeners = Listening::open(&config).await?;
         let listening = listeners.addresses()?;

@@ -96,6 +96,7 @@ impl Entrance {
     pub async fn serve(self, listener: Listener) {
         let guest = Guest::new(&listener);
         let mut connections = JoinSet::new();
+        let mut failing = false;
         loop {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
@@ -104,13 +105,16 @@ impl Entrance {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    failing = false;
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     if let Some(permit) = self.admit(peer.ip()) {
                         connections.spawn(guest.clone().converse(stream, peer, (permit, self.stop.clone())));
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "accepting an HTTP connection failed; pausing");
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "accepting an HTTP connection failed; tried again until it works");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

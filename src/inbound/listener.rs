@@ -30,6 +30,7 @@ pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
 
 async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {
     let mut asked = tools.pulse.join();
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -40,9 +41,14 @@ async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) 
             () = tools.stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &tools, &doors),
+            Ok((stream, peer)) => {
+                failing = false;
+                admit(stream, peer, &tools, &doors);
+            }
             Err(error) => {
-                tracing::warn!(%error, "accepting an SMTP connection failed; pausing");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "accepting an SMTP connection failed; tried again until it works");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
