@@ -212,6 +212,8 @@ const MEASURES: &str = r"
     for (const e of all('.notice *, .chip[aria-current] *, mark *, .rail [aria-current] *'))
       if (e.textContent.trim() && getComputedStyle(e).color === getComputedStyle(grey).color) faults.push(`grey on tint: ${about(e)}`);
     grey.remove();
+    for (const e of all('.row > *'))
+      if (e.scrollWidth > e.clientWidth + 1 && e.clientWidth < 96) faults.push(`squeezed: ${about(e)}`);
     const primary = all('.button.primary');
     if (primary.length > 1) faults.push('more than one primary button');
     const after = document.querySelector(document.querySelector('.skip')?.hash || 'main');
