@@ -74,13 +74,8 @@ impl Browser {
         self.prefer("prefers-color-scheme", if dark { "dark" } else { "light" }).await;
     }
 
-    /// Asks for the few colours that somebody has chosen for all that they read.
-    pub(crate) async fn force_colours(&self) {
-        self.prefer("forced-colors", "active").await;
-    }
-
     /// Prefers this, and nothing else.
-    async fn prefer(&self, feature: &str, value: &str) {
+    pub(crate) async fn prefer(&self, feature: &str, value: &str) {
         let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params":
             { "features": [{ "name": feature, "value": value }] } });
         self.post("/goog/cdp/execute", media).await;

@@ -43,9 +43,11 @@ async fn fits(look: Look) {
     walk(look, async |browser, name| {
         let mut faults = told(name, look, &browser.ask(&format!("{SEEN}{MEASURES}")).await);
         keep(browser, (look, "light"), name).await;
-        browser.force_colours().await;
+        browser.prefer("forced-colors", "active").await;
         faults.extend(told(name, look, &browser.ask(&format!("{SEEN}{FORCED}")).await));
         keep(browser, (look, "forced"), name).await;
+        browser.prefer("prefers-contrast", "more").await;
+        faults.extend(told(name, look, &browser.ask(CONTRAST).await));
         browser.darken(false).await;
         faults
     })
@@ -199,6 +201,10 @@ const FORCED: &str = r"
     for (const e of all('svg path'))
       if (!['none', text].includes(getComputedStyle(e).stroke)) faults.push(`is a line of our colour: ${about(e)}`);
     return faults;";
+/// What is grey else is ink for who asks for more contrast, and a line an edge.
+const CONTRAST: &str = r"
+    const of = name => getComputedStyle(document.documentElement).getPropertyValue(name);
+    return of('--muted') === of('--text') && of('--line') === of('--edge') ? [] : ['no more contrast'];";
 /// What axe-core does not measure.
 const MEASURES: &str = r"
     if (page.scrollWidth > innerWidth) faults.push(`${page.scrollWidth - innerWidth} px too wide`);

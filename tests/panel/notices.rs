@@ -33,6 +33,7 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
         headline.contains("inbox.example has taken no mail for 1 h."),
         "the first problem is said first: {overview}"
     );
+    assert!(overview.contains(" It began <time") && overview.contains(">1 h ago</time>."), "{overview}");
     assert!(overview.contains(">Look at it</a>") && !overview.contains("All mail is flowing."), "{overview}");
     house.admin.store.queue.cancel(id).await.unwrap();
     for _ in 0..20 {

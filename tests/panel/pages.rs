@@ -156,6 +156,10 @@ async fn a_status_is_found_by_its_word_and_a_figure_leads_to_the_mail_that_it_co
         shows(&format!("/activity?q={word}"), &[row]).await;
         shows(&format!("/activity?status={}", word.to_lowercase()), &[row]).await;
     }
+    let saved =
+        house.panel(&cookie, "GET", "/activity/export?format=csv&status=forwarded", "").await.expect(200).text();
+    assert!(saved.contains(&other.id.to_string()) && !saved.contains(&bounced.id.to_string()), "{saved}");
+    shows("/activity?status=forwarded,bounced", &[&bounced, &other]).await;
     // The page counts whole hours: this is within the first of them, and the other before it.
     let ago = |minutes: u64| house.clock.now().before(Duration::from_secs(minutes * 60));
     let (first, before) = (ago(24 * 60 + 50), ago(24 * 60 + 60));

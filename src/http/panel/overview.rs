@@ -52,6 +52,7 @@ const MAX_SITES: usize = 8;
 struct Notice {
     tone: &'static str,
     what: String,
+    since: Option<text::When>,
     remedy: String,
     href: String,
     action: &'static str,
@@ -113,7 +114,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let filter = QueueFilter { domain: domain.clone(), paging, ..QueueFilter::default() };
     let waiting = site.admin.queue(actor, &filter).await?.items;
     // The worst stand first; what keeps all mail away goes before what only may.
-    let mut notices: Vec<_> = site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(told).collect();
+    let mut notices: Vec<_> =
+        site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
     let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
     notices.splice(faults..faults, lacking(site, actor).await?);
     let mut notices = notices.into_iter();
@@ -177,13 +179,14 @@ async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminErro
 
 fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {
     let what = "No mail can reach you yet.".to_owned();
-    Notice { tone: "wait", what, remedy: remedy.to_owned(), href: href.to_owned(), action }
+    Notice { tone: "wait", what, since: None, remedy: remedy.to_owned(), href: href.to_owned(), action }
 }
 
-fn told(cause: &Cause) -> Notice {
+fn told(cause: &Cause, now: Moment) -> Notice {
     Notice {
         tone: if cause.severity == Severity::Fault { "bad" } else { "wait" },
         what: text::visible(&cause.what),
+        since: cause.since.map(|at| text::When::new(at, now)),
         remedy: text::visible(&cause.remedy),
         href: cause.page(),
         action: "Look at it",
