@@ -18,6 +18,7 @@ use crate::policy::notices::Cause;
 
 use super::by_domain;
 use super::chart::{Chart, Line};
+use super::forms;
 use super::frame::{self, Frame};
 use super::text;
 
@@ -182,12 +183,17 @@ fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {
     Notice { tone: "wait", what, since: None, remedy: remedy.to_owned(), href: href.to_owned(), action }
 }
 
+/// What is wrong in its first sentence; what else is known of it stands with what to do.
 fn told(cause: &Cause, now: Moment) -> Notice {
+    let (what, remedy) = match cause.what.split_once(". ") {
+        Some((what, more)) => (format!("{what}."), format!("{} {}", forms::sentence(more), cause.remedy)),
+        None => (cause.what.clone(), cause.remedy.clone()),
+    };
     Notice {
         tone: if cause.severity == Severity::Fault { "bad" } else { "wait" },
-        what: text::visible(&cause.what),
+        what: text::visible(&what),
         since: cause.since.map(|at| text::When::new(at, now)),
-        remedy: text::visible(&cause.remedy),
+        remedy: text::visible(&remedy),
         href: cause.page(),
         action: "Look at it",
     }
