@@ -142,11 +142,18 @@ fn text(value: &[u8]) -> Option<String> {
     printable(HeaderForm::Text.parse(value).value().as_text()?)
 }
 
-/// A mailbox with or without angle brackets.
+/// A mailbox with or without angle brackets; with comments and a name too, as anybody on the way may write it
+/// (RFC 5322 §3.4).
 pub(super) fn mailbox(value: &[u8]) -> Option<Mailbox> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
-    Mailbox::parse(text).ok()
+    Mailbox::parse(text).ok().or_else(|| among_comments(value))
+}
+
+fn among_comments(value: &[u8]) -> Option<Mailbox> {
+    let parsed = HeaderForm::Addresses.parse(value);
+    let first = parsed.value().as_address()?.mailboxes().next()?;
+    Mailbox::parse(first.address()?).ok()
 }
 
 /// On one line, without what could steer a terminal or turn the reading direction, and not too long.

@@ -99,6 +99,26 @@ fn obsolete_and_broken_lines_do_not_mislead() {
     assert_eq!(facts.subject, None);
 }
 
+/// Whoever writes the field anew on the way hides no loop by it.
+#[test]
+fn a_recipient_is_read_however_its_field_is_written() {
+    for field in [
+        "Delivered-To: shop@my.example",
+        "DELIVERED-TO:<shop@my.example>",
+        "Delivered-To \t : shop@my.example",
+        "Delivered-To:\r\n\tshop@my.example\r\n ",
+        "Delivered-To: shop@my.example (the shop)",
+        "Delivered-To: (a (nested) comment) <shop@my.example>",
+        "Delivered-To : \"The, shop\" <shop@my.example> (x)",
+    ] {
+        let facts = scan(&format!("{field}\r\n\r\n"));
+        assert_eq!(facts.delivered_to, [Mailbox::parse("shop@my.example").unwrap()], "{field:?}");
+    }
+    for field in ["Delivered-To: (shop@my.example)", "Delivered-To (x): shop@my.example", "Delivered-To: nobody"] {
+        assert_eq!(scan(&format!("{field}\r\n\r\n")).delivered_to, [], "{field:?}");
+    }
+}
+
 #[test]
 fn texts_are_printable_and_short() {
     let facts = scan("Subject: =?utf-8?q?a=1b[31mb=0d=0ac=e2=80=aed?=\r\nMessage-ID: <a\u{7}@b>\r\n\r\n");
