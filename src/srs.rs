@@ -83,18 +83,21 @@ impl Ring {
             // Never nested: the first hop stays, ours takes the place of the second (Mail::SRS, "Guarded").
             Some(Shape::Srs1 { hop, rest, .. }) => match Host::parse(hop) {
                 Ok(hop) => self.guard(&hop, rest),
-                Err(_) => self.stamp(sender.host(), user, day),
+                Err(_) => self.stamp(&sender.host().to_string(), user, day),
             },
             None if user.starts_with(TOKEN_MARK) => return Signed::TooLong,
-            None => self.stamp(sender.host(), user, day),
+            None => self.stamp(&sender.host().to_string(), user, day),
         };
         local_part(&plain).map_or(Signed::TooLong, Signed::Local)
     }
 
-    /// Signs a stored token for a sender of `domain`: `SRS0=hash=TT=domain=~token`. `None` when that passes 64 octets.
+    /// Signs a stored token for a sender of `domain`: `SRS0=hash=TT=domain=~token`. The token alone leads back, so of a long
+    /// domain only the last labels are shown; `None` when not even the last fits into 64 octets.
     #[must_use]
     pub fn sign_token(&self, domain: &Domain, token: &str, day: i64) -> Option<LocalPart> {
-        local_part(&self.stamp(&Host::Name(domain.clone()), &format!("{TOKEN_MARK}{token}"), day))
+        let user = format!("{TOKEN_MARK}{token}");
+        let mut shown = std::iter::successors(Some(domain.as_str()), |name| Some(name.split_once('.')?.1));
+        shown.find_map(|host| local_part(&self.stamp(host, &user, day)))
     }
 
     /// Verifies and reverses the local part of an SRS address of ours, on `day`.
@@ -121,9 +124,9 @@ impl Ring {
         }
     }
 
-    fn stamp(&self, host: &Host, user: &str, day: i64) -> String {
-        let (host, stamp) = (host.to_string(), stamp::of(day));
-        let hash = self.hash(&[&stamp, &host, user]);
+    fn stamp(&self, host: &str, user: &str, day: i64) -> String {
+        let stamp = stamp::of(day);
+        let hash = self.hash(&[&stamp, host, user]);
         format!("SRS0={hash}={stamp}={host}={user}")
     }
 
