@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
+use crate::policy::ids::DomainId;
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::rules::{AliasSpec, DomainRow, ListQuery, NewDomain};
@@ -15,6 +16,9 @@ use super::{Access, Actor, Admin, AdminError, Area, Form, Reach, Result, Subject
 const MAX_NEW_DOMAINS: usize = 100;
 /// Aliases that a domain may have and still be a template: what is more is no standard.
 const MAX_TEMPLATE_ALIASES: u32 = 200;
+
+/// A claim that gives way, with its audit row.
+type Claim = (DomainId, AuditEntry);
 
 impl Admin {
     /// Adds a domain. The owner's word verifies it.
@@ -62,7 +66,11 @@ impl Admin {
         form.finish()?;
         self.check_new_catch_all(actor, &draft, catch_all.as_ref()).await?;
         let aliases = if draft.mirror_of.is_some() { Vec::new() } else { aliases };
-        let new = names.into_iter().map(|name| self.new_domain(actor, (name, &draft), &aliases)).collect();
+        let mut new = Vec::with_capacity(names.len());
+        for name in names {
+            let claim = self.claim_that_gives_way(actor, &name).await?;
+            new.push(self.new_domain(actor, (name, &draft, claim), &aliases));
+        }
         let last = self.store.rules.last_destination().await?;
         let rows = self.store.rules.add_domains(new).await.map_err(|error| match error {
             StoreError::Exists(name) => AdminError::Conflict(format!("The domain {name} exists already.")),
@@ -70,6 +78,25 @@ impl Admin {
         })?;
         self.ask_inboxes_since(actor, last).await;
         self.shapes_of(actor, &rows, catch_all).await
+    }
+
+    /// The claim of another account on a name that this one proves to be its own. Where nobody proved it so far, whoever can
+    /// write into the zone decides; what is proven gives way to nobody.
+    async fn claim_that_gives_way(&self, actor: &Actor, name: &Domain) -> Result<Option<Claim>> {
+        let claim = match self.store.rules.domain(name).await {
+            Ok(row) if row.verified_at.is_none() && row.account != actor.account && !actor.is_admin() => row,
+            Ok(_) | Err(StoreError::NotFound) => return Ok(None),
+            Err(other) => return Err(other.into()),
+        };
+        let contested = DomainRow { account: actor.account, ..claim.clone() };
+        self.must_be_proven(&contested).await.map_err(|unproven| {
+            let who =
+                format!("Somebody else has added {name}, and not proved it. If it is yours, prove it, and theirs");
+            AdminError::Conflict(format!("{who} gives way. {unproven}"))
+        })?;
+        let shape = DomainShape::new(&claim, CatchAll::Off);
+        let subject = Subject { object: name.as_str(), before: Some(&shape), after: None };
+        Ok(Some((claim.key, self.audit(&Actor::upkeep(claim.account), "domain.give_way", &subject))))
     }
 
     async fn shapes_of(
@@ -86,14 +113,20 @@ impl Admin {
         Ok(shapes)
     }
 
-    fn new_domain(&self, actor: &Actor, (name, draft): (Domain, &DomainRow), aliases: &[AliasSpec]) -> NewDomain {
-        let verified_at = actor.is_admin().then_some(draft.created_at);
+    fn new_domain(
+        &self,
+        actor: &Actor,
+        (name, draft, instead_of): (Domain, &DomainRow, Option<Claim>),
+        aliases: &[AliasSpec],
+    ) -> NewDomain {
+        let is_proven = actor.is_admin() || instead_of.is_some();
+        let verified_at = is_proven.then_some(draft.created_at);
         let row = DomainRow { name, verified_at, ..draft.clone() };
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: None, after: Some(&shape) };
         let audit = self.audit(actor, "domain.add", &subject);
         let alias = |spec: &AliasSpec| (spec.clone(), self.copied(actor, spec, &row.name));
-        NewDomain { aliases: aliases.iter().map(alias).collect(), audit, row }
+        NewDomain { aliases: aliases.iter().map(alias).collect(), audit, row, instead_of }
     }
 
     fn copied(&self, actor: &Actor, spec: &AliasSpec, domain: &Domain) -> AuditEntry {

@@ -66,7 +66,8 @@ impl Admin {
         self.domain_shape(&row).await
     }
 
-    async fn must_be_proven(&self, row: &DomainRow) -> Result<()> {
+    /// Refuses a domain whose proof does not stand in its zone, with what to publish.
+    pub(super) async fn must_be_proven(&self, row: &DomainRow) -> Result<()> {
         let hosted = self.hosted(row);
         let (is_there, answers) = self.outside.has_proof(&hosted).await;
         if is_there {

@@ -277,6 +277,8 @@ pub struct NewDomain {
     pub aliases: Vec<(AliasSpec, AuditEntry)>,
     /// The audit row.
     pub audit: AuditEntry,
+    /// A claim that was never proven and gives way to this one, with an audit row for whoever made it.
+    pub instead_of: Option<(DomainId, AuditEntry)>,
 }
 
 /// One line of an import.

@@ -68,6 +68,7 @@ fn of_rules() -> Vec<&'static str> {
         domain::REMOVED,
         domain::NAMED,
     ]);
+    all.extend([domain::GIVE_WAY, domain::UNMIRROR, domain::TAKE_BACK]);
     all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
     all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);

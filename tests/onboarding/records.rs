@@ -122,6 +122,70 @@ async fn a_member_proves_a_domain_and_nobody_else_can() {
     world.stop().await;
 }
 
+/// A member with a token for their own domains.
+async fn member(world: &World, name: &str, change: &'static str) -> String {
+    world.post("/v1/users", json!({ "email": format!("{name}@people.example"), "role": "member" })).await;
+    let scopes = json!({ "name": name, "scopes": ["domains", "aliases", "account"] });
+    let token = world.post("/v1/tokens", scopes).await["token"].as_str().unwrap().to_owned();
+    world.change("waypost.db", change).await;
+    token
+}
+
+/// A claim holds the name only until somebody proves it: with nothing of the first claimant's shown, and never once it is
+/// proven.
+#[tokio::test]
+async fn a_claim_gives_way_to_whoever_proves_the_domain() {
+    let world = world().await;
+    let eve = "update tokens set account_id = (select id from accounts where email = 'eve@people.example') where name = 'eve'";
+    let ann = "update tokens set account_id = (select id from accounts where email = 'ann@people.example') where name = 'ann'";
+    let (eve, ann) = (member(&world, "eve", eve).await, member(&world, "ann", ann).await);
+    let ask = async |token: &str, (method, path): (Method, &str), body: &str| {
+        bearer(&world, token, (method, path), body).await
+    };
+    let add = r#"{"name":"my.example"}"#;
+    let (status, _) = ask(&eve, (Method::POST, "/v1/domains"), add).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let secret = r#"{"address":"x@my.example","action":"drop","description":"a secret"}"#;
+    assert_eq!(ask(&eve, (Method::POST, "/v1/aliases"), secret).await.0, StatusCode::CREATED);
+    for other in [
+        r#"{"name":"return.example","srs_domain":"my.example"}"#,
+        r#"{"name":"mirror.example","mirror_of":"my.example"}"#,
+    ] {
+        assert_eq!(ask(&eve, (Method::POST, "/v1/domains"), other).await.0, StatusCode::CREATED);
+    }
+    let (_, records) = ask(&eve, (Method::GET, "/v1/domains/my.example/dns"), "").await;
+    world.dns.txt("_waypost.my.example", record(&records, "proof")["wanted"].as_str().unwrap());
+
+    let (status, problem) = ask(&ann, (Method::POST, "/v1/domains"), add).await;
+    let detail = problem["detail"].as_str().unwrap().to_owned();
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(detail.starts_with("Somebody else has added my.example, and not proved it."), "{detail}");
+    assert!(!problem.to_string().contains("eve") && !problem.to_string().contains("secret"), "{problem}");
+    let proof = detail.split_whitespace().find(|word| word.starts_with("waypost-verify=")).unwrap();
+    assert_ne!(Some(proof), record(&records, "proof")["wanted"].as_str(), "each account has its own");
+    world.dns.clear("_waypost.my.example");
+    world.dns.txt("_waypost.my.example", proof);
+    assert_eq!(ask(&eve, (Method::POST, "/v1/domains/my.example/verify"), "").await.0, StatusCode::CONFLICT);
+
+    let (status, domain) = ask(&ann, (Method::POST, "/v1/domains"), add).await;
+    assert_eq!(status, StatusCode::CREATED, "{domain}");
+    assert_ne!(domain["verified_at"], Value::Null);
+    let (_, aliases) = ask(&ann, (Method::GET, "/v1/aliases"), "").await;
+    assert_eq!(aliases["items"], json!([]));
+    let audit = ask(&ann, (Method::GET, "/v1/audit"), "").await.1.to_string();
+    assert!(!audit.contains("give_way") && !audit.contains("eve"), "{audit}");
+
+    assert_eq!(ask(&eve, (Method::GET, "/v1/domains/my.example"), "").await.0, StatusCode::NOT_FOUND);
+    let (_, audit) = ask(&eve, (Method::GET, "/v1/audit?action=domain.give_way"), "").await;
+    let entry = &audit["items"][0];
+    assert_eq!((&entry["object"], &entry["actor"]), (&json!("my.example"), &json!("upkeep")), "{audit}");
+    assert_eq!(ask(&eve, (Method::GET, "/v1/domains/return.example"), "").await.1["srs_domain"], Value::Null);
+    assert_eq!(ask(&eve, (Method::GET, "/v1/domains/mirror.example"), "").await.1["mirror_of"], Value::Null);
+    let (status, problem) = ask(&eve, (Method::POST, "/v1/domains"), add).await;
+    assert_eq!((status, &problem["detail"]), (StatusCode::CONFLICT, &json!("The domain my.example exists already.")));
+    world.stop().await;
+}
+
 /// Asks the public listener with a token.
 async fn bearer(world: &World, token: &str, (method, path): (Method, &str), body: &str) -> (StatusCode, Value) {
     let stream = tokio::net::TcpStream::connect(world.gateway.listening.http[0]).await.unwrap();

@@ -41,6 +41,15 @@ pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, \
 /// Aliases of a domain, up to one more than are counted.
 pub(in crate::store) const SOME_OF_DOMAIN: &str =
     "select count(*) from (select 1 from aliases indexed by aliases_by_domain where domain_id = ?1 limit ?2)";
+/// A claim that was never proven gives way.
+pub(in crate::store) const GIVE_WAY: &str = "update domains set removed_at = ?2, \
+    name = 'removed ' || id, mirror_of = null where id = ?1 and removed_at is null and verified_at is null";
+/// What has the aliases of a domain that is gone has none.
+pub(in crate::store) const UNMIRROR: &str =
+    "update domains set mirror_of = null, version = version + 1, updated_at = ?2 where mirror_of = ?1";
+/// Whoever had this name before has no return addresses on it any more.
+pub(in crate::store) const TAKE_BACK: &str = "update domains set srs_domain = null, version = version + 1, \
+    updated_at = ?3 where srs_domain = ?1 and account_id <> ?2";
 pub(in crate::store) const REMOVED: &str = "select id from domains where removed_at is not null limit 1";
 pub(in crate::store) const SOME_ALIASES: &str = "select id from aliases where domain_id = ?1 limit 1000";
 pub(in crate::store) const SWEEP: &str = "delete from sender_lists where level = 'alias' \
@@ -113,6 +122,7 @@ struct Draft {
     now: Moment,
     audit: AuditEntry,
     aliases: Vec<(Uuid, alias::Draft)>,
+    instead_of: Option<(DomainId, AuditEntry)>,
 }
 
 impl Rules {
@@ -125,24 +135,30 @@ impl Rules {
         audit: AuditEntry,
     ) -> Result<DomainRow> {
         let blank = DomainRow::blank(account, name.clone(), self.clock.now());
-        let new = NewDomain { row: DomainRow { verified_at, ..blank }, aliases: Vec::new(), audit };
+        let row = DomainRow { verified_at, ..blank };
+        let new = NewDomain { row, aliases: Vec::new(), audit, instead_of: None };
         let added = self.add_domains(vec![new]).await?;
         added.into_iter().next().ok_or(StoreError::NotFound)
     }
 
     /// Adds these domains with what they begin with: all of them, or none.
     pub async fn add_domains(&self, domains: Vec<NewDomain>) -> Result<Vec<DomainRow>> {
+        let give_way = domains.iter().any(|domain| domain.instead_of.is_some());
         let drafts = domains.into_iter().map(|domain| self.domain_draft(domain)).collect::<Result<Vec<_>>>()?;
-        self.changed(drafts, |c, drafts| Box::pin(insert_all(c, drafts)), |_| Touched::All).await
+        let added = self.changed(drafts, |c, drafts| Box::pin(insert_all(c, drafts)), |_| Touched::All).await?;
+        if give_way {
+            tokio::spawn(sweep(self.writer.clone()));
+        }
+        Ok(added)
     }
 
-    fn domain_draft(&self, NewDomain { row, aliases, audit }: NewDomain) -> Result<Draft> {
+    fn domain_draft(&self, NewDomain { row, aliases, audit, instead_of }: NewDomain) -> Result<Draft> {
         let now = self.clock.now();
         let alias = |(spec, audit): (AliasSpec, AuditEntry)| {
             Ok((self.chance.id(now), self.draft((row.account, row.key), &spec, audit)?))
         };
         let aliases = aliases.into_iter().map(alias).collect::<Result<Vec<_>>>()?;
-        Ok(Draft { id: self.chance.id(now), row, now, audit, aliases })
+        Ok(Draft { id: self.chance.id(now), row, now, audit, aliases, instead_of })
     }
 
     /// How many aliases a domain has, one more than [`COUNTED_ALIASES`] at most.
@@ -272,13 +288,18 @@ async fn insert_all(connection: &mut SqliteConnection, drafts: &[Draft]) -> Resu
 }
 
 async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DomainRow> {
-    let Draft { id, row, now, audit, aliases } = draft;
+    let Draft { id, row, now, audit, aliases, instead_of } = draft;
+    if let Some((claim, entry)) = instead_of {
+        give_way(connection, (*claim, *now, entry)).await?;
+    }
     let insert = sqlx::query(INSERT).bind(id.as_bytes().as_slice()).bind(row.account.0).bind(row.name.as_str());
     let added = insert.bind(row.verified_at.map(Moment::millis)).bind(now.millis()).fetch_one(&mut *connection).await;
     let added = added.map_err(|error| match StoreError::from(error) {
         StoreError::Exists(_) => StoreError::Exists(row.name.to_string()),
         other => other,
     })?;
+    let take_back = sqlx::query(TAKE_BACK).bind(row.name.as_str()).bind(row.account.0).bind(now.millis());
+    take_back.execute(&mut *connection).await?;
     let blank = by_key(connection, DomainId(Columns::of(&added).take()?)).await?;
     let whole = DomainRow {
         key: blank.key,
@@ -336,6 +357,19 @@ async fn remove(connection: &mut SqliteConnection, (key, now, entry): &(DomainId
     if removed.rows_affected() == 0 {
         return Err(StoreError::NotFound);
     }
+    audit::write(connection, entry).await
+}
+
+/// If it was proven or removed since it was looked at, nothing is done: whether the name is free then shows by itself.
+async fn give_way(
+    connection: &mut SqliteConnection,
+    (claim, now, entry): (DomainId, Moment, &AuditEntry),
+) -> Result<()> {
+    let gone = sqlx::query(GIVE_WAY).bind(claim.0).bind(now.millis()).execute(&mut *connection).await?;
+    if gone.rows_affected() == 0 {
+        return Ok(());
+    }
+    sqlx::query(UNMIRROR).bind(claim.0).bind(now.millis()).execute(&mut *connection).await?;
     audit::write(connection, entry).await
 }
 
