@@ -149,6 +149,7 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         account: letter.account,
         domain: None,
         alias: None,
+        passed: Vec::new(),
         status: Status::Queued,
         sender: sending.from.to_string(),
         recipient: letter.about.to_string(),

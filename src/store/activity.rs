@@ -141,6 +141,9 @@ pub struct Row {
     pub domain: Option<DomainId>,
     /// The alias.
     pub alias: Option<AliasId>,
+    /// The aliases that it passes on its way, for which it counts too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<AliasId>,
     /// What became of it.
     pub status: Status,
     /// The reverse-path, as privacy allows.

@@ -292,6 +292,7 @@ pub(crate) fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
         account: delivery.account,
         domain: None,
         alias: None,
+        passed: Vec::new(),
         status: Status::Queued,
         sender: message.reverse_path.to_string(),
         recipient: delivery.recipient.to_string(),

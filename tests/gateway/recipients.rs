@@ -1,6 +1,6 @@
 //! What a recipient is answered: role addresses, catch-alls, states and limits of a rule, duplicates, policies that differ.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{LETTER, World};
 
@@ -102,6 +102,30 @@ async fn a_quota_defers_what_is_beyond_it() {
     world.change("activity.db", "update alias_hours set start = start - 90000000").await;
     let world = world.restart().await;
     assert!(world.letter("shop@my.example").await.is_accepted(), "yesterday's mail is yesterday's");
+    world.stop().await;
+}
+
+/// Whoever writes to an alias by way of another one has written to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_passes_an_alias_counts_for_it() {
+    let world = World::start().await;
+    world.patch("/v1/aliases/shop@my.example", json!({ "quota": 3 })).await;
+    world.alias("outer@my.example", &["shop@my.example", "ben@inbox.example"]).await;
+    assert!(world.letter("outer@my.example").await.is_accepted());
+    let twice = world.send("ann@sender.example", &["outer@my.example", "shop@my.example"], LETTER).await;
+    assert!(twice.is_accepted(), "{twice:?}");
+    let shop = world.get("/v1/aliases/shop@my.example").await;
+    assert_ne!(shop["last_mail_at"], Value::Null, "{shop}");
+    let route = world.post("/v1/route", json!({ "to": "shop@my.example", "from": "ann@sender.example" })).await;
+    let says = |step: &Value| step["step"] == "quota" && step["detail"] == "2 of 3 messages in the last 24 h";
+    assert!(route["trace"].as_array().unwrap().iter().any(says), "{route:#}");
+    assert!(world.letter("outer@my.example").await.is_accepted());
+
+    assert!(world.letter("outer@my.example").await.is_accepted(), "ben's copy has no quota");
+    let delivered =
+        |to: &str| world.inbox.received().iter().filter(|delivery| delivery.to.contains(&to.to_owned())).count();
+    assert_eq!((delivered("anna@inbox.example"), delivered("ben@inbox.example")), (3, 4));
+    assert!(world.letter("shop@my.example").await.recipients[0].starts_with("450 4.2.1"), "its quota is used up");
     world.stop().await;
 }
 

@@ -104,6 +104,7 @@ impl World {
             account: OWNER,
             domain: Some(DomainId(1)),
             alias: Some(AliasId(1)),
+            passed: Vec::new(),
             status,
             sender: "ann@sender.example".to_owned(),
             recipient: "shop@my.example".to_owned(),

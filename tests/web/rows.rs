@@ -34,6 +34,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         account: OWNER,
         domain: Some(domain.map_or(DomainId(1), |hosted| hosted.id)),
         alias: None,
+        passed: Vec::new(),
         status: Status::Forwarded,
         sender: "orders@shop.example".to_owned(),
         recipient: recipient.to_owned(),

@@ -40,6 +40,8 @@ struct Facts<'a> {
     auth: Cow<'a, Auth>,
     envelope: Cow<'a, EnvelopePair>,
     trace: Cow<'a, [TraceStep]>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    passed: Cow<'a, [AliasId]>,
 }
 
 /// A row with its JSON made, which costs the asker's thread rather than the writer's.
@@ -58,6 +60,7 @@ impl Written {
             auth: Cow::Borrowed(&row.auth),
             envelope: Cow::Borrowed(&row.envelope),
             trace: Cow::Borrowed(&row.trace),
+            passed: Cow::Borrowed(&row.passed),
         });
         let attempts = if row.attempts.is_empty() { "[]".to_owned() } else { json(&row.attempts) };
         Self { row, facts, attempts }
@@ -116,6 +119,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {
         account: AccountId(columns.take()?),
         domain: columns.take::<Option<i64>>()?.map(DomainId),
         alias: columns.take::<Option<i64>>()?.map(AliasId),
+        passed: facts.passed.into_owned(),
         status: columns.parsed("a status", Status::parse)?,
         sender: columns.take()?,
         recipient: columns.take()?,

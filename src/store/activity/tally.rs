@@ -116,8 +116,8 @@ impl Tally {
         let counted = Counted::of(row);
         self.count(&counted, shown(row.status, row.bounced_at), 1);
         self.note_verdicts(row, &counted);
-        if let Some(alias) = row.alias {
-            self.note_message(row, alias);
+        for alias in row.alias.iter().chain(&row.passed) {
+            self.note_message(row, *alias);
         }
         self.note_inbox(row.destination.as_deref(), Fared::of_row(row));
     }
@@ -173,7 +173,8 @@ impl Tally {
         note("dmarc", row.auth.dmarc.as_deref());
     }
 
-    /// A message counts once for an alias, to however many destinations it goes, and only if it was accepted.
+    /// A message counts once for an alias, be it on its way to another and to however many destinations, and only if it was
+    /// accepted.
     fn note_message(&mut self, row: &Row, alias: AliasId) {
         if !is_accepted(row.status) || !self.messages.insert((row.transaction, alias.0)) {
             return;
