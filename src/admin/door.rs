@@ -1,23 +1,22 @@
-//! What the door would add to a decision, for the simulator: greylisting, by what was written of it last, and which limits
-//! apply. What counts towards them is known to the listener alone; asking here changes and counts nothing.
+//! What the door would add to a decision, for the simulator: how much of each limit is used, and greylisting, by what was
+//! written of it last. Asking here changes and counts nothing.
 
-use std::fmt::Display;
-
-use crate::mail::Mailbox;
-use crate::policy::admission::{Decision, Disposition};
+use crate::facts::{Asker, Inquest};
+use crate::mail::{Domain, Mailbox};
+use crate::policy::admission::{Decision, Disposition, Refusal};
 use crate::policy::alignment::spf_domain;
 use crate::policy::facts::{AuthFacts, SpfFacts};
 use crate::policy::greylist::{self, Triplet};
-use crate::policy::limits::{Limit, Limits};
+use crate::policy::limits::{Limit, network_of};
 use crate::policy::status::TraceStep;
 
-use super::{Admin, Result, RouteQuestion};
+use super::{Actor, Admin, Result, RouteQuestion};
 
 impl Admin {
-    /// Turns a recipient away that greylisting would, and names the limits that count for one that is taken.
+    /// Turns a recipient away that limits or greylisting would, and says how much of each limit is used.
     pub(super) async fn ask_door(
         &self,
-        (question, recipient): (&RouteQuestion, Option<&Mailbox>),
+        (actor, question, recipient): (&Actor, &RouteQuestion, Option<&Mailbox>),
         spf: Option<&SpfFacts>,
         decision: &mut Decision,
     ) -> Result<()> {
@@ -25,11 +24,17 @@ impl Admin {
             return Ok(());
         }
         let abuse = &self.facts.instance.load_full().abuse;
-        decision.trace.extend(applying(&abuse.limits, question, decision));
-        let is_asked = abuse.greylist && !decision.let_in && !matches!(decision.disposition, Disposition::Report(_));
-        let (Some(peer), Some(recipient)) = (question.ip.filter(|_| is_asked), recipient) else { return Ok(()) };
         let auth = AuthFacts { spf: spf.cloned(), ..AuthFacts::default() };
         let proved = spf_domain(&question.from, &auth);
+        match self.limits_of(actor, (question, proved.as_ref()), decision) {
+            Ok(steps) => decision.trace.extend(steps),
+            Err(refusal) => {
+                decision.turn_away(*refusal);
+                return Ok(());
+            }
+        }
+        let is_asked = abuse.greylist && !decision.let_in && !matches!(decision.disposition, Disposition::Report(_));
+        let (Some(peer), Some(recipient)) = (question.ip.filter(|_| is_asked), recipient) else { return Ok(()) };
         let key = Triplet { peer, proved: proved.as_ref(), sender: &question.from, recipient }.key();
         let seen = self.store.activity.greylist_seen(&key).await?;
         match greylist::judge(seen, self.clock.now()).1 {
@@ -38,20 +43,31 @@ impl Admin {
         }
         Ok(())
     }
-}
 
-/// The limits that are set, and whose they are.
-fn applying(limits: &Limits, question: &RouteQuestion, decision: &Decision) -> Vec<TraceStep> {
-    let applies = |limit: Limit, whose: &dyn Display| limits.of(limit).map(|most| limit.applies(most, &whose));
-    let client = question.ip.map_or_else(|| "one client".to_owned(), |ip| ip.to_string());
-    let mut steps: Vec<_> = [Limit::Connections, Limit::Messages, Limit::UnknownRecipients]
-        .into_iter()
-        .filter_map(|limit| applies(limit, &client))
-        .collect();
-    steps.extend(question.from.domain().and_then(|domain| applies(Limit::SenderDomain, domain)));
-    steps.extend(decision.rule.as_ref().and_then(|rule| applies(Limit::Alias, &rule.pattern)));
-    if let Disposition::Forward(legs) = &decision.disposition {
-        steps.extend(legs.iter().filter_map(|leg| applies(Limit::Destination, &leg.destination)));
+    /// By the counts of the door itself. A member learns of their own aliases only, and of a sender domain that is not proved
+    /// nothing is refused.
+    fn limits_of(
+        &self,
+        actor: &Actor,
+        (question, proved): (&RouteQuestion, Option<&Domain>),
+        decision: &Decision,
+    ) -> std::result::Result<Vec<TraceStep>, Box<Refusal>> {
+        let asker = match question.ip {
+            _ if !actor.sees_all() => Asker::Member,
+            Some(ip) => Asker::Client(network_of(ip)),
+            None => Asker::Nobody,
+        };
+        let (counts, limits) = (&*self.facts.counts, self.facts.instance.load().abuse.limits);
+        let inquest = Inquest { counts, limits, now: self.clock.steady(), asker, begins_message: true };
+        let mut steps = Vec::new();
+        steps.extend(inquest.of_client(Limit::Connections, &counts.connections)?);
+        steps.extend(inquest.of_client(Limit::UnknownRecipients, &counts.unknown)?);
+        steps.extend(inquest.judge(decision)?);
+        if let Some(domain) = question.from.domain() {
+            let judged = inquest.of_sender(domain);
+            let unproved = |refusal: Box<Refusal>| Ok(Some(refusal.step));
+            steps.extend(if proved == Some(domain) { judged } else { judged.or_else(unproved) }?);
+        }
+        Ok(steps)
     }
-    steps
 }

@@ -5,14 +5,14 @@
 
 use std::net::IpAddr;
 
+use crate::mail::Mailbox;
 use crate::mail::link_mail::LinkFor;
-use crate::mail::{ForwardPath, Mailbox, ReversePath};
 use crate::store::queue::Purpose;
 
 use super::letters::Letter;
 use super::people::PasswordLink;
 use super::sign_in::folded_email;
-use super::{Actor, Admin, AdminError, RESET_LIFETIME, Result, RouteQuestion};
+use super::{Admin, AdminError, RESET_LIFETIME, Result};
 
 const NO_ADDRESS: &str = "This gateway has no address that a link in a mail could lead to. Whoever looks after it can set your \
                           password (waypost user set-password), or set http.public_url.";
@@ -62,15 +62,10 @@ impl Admin {
         if !hosted.is_some_and(|hosted| hosted.verified) {
             return Ok(address.clone());
         }
-        let to = ForwardPath::Mailbox(address.clone());
-        let question = RouteQuestion { from: ReversePath::Null, to, ip: None, headers: None };
-        let route = self.route(&Actor::operator(), &question).await?;
-        let first = route.envelope.after.and_then(|after| after.to.into_iter().next());
-        first.ok_or_else(|| {
-            AdminError::Conflict(format!(
-                "{address} is an address of this gateway that leads nowhere: {}",
-                route.reason
-            ))
+        let decision = self.own_mail(address).await?;
+        decision.destinations().next().cloned().ok_or_else(|| {
+            let why = &decision.reason;
+            AdminError::Conflict(format!("{address} is an address of this gateway that leads nowhere: {why}"))
         })
     }
 }

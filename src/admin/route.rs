@@ -41,12 +41,6 @@ pub struct RouteQuestion {
 }
 
 impl RouteQuestion {
-    /// By envelope alone.
-    #[must_use]
-    pub fn plain(from: ReversePath, to: &Mailbox) -> Self {
-        Self { from, to: ForwardPath::Mailbox(to.clone()), ip: None, headers: None }
-    }
-
     /// Reads one: `to`, and optionally `from`, `ip` and `headers`.
     pub fn read(written: &Map<String, Value>) -> Result<Self> {
         let mut form = Form::new(written);
@@ -73,16 +67,25 @@ impl Admin {
     pub async fn route(&self, actor: &Actor, question: &RouteQuestion) -> Result<RouteShape> {
         actor.must(Area::Aliases, Access::Read)?;
         self.must_see(actor, &question.to).await?;
-        let peer = question.ip.unwrap_or(NOBODY);
-        let helo = self.facts.instance.load().hostname.to_string();
-        let connect = ConnectFacts { peer, helo, tls: None };
+        let connect = self.client(question.ip);
         let mut decision = self.facts.recipient(&connect, &question.from, &question.to).await?;
         self.ask_lists(question, &mut decision).await;
         let spf = if decision.is_taken() { self.spf_of(&connect, question).await } else { None };
         let to = recipient(&question.to);
-        self.ask_door((question, to.as_ref()), spf.as_ref(), &mut decision).await?;
+        self.ask_door((actor, question, to.as_ref()), spf.as_ref(), &mut decision).await?;
         let (refusal, after) = self.after_data((question, spf), &mut decision).await?;
         Ok(shape(question, decision, (refusal, after)))
+    }
+
+    /// What the rules say to mail of the gateway itself for one of its own addresses. It comes by no door.
+    pub(super) async fn own_mail(&self, to: &Mailbox) -> Result<Decision> {
+        let to = ForwardPath::Mailbox(to.clone());
+        Ok(self.facts.recipient(&self.client(None), &ReversePath::Null, &to).await?)
+    }
+
+    fn client(&self, ip: Option<IpAddr>) -> ConnectFacts {
+        let helo = self.facts.instance.load().hostname.to_string();
+        ConnectFacts { peer: ip.unwrap_or(NOBODY), helo, tls: None }
     }
 
     async fn spf_of(&self, connect: &ConnectFacts, question: &RouteQuestion) -> Option<SpfFacts> {

@@ -3,6 +3,7 @@
 //! The common recipient (one exact alias, one verified destination, nothing that counts) costs one question to the
 //! directory. What a decision needs beyond that is asked only where its rule needs it.
 
+mod counts;
 mod lists;
 pub mod outside;
 mod recipient;
@@ -27,6 +28,7 @@ use crate::policy::settings::Instance;
 use crate::srs::{Reversed, Ring, SrsError};
 use crate::store::{Result, Store};
 
+pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
 pub use lists::{Health, ListState, Lists};
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
@@ -46,6 +48,8 @@ pub struct Facts {
     pub ring: Arc<ArcSwap<Ring>>,
     /// Reports that SRS addresses of ours have taken.
     pub reports: ReportCounter,
+    /// What clients, senders and addresses did lately.
+    pub counts: Arc<Counts>,
     /// DNS lists.
     pub lists: Lists,
 }

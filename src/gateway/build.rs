@@ -100,6 +100,7 @@ impl Parts {
             instance: Arc::new(ArcSwap::from_pointee(config.instance.clone())),
             ring: Arc::new(ArcSwap::from_pointee(ring)),
             reports: crate::facts::ReportCounter::new(config.srs.max_age),
+            counts: Arc::default(),
             lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };
         let dns = Dns::new(auth.resolver(), config.dns_timeout);

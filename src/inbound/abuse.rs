@@ -1,111 +1,67 @@
-//! What clients did lately, and what they may not do because of it: the counts behind `[limits]`, each bounded in memory
-//! and forgotten with the process.
+//! What clients may not do because of what they did lately: by the counts behind `[limits]` ([`crate::facts::Counts`]), and by
+//! what else is known of them, each bounded in memory and forgotten with the process.
 //!
-//! What is too much is said by `policy`; here are the counts, and the order in which they are asked. Where a limit is off
-//! nothing is counted for it, so it costs nothing; unknown recipients alone are always counted, for the tarpit's sake, and
-//! their refusals cost far more than that.
+//! What is too much is said by `policy`; here is when it is asked, and what counts. Unknown recipients are always counted, for
+//! the tarpit's sake; their refusals cost far more than that.
 
 mod catch_all;
 pub(super) mod greylist;
 pub(super) mod spam;
-mod table;
 mod tarpit;
 
-use std::fmt::Display;
 use std::net::IpAddr;
 
 use self::catch_all::CatchAlls;
 use self::greylist::Greylist;
 use self::spam::Refused;
-use self::table::Table;
 use self::tarpit::Tarpit;
 use super::Tools;
 use super::arrival::Arrival;
 use super::transaction::Transaction;
-use crate::mail::{Domain, Mailbox, Moment};
+use crate::facts::{Asker, Counted, Inquest};
+use crate::mail::Mailbox;
 use crate::policy::admission::{Decision, Disposition, Refusal};
 use crate::policy::alignment::{authenticated_sender, spf_domain};
 use crate::policy::facts::AuthFacts;
 use crate::policy::greylist::Triplet;
-use crate::policy::ids::AliasId;
 use crate::policy::limits::{Limit, Limits, delay_of_refusal, network_of};
 use crate::policy::rule::Kind;
 use crate::policy::status::TraceStep;
 use crate::policy::verdict::Outcome;
 use crate::smtp::reply::Reply;
 
-/// The counts.
-#[derive(Debug)]
+/// What is known of clients beside the counts.
+#[derive(Debug, Default)]
 pub(super) struct Abuse {
-    connections: Table<IpAddr>,
-    messages: Table<IpAddr>,
-    unknown: Table<IpAddr>,
-    sender_domains: Table<Domain>,
-    aliases: Table<AliasId>,
-    /// By their keys.
-    destinations: Table<String>,
     greylist: Greylist,
     catch_alls: CatchAlls,
     refused: Refused,
     tarpit: Tarpit,
 }
 
-impl Default for Abuse {
-    fn default() -> Self {
-        Self {
-            connections: Table::of(Limit::Connections),
-            messages: Table::of(Limit::Messages),
-            unknown: Table::of(Limit::UnknownRecipients),
-            sender_domains: Table::of(Limit::SenderDomain),
-            aliases: Table::of(Limit::Alias),
-            destinations: Table::of(Limit::Destination),
-            greylist: Greylist::default(),
-            catch_alls: CatchAlls::default(),
-            refused: Refused::default(),
-            tarpit: Tarpit::default(),
-        }
-    }
-}
-
-/// One question about one recipient.
-struct Inquest<'a> {
-    abuse: &'a Abuse,
-    limits: Limits,
-    now: Moment,
-    client: IpAddr,
-    /// No recipient of this transaction was taken before: with this one, a message begins.
-    begins_message: bool,
-}
-
 /// Whether one more connection of this client may come now; counts it.
 pub(super) fn connection(tools: &Tools, peer: IpAddr) -> Result<(), Box<Refusal>> {
-    let limits = tools.facts.instance.load().abuse.limits;
-    let Some(most) = limits.of(Limit::Connections) else { return Ok(()) };
-    let (client, now) = (network_of(peer), tools.clock.steady());
-    let counted = tools.abuse.connections.count(&client, now);
-    Limit::Connections.judge(most, counted, &client)?;
-    tools.abuse.connections.add(client, now);
+    let (inquest, connections) = (inquest(tools, (peer, 0)), &tools.facts.counts.connections);
+    if inquest.of_client(Limit::Connections, connections)?.is_some() {
+        connections.add(network_of(peer), inquest.now);
+    }
     Ok(())
 }
 
 /// Whether this client may ask for recipients at all. One that has named too many unknown ones learns nothing any more.
 pub(super) fn before_recipient(tools: &Tools, peer: IpAddr) -> Result<(), Box<Refusal>> {
-    let limits = tools.facts.instance.load().abuse.limits;
-    let Some(most) = limits.of(Limit::UnknownRecipients) else { return Ok(()) };
-    let client = network_of(peer);
-    let counted = tools.abuse.unknown.count(&client, tools.clock.steady());
-    Limit::UnknownRecipients.judge(most, counted, &client).map(drop)
+    inquest(tools, (peer, 0)).of_client(Limit::UnknownRecipients, &tools.facts.counts.unknown).map(drop)
 }
 
 /// What the counts say to a recipient that the rules take: its decision is turned where there was too much.
 pub(super) fn recipient(tools: &Tools, (peer, taken_before): (IpAddr, usize), decision: &mut Decision) {
     if is_unknown(decision) {
-        return tools.abuse.unknown.add(network_of(peer), tools.clock.steady());
+        return tools.facts.counts.unknown.add(network_of(peer), tools.clock.steady());
     }
     if !decision.is_taken() {
         return;
     }
-    match inquest(tools, (peer, taken_before)).judge(decision) {
+    match judged(tools, inquest(tools, (peer, taken_before)), decision) {
         Ok(steps) => decision.trace.extend(steps),
         Err(refusal) => {
             tools.meter.limited.raise();
@@ -114,10 +70,22 @@ pub(super) fn recipient(tools: &Tools, (peer, taken_before): (IpAddr, usize), de
     }
 }
 
+/// Whose mail next hops refuse as spam is slowed before they are asked again; then the limits.
+fn judged(tools: &Tools, inquest: Inquest<'_>, decision: &Decision) -> Result<Vec<TraceStep>, Box<Refusal>> {
+    if let (Disposition::Forward(_), Asker::Client(client)) = (&decision.disposition, inquest.asker) {
+        tools.abuse.refused.judge(&client, inquest.now)?;
+    }
+    inquest.judge(decision)
+}
+
 fn inquest(tools: &Tools, (peer, taken_before): (IpAddr, usize)) -> Inquest<'_> {
-    let limits = tools.facts.instance.load().abuse.limits;
-    let now = tools.clock.steady();
-    Inquest { abuse: &tools.abuse, limits, now, client: network_of(peer), begins_message: taken_before == 0 }
+    Inquest {
+        counts: &tools.facts.counts,
+        limits: tools.facts.instance.load().abuse.limits,
+        now: tools.clock.steady(),
+        asker: Asker::Client(network_of(peer)),
+        begins_message: taken_before == 0,
+    }
 }
 
 /// Whether a catch-all that takes everything takes this of a client, who may be guessing.
@@ -138,7 +106,7 @@ pub(super) fn outcomes<'o>(tools: &Tools, peer: IpAddr, outcomes: impl Iterator<
 
 /// Holds a refusal back from a client that has named many unknown recipients.
 pub(super) async fn hold_back(tools: &Tools, peer: IpAddr) {
-    let unknown = tools.abuse.unknown.count(&network_of(peer), tools.clock.steady());
+    let unknown = tools.facts.counts.unknown.count(&network_of(peer), tools.clock.steady());
     let delay = delay_of_refusal(unknown);
     if !delay.is_zero() {
         tools.meter.held_back.raise();
@@ -186,33 +154,15 @@ pub(super) fn given_back(tools: &Tools, peer: IpAddr, taken: &[(Mailbox, Decisio
     }
 }
 
-/// Which way a recipient counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
-    Taken,
-    GivenBack,
-}
-
-impl Counted {
-    fn of<K: table::Key>(self, table: &Table<K>, key: K, now: Moment) {
-        match self {
-            Self::Taken => table.add(key, now),
-            Self::GivenBack => table.take_back(&key),
-        }
-    }
-}
-
 /// Whether one more message of its authenticated sender domain may come; counts it.
 pub(super) fn message(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
-    let most = tools.facts.instance.load().abuse.limits.of(Limit::SenderDomain)?;
+    let inquest = inquest(tools, (arrival.connect.peer, 0));
+    inquest.limits.of(Limit::SenderDomain)?;
     let domain = authenticated_sender(&arrival.facts)?;
-    let now = tools.clock.steady();
-    let counted = tools.abuse.sender_domains.count(&domain, now);
-    let judged = Limit::SenderDomain.judge(most, counted, &domain);
-    let (step, reply) = match judged {
+    let (step, reply) = match inquest.of_sender(&domain) {
         Ok(step) => {
-            tools.abuse.sender_domains.add(domain, now);
-            (step, None)
+            tools.facts.counts.sender_domains.add(domain, inquest.now);
+            (step?, None)
         }
         Err(refusal) => {
             tools.meter.limited.raise();
@@ -226,68 +176,4 @@ pub(super) fn message(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
 /// Answered as an unknown address is, whatever the reason.
 fn is_unknown(decision: &Decision) -> bool {
     matches!(&decision.disposition, Disposition::Reject(reply) if *reply == crate::policy::replies::unknown())
-}
-
-impl Inquest<'_> {
-    /// The limits in the order of how little they tell: of the client first.
-    fn judge(&self, decision: &Decision) -> Result<Vec<TraceStep>, Box<Refusal>> {
-        let mut steps = Vec::new();
-        if matches!(decision.disposition, Disposition::Forward(_)) {
-            self.abuse.refused.judge(&self.client, self.now)?;
-        }
-        if self.limits == Limits::default() {
-            return Ok(steps);
-        }
-        if self.begins_message {
-            steps.extend(self.within(Limit::Messages, &self.abuse.messages, &self.client)?);
-        }
-        for (alias, rule) in decision.aliases() {
-            steps.extend(self.named(Limit::Alias, &self.abuse.aliases, (&alias, &rule.pattern))?);
-        }
-        for destination in destinations(decision) {
-            let whose = (&destination.key(), destination);
-            steps.extend(self.named(Limit::Destination, &self.abuse.destinations, whose)?);
-        }
-        Ok(steps)
-    }
-
-    fn within<K: table::Key + Display>(
-        &self,
-        limit: Limit,
-        table: &Table<K>,
-        key: &K,
-    ) -> Result<Option<TraceStep>, Box<Refusal>> {
-        self.named(limit, table, (key, key))
-    }
-
-    fn named<K: table::Key>(
-        &self,
-        limit: Limit,
-        table: &Table<K>,
-        (key, whose): (&K, &impl Display),
-    ) -> Result<Option<TraceStep>, Box<Refusal>> {
-        let Some(most) = self.limits.of(limit) else { return Ok(None) };
-        limit.judge(most, table.count(key, self.now), whose).map(Some)
-    }
-
-    fn count(&self, decision: &Decision, counted: Counted) {
-        let counts = |limit| self.limits.of(limit).is_some();
-        if self.begins_message && counts(Limit::Messages) {
-            counted.of(&self.abuse.messages, self.client, self.now);
-        }
-        if counts(Limit::Alias) {
-            decision.aliases().for_each(|(alias, _)| counted.of(&self.abuse.aliases, alias, self.now));
-        }
-        if counts(Limit::Destination) {
-            destinations(decision).for_each(|to| counted.of(&self.abuse.destinations, to.key(), self.now));
-        }
-    }
-}
-
-fn destinations(decision: &Decision) -> impl Iterator<Item = &Mailbox> {
-    let legs = match &decision.disposition {
-        Disposition::Forward(legs) => legs.as_slice(),
-        _ => &[],
-    };
-    legs.iter().map(|leg| &leg.destination)
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use waypost::demo::sender::{Answers, Sender};
 
 use crate::support::{LETTER, World};
@@ -95,6 +95,46 @@ async fn messages_for_one_alias_in_an_hour() {
     assert_eq!(row["status"], "refused_temporarily");
     assert_eq!(step(&row), ("used up", "1 of 1 messages for shop@my.example in the last hour"));
     assert!(world.letter("desk@my.example").await.is_accepted());
+    world.stop().await;
+}
+
+/// The simulator asks the very counts of the door, and counts nothing itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_says_how_much_of_each_limit_is_used() {
+    let keys = ["CONNECTIONS_PER_IP_PER_MINUTE", "MESSAGES_PER_IP_PER_HOUR", "UNKNOWN_RECIPIENTS_PER_IP_PER_HOUR"];
+    let others = ["SENDER_DOMAIN", "ALIAS", "DESTINATION"].map(|whose| format!("MESSAGES_PER_{whose}_PER_HOUR"));
+    let keys = keys.into_iter().map(str::to_owned).chain(others).map(|key| format!("LIMITS__{key}"));
+    let keys: Vec<_> = keys.collect();
+    let settings: Vec<_> =
+        keys.iter().map(|key| (key.as_str(), if key.contains("ALIAS") { "1" } else { "9" })).collect();
+    let world = World::start_with(&settings).await;
+    let ask = async |ip: Option<&str>| {
+        world.post("/v1/route", json!({ "to": "shop@my.example", "from": "ann@sender.example", "ip": ip })).await
+    };
+    let limits = |route: &Value| -> Vec<String> {
+        let steps = route["trace"].as_array().unwrap().iter().filter(|step| step["step"] == "limit");
+        steps.map(|step| step["detail"].as_str().unwrap().to_owned()).collect()
+    };
+    world.letter("nobody@my.example").await;
+    for _ in 0..2 {
+        let route = ask(Some("127.0.0.1")).await;
+        assert_eq!(route["disposition"], "forward", "{route:#}");
+        let wanted = [
+            "1 of 9 connections of 127.0.0.1 in the last minute",
+            "1 of 9 unknown recipients of 127.0.0.1 in the last hour",
+            "0 of 9 messages of 127.0.0.1 in the last hour",
+            "0 of 1 messages for shop@my.example in the last hour",
+            "0 of 9 messages for anna@inbox.example in the last hour",
+            "0 of 9 messages of sender.example in the last hour",
+        ];
+        assert_eq!(limits(&route), wanted);
+    }
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    for ip in [None, Some("127.0.0.1")] {
+        let route = ask(ip).await;
+        assert_eq!(route["reply"], "450 4.7.28 Too much mail for this address, try again later", "{route:#}");
+        assert_eq!(limits(&route).last().unwrap(), "1 of 1 messages for shop@my.example in the last hour");
+    }
     world.stop().await;
 }
 

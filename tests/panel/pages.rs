@@ -295,7 +295,7 @@ async fn a_message_that_is_not_there_has_a_page_too() {
 }
 
 #[tokio::test]
-async fn the_simulator_says_which_limits_count_and_whom_greylisting_asks_to_come_again() {
+async fn the_simulator_says_how_much_of_a_limit_is_used_and_whom_greylisting_asks_to_come_again() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
@@ -306,8 +306,8 @@ async fn the_simulator_says_which_limits_count_and_whom_greylisting_asks_to_come
     let path = "/simulator?to=shop@my.example&from=a@b.example&ip=192.0.2.7";
     for _ in 0..2 {
         let told = house.panel(&cookie, "GET", path, "").await.expect(200).text();
-        assert!(told.contains("at most 60 messages of 192.0.2.7 in any hour"), "{told}");
-        assert!(told.contains("at most 30 messages for shop@my.example in any hour"), "{told}");
+        assert!(told.contains("0 of 60 messages of 192.0.2.7 in the last hour"), "{told}");
+        assert!(told.contains("0 of 30 messages for shop@my.example in the last hour"), "{told}");
         assert!(told.contains("451 4.7.1 Greylisted"), "asking does not count as coming: {told}");
         house.clock.advance(greylist::WAIT);
     }

@@ -294,6 +294,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         instance: Arc::new(ArcSwap::from_pointee(instance(hostname))),
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
         reports: ReportCounter::new(DAY),
+        counts: Arc::default(),
     };
     let dns = Dns::new(facts.auth.resolver(), asking.timeout);
     let outside = Outside::new(dns, looking(directory));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mail::{Mailbox, Moment, ReversePath};
+use crate::mail::{Mailbox, Moment};
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::notices::Cause;
 use crate::policy::notices::memory::{Change, News};
@@ -15,7 +15,6 @@ use crate::store::queue::{Acceptance, Purpose};
 use crate::store::rules::ListQuery;
 
 use super::super::letters::{Letter, composed};
-use super::super::route::RouteQuestion;
 use super::super::{Actor, Admin, AdminError, Result};
 use super::TestShape;
 
@@ -144,9 +143,7 @@ impl Admin {
             Err(StoreError::NotFound) => return Ok(vec![to]),
             Err(other) => return Err(other.into()),
         }
-        let question = RouteQuestion::plain(ReversePath::Null, &to);
-        let route = self.route(&Actor::operator(), &question).await?;
-        Ok(route.envelope.after.map(|after| after.to).unwrap_or_default())
+        Ok(self.own_mail(&to).await?.destinations().cloned().collect())
     }
 }
 

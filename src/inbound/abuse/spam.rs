@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use super::table::Table;
+use crate::facts::Table;
 use crate::inbound::Tools;
 use crate::mail::Moment;
 use crate::policy::admission::Refusal;

@@ -188,6 +188,15 @@ impl Decision {
         !matches!(self.disposition, Disposition::Reject(_) | Disposition::Defer(_))
     }
 
+    /// The real inboxes that it is sent on to.
+    pub fn destinations(&self) -> impl Iterator<Item = &Mailbox> {
+        let legs = match &self.disposition {
+            Disposition::Forward(legs) => legs.as_slice(),
+            _ => &[],
+        };
+        legs.iter().map(|leg| &leg.destination)
+    }
+
     /// The alias, and those that the mail passes behind it.
     pub fn aliases(&self) -> impl Iterator<Item = (AliasId, &RuleRef)> {
         let own = self.alias.zip(self.rule.as_ref());

@@ -76,13 +76,17 @@ pub enum Ended {
     Idle(Duration),
 }
 
+/// For how long no mail came for a rule; from when it was made on.
+fn silence(rule: &Rule, usage: Usage, now: Moment) -> Duration {
+    now.since(usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at))
+}
+
 /// Whether a rule has expired, and how.
 #[must_use]
 pub fn ended(rule: &Rule, usage: Usage, now: Moment) -> Option<Ended> {
-    let last_mail = usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at);
     let date = rule.expiry.at.filter(|at| *at <= now).map(Ended::At);
     let count = || rule.expiry.messages.filter(|most| usage.messages >= *most).map(Ended::Messages);
-    let idle = || rule.expiry.idle.filter(|most| now.since(last_mail) >= *most).map(Ended::Idle);
+    let idle = || rule.expiry.idle.filter(|most| silence(rule, usage, now) >= *most).map(Ended::Idle);
     date.or_else(count).or_else(idle)
 }
 
@@ -96,7 +100,10 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn ruling(&mut self) -> Ruling {
-        let refusal = self.out_of_force().or_else(|| self.blocked());
+        let refusal = self.out_of_force().or_else(|| {
+            self.note_expiry();
+            self.blocked()
+        });
         refusal.unwrap_or_else(|| match self.rule().action {
             Action::Forward | Action::Create => self.forward(),
             Action::Drop => Ruling::new(Disposition::Discard, format!("{} drops its mail.", self.name())),
@@ -137,11 +144,24 @@ impl Judge<'_> {
         })
     }
 
+    /// How far a rule is from its end, where it has one.
+    fn note_expiry(&mut self) {
+        let (expiry, usage) = (&self.rule().expiry, self.usage);
+        let silent = || silence(self.rule(), usage, self.case.facts.now);
+        let steps = [
+            expiry.at.map(|at| format!("until {at}")),
+            expiry.messages.map(|most| format!("{} of {most} messages", usage.messages)),
+            expiry.idle.map(|most| format!("{} of {} h without mail", hours(silent()), hours(most))),
+        ];
+        let steps = steps.map(|detail| detail.map(|detail| TraceStep::new("expiry", "runs", detail)));
+        self.trace.extend(steps.into_iter().flatten());
+    }
+
     fn in_words(&self, ended: Ended) -> String {
         match ended {
             Ended::At(moment) => format!("ended at {moment}"),
             Ended::Messages(count) => format!("ended after {count} messages"),
-            Ended::Idle(idle) => format!("ended after {} h without mail", idle.as_secs() / 3600),
+            Ended::Idle(idle) => format!("ended after {} h without mail", hours(idle)),
         }
     }
 
@@ -165,6 +185,10 @@ impl Judge<'_> {
         }
         legs(self.case, &self.candidates.domain, self.selection, &mut self.trace)
     }
+}
+
+const fn hours(time: Duration) -> u64 {
+    time.as_secs() / 3600
 }
 
 /// A refusal of the owner's, which may be one for now.

@@ -15,44 +15,47 @@ use crate::policy::limits::{Limit, Window};
 const MAX_KEYS: u64 = 20_000;
 
 /// What can be counted by.
-pub(super) trait Key: Hash + Eq + Clone + Debug + Send + Sync + 'static {}
+pub trait Key: Hash + Eq + Clone + Debug + Send + Sync + 'static {}
 impl<T: Hash + Eq + Clone + Debug + Send + Sync + 'static> Key for T {}
 
 /// A window for each key.
 #[derive(Debug)]
-pub(super) struct Table<K: Key> {
+pub struct Table<K: Key> {
     windows: Cache<K, Arc<Mutex<Window>>>,
     period: Duration,
 }
 
 impl<K: Key> Table<K> {
     /// For one of the limits.
-    pub(super) fn of(limit: Limit) -> Self {
+    #[must_use]
+    pub fn of(limit: Limit) -> Self {
         Self::within(limit.period())
     }
 
     /// For counts within `period`.
-    pub(super) fn within(period: Duration) -> Self {
+    #[must_use]
+    pub fn within(period: Duration) -> Self {
         // With its oldest first out, the newest key always counts, however many others press in.
         let cache = Cache::builder().max_capacity(MAX_KEYS).eviction_policy(EvictionPolicy::lru());
         Self { windows: cache.time_to_idle(period).build(), period }
     }
 
     /// How many there were.
-    pub(super) fn count(&self, key: &K, now: Moment) -> u64 {
+    #[must_use]
+    pub fn count(&self, key: &K, now: Moment) -> u64 {
         let window = self.windows.get(key);
         window.map_or(0, |window| window.lock().unwrap_or_else(PoisonError::into_inner).count(now, self.period))
     }
 
     /// One less, of those counted last.
-    pub(super) fn take_back(&self, key: &K) {
+    pub fn take_back(&self, key: &K) {
         if let Some(window) = self.windows.get(key) {
             window.lock().unwrap_or_else(PoisonError::into_inner).take_back();
         }
     }
 
     /// One more.
-    pub(super) fn add(&self, key: K, now: Moment) {
+    pub fn add(&self, key: K, now: Moment) {
         let window = self.windows.get_with(key, Arc::default);
         window.lock().unwrap_or_else(PoisonError::into_inner).add(now, self.period);
     }
