@@ -1,5 +1,6 @@
 //! Mail of the gateway itself: written, logged and queued like any other, from postmaster of the first verified domain. Where
-//! it brings a link, its octets are its inbox's alone to read.
+//! it brings a link, its octets are its inbox's alone to read. It leaves under an SRS address, as any other: what comes back is
+//! read, and shown on its row.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use crate::mail::letter;
 use crate::mail::link_mail::{LinkFor, LinkMail};
-use crate::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
+use crate::mail::{Domain, Envelope, Host, Mailbox, Moment, ReversePath};
 use crate::policy::ids::AccountId;
 use crate::policy::settings::TlsPolicy;
 use crate::policy::status::Status;
@@ -44,6 +45,8 @@ pub(super) struct Sending {
     pub(super) id: Uuid,
     pub(super) host: Domain,
     from: Mailbox,
+    /// On the author's own domain: what its SPF says of us then speaks for the author as well (RFC 7489 §3.1.2).
+    reverse_path: ReversePath,
     pub(super) at: Moment,
 }
 
@@ -66,7 +69,8 @@ impl Admin {
         let domain = self.store.rules.sending_domain().await?.unwrap_or_else(|| host.clone());
         let from = Mailbox::parse(&format!("postmaster@{domain}")).map_err(|_| AdminError::Unwell)?;
         let at = self.clock.now();
-        Ok(Sending { id: self.chance.id(at), host, from, at })
+        let reverse_path = ReversePath::Mailbox(Mailbox::new(self.srs_local(&from).await?, Host::Name(domain)));
+        Ok(Sending { id: self.chance.id(at), host, from, reverse_path, at })
     }
 
     /// Sends one mail.
@@ -108,17 +112,12 @@ fn message(sending: &Sending, octets: Vec<u8>) -> NewMessage {
         id: sending.id,
         sha256: Sha256::digest(&octets).into(),
         received_at: sending.at,
-        reverse_path: reverse_path(sending),
+        reverse_path: sending.reverse_path.clone(),
         header_octets: header_octets as u64,
         eight_bit: !octets.is_ascii(),
         international: !octets.is_ascii(),
         octets: Octets::Memory(Bytes::from(octets)),
     }
-}
-
-/// The author's own: what the domain's SPF says of us then speaks for the author as well (RFC 7489 §3.1.2).
-fn reverse_path(sending: &Sending) -> ReversePath {
-    ReversePath::Mailbox(sending.from.clone())
 }
 
 fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
@@ -129,7 +128,7 @@ fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
         domain: None,
         alias: None,
         recipient: letter.about.clone(),
-        reverse_path: reverse_path(sending),
+        reverse_path: sending.reverse_path.clone(),
         destination: letter.to.clone(),
         prefix: Bytes::new(),
         tls: TlsPolicy::Opportunistic,
@@ -141,7 +140,7 @@ fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
 }
 
 fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
-    let envelope = |to: &Mailbox| Envelope { from: reverse_path(sending), to: vec![to.clone()] };
+    let from = ReversePath::Mailbox(sending.from.clone());
     Row {
         id: sending.id,
         transaction: sending.id,
@@ -165,7 +164,10 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         sha256_sent: None,
         attempts: Vec::new(),
         next_attempt_at: Some(sending.at),
-        envelope: EnvelopePair { before: envelope(&letter.about), after: Some(envelope(&letter.to)) },
+        envelope: EnvelopePair {
+            before: Envelope { from, to: vec![letter.about.clone()] },
+            after: Some(Envelope { from: sending.reverse_path.clone(), to: vec![letter.to.clone()] }),
+        },
         trace: Vec::new(),
         dsn: None,
         bounced_at: None,

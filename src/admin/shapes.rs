@@ -13,6 +13,7 @@ mod uses;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use activity::status_word;
 pub use activity::{ActivityDetail, ActivityShape, BounceShape, Envelopes};
 pub use alias::{AliasShape, ExpiresAfter, alias_name};
 pub use domain::{CatchAll, DomainShape};

@@ -12,11 +12,7 @@ impl Admin {
         actor.must_be_admin("make SRS addresses")?;
         let sender = read_address(sender)?;
         let on = self.srs_domain(actor, domain).await?;
-        let local = match self.sign(&sender) {
-            Signed::Local(local) => local,
-            Signed::TooLong => self.sign_token(&sender).await?,
-        };
-        Ok(Mailbox::new(local, Host::Name(on)))
+        Ok(Mailbox::new(self.srs_local(&sender).await?, Host::Name(on)))
     }
 
     /// The sender for whom an SRS address of ours stands.
@@ -30,6 +26,14 @@ impl Admin {
                 let sender = self.store.queue.token_sender(&token).await?;
                 sender.ok_or_else(|| AdminError::missing("sender stored for", address))
             }
+        }
+    }
+
+    /// The local part of the SRS address for a sender, by a stored token where need be.
+    pub(super) async fn srs_local(&self, sender: &Mailbox) -> Result<LocalPart> {
+        match self.sign(sender) {
+            Signed::Local(local) => Ok(local),
+            Signed::TooLong => self.sign_token(sender).await,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::store::rules::{AliasRow, DestinationRow};
 
 use super::letters::{Letter, Sending};
 use super::links::Secret;
-use super::shapes::{DestinationShape, VerificationShape};
+use super::shapes::{DestinationShape, VerificationShape, status_word};
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// How long a link is good.
@@ -215,7 +215,7 @@ impl Admin {
             });
         };
         let (status, reply) = match self.store.activity.get(id).await {
-            Ok(row) => (row.status.as_str(), row.attempts.last().map_or(row.reason, |last| last.reply.clone())),
+            Ok(row) => (status_word(&row), row.attempts.last().map_or(row.reason, |last| last.reply.clone())),
             Err(StoreError::NotFound) => ("not_sent", "The log has no row of this mail any more.".to_owned()),
             Err(other) => return Err(other.into()),
         };

@@ -33,7 +33,7 @@ pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subje
 pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
 pub(in crate::store) const REFUSED: &str = "update notices set \
     told = (select json_group_array(value) from json_each(told) where value <> ?2), \
-    refused = json_insert(refused, '$[#]', ?2) where told_at = ?1 and ?2 in (select value from json_each(told))";
+    refused = (select json_group_array(value) from (select value from json_each(refused) union select ?2)) where told_at = ?1 and ?2 in (select value from json_each(told))";
 pub(in crate::store) const LAST_DIGEST: &str = "select at from digests where id = 1";
 pub(in crate::store) const NOTE_DIGEST: &str = "insert into digests (id, at) values (1, ?1) \
     on conflict (id) do update set at = ?1";

@@ -57,10 +57,7 @@ async fn who_forgot_it_gets_a_link_by_mail_that_works_once() {
     assert!(known.starts_with("HTTP/1.1 200 ") && known.contains("Look into your inbox"), "{known}");
 
     let mail = world.inbox.wait_for(1).await.remove(0);
-    assert_eq!(
-        (mail.from.as_str(), mail.to.as_slice()),
-        ("postmaster@my.example", &["owner@inbox.example".into()][..])
-    );
+    assert_eq!(mail.to, ["owner@inbox.example"]);
     let text = String::from_utf8(mail.octets).unwrap();
     let path = text.lines().find_map(|line| line.strip_prefix("https://gw.example")).unwrap().to_owned();
     let row = world.until("owner@inbox.example", "forwarded").await;

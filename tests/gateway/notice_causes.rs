@@ -275,6 +275,36 @@ async fn never_through_what_fails() {
     world.stop().await;
 }
 
+/// An inbox that takes the mail and sends it back later has not heard of it either.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_later_was_not_heard() {
+    let clock = Clock::hastened();
+    let world = world_with(&clock, &[], |config| {
+        config.outside.probes.disk = Some(DiskFacts { free: 100 << 20, total: 16 << 30 });
+    })
+    .await;
+    world.dns.mx("spare.example", 10, "mx.inbox.example");
+    world.destination("me@spare.example").await;
+    assert_eq!(told(&world, &clock, (1, MINUTES)).await, ["The disk of the gateway is low"]);
+    pass(&clock, (48, STEP)).await;
+    let mail = world.inbox.received().remove(0);
+    let row = world.until(BOSS, "forwarded").await;
+    let report = crate::returned::report(row["transaction_id"].as_str().unwrap(), BOSS);
+    world.give_back(&mail.from, &report).await;
+    assert_eq!(world.until(BOSS, "bounced").await["id"], row["id"]);
+    let look = async {
+        while mails(&world, "me@spare.example").is_empty() {
+            pass(&clock, (1, STEP)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), look).await.expect("the other inbox must be told");
+    pass(&clock, (12, STEP)).await;
+    let open = world.get("/v1/notices?state=open").await;
+    assert_eq!(open["items"][0]["told"], json!(["me@spare.example"]), "{open:#}");
+    assert_eq!((mails(&world, BOSS).len(), mails(&world, "me@spare.example").len()), (1, 1));
+    world.stop().await;
+}
+
 /// What begins while nobody can be told is told as soon as somebody can.
 #[tokio::test(flavor = "multi_thread")]
 async fn as_soon_as_there_is_a_way() {

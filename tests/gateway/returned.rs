@@ -16,7 +16,7 @@ fn file(name: &str) -> String {
 }
 
 /// A report as Postfix writes it, of one recipient.
-fn report(transaction: &str, to: &str) -> String {
+pub(crate) fn report(transaction: &str, to: &str) -> String {
     file("postfix").replace(OF_FILES, transaction).replace("anna@inbox.example", to)
 }
 
@@ -46,7 +46,7 @@ impl World {
         (arrived.expect("it must be forwarded").from, transaction)
     }
 
-    async fn give_back(&self, srs: &str, report: &str) {
+    pub(crate) async fn give_back(&self, srs: &str, report: &str) {
         let answers = self.send("", &[srs], report.as_bytes()).await;
         assert!(answers.is_accepted(), "{answers:?}");
     }
@@ -110,6 +110,21 @@ async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
     assert_eq!(kept["items"].as_array().unwrap().len(), 2, "both reports are kept for the owner");
     let counts = &world.get("/v1/aliases/shop@my.example").await["counts"];
     assert_eq!((&counts["forwarded"], &counts["bounced"]), (&0.into(), &1.into()));
+    world.stop().await;
+}
+
+/// Of such a sender only a token fits beside the hash, and of its domain only the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_too_long_for_an_srs_address_is_told_all_the_same() {
+    let world = World::with_way_back().await;
+    let domain = "em1234.mail.of-a-large-provider.example";
+    world.dns.txt(domain, "v=spf1 ip4:127.0.0.1 -all");
+    world.dns.mx(domain, 10, "mx.inbox.example");
+    let sender = format!("bounces+12345678-0a1b-ben=friends.example@{domain}");
+    let (srs, transaction) = world.forward(&sender, "shop@my.example", LETTER).await;
+    assert!(srs.contains("=of-a-large-provider.example=~") && srs.find('@') <= Some(64), "{srs}");
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    assert_eq!(world.until_reported(1).await[0].to, [sender]);
     world.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::notices::Cause;
-use crate::policy::notices::memory::{Change, News};
+use crate::policy::notices::memory::{Change, News, Remembered};
 use crate::policy::notices::recipients::Recipients;
 use crate::policy::notices::words::{self, Item, Writer};
 use crate::policy::roles::Role;
@@ -45,7 +45,7 @@ impl Admin {
             }
             let told = match news {
                 News::Ended => recipients.of(None, standing, &[]),
-                News::Began | News::Unheard => recipients.of(Some(cause), standing, change.after.deaf(now)),
+                News::Began | News::Unheard => who_can_hear(&recipients, &change.after, (standing, now)),
             };
             for to in &told {
                 mails.entry(to.key()).or_insert_with(|| ((*to).clone(), Vec::new())).1.push(number);
@@ -149,6 +149,19 @@ impl Admin {
 
 const NOBODY: &str =
     "Nobody is told yet: set notify.to, or give the owner's account an address, or verify a destination.";
+
+/// Not those whose mail about it came to nothing, unless nobody else is left and it is a while since.
+fn who_can_hear<'r>(
+    recipients: &'r Recipients,
+    about: &Remembered,
+    (standing, now): (&[Cause], Moment),
+) -> Vec<&'r Mailbox> {
+    let others = recipients.of(Some(&about.cause), standing, &about.refused);
+    if !others.is_empty() || !about.may_try_again(now) {
+        return others;
+    }
+    recipients.of(Some(&about.cause), standing, &[])
+}
 
 /// Nobody is told of the end of what they never heard of; but for what kept them from hearing.
 fn wants_end(change: &Change) -> bool {

@@ -158,7 +158,7 @@ impl ActivityDetail {
 }
 
 /// The status as lists and filters name it.
-fn status_word(row: &Row) -> &'static str {
+pub(in crate::admin) fn status_word(row: &Row) -> &'static str {
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => "bounced",
         status => status.as_str(),

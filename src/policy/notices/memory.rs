@@ -74,13 +74,10 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// Who has refused the mail about it just now, and is not written to again so soon.
+    /// Whether those whose mail about it came to nothing may be written to again, where nobody else is left to tell.
     #[must_use]
-    pub fn deaf(&self, now: Moment) -> &[String] {
-        match self.told_at {
-            Some(told_at) if now.since(told_at) < REFUSED_FOR => &self.refused,
-            _ => &[],
-        }
+    pub fn may_try_again(&self, now: Moment) -> bool {
+        self.told_at.is_none_or(|told_at| now.since(told_at) >= REFUSED_FOR)
     }
 }
 
@@ -360,10 +357,8 @@ mod tests {
     #[test]
     fn who_refused_the_mail_about_it_is_left_alone_for_hours() {
         let now = Moment::from_millis(START);
-        let mut one = begins(cause(Kind::Untold), now).after;
-        (one.told_at, one.refused) = (Some(now), vec!["boss@office.example".to_owned()]);
-        assert_eq!(one.deaf(now.after(HOUR * 5)), ["boss@office.example"]);
-        assert!(one.deaf(now.after(HOUR * 6)).is_empty());
+        let told = Remembered { told_at: Some(now), ..begins(cause(Kind::Untold), now).after };
+        assert!(!told.may_try_again(now.after(HOUR * 5)) && told.may_try_again(now.after(HOUR * 6)));
     }
 
     #[test]
