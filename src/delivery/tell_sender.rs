@@ -96,9 +96,14 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
     if !shared.quota.take(sender) {
         return Telling::suppressed("this sender got its share of reports for this hour");
     }
-    let (id, octets) = written(shared, message, (sender, &failed), at).await;
-    let note = DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {id}") };
-    Telling { note, dsn: Some(to_be_queued(id, octets, (sender, first.delivery), at)) }
+    let said = Said {
+        action: Action::Failed,
+        failures: failed.iter().map(|f| of_recipient(f.delivery, f.status, &f.reason)).collect(),
+        returned: returned(message, first.delivery.wishes.message.returned).await,
+    };
+    let dsn = report(shared, message, ((sender, first.delivery), &said), at);
+    let note = DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {}", dsn.message.id) };
+    Telling { note, dsn: Some(dsn) }
 }
 
 /// A report that is written only where the sender asked for it, and what it says of each of its deliveries.
@@ -122,54 +127,51 @@ pub(super) async fn asked_for(
         tracing::info!(message = %message.id, "no report that was asked for: this sender got its share for this hour");
         return None;
     }
-    let id = shared.tools.chance.id(at);
-    let of_recipient = |delivery: &&NewDelivery| Failure {
-        recipient: delivery.recipient.clone(),
-        status: asked.status,
-        reason: asked.reason.to_owned(),
-        original: delivery.wishes.recipient.original.clone(),
-    };
-    let dsn = Dsn {
-        host: &shared.settings().hostname,
-        to: sender,
-        at,
-        arrived: message.received_at,
-        unique: &id.to_string(),
+    let said = Said {
         action: asked.action,
-        envelope_id: first.wishes.message.envelope_id.as_ref(),
-        failures: &asked.deliveries.iter().map(of_recipient).collect::<Vec<_>>(),
+        failures: asked.deliveries.iter().map(|delivery| of_recipient(delivery, asked.status, asked.reason)).collect(),
         // RET is a matter of failure: all else is told with the header alone (RFC 3461 §4.3).
-        returned: &Returned::Header(header(message).await),
+        returned: Returned::Header(header(message).await),
     };
-    Some(to_be_queued(id, dsn.octets(), (sender, first), at))
+    Some(report(shared, message, ((sender, first), &said), at))
 }
 
-async fn written(
+/// What a report says.
+struct Said {
+    action: Action,
+    failures: Vec<Failure>,
+    returned: Returned,
+}
+
+fn of_recipient(delivery: &NewDelivery, status: (u8, u16, u16), reason: &str) -> Failure {
+    Failure {
+        recipient: delivery.recipient.clone(),
+        status,
+        reason: reason.to_owned(),
+        original: delivery.wishes.recipient.original.clone(),
+    }
+}
+
+/// The report as the queue takes it, with the envelope id of the first delivery that it is about.
+fn report(
     shared: &Shared,
     message: &NewMessage,
-    (sender, failed): (&Mailbox, &[&Failed<'_>]),
+    ((sender, first), said): ((&Mailbox, &NewDelivery), &Said),
     at: Moment,
-) -> (Uuid, Vec<u8>) {
+) -> Acceptance {
     let id = shared.tools.chance.id(at);
-    let failures = failed.iter().map(|f| Failure {
-        recipient: f.delivery.recipient.clone(),
-        status: f.status,
-        reason: f.reason.clone(),
-        original: f.delivery.wishes.recipient.original.clone(),
-    });
-    let wishes = failed.first().map(|f| f.delivery.wishes.message.clone()).unwrap_or_default();
     let dsn = Dsn {
         host: &shared.settings().hostname,
         to: sender,
         at,
         arrived: message.received_at,
         unique: &id.to_string(),
-        action: Action::Failed,
-        envelope_id: wishes.envelope_id.as_ref(),
-        failures: &failures.collect::<Vec<_>>(),
-        returned: &returned(message, wishes.returned).await,
+        action: said.action,
+        envelope_id: first.wishes.message.envelope_id.as_ref(),
+        failures: &said.failures,
+        returned: &said.returned,
     };
-    (id, dsn.octets())
+    to_be_queued(id, dsn.octets(), (sender, first), at)
 }
 
 /// The header as received, or the whole message where the sender asked for it and it is small: reports are no amplifier
