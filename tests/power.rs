@@ -9,38 +9,21 @@
 #[path = "power/disk.rs"]
 mod disk;
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+#[path = "support/load.rs"]
+mod load;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::process::Child;
 use std::time::Duration;
 
 use fuser::BackgroundSession;
-use tokio::net::TcpSocket;
 use waypost::chance::Chance;
-use waypost::demo::dns::Dns;
-use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
 use waypost::demo::sender::Sender;
 
 use disk::Disk;
+use load::{ANN, Bench, Ledger, Load, PATIENCE, letter};
 
-const SENDERS: u32 = 4;
-const PATIENCE: Duration = Duration::from_secs(90);
 const CAPACITY: u64 = 512 << 20;
-const ANN: &str = "ann@sender.example";
-
-/// A gateway's world: everything but its disk stays over a power cut.
-struct Bench {
-    dns: Dns,
-    inbox: Inbox,
-    /// The data folder.
-    data: PathBuf,
-    _mount: tempfile::TempDir,
-    smtp: SocketAddr,
-    _port: TcpSocket,
-}
 
 /// The gateway's process and the disk that it works on.
 struct Running {
@@ -50,98 +33,29 @@ struct Running {
     _session: BackgroundSession,
 }
 
-/// What was answered 250, by number.
-#[derive(Default)]
-struct Ledger {
-    accepted: Mutex<BTreeSet<u32>>,
-    next: AtomicU32,
-    done: AtomicBool,
+/// The gateway on a disk that it knows.
+async fn serve(bench: &Bench, disk: Disk) -> Running {
+    let session = disk.mount(&bench.data);
+    Running { disk, process: bench.serve().await, _session: session }
 }
 
-impl Bench {
-    async fn new() -> Self {
-        let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
-        dns.mx("inbox.example", 10, "mx.inbox.example");
-        dns.a("mx.inbox.example", [127, 0, 0, 1].into());
-        dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
-        inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
-        let (port, mount) = (TcpSocket::new_v4().unwrap(), tempfile::tempdir().unwrap());
-        port.set_reuseaddr(true).unwrap();
-        port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        Self { dns, inbox, data: mount.path().to_owned(), _mount: mount, smtp: port.local_addr().unwrap(), _port: port }
-    }
+/// The gateway on a new disk.
+async fn start(bench: &Bench) -> Running {
+    let disk = Disk::new(CAPACITY);
+    let session = disk.mount(&bench.data);
+    bench.furnish();
+    session.join();
+    serve(bench, disk).await
+}
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
-        command.args(arguments).stderr(Stdio::null()).stdout(Stdio::null());
-        let environment = [
-            ("DATA_DIR", self.data.to_str().unwrap().to_owned()),
-            ("HOSTNAME", "gw.example".to_owned()),
-            ("SMTP__LISTEN", self.smtp.to_string()),
-            ("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
-            ("DNS__SERVERS", self.dns.address().to_string()),
-            ("DELIVERY__PORT", self.inbox.address().port().to_string()),
-            ("DELIVERY__ALLOW_PRIVATE", "true".to_owned()),
-            ("DELIVERY__RETRY", "1s".to_owned()),
-        ];
-        command.envs(environment.map(|(key, value)| (format!("WAYPOST_{key}"), value)));
-        command
-    }
-
-    /// Commands wait themselves; the file system answers on a thread of its own.
-    fn run(&self, arguments: &[&str]) {
-        assert!(self.command(arguments).status().unwrap().success(), "waypost {arguments:?}");
-    }
-
-    async fn serve(&self, disk: Disk) -> Running {
-        let session = disk.mount(&self.data);
-        let process = self.command(&["serve"]).spawn().unwrap();
-        self.until_up().await;
-        Running { disk, process, _session: session }
-    }
-
-    /// With rules that lead to an inbox that takes all, and to one that defers.
-    async fn start(&self) -> Running {
-        let disk = Disk::new(CAPACITY);
-        let session = disk.mount(&self.data);
-        self.furnish();
-        session.join();
-        self.serve(disk).await
-    }
-
-    fn furnish(&self) {
-        self.run(&["domain", "add", "my.example"]);
-        self.run(&["destination", "add", "@inbox.example", "--verified"]);
-        self.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
-        self.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
-    }
-
-    async fn until_up(&self) {
-        let up = async {
-            while Sender::connect(self.smtp, "probe.example").await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, up).await.expect("the gateway must greet");
-    }
-
-    /// All that was accepted arrives.
-    async fn expect_all(&self, ledger: &Ledger) -> usize {
-        self.inbox.behave();
-        let accepted = ledger.accepted.lock().unwrap().clone();
-        let missing = || {
-            let arrived: BTreeSet<_> = self.inbox.received().iter().map(|one| number_of(&one.octets)).collect();
-            accepted.difference(&arrived).copied().collect::<Vec<_>>()
-        };
-        let all_there = async {
-            while !missing().is_empty() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, all_there).await;
-        assert!(in_time.is_ok(), "answered 250 and lost: {:?}", missing());
-        accepted.len()
-    }
+async fn until_accepted(load: &Load, more: usize) {
+    let wanted = load.ledger.count() + more;
+    let enough = async {
+        while load.ledger.count() < wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, enough).await.expect("mail must be taken");
 }
 
 impl Running {
@@ -158,93 +72,21 @@ impl Drop for Running {
     }
 }
 
-fn letter(number: u32, lines: usize) -> Vec<u8> {
-    let head = format!("From: <{ANN}>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
-    [head.into_bytes(), b"A line like any other, of some fifty octets in all.\r\n".repeat(lines)].concat()
-}
-
-fn number_of(octets: &[u8]) -> u32 {
-    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
-    text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
-}
-
-/// Sends numbered messages until the ledger is closed: small ones, and now and then one that is kept in a file, be it that
-/// it was in memory before or that it arrived in one.
-async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
-    while !ledger.done.load(Ordering::Relaxed) {
-        let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            continue;
-        };
-        while !ledger.done.load(Ordering::Relaxed) {
-            let number = ledger.next.fetch_add(1, Ordering::Relaxed);
-            let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
-            let lines = match number % 32 {
-                3 => 6_000,
-                17 => 30_000,
-                _ => 1,
-            };
-            match sender.send(ANN, &[to], &letter(number, lines)).await {
-                Ok(answers) if answers.is_accepted() => {
-                    ledger.accepted.lock().unwrap().insert(number);
-                }
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-    }
-}
-
-struct Load {
-    ledger: Arc<Ledger>,
-    senders: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    fn start(bench: &Bench) -> Self {
-        let ledger = Arc::new(Ledger::default());
-        let senders = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
-        Self { ledger, senders }
-    }
-
-    async fn end(self) -> Arc<Ledger> {
-        self.ledger.done.store(true, Ordering::Relaxed);
-        for sender in self.senders {
-            sender.await.unwrap();
-        }
-        self.ledger
-    }
-
-    async fn until_accepted(&self, more: usize) {
-        let wanted = self.accepted() + more;
-        let enough = async {
-            while self.accepted() < wanted {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, enough).await.expect("mail must be taken");
-    }
-
-    fn accepted(&self) -> usize {
-        self.ledger.accepted.lock().unwrap().len()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system: tests/long runs it"]
 async fn nothing_accepted_is_lost_in_a_power_cut() {
     let cuts: u64 = std::env::var("CUTS").map_or(5, |cuts| cuts.parse().unwrap());
     let bench = Bench::new().await;
-    let mut running = bench.start().await;
+    let mut running = start(&bench).await;
     let load = Load::start(&bench);
     for cut in 0..cuts {
-        load.until_accepted(10).await;
+        until_accepted(&load, 10).await;
         tokio::time::sleep(Duration::from_millis(cut * 97 % 300)).await;
         let left = running.lose_power(&Chance::seeded(cut));
-        running = bench.serve(left).await;
+        running = serve(&bench, left).await;
     }
     let ledger = load.end().await;
-    let accepted = bench.expect_all(&ledger).await;
+    let accepted = bench.expect_all(&ledger).await.len();
     println!("{cuts} power cuts, {accepted} accepted, {} arrived, none lost", bench.inbox.received().len());
     drop(running);
 }
@@ -255,10 +97,10 @@ async fn nothing_accepted_is_lost_in_a_power_cut() {
 #[ignore = "mounts a file system: tests/long runs it"]
 async fn syncs_that_fail_lose_nothing() {
     let bench = Bench::new().await;
-    let mut running = bench.start().await;
+    let mut running = start(&bench).await;
     let load = Load::start(&bench);
     for round in 0..5 {
-        load.until_accepted(10).await;
+        until_accepted(&load, 10).await;
         running.disk.fail_syncs(true);
         let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
         let turned_away = async {
@@ -266,12 +108,12 @@ async fn syncs_that_fail_lose_nothing() {
         };
         tokio::time::timeout(PATIENCE, turned_away).await.expect("mail must be turned away");
         running.disk.fail_syncs(false);
-        load.until_accepted(10).await;
+        until_accepted(&load, 10).await;
         let left = running.lose_power(&Chance::seeded(round));
-        running = bench.serve(left).await;
+        running = serve(&bench, left).await;
     }
     let ledger = load.end().await;
-    let accepted = bench.expect_all(&ledger).await;
+    let accepted = bench.expect_all(&ledger).await.len();
     println!("5 rounds of failing syncs, {accepted} accepted, none lost");
     drop(running);
 }
@@ -282,7 +124,7 @@ async fn syncs_that_fail_lose_nothing() {
 async fn a_full_disk_is_said_in_time_and_loses_nothing() {
     const RESERVE: u64 = 64 << 20;
     let bench = Bench::new().await;
-    let running = bench.start().await;
+    let running = start(&bench).await;
     let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
     let ledger = Ledger::default();
     for number in 0..4 {
@@ -327,8 +169,7 @@ async fn a_small_disk_fills_and_empties_and_loses_nothing() {
     bench.data = disk.join("data");
     std::fs::create_dir(&bench.data).unwrap();
     bench.furnish();
-    let mut process = bench.command(&["serve"]).spawn().unwrap();
-    bench.until_up().await;
+    let mut process = bench.serve().await;
     let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
     let ledger = Ledger::default();
     let mut send = async |number: u32, to: &str, lines: usize| {
@@ -355,7 +196,7 @@ async fn a_small_disk_fills_and_empties_and_loses_nothing() {
     assert!(!send(number, "shop@my.example", 1).await.is_accepted());
     bench.inbox.behave();
     std::fs::remove_file(&ballast).unwrap();
-    let accepted = bench.expect_all(&ledger).await;
+    let accepted = bench.expect_all(&ledger).await.len();
     let again = async {
         while !send(number + 1, "shop@my.example", 1).await.is_accepted() {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,0 +1,180 @@
+//! A gateway's process under numbered mail, with a ledger of what was answered 250: for kills (`crash.rs`) and for disks that
+//! fail (`power.rs`). All of its world but the process and its disk stays whatever happens to them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpSocket;
+use waypost::demo::dns::Dns;
+use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
+use waypost::demo::sender::Sender;
+
+/// Senders at the same time.
+const SENDERS: u32 = 4;
+/// The longest that a test waits for something to become true.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const ANN: &str = "ann@sender.example";
+
+/// A gateway's world.
+pub(crate) struct Bench {
+    dns: Dns,
+    pub(crate) inbox: Inbox,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    _folder: tempfile::TempDir,
+    pub(crate) smtp: SocketAddr,
+    /// The gateway's own, also while it is dead: bound and never listening here, so that nothing else gets it.
+    _port: TcpSocket,
+}
+
+/// What was answered 250, by number.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) accepted: Mutex<BTreeSet<u32>>,
+    next: AtomicU32,
+    done: AtomicBool,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+        dns.mx("inbox.example", 10, "mx.inbox.example");
+        dns.a("mx.inbox.example", [127, 0, 0, 1].into());
+        dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+        inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
+        let (port, folder) = (TcpSocket::new_v4().unwrap(), tempfile::tempdir().unwrap());
+        port.set_reuseaddr(true).unwrap();
+        port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (data, smtp) = (folder.path().to_owned(), port.local_addr().unwrap());
+        Self { dns, inbox, data, _folder: folder, smtp, _port: port }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
+        command.args(arguments).stderr(Stdio::null()).stdout(Stdio::null());
+        let environment = [
+            ("DATA_DIR", self.data.to_str().unwrap().to_owned()),
+            ("HOSTNAME", "gw.example".to_owned()),
+            ("SMTP__LISTEN", self.smtp.to_string()),
+            ("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+            ("DNS__SERVERS", self.dns.address().to_string()),
+            ("DELIVERY__PORT", self.inbox.address().port().to_string()),
+            ("DELIVERY__ALLOW_PRIVATE", "true".to_owned()),
+            ("DELIVERY__RETRY", "1s".to_owned()),
+        ];
+        command.envs(environment.map(|(key, value)| (format!("WAYPOST_{key}"), value)));
+        command
+    }
+
+    /// Commands wait themselves; a file system of a test answers on a thread of its own.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        assert!(self.command(arguments).status().unwrap().success(), "waypost {arguments:?}");
+    }
+
+    /// Rules that lead to an inbox that takes all, and to one that defers.
+    pub(crate) fn furnish(&self) {
+        self.run(&["domain", "add", "my.example"]);
+        self.run(&["destination", "add", "@inbox.example", "--verified"]);
+        self.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
+        self.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
+    }
+
+    pub(crate) async fn serve(&self) -> Child {
+        let child = self.command(&["serve"]).spawn().unwrap();
+        let up = async {
+            while Sender::connect(self.smtp, "probe.example").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, up).await.expect("the gateway must greet");
+        child
+    }
+
+    /// Waits until all that was accepted is at the inbox, which takes everything from now on; gives it.
+    pub(crate) async fn expect_all(&self, ledger: &Ledger) -> BTreeSet<u32> {
+        self.inbox.behave();
+        let accepted = ledger.accepted.lock().unwrap().clone();
+        let missing = || {
+            let arrived: BTreeSet<_> = self.inbox.received().iter().map(|one| number_of(&one.octets)).collect();
+            accepted.difference(&arrived).copied().collect::<Vec<_>>()
+        };
+        let all_there = async {
+            while !missing().is_empty() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, all_there).await;
+        assert!(in_time.is_ok(), "answered 250 and lost: {:?}", missing());
+        accepted
+    }
+}
+
+/// Numbered mail that is sent until it is ended.
+pub(crate) struct Load {
+    pub(crate) ledger: Arc<Ledger>,
+    senders: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    pub(crate) fn start(bench: &Bench) -> Self {
+        let ledger = Arc::new(Ledger::default());
+        let senders = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
+        Self { ledger, senders }
+    }
+
+    pub(crate) async fn end(self) -> Arc<Ledger> {
+        self.ledger.done.store(true, Ordering::Relaxed);
+        for sender in self.senders {
+            sender.await.unwrap();
+        }
+        self.ledger
+    }
+}
+
+impl Ledger {
+    pub(crate) fn count(&self) -> usize {
+        self.accepted.lock().unwrap().len()
+    }
+}
+
+/// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed. Now and then one is so
+/// large that it is kept in a file, be it that it was in memory before or that it arrived in one.
+async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
+    while !ledger.done.load(Ordering::Relaxed) {
+        let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
+        while !ledger.done.load(Ordering::Relaxed) {
+            let number = ledger.next.fetch_add(1, Ordering::Relaxed);
+            let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
+            let lines = match number % 32 {
+                3 => 6_000,
+                17 => 30_000,
+                _ => 1,
+            };
+            match sender.send(ANN, &[to], &letter(number, lines)).await {
+                Ok(answers) if answers.is_accepted() => {
+                    ledger.accepted.lock().unwrap().insert(number);
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+pub(crate) fn letter(number: u32, lines: usize) -> Vec<u8> {
+    let head = format!("From: <{ANN}>\r\nSubject: number {number}\r\n\r\nThe letter {number}.\r\n");
+    [head.into_bytes(), b"A line like any other, of some fifty octets in all.\r\n".repeat(lines)].concat()
+}
+
+fn number_of(octets: &[u8]) -> u32 {
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
+    text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
+}
