@@ -139,6 +139,7 @@ impl Store {
         });
         rules_api.sweep_domains().await?;
         rules_api.sweep_imports().await?;
+        rules_api.resume_replacing().await?;
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
         checkpoints::start(log, activity.writer.clone(), checkpoints.clone());

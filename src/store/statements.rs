@@ -10,7 +10,7 @@ fn of_rules() -> Vec<&'static str> {
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stays, stock, tokens as srs};
     use super::rules::{
         alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, destination, domain, import,
-        replacement, unwell, uses, verification,
+        unwell, uses, verification,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::copy::TOUCH_RULES]);
@@ -53,9 +53,8 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([verification::LAST, verification::SENDING_DOMAIN]);
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
     all.extend([alias_order::DOMAINS_OF_ACCOUNT, destination::LAST_KEY, destination::UNVERIFIED]);
-    all.extend([uses::CONTACT_OF, uses::TOKENS, replacement::CHANGED, replacement::TOUCH, replacement::DROP_DOUBLES]);
-    all.extend([replacement::AIM_ANEW, replacement::MOVE_CONTACT, replacement::MOVE_TOKENS, replacement::STANDING]);
-    all.extend([replacement::AIM_BACK, replacement::AIM_BESIDE, replacement::TOUCH_THEM]);
+    all.extend([uses::CONTACT_OF, uses::TOKENS]);
+    all.extend(of_replacements());
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([
         domain::INSERT,
@@ -68,12 +67,37 @@ fn of_rules() -> Vec<&'static str> {
         domain::REMOVED,
         domain::NAMED,
     ]);
-    all.extend([domain::GIVE_WAY, domain::UNMIRROR, domain::TAKE_BACK]);
-    all.extend([domain::SOME_ALIASES, domain::SWEEP, domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
+    all.extend([domain::GIVE_WAY, domain::UNMIRROR, domain::TAKE_BACK, domain::SOME_ALIASES, domain::SWEEP]);
+    all.extend([domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
     all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);
     all.extend([import::sweep::SOME_DESTINATIONS, import::sweep::DELETE_DESTINATIONS]);
     all
+}
+
+/// Those by which a destination takes another's place.
+fn of_replacements() -> [&'static str; 15] {
+    use super::rules::replacement::{
+        AIM_ANEW, AIM_BACK, AIM_BESIDE, BEGIN, CHANGED, DROP_DOUBLES, END, MOVE_CONTACT, MOVE_TOKENS, NEXT, STANDING,
+        STEP_END, TOUCH, TOUCH_THEM, UNDER_WAY,
+    };
+    [
+        CHANGED,
+        TOUCH,
+        DROP_DOUBLES,
+        AIM_ANEW,
+        MOVE_CONTACT,
+        MOVE_TOKENS,
+        STANDING,
+        STEP_END,
+        BEGIN,
+        UNDER_WAY,
+        NEXT,
+        END,
+        AIM_BACK,
+        AIM_BESIDE,
+        TOUCH_THEM,
+    ]
 }
 
 /// Those of accounts.

@@ -1,15 +1,17 @@
 //! Destinations: added, verified, used, removed; and how they fare.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use waypost::mail::Moment;
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
 use waypost::store::activity::{Attempt, Bounced, DsnNote, Row};
-use waypost::store::rules::ListQuery;
+use waypost::store::rules::{ImportLine, ListQuery};
 
-use crate::world::World;
+use crate::world::{World, mailbox};
 
 #[tokio::test]
 async fn a_destination_in_use_is_not_removed_and_says_where() {
@@ -23,6 +25,45 @@ async fn a_destination_in_use_is_not_removed_and_says_where() {
     rules.remove_alias(alias.key, world.audit("alias.delete")).await.unwrap();
     rules.remove_destination(destination.key, world.audit("destination.delete")).await.unwrap();
     assert!(matches!(rules.destination_by_id(destination.id).await, Err(StoreError::NotFound)));
+}
+
+/// Others write in between; what a failure interrupts is gone on with at the next start.
+#[tokio::test]
+async fn a_destination_of_very_many_aliases_is_replaced_in_steps() {
+    const ALIASES: u64 = 2500;
+    let mut world = World::new().await;
+    let my = world.domain("my.example").await;
+    world.alias(&my, "both", &["old@inbox.example", "new@inbox.example"]).await;
+    let line = |n| ImportLine { domain: my.key, local: format!("user{n}"), destination: mailbox("old@inbox.example") };
+    let import =
+        world.store.rules.import(OWNER, (1..ALIASES).map(line).collect(), watch::channel(0).0, world.audit("x"));
+    import.await.unwrap();
+    let rules = world.store.rules.clone();
+    let old = rules.destination(OWNER, "old@inbox.example").await.unwrap();
+    let new = rules.destination(OWNER, "new@inbox.example").await.unwrap();
+    let (pair, audit, replacing) = ((old.clone(), new.clone()), world.audit("destination.replace"), rules.clone());
+    let replacing = tokio::spawn(async move { replacing.replace_destination(pair, audit).await });
+    let mut left = BTreeSet::new();
+    while !replacing.is_finished() {
+        world.store.accounts.audit(world.audit("meanwhile")).await.unwrap();
+        left.insert(rules.uses(&old).await.unwrap().aliases);
+    }
+    assert!(left.iter().any(|left| (1..ALIASES).contains(left)), "others wrote when all was done: {left:?}");
+    assert_eq!(replacing.await.unwrap().unwrap().aliases, ALIASES);
+    assert_eq!((rules.uses(&old).await.unwrap().aliases, rules.uses(&new).await.unwrap().aliases), (0, ALIASES));
+
+    // A writer passes five points in a change: the second step fails.
+    world.faults.fail_at(8);
+    let back = (new.clone(), old.clone());
+    rules.replace_destination(back.clone(), world.audit("destination.replace")).await.unwrap_err();
+    assert_eq!(rules.uses(&old).await.unwrap().aliases, 1000);
+    let refused = rules.replace_destination((back.1, back.0), world.audit("destination.replace")).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(why)) if why.ends_with("wait for that first")));
+    world.reopen().await;
+    while world.store.rules.uses(&new).await.unwrap().aliases > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.store.rules.uses(&old).await.unwrap().aliases, ALIASES);
 }
 
 #[tokio::test]

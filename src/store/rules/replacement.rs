@@ -1,7 +1,8 @@
-//! One destination put in the place of another everywhere, in one transaction with its audit row; and taken back while all
-//! of that still stands.
+//! One destination put in the place of another everywhere, with one audit row; and taken back while all of that still stands.
 //!
-//! An alias that leads to both leads to the new one once. What patterns compute is left as it is: no row names it.
+//! It is one transaction, unless very many aliases lead there: then those behind the first follow in steps that let others
+//! write in between, and after a crash at the next start. Whoever asked hears when all is done. An alias that leads to both
+//! leads to the new one once. What patterns compute is left as it is: no row names it.
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -15,8 +16,10 @@ use crate::store::columns::{Columns, json};
 use crate::store::directory::Touched;
 use crate::store::{Result, StoreError};
 
-/// Aliases that are changed in one transaction: about a second of the writer.
+/// Aliases in which a destination is replaced, at most.
 pub const MAX_REPLACED: u64 = 100_000;
+/// Aliases that are changed in one transaction: some 10 ms of the writer.
+const STEP: u64 = 1000;
 /// Aliases that an audit row names; where there are more, the replacement is not taken back.
 pub const MAX_NAMED: usize = 500;
 
@@ -26,13 +29,21 @@ pub(in crate::store) const CHANGED: &str = "select lower(hex(a.uuid)), \
     exists (select 1 from alias_destinations as o where o.alias_id = t.alias_id and o.destination_id = ?2) \
     from alias_destinations as t join aliases as a on a.id = t.alias_id join domains as d on d.id = a.domain_id \
     where t.destination_id = ?1 and d.removed_at is null order by t.alias_id limit ?3";
-pub(in crate::store) const TOUCH: &str = "update aliases set version = version + 1, updated_at = ?2 \
-    where id in (select alias_id from alias_destinations where destination_id = ?1)";
+/// The last alias of a step.
+pub(in crate::store) const STEP_END: &str = "select max(alias_id) from (select alias_id from alias_destinations \
+    where destination_id = ?1 order by alias_id limit ?2)";
+pub(in crate::store) const TOUCH: &str = "update aliases set version = version + 1, updated_at = ?3 \
+    where id in (select alias_id from alias_destinations where destination_id = ?1 and alias_id <= ?2)";
 pub(in crate::store) const DROP_DOUBLES: &str = "delete from alias_destinations where destination_id = ?1 \
-    and exists (select 1 from alias_destinations as o where o.alias_id = alias_destinations.alias_id \
+    and alias_id <= ?3 and exists (select 1 from alias_destinations as o where o.alias_id = alias_destinations.alias_id \
         and o.destination_id = ?2)";
 pub(in crate::store) const AIM_ANEW: &str =
-    "update alias_destinations set destination_id = ?2 where destination_id = ?1";
+    "update alias_destinations set destination_id = ?2 where destination_id = ?1 and alias_id <= ?3";
+pub(in crate::store) const BEGIN: &str = "insert into replacements (old_id, new_id) values (?1, ?2)";
+pub(in crate::store) const UNDER_WAY: &str =
+    "select exists (select 1 from replacements where old_id in (?1, ?2) or new_id in (?1, ?2))";
+pub(in crate::store) const NEXT: &str = "select old_id, new_id from replacements limit 1";
+pub(in crate::store) const END: &str = "delete from replacements where old_id = ?1";
 pub(in crate::store) const MOVE_CONTACT: &str = "update domains set contact = ?3, version = version + 1, \
     updated_at = ?4 where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null \
     and (?5 is null or name in (select value from json_each(?5))) returning name";
@@ -100,7 +111,32 @@ impl Rules {
         audit: AuditEntry,
     ) -> Result<Replaced> {
         let needs = (old, new, self.clock.now(), audit);
-        self.changed(needs, |c, needs| Box::pin(replace(c, needs)), |_| Touched::All).await
+        let replaced = self.changed(needs, |c, needs| Box::pin(replace(c, needs)), |_| Touched::All).await?;
+        if replaced.aliases > STEP {
+            let rules = self.clone();
+            let done = tokio::spawn(async move { rules.go_on_replacing().await });
+            done.await.map_err(|error| StoreError::Unwell(error.to_string()))??;
+        }
+        Ok(replaced)
+    }
+
+    /// Takes the steps that are left.
+    async fn go_on_replacing(&self) -> Result<()> {
+        while self.writer.change(self.clock.now(), |c, now| Box::pin(go_on(c, *now))).await? {}
+        self.directory.refresh(Touched::All).await
+    }
+
+    /// Goes on with what a crash interrupted.
+    pub(in crate::store) async fn resume_replacing(&self) -> Result<()> {
+        if sqlx::query(NEXT).fetch_optional(&self.readers).await?.is_some() {
+            let rules = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = rules.go_on_replacing().await {
+                    tracing::warn!(%error, "a destination is not replaced everywhere yet");
+                }
+            });
+        }
+        Ok(())
     }
 
     /// Puts `old` back where `new` took its place; `Changed` where that does not stand as it was made.
@@ -122,10 +158,11 @@ async fn replace(connection: &mut SqliteConnection, (old, new, now, entry): &Rep
         let why = format!("more than {MAX_REPLACED} aliases lead to {}, too many for one step", old.address);
         return Err(StoreError::Invalid(why));
     }
+    refuse_under_way(connection, old, new).await?;
     let changed = changed(connection, old, new).await?;
-    sqlx::query(TOUCH).bind(old.key.0).bind(now.millis()).execute(&mut *connection).await?;
-    for aim in [DROP_DOUBLES, AIM_ANEW] {
-        sqlx::query(aim).bind(old.key.0).bind(new.key.0).execute(&mut *connection).await?;
+    aim_some(connection, (old.key.0, new.key.0), *now).await?;
+    if aliases > STEP {
+        sqlx::query(BEGIN).bind(old.key.0).bind(new.key.0).execute(&mut *connection).await?;
     }
     if old.default {
         make_default(connection, new).await?;
@@ -138,6 +175,39 @@ async fn replace(connection: &mut SqliteConnection, (old, new, now, entry): &Rep
     let before = serde_json::to_value(&replaced).ok();
     audit::write(connection, &AuditEntry { before, ..entry.clone() }).await?;
     Ok(replaced)
+}
+
+/// What is replaced by what is being replaced would go round in circles.
+async fn refuse_under_way(connection: &mut SqliteConnection, old: &DestinationRow, new: &DestinationRow) -> Result<()> {
+    let ask = sqlx::query_scalar(UNDER_WAY).bind(old.key.0).bind(new.key.0);
+    if ask.fetch_one(connection).await? {
+        let why = format!("{} or {} is being replaced just now: wait for that first", old.address, new.address);
+        return Err(StoreError::Invalid(why));
+    }
+    Ok(())
+}
+
+/// One step; whether there was anything to do.
+async fn aim_some(connection: &mut SqliteConnection, (old, new): (i64, i64), now: Moment) -> Result<bool> {
+    let end: Option<i64> =
+        sqlx::query_scalar(STEP_END).bind(old).bind(STEP.cast_signed()).fetch_one(&mut *connection).await?;
+    let Some(end) = end else { return Ok(false) };
+    sqlx::query(TOUCH).bind(old).bind(end).bind(now.millis()).execute(&mut *connection).await?;
+    for aim in [DROP_DOUBLES, AIM_ANEW] {
+        sqlx::query(aim).bind(old).bind(new).bind(end).execute(&mut *connection).await?;
+    }
+    Ok(true)
+}
+
+/// One step of what is under way; whether there was anything.
+async fn go_on(connection: &mut SqliteConnection, now: Moment) -> Result<bool> {
+    let Some(row) = sqlx::query(NEXT).fetch_optional(&mut *connection).await? else { return Ok(false) };
+    let mut columns = Columns::of(&row);
+    let (old, new) = (columns.take()?, columns.take()?);
+    if !aim_some(connection, (old, new), now).await? {
+        sqlx::query(END).bind(old).execute(connection).await?;
+    }
+    Ok(true)
 }
 
 /// The first aliases of `old`, one more than are named.
