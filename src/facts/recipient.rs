@@ -179,7 +179,13 @@ impl Inquiry<'_> {
         }
         facts.admitted = self.admitted(selection).await?;
         let usage = if counts(rule) { self.facts.store.directory.usage(rule).await? } else { Usage::default() };
-        Ok((facts, usage))
+        Ok((facts, if rule.expiry.idle.is_some() { self.by_time_that_passed(rule, usage) } else { usage }))
+    }
+
+    /// A clock that is set ahead makes no rule idle.
+    fn by_time_that_passed(&self, rule: &Rule, usage: Usage) -> Usage {
+        let last_mail = usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at);
+        Usage { last_mail_at: Some(self.now.before(self.facts.clock.age(last_mail))), ..usage }
     }
 
     /// Whether the rule answers as unknown whatever else is known of it: then nothing more is asked, so that it takes no

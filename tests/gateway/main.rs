@@ -10,6 +10,7 @@ mod support;
 mod abuse;
 mod acme;
 mod backups;
+mod clocks;
 mod extensions;
 mod failing;
 mod forgotten;
@@ -20,6 +21,7 @@ mod inboxes;
 mod keeping;
 mod limits;
 mod lists;
+
 mod millions;
 mod next_hops;
 mod notice_causes;

@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Sends the letter on; gives its SRS address and its transaction.
-    async fn forward(&self, from: &str, to: &str, octets: &[u8]) -> (String, String) {
+    pub(crate) async fn forward(&self, from: &str, to: &str, octets: &[u8]) -> (String, String) {
         let before = self.inbox.received().len();
         assert!(self.send(from, &[to], octets).await.is_accepted());
         let arrived = self.inbox.received().into_iter().skip(before).find(|delivery| !delivery.from.is_empty());
