@@ -10,7 +10,7 @@ use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::Progress;
 use crate::store::octets::Octets;
-use crate::store::queue::{Claim, Entry, Purpose, WaitingQuery};
+use crate::store::queue::{Claim, Entry, Purpose, WaitingQuery, Waits};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
@@ -125,6 +125,19 @@ impl Admin {
         let sees = |recipient: &str| sees_recipient(actor, recipient);
         let items = rows.into_iter().filter(|row| sees(&row.recipient)).map(QueueShape::new).collect();
         Ok(ListShape { items, next_cursor })
+    }
+
+    /// The domains for which the most waits, of what came for one of ours, or for any. A token that is limited to some domains
+    /// is told of none.
+    pub async fn waiting(&self, actor: &Actor, domain: Option<&str>, limit: u32) -> Result<Vec<Waits>> {
+        actor.must(Area::Queue, Access::Read)?;
+        let domain = self.one_domain(actor, domain).await?.map(|row| row.key);
+        if domain.is_none() && !actor.domains.is_empty() {
+            return Ok(Vec::new());
+        }
+        let account = actor.only_account().filter(|_| domain.is_none());
+        let query = WaitingQuery { account, beside: actor.granted(), domain, limit, ..WaitingQuery::default() };
+        Ok(self.store.queue.waits(&query).await?)
     }
 
     /// Makes a change to one delivery.

@@ -21,6 +21,7 @@ use self::lookup::Lookup;
 use self::snapshot::{Hosted, Snapshot};
 use super::Result;
 use super::activity::Activity;
+use super::columns::json;
 use super::file::File;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
@@ -38,6 +39,9 @@ pub const MAX_CACHED_ALIASES: u64 = 50_000;
 
 pub(super) const IS_VERIFIED: &str = "select exists (select 1 from destinations where account_id = ?1 \
     and key in (?2, ?3) and verified_at is not null)";
+/// Of several: account, and the same keys.
+pub(super) const VERIFIED: &str = "select exists (select 1 from destinations where account_id = s.value ->> 0 \
+    and key in (s.value ->> 1, s.value ->> 2) and verified_at is not null) from json_each(?1) as s";
 
 /// The directory; cheap to clone.
 #[derive(Clone)]
@@ -136,6 +140,16 @@ impl Directory {
         let ask = sqlx::query_scalar(IS_VERIFIED).bind(account.0).bind(address.key());
         let found: i64 = ask.bind(format!("@{}", address.host())).fetch_one(&self.0.rules).await?;
         Ok(found != 0)
+    }
+
+    /// The same of several at once, in their order.
+    pub async fn are_verified<'a>(
+        &self,
+        asked: impl Iterator<Item = (AccountId, &'a Mailbox)> + Send,
+    ) -> Result<Vec<bool>> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        let keys: Vec<_> = asked.map(|(id, address)| (id, address.key(), format!("@{}", address.host()))).collect();
+        Ok(sqlx::query_scalar(VERIFIED).bind(json(&keys)).fetch_all(&self.0.rules).await?)
     }
 
     /// The instance's blocks.

@@ -61,6 +61,28 @@ async fn what_is_rare_is_found_at_once_by_an_index_and_else_after_some_pages() {
     assert_eq!(paged(&world, none).await, (Vec::new(), 1));
 }
 
+/// Of many domains and statuses, more than a page has rows.
+#[tokio::test]
+async fn what_came_to_many_domains_is_listed_newest_first() {
+    let world = World::new().await;
+    let statuses = [Status::Forwarded, Status::Expired, Status::Dropped, Status::Failed];
+    let row = |n: usize| Row {
+        account: AccountId(3),
+        domain: Some(DomainId(i64::try_from(n * n % 61).unwrap())),
+        sender: format!("sender{n}@sender.example"),
+        ..world.row(statuses[n % 3 + usize::from(n.is_multiple_of(50))])
+    };
+    let rows: Vec<_> = (0..400).map(row).collect();
+    world.store.activity.record(rows.clone()).await.unwrap();
+    let query = Query { account: Some(AccountId(4)), beside: (0..40).map(DomainId).collect(), ..Query::default() };
+    let senders = |rows: &[Row]| rows.iter().map(|row| row.sender.clone()).collect::<Vec<_>>();
+    let mut wanted: Vec<_> = rows.into_iter().rev().filter(|row| row.domain.unwrap().0 < 40).collect();
+    assert_eq!(senders(&paged(&world, query.clone()).await.0), senders(&wanted));
+    wanted.retain(|row| row.status == Status::Dropped);
+    let query = Query { statuses: vec![Status::Dropped], ..query };
+    assert_eq!(senders(&paged(&world, query).await.0), senders(&wanted));
+}
+
 #[tokio::test]
 async fn what_many_addresses_begin_with_is_found_newest_first() {
     let world = World::new().await;

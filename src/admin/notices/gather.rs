@@ -1,6 +1,6 @@
 //! Gathers what the table of causes asks: the queue, the inboxes, the domains, and what the doctor found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup;
@@ -18,16 +18,20 @@ impl Admin {
         let now = self.clock.now();
         let granted = actor.granted();
         let scope = (actor.only_account(), granted.as_slice());
-        let stays = self.store.queue.stays(scope).await?;
-        let is_late = |stays: &Stays| stays.stay == Stay::Waits && self.clock.age(stays.since) >= REFUSING_AFTER;
-        let inboxes = if stays.iter().any(is_late) { self.inboxes_that_take(now).await? } else { Vec::new() };
+        let mut stays = self.store.queue.stays(scope, now.before(REFUSING_AFTER)).await?;
+        stays.sort_by_key(|one| one.since);
+        let late: Vec<_> = stays.iter().filter(|one| self.is_late(one)).map(|one| one.destination.key()).collect();
+        let taking = match late.as_slice() {
+            [] => BTreeSet::new(),
+            late => self.store.activity.taking(late, now.before(REFUSING_AFTER)).await?,
+        };
         let sees_gateway = actor.sees_all();
         let mut drifting = self.store.rules.drifting(scope).await?;
         drifting.retain(|name| actor.sees_domain(name));
         Ok(Facts {
             now,
-            taking: inboxes.iter().map(|inbox| inbox.host().to_string()).collect(),
-            stock: self.stock(stays, (&inboxes, now)).await?,
+            stock: self.stock(stays, (&taking, now)).await?,
+            taking,
             failing: self.failing(actor, now).await?,
             drifting: drifting.into_iter().map(|name| name.to_string()).collect(),
             present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
@@ -35,37 +39,32 @@ impl Admin {
         })
     }
 
-    async fn inboxes_that_take(&self, now: Moment) -> Result<Vec<Mailbox>> {
-        let addresses = self.store.activity.delivered_since(now.before(REFUSING_AFTER)).await?;
-        Ok(addresses.iter().filter_map(|address| Mailbox::parse(address).ok()).collect())
+    /// Of what waits, what is spoken of.
+    fn is_late(&self, one: &Stays) -> bool {
+        one.stay == Stay::Waits && self.clock.age(one.since) >= REFUSING_AFTER
     }
 
-    async fn stock(&self, mut stays: Vec<Stays>, (inboxes, now): (&[Mailbox], Moment)) -> Result<Vec<Stock>> {
-        stays.sort_by_key(|one| one.since);
-        let takes: BTreeSet<String> = inboxes.iter().map(Mailbox::key).collect();
-        let is_spoken_of = |one: &Stays| {
-            one.stay == Stay::Untold || one.stay == Stay::Waits && self.clock.age(one.since) >= REFUSING_AFTER
-        };
-        let looked_up: Vec<_> =
-            stays.iter().filter(|one| is_spoken_of(one)).take(MAX_LOOKED_UP).map(|one| one.id).collect();
-        let mut said = self.store.activity.last_said(&looked_up).await?;
-        let mut stock = Vec::with_capacity(stays.len());
-        for one in stays {
-            let is_verified =
-                !looked_up.contains(&one.id) || self.store.directory.is_verified(one.account, &one.destination).await?;
-            stock.push(Stock {
-                host: one.destination.host().to_string(),
-                takes: takes.contains(&one.destination.key()),
-                destination: one.destination.to_string(),
-                stay: one.stay,
-                count: one.count,
-                since: now.before(self.clock.age(one.since)),
-                is_tried: one.is_tried,
-                is_verified,
-                said: said.remove(&one.id).unwrap_or_default(),
-            });
-        }
-        Ok(stock)
+    /// What stays, the oldest first.
+    async fn stock(&self, stays: Vec<Stays>, (taking, now): (&BTreeSet<String>, Moment)) -> Result<Vec<Stock>> {
+        let is_spoken_of = |one: &&Stays| one.stay == Stay::Untold || self.is_late(one);
+        let spoken_of: Vec<_> = stays.iter().filter(is_spoken_of).take(MAX_LOOKED_UP).collect();
+        let ids: Vec<_> = spoken_of.iter().map(|one| one.id).collect();
+        let mut said = self.store.activity.last_said(&ids).await?;
+        let inboxes = spoken_of.iter().map(|one| (one.account, &one.destination));
+        let verified = self.store.directory.are_verified(inboxes).await?;
+        let unverified: HashSet<_> = ids.into_iter().zip(verified).filter(|(_, it)| !it).map(|(id, _)| id).collect();
+        let stock = stays.into_iter().map(|one| Stock {
+            host: one.destination.host().to_string(),
+            takes: taking.contains(&one.destination.key()),
+            destination: one.destination.to_string(),
+            stay: one.stay,
+            count: one.count,
+            since: now.before(self.clock.age(one.since)),
+            is_tried: one.is_tried,
+            is_verified: !unverified.contains(&one.id),
+            said: said.remove(&one.id).unwrap_or_default(),
+        });
+        Ok(stock.collect())
     }
 
     async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<Refused>> {

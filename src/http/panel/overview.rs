@@ -6,15 +6,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::admin::shapes::QueueShape;
-use crate::admin::{
-    Actor, AdminError, MAX_LIMIT, Paging, QueueFilter, SeriesShape, StatsFilter, StatsShape, StatsStep,
-};
+use crate::admin::{Actor, AdminError, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::checkup::Severity;
 use crate::policy::notices::Cause;
+use crate::store::queue::Waits;
 
 use super::by_domain;
 use super::chart::{Chart, Line};
@@ -47,7 +45,7 @@ const CHECKS: [(&str, &str, &str); 3] = [
 /// Notices that are shown.
 const MAX_NOTICES: usize = 20;
 /// Domains of the queue that are shown.
-const MAX_SITES: usize = 8;
+const MAX_SITES: u32 = 8;
 
 /// Something to see to: what it is, what to do, and where.
 struct Notice {
@@ -76,8 +74,14 @@ struct Range {
 /// What waits for one domain.
 struct Waiting {
     domain: String,
-    count: usize,
+    count: u64,
     oldest: text::When,
+}
+
+impl Waiting {
+    fn of(Waits { host, count, since }: Waits, now: Moment) -> Self {
+        Self { domain: text::visible(&host), count, oldest: text::When::new(since, now) }
+    }
 }
 
 #[derive(Template)]
@@ -111,9 +115,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let since = now.before(chosen.3);
     let domain = ask.owned("domain");
     let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
-    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let filter = QueueFilter { domain: domain.clone(), paging, ..QueueFilter::default() };
-    let waiting = site.admin.queue(actor, &filter).await?.items;
+    let waiting = site.admin.waiting(actor, domain.as_deref(), MAX_SITES).await?;
     // The worst stand first; what keeps all mail away goes before what only may.
     let mut notices: Vec<_> =
         site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
@@ -141,7 +143,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         stretch: chosen.2,
         chart: chart(&counted),
         queue: text::with_query("/queue", &[("domain", of)]),
-        sites: sites(&waiting, now),
+        sites: waiting.into_iter().map(|site| Waiting::of(site, now)).collect(),
         shares,
     })
 }
@@ -239,24 +241,6 @@ fn chart(counted: &StatsShape) -> Chart {
     let lines =
         vec![line("forwarded", "ok", &["forwarded"]), line("refused", "", REFUSED), line("failed", "bad", FAILED)];
     Chart::draw((counted.since, counted.until, step), &lines)
-}
-
-fn sites(queue: &[QueueShape], now: Moment) -> Vec<Waiting> {
-    let mut sites: Vec<(&str, usize, Moment)> = Vec::new();
-    for one in queue.iter().filter(|one| matches!(one.state, "due" | "leased")) {
-        let domain = one.destination.rsplit_once('@').map_or(one.destination.as_str(), |(_, domain)| domain);
-        match sites.iter_mut().find(|(name, ..)| *name == domain) {
-            Some((_, count, oldest)) => (*count, *oldest) = (*count + 1, one.received_at.min(*oldest)),
-            None => sites.push((domain, 1, one.received_at)),
-        }
-    }
-    sites.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
-    let shown = |(domain, count, oldest): (&str, usize, Moment)| Waiting {
-        domain: text::visible(domain),
-        count,
-        oldest: text::When::new(oldest, now),
-    };
-    sites.into_iter().take(MAX_SITES).map(shown).collect()
 }
 
 /// `97 % passed (123 of 127)`, of what there was something to judge by, and how much had nothing; none where nothing was

@@ -15,6 +15,10 @@ pub(in crate::store) const TEXTS: &str = "select seq, coalesce(subject, '') || c
         or instr(lower(coalesce(subject, '') || ' ' || reason || ' ' || attempts), ?2) > 0 \
         or octet_length(subject) > length(subject) or octet_length(attempts) > length(attempts)) order by seq desc";
 
+/// One of these words that nothing has.
+pub(in crate::store) const UNKNOWN: &str = "select value from json_each(?1) as w \
+    where not exists (select 1 from word_list as l where l.term = w.value) limit 1";
+
 /// Words that must all be there, folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words(Vec<String>);
@@ -37,6 +41,14 @@ impl Words {
         let quoted: Vec<_> = self.0.iter().map(|word| format!("\"{word}\"")).collect();
         let end = if last == Last::Beginning { "*" } else { "" };
         format!("{}{end}", quoted.join(" "))
+    }
+
+    /// Whether there may be anything that has them all. The last may be the beginning of a word, which the index would have
+    /// to be walked for.
+    pub(super) async fn may_be(&self, readers: &SqlitePool) -> Result<bool> {
+        let whole = &self.0[..self.0.len() - 1];
+        let unknown: Option<String> = sqlx::query_scalar(UNKNOWN).bind(json(whole)).fetch_optional(readers).await?;
+        Ok(unknown.is_none())
     }
 
     /// Which of these places have them.

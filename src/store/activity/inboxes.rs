@@ -5,7 +5,7 @@
 //! hop takes everything, and hands it back afterwards. An inbox whose mail is only put off, try after try for an hour and
 //! more, fails as well: nobody is told no, and nothing arrives.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -55,13 +55,12 @@ pub(super) use add;
 
 pub(in crate::store) const FAILING: &str = "select address, failing_since, failing_reply from destination_state \
     where failing_since is not null order by failing_since limit ?1";
-pub(in crate::store) const DELIVERED: &str =
-    "select address from destination_state where last_delivered_at >= ?1 limit ?2";
+pub(in crate::store) const TAKING: &str = "select distinct substr(address, 1 + instr(address, '@')) \
+    from destination_state where last_delivered_at >= ?1 union all select address from destination_state \
+    where last_delivered_at >= ?1 and address in (select value from json_each(?2))";
 
 /// Inboxes that are told of at a time; of more, those that fail the longest.
 const MAX_TOLD: u32 = 200;
-/// Inboxes that took mail lately, at most.
-const MAX_DELIVERED: u32 = 2000;
 
 /// How an inbox fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -237,10 +236,10 @@ impl Activity {
         read.collect()
     }
 
-    /// Inboxes that took mail since then.
-    pub async fn delivered_since(&self, since: Moment) -> Result<Vec<String>> {
+    /// What took mail since then: domains, and those of these inboxes.
+    pub async fn taking(&self, inboxes: &[String], since: Moment) -> Result<BTreeSet<String>> {
         self.settle_counts().await?;
-        let ask = sqlx::query_scalar(DELIVERED).bind(since.millis()).bind(MAX_DELIVERED);
-        Ok(ask.fetch_all(&self.readers).await?)
+        let ask = sqlx::query_scalar(TAKING).bind(since.millis()).bind(json(inboxes));
+        Ok(ask.fetch_all(&self.readers).await?.into_iter().collect())
     }
 }

@@ -17,7 +17,7 @@ use crate::mail::Moment;
 use crate::policy::ids::AliasId;
 use crate::policy::status::Status;
 use crate::store::columns::{Columns, hex_list, json};
-use crate::store::places::{Pace, SLICE, Slice};
+use crate::store::places::Walk;
 use crate::store::{Result, StoreError};
 
 /// Rows of one page at most.
@@ -41,9 +41,8 @@ pub(in crate::store) const AT: &str = concat!(
          or destination like ?14 || '%' escape '~' or message_id like '<' || ?14 || '%' escape '~' \
          or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
          or destination like '%@' || ?14 || '%' escape '~' \
-         or hex(id) like replace(?14, '-', '') || '%' escape '~' \
-         or hex(transaction_id) like replace(?14, '-', '') || '%' escape '~' \
-         or facts like '%\"ip\":\"' || ?14 || '%' escape '~') \
+         or (?14 not glob '*[^0-9a-f.:-]*' and (hex(id) like replace(?14, '-', '') || '%' \
+             or hex(transaction_id) like replace(?14, '-', '') || '%' or facts like '%\"ip\":\"' || ?14 || '%'))) \
      order by seq desc limit ?2"
 );
 
@@ -154,6 +153,9 @@ impl Activity {
             readings.push((Some(Sought::Terms(found)), None));
         }
         let Some(words) = Words::of(words) else { return Ok(readings) };
+        if !words.may_be(&self.readers).await? {
+            return Ok(readings);
+        }
         let words = [
             Sought::Words(words.clone(), Last::Whole),
             Sought::Newest(words.clone()),
@@ -167,30 +169,26 @@ impl Activity {
     async fn walk(
         &self,
         (query, sought, beginning): (&Query, Option<&Sought>, Option<String>),
-        mut bounds: Bounds,
+        Bounds { from, before, limit }: Bounds,
     ) -> Result<Page> {
-        let (sources, sought) = ways::narrowest((query, sought), (bounds.from, bounds.before), &self.readers).await?;
-        let is_newest = matches!(sought, Some(Sought::Newest(_)));
-        let (mut rows, mut pace) = (Vec::new(), Pace::of(if is_newest { SLICE } else { bounds.limit + 1 }));
+        let walk = Walk::new(ways::PLACES, (from, before), limit + 1, &self.readers);
+        let (mut walk, sought) = ways::along((query, sought), walk).await?;
+        let mut rows = Vec::new();
         loop {
-            let between = (bounds.from, bounds.before);
-            let slice = Slice::of((ways::PLACES, &sources), between, pace.room(), &self.readers).await?;
-            let is_over = pace.is_over(slice.places.len()) || is_newest;
-            let places = match &sought {
-                Some(sought) => sought.among(&slice.places, &self.readers).await?,
-                None => slice.places,
-            };
-            let wanted = bounds.limit + 1 - rows.len();
+            let mut places = walk.next().await?;
+            if let Some(sought) = &sought {
+                places = sought.among(&places, &self.readers).await?;
+            }
+            let wanted = limit + 1 - rows.len();
             rows.extend(self.rows_at(&places, wanted, (query, beginning.as_deref())).await?);
-            if rows.len() > bounds.limit {
-                rows.truncate(bounds.limit);
-                return Ok(page(rows, |rows| rows.last().map(|(seq, _)| *seq)));
+            if rows.len() > limit {
+                rows.truncate(limit);
+                let last = rows.last().map(|(seq, _)| *seq);
+                return Ok(page(rows, last));
             }
-            let Some(floor) = slice.floor else { return Ok(page(rows, |_| None)) };
-            if is_over {
-                return Ok(page(rows, |_| Some(floor)));
+            if walk.is_over() {
+                return Ok(page(rows, walk.rest()));
             }
-            bounds.before = floor;
         }
     }
 
@@ -244,8 +242,8 @@ fn literally(text: &str) -> String {
     text.replace('~', "~~").replace('%', "~%").replace('_', "~_")
 }
 
-fn page(rows: Vec<(i64, Row)>, cursor: impl FnOnce(&[(i64, Row)]) -> Option<i64>) -> Page {
-    let next_cursor = cursor(&rows).map(|seq| seq.to_string());
+fn page(rows: Vec<(i64, Row)>, cursor: Option<i64>) -> Page {
+    let next_cursor = cursor.map(|seq| seq.to_string());
     Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_cursor }
 }
 

@@ -33,38 +33,35 @@ macro_rules! month_of {
 }
 pub(super) use month_of;
 
-/// Those of a scope and a stretch: kind, span (null: months), since, until; of statuses (null: all) in `?6`.
+/// A statement over those of a kind (`?1`) and a stretch (from `?3` to before `?4`), of spans (`?2`) and of months.
 macro_rules! counted {
-    ($scope:literal) => {
-        concat!(
-            "(select scope, start, status, n from counters where ?2 is not null and kind = ?1 and span = ?2 and scope ",
-            $scope,
-            " and start >= ?3 and start < ?4 union all \
-             select scope, start, status, n from counters_by_month where ?2 is null and kind = ?1 and scope ",
-            $scope,
-            " and start >= ?3 and start < ?4)"
-        )
+    ($select:literal, $more:literal) => {
+        [
+            concat!($select, " from counters where kind = ?1 and span = ?2 and start >= ?3 and start < ?4 ", $more),
+            concat!(
+                $select,
+                " from counters_by_month where kind = ?1 and ?2 is null and start >= ?3 and start < ?4 ",
+                $more
+            ),
+        ]
     };
 }
 /// Of a kind and some scopes: sums of each status by time.
-pub(in crate::store) const BY_STATUS: &str = concat!(
-    "select status, start, sum(n) from ",
-    counted!("in (select value from json_each(?5))"),
-    " group by status, start having sum(n) <> 0 order by start"
+pub(in crate::store) const BY_STATUS: [&str; 2] = counted!(
+    "select status, start, sum(n)",
+    "and scope in (select value from json_each(?5)) group by status, start having sum(n) <> 0 order by start"
 );
-/// Of some scopes: sums by scope and time.
-pub(in crate::store) const BY_SCOPE: &str = concat!(
-    "select scope, start, sum(n) from ",
-    counted!("in (select value from json_each(?5))"),
-    " where ?6 is null or status in (select value from json_each(?6)) \
+/// Of some scopes: sums by scope and time, of statuses (null: all) in `?6`.
+pub(in crate::store) const BY_SCOPE: [&str; 2] = counted!(
+    "select scope, start, sum(n)",
+    "and scope in (select value from json_each(?5)) and (?6 is null or status in (select value from json_each(?6))) \
      group by scope, start having sum(n) <> 0 order by start"
 );
-/// Those of some scopes that have the most.
-pub(in crate::store) const TOP: &str = concat!(
-    "select s.value from (select value, (select sum(n) from ",
-    counted!("= j.value"),
-    " where ?6 is null or status in (select value from json_each(?6))) as total from json_each(?5) as j) as s \
-     where s.total is not null order by s.total desc, s.value limit ?7"
+/// Those of some scopes that have the most of these statuses.
+pub(in crate::store) const TOP: [&str; 2] = counted!(
+    "with sums as materialized (select value, (select sum(n)",
+    "and scope = j.value and (?6 is null or status in (select value from json_each(?6)))) as total \
+     from json_each(?5) as j) select value from sums where total is not null order by total desc, value limit ?7"
 );
 /// All scopes of a kind, one after the other.
 pub(in crate::store) const SCOPES: &str = "with recursive found (scope) as ( \
@@ -101,6 +98,11 @@ impl Step {
             Self::Day => "day",
             Self::Month => "month",
         }
+    }
+
+    /// Which of two statements is meant: over what is counted by spans, or by months.
+    fn of(self, [spans, months]: [&'static str; 2]) -> &'static str {
+        if self == Self::Month { months } else { spans }
     }
 
     /// The span that the counters write; months have a table of their own.
@@ -209,7 +211,10 @@ impl Activity {
     /// Sums of each status or verdict over some scopes.
     pub async fn stats_by_status(&self, kind: Kind, scopes: &[String], stretch: Stretch) -> Result<Vec<Point<String>>> {
         self.settle_counts().await?;
-        let ask = sqlx::query(BY_STATUS).bind(kind.word()).bind(stretch.step.span()).bind(stretch.since.millis());
+        let ask = sqlx::query(stretch.step.of(BY_STATUS))
+            .bind(kind.word())
+            .bind(stretch.step.span())
+            .bind(stretch.since.millis());
         let rows = ask.bind(stretch.until.millis()).bind(json(scopes)).fetch_all(&self.readers).await?;
         rows.iter().map(point).collect()
     }
@@ -222,7 +227,10 @@ impl Activity {
         stretch: Stretch,
     ) -> Result<Vec<Point<String>>> {
         self.settle_counts().await?;
-        let ask = sqlx::query(BY_SCOPE).bind(kind.word()).bind(stretch.step.span()).bind(stretch.since.millis());
+        let ask = sqlx::query(stretch.step.of(BY_SCOPE))
+            .bind(kind.word())
+            .bind(stretch.step.span())
+            .bind(stretch.since.millis());
         let ask = ask.bind(stretch.until.millis()).bind(json(scopes)).bind(some(statuses));
         ask.fetch_all(&self.readers).await?.iter().map(point).collect()
     }
@@ -241,7 +249,10 @@ impl Activity {
     ) -> Result<Vec<String>> {
         self.settle_counts().await?;
         let coarse = stretch.coarse();
-        let ask = sqlx::query_scalar(TOP).bind(kind.word()).bind(coarse.step.span()).bind(coarse.since.millis());
+        let ask = sqlx::query_scalar(coarse.step.of(TOP))
+            .bind(kind.word())
+            .bind(coarse.step.span())
+            .bind(coarse.since.millis());
         let ask = ask.bind(coarse.until.millis()).bind(json(scopes)).bind(some(statuses)).bind(stretch.scopes());
         Ok(ask.fetch_all(&self.readers).await?)
     }

@@ -1,5 +1,4 @@
-//! Along which indexes a list of the log runs. Where a question touches several sets of places (what somebody may see, and
-//! what is searched for), it runs along the smallest, and the other is asked for each place.
+//! Along which indexes a list of the log runs: those of what somebody may see, or of what is searched for.
 
 use sqlx::SqlitePool;
 
@@ -9,41 +8,31 @@ use crate::policy::ids::OWNER;
 use crate::policy::status::Status;
 use crate::store::Result;
 use crate::store::columns::json;
-use crate::store::places::{SLICE, Slice, Source};
+use crate::store::places::{Source, Walk, places};
 
-/// The places of one index between `?2` and `?3`, newest first, as JSON.
-macro_rules! places {
-    ($from:literal, $along:literal) => {
-        concat!(
-            "(select json_group_array(seq) from (select seq from ",
-            $from,
-            " where ",
-            $along,
-            " and seq >= ?2 and seq < ?3 order by seq desc limit ?4))"
-        )
-    };
-}
 /// Of each index that is asked for (its name, key and status): its places.
 pub(in crate::store) const PLACES: &str = concat!(
-    "select case s.value ->> 0 when 'all' then ",
-    places!("activity", "true"),
+    "select '[' || coalesce(group_concat(case s.value ->> 0 when 'all' then ",
+    places!("seq", "activity", "true"),
     " when 'alias' then ",
-    places!("activity indexed by activity_by_alias", "alias_id = s.value ->> 1"),
+    places!("seq", "activity indexed by activity_by_alias", "alias_id = s.value ->> 1"),
     " when 'domain' then ",
-    places!("activity indexed by activity_of_domain", "domain_id = s.value ->> 1 and status = s.value ->> 2"),
+    places!("seq", "activity indexed by activity_of_domain", "domain_id = s.value ->> 1 and status = s.value ->> 2"),
     " when 'account' then ",
     places!(
+        "seq",
         "activity indexed by activity_of_account",
         "account_id = s.value ->> 1 and account_id <> 1 and status = s.value ->> 2"
     ),
     " when 'status' then ",
-    places!("activity indexed by activity_by_status", "status = s.value ->> 2"),
+    places!("seq", "activity indexed by activity_by_status", "status = s.value ->> 2"),
     " when 'bounced' then ",
-    places!("activity indexed by activity_bounced", "bounced_at is not null"),
+    places!("seq", "activity indexed by activity_bounced", "bounced_at is not null"),
     " when 'term' then ",
-    places!("terms", "term = s.value ->> 1"),
-    " else (select json_group_array(rowid) from (select rowid from words where words match s.value ->> 1 \
-         and rowid >= ?2 and rowid < ?3 order by rowid desc limit ?4)) end from json_each(?1) as s"
+    places!("seq", "terms", "term = s.value ->> 1"),
+    " else ",
+    places!("rowid", "words", "words match s.value ->> 1"),
+    " end), '') || ']' from json_each(?1) as s"
 );
 /// Which of these places have one of these terms.
 pub(in crate::store) const WITH_TERMS: &str = "select c.value from json_each(?1) as c where exists \
@@ -121,18 +110,15 @@ fn shown(query: &Query) -> Vec<Source> {
     sources
 }
 
-/// The narrowest way to the rows of a question, and what each of its places must be asked for.
-pub(super) async fn narrowest(
+/// Sends a walk along the narrowest way to the rows of a question; what each of its places must be asked for.
+pub(super) async fn along<'p>(
     (query, sought): (&Query, Option<&Sought>),
-    bounds: (i64, i64),
-    readers: &SqlitePool,
-) -> Result<(Vec<Source>, Option<Sought>)> {
+    walk: Walk<'p>,
+) -> Result<(Walk<'p>, Option<Sought>)> {
     let shown = shown(query);
-    let Some(sought) = sought else { return Ok((shown, None)) };
-    let Some(found) = sought.sources() else { return Ok((shown, Some(sought.clone()))) };
-    if shown.iter().any(|(name, ..)| *name == "all") {
-        return Ok((found, None));
-    }
-    let slice = Slice::of((PLACES, &shown), bounds, SLICE, readers).await?;
-    Ok(if slice.is_whole() { (shown, Some(sought.clone())) } else { (found, None) })
+    let Some(sought) = sought else { return Ok((walk.along(shown), None)) };
+    let Some(found) = sought.sources() else { return Ok((walk.along(shown).once(), Some(sought.clone()))) };
+    let is_all = shown.iter().any(|(name, ..)| *name == "all");
+    let is_few = !is_all && walk.narrowest(std::slice::from_ref(&shown)).await?.is_some();
+    Ok(if is_few { (walk.along(shown), Some(sought.clone())) } else { (walk.along(found), None) })
 }

@@ -9,7 +9,7 @@ use super::alias_ways;
 use super::{AliasRow, ListQuery, Listing, Rules};
 use crate::policy::ids::{AliasId, OWNER};
 use crate::store::activity::latest::LastMail;
-use crate::store::places::{Pace, SLICE, Slice, Source};
+use crate::store::places::{Pace, SLICE, Source, Walk};
 use crate::store::{Result, StoreError};
 
 /// Before whatever there is.
@@ -51,11 +51,9 @@ impl Rules {
         if sources.is_empty() {
             return Ok(None);
         }
-        let slice = Slice::of((alias_ways::PLACES, &sources), (0, i64::MAX), SLICE, &self.readers).await?;
-        if !slice.is_whole() {
-            return Ok(None);
-        }
-        let aliases: Vec<_> = slice.places.into_iter().map(AliasId).collect();
+        let walk = Walk::new(alias_ways::PLACES, (0, i64::MAX), 0, &self.readers);
+        let Some(places) = walk.few(&sources, SLICE).await? else { return Ok(None) };
+        let aliases: Vec<_> = places.into_iter().map(AliasId).collect();
         Ok(Some(self.activity.latest_of(&aliases).await?))
     }
 

@@ -16,7 +16,7 @@ use super::words::Word;
 use super::{AliasRow, ListQuery, Listing, Order, Quiet, Rules};
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
-use crate::store::places::{Pace, Slice};
+use crate::store::places::Walk;
 
 /// Of the aliases at these places those that are asked for: limit, account, domains beside, switched on, kind, action,
 /// destination, label, domain, whether it ends.
@@ -87,9 +87,9 @@ impl Rules {
         let before = if before == super::FROM_THE_START { i64::MAX } else { before };
         let limit = super::page_rows(query.limit);
         let words = query.search.as_deref().and_then(Words::of);
-        let (mut items, mut pace) = (Vec::new(), Pace::of(limit as usize + 1));
+        let mut items = Vec::new();
         for part in self.parts(before, words.is_some()).await? {
-            let behind = self.walk((&query, words.as_ref()), part, (&mut items, &mut pace)).await?;
+            let behind = self.walk((&query, words.as_ref()), part, &mut items).await?;
             if let Some(next) = super::cut(&mut items, limit) {
                 let next_cursor = Some(super::pair_cursor("", next.key.0));
                 return Ok(Listing { items, next_cursor });
@@ -120,24 +120,28 @@ impl Rules {
     async fn walk(
         &self,
         (query, words): (&ListQuery, Option<&Words>),
-        mut part: Part,
-        (items, pace): (&mut Vec<AliasRow>, &mut Pace),
+        part: Part,
+        items: &mut Vec<AliasRow>,
     ) -> Result<Option<i64>> {
         let wanted = super::page_rows(query.limit) as usize + 1;
-        let sources = self.narrowest((query, words), part).await?;
+        let walk = Walk::new(alias_ways::PLACES, (part.from, part.before), wanted, &self.readers);
+        let sources = self.narrowest((query, words), (part, &walk)).await?;
+        let mut walk = walk.along(sources);
         loop {
-            let slice =
-                Slice::of((alias_ways::PLACES, &sources), (part.from, part.before), pace.room(), &self.readers).await?;
-            let is_over = pace.is_over(slice.places.len());
-            // What is searched for is compared after reading, so that of each slice all are read.
-            let room = if words.is_some() { slice.places.len() } else { wanted.saturating_sub(items.len()) };
-            let rows = self.aliases_at(&slice.places, room, query).await?;
-            items.extend(rows.into_iter().filter(|row| words.is_none_or(|words| words.fit(row))));
-            let Some(floor) = slice.floor.filter(|_| items.len() < wanted) else { return Ok(None) };
-            if is_over {
-                return Ok(Some(floor));
+            let mut places = walk.next().await?;
+            if let Some(words) = words {
+                places = words.among(&places, &self.readers).await?;
             }
-            part.before = floor;
+            // What is searched for is compared again after reading, so that of each slice all are read.
+            let room = if words.is_some() { places.len() } else { wanted.saturating_sub(items.len()) };
+            let rows = self.aliases_at(&places, room, query).await?;
+            items.extend(rows.into_iter().filter(|row| words.is_none_or(|words| words.fit(row))));
+            if items.len() >= wanted {
+                return Ok(None);
+            }
+            if walk.is_over() {
+                return Ok(walk.rest());
+            }
         }
     }
 

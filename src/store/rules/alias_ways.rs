@@ -5,65 +5,43 @@ use super::{ListQuery, Rules};
 use crate::policy::ids::OWNER;
 use crate::policy::rule::{Action, Kind};
 use crate::store::Result;
-use crate::store::places::{SLICE, Slice, Source};
+use crate::store::places::{Source, Walk, places};
 
-/// The places of one index between `?2` and `?3`, newest first, as JSON.
-macro_rules! places {
-    ($from:literal, $along:literal) => {
-        places!($from, $along, "id")
-    };
-    ($from:literal, $along:literal, $id:literal) => {
-        concat!(
-            "(select json_group_array(id) from (select ",
-            $id,
-            " as id from ",
-            $from,
-            " where ",
-            $along,
-            " and ",
-            $id,
-            " >= ?2 and ",
-            $id,
-            " < ?3 order by ",
-            $id,
-            " desc limit ?4))"
-        )
-    };
-}
 /// Of each index that is asked for (its name and key): its places.
 pub(in crate::store) const PLACES: &str = concat!(
-    "select case s.value ->> 0 when 'all' then ",
-    places!("aliases", "true"),
+    "select '[' || coalesce(group_concat(case s.value ->> 0 when 'all' then ",
+    places!("id", "aliases", "true"),
     " when 'apart' then ",
-    places!("aliases indexed by aliases_apart", "import_id is null"),
+    places!("id", "aliases indexed by aliases_apart", "import_id is null"),
     " when 'domain' then ",
-    places!("aliases indexed by aliases_by_domain", "domain_id = s.value ->> 1"),
+    places!("id", "aliases indexed by aliases_by_domain", "domain_id = s.value ->> 1"),
     " when 'account' then ",
-    places!("aliases indexed by aliases_by_account", "account_id = s.value ->> 1 and account_id <> 1"),
+    places!("id", "aliases indexed by aliases_by_account", "account_id = s.value ->> 1 and account_id <> 1"),
     " when 'off' then ",
-    places!("aliases indexed by aliases_off", "enabled = 0"),
+    places!("id", "aliases indexed by aliases_off", "enabled = 0"),
     " when 'off of domain' then ",
-    places!("aliases indexed by aliases_off_by_domain", "domain_id = s.value ->> 1 and enabled = 0"),
+    places!("id", "aliases indexed by aliases_off_by_domain", "domain_id = s.value ->> 1 and enabled = 0"),
     " when 'pattern' then ",
-    places!("aliases indexed by aliases_patterned", "kind <> 'address'"),
+    places!("id", "aliases indexed by aliases_patterned", "kind <> 'address'"),
     " when 'not sent on' then ",
-    places!("aliases indexed by aliases_unlike", "action <> 'forward'"),
+    places!("id", "aliases indexed by aliases_unlike", "action <> 'forward'"),
     " when 'ending' then ",
     places!(
+        "id",
         "aliases indexed by aliases_ending",
         "(expires_at is not null or expires_after_messages is not null or expires_after_idle is not null)"
     ),
     " when 'destination' then ",
     places!(
+        "alias_id",
         "alias_destinations indexed by alias_destinations_by_destination",
-        "destination_id = s.value ->> 1",
-        "alias_id"
+        "destination_id = s.value ->> 1"
     ),
     " when 'label' then ",
-    places!("alias_labels indexed by alias_labels_by_label", "label_id = s.value ->> 1", "alias_id"),
+    places!("alias_id", "alias_labels indexed by alias_labels_by_label", "label_id = s.value ->> 1"),
     " else ",
-    places!("alias_words", "alias_words match s.value ->> 1", "rowid"),
-    " end from json_each(?1) as s"
+    places!("rowid", "alias_words", "alias_words match s.value ->> 1"),
+    " end), '') || ']' from json_each(?1) as s"
 );
 /// Labels of this name (`?1`), or with this in their name (`?2`); of an account, or of all.
 pub(in crate::store) const LABELS: &str = "select id from labels where (?1 is null or name = ?1) \
@@ -122,11 +100,12 @@ fn asked(query: &ListQuery) -> Vec<Vec<Source>> {
 }
 
 impl Rules {
-    /// The narrowest way through a part of a list.
+    /// The narrowest way through a part of a list. The index of what is searched for is asked where all others are wide: it
+    /// is the slowest, and what is searched for is quickly compared at a few places.
     pub(super) async fn narrowest(
         &self,
         (query, words): (&ListQuery, Option<&Words>),
-        part: Part,
+        (part, walk): (Part, &Walk<'_>),
     ) -> Result<Vec<Source>> {
         if part.apart {
             return Ok(vec![whole("apart")]);
@@ -135,21 +114,15 @@ impl Rules {
         if let Some(label) = &query.label {
             ways.push(self.labels((Some(label), None)).await?);
         }
-        if let Some(words) = words.filter(|_| part.indexed) {
-            ways.push(self.sought(words, query).await?);
+        let words = words.filter(|_| part.indexed);
+        let is_choice = ways.len() > 1 || words.is_some();
+        if is_choice && let Some(narrowest) = walk.narrowest(&ways).await? {
+            return Ok(ways.swap_remove(narrowest));
         }
-        if ways.len() < 2 {
-            return Ok(ways.pop().unwrap_or_else(|| vec![whole("all")]));
+        match words {
+            Some(words) => self.sought(words, query).await,
+            None => Ok(ways.pop().unwrap_or_else(|| vec![whole("all")])),
         }
-        let mut narrowest = (usize::MAX, Vec::new());
-        for way in ways {
-            let slice = Slice::of((PLACES, &way), (part.from, part.before), SLICE, &self.readers).await?;
-            let size = if slice.is_whole() { slice.places.len() } else { usize::MAX - 1 };
-            if size < narrowest.0 || narrowest.0 == usize::MAX - 1 {
-                narrowest = (size, way);
-            }
-        }
-        Ok(narrowest.1)
     }
 
     /// Where what is searched for may be: pieces of address and note, names of domains and of labels.

@@ -3,11 +3,19 @@
 //! The index knows pieces of three characters, so it finds whatever has all the pieces of a text; what it finds is
 //! compared before it is shown.
 
+use sqlx::SqlitePool;
+
 use super::alias::key_of;
 use super::{AliasRow, Rules};
 use crate::policy::rule::Kind;
 use crate::store::Result;
+use crate::store::columns::json;
 
+/// Which of these aliases may have a text, as far as that is quickly seen.
+pub(in crate::store) const MAY_HAVE: &str = "select a.id from aliases as a cross join domains as d on d.id = a.domain_id \
+    where a.id in (select value from json_each(?1)) and (instr(lower(a.key || '@' || d.name || char(10) || a.description), ?2) > 0 \
+        or octet_length(a.key || a.description) > length(a.key || a.description) \
+        or exists (select 1 from alias_labels as l where l.alias_id = a.id)) order by a.id desc";
 pub(in crate::store) const FED_UPTO: &str = "select upto from alias_feeder";
 
 /// Characters of a piece.
@@ -45,6 +53,11 @@ impl Words {
         format!("{key}@{}", row.domain_name).contains(&self.text)
             || has(&row.spec.description)
             || row.spec.labels.iter().any(|label| has(label))
+    }
+
+    /// Which of these aliases may be what was searched for.
+    pub(super) async fn among(&self, places: &[i64], readers: &SqlitePool) -> Result<Vec<i64>> {
+        Ok(sqlx::query_scalar(MAY_HAVE).bind(json(places)).bind(self.text.clone()).fetch_all(readers).await?)
     }
 
     /// What the index is asked.
