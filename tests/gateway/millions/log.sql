@@ -1,7 +1,8 @@
 -- Rows of the log, like the one that is there, over twenty-nine days; then what the gateway would have made of them. To spare
 -- the disk, only the newest and every hundredth keep the steps of their decision.
 pragma cache_size = -1000000;
-create temp table first as select *, received_at - 2505600000 as began, :rows as upto from activity where seq = 1;
+create temp table first as select *, json_set(facts, '$.trace', json('[]')) as bare, received_at - 2505600000 as began,
+    :rows as upto from activity where seq = 1;
 update activity set received_at = received_at - 2505600000 where seq = 1;
 -- One row in ten is for one catch-all, one in a hundred thousand for the domains whose mail is scarce.
 create temp table made (i integer primary key, at, account, domain, alias, status, bounced, sender, recipient, destination, x);
@@ -26,7 +27,7 @@ insert into activity (seq, id, transaction_id, received_at, account_id, domain_i
         case i % 7 when 0 then 'Your invoice ' when 1 then 'Letter ' when 2 then 'Order ' when 3 then 'Ticket '
             when 4 then 'News of week ' when 5 then 'An offer ' else 'Re: report ' end || (i % 100000),
         '<' || i || '@from.example>', 4000, t.reason, randomblob(32), iif(m.status = 'forwarded', randomblob(32), null),
-        iif(bounced, at, null), iif(i % 100 = 51 or i > upto - 100000, t.facts, json_set(t.facts, '$.trace', json('[]'))),
+        iif(bounced, at, null), iif(i % 100 = 51 or i > upto - 100000, t.facts, t.bare),
         iif(m.status like 'refused%', '[]', t.attempts)
     from made as m cross join first as t order by i;
 delete from activity_hours;
@@ -52,6 +53,7 @@ insert into days
     select kind, scope, day - ago * 86400000, status, n from back cross join
         (select * from days where day = (select max(day) - 86400000 from days));
 delete from counters;
+delete from counters_by_month;
 insert into counters select kind, scope, 'hour', hour, status, n from hours
     union all select kind, scope, 'day', day, status, sum(n) from days group by 1, 2, 4, 5 order by 1, 2, 3, 4, 5;
 insert into counters_by_month
