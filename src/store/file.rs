@@ -22,6 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Readers of one file.
 const READERS: u32 = 3;
+/// Rows that a statement's thread may read before they are asked for: with few it waits for its reader at every turn.
+const ROWS_AHEAD: usize = 1000;
 /// Statements that a connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 200;
 /// Page cache of the writer and of each reader, in KiB (negative is SQLite's way to say KiB).
@@ -119,6 +121,7 @@ impl File {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(PREPARED_STATEMENTS)
+            .row_buffer_size(ROWS_AHEAD)
             .pragma("wal_autocheckpoint", "0")
             .pragma("journal_size_limit", JOURNAL_OCTETS)
             .pragma("cache_size", cache)

@@ -114,13 +114,19 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         .unwrap_or(&RANGES[USUAL_RANGE]);
     let since = now.before(chosen.3);
     let domain = ask.owned("domain");
-    let counted = count(site, actor, (since, "status", domain.as_deref())).await?;
-    let waiting = site.admin.waiting(actor, domain.as_deref(), MAX_SITES).await?;
+    // Each asks for itself, and none needs what another finds.
+    let (counted, shares, waiting, causes, lacking, by_domain) = tokio::try_join!(
+        count(site, actor, (since, "status", domain.as_deref())),
+        shares(site, actor, (since, domain.as_deref())),
+        site.admin.waiting(actor, domain.as_deref(), MAX_SITES),
+        site.admin.attention(actor),
+        lacking(site, actor),
+        by_domain::filter(site, actor, ask, &["range"]),
+    )?;
     // The worst stand first; what keeps all mail away goes before what only may.
-    let mut notices: Vec<_> =
-        site.admin.attention(actor).await?.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
+    let mut notices: Vec<_> = causes.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
     let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
-    notices.splice(faults..faults, lacking(site, actor).await?);
+    notices.splice(faults..faults, lacking);
     let mut notices = notices.into_iter();
     let of = domain.as_deref().unwrap_or_default();
     let range = |(key, word, ..): &(&'static str, &'static str, &str, Duration)| Range {
@@ -128,14 +134,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         href: text::with_query("/", &[("range", key), ("domain", of)]),
         current: *key == chosen.0,
     };
-    let mut shares = Vec::new();
-    for (by, word, nothing) in CHECKS {
-        let verdicts = count(site, actor, (since, by, domain.as_deref())).await?.series;
-        shares.extend(share(&verdicts, nothing).map(|share| (word, share)));
-    }
     Ok(OverviewPage {
-        frame: Frame::inside(site, "Overview", "overview")
-            .by_domain(by_domain::filter(site, actor, ask, &["range"]).await?),
+        frame: Frame::inside(site, "Overview", "overview").by_domain(by_domain),
         first: notices.next(),
         notices: notices.collect(),
         figures: figures(&counted, of),
@@ -146,6 +146,20 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         sites: waiting.into_iter().map(|site| Waiting::of(site, now)).collect(),
         shares,
     })
+}
+
+/// How much of what came passed each check.
+async fn shares(
+    site: &Site,
+    actor: &Actor,
+    (since, domain): (Moment, Option<&str>),
+) -> Result<Vec<(&'static str, String)>, AdminError> {
+    let mut shares = Vec::new();
+    for (by, word, nothing) in CHECKS {
+        let verdicts = count(site, actor, (since, by, domain)).await?.series;
+        shares.extend(share(&verdicts, nothing).map(|share| (word, share)));
+    }
+    Ok(shares)
 }
 
 async fn count(
