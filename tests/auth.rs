@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+#[path = "support/cpu.rs"]
+mod cpu;
 #[path = "auth/hostile.rs"]
 mod hostile;
 
@@ -37,7 +39,7 @@ impl World {
     async fn new() -> Self {
         let dns = Dns::start().await.unwrap();
         dns.set_ttl(60);
-        let settings = Settings { servers: vec![dns.address()], timeout: Duration::from_millis(400) };
+        let settings = Settings { servers: vec![dns.address()], timeout: Duration::from_secs(2) };
         Self { auth: Authenticator::new(&settings).unwrap(), dns }
     }
 
@@ -56,7 +58,7 @@ impl World {
 
     /// All checks of a message whose SPF came out so.
     async fn message(&self, message: &str, spf: Option<SpfFacts>) -> AuthFacts {
-        self.message_until(message, spf, Instant::now() + Duration::from_secs(4)).await
+        self.message_until(message, spf, Instant::now() + Duration::from_secs(30)).await
     }
 
     async fn message_until(&self, message: &str, spf: Option<SpfFacts>, until: Instant) -> AuthFacts {
@@ -171,7 +173,7 @@ async fn a_dns_that_says_nothing_is_a_temperror_in_time() {
     world.dns.fail("silent.example", Failure::Timeout);
     let begun = Instant::now();
     assert_eq!(world.spf("a@silent.example").await.result, SpfResult::TempError);
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
@@ -225,7 +227,7 @@ async fn what_is_not_done_at_the_deadline_is_a_temperror() {
     world.dns.fail("slow._domainkey.sender.example", Failure::Timeout);
     world.dns.txt("_dmarc.sender.example", "v=DMARC1; p=reject");
     world.organisational("sender.example").await;
-    let facts = world.message_until(&signed, None, Instant::now() + Duration::from_millis(50)).await;
+    let facts = world.message_until(&signed, None, Instant::now() + Duration::from_millis(500)).await;
     assert_eq!((facts.dkim[0].result, facts.dkim[0].domain.as_str()), (DkimResult::TempError, "sender.example"));
     assert_eq!(facts.dmarc.unwrap().result, DmarcResult::TempError, "a signature may yet pass");
 }

@@ -23,10 +23,12 @@ fn json(bench: &Bench, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-async fn kill_and_restart(bench: &Bench, kills: u64) -> Child {
+/// Lives of which each takes some mail, on however slow a machine.
+async fn kill_and_restart(bench: &Bench, load: &Load, kills: u64) -> Child {
     let mut gateway = bench.serve().await;
     for kill in 0..kills {
-        // Spread over the life of a message: from a few milliseconds after the greeting to half a second.
+        load.until_accepted(5).await;
+        // Spread over the life of a message: from a few milliseconds to half a second.
         tokio::time::sleep(Duration::from_millis(20 + kill * 97 % 500)).await;
         gateway.kill().unwrap();
         gateway.wait().unwrap();
@@ -41,7 +43,7 @@ async fn nothing_accepted_is_lost_in_a_kill() {
     let bench = Bench::new().await;
     bench.furnish();
     let load = Load::start(&bench);
-    let mut gateway = kill_and_restart(&bench, kills).await;
+    let mut gateway = kill_and_restart(&bench, &load, kills).await;
     let ledger = load.end().await;
     let accepted = bench.expect_all(&ledger).await;
     assert!(accepted.len() > 20, "too little load to prove anything: {}", accepted.len());

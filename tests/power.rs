@@ -48,16 +48,6 @@ async fn start(bench: &Bench) -> Running {
     serve(bench, disk).await
 }
 
-async fn until_accepted(load: &Load, more: usize) {
-    let wanted = load.ledger.count() + more;
-    let enough = async {
-        while load.ledger.count() < wanted {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, enough).await.expect("mail must be taken");
-}
-
 impl Running {
     /// The power goes at this instant; what is left of the disk.
     fn lose_power(self, chance: &Chance) -> Disk {
@@ -80,7 +70,7 @@ async fn nothing_accepted_is_lost_in_a_power_cut() {
     let mut running = start(&bench).await;
     let load = Load::start(&bench);
     for cut in 0..cuts {
-        until_accepted(&load, 10).await;
+        load.until_accepted(10).await;
         tokio::time::sleep(Duration::from_millis(cut * 97 % 300)).await;
         let left = running.lose_power(&Chance::seeded(cut));
         running = serve(&bench, left).await;
@@ -100,7 +90,7 @@ async fn syncs_that_fail_lose_nothing() {
     let mut running = start(&bench).await;
     let load = Load::start(&bench);
     for round in 0..5 {
-        until_accepted(&load, 10).await;
+        load.until_accepted(10).await;
         running.disk.fail_syncs(true);
         let mut sender = Sender::connect(bench.smtp, "mail.sender.example").await.unwrap();
         let turned_away = async {
@@ -108,7 +98,7 @@ async fn syncs_that_fail_lose_nothing() {
         };
         tokio::time::timeout(PATIENCE, turned_away).await.expect("mail must be turned away");
         running.disk.fail_syncs(false);
-        until_accepted(&load, 10).await;
+        load.until_accepted(10).await;
         let left = running.lose_power(&Chance::seeded(round));
         running = serve(&bench, left).await;
     }

@@ -16,9 +16,9 @@ async fn keys_are_listed_work_and_can_be_switched_off() {
     let (open, browser) = signed_in().await;
     browser.press("gl").await;
     browser.text("nav a[href='/aliases'][aria-current]").await;
-    browser.press("n").await;
-    browser.write("#local", "gd").await;
-    browser.press("gd?").await;
+    browser.text("#local:focus").await;
+    browser.press("ngd?").await;
+    browser.answers("return document.activeElement.value", "ngd?".into()).await;
     assert_eq!(browser.path().await, "/aliases", "keys are letters where somebody writes");
     browser.open(&open.url("/activity")).await;
     browser.press("/").await;

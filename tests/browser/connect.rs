@@ -35,8 +35,7 @@ async fn what_is_copied_works_and_the_page_sees_the_first_call() {
     let made = connected(&open, &browser, "curl").await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["address"].as_str().unwrap().starts_with("shop"), "{made}");
-    let told = browser.text("#first-call .notice:not(.wait)").await;
-    assert!(told.contains("The first call came from 127.0.0.1"), "{told}");
+    browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
     assert_eq!(connected(&open, &browser, "script").await, "1 forwarded shop@my.example\n");
-    browser.text("#first-call .notice:not(.wait)").await;
+    browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
 }

@@ -30,8 +30,5 @@ async fn what_the_inbox_s_system_says_appears_by_itself() {
         dsn: None,
     };
     open.house.admin.store.activity.progress(vec![progress]).await.unwrap();
-    let seen = "return new Promise(done => { const look = () => { const told = \
-        document.querySelector('[data-live] dd[id] .reply').innerText; \
-        told.startsWith('450') ? done(told) : setTimeout(look, 20); }; look(); })";
-    assert_eq!(browser.ask(seen).await, words);
+    browser.reads("[data-live] dd[id] .reply", words).await;
 }

@@ -14,8 +14,8 @@ use crate::server::json_request;
 
 /// How high a window is.
 const HEIGHT: u64 = 900;
-/// How long an element, or what it says, is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an element, what it says, or the page's answer is waited for, on however slow a machine tests run.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How soon it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -125,14 +125,10 @@ impl Browser {
         self.get("/source").await.as_str().unwrap().to_owned()
     }
 
+    /// Looks for an element: the driver does so again until it is there or [`PATIENCE`] is over.
     async fn find(&self, css: &str) -> Result<String, String> {
         let found = self.try_post("/element", json!({ "using": "css selector", "value": css })).await?;
         Ok(found[ELEMENT].as_str().unwrap().to_owned())
-    }
-
-    /// Waits for an element: the driver looks again until it is there or [`PATIENCE`] is over.
-    async fn wait(&self, css: &str) -> String {
-        self.find(css).await.unwrap_or_else(|why| panic!("{css}: {why}"))
     }
 
     /// The text that is seen of an element.
@@ -154,7 +150,8 @@ impl Browser {
         Ok(self.try_get(&format!("/element/{id}/text")).await?.as_str().unwrap().to_owned())
     }
 
-    /// Does something with an element, again where it went away meanwhile or what came of it is not yet what is wanted.
+    /// Does something with an element, again where it went away meanwhile, which the driver calls by many names, or where
+    /// what came of it is not yet what is wanted.
     async fn patiently<T: Debug, F: Future<Output = Result<T, String>>>(
         &self,
         css: &str,
@@ -163,11 +160,12 @@ impl Browser {
     ) -> T {
         let began = tokio::time::Instant::now();
         loop {
-            let came = act(self.wait(css).await).await;
-            match &came {
-                Ok(all) if wanted(all) => return came.unwrap(),
-                Err(why) if !why.contains("stale element") => panic!("{css}: {why}"),
-                _ => {}
+            let came = match self.find(css).await {
+                Ok(id) => act(id).await,
+                Err(why) => Err(why),
+            };
+            if came.as_ref().is_ok_and(&wanted) {
+                return came.unwrap();
             }
             assert!(began.elapsed() < PATIENCE, "{css}: {came:?}");
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -198,7 +196,21 @@ impl Browser {
 
     /// Asks the page; needs script.
     pub(crate) async fn ask(&self, script: &str) -> Value {
-        self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+        self.try_ask(script).await.unwrap_or_else(|why| panic!("{script}: {why}"))
+    }
+
+    async fn try_ask(&self, script: &str) -> Result<Value, String> {
+        self.try_post("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until the page answers so; needs script.
+    pub(crate) async fn answers(&self, script: &str, wanted: Value) {
+        let look = async {
+            while self.try_ask(script).await.as_ref() != Ok(&wanted) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{script} never gave {wanted}"));
     }
 
     /// Waits for a file of this name that the page gave.
@@ -230,7 +242,7 @@ impl Drop for Browser {
         let request =
             format!("DELETE /session/{} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.session, self.address);
         if let Ok(mut stream) = TcpStream::connect(self.address) {
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = stream.set_read_timeout(Some(PATIENCE));
             let _ = stream.write_all(request.as_bytes());
             let _ = stream.read(&mut [0; 1024]);
         }
@@ -261,10 +273,11 @@ fn capabilities(profile: &TempDir, look: Look) -> Value {
         &own,
     ];
     let script = if look.script { 1 } else { 2 };
+    let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome",
         "acceptInsecureCerts": true,
-        "timeouts": { "implicit": u64::try_from(PATIENCE.as_millis()).unwrap() },
+        "timeouts": { "implicit": patience, "script": patience },
         "goog:chromeOptions": {
             "args": arguments,
             "prefs": {

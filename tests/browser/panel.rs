@@ -55,7 +55,7 @@ async fn reads_a_message(open: &Open, browser: &Browser) {
     open.house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     browser.open(&open.url("/activity")).await;
     browser.click(&format!("[id='m-{}'] a", row.id)).await;
-    assert!(browser.text("h1").await.starts_with("Forwarded to owner@inbox.example"));
+    browser.says("h1", "Forwarded to owner@inbox.example").await;
     assert!(browser.source().await.contains("250 2.0.0 OK: queued as 4F7"));
 }
 
@@ -68,20 +68,15 @@ async fn new_mail_is_announced_and_shown_rows_change_in_place() {
     browser.open(&open.link().await).await;
     browser.click("main button.primary").await;
     browser.text("nav [aria-current]").await;
-    browser.ask(LIVE).await;
+    browser.text("[data-live][data-open]").await;
     browser.reads("#paused", "").await;
     let stood = browser.ask(STANDS).await;
     open.house.operator("POST", &format!("/v1/queue/{}/hold", shown.id), serde_json::Value::Null).await.expect(200);
     let fresh = forwarded(&open.house, "new@my.example");
     open.house.admin.store.activity.record(vec![fresh.clone()]).await.unwrap();
-    let bar = browser.text("#new:not([hidden])").await;
-    assert_eq!(bar, "1 new");
+    browser.reads("#new:not([hidden])", "1 new").await;
     browser.says(&format!("[id='m-{}'] .status.wait", shown.id), "held").await;
     assert_eq!(browser.ask(STANDS).await, stood, "nothing moves under the reader");
     browser.click("#new").await;
     browser.text(&format!("[id='m-{}']", fresh.id)).await;
 }
-
-/// Waits until the live stream is open.
-const LIVE: &str = "return new Promise(done => { const look = () => \
-    document.querySelector('[data-live]').dataset.open ? done(true) : setTimeout(look, 20); look(); })";

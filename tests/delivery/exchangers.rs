@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use waypost::demo::dns::Failure;
-use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::demo::inbox::{Behaviour, MAX_WAIT, Rule, Stage};
 
 use crate::world::{World, attempts, words};
 
@@ -138,7 +138,7 @@ async fn what_dns_does_not_say_defers() {
         let world = World::with(|wishes| wishes.dns_timeout = Duration::from_millis(300)).await;
         world.dns.a("broken.example", at(1));
         world.dns.fail("broken.example", failure);
-        let report = tokio::time::timeout(Duration::from_secs(15), world.send("me@broken.example")).await.unwrap();
+        let report = tokio::time::timeout(MAX_WAIT, world.send("me@broken.example")).await.unwrap();
         assert_eq!(words(&report), ["deferred at Resolve of the site"], "{failure:?}");
         assert_eq!(world.inbox.connections(), 0);
     }

@@ -15,7 +15,7 @@ use super::world::{World, delivery, message};
 /// More steps than there are: a way that never ends is a fault too.
 const MOST_STEPS: i64 = 200;
 const SECOND: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = waypost::demo::inbox::MAX_WAIT;
 
 /// Puts a message into the queue and works until it is gone and has come to this; false if it was not accepted.
 async fn goes_its_way(world: &World, end: Status) -> bool {

@@ -62,8 +62,8 @@ async fn behind_trouble_or_for_too_long_nothing_is_tried() {
     assert_eq!(world.inbox.connections(), 1);
 
     let world = World::with(|wishes| wishes.settings.connections_per_site = 1).await;
-    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(Duration::from_millis(20))).times(1));
-    let soon = world.clock.instant() + Duration::from_millis(50);
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::SlowBytes(Duration::from_millis(200))).times(1));
+    let soon = world.clock.instant() + Duration::from_secs(1);
     assert_eq!(worded(&reports(&world, Lanes::of(PEER, soon), 3).await), ["delivered 250"]);
     assert_eq!(world.inbox.received().len(), 1);
 }

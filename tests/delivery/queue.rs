@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use waypost::clock::Clock;
 use waypost::delivery::Direct;
-use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::demo::inbox::{Behaviour, MAX_WAIT, Rule, Stage};
 use waypost::mail::Moment;
 use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient, Returned};
 use waypost::policy::ids::OWNER;
@@ -43,7 +43,7 @@ pub(super) async fn until(what: &str, reached: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect(what);
+    tokio::time::timeout(MAX_WAIT, waiting).await.expect(what);
 }
 
 #[tokio::test]

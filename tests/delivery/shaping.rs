@@ -13,9 +13,9 @@ use waypost::store::queue::{Entry, NewDelivery};
 
 use crate::world::{World, delivery, message, parcel};
 
-/// Healthy mail arrives within this time beside stalled mail, or within three times what it takes alone on a machine so busy
-/// that this is more. Who waited for what stalls would wait for minutes.
-const SOON: Duration = Duration::from_secs(2);
+/// Healthy mail arrives within this time beside stalled mail, on however busy a machine. Who waited for what stalls would
+/// wait for twice as long at least.
+const SOON: Duration = Duration::from_secs(30);
 /// Destinations, of which a fifth stalls.
 const SITES: usize = 50;
 const STALLED: usize = SITES / 5;
@@ -85,20 +85,9 @@ impl World {
     }
 }
 
-async fn timed(work: impl Future<Output = ()>) -> Duration {
-    let began = tokio::time::Instant::now();
-    work.await;
-    began.elapsed()
-}
-
 /// The queue path: twice as many messages as there are connections wait for each stalled site before the healthy ones come.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_fifth_of_the_destinations_stalled_healthy_mail_leaves_the_queue_at_once() {
-    let alone = World::new().await;
-    let _stalled = alone.town().await;
-    alone.work();
-    let soon = timed(alone.queue_healthy()).await * 3;
-    alone.stop();
     let world = World::new().await;
     let stalled = world.town().await;
     for number in 0..STALLED * 10 {
@@ -106,8 +95,7 @@ async fn with_a_fifth_of_the_destinations_stalled_healthy_mail_leaves_the_queue_
         world.accept_one(delivery(&to, Entry::Due(world.clock.now()))).await;
     }
     world.work();
-    let took = timed(world.queue_healthy()).await;
-    assert!(took < SOON.max(soon), "healthy mail waits for nobody: {took:?}, alone a third of {soon:?}");
+    tokio::time::timeout(SOON, world.queue_healthy()).await.expect("healthy mail waits for nobody");
     for inbox in stalled {
         assert!(inbox.most_connections() <= 5, "{} connections to a site that stalls", inbox.most_connections());
     }
@@ -117,9 +105,6 @@ async fn with_a_fifth_of_the_destinations_stalled_healthy_mail_leaves_the_queue_
 /// The direct way: senders wait at every stalled site, as many as are let, and the others are served.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_fifth_of_the_destinations_stalled_healthy_mail_is_delivered_while_its_sender_waits() {
-    let alone = World::new().await;
-    let _town = alone.town().await;
-    let soon = timed(alone.send_healthy()).await * 3;
     let world = World::with(|wishes| wishes.instance.direct_total = 400).await;
     let _stalled = world.town().await;
     let mut waiting = Vec::new();
@@ -129,8 +114,8 @@ async fn with_a_fifth_of_the_destinations_stalled_healthy_mail_is_delivered_whil
         }
     }
     assert_eq!(waiting.len(), STALLED * 5);
-    let took = timed(world.send_healthy()).await;
-    assert!(took < SOON.max(soon), "healthy mail waits for nobody: {took:?}, alone a third of {soon:?}");
+    tokio::time::timeout(SOON, world.send_healthy()).await.expect("healthy mail waits for nobody");
+    assert!(waiting.iter().all(|stalled| !stalled.is_finished()), "what stalls stalls still");
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

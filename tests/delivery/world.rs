@@ -19,7 +19,7 @@ use waypost::delivery::{
     Addressee, Attempt, Courier, Direct, Lanes, Message, NextHop, Parcel, Report, Settings, Timeouts, Tools,
 };
 use waypost::demo::dns::Dns;
-use waypost::demo::inbox::Inbox;
+use waypost::demo::inbox::{Inbox, MAX_WAIT};
 use waypost::mail::{Domain, Envelope, Mailbox, Moment, ReversePath};
 use waypost::meter::Meter;
 use waypost::policy::ids::OWNER;
@@ -114,7 +114,7 @@ impl World {
 
     /// Those of one message that its sender waits for.
     pub(crate) fn lanes(&self) -> Lanes {
-        Lanes::of(PEER, self.clock.instant() + Duration::from_secs(20))
+        Lanes::of(PEER, self.clock.instant() + MAX_WAIT)
     }
 
     /// Delivers a plain message to one recipient.
@@ -175,7 +175,7 @@ impl World {
                 }
             }
         };
-        let Ok(row) = tokio::time::timeout(Duration::from_secs(20), waiting).await else {
+        let Ok(row) = tokio::time::timeout(MAX_WAIT, waiting).await else {
             panic!("waited for {status:?}: {:?}", self.store.activity.get(id).await);
         };
         row
@@ -183,7 +183,7 @@ impl World {
 }
 
 pub(crate) fn settings(port: u16) -> Settings {
-    let long = Duration::from_secs(20);
+    let long = MAX_WAIT;
     Settings {
         hostname: domain("gw.example"),
         port,

@@ -6,7 +6,7 @@ use waypost::demo::sender::Sender;
 use waypost::policy::guessing::MAX_DIFFERENT;
 use waypost::policy::spam::MAX_REFUSALS;
 
-use crate::support::{LETTER, World};
+use crate::support::{LETTER, PATIENCE, World};
 
 async fn neighbour(world: &World) -> Sender {
     let mut sender = Sender::open(world.smtp(), Some("127.0.0.2:0".parse().unwrap())).await.unwrap();
@@ -80,7 +80,7 @@ async fn spam_that_next_hops_refuse_from_the_queue_slows_its_client_too() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), slowed).await.unwrap();
+    tokio::time::timeout(PATIENCE, slowed).await.unwrap();
     world.stop().await;
 }
 

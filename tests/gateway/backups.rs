@@ -11,7 +11,7 @@ use waypost::config::Config;
 use waypost::upkeep::Pace;
 
 use crate::notices::{MINUTES, PAUSE, hasten, pass, subjects, told};
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const STRANGER: &str = "waypost-other.example-20200101T000000Z.tar";
@@ -55,7 +55,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
             tokio::time::sleep(PAUSE).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect(what);
+    tokio::time::timeout(PATIENCE, look).await.expect(what);
 }
 
 fn mode(path: &Path) -> u32 {

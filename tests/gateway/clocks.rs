@@ -8,7 +8,7 @@ use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::returned::report;
-use crate::support::{LETTER, World};
+use crate::support::{LETTER, PATIENCE, World};
 
 const ANN: &str = "ann@sender.example";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -59,7 +59,7 @@ async fn a_clock_set_a_month_ahead_and_a_day_back_costs_no_mail_and_no_way_back(
             assert!(world.letter("shop@my.example").await.is_accepted());
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), delivered).await.expect("what waits is not put off by a month");
+    tokio::time::timeout(PATIENCE, delivered).await.expect("what waits is not put off by a month");
     world.stop().await;
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 const ANNA: &str = "/v1/destinations/anna@inbox.example";
 
@@ -76,7 +76,7 @@ async fn an_inbox_that_only_puts_off_for_an_hour_is_flagged_until_it_takes_mail(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let seen = tokio::time::timeout(Duration::from_secs(20), flagged).await.expect("it must be flagged");
+    let seen = tokio::time::timeout(PATIENCE, flagged).await.expect("it must be flagged");
     assert_eq!(seen["failing_reply"], "451 4.3.2 not now", "{seen}");
     let row = world.rows().await.remove(0);
     assert_eq!(seen["failing_activity_id"], row["id"]);

@@ -11,7 +11,7 @@ use waypost::policy::checkup::DiskFacts;
 use waypost::upkeep::Pace;
 
 use crate::notices::{BOSS, MINUTES, PAUSE, hasten, mails, pass, subjects, told, world_with};
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 const STEP: Duration = Duration::from_secs(600);
 const FAST: Pace = Pace { first: PAUSE, every: PAUSE };
@@ -51,7 +51,7 @@ async fn a_provider_that_takes_mail_slowly() {
         }
         assert_eq!(subjects(&world.inbox.received()), ["inbox.example takes mail slowly"]);
     };
-    tokio::time::timeout(Duration::from_secs(20), others).await.unwrap();
+    tokio::time::timeout(PATIENCE, others).await.unwrap();
     let words = "4 messages wait, the oldest for 1 h";
     assert!(mails(&world, BOSS)[0].contains(words), "{:?}", mails(&world, BOSS));
     let page = mails(&world, BOSS)[0].contains("What was said last: 451 4.7.28 too fast for us");
@@ -208,7 +208,7 @@ async fn what_else_the_doctor_finds_of_the_gateway() {
                 pass(&clock, (1, MINUTES)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), look).await.expect(words);
+        tokio::time::timeout(PATIENCE, look).await.expect(words);
     };
     world.dns.clear("7.2.0.192.in-addr.arpa");
     until("192.0.2.7 has no reverse name").await;
@@ -266,7 +266,7 @@ async fn never_through_what_fails() {
             pass(&clock, (1, STEP)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect("the other inbox must be told");
+    tokio::time::timeout(PATIENCE, look).await.expect("the other inbox must be told");
     assert!(mails(&world, "me@spare.example")[0].contains("Subject: inbox.example takes no mail"));
     let open = world.get("/v1/notices?state=open").await;
     assert_eq!(open["items"][0]["told"], json!(["me@spare.example"]), "{open:#}");
@@ -297,7 +297,7 @@ async fn what_comes_back_later_was_not_heard() {
             pass(&clock, (1, STEP)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect("the other inbox must be told");
+    tokio::time::timeout(PATIENCE, look).await.expect("the other inbox must be told");
     pass(&clock, (12, STEP)).await;
     let open = world.get("/v1/notices?state=open").await;
     assert_eq!(open["items"][0]["told"], json!(["me@spare.example"]), "{open:#}");
@@ -318,7 +318,7 @@ async fn as_soon_as_there_is_a_way() {
             pass(&clock, (1, MINUTES)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), open).await.unwrap();
+    tokio::time::timeout(PATIENCE, open).await.unwrap();
     let notice = world.get("/v1/notices").await;
     let notice = &notice["items"][0];
     assert_eq!((&notice["told"], &notice["told_at"]), (&json!([]), &Value::Null), "{notice:#}");

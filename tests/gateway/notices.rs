@@ -9,7 +9,7 @@ use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Delivery, Rule, Stage};
 use waypost::upkeep::Pace;
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 pub(crate) const BOSS: &str = "boss@office.example";
 pub(crate) const PAUSE: Duration = Duration::from_millis(25);
@@ -52,7 +52,7 @@ pub(crate) async fn told(world: &World, clock: &Clock, (count, step): (usize, Du
             tokio::time::sleep(PAUSE).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect("the owner must be told");
+    tokio::time::timeout(PATIENCE, look).await.expect("the owner must be told");
     subjects(&world.inbox.received())
 }
 
@@ -148,7 +148,7 @@ async fn the_heartbeat_is_called_every_five_minutes_and_never_in_our_own_network
     let world = world(&clock, &[]).await;
     world.patch("/v1/settings", json!({ "notify.heartbeat_url": url })).await;
     for _ in 0..3 {
-        let heard = tokio::time::timeout(Duration::from_secs(20), hears.recv()).await.unwrap().unwrap();
+        let heard = tokio::time::timeout(PATIENCE, hears.recv()).await.unwrap().unwrap();
         assert!(heard.starts_with("GET /ping?up=1 HTTP/1.1\r\n"), "{heard}");
         assert!(hears.try_recv().is_err(), "once in five minutes");
         clock.advance(5 * MINUTES);
@@ -166,7 +166,7 @@ async fn the_heartbeat_is_called_every_five_minutes_and_never_in_our_own_network
             tokio::time::sleep(PAUSE).await;
         }
     };
-    let beat = tokio::time::timeout(Duration::from_secs(20), page).await.unwrap();
+    let beat = tokio::time::timeout(PATIENCE, page).await.unwrap();
     assert!(beat.failure.as_deref().unwrap().ends_with("which is never connected to"), "{beat:?}");
     assert!(hears.try_recv().is_err());
     world.stop().await;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use waypost::demo::sender::Sender;
 use waypost::smtp::limits::{COMMAND_TIMEOUT, TRANSACTION_TIMEOUT};
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 async fn later(span: Duration) {
     tokio::time::pause();
@@ -62,7 +62,7 @@ async fn tls_without_starttls_is_answered_at_once() {
     let mut stream = tokio::net::TcpStream::connect(world.smtp()).await.unwrap();
     stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
     let mut said = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await;
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
     ended.expect("the end of the session").unwrap();
     let said = String::from_utf8(said).unwrap();
     assert!(said.lines().nth(1).unwrap().starts_with("421 4.7.0 TLS begins with STARTTLS"), "{said}");

@@ -1,12 +1,10 @@
 //! Connections that come by way of a proxy: the client behind it is who counts, and nobody else is believed.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use waypost::demo::sender::Sender;
 
-use crate::support::{LETTER, World, prefix};
+use crate::support::{LETTER, PATIENCE, World, prefix};
 
 const PROXIES: (&str, &str) = ("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.1");
 const CLIENT: &[u8] = b"PROXY TCP4 192.0.2.77 192.0.2.25 4711 25\r\n";
@@ -64,7 +62,7 @@ async fn a_proxy_without_a_header_is_closed_unheard() {
         let mut stream = TcpStream::connect(world.smtp()).await.unwrap();
         stream.write_all(octets).await.unwrap();
         let mut said = Vec::new();
-        let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await.unwrap();
+        let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.unwrap();
         assert!(end.is_err() || said.is_empty(), "{}", said.escape_ascii());
     }
     world.stop().await;

@@ -4,7 +4,7 @@
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::{Sender, stuffed};
 
-use crate::support::{LETTER, World};
+use crate::support::{LETTER, PATIENCE, World};
 
 const COMMANDS: [&str; 3] = ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"];
 
@@ -31,7 +31,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), look).await.expect("the ledger must be written");
+        tokio::time::timeout(PATIENCE, look).await.expect("the ledger must be written");
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{LETTER, World};
+use crate::support::{LETTER, PATIENCE, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_destinations_get_a_copy_and_a_row_each() {
@@ -174,7 +174,7 @@ async fn an_expired_alias_that_is_to_be_deleted_is_gone() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("it must be deleted");
+    tokio::time::timeout(PATIENCE, gone).await.expect("it must be deleted");
     assert!(world.letter("shop@my.example").await.is_accepted());
     world.stop().await;
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
-use crate::support::{LETTER, World};
+use crate::support::{LETTER, PATIENCE, World};
 
 const ANN: &str = "ann@sender.example";
 
@@ -72,7 +72,7 @@ async fn no_room_is_said_at_mail_and_ends_by_itself() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), again).await.expect("room is looked for again");
+    tokio::time::timeout(PATIENCE, again).await.expect("room is looked for again");
     world.stop().await;
 }
 

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use waypost::upkeep::Pace;
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 /// A gateway whose host name and domain have a name server of their own, which is the local DNS.
 pub(crate) async fn world() -> World {
@@ -263,7 +263,7 @@ async fn upkeep_looks_again_for_ever_and_silence_washes_nothing_away() {
                 tokio::time::sleep(quick).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), look).await.unwrap_or_else(|_| panic!("never {standing}"));
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never {standing}"));
     };
     becomes("drift").await;
     let answer = world.get("/v1/domains/my.example/dns").await;

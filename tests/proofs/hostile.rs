@@ -1,14 +1,12 @@
 //! Bounded work for hostile input: each has its verdict in the log, asks DNS no more than a bound, and holds nobody up.
 //! What it cost is printed; only the counts are asserted, since the clock of a busy machine proves nothing.
 
-use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use waypost::demo::dns::{Dns, Failure};
 
+use crate::cpu::cpu;
 use crate::dkim::{decoded, world_of};
 use crate::python;
 use crate::support::World;
@@ -63,9 +61,9 @@ async fn hostile_messages_get_a_verdict_for_bounded_work() {
 /// What is not as it should be, if anything.
 async fn judge(world: &World, case: &Hostile) -> Option<String> {
     let asked = world.dns.queries().len();
-    let (began, cpu) = (Instant::now(), cpu());
+    let (began, before) = (Instant::now(), cpu());
     let answers = world.send(case.from, &["shop@my.example"], &case.octets).await;
-    let (took, cpu) = (began.elapsed(), self::cpu() - cpu);
+    let (took, cpu) = (began.elapsed(), cpu() - before);
     let asked = world.dns.queries().len() - asked;
     let row = world.get("/v1/activity?limit=1").await["items"][0].clone();
     let auth = row["auth"].to_string();
@@ -78,12 +76,6 @@ async fn judge(world: &World, case: &Hostile) -> Option<String> {
     );
     let is_right = answers.last().starts_with(case.reply) && auth.contains(case.verdict) && asked <= case.questions;
     (!is_right).then(|| format!("{}: {asked} questions, {}, {auth:.300}", case.name, answers.last()))
-}
-
-/// CPU of this whole process, with the DNS and the inbox that it plays.
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }
 
 /// A signature whose body hash is right, so that its key is asked for.

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "../support/cpu.rs"]
+mod cpu;
 #[expect(dead_code, reason = "shared with tests/gateway, which uses all of it")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -127,6 +127,17 @@ impl Load {
         Self { ledger, senders }
     }
 
+    /// Waits until so many more were accepted.
+    pub(crate) async fn until_accepted(&self, more: usize) {
+        let wanted = self.ledger.count() + more;
+        let enough = async {
+            while self.ledger.count() < wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, enough).await.expect("mail must be taken");
+    }
+
     pub(crate) async fn end(self) -> Arc<Ledger> {
         self.ledger.done.store(true, Ordering::Relaxed);
         for sender in self.senders {

@@ -17,7 +17,7 @@ use waypost::demo::sender::{Answers, Sender};
 use waypost::gateway::Gateway;
 
 /// The longest that a test waits for something to become true.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = waypost::demo::inbox::MAX_WAIT;
 
 /// The value of a setting that is not to be set.
 pub(crate) const UNSET: &str = "unset";

@@ -14,7 +14,7 @@ use waypost::net::resolver::Dns as Resolver;
 use waypost::net::tls;
 
 /// The longest that it may take to start.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = waypost::demo::inbox::MAX_WAIT;
 
 /// A CA that can be started when its ports are known; ended when dropped.
 pub(crate) struct Pebble {
