@@ -183,7 +183,7 @@
           const times = part.querySelectorAll("time");
           fresh.querySelectorAll("time").forEach((time, index) => times[index]?.replaceWith(time));
           tellTimes();
-        } else if (fresh) {
+        } else if (fresh && !part.matches(":active")) {
           const open = [...part.querySelectorAll("details[open] > summary")].map((each) => each.textContent);
           const focused = part.contains(document.activeElement) && document.activeElement.id;
           part.replaceWith(fresh);
