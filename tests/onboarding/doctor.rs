@@ -3,7 +3,7 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use waypost::demo::dns::Dns;
+use waypost::demo::dns::{Dns, Failure};
 
 use crate::support::World;
 
@@ -112,6 +112,14 @@ async fn faults_in_dns_are_found_and_mended() {
 async fn a_blocked_way_out_is_found() {
     let world = world_with(&[], |config, _| config.outside.mail_port = 9).await;
     assert_eq!(found(&world).await, ["port_25_out_blocked"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_dns_that_does_not_answer_is_no_blocked_way_out() {
+    let world = world().await;
+    world.dns.fail("inbox.example", Failure::ServFail);
+    assert_eq!(found(&world).await, ["dns_does_not_answer"]);
     world.stop().await;
 }
 

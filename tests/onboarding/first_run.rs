@@ -51,7 +51,14 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
         .says("192.0.2.7 has the host name as its reverse name.");
     fill(anna, link, ("host", &[("hostname", "gw")])).await.says("write the whole name").says("value=\"gw\"");
     fill(anna, link, ("host", &[("hostname", "gw.example")])).await.says("Not tried yet.");
+    // What the DNS does not say proves nothing of the port.
+    let dns =
+        anna.get(&format!("{link}?at=way-out&check=1")).await.says("The DNS does not answer, so port 25 could not");
+    dns.says("dig gmail.com MX").does_not_say("Port 25 is blocked.").does_not_say("<details open>");
+    anna.get(&format!("{link}?at=inbox")).await.says("The DNS did not answer when it was tried");
     // Nobody far away answers: the port is blocked, and there is a relay to send by.
+    world.dns.mx("far.example", 10, "mx.far.example");
+    world.dns.a("mx.far.example", [127, 0, 0, 77].into());
     anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 is blocked.").says("<details open>");
     let wrong = [("host", "relay.example"), ("port", "many")];
     fill(anna, link, ("way-out", &wrong)).await.says("relays mostly listen on 587").says("value=\"relay.example\"");
@@ -60,7 +67,8 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     assert_eq!(std::fs::read_to_string(world.data.path().join("relay.password")).unwrap(), "the secret\n");
     fill(anna, link, ("way-out", &[("do", "none")])).await.says("Send by a relay");
     // The hoster opens the port.
-    world.dns.mx("far.example", 10, "mx.inbox.example");
+    world.dns.clear("mx.far.example");
+    world.dns.a("mx.far.example", [127, 0, 0, 1].into());
     anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 leads out.").says(">Go on</a>");
     anna.get(&format!("{link}?at=limits")).await.says("value=\"600\"");
     let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "nine")];

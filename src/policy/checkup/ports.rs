@@ -51,7 +51,31 @@ pub struct Tried {
     /// Its name.
     pub host: String,
     /// Its greeting, or why there was none.
-    pub outcome: Result<String, String>,
+    pub outcome: Result<String, Unreached>,
+}
+
+/// Why a host was not heard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// Nobody could say where it is.
+    #[error("{0}")]
+    Unknown(String),
+    /// It did not answer.
+    #[error("{0}")]
+    Silent(String),
+}
+
+/// What came of the try, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayOut {
+    /// Nobody was tried, or a relay takes it all.
+    Untried,
+    /// Somebody answers.
+    Open,
+    /// Somebody was called at an address, and nobody answers.
+    Blocked,
+    /// Nobody's address was told: that is the DNS, and says nothing of the port.
+    Unresolved,
 }
 
 /// The way out.
@@ -61,6 +85,22 @@ pub struct PortOut {
     pub relay: Option<String>,
     /// Whom we tried.
     pub tried: Vec<Tried>,
+}
+
+impl PortOut {
+    /// What came of it.
+    #[must_use]
+    pub fn way(&self) -> WayOut {
+        if self.relay.is_some() || self.tried.is_empty() {
+            WayOut::Untried
+        } else if self.tried.iter().any(|tried| tried.outcome.is_ok()) {
+            WayOut::Open
+        } else if self.tried.iter().any(|tried| matches!(tried.outcome, Err(Unreached::Silent(_)))) {
+            WayOut::Blocked
+        } else {
+            WayOut::Unresolved
+        }
+    }
 }
 
 pub(super) fn judge(facts: &PortFacts) -> Vec<Finding> {
@@ -118,17 +158,23 @@ fn named(program: Option<&str>, process: Option<u32>) -> String {
 }
 
 pub(super) fn judge_out(facts: &PortOut) -> Option<Finding> {
-    let nobody_answered = !facts.tried.is_empty() && facts.tried.iter().all(|tried| tried.outcome.is_err());
-    if facts.relay.is_some() || !nobody_answered {
-        return None;
+    let why = |tried: &Tried| tried.outcome.as_ref().err().map(|why| format!("{}: {why}", tried.host));
+    let tried = facts.tried.iter().filter_map(why).collect::<Vec<_>>().join("; ");
+    match facts.way() {
+        WayOut::Untried | WayOut::Open => None,
+        WayOut::Blocked => Some(Finding::fault(
+            "port_25_out_blocked",
+            &SMTP,
+            format!("No mail server could be reached on port 25 ({tried})."),
+            "Most hosters block it until they are asked: ask yours to open port 25 outwards, look at the machine's own \
+             firewall, or send by a relay (delivery.relay). Until then mail waits in the queue.",
+        )),
+        WayOut::Unresolved => Some(Finding::fault(
+            "dns_does_not_answer",
+            &"dns.servers",
+            format!("The DNS does not say where mail servers are ({tried})."),
+            "Try `dig gmail.com MX` on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers. \
+             Until then mail waits in the queue.",
+        )),
     }
-    let why = |tried: &Tried| format!("{}: {}", tried.host, tried.outcome.as_ref().err().map_or("", String::as_str));
-    let tried: Vec<String> = facts.tried.iter().map(why).collect();
-    Some(Finding::fault(
-        "port_25_out_blocked",
-        &SMTP,
-        format!("No mail server could be reached on port 25 ({}).", tried.join("; ")),
-        "Most hosters block it until they are asked: ask yours to open port 25 outwards, look at the machine's own \
-         firewall, or send by a relay (delivery.relay). Until then mail waits in the queue.",
-    ))
 }

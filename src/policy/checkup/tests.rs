@@ -146,7 +146,12 @@ const PLANTS: &[Plant] = &[
     ("backup_failed", |world| world.facts.backup = Some(backup(Some("No space left on device")))),
     ("backup_newest", |world| world.facts.backup = Some(backup(None))),
     ("port_25_out_blocked", |world| {
-        world.facts.out.tried[0].outcome = Err("timed out".to_owned());
+        let unknown = Tried { host: "x".to_owned(), outcome: Err(Unreached::Unknown("timed out".to_owned())) };
+        world.facts.out.tried[0].outcome = Err(Unreached::Silent("timed out".to_owned()));
+        world.facts.out.tried.push(unknown);
+    }),
+    ("dns_does_not_answer", |world| {
+        world.facts.out.tried[0].outcome = Err(Unreached::Unknown("timed out".to_owned()));
     }),
     ("port_taken", |world| world.facts.ports.listeners = vec![listener(postfix())]),
     ("port_taken", |world| world.facts.ports.port_25 = Some(postfix())),
@@ -227,7 +232,7 @@ fn what_is_near_a_fault_is_none() {
     world.facts.clients.private = vec![proxy];
     world.facts.clock.ahead = Ok(60_000);
     world.facts.disk = Some(DiskFacts { free: 300 << 20, total: 1 << 30 });
-    world.facts.out.tried.push(Tried { host: "x".to_owned(), outcome: Err("timed out".to_owned()) });
+    world.facts.out.tried.push(Tried { host: "x".to_owned(), outcome: Err(Unreached::Silent("timed out".to_owned())) });
     let names = vec!["*.gateway.example".to_owned()];
     world.facts.certificate = Some(CertificateFacts { names, ..certificate() });
     assert_eq!(world.found(), []);
@@ -258,6 +263,6 @@ fn what_could_not_be_found_out_is_said() {
 fn with_a_relay_port_25_need_not_lead_out() {
     let mut world = World::sound();
     world.facts.out.relay = Some("smtp://relay.example".to_owned());
-    world.facts.out.tried[0].outcome = Err("timed out".to_owned());
+    world.facts.out.tried[0].outcome = Err(Unreached::Silent("timed out".to_owned()));
     assert_eq!(world.found(), []);
 }

@@ -11,6 +11,7 @@ use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::shapes::DestinationShape;
 use crate::admin::{AdminError, Paging, TryNow};
+use crate::policy::checkup::WayOut;
 
 /// Inboxes among which the one that is spoken of is looked for.
 const KNOWN: u32 = 50;
@@ -98,12 +99,14 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
 
 /// The first mail is about to leave: whether it can is worth knowing before.
 async fn way_out(led: &Led<'_>) -> Result<Option<&'static str>, AdminError> {
-    Ok(match led.site.admin.way_out(led.actor, TryNow::No).await? {
+    let tried = led.site.admin.way_out(led.actor, TryNow::No).await?;
+    Ok(match tried.map(|(out, _)| out.way()) {
         None => Some("Nobody has tried yet whether mail can leave this server."),
-        Some((out, _)) if out.relay.is_none() && out.tried.iter().all(|tried| tried.outcome.is_err()) => {
+        Some(WayOut::Blocked) => {
             Some("Port 25 was blocked when it was tried: this mail waits until it is open, or until there is a relay.")
         }
-        Some(_) => None,
+        Some(WayOut::Unresolved) => Some("The DNS did not answer when it was tried: this mail waits until it does."),
+        Some(WayOut::Untried | WayOut::Open) => None,
     })
 }
 

@@ -11,6 +11,7 @@ use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::{AdminError, Setting, SettingPlace, TryNow};
 use crate::mail::Domain;
+use crate::policy::checkup::WayOut;
 use crate::policy::limits::PROPOSED;
 
 /// The ports that relays listen on: with STARTTLS, and inside TLS from the start.
@@ -40,7 +41,7 @@ struct WayOutPage {
     /// Whom we tried, with the greeting or why there was none.
     tried: Vec<(String, bool, String)>,
     at: Option<When>,
-    blocked: bool,
+    way: WayOut,
     relay: Option<String>,
     relay_is_ours: bool,
     again: Option<String>,
@@ -135,17 +136,16 @@ pub(super) async fn way_out(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response,
     let relay = Some(text_of(set.as_ref())).filter(|relay| !relay.is_empty());
     let at = found.as_ref().map(|(_, at)| When::new(*at, now));
     let tried: Vec<_> = found.iter().flat_map(|(out, _)| &out.tried).collect();
-    let blocked = relay.is_none() && !tried.is_empty() && tried.iter().all(|one| one.outcome.is_err());
     let told = tried.iter().map(|one| match &one.outcome {
         Ok(greeting) => (one.host.clone(), true, text::short(greeting, text::LINE)),
-        Err(why) => (one.host.clone(), false, text::short(why, text::LINE)),
+        Err(why) => (one.host.clone(), false, text::short(&why.to_string(), text::LINE)),
     });
     let page = WayOutPage {
         frame: led.frame("Can mail leave this server?"),
         around: led.around(Screen::WayOut, wrong),
         tried: told.collect(),
         at,
-        blocked,
+        way: found.as_ref().map_or(WayOut::Untried, |(out, _)| out.way()),
         relay_is_ours: set.as_ref().is_some_and(|setting| setting.changeable),
         again: (relay.is_none() && tried.is_empty() && wrong.is_none())
             .then(|| format!("{}&check=1", led.place(Screen::WayOut))),
