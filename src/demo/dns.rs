@@ -121,6 +121,11 @@ impl Dns {
         self.zone().fail_otherwise(name, failure);
     }
 
+    /// Fails no question about `name` any more.
+    pub fn recover(&self, name: &str) {
+        self.zone().recover(name);
+    }
+
     /// Forgets the records and the failures of `name`.
     pub fn clear(&self, name: &str) {
         self.zone().clear(name);

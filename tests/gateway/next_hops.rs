@@ -1,5 +1,6 @@
 //! Where a destination leads to nobody, to ourselves or into our own network; and one that hangs beside one that does not.
 
+use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::{LETTER, World};
@@ -85,5 +86,64 @@ async fn a_recipient_whose_inbox_hangs_delays_no_answer_and_doubles_nothing() {
     assert_eq!(waiting["items"].as_array().unwrap().len(), 1, "{waiting:#}");
     let arrived = world.inbox.received();
     assert_eq!((arrived.len(), &arrived[0].to[..]), (1, &["anna@inbox.example".to_owned()][..]));
+    world.stop().await;
+}
+
+fn numbered(number: usize) -> Vec<u8> {
+    format!("From: Ann <ann@sender.example>\r\nSubject: number {number}\r\n\r\nHello.\r\n").into_bytes()
+}
+
+/// CONFORMANCE 41: name servers that come and go while mail flows cost none of it, and nobody is told a failure. What they
+/// say again counts at the next try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dns_that_flaps_loses_no_mail_and_bounces_none() {
+    let world = World::start_with(&[("DNS__TIMEOUT", "1s")]).await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    let failures = [Failure::ServFail, Failure::Timeout, Failure::Refused, Failure::Garbage];
+    let names = ["inbox.example", "mx.inbox.example"];
+    let turns = failures.into_iter().zip(names.into_iter().cycle());
+    let mut sent = Vec::new();
+    for (failure, name) in turns {
+        for is_down in [true, false] {
+            if is_down {
+                world.dns.fail(name, failure);
+            } else {
+                world.dns.recover(name);
+            }
+            sent.push(numbered(sent.len()));
+            let answers = world.send("ann@sender.example", &["shop@my.example"], sent.last().unwrap()).await;
+            assert!(answers.is_accepted(), "{failure:?} of {name}: {answers:?}");
+        }
+    }
+    world.until_rows(|rows| rows.iter().all(|row| row["status"] == "forwarded")).await;
+    world.until_queue_is_empty().await;
+    let mut arrived: Vec<_> = world.inbox.received().iter().map(|got| subject(&got.octets)).collect();
+    arrived.sort();
+    assert_eq!(arrived, sent.iter().map(|octets| subject(octets)).collect::<Vec<_>>(), "each once, and no report");
+    world.stop().await;
+}
+
+fn subject(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets);
+    text.lines().find(|line| line.starts_with("Subject: ")).unwrap().to_owned()
+}
+
+/// CONFORMANCE 41: that there is no such domain is an answer: what waited for one that is no more is reported.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_domain_that_is_no_more_is_reported() {
+    let world = World::start().await;
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    world.destination("me@brief.example").await;
+    world.alias("brief@my.example", &["me@brief.example"]).await;
+    world.dns.fail("brief.example", Failure::ServFail);
+    assert!(world.letter("brief@my.example").await.is_accepted());
+    world.until("brief@my.example", "deferred").await;
+    world.dns.recover("brief.example");
+    let row = world.until("brief@my.example", "failed").await;
+    assert!(row["reason"].as_str().unwrap().contains("does not exist"), "{row:#}");
+    let report = &world.inbox.wait_for(1).await[0];
+    assert_eq!((report.from.as_str(), &report.to[..]), ("", &["ann@sender.example".to_owned()][..]));
+    let text = String::from_utf8_lossy(&report.octets);
+    assert!(text.contains("Action: failed\r\n") && !text.contains("brief.example"), "{text}");
     world.stop().await;
 }

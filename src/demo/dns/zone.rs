@@ -71,6 +71,10 @@ impl Zone {
 
     pub(super) fn clear(&mut self, name: &str) {
         self.records.remove(&key(name));
+        self.recover(name);
+    }
+
+    pub(super) fn recover(&mut self, name: &str) {
         self.failures.remove(&key(name));
         self.partial_failures.remove(&key(name));
     }
