@@ -114,6 +114,14 @@ impl Admin {
         if rows.is_empty() { Err(missing()) } else { Ok(rows) }
     }
 
+    /// Those of some rows that the actor may see.
+    pub async fn activity_of_each(&self, actor: &Actor, ids: &[Uuid]) -> Result<Vec<Row>> {
+        actor.must(Area::Activity, Access::Read)?;
+        let mut rows = self.store.activity.those(ids).await?;
+        rows.retain_mut(|row| shows(actor, row));
+        Ok(rows)
+    }
+
     async fn transaction_rows(&self, id: Uuid) -> Result<Vec<Row>> {
         match self.store.activity.transaction(id).await {
             Err(StoreError::NotFound) => Ok(Vec::new()),

@@ -10,7 +10,7 @@ use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::Progress;
 use crate::store::octets::Octets;
-use crate::store::queue::{Claim, Entry, Purpose, WaitingQuery, Waits};
+use crate::store::queue::{Claim, Entry, Outline, Purpose, Waiting, WaitingQuery, Waits};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
@@ -102,42 +102,54 @@ pub struct QueueFilter {
 impl Admin {
     /// Lists what waits, is held, or is kept; oldest first.
     pub async fn queue(&self, actor: &Actor, filter: &QueueFilter) -> Result<ListShape<QueueShape>> {
-        actor.must(Area::Queue, Access::Read)?;
-        let domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
+        let seen = self.seen_queue(actor, filter.domain.as_deref()).await?;
         let cursor = match filter.paging.cursor.as_deref().map(Uuid::try_parse) {
             None => None,
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
         };
         let inbox = |text: &str| Mailbox::parse(text).map_or_else(|_| text.to_owned(), |inbox| inbox.to_string());
-        let query = WaitingQuery {
-            // Whose it is was found out with the domain itself.
-            account: actor.only_account().filter(|_| domain.is_none()),
-            beside: actor.granted(),
-            domain,
-            destination: filter.destination.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(inbox),
-            cursor,
-            limit: filter.paging.rows(),
-        };
+        let destination = filter.destination.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(inbox);
+        let query = WaitingQuery { destination, cursor, limit: filter.paging.rows(), ..seen };
         let rows = self.store.queue.list_of(&query).await?;
         let is_full = rows.len() == query.limit as usize;
         let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
-        let sees = |recipient: &str| sees_recipient(actor, recipient);
-        let items = rows.into_iter().filter(|row| sees(&row.recipient)).map(QueueShape::new).collect();
-        Ok(ListShape { items, next_cursor })
+        Ok(ListShape { items: shown(actor, rows), next_cursor })
+    }
+
+    /// The oldest of what is in the queue in a line each, of what came for one of ours, or for any; and whether there is more.
+    /// A token that is limited to some domains is told of none.
+    pub async fn queue_outline(&self, actor: &Actor, domain: Option<&str>) -> Result<(Vec<Outline>, bool)> {
+        let query = self.seen_queue(actor, domain).await?;
+        if query.domain.is_none() && !actor.domains.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        Ok(self.store.queue.outline(&query).await?)
+    }
+
+    /// Those of some deliveries that the actor may see, oldest first.
+    pub async fn queue_of(&self, actor: &Actor, domain: Option<&str>, ids: &[Uuid]) -> Result<Vec<QueueShape>> {
+        let query = self.seen_queue(actor, domain).await?;
+        Ok(shown(actor, self.store.queue.listed(&query, ids).await?))
     }
 
     /// The domains for which the most waits, of what came for one of ours, or for any. A token that is limited to some domains
     /// is told of none.
     pub async fn waiting(&self, actor: &Actor, domain: Option<&str>, limit: u32) -> Result<Vec<Waits>> {
-        actor.must(Area::Queue, Access::Read)?;
-        let domain = self.one_domain(actor, domain).await?.map(|row| row.key);
-        if domain.is_none() && !actor.domains.is_empty() {
+        let query = self.seen_queue(actor, domain).await?;
+        if query.domain.is_none() && !actor.domains.is_empty() {
             return Ok(Vec::new());
         }
+        Ok(self.store.queue.waits(&WaitingQuery { limit, ..query }).await?)
+    }
+
+    /// What of the queue an actor may see, of one domain or of all.
+    async fn seen_queue(&self, actor: &Actor, domain: Option<&str>) -> Result<WaitingQuery> {
+        actor.must(Area::Queue, Access::Read)?;
+        let domain = self.one_domain(actor, domain).await?.map(|row| row.key);
+        // Whose it is was found out with the domain itself.
         let account = actor.only_account().filter(|_| domain.is_none());
-        let query = WaitingQuery { account, beside: actor.granted(), domain, limit, ..WaitingQuery::default() };
-        Ok(self.store.queue.waits(&query).await?)
+        Ok(WaitingQuery { account, beside: actor.granted(), domain, ..WaitingQuery::default() })
     }
 
     /// Makes a change to one delivery.
@@ -271,6 +283,10 @@ impl Admin {
             courier.wake();
         }
     }
+}
+
+fn shown(actor: &Actor, rows: Vec<Waiting>) -> Vec<QueueShape> {
+    rows.into_iter().filter(|row| sees_recipient(actor, &row.recipient)).map(QueueShape::new).collect()
 }
 
 fn refuse_unfit(claim: &Claim, action: QueueAction) -> Result<()> {

@@ -195,6 +195,19 @@ pub struct Waiting {
     pub due_at: Option<Moment>,
 }
 
+/// A delivery in one line: what is to be known of each by whoever looks at all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The activity row's id.
+    pub id: Uuid,
+    /// Where to.
+    pub destination: String,
+    /// `due`, `leased`, `held`, `kept`.
+    pub state: &'static str,
+    /// The next try, or until when it is kept.
+    pub due_at: Option<Moment>,
+}
+
 /// Which deliveries to list, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct WaitingQuery {

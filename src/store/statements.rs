@@ -23,7 +23,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend(delivery::INSERT_MESSAGES.all());
     all.extend(delivery::INSERT_DELIVERIES.all());
     all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
-    all.extend([handling::STATE, handling::ENDED, handling::AMONG, shares::SUMS]);
+    all.extend([handling::STATE, handling::ENDED, handling::AMONG, handling::LISTED, handling::OUTLINE, shares::SUMS]);
     all.extend([ledger::DELETE, ledger::SWEEP, ledger::PUT_BACK, ledger::TOLD]);
     all.extend([staging::NEXT_KEY, staging::READ_INLINE, stock::APART, stock::CHUNK, stock::MOVED]);
     all.extend([stock::DROP_CHUNKS, stock::DROP_STRAY_CHUNKS, stock::HOLD_THEM, super::copy::FILES]);
@@ -228,7 +228,7 @@ fn of_log() -> Vec<&'static str> {
     all.extend([hours::OPEN_HOUR, hours::CLOSE, hours::WIDEN, hours::FIRST_SINCE, hours::LAST_UNTIL]);
     all.extend([ledger::LAST_SEQ, progress::FIND, progress::APPLY, progress::BY_SEQS]);
     all.extend(lists_of_log().map(|(list, _)| list));
-    all.extend([list::BY_ID, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
+    all.extend([list::BY_ID, list::BY_IDS, list::BY_TRANSACTION, list::BY_MESSAGE_ID]);
     all.extend([
         busy::LAST,
         busy::NEXT,

@@ -81,6 +81,21 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
 }
 
 #[tokio::test]
+async fn a_long_queue_shows_its_oldest_mail_and_counts_and_works_through_all() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    for number in 0..23 {
+        queued(&house, &format!("n{number}@my.example"), due).await;
+    }
+    let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(page.contains("23 waiting") && page.contains("and 3 more"), "{page}");
+    assert!(page.contains("n0@my.example") && !page.contains("n22@my.example"), "{page}");
+    let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
+    assert_eq!(hold.field("location").as_deref(), Some("/queue?done=hold&count=23"));
+}
+
+#[tokio::test]
 async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -1,10 +1,11 @@
 //! `/queue`: what waits, by the domain it goes to, why, and what can be done about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use uuid::Uuid;
 
 use crate::admin::shapes::QueueShape;
 use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, QueueAction, QueueFilter};
@@ -12,6 +13,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::activity::Row;
+use crate::store::queue::Outline;
 
 use super::by_domain;
 use super::forms::{self, Filled};
@@ -19,10 +21,12 @@ use super::frame::{self, Frame};
 use super::story;
 use super::text::{self, When};
 
-/// Messages that a site shows before they fold into a number.
+/// Sites that are shown at most.
+const MAX_SITES: usize = 100;
+/// Messages that a site shows before they fold into a number: where there are many sites, fewer of each.
 const SHOWN: usize = 20;
-/// Pages of the queue that one look reads, and one button works through, at most.
-const MAX_PAGES: usize = 20;
+const LEAST_SHOWN: usize = 3;
+const SHOWN_IN_ALL: usize = 200;
 
 /// What waits for one domain.
 struct Group {
@@ -88,7 +92,7 @@ pub(super) async fn act(
 
 async fn act_on_all(site: &Site, actor: &Actor, (word, filled): (&str, &Filled)) -> Result<usize, AdminError> {
     let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
-    let (waiting, _) = all(site, actor, filled.get("of")).await?;
+    let (waiting, _) = site.admin.queue_outline(actor, Some(filled.get("of"))).await?;
     let (to, mut count) = (filled.get("domain"), 0);
     for one in waiting.iter().filter(|one| domain_of(&one.destination) == to && fits(action, one.state)) {
         match site.admin.queue_action(actor, one.id, action).await {
@@ -114,19 +118,22 @@ fn fits(action: QueueAction, state: &str) -> bool {
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, AdminError> {
     let now = site.admin.clock.now();
     let domain = ask.owned("domain").unwrap_or_default();
-    let (waiting, partial) = all(site, actor, &domain).await?;
-    let mut by_domain: BTreeMap<&str, Vec<&QueueShape>> = BTreeMap::new();
-    for one in &waiting {
-        by_domain.entry(domain_of(&one.destination)).or_default().push(one);
-    }
-    let mut sites = Vec::with_capacity(by_domain.len());
-    for (domain, waiting) in by_domain {
-        let last = last_told(site, actor, &waiting).await;
-        sites.push((waiting.len(), show(domain, &waiting, (last.as_ref(), now))));
-    }
-    sites.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    let number = |(index, (_, group)): (usize, (usize, Group))| Group { anchor: format!("to-{index}"), ..group };
-    let sites = sites.into_iter().enumerate().map(number).collect();
+    let (waiting, is_more) = site.admin.queue_outline(actor, Some(&domain)).await?;
+    let mut sites: Vec<_> = by_site(&waiting, |one| &one.destination).into_iter().collect();
+    sites.sort_by_key(|(_, waiting)| std::cmp::Reverse(waiting.len()));
+    let partial = is_more || sites.len() > MAX_SITES;
+    sites.truncate(MAX_SITES);
+    let room = (SHOWN_IN_ALL / sites.len().max(1)).clamp(LEAST_SHOWN, SHOWN);
+    let ids: Vec<_> = sites.iter().flat_map(|(_, waiting)| waiting.iter().take(room)).map(|one| one.id).collect();
+    let shown = site.admin.queue_of(actor, Some(&domain), &ids).await?;
+    let shown = by_site(&shown, |one| &one.destination);
+    let told = last_told(site, actor, shown.values()).await;
+    let sites = sites.into_iter().map(|(domain, waiting)| {
+        let shown = shown.get(domain).map_or(&[][..], Vec::as_slice);
+        show((domain, &waiting), (shown, most_tried(shown).and_then(|id| told.get(&id))), now)
+    });
+    let number = |(index, group): (usize, Group)| Group { anchor: format!("to-{index}"), ..group };
+    let sites = sites.enumerate().map(number).collect();
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
     Ok(QueuePage {
         frame: Frame::inside(site, "Queue", "queue").by_domain(by_domain),
@@ -137,20 +144,13 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     })
 }
 
-/// All that waits of one domain's mail, or of all, oldest first; and whether there is more than one look reads.
-async fn all(site: &Site, actor: &Actor, domain: &str) -> Result<(Vec<QueueShape>, bool), AdminError> {
-    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let mut filter = QueueFilter { domain: Some(domain.to_owned()), paging, ..QueueFilter::default() };
-    let mut waiting = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let page = site.admin.queue(actor, &filter).await?;
-        waiting.extend(page.items);
-        filter.paging.cursor = page.next_cursor;
-        if filter.paging.cursor.is_none() {
-            return Ok((waiting, false));
-        }
+/// What is in the queue, by the domain that it goes to.
+fn by_site<T>(queue: &[T], destination: impl Fn(&T) -> &str) -> BTreeMap<&str, Vec<&T>> {
+    let mut sites: BTreeMap<&str, Vec<&T>> = BTreeMap::new();
+    for one in queue {
+        sites.entry(domain_of(destination(one))).or_default().push(one);
     }
-    Ok((waiting, true))
+    sites
 }
 
 /// How much mail of these is in the queue, in words; what is ours is none.
@@ -161,19 +161,30 @@ pub(super) async fn counted(site: &Site, actor: &Actor, filter: QueueFilter) -> 
     Ok(text::counted(count, page.next_cursor.is_some(), ("message", "messages")))
 }
 
-/// The row of the message that was tried most: it has heard most.
-async fn last_told(site: &Site, actor: &Actor, waiting: &[&QueueShape]) -> Option<Row> {
-    let tried = waiting.iter().max_by_key(|one| one.tries)?;
-    site.admin.activity_of(actor, &tried.id.to_string()).await.ok()?.into_iter().next()
+/// The message that was tried most: it has heard most.
+fn most_tried(shown: &[&QueueShape]) -> Option<Uuid> {
+    shown.iter().max_by_key(|one| one.tries).map(|one| one.id)
 }
 
-fn show(domain: &str, waiting: &[&QueueShape], (last, now): (Option<&Row>, Moment)) -> Group {
+/// Of each site the row of that message.
+async fn last_told<'q>(
+    site: &Site,
+    actor: &Actor,
+    sites: impl Iterator<Item = &'q Vec<&'q QueueShape>>,
+) -> HashMap<Uuid, Row> {
+    let tried: Vec<_> = sites.filter_map(|shown| most_tried(shown)).collect();
+    let rows = site.admin.activity_of_each(actor, &tried).await.unwrap_or_default();
+    rows.into_iter().map(|row| (row.id, row)).collect()
+}
+
+/// A site with all that waits for it, and with what is shown of that: messages, and what was told last.
+fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], Option<&Row>), now: Moment) -> Group {
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
     let counts =
         [(count(&["due", "leased"]), "waiting"), (count(&["held"]), "held"), (count(&["kept"]), "failed, kept")];
     let told: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let oldest = waiting.iter().map(|one| one.received_at).min().unwrap_or(now);
-    let next = waiting.iter().filter(|one| one.state == "due").filter_map(|one| one.next_attempt_at).min();
+    let oldest = shown.iter().map(|one| one.received_at).min().unwrap_or(now);
+    let next = waiting.iter().filter(|one| one.state == "due").filter_map(|one| one.due_at).min();
     let buttons = [
         ("retry", "Try all now", count(&["due", "kept"])),
         ("hold", "Hold all", count(&["due"])),
@@ -189,8 +200,8 @@ fn show(domain: &str, waiting: &[&QueueShape], (last, now): (Option<&Row>, Momen
         reason: last.map(|row| text::visible(&row.reason)).unwrap_or_default(),
         reply: last.and_then(|row| row.attempts.last()).map(|attempt| text::visible_lines(&attempt.reply)),
         help: last.map_or("port-25", story::help),
-        messages: waiting.iter().take(SHOWN).map(|one| message(one, now)).collect(),
-        more: waiting.len().saturating_sub(SHOWN),
+        messages: shown.iter().map(|one| message(one, now)).collect(),
+        more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
     }
 }

@@ -47,6 +47,8 @@ pub(in crate::store) const AT: &str = concat!(
 );
 
 pub(in crate::store) const BY_ID: &str = concat!("select ", row::columns!(), " from activity where id = ?1");
+pub(in crate::store) const BY_IDS: &str =
+    concat!("select ", row::columns!(), " from activity where id in (select unhex(value) from json_each(?1))");
 pub(in crate::store) const BY_TRANSACTION: &str =
     concat!("select ", row::columns!(), " from activity where transaction_id = ?1 order by seq limit 1000");
 /// What the index has, and what it has not got yet.
@@ -103,6 +105,12 @@ impl Activity {
     pub async fn get(&self, id: Uuid) -> Result<Row> {
         let found = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).fetch_one(&self.readers).await?;
         row::read(&found).map(|(_, row)| row)
+    }
+
+    /// Those of some rows that there are.
+    pub async fn those(&self, ids: &[Uuid]) -> Result<Vec<Row>> {
+        let rows = sqlx::query(BY_IDS).bind(hex_list(ids)).fetch_all(&self.readers).await?;
+        rows.iter().map(|found| row::read(found).map(|(_, row)| row)).collect()
     }
 
     /// All rows of a transaction.
