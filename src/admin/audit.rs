@@ -68,11 +68,8 @@ impl Admin {
             before,
             limit: filter.paging.rows(),
         };
-        let rows = self.store.accounts.audit_log(&query).await?;
-        let is_full = rows.len() == query.limit as usize;
-        let next_cursor = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
-        let items = rows.into_iter().map(shown).collect();
-        Ok(ListShape { items, next_cursor })
+        let (rows, next) = self.store.accounts.audit_log(&query).await?;
+        Ok(ListShape { items: rows.into_iter().map(shown).collect(), next_cursor: next.map(|id| id.to_string()) })
     }
 
     /// Takes a change back: an alias is again what it was, or is there again; a domain has its settings again. The rights

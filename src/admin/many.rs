@@ -108,7 +108,7 @@ impl Admin {
             limit: LOOKED_AT,
             ..AuditQuery::default()
         };
-        let rows = self.store.accounts.audit_log(&query).await?;
+        let (rows, _) = self.store.accounts.audit_log(&query).await?;
         Ok(rows.iter().find(|row| row.object == object).map(|row| AuditSpan { first: row.id, last: row.id }))
     }
 

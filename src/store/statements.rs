@@ -104,7 +104,15 @@ fn of_replacements() -> [&'static str; 15] {
 /// Those of accounts.
 fn of_accounts() -> Vec<&'static str> {
     use super::accounts::{audit, credentials, idempotency, people, sessions, settings, tokens};
-    let mut all = vec![audit::INSERT, audit::MADE_SINCE, idempotency::FIND, idempotency::CLEAR, idempotency::KEEP];
+    let mut all = vec![
+        audit::INSERT,
+        audit::MADE_SINCE,
+        audit::END_OF_ALL,
+        audit::END_OF_ACCOUNT,
+        idempotency::FIND,
+        idempotency::CLEAR,
+        idempotency::KEEP,
+    ];
     all.extend([
         audit::RENEW,
         audit::LAST_ID,
@@ -186,8 +194,8 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 18] {
     use super::queue::handling;
     use super::rules::{destination, domain, uses};
     [
-        (audit::OF_ALL, "SEARCH l USING INTEGER PRIMARY KEY (rowid<?)"),
-        (audit::OF_ACCOUNT, "SEARCH l USING INDEX audit_by_account (account_id=? AND rowid<?)"),
+        (audit::OF_ALL, "SEARCH l USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (audit::OF_ACCOUNT, "SEARCH l USING INDEX audit_by_account (account_id=? AND rowid>? AND rowid<?)"),
         (people::LIST, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
         (destination::OF_ACCOUNT, "SEARCH destinations USING INDEX destinations_by_key (account_id=? AND key>?)"),
         (uses::TEMPLATES, "SEARCH a USING INDEX aliases_patterned (id>?)"),

@@ -1,6 +1,8 @@
 //! Accounts: tokens, links, sessions, settings, idempotency; copies of the whole.
 
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
 use tempfile::TempDir;
 use waypost::chance::Chance;
 use waypost::clock::Clock;
@@ -8,7 +10,7 @@ use waypost::policy::ids::{AccountId, OWNER};
 use waypost::policy::roles::{DomainRole, Role};
 use waypost::policy::rule::Kind;
 use waypost::store::StoreError;
-use waypost::store::accounts::{AccountRow, LinkPurpose, NewAccount, NewSession, NewTotp, TokenRow};
+use waypost::store::accounts::{AccountRow, AuditQuery, LinkPurpose, NewAccount, NewSession, NewTotp, TokenRow};
 use waypost::store::faults::Faults;
 use waypost::store::rules::ListQuery;
 
@@ -246,4 +248,28 @@ async fn a_number_is_given_once_to_accounts_and_domains() {
     }
     assert!(accounts.is_sorted_by(|one, next| one < next), "{accounts:?}");
     assert!(domains.is_sorted_by(|one, next| one < next), "{domains:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_the_audit_log_looks_at_so_many_entries_and_the_next_one_goes_on() {
+    let world = World::new().await;
+    let make = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 90000) \
+        insert into audit (at, account_id, actor, action, object) \
+        select i, 1 + (i % 2), 'operator', iif(i = 3, 'domain.remove', 'alias.change'), 'x' from n";
+    let database = SqliteConnectOptions::new().filename(world.directory.path().join("waypost.db"));
+    database.connect().await.unwrap().execute(make).await.unwrap();
+    for (account, pages) in [(None, 3), (Some(AccountId(2)), 2)] {
+        let query =
+            AuditQuery { account, action: Some("domain.remove".to_owned()), limit: 10, ..AuditQuery::default() };
+        let (mut before, mut sizes) = (None, Vec::new());
+        loop {
+            let (rows, next) = world.store.accounts.audit_log(&AuditQuery { before, ..query.clone() }).await.unwrap();
+            sizes.push(rows.len());
+            before = next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!((sizes.len(), sizes.iter().sum::<usize>(), sizes.last()), (pages, 1, Some(&1)), "{account:?}");
+    }
 }

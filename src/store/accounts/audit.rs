@@ -16,27 +16,36 @@ pub(in crate::store) const INSERT: &str = "insert into audit (at, account_id, ac
 pub(in crate::store) const RENEW: &str = "update audit set at = ?2, after = ?3 where id = ?1 and action = ?4";
 pub(in crate::store) const LAST_ID: &str = "select last_insert_rowid()";
 
+/// Entries that one page looks at, at most.
+const MAX_LOOKED_AT: i64 = 40_000;
+
 macro_rules! columns {
     () => {
         "select l.id, l.at, l.account_id, a.email, l.actor, l.action, l.object, l.before, l.after \
          from audit as l left join accounts as a on a.id = l.account_id"
     };
 }
-/// A list along `$along` over `?1`. Then: before which entry, since, until, actor, area or action, part of the object, limit.
+/// A list along `$along` over `?1`. Then: from which entry, before which, since, until, actor, area or action, part of the
+/// object, limit.
 macro_rules! list {
     ($along:literal) => {
         concat!(
             columns!(),
             " where ",
             $along,
-            " and l.id < ?2 and l.at >= ?3 and l.at < ?4 and (?5 is null or l.actor = ?5 or a.email = ?5) \
-             and (?6 is null or l.action = ?6 or substr(l.action, 1, length(?6) + 1) = ?6 || '.') \
-             and (?7 is null or instr(lower(l.object), ?7) > 0) order by l.id desc limit ?8"
+            " and l.id >= ?2 and l.id < ?3 and l.at >= ?4 and l.at < ?5 and (?6 is null or l.actor = ?6 or a.email = ?6) \
+             and (?7 is null or l.action = ?7 or substr(l.action, 1, length(?7) + 1) = ?7 || '.') \
+             and (?8 is null or instr(lower(l.object), ?8) > 0) order by l.id desc limit ?9"
         )
     };
 }
 pub(in crate::store) const OF_ALL: &str = list!("?1 is null");
 pub(in crate::store) const OF_ACCOUNT: &str = list!("l.account_id = ?1");
+/// The last entry that a page looks at, where there are more.
+pub(in crate::store) const END_OF_ALL: &str =
+    "select id from audit where ?1 is null and id < ?2 order by id desc limit 1 offset ?3";
+pub(in crate::store) const END_OF_ACCOUNT: &str =
+    "select id from audit where account_id = ?1 and id < ?2 order by id desc limit 1 offset ?3";
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where l.id = ?1");
 pub(in crate::store) const BETWEEN: &str =
     concat!(columns!(), " where l.id between ?1 and ?2 and l.account_id = ?3 order by l.id desc limit ?4");
@@ -44,15 +53,22 @@ pub(in crate::store) const BETWEEN: &str =
 pub(in crate::store) const LAST: &str = "select coalesce(max(id), 0) from audit";
 
 impl Accounts {
-    /// Entries of the audit log, newest first.
-    pub async fn audit_log(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
-        let list = if query.account.is_some() { OF_ACCOUNT } else { OF_ALL };
-        let ask = sqlx::query(list).bind(query.account.map(|account| account.0)).bind(query.before.unwrap_or(i64::MAX));
+    /// Entries of the audit log, newest first; and behind which of them the next page goes on. One page looks at so many of
+    /// them and no more, however rare those are that it is asked for.
+    pub async fn audit_log(&self, query: &AuditQuery) -> Result<(Vec<AuditRow>, Option<i64>)> {
+        let (list, end) = if query.account.is_some() { (OF_ACCOUNT, END_OF_ACCOUNT) } else { (OF_ALL, END_OF_ALL) };
+        let (account, before) = (query.account.map(|account| account.0), query.before.unwrap_or(i64::MAX));
+        let ask = sqlx::query_scalar(end).bind(account).bind(before).bind(MAX_LOOKED_AT - 1);
+        let end: Option<i64> = ask.fetch_optional(&self.readers).await?;
+        let ask = sqlx::query(list).bind(account).bind(end.unwrap_or(0)).bind(before);
         let ask =
             ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
         let ask = ask.bind(query.actor.clone()).bind(query.action.clone());
         let ask = ask.bind(query.object.as_ref().map(|text| text.to_lowercase())).bind(query.limit);
-        ask.fetch_all(&self.readers).await?.iter().map(read).collect()
+        let rows: Vec<_> = ask.fetch_all(&self.readers).await?.iter().map(read).collect::<Result<_>>()?;
+        let is_full = rows.len() == query.limit as usize;
+        let next = if is_full { rows.last().map(|row| row.id) } else { end };
+        Ok((rows, next))
     }
 
     /// Writes an entry that stands for what happens again and again: into `earlier`, where that is one; gives its number.
