@@ -5,7 +5,7 @@
 //! (what somebody may see, and what is searched for), the walk takes the narrowest, and what it finds is compared with the
 //! rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use sqlx::SqlitePool;
 
@@ -21,10 +21,11 @@ const LEAST_OF_EACH: usize = 8;
 /// By so much a slice is larger than the one before, while what is wanted is rare.
 const GROWTH: usize = 8;
 
-/// An index by its name in a statement, and what is looked up in it.
+/// An index by its name in a statement, and what is looked up in it; a statement is told before which place, too.
 pub(super) type Source = (&'static str, String, &'static str);
 
-/// The places of one index between `?2` and `?3`, newest first, as JSON: the column that has them, where, and along what.
+/// The places of one index from `?2` to before its own, newest first, as JSON: the column that has them, where, and along
+/// what.
 macro_rules! places {
     ($place:literal, $from:literal, $along:literal) => {
         concat!(
@@ -38,9 +39,9 @@ macro_rules! places {
             $place,
             " >= ?2 and ",
             $place,
-            " < ?3 order by ",
+            " < s.value ->> 3 order by ",
             $place,
-            " desc limit ?4))"
+            " desc limit ?3))"
         )
     };
 }
@@ -71,28 +72,69 @@ impl Pace {
     }
 }
 
+/// One index on the way of a walk, and what is known of it.
+#[derive(Debug)]
+struct Strand {
+    source: Source,
+    /// Its next places, newest first.
+    places: VecDeque<i64>,
+    /// Behind this nothing is known yet.
+    known_to: i64,
+    is_through: bool,
+}
+
+impl Strand {
+    const fn new(source: Source, before: i64) -> Self {
+        Self { source, places: VecDeque::new(), known_to: before, is_through: false }
+    }
+
+    fn is_short_of(&self, places: usize) -> bool {
+        !self.is_through && self.places.len() < places
+    }
+
+    /// Its next places, of which so many were asked for.
+    fn learn(&mut self, found: Vec<i64>, asked_for: usize) {
+        self.is_through = found.len() < asked_for;
+        self.known_to = found.last().copied().unwrap_or(self.known_to);
+        self.places.extend(found);
+    }
+
+    /// Its places down to one.
+    fn take(&mut self, floor: i64) -> impl Iterator<Item = i64> {
+        let end = self.places.partition_point(|place| *place >= floor);
+        self.places.drain(..end)
+    }
+}
+
 /// A walk over places, newest first and a slice after the other: along some indexes, from one place to before another.
 #[derive(Debug)]
 pub(super) struct Walk<'p> {
     /// Gives a list of [`places!`] for each index that is asked for (`?1`), all of them as one.
     statement: &'static str,
-    bounds: (i64, i64),
+    from: i64,
+    before: i64,
     readers: &'p SqlitePool,
-    sources: Vec<Source>,
+    strands: Vec<Strand>,
     pace: Pace,
-    is_through: bool,
+    /// Down to where the slices have been everything; nothing where nothing is left.
+    floor: Option<i64>,
     is_over: bool,
 }
 
 impl<'p> Walk<'p> {
     /// For a page of so many rows.
-    pub(super) const fn new(statement: &'static str, bounds: (i64, i64), rows: usize, readers: &'p SqlitePool) -> Self {
-        let pace = Pace::of(rows);
-        Self { statement, bounds, readers, sources: Vec::new(), pace, is_through: false, is_over: false }
+    pub(super) const fn new(
+        statement: &'static str,
+        (from, before): (i64, i64),
+        rows: usize,
+        readers: &'p SqlitePool,
+    ) -> Self {
+        let (pace, floor) = (Pace::of(rows), Some(before));
+        Self { statement, from, before, readers, strands: Vec::new(), pace, floor, is_over: false }
     }
 
     pub(super) fn along(self, sources: Vec<Source>) -> Self {
-        Self { sources, ..self }
+        Self { strands: sources.into_iter().map(|source| Strand::new(source, self.before)).collect(), ..self }
     }
 
     /// A look at the newest places and no more.
@@ -116,16 +158,17 @@ impl<'p> Walk<'p> {
 
     /// All places of some indexes, where there are fewer than so many.
     pub(super) async fn few(&self, sources: &[Source], room: usize) -> Result<Option<Vec<i64>>> {
-        let (places, floor) = self.slice(sources, room).await?;
-        Ok(floor.is_none().then_some(places))
+        let bounds = (self.from, self.before);
+        let mut walk = Self::new(self.statement, bounds, room, self.readers).along(sources.to_vec());
+        let places = walk.next().await?;
+        Ok(walk.floor.is_none().then_some(places))
     }
 
     /// The next places.
     pub(super) async fn next(&mut self) -> Result<Vec<i64>> {
-        let (places, floor) = self.slice(&self.sources, self.pace.room).await?;
-        self.is_through = floor.is_none();
-        self.is_over = self.pace.is_over(places.len()) || self.is_through;
-        self.bounds.1 = floor.unwrap_or(self.bounds.0);
+        self.look_ahead(self.pace.room).await?;
+        let places = self.take();
+        self.is_over = self.pace.is_over(places.len()) || self.floor.is_none();
         Ok(places)
     }
 
@@ -135,53 +178,87 @@ impl<'p> Walk<'p> {
     }
 
     /// Behind which place the next page goes on; none where nothing is left.
-    pub(super) fn rest(&self) -> Option<i64> {
-        (!self.is_through).then_some(self.bounds.1)
+    pub(super) const fn rest(&self) -> Option<i64> {
+        self.floor
     }
 
-    /// The newest places of some indexes, so many at most, and down to which these are all (none: there are no more). Of more
-    /// indexes than that only those have them whose own newest place is among the newest.
-    async fn slice(&self, sources: &[Source], room: usize) -> Result<(Vec<i64>, Option<i64>)> {
-        if sources.len() <= room {
-            let of_each = (room / sources.len().max(1)).max(LEAST_OF_EACH.min(room));
-            return Ok(merged(&self.lists(sources, of_each).await?, of_each, None));
+    /// Asks the indexes for places, so many in all. Of more indexes than that only those have them whose own newest place is
+    /// among the newest.
+    async fn look_ahead(&mut self, room: usize) -> Result<()> {
+        let count = self.strands.len();
+        if count <= room {
+            let of_each = (room / count.max(1)).max(LEAST_OF_EACH.min(room));
+            return self.ask((0..count).collect(), of_each).await;
         }
-        let newest = self.lists(sources, 1).await?;
-        let mut led: Vec<_> =
-            newest.iter().zip(sources).filter_map(|(list, source)| Some((*list.first()?, source.clone()))).collect();
-        led.sort_unstable_by_key(|(newest, _)| std::cmp::Reverse(*newest));
-        let behind = led.get(room).map(|(newest, _)| newest + 1);
-        let first: Vec<_> = led.into_iter().take(room).map(|(_, source)| source).collect();
-        Ok(merged(&self.lists(&first, LEAST_OF_EACH).await?, LEAST_OF_EACH, behind))
+        self.ask((0..count).collect(), 1).await?;
+        let mut led: Vec<_> = (0..count).filter(|index| !self.strands[*index].places.is_empty()).collect();
+        led.sort_unstable_by_key(|index| std::cmp::Reverse(self.strands[*index].places[0]));
+        led.truncate(room);
+        self.ask(led, LEAST_OF_EACH).await
     }
 
-    /// The newest places of each of some indexes.
-    async fn lists(&self, sources: &[Source], of_each: usize) -> Result<Vec<Vec<i64>>> {
-        let ask = sqlx::query_scalar(self.statement).bind(json(sources)).bind(self.bounds.0).bind(self.bounds.1);
+    /// Has so many places of each of some strands at hand, as far as they have them.
+    async fn ask(&mut self, mut strands: Vec<usize>, of_each: usize) -> Result<()> {
+        strands.retain(|index| self.strands[*index].is_short_of(of_each));
+        if strands.is_empty() {
+            return Ok(());
+        }
+        let asked = strands.iter().map(|index| &self.strands[*index]);
+        let asked: Vec<_> =
+            asked.map(|Strand { source: (name, key, status), known_to, .. }| (name, key, status, known_to)).collect();
+        let ask = sqlx::query_scalar(self.statement).bind(json(&asked)).bind(self.from);
         let lists: String = ask.bind(i64::try_from(of_each).unwrap_or(i64::MAX)).fetch_one(self.readers).await?;
-        serde_json::from_str(&lists).map_err(|_| broken("a list of places"))
+        let lists: Vec<Vec<i64>> = serde_json::from_str(&lists).map_err(|_| broken("a list of places"))?;
+        for (index, list) in strands.into_iter().zip(lists) {
+            self.strands[index].learn(list, of_each);
+        }
+        Ok(())
     }
-}
 
-/// The places of several indexes, newest first, and down to which these are all. Of one that was cut off, nothing is known
-/// behind its last place, and nothing at all behind `floor`.
-fn merged(lists: &[Vec<i64>], of_each: usize, floor: Option<i64>) -> (Vec<i64>, Option<i64>) {
-    let cut = lists.iter().filter(|list| list.len() >= of_each);
-    let floor = cut.filter_map(|list| list.iter().min().copied()).max().max(floor);
-    let all = lists.iter().flatten().copied().filter(|place| floor.is_none_or(|floor| *place >= floor));
-    let places: BTreeSet<i64> = all.collect();
-    (places.into_iter().rev().collect(), floor)
+    /// The places of all strands, newest first, down to where one of them is not known any more.
+    fn take(&mut self) -> Vec<i64> {
+        self.floor = self.strands.iter().filter(|strand| !strand.is_through).map(|strand| strand.known_to).max();
+        let floor = self.floor.unwrap_or(i64::MIN);
+        let places: BTreeSet<i64> = self.strands.iter_mut().flat_map(|strand| strand.take(floor)).collect();
+        places.into_iter().rev().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::sqlite::SqlitePoolOptions;
+
     use super::*;
 
-    #[test]
-    fn behind_the_end_of_what_was_cut_off_nothing_is_known() {
-        assert_eq!(merged(&[vec![9, 4, 1], vec![7]], 5, None), (vec![9, 7, 4, 1], None));
-        assert_eq!(merged(&[vec![9, 8, 6], vec![7, 4], vec![]], 3, None), (vec![9, 8, 7, 6], Some(6)));
-        assert_eq!(merged(&[vec![9, 8, 6], vec![7, 4], vec![]], 4, Some(7)), (vec![9, 8, 7], Some(7)));
-        assert_eq!(merged(&[vec![9, 8], vec![9, 3]], 2, None), (vec![9, 8], Some(8)));
+    const PLACES: &str = concat!(
+        "select '[' || coalesce(group_concat(",
+        places!("place", "entries", "key = s.value ->> 1"),
+        "), '') || ']' from json_each(?1) as s"
+    );
+    const INDEXES: usize = 100;
+
+    /// Every place once, in order, over all pages: along few indexes and many, however unlike they are.
+    #[tokio::test]
+    async fn a_walk_finds_every_place_of_its_indexes_once_and_in_order() {
+        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+        let make = "create table entries (key text, place integer, primary key (key, place)) without rowid; \
+            with recursive n (i) as (select 1 union all select i + 1 from n where i < 9000) \
+            insert or ignore into entries select iif(i % 3 = 0, 0, i * i % 100), i * 7919 % 20000 from n";
+        sqlx::raw_sql(make).execute(&pool).await.unwrap();
+        let mut all: Vec<i64> =
+            sqlx::query_scalar("select distinct place from entries").fetch_all(&pool).await.unwrap();
+        all.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        let sources = || (0..INDEXES).map(|key| ("", key.to_string(), "")).collect();
+        for rows in [1, 7, 51, 1000] {
+            let (mut found, mut before) = (Vec::new(), Some(i64::MAX));
+            while let Some(end) = before {
+                let mut page = Walk::new(PLACES, (0, end), rows, &pool).along(sources());
+                while !page.is_over() {
+                    found.extend(page.next().await.unwrap());
+                }
+                before = page.rest();
+            }
+            assert_eq!(found, all, "pages of {rows}");
+        }
     }
 }
