@@ -56,7 +56,7 @@ pub(super) use add;
 pub(in crate::store) const FAILING: &str = "select address, failing_since, failing_reply from destination_state \
     where failing_since is not null order by failing_since limit ?1";
 pub(in crate::store) const TAKING: &str = "select distinct substr(address, 1 + instr(address, '@')) \
-    from destination_state where last_delivered_at >= ?1 union all select address from destination_state \
+    from destination_state indexed by destination_state_taking where last_delivered_at >= ?1 union all select address from destination_state \
     where last_delivered_at >= ?1 and address in (select value from json_each(?2))";
 
 /// Inboxes that are told of at a time; of more, those that fail the longest.
