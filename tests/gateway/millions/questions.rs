@@ -214,6 +214,7 @@ pub(super) const MEMBERS: &[&str] = &[
     "/v1/aliases?sort=-address",
     "/v1/aliases?domain={domain}",
     "/v1/aliases?sort=-address&domain={domain}",
+    "/v1/aliases?sort=-last_mail_at",
     "/v1/aliases?q=us",
     "/v1/aliases?q=user77",
     "/v1/aliases?q=shop",

@@ -1,0 +1,51 @@
+//! What mail and the panel wait for, while a destination of very many aliases is replaced everywhere.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use waypost::clock::Clock;
+
+use super::ask;
+use crate::support::World;
+
+/// The account whose destination it is, that destination, and the other one.
+const KEY: i64 = 3;
+const BUSY: &str = "p9994@inbox.example";
+const IDLE: &str = "p9993@inbox.example";
+
+/// How long it took, and the longest that anybody waited meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct Replaced {
+    pub(super) took: Duration,
+    pub(super) letter: Duration,
+    pub(super) page: Duration,
+}
+
+/// Replaces it, and puts it back, so that the data are as before.
+pub(super) async fn there_and_back(world: &World) -> [Replaced; 2] {
+    [replaced(world, (BUSY, IDLE)).await, replaced(world, (IDLE, BUSY)).await]
+}
+
+async fn replaced(world: &World, (from, to): (&str, &str)) -> Replaced {
+    let (is_done, clock) = (Cell::new(false), Clock::system());
+    let path = format!("/v1/destinations/{from}/replace");
+    let body = format!("{{\"to\":\"{to}\"}}");
+    let replace = async {
+        let (took, status) = ask(world, KEY, ("POST", &path, &body)).await;
+        assert_eq!(status, 200, "{from} is replaced by {to}");
+        is_done.set(true);
+        took
+    };
+    let others = async {
+        let (mut letter, mut page) = (Duration::ZERO, Duration::ZERO);
+        while !is_done.get() {
+            let began = clock.since_boot();
+            assert!(world.letter("shop@my.example").await.is_accepted());
+            letter = letter.max(clock.since_boot().saturating_sub(began));
+            page = page.max(ask(world, KEY, ("GET", "/aliases", "")).await.0);
+        }
+        (letter, page)
+    };
+    let (took, (letter, page)) = tokio::join!(replace, others);
+    Replaced { took, letter, page }
+}
