@@ -39,6 +39,8 @@ const NO_SLOT_PAUSE: Duration = Duration::from_secs(15);
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 /// The queue is looked at so often even if nobody says that something is due.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Where it could not be read, sooner: nobody says when a disk has room again.
+const UNREAD_PAUSE: Duration = Duration::from_secs(2);
 /// And not more often than this when nobody does.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// After the grace for attempts, so long is given to storing how they ended.
@@ -85,8 +87,9 @@ async fn claim(shared: &Arc<Shared>) -> Duration {
         let claims = match queue.claim(shared.tools.clock.now(), limit).await {
             Ok(claims) => claims,
             Err(error) => {
-                tracing::error!(%error, "the queue could not be read; trying again");
-                return LONGEST_PAUSE;
+                // That a database fails, and that it is well again, is told once by who writes it.
+                tracing::debug!(%error, "the queue could not be read; trying again");
+                return UNREAD_PAUSE;
             }
         };
         let all = claims.len() < room;

@@ -76,6 +76,19 @@ async fn nothing_is_lost_whichever_step_of_storage_fails() {
     fail_each_step(Status::Forwarded, |_| {}).await;
 }
 
+/// What failed may have been a full disk, and nobody says when that has room again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_could_not_be_read_is_soon_looked_at_again() {
+    let faults = Faults::armed();
+    let world = World::with(|wishes| wishes.faults = faults.clone()).await;
+    let id = world.queue_one("me@inbox.example").await;
+    faults.fail_at(1);
+    world.work();
+    let delivered = world.wait_for(id, Status::Forwarded);
+    tokio::time::timeout(Duration::from_secs(20), delivered).await.expect("no longer than that");
+    assert!(faults.happened());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_where_the_first_try_is_deferred() {
     let busy = || Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).times(1);
