@@ -16,8 +16,8 @@ use self::sender::Told;
 use super::Tools;
 use super::arrival::Arrival;
 use super::ties::{FoundBy, Return, tied};
+use crate::mail::Mailbox;
 use crate::mail::report::{self, FailedRecipient, MAX_READ_OCTETS, Report};
-use crate::mail::{Mailbox, Moment};
 use crate::policy::admission::{Disposition, ReportTo};
 use crate::policy::status::TraceStep;
 use crate::store::activity::{Attempt, BOUNCED, Bounced, DsnNote, Row};
@@ -34,8 +34,6 @@ pub(super) struct Returned {
     /// Our own report to the sender, to be kept in the queue with what was received.
     pub(super) dsn: Option<Acceptance>,
     bounces: Vec<Bounced>,
-    /// Mail of ours that came to nothing: when it was sent, and to whom.
-    unheard: Vec<(Moment, String)>,
     /// Until all of it is written.
     _turn: OwnedMutexGuard<()>,
 }
@@ -61,11 +59,19 @@ pub(super) async fn read(tools: &Tools, arrival: &mut Arrival) -> Result<Option<
     }
     explain_tied(arrival, &failed);
     failed.retain(|(row, _)| row.bounced_at.is_none());
+    note_unheard(tools, &failed).await?;
     let told = sender::tell(tools, &original_sender, &failed).await?;
     let bounces = bounces(arrival, (&report, &failed), told.as_ref());
-    let unheard = failed.iter().filter(|(row, _)| row.domain.is_none());
-    let unheard = unheard.map(|(row, _)| (row.received_at, row.recipient.clone())).collect();
-    Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, unheard, _turn: turn }))
+    Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, _turn: turn }))
+}
+
+/// That a notice was not heard is written before anything says that its report was taken: whoever dies in between, or
+/// cannot write it, is sent the report again.
+async fn note_unheard(tools: &Tools, failed: &[Failed<'_>]) -> Result<()> {
+    for (row, _) in failed.iter().filter(|(row, _)| row.domain.is_none()) {
+        tools.store.notices.refused(row.received_at, row.recipient.clone()).await?;
+    }
+    Ok(())
 }
 
 /// Writes what it came to into the rows concerned; the DSN is in the queue by now.
@@ -75,11 +81,6 @@ pub(super) async fn record(tools: &Tools, arrival: &Arrival) {
         && let Err(error) = tools.store.activity.bounced(returned.bounces.clone()).await
     {
         tools.storage_failed("writing down what a report says", &error);
-    }
-    for (told_at, to) in &returned.unheard {
-        if let Err(error) = tools.store.notices.refused(*told_at, to.clone()).await {
-            tools.storage_failed("writing down that a notice was not heard", &error);
-        }
     }
     if returned.dsn.is_some() {
         tools.courier.wake();

@@ -177,6 +177,8 @@ async fn records_of_a_domain_that_drift() {
     world.dns.clear("my.example");
     world.dns.mx("my.example", 10, "mx.elsewhere.example");
     let mend = async { right_records(&world.dns) };
+    // The doctor has seen it before it is told.
+    world.get("/v1/doctor").await;
     begins_and_ends(&world, &clock, ("DNS records of my.example differ", mend)).await;
     let mail = &mails(&world, BOSS)[0];
     assert!(mail.contains("mx.elsewhere.example") && mail.contains("waypost dns my.example"), "{mail}");
@@ -290,6 +292,13 @@ async fn what_comes_back_later_was_not_heard() {
     let mail = world.inbox.received().remove(0);
     let row = world.until(BOSS, "forwarded").await;
     let report = crate::returned::report(row["transaction_id"].as_str().unwrap(), BOSS);
+    // Where that cannot be written, the report is not taken, and it is heard when it comes again.
+    world
+        .change("waypost.db", "create trigger full before update on notices begin select raise(abort, 'full'); end")
+        .await;
+    let answers = world.send("", &[&mail.from], report.as_bytes()).await;
+    assert!(answers.last().starts_with("451 "), "{answers:?}");
+    world.change("waypost.db", "drop trigger full").await;
     world.give_back(&mail.from, &report).await;
     assert_eq!(world.until(BOSS, "bounced").await["id"], row["id"]);
     let look = async {
