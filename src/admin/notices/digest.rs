@@ -25,13 +25,13 @@ impl Admin {
         let Some(last) = self.store.notices.last_digest().await? else {
             return self.send_noting(Vec::new(), noted(now)).await;
         };
-        let (Some(every), Some(due)) = (digests.every(), digests.due(last, now)) else { return Ok(()) };
+        let Some(due) = digests.due(last, now) else { return Ok(()) };
         let told = self.recipients().await?.of(None, &[], &[]).into_iter().cloned().collect::<Vec<_>>();
-        let since = now.before(every);
-        let figures = self.figures(since).await?;
+        // From the last one, however late this one is: what lies between them is told too.
+        let figures = self.figures(last).await?;
         let open = causes::seen(&self.facts_of_notices(&Actor::operator()).await?).causes;
-        let over = self.over_since(since).await?;
-        let digest = Digest { since, figures, open: open.iter().collect(), over: over.iter().collect() };
+        let over = self.over_since(last).await?;
+        let digest = Digest { since: last, figures, open: open.iter().collect(), over: over.iter().collect() };
         let mut mails = Vec::with_capacity(told.len());
         for to in told {
             mails.push(self.mail_to(to, now, &|writer: &Writer<'_>| words::digest(writer, &digest)).await?);
