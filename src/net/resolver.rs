@@ -101,8 +101,11 @@ impl Dns {
         // Fully qualified: no search list of the system is tried.
         name.set_fqdn(true);
         match tokio::time::timeout(self.timeout, self.resolver.lookup(name, kind)).await {
+            // Whichever clock runs out first, the words are the same: pages that ask again stay as they are.
+            Err(_) | Ok(Err(NetError::Timeout)) => {
+                Err(DnsFailure::Temporary(format!("no answer within {} s", self.timeout.as_secs())))
+            }
             Ok(answer) => answer.map_err(|error| judge(&error)),
-            Err(_) => Err(DnsFailure::Temporary(format!("no answer within {} s", self.timeout.as_secs()))),
         }
     }
 }

@@ -127,19 +127,23 @@ async fn a_record_is_copied_by_one_press_and_check_marks_come_by_themselves() {
     asks(&browser, 1).await;
     browser.says("#standing details:last-of-type .reply", "my.example.").await;
     // What has not changed stays as it is, and what somebody has chosen of it chosen.
-    assert!(stays(&browser).await, "what has not changed must stay in its place");
+    stays(&browser).await.expect("what has not changed must stay in its place");
 }
 
-/// Whether what stands outlives an answer. The first may bring something new, and its swap may follow the mark.
-async fn stays(browser: &Browser) -> bool {
+/// Whether what stands outlives an answer; else what stood each time. The first may bring something new, and its swap may
+/// follow the mark.
+async fn stays(browser: &Browser) -> Result<(), Vec<Value>> {
+    let mark = "const part = document.getElementById('standing'); part.stays = true; \
+        performance.clearResourceTimings(); return part.innerHTML";
+    let mut stood = Vec::new();
     for _ in 0..3 {
-        browser.ask("document.getElementById('standing').stays = true; performance.clearResourceTimings()").await;
+        stood.push(browser.ask(mark).await);
         asks(browser, 2).await;
         if browser.ask("return document.getElementById('standing').stays").await == json!(true) {
-            return true;
+            return Ok(());
         }
     }
-    false
+    Err(stood)
 }
 
 /// Waits until the page has asked so often by itself.
