@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, VecDeque};
 use sqlx::SqlitePool;
 
 use super::Result;
-use super::columns::{broken, json};
+use super::columns::json;
+use super::statement::whole;
 
 /// Places that are read together at most.
 pub(super) const SLICE: usize = 2000;
@@ -206,9 +207,9 @@ impl<'p> Walk<'p> {
         let asked = strands.iter().map(|index| &self.strands[*index]);
         let asked: Vec<_> =
             asked.map(|Strand { source: (name, key, status), known_to, .. }| (name, key, status, known_to)).collect();
-        let ask = sqlx::query_scalar(self.statement).bind(json(&asked)).bind(self.from);
-        let lists: String = ask.bind(i64::try_from(of_each).unwrap_or(i64::MAX)).fetch_one(self.readers).await?;
-        let lists: Vec<Vec<i64>> = serde_json::from_str(&lists).map_err(|_| broken("a list of places"))?;
+        let ask = sqlx::query(self.statement).bind(json(&asked)).bind(self.from);
+        let ask = ask.bind(i64::try_from(of_each).unwrap_or(i64::MAX));
+        let lists: Vec<Vec<i64>> = whole(ask, self.readers, "a list of places").await?;
         for (index, list) in strands.into_iter().zip(lists) {
             self.strands[index].learn(list, of_each);
         }

@@ -15,6 +15,7 @@ use crate::mail::Moment;
 use crate::policy::ids::{AliasId, DomainId};
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
+use crate::store::statement::{Statement, whole};
 
 /// Scopes of one answer at most; what is beyond is in none.
 pub const MAX_SCOPES: u32 = 100;
@@ -48,14 +49,14 @@ macro_rules! counted {
 }
 /// Of a kind and some scopes: sums of each status by time.
 pub(in crate::store) const BY_STATUS: [&str; 2] = counted!(
-    "select status, start, sum(n)",
-    "and scope in (select value from json_each(?5)) group by status, start having sum(n) <> 0 order by start"
+    "select json_group_array(json_array(status, start, total)) from (select status, start, sum(n) as total",
+    "and scope in (select value from json_each(?5)) group by status, start having sum(n) <> 0 order by start)"
 );
 /// Of some scopes: sums by scope and time, of statuses (null: all) in `?6`.
 pub(in crate::store) const BY_SCOPE: [&str; 2] = counted!(
-    "select scope, start, sum(n)",
+    "select json_group_array(json_array(scope, start, total)) from (select scope, start, sum(n) as total",
     "and scope in (select value from json_each(?5)) and (?6 is null or status in (select value from json_each(?6))) \
-     group by scope, start having sum(n) <> 0 order by start"
+     group by scope, start having sum(n) <> 0 order by scope, start)"
 );
 /// Those of some scopes that have the most of these statuses.
 pub(in crate::store) const TOP: [&str; 2] = counted!(
@@ -215,8 +216,7 @@ impl Activity {
             .bind(kind.word())
             .bind(stretch.step.span())
             .bind(stretch.since.millis());
-        let rows = ask.bind(stretch.until.millis()).bind(json(scopes)).fetch_all(&self.readers).await?;
-        rows.iter().map(point).collect()
+        self.points(ask.bind(stretch.until.millis()).bind(json(scopes))).await
     }
 
     /// Sums of each scope, of the statuses that are asked for (none: of all).
@@ -231,8 +231,12 @@ impl Activity {
             .bind(kind.word())
             .bind(stretch.step.span())
             .bind(stretch.since.millis());
-        let ask = ask.bind(stretch.until.millis()).bind(json(scopes)).bind(some(statuses));
-        ask.fetch_all(&self.readers).await?.iter().map(point).collect()
+        self.points(ask.bind(stretch.until.millis()).bind(json(scopes)).bind(some(statuses))).await
+    }
+
+    async fn points(&self, ask: Statement) -> Result<Vec<Point<String>>> {
+        let points: Vec<(String, i64, i64)> = whole(ask, &self.readers, "sums of the counters").await?;
+        Ok(points.into_iter().map(|(key, at, n)| Point { key, at: Moment::from_millis(at), n }).collect())
     }
 
     /// Every scope of a kind.
@@ -325,9 +329,4 @@ fn some(statuses: &[&str]) -> Option<String> {
 pub(super) fn point_of_alias(row: &SqliteRow) -> Result<Point<AliasId>> {
     let mut columns = Columns::of(row);
     Ok(Point { key: AliasId(columns.take()?), at: columns.moment()?, n: columns.take()? })
-}
-
-fn point(row: &SqliteRow) -> Result<Point<String>> {
-    let mut columns = Columns::of(row);
-    Ok(Point { key: columns.take()?, at: columns.moment()?, n: columns.take()? })
 }

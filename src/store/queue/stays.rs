@@ -10,19 +10,22 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::notices::causes::Stay;
 use crate::store::Result;
 use crate::store::columns::{Columns, broken, json};
+use crate::store::statement::whole;
 
 /// The oldest deliveries are summed up, so many at most: of a queue of a million they tell enough.
 const MAX_LOOKED_AT: u32 = 10_000;
 
 /// Of each destination and state: what of the oldest, and how many; of what waits only where the oldest came before `?4`. Kept
 /// reports of others were never tried.
-pub(in crate::store) const SUMS: &str = "select o.destination, o.state, o.account_id, o.uuid, min(o.received_at), \
-    count(*), sum(o.tries > 0) from (select q.destination, q.state, q.account_id, q.uuid, m.received_at, q.tries \
+pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(destination, state, account_id, \
+    lower(hex(uuid)), since, n, tried)) from (select o.destination, o.state, o.account_id, o.uuid, \
+    min(o.received_at) as since, count(*) as n, sum(o.tries > 0) as tried from (select q.destination, q.state, \
+    q.account_id, q.uuid, m.received_at, q.tries \
     from deliveries as q join messages as m on m.id = q.message_id where q.purpose = 'forward' \
     and (q.state <> 'kept' or q.tries > 0) \
     and (?1 is null or q.account_id = ?1 or q.domain_id in (select value from json_each(?2))) \
     order by q.id limit ?3) as o group by o.destination, o.state = 'held', o.state = 'kept' \
-    having o.state in ('held', 'kept') or min(o.received_at) <= ?4";
+    having o.state in ('held', 'kept') or min(o.received_at) <= ?4)";
 /// By what stands behind the `@` of the destination: how many, and when the first of them came.
 pub(in crate::store) const WAITING: &str = "select w.host, w.n, m.received_at from (select host, count(*) as n, \
     min(id) as first from (select id, substr(destination, 1 + instr(destination, '@')) as host from deliveries \
@@ -67,7 +70,8 @@ impl Queue {
     /// What stays: what is held or kept, and what waits since before a moment.
     pub async fn stays(&self, (account, beside): Scope<'_>, before: Moment) -> Result<Vec<Stays>> {
         let ask = sqlx::query(SUMS).bind(account.map(|a| a.0)).bind(json(beside)).bind(MAX_LOOKED_AT);
-        ask.bind(before.millis()).fetch_all(&self.readers).await?.iter().map(read).collect()
+        let sums: Vec<Sums> = whole(ask.bind(before.millis()), &self.readers, "what stays in the queue").await?;
+        sums.into_iter().map(read).collect()
     }
 
     /// The domains for which the most waits.
@@ -83,16 +87,18 @@ impl Queue {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Stays> {
-    let mut columns = Columns::of(row);
+/// Destination, state, account, id, since when, how many, and how many of them were tried.
+type Sums = (String, String, i64, Uuid, i64, u64, u64);
+
+fn read((destination, state, account, id, since, count, tried): Sums) -> Result<Stays> {
     Ok(Stays {
-        destination: columns.parsed("a destination", |text| Mailbox::parse(text).ok())?,
-        stay: stay(columns.take()?)?,
-        account: AccountId(columns.take()?),
-        id: columns.uuid()?,
-        since: columns.moment()?,
-        count: columns.count()?,
-        is_tried: columns.count()? > 0,
+        destination: Mailbox::parse(&destination).map_err(|_| broken("a destination"))?,
+        stay: stay(&state)?,
+        account: AccountId(account),
+        id,
+        since: Moment::from_millis(since),
+        count,
+        is_tried: tried > 0,
     })
 }
 

@@ -14,10 +14,11 @@ use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Order, Rules};
 use crate::mail::{Domain, Moment};
 use crate::policy::ids::{AccountId, DomainId};
 use crate::store::accounts::{AuditEntry, audit};
-use crate::store::columns::{Columns, json};
+use crate::store::columns::{Columns, broken, json};
 use crate::store::directory::Touched;
 use crate::store::ids::next;
 use crate::store::queue::ledger::Entry;
+use crate::store::statement::whole;
 use crate::store::writer::Writer;
 use crate::store::{Result, StoreError};
 
@@ -108,9 +109,10 @@ pub(in crate::store) const ALL_NEWEST: &str = list!(all!(), "d.id < ?3", "d.id d
 pub(in crate::store) const SEEN_BY_NEWEST: &str = list!(seen_by!(), "d.id < ?3", "d.id desc");
 /// Key, account and name of those that an account (null: anybody) sees, by name.
 pub(in crate::store) const NAMED: &str = concat!(
-    "select d.id, d.account_id, d.name from domains as d where d.removed_at is null and (?1 is null or ",
+    "select json_group_array(json_array(id, account_id, name)) from (select d.id, d.account_id, d.name from domains as d \
+     where d.removed_at is null and (?1 is null or ",
     seen_by!(),
-    ") order by d.name limit ?2"
+    ") order by d.name limit ?2)"
 );
 /// Behind every name.
 const BEHIND_NAMES: &str = "~";
@@ -221,13 +223,12 @@ impl Rules {
         account: Option<AccountId>,
         limit: u32,
     ) -> Result<Vec<(DomainId, AccountId, Domain)>> {
-        let rows = sqlx::query(NAMED).bind(account.map(|a| a.0)).bind(limit).fetch_all(&self.readers).await?;
-        let named = |row: &SqliteRow| {
-            let mut columns = Columns::of(row);
-            let (key, account) = (DomainId(columns.take()?), AccountId(columns.take()?));
-            Ok((key, account, columns.parsed("a domain", |text| Domain::parse(text).ok())?))
+        let ask = sqlx::query(NAMED).bind(account.map(|a| a.0)).bind(limit);
+        let found: Vec<(i64, i64, String)> = whole(ask, &self.readers, "the names of domains").await?;
+        let named = |(key, account, name): (i64, i64, String)| {
+            Ok((DomainId(key), AccountId(account), Domain::parse(&name).map_err(|_| broken("a domain"))?))
         };
-        rows.iter().map(named).collect()
+        found.into_iter().map(named).collect()
     }
 
     /// Goes on with what a crash interrupted.
