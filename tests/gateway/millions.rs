@@ -30,14 +30,15 @@ use replaced::Replaced;
 const ROWS: i64 = 10_000_000;
 /// An answer takes no longer, in the middle of [`TIMES`].
 const LONGEST: Duration = Duration::from_millis(50);
-/// What others wait for at most, while an inbox of very many aliases is replaced.
-const LONGEST_MEANWHILE: Duration = Duration::from_millis(250);
+/// By so much longer others wait at most, while a destination of sixty thousand aliases is replaced.
+const LONGEST_BESIDE: Duration = Duration::from_millis(100);
 /// The folder in which the data are made, for the process that makes them.
 const MADE_IN: &str = "MADE_IN";
 /// How often each is asked, after the first time.
 const TIMES: usize = 7;
-/// What the process takes with all of this open, at most, in octets (DESIGN §8).
-const MOST_MEMORY: u64 = 150 * 1024 * 1024;
+/// What the process takes with all of this open, at most, in octets: of the 150 MiB of the design twenty are left to the program
+/// itself, whose file is mapped, and in a test is mostly symbols.
+const MOST_MEMORY: u64 = 130 * 1024 * 1024;
 const OWNER: i64 = 1;
 /// Who asks: the key of the account, and by which word the table says so.
 const ASKERS: [(i64, &str); 4] = [(OWNER, "owner"), (2, "two domains"), (3, "hundred"), (4, "roles")];
@@ -71,20 +72,23 @@ async fn a_million_aliases_and_millions_of_rows_are_answered_in_time() {
         }
     }
     let replaced = if only.is_empty() { replaced::there_and_back(&world).await.to_vec() } else { Vec::new() };
-    let memory = resident();
+    let memory = taken();
     tell(&mut all, rows, memory);
-    for Replaced { took, letter, page } in &replaced {
-        println!(
-            "sixty thousand aliases lead elsewhere in {took:?}; meanwhile at most {letter:?} for a letter, {page:?} for a page"
-        );
+    for (Replaced { took, letter, page }, what) in
+        replaced.iter().zip(["alone", "while one is replaced", "and put back"])
+    {
+        println!("{what}, {took:?}: a letter takes {letter:?} at most, a page {page:?}");
     }
     let slow: Vec<_> = all.iter().filter(|one| one.middle > LONGEST).map(|one| (one.asker, &one.path)).collect();
     assert!(slow.is_empty(), "longer than {LONGEST:?}: {slow:#?}");
     let odd: Vec<_> =
         all.iter().filter(|one| one.status != 200).map(|one| (one.asker, &one.path, one.status)).collect();
     assert!(odd.is_empty(), "not answered: {odd:#?}");
-    let waited = replaced.iter().flat_map(|one| [one.letter, one.page]).max().unwrap_or_default();
-    assert!(waited <= LONGEST_MEANWHILE, "{waited:?} is longer than {LONGEST_MEANWHILE:?}: {replaced:?}");
+    if let [alone, meanwhile @ ..] = replaced.as_slice() {
+        let longest = |one: &Replaced| one.letter.max(one.page);
+        let (most, waited) = (longest(alone) + LONGEST_BESIDE, meanwhile.iter().map(longest).max().unwrap_or_default());
+        assert!(waited <= most, "beside a replacement {waited:?} is longer than {most:?}");
+    }
     assert!(memory <= MOST_MEMORY, "{memory} octets of memory are more than {MOST_MEMORY}");
     world.stop().await;
 }
@@ -231,10 +235,10 @@ async fn execute(connection: &mut SqliteConnection, statement: &str) {
     run.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
-/// Octets of this process that are in memory.
-fn resident() -> u64 {
+/// Octets of memory that this process has taken.
+fn taken() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
