@@ -156,6 +156,11 @@ impl Admin {
         Ok(self.store.accounts.account(OWNER).await?.has_password)
     }
 
+    /// Whether anybody has a password to sign in with.
+    pub async fn anybody_signs_in(&self) -> Result<bool> {
+        Ok(self.store.accounts.any_password().await?)
+    }
+
     /// A link that leads through the first set-up; none once the owner has a password.
     pub async fn setup_link(&self, actor: &Actor) -> Result<Option<Secret>> {
         actor.must_be_admin("make a set-up link")?;

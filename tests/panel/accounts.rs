@@ -135,6 +135,16 @@ async fn each_sign_in_has_a_session_of_its_own_and_replaces_the_browser_s_last()
 }
 
 #[tokio::test]
+async fn whoever_has_a_password_signs_in_before_the_owner_has_one() {
+    let house = House::new().await;
+    let bob = json!({ "email": "bob@my.example", "password": PASSWORD });
+    house.operator("POST", "/v1/users", bob).await.expect(201);
+    let page = house.visitor("GET", "/sign-in", &[HOST], "").await.expect(200).text();
+    assert!(page.contains("name=\"password\"") && page.contains("waypost panel-link"), "{page}");
+    here(&house, "/sign-in", &form("bob@my.example", PASSWORD)).await.expect(303);
+}
+
+#[tokio::test]
 async fn the_first_set_up_makes_the_owner_and_signs_in() {
     let house = House::new().await;
     let page = house.visitor("GET", "/sign-in", &[HOST], "").await.expect(200).text();

@@ -33,12 +33,12 @@ struct LinkPage {
     link: String,
 }
 
-/// `GET /sign-in?to=`: the form; before the first set-up, how to begin.
+/// `GET /sign-in?to=`: the form; while nobody could fill it in, how to begin.
 pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) -> Response {
     if let Channel::Open(why) = Channel::of(&site.settings, &request) {
         return session::refused(&site, why);
     }
-    match site.admin.is_set_up().await {
+    match site.admin.anybody_signs_in().await {
         Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
         Ok(false) => {
             let words = "You begin with a link that works once. Make one on the machine where Waypost runs:";

@@ -37,6 +37,9 @@ pub(in crate::store) const GRANT: &str = "insert into domain_roles (account_id, 
     select ?1, j.value ->> 0, j.value ->> 1 from json_each(?2) as j";
 pub(in crate::store) const OWNS: &str = "select exists (select 1 from domains where account_id = ?1) \
     or exists (select 1 from aliases indexed by aliases_by_account where account_id = ?1 and account_id <> 1)";
+/// A walk over all accounts that ends at the first.
+pub(in crate::store) const ANY_PASSWORD: &str =
+    "select exists (select 1 from accounts where id > 0 and password_hash is not null)";
 /// What is left of an account that has no domains; the rest goes with it by itself.
 pub(in crate::store) const EMPTY: [&str; 3] = [
     "delete from destinations where account_id = ?1",
@@ -50,6 +53,11 @@ impl Accounts {
     pub async fn list(&self, last: AccountId, limit: u32) -> Result<Vec<AccountRow>> {
         let rows = sqlx::query(LIST).bind(last.0).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// Whether anybody can sign in by password.
+    pub async fn any_password(&self) -> Result<bool> {
+        Ok(sqlx::query_scalar(ANY_PASSWORD).fetch_one(&self.readers).await?)
     }
 
     /// One, by its key.
