@@ -100,6 +100,7 @@ pub use senders::{CaughtAddress, Judgement, SenderSeen};
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
 pub use stats::{SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};
+pub use tokens::Bearer;
 pub use verification::{Proof, VERIFICATION_LIFETIME};
 
 /// Result of a change or a question.

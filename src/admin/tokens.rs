@@ -23,6 +23,15 @@ const SHOWN_CHARS: usize = 9;
 /// Scopes of one token at most.
 const MAX_SCOPES: usize = 20;
 
+/// Who bears a token.
+#[derive(Debug)]
+pub struct Bearer {
+    /// What they may.
+    pub actor: Actor,
+    /// The token, where no call with it was served yet.
+    pub unserved: Option<Uuid>,
+}
+
 impl Admin {
     /// Makes a token. The answer alone holds the token itself.
     pub async fn add_token(&self, actor: &Actor, written: &Map<String, Value>) -> Result<TokenShape> {
@@ -118,22 +127,29 @@ impl Admin {
         self.store.accounts.revoke_token(row.id, audit).await.or_missing("token", id)
     }
 
-    /// Who bears this token, coming from an address; none if it is unknown, expired or revoked.
-    pub async fn bearer(&self, token: &str, from: IpAddr) -> Result<Option<Actor>> {
+    /// Who bears this token; none if it is unknown, expired or revoked.
+    pub async fn bearer(&self, token: &str) -> Result<Option<Bearer>> {
         if !token.starts_with(TOKEN_PREFIX) {
             return Ok(None);
         }
         let accounts = &self.store.accounts;
         let found = async {
-            let row = accounts.token_by_hash(Secret::from_text(token).hash(), (self.clock.now(), from)).await?;
+            let row = accounts.token_by_hash(Secret::from_text(token).hash(), self.clock.now()).await?;
             // What the account may now: a token goes no further, whatever it was made for.
             let standing = accounts.standing(row.account).await?;
-            Ok(Actor::token(&row, standing))
+            Ok(Bearer { actor: Actor::token(&row, standing), unserved: row.first_used_at.is_none().then_some(row.id) })
         };
         match found.await {
-            Ok(actor) => Ok(Some(actor)),
+            Ok(bearer) => Ok(Some(bearer)),
             Err(StoreError::NotFound) => Ok(None),
             Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Notes the first call of a token that was served: whoever connects a program waits for it.
+    pub async fn was_served(&self, token: Uuid, from: IpAddr) {
+        if let Err(error) = self.store.accounts.token_was_served(token, (self.clock.now(), from)).await {
+            tracing::warn!(%error, "the first call of a token could not be noted");
         }
     }
 

@@ -38,13 +38,14 @@ fn token(world: &World) -> TokenRow {
 }
 
 #[tokio::test]
-async fn the_first_use_of_a_token_is_noted_with_its_address() {
+async fn the_first_call_of_a_token_that_was_served_is_noted_with_its_address() {
     let world = World::new().await;
     let (accounts, now, token) = (&world.store.accounts, world.clock.now(), token(&world));
     accounts.add_token(&token, [1; 32], world.audit("token.create")).await.unwrap();
     let elsewhere = "192.0.2.7".parse().unwrap();
     for (at, from) in [(now, HERE), (now.after(2 * MINUTE), elsewhere)] {
-        accounts.token_by_hash([1; 32], (at, from)).await.unwrap();
+        accounts.token_by_hash([1; 32], at).await.unwrap();
+        accounts.token_was_served(token.id, (at, from)).await.unwrap();
         // It is noted behind the caller's back.
         while accounts.tokens(OWNER).await.unwrap()[0].last_used_at != Some(at) {
             tokio::task::yield_now().await;
@@ -59,9 +60,9 @@ async fn a_token_is_known_by_its_hash_until_it_expires_or_is_revoked() {
     let world = World::new().await;
     let (accounts, now, token) = (&world.store.accounts, world.clock.now(), token(&world));
     accounts.add_token(&token, [1; 32], world.audit("token.create")).await.unwrap();
-    assert_eq!(accounts.token_by_hash([1; 32], (now, HERE)).await.unwrap(), token);
-    assert!(matches!(accounts.token_by_hash([2; 32], (now, HERE)).await, Err(StoreError::NotFound)));
-    assert!(matches!(accounts.token_by_hash([1; 32], (now.after(61 * MINUTE), HERE)).await, Err(StoreError::NotFound)));
+    assert_eq!(accounts.token_by_hash([1; 32], now).await.unwrap(), token);
+    assert!(matches!(accounts.token_by_hash([2; 32], now).await, Err(StoreError::NotFound)));
+    assert!(matches!(accounts.token_by_hash([1; 32], now.after(61 * MINUTE)).await, Err(StoreError::NotFound)));
     accounts.revoke_token(token.id, world.audit("token.revoke")).await.unwrap();
     assert!(accounts.tokens(OWNER).await.unwrap().is_empty());
 }
@@ -133,7 +134,7 @@ async fn an_account_that_is_switched_off_or_removed_opens_nothing() {
     let off = AccountRow { disabled_at: Some(now), ..row };
     let off = accounts.change_account(&off, world.audit("user.change")).await.unwrap();
     assert!(accounts.session([1; 32], now).await.is_err());
-    assert!(accounts.token_by_hash([2; 32], (now, HERE)).await.is_err());
+    assert!(accounts.token_by_hash([2; 32], now).await.is_err());
     assert!(accounts.standing(off.key).await.is_err());
     let stale = AccountRow { version: off.version - 1, ..off.clone() };
     assert!(matches!(accounts.change_account(&stale, world.audit("user.change")).await, Err(StoreError::Changed)));

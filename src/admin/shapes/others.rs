@@ -180,9 +180,9 @@ pub struct TokenShape {
     pub expires_at: Option<Moment>,
     /// Last used.
     pub last_used_at: Option<Moment>,
-    /// First used.
+    /// When the first call was served.
     pub first_used_at: Option<Moment>,
-    /// The address that the first use came from.
+    /// The address that this call came from.
     pub first_used_from: Option<String>,
     /// When made.
     pub created_at: Moment,

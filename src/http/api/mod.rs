@@ -33,7 +33,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::admin::Actor;
+use crate::admin::{Actor, Bearer};
 
 use super::problem::{self, Problem};
 use super::{Site, shield};
@@ -127,10 +127,14 @@ pub(super) async fn authenticate(State(site): State<Site>, mut request: Request,
         return Problem::unauthorized(detail, "Bearer realm=\"waypost\"").into_response();
     };
     let from = shield::client(&site.settings, &request);
-    match site.admin.bearer(token, from).await {
-        Ok(Some(actor)) => {
+    match site.admin.bearer(token).await {
+        Ok(Some(Bearer { actor, unserved })) => {
             request.extensions_mut().insert(actor);
-            next.run(request).await
+            let answer = next.run(request).await;
+            if let Some(token) = unserved.filter(|_| answer.status().is_success()) {
+                site.admin.was_served(token, from).await;
+            }
+            answer
         }
         Ok(None) => {
             let challenge = "Bearer realm=\"waypost\", error=\"invalid_token\"";

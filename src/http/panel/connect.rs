@@ -38,6 +38,12 @@ struct Client {
     then: &'static str,
 }
 
+impl Client {
+    fn makes_aliases(&self) -> bool {
+        self.scopes.contains(&"aliases:create")
+    }
+}
+
 /// What belongs into a field.
 #[derive(Clone, Copy)]
 enum Part {
@@ -114,6 +120,9 @@ struct ClientPage {
     called: String,
     domains: Vec<String>,
     domain: String,
+    /// It makes aliases, and on which domain has to be said.
+    makes_aliases: bool,
+    default_domain: String,
     /// What to copy, with the token in it: in the one answer that shows it.
     copied: Vec<Copied>,
     waiting: Option<Waiting>,
@@ -155,11 +164,20 @@ pub(super) async fn connect(
     let Some(client) = find(&name) else { return frame::failed(&site, &AdminError::missing("client", &name)) };
     let url = address(&site, &request);
     let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
-    let shown = match site.admin.add_token(&actor, &wanted(client, &filled)).await {
+    let shown = match make(&site, &actor, (client, &filled)).await {
         Ok(made) => Shown { made: Some((made, url)), ..Shown::default() },
         Err(error) => Shown { filled: Some(&filled), error: Some(error), ..Shown::default() },
     };
     show(&site, &actor, (client, None), shown).await
+}
+
+async fn make(site: &Site, actor: &Actor, (client, filled): (&Client, &Filled)) -> Result<TokenShape, AdminError> {
+    let wanted = wanted(client, filled);
+    let is_settled = !client.makes_aliases() || wanted.contains_key("default_domain");
+    if !is_settled && site.admin.domain_names(actor).await?.len() > 1 {
+        return Err(AdminError::field("default_domain", "say on which of your domains new aliases are made"));
+    }
+    site.admin.add_token(actor, &wanted).await
 }
 
 fn find(name: &str) -> Option<&'static Client> {
@@ -177,7 +195,7 @@ fn address(site: &Site, request: &Request) -> String {
 
 /// The token that a program needs, as the change that it means.
 fn wanted(client: &Client, filled: &Filled) -> Map<String, Value> {
-    let mut change = filled.change(&["name"]);
+    let mut change = filled.change(&["name", "default_domain"]);
     change.insert("scopes".to_owned(), json!(client.scopes));
     if !filled.get("domain").is_empty() {
         change.insert("domains".to_owned(), json!([filled.get("domain")]));
@@ -219,6 +237,8 @@ async fn build(
         called: if called.is_empty() { free_name(client.name, &tokens) } else { called },
         domains,
         domain: written("domain"),
+        makes_aliases: client.makes_aliases(),
+        default_domain: written("default_domain"),
         copied: shown.made.as_ref().map(|made| copied(client, made)).unwrap_or_default(),
         waiting: waits.map(|token| waiting(token, site.admin.clock.now())),
     })

@@ -31,8 +31,9 @@ pub(in crate::store) const BY_HASH: &str = concat!(
      and (t.expires_at is null or t.expires_at > ?2)"
 );
 pub(in crate::store) const OF_ACCOUNT: &str = concat!(columns!(), " where t.account_id = ?1 order by t.id");
-pub(in crate::store) const USED: &str = "update tokens set last_used_at = ?2, first_used_at = coalesce(first_used_at, ?2), \
-    first_used_from = case when first_used_at is null then ?3 else first_used_from end where hash = ?1";
+pub(in crate::store) const USED: &str = "update tokens set last_used_at = ?2 where hash = ?1";
+pub(in crate::store) const SERVED: &str =
+    "update tokens set first_used_at = ?2, first_used_from = ?3 where uuid = ?1 and first_used_at is null";
 pub(in crate::store) const REVOKE: &str = "delete from tokens where uuid = ?1";
 
 impl Accounts {
@@ -41,17 +42,21 @@ impl Accounts {
         self.writer.change((token.clone(), hash, audit), |c, needs| Box::pin(insert(c, needs))).await
     }
 
-    /// The token of this hash, unless expired or revoked; its last use is noted at most once a minute, and of the first also
-    /// where it came from.
-    pub async fn token_by_hash(&self, hash: [u8; 32], (now, from): (Moment, IpAddr)) -> Result<TokenRow> {
+    /// The token of this hash, unless expired or revoked; its last use is noted at most once a minute.
+    pub async fn token_by_hash(&self, hash: [u8; 32], now: Moment) -> Result<TokenRow> {
         let ask = sqlx::query(BY_HASH).bind(hash.as_slice()).bind(now.millis());
         let token = read(&ask.fetch_one(&self.readers).await?)?;
         if token.last_used_at.is_none_or(|last| now.since(last) >= NOTED_EVERY) {
             let writer = self.writer.clone();
             // A caller does not wait for what is only a note.
-            tokio::spawn(async move { writer.change((hash, now, from), |c, needs| Box::pin(used(c, *needs))).await });
+            tokio::spawn(async move { writer.change((hash, now), |c, needs| Box::pin(used(c, *needs))).await });
         }
         Ok(token)
+    }
+
+    /// Notes when and from where the first call came that was served.
+    pub async fn token_was_served(&self, id: Uuid, (now, from): (Moment, IpAddr)) -> Result<()> {
+        self.writer.change((id, now, from), |c, needs| Box::pin(served(c, *needs))).await
     }
 
     /// An account's tokens.
@@ -79,9 +84,14 @@ async fn insert(
     audit::write(connection, entry).await
 }
 
-async fn used(connection: &mut SqliteConnection, (hash, now, from): ([u8; 32], Moment, IpAddr)) -> Result<()> {
-    let used = sqlx::query(USED).bind(hash.as_slice()).bind(now.millis()).bind(from.to_string());
-    used.execute(connection).await?;
+async fn used(connection: &mut SqliteConnection, (hash, now): ([u8; 32], Moment)) -> Result<()> {
+    sqlx::query(USED).bind(hash.as_slice()).bind(now.millis()).execute(connection).await?;
+    Ok(())
+}
+
+async fn served(connection: &mut SqliteConnection, (id, now, from): (Uuid, Moment, IpAddr)) -> Result<()> {
+    let served = sqlx::query(SERVED).bind(id.as_bytes().as_slice()).bind(now.millis()).bind(from.to_string());
+    served.execute(connection).await?;
     Ok(())
 }
 
