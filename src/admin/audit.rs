@@ -11,6 +11,7 @@ use crate::store::activity::Counts;
 use super::activity::read_moment;
 use super::error::OrMissing;
 use super::replacement::replacement_of;
+use super::settings::PRESENT_PASSWORD;
 use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
 
@@ -73,8 +74,9 @@ impl Admin {
     }
 
     /// Takes a change back: an alias is again what it was, or is there again; a domain has its settings again. The rights
-    /// are those that the change itself takes, and what was changed since is left alone.
-    pub async fn undo(&self, actor: &Actor, id: &str) -> Result<AuditShape> {
+    /// are those that the change itself takes, and what was changed since is left alone. A setting may take the `present`
+    /// password of whoever asks.
+    pub async fn undo(&self, actor: &Actor, id: &str, present: Option<&str>) -> Result<AuditShape> {
         actor.must(Area::Account, Access::Read)?;
         let number = id.parse().map_err(|_| AdminError::missing("entry of the audit log", id))?;
         let entry = self.store.accounts.audit_entry(number).await.or_missing("entry of the audit log", id)?;
@@ -88,7 +90,7 @@ impl Admin {
             }
             ("alias.remove", Some(before)) => drop(self.add_alias(actor, &before).await?),
             ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
-            ("settings.change", Some(_)) => self.undo_settings(actor, &entry).await?,
+            ("settings.change", Some(_)) => self.undo_settings(actor, &entry, present).await?,
             ("destination.replace", Some(_)) => self.undo_replacement(actor, &entry).await?,
             _ => {
                 let detail = format!("{} of {} cannot be taken back.", entry.action, entry.object);
@@ -116,7 +118,7 @@ impl Admin {
 
 impl Admin {
     /// Each setting is again what it was, or nobody's, where all of them still are what the change made them.
-    async fn undo_settings(&self, actor: &Actor, entry: &AuditRow) -> Result<()> {
+    async fn undo_settings(&self, actor: &Actor, entry: &AuditRow, present: Option<&str>) -> Result<()> {
         actor.must_be_admin("change its settings")?;
         let side = |side: &Option<Value>| side.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
         let (before, after) = (side(&entry.before), side(&entry.after));
@@ -126,7 +128,8 @@ impl Admin {
             return Err(changed_since(entry));
         }
         let back = |key: &String| (key.clone(), before.get(key).cloned().unwrap_or_default());
-        self.change_settings(actor, &after.keys().map(back).collect()).await.map(drop)
+        let present = present.map(|password| (PRESENT_PASSWORD.to_owned(), password.into()));
+        self.change_settings(actor, &after.keys().map(back).chain(present).collect()).await.map(drop)
     }
 }
 

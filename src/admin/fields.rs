@@ -6,7 +6,7 @@ use serde::de::value::Error as Unknown;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::Value;
 
-use crate::mail::{Domain, Mailbox, Moment};
+use crate::mail::{Domain, DomainError, Mailbox, Moment};
 
 use super::form::{Misread, Read};
 use super::{AdminError, Result};
@@ -77,7 +77,15 @@ pub(super) fn mailbox(value: &Value) -> Read<Mailbox> {
 /// A domain name.
 pub(super) fn domain(value: &Value) -> Read<Domain> {
     let text = text(value)?.trim();
-    Domain::parse(text).map_err(|why| format!("“{text}” is not a domain name: {why}").into())
+    Domain::parse(text).map_err(|why| match why {
+        DomainError::Empty => "write a domain, such as my.example".into(),
+        DomainError::BadLabel => format!(
+            "“{text}” is not a domain name: between its dots stand letters, digits and hyphens, at most 63, and no hyphen \
+             first or last"
+        )
+        .into(),
+        other => format!("“{text}” is not a domain name: {other}").into(),
+    })
 }
 
 /// A time of RFC 3339, or a date alone, which means its first instant in UTC.

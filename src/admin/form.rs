@@ -141,7 +141,8 @@ impl Misread {
         self
     }
 
-    fn of(self, field: &str) -> Fault {
+    /// Of this field.
+    pub(super) fn of(self, field: &str) -> Fault {
         match self.index {
             None => Fault::new(field, self.detail),
             Some(index) => Fault::at(field, index, self.detail),

@@ -103,8 +103,14 @@ pub(super) fn read_name(form: &mut Form<'_>, actor: &Actor) -> Option<AliasName>
         return None;
     }
     form.optional("local_part", |v| {
-        let text = format!("{}@{domain}", fields::text(v)?.trim());
-        AliasName::parse(&text).map_err(Into::into)
+        let text = fields::text(v)?.trim();
+        match text.split_once('@') {
+            _ if text.is_empty() => Err("write what stands before the @".into()),
+            Some((local, _)) if !local.starts_with(['"', '/']) => {
+                Err(format!("write only what stands before the @: {local}").into())
+            }
+            _ => AliasName::parse(&format!("{text}@{domain}")).map_err(Into::into),
+        }
     })
 }
 

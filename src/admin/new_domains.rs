@@ -1,5 +1,7 @@
 //! New domains: one or many at once, blank or like another one, and mirrors, which have all the aliases of another domain.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
@@ -207,8 +209,19 @@ impl Admin {
 
 /// Why a domain cannot be added, whatever else is said of it.
 fn unfit(actor: &Actor, name: &Domain) -> Option<String> {
-    if !name.as_str().contains('.') {
+    let out_of_reach = || (!actor.sees_domain(name)).then(|| "this token is limited to other domains".to_owned());
+    unfit_for_mail(name).or_else(out_of_reach)
+}
+
+/// Why mail could not be sent to this name or its own host be called so, though it can stand behind the @ of an address.
+pub(super) fn unfit_for_mail(name: &Domain) -> Option<String> {
+    let Some((_, top)) = name.as_str().rsplit_once('.') else {
         return Some(format!("{name} is a single label: a domain has a dot in it"));
+    };
+    if top.bytes().all(|octet| octet.is_ascii_digit()) {
+        let what = if name.as_str().parse::<Ipv4Addr>().is_ok() { "is an IP address" } else { "ends in a number" };
+        return Some(format!("{name} {what}: write a name, such as my.example"));
     }
-    (!actor.sees_domain(name)).then(|| "this token is limited to other domains".to_owned())
+    let has_underscore = name.as_str().contains('_');
+    has_underscore.then(|| format!("{name} has an underscore in it: names of mail have letters, digits and hyphens"))
 }

@@ -7,16 +7,20 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::mail::Domain;
 use crate::store::rules::ListQuery;
 
+use super::new_domains::unfit_for_mail;
 use super::relay::{RELAY_PASSWORD, RELAY_USERNAME};
 use super::shapes::ListShape;
-use super::{Actor, ActorName, Admin, AdminError, Fault, Form, Notify, Result};
+use super::{Actor, ActorName, Admin, AdminError, Fault, Form, Notify, Result, fields};
 
 /// The field of a change that has the present password of whoever makes it.
-const PRESENT_PASSWORD: &str = "current_password";
+pub(super) const PRESENT_PASSWORD: &str = "current_password";
+/// What the gateway is called.
+const HOSTNAME: &str = "hostname";
 /// What takes that password, where a person in the panel changes it.
-const SENSITIVE: [&str; 4] = ["hostname", "http.public_url", "delivery.relay", RELAY_USERNAME];
+const SENSITIVE: [&str; 4] = [HOSTNAME, "http.public_url", "delivery.relay", RELAY_USERNAME];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -67,6 +71,19 @@ pub trait Settings: Debug + Send + Sync {
     fn renew(&self, panel: &PanelSettings);
 }
 
+/// Whether a change of this setting takes the present password of a person in the panel.
+#[must_use]
+pub fn is_sensitive(key: &str) -> bool {
+    SENSITIVE.contains(&key)
+}
+
+/// What a gateway can be called: other servers look its name up, and its notices come from there.
+pub fn read_hostname(written: &Value) -> Result<Domain> {
+    let name = fields::domain(written);
+    let fit = name.and_then(|name| unfit_for_mail(&name).map_or(Ok(name), |why| Err(why.into())));
+    fit.map_err(|why| AdminError::Invalid(vec![why.of(HOSTNAME)]))
+}
+
 impl Admin {
     /// Every setting.
     pub fn settings(&self, actor: &Actor) -> Result<ListShape<Setting>> {
@@ -85,7 +102,10 @@ impl Admin {
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
-        let is_sensitive = password.is_some() || written.keys().any(|key| SENSITIVE.contains(&key.as_str()));
+        if let Some(name) = written.get(HOSTNAME).filter(|name| !name.is_null()) {
+            read_hostname(name)?;
+        }
+        let is_sensitive = password.is_some() || written.keys().any(|key| is_sensitive(key));
         if is_sensitive {
             self.must_be_themselves(actor, present).await?;
         }

@@ -153,3 +153,20 @@ async fn a_destination_in_use_is_not_removed() {
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
     house.operator("DELETE", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(409).problem();
 }
+
+#[tokio::test]
+async fn what_no_mail_can_be_sent_to_is_no_domain_to_add() {
+    let house = House::new().await;
+    for (name, why) in [
+        ("10.0.0.1", "is an IP address"),
+        ("my.1", "ends in a number"),
+        ("bad_.example", "an underscore"),
+        ("bad-.example", "no hyphen first or last"),
+        ("", "write a domain"),
+    ] {
+        let answer = house.operator("POST", "/v1/domains", json!({ "name": name })).await.expect(422);
+        assert!(answer.text().contains(why), "{name}: {}", answer.text());
+        house.operator("POST", "/v1/domains/batch", json!({ "names": [name] })).await.expect(422);
+    }
+    assert_eq!(house.operator("GET", "/v1/domains", Value::Null).await.json()["items"], json!([]));
+}

@@ -50,6 +50,14 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
         .says("value=\"gw.example\"")
         .says("192.0.2.7 has the host name as its reverse name.");
     fill(anna, link, ("host", &[("hostname", "gw")])).await.says("write the whole name").says("value=\"gw\"");
+    let look = |name| [("hostname", name), ("do", "look")];
+    fill(anna, link, ("host", &look("192.0.2.1")))
+        .await
+        .says("is an IP address")
+        .does_not_say("or the system is called");
+    fill(anna, link, ("host", &look(""))).await.says("write the whole name");
+    let own = fill(anna, link, ("host", &look("mx.gw.example"))).await.says("How it stands in the DNS");
+    own.does_not_say("or the system is called");
     fill(anna, link, ("host", &[("hostname", "gw.example")])).await.says("Not tried yet.");
     // What the DNS does not say proves nothing of the port.
     let dns =

@@ -102,6 +102,13 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_written_stays() {
     let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(422).text();
     assert!(page.contains("The part before the @ is malformed."), "{page}");
     assert!(page.contains("value=\"a..b\"") && page.contains("value=\"Keep me\""));
+    for (name, why) in
+        [("", "Write what stands before the @."), ("x%40two.example", "only what stands before the @: x.")]
+    {
+        let form = format!("local_part={name}&domain=my.example&destination=owner%40inbox.example");
+        let page = house.panel(&cookie, "POST", "/aliases", &form).await.expect(422).text();
+        assert!(page.contains(why), "{why}: {page}");
+    }
     let form = "local_part=a&domain=my.example&destination=nowhere";
     let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(422).text();
     assert!(page.contains("“nowhere” is not an address"), "{page}");

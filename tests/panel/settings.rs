@@ -159,6 +159,41 @@ async fn a_change_is_taken_back_from_its_page() {
 }
 
 #[tokio::test]
+async fn a_sensitive_setting_is_taken_back_with_the_present_password() {
+    let (house, cookie) = owner().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    house.operator("PATCH", "/v1/settings", json!({ "log.retention": "60d" })).await.expect(200);
+    house.operator("PATCH", "/v1/settings", json!({ "delivery.relay": "smtp://relay.example:587" })).await.expect(200);
+    let page = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
+    assert_eq!(page.matches("aria-label=\"Present password\"").count(), 1, "{page}");
+    let place = page.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
+    let undo = async |form: &str| house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), form).await;
+    assert!(undo("").await.expect(422).text().contains("this is not your present password"));
+    undo("current_password=wrong").await.expect(422);
+    undo("current_password=correct+horse+battery").await.expect(303);
+    let set = house.operator("GET", "/v1/settings", Value::Null).await.json();
+    let relay = set["items"].as_array().unwrap().iter().find(|setting| setting["key"] == "delivery.relay").unwrap();
+    assert_eq!(relay["place"], "default");
+}
+
+#[tokio::test]
+async fn a_host_name_that_no_mail_server_has_is_refused() {
+    let (house, _) = owner().await;
+    for (name, why) in [
+        ("192.0.2.1", "is an IP address"),
+        ("localhost", "is a single label"),
+        ("gw_x.my.example", "an underscore"),
+        ("gw.my.12", "ends in a number"),
+        ("gw-.my.example", "no hyphen first or last"),
+    ] {
+        let answer = house.operator("PATCH", "/v1/settings", json!({ "hostname": name })).await.expect(422);
+        assert!(answer.text().contains(why), "{name}: {}", answer.text());
+    }
+    house.operator("PATCH", "/v1/settings", json!({ "hostname": "gw.my.example" })).await.expect(200);
+    house.operator("PATCH", "/v1/settings", json!({ "hostname": null })).await.expect(200);
+}
+
+#[tokio::test]
 async fn the_host_name_in_service_is_shown_though_nobody_has_set_it() {
     let (house, cookie) = owner().await;
     let system = house.admin.settings.list().into_iter().find(|setting| setting.key == "hostname").unwrap();

@@ -43,5 +43,5 @@ pub(super) async fn undo(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(Json(site.admin.undo(&actor, &id).await?).into_response())
+    Ok(Json(site.admin.undo(&actor, &id, None).await?).into_response())
 }

@@ -6,11 +6,12 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::admin::shapes::AuditShape;
-use crate::admin::{Actor, AdminError, AuditFilter, Paging};
+use crate::admin::{Actor, AdminError, AuditFilter, Paging, is_sensitive};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::{Around, done, status};
@@ -31,6 +32,8 @@ struct Line {
     object: String,
     changes: Vec<String>,
     undoable: bool,
+    /// Taking it back takes the present password.
+    takes_password: bool,
 }
 
 #[derive(Template)]
@@ -49,8 +52,13 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// `POST /settings/audit/{id}/undo`.
-pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
-    match site.admin.undo(&actor, &id).await {
+pub(super) async fn undo(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    filled: Filled,
+) -> Response {
+    match site.admin.undo(&actor, &id, filled.given("current_password")).await {
         Ok(_) => done("audit", "undone"),
         Err(error) => show(&site, &actor, &Ask::default(), Some(error)).await,
     }
@@ -62,8 +70,8 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
         paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") },
         ..AuditFilter::default()
     };
-    let found = match site.admin.audit_log(actor, &filter).await {
-        Ok(found) => found,
+    let (found, asks) = match tokio::try_join!(site.admin.audit_log(actor, &filter), site.admin.asks_again(actor)) {
+        Ok(read) => read,
         Err(error) => return frame::failed(site, &error),
     };
     let now = site.admin.clock.now();
@@ -72,7 +80,11 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
     let page = AuditPage {
         frame: Frame::inside(site, "Changes", "settings"),
         around: Around::new(actor, "audit").told(ask, &[("undone", "The change is taken back.")]).with(error.as_ref()),
-        rows: found.items.iter().map(|entry| line(entry, now)).collect(),
+        rows: found
+            .items
+            .iter()
+            .map(|entry| Line { takes_password: asks && is_about_sensitive(entry), ..line(entry, now) })
+            .collect(),
         more: found.next_cursor.map(more),
         search,
     };
@@ -93,7 +105,14 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         object: text::short(&entry.object, text::SHORT),
         changes: refused(entry).unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
         undoable: entry.undoable,
+        takes_password: false,
     }
+}
+
+/// Whether it changed a setting by which mail or people could be led elsewhere.
+fn is_about_sensitive(entry: &AuditShape) -> bool {
+    let changed = entry.after.as_ref().and_then(Value::as_object).filter(|_| entry.action == "settings.change");
+    changed.is_some_and(|changed| changed.keys().any(|key| is_sensitive(key)))
 }
 
 /// What is said of some actions in words of their own, before what was done to.

@@ -10,6 +10,7 @@ use super::super::look::{self, Look};
 use super::super::story::{self, Happening};
 use super::super::text;
 use super::{Around, Led, Screen, Wrong, domain, inbox, shown, value};
+use crate::admin::shapes::alias_name;
 use crate::admin::{ActivityFilter, AdminError, AliasFilter, Paging};
 use crate::store::activity::Row;
 
@@ -100,8 +101,7 @@ pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, Admin
     }
     written.insert("destinations".to_owned(), json!([filled.get("to").trim()]));
     let made = led.site.admin.add_alias(led.actor, &written).await?;
-    let address = format!("{}@{}", made.spec.pattern, made.domain_name);
-    Ok(format!("{}&alias={}", led.place(Screen::Test), text::in_query(&address)))
+    Ok(test_of(led, &alias_name(&made).to_string()))
 }
 
 /// Waits for a message, shows its journey, and ends on its page.
@@ -122,7 +122,7 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         events: story::happenings(&row, now),
         href: format!("/activity/{}", row.id),
     });
-    let again = format!("{}&alias={}", led.place(Screen::Test), text::in_query(&alias));
+    let again = test_of(led, &alias);
     let (frame, around) = (led.frame("Send it a message"), led.around(Screen::Test, wrong));
     Ok(shown(&TestPage { frame, around, alias, journey, again }, wrong))
 }
@@ -131,5 +131,9 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
 pub(super) async fn send(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
     let alias = filled.get("alias");
     led.site.admin.send_trial(led.actor, alias).await?;
-    Ok(format!("{}&alias={}", led.place(Screen::Test), text::in_query(alias)))
+    Ok(test_of(led, alias))
+}
+
+fn test_of(led: &Led<'_>, alias: &str) -> String {
+    format!("{}&alias={}", led.place(Screen::Test), text::in_query(alias))
 }

@@ -9,7 +9,7 @@ use super::super::forms::Filled;
 use super::super::frame::Frame;
 use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
-use crate::admin::{AdminError, Setting, SettingPlace, TryNow};
+use crate::admin::{AdminError, Setting, SettingPlace, TryNow, read_hostname};
 use crate::mail::Domain;
 use crate::policy::checkup::WayOut;
 use crate::policy::limits::PROPOSED;
@@ -99,7 +99,7 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         frame: led.frame("What is this server called?"),
         around: led.around(Screen::Host, wrong),
         place: elsewhere(set.as_ref()),
-        proposed: !is_set && !hostname.is_empty(),
+        proposed: !is_set && led.ask.get("hostname").is_none() && wrong.is_none() && !hostname.is_empty(),
         again: unsettled.then(|| format!("{}&hostname={}", led.place(Screen::Host), text::in_query(&hostname))),
         hostname,
         records,
@@ -110,16 +110,18 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
 
 pub(super) async fn take_host(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
     let set = setting(led, "hostname")?;
-    let name = filled.get("hostname").trim().to_owned();
+    let name = filled.trimmed("hostname").to_owned();
+    let is_mine = set.as_ref().is_some_and(|set| set.changeable);
+    if is_mine && !name.contains('.') {
+        return Err(AdminError::field("hostname", "write the whole name, with its domain, such as gw.my.example"));
+    }
     if filled.get("do") == "look" {
+        read_hostname(&json!(name))?;
         return Ok(format!("{}&hostname={}", led.place(Screen::Host), text::in_query(&name)));
     }
     let is_new =
         set.as_ref().is_some_and(|set| set.place == SettingPlace::Default || set.value.as_str() != Some(&name));
-    if set.is_some_and(|setting| setting.changeable) && is_new {
-        if !name.contains('.') {
-            return Err(AdminError::field("hostname", "write the whole name, with its domain, such as gw.my.example"));
-        }
+    if is_mine && is_new {
         let mut written = filled.change(&["current_password"]);
         written.insert("hostname".to_owned(), name.into());
         led.site.admin.change_settings(led.actor, &written).await?;
