@@ -222,6 +222,7 @@ fn impossible_values_are_refused_with_what_would_be_right() {
         ("hostname = \"a b\"", "1: hostname: \"a b\": the domain name has a label"),
         ("data_dir = \"\"", "1: data_dir: must not be empty"),
         ("[database]\nurl = \"postgres://x\"", "2: database.url: \"postgres://x\" is not a database such as"),
+        ("[log]\nmax_bytes = 1", "2: log.max_bytes: must be at least 1MiB"),
         ("[smtp]\nmax_recipients = 0", "2: smtp.max_recipients: must be at least 1"),
         ("[smtp]\nmax_message_bytes = \"10MB\"", "2: smtp.max_message_bytes: \"10MB\" is not a size"),
         ("[smtp]\nanswer_within = \"2h\"", "2: smtp.answer_within: must lie between 1s and 600s"),

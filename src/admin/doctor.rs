@@ -137,7 +137,8 @@ impl Admin {
     }
 
     async fn clients(&self) -> Result<ClientFacts> {
-        let rows = self.store.activity.list(Query { limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
+        let mut rows = self.store.activity.list(Query { limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
+        rows.retain(|row| !is_our_own(row));
         let seen: Vec<_> = rows.iter().map(|row| row.client.ip).collect();
         let private = seen.iter().copied().filter(|client| guard::forbidden(*client, &[]).is_some()).collect();
         let last = rows.iter().find(|row| self.outside.is_outward(row.client.ip)).map(last_mail);
@@ -165,6 +166,11 @@ fn parted(findings: &[checkup::Finding], domains: &[DomainRow]) -> Doctor {
 /// The gateway itself is the business of its owner and admins.
 fn sees_gateway(actor: &Actor) -> bool {
     actor.sees_all() && actor.has(Scope::Of(Area::Admin, Access::Read))
+}
+
+/// A mail that the gateway itself wrote came from nowhere.
+fn is_our_own(row: &Row) -> bool {
+    row.domain.is_none() && row.rule.is_none() && row.client.ip.is_loopback() && row.trace.is_empty()
 }
 
 fn last_mail(row: &Row) -> LastMail {

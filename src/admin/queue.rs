@@ -181,12 +181,12 @@ impl Admin {
         refuse_unfit(&claim, QueueAction::Retry)?;
         let to = self.resend_to(&claim, destination).await?;
         let now = self.clock.now();
-        let sent = if to == claim.delivery.destination {
-            self.store.queue.retry(id, now).await
+        if to == claim.delivery.destination {
+            self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;
         } else {
-            self.store.queue.redirect(id, to.clone(), now).await
-        };
-        sent.or_missing("waiting delivery", id)?;
+            self.store.queue.redirect(id, to.clone(), now).await.or_missing("waiting delivery", id)?;
+            self.store.activity.redirect(id, &to).await?;
+        }
         self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
         self.store.accounts.audit(self.audit_plain(actor, "queue.resend", &format!("{id} to {to}"))).await?;
         self.wake();

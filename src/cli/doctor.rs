@@ -45,9 +45,10 @@ fn found(finding: &Value) -> String {
     let shown = |pointer: &str| cell(finding, pointer);
     let since = if finding["since"].is_string() { format!(" (since {})", shown("/since")) } else { String::new() };
     format!(
-        "{} {}: {}{since}\n    {}",
+        "{} {} ({}): {}{since}\n    {}",
         shown("/severity").to_uppercase(),
         shown("/id"),
+        shown("/subject"),
         shown("/what"),
         shown("/remedy")
     )

@@ -38,13 +38,12 @@ impl Output {
     /// Prints a list; says so if it is empty.
     pub(super) fn list(&self, answer: &Answer, columns: &[Column]) -> anyhow::Result<()> {
         if self.json {
-            return self.line(&answer.text);
-        }
-        if answer.items().is_empty() {
+            self.line(&answer.text)?;
+        } else if answer.items().is_empty() {
             eprintln!("There are none.");
-            return Ok(());
+        } else {
+            self.line(&table(columns, answer.items(), self.style))?;
         }
-        self.line(&table(columns, answer.items(), self.style))?;
         if answer.value["next_cursor"].is_string() {
             eprintln!("There are more; ask for them with --limit.");
         }

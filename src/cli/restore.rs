@@ -57,7 +57,10 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     }
     let stage = config.data_dir.join(STAGE);
     discard(&stage)?;
-    unpack(&restore.file, &stage)?;
+    unpack(&restore.file, &stage).or_else(|error| {
+        discard(&stage)?;
+        Err(error)
+    })?;
     let Left { held, gone } = settle(&stage).await?;
     put_in_place(config, &stage, &there)?;
     eprintln!("{} is restored from {}.", config.data_dir.display(), restore.file.display());

@@ -23,6 +23,8 @@ use crate::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, 
 
 /// A day.
 const DAY: Duration = Duration::from_secs(86_400);
+/// `log.max_bytes`, at least.
+const LEAST_LOG_BYTES: u64 = 1 << 20;
 /// SRS stamps repeat after 1024 days; an address that lives that long never ends.
 const LONGEST_SRS_AGE: Duration = Duration::from_secs(1_023 * 86_400);
 /// From the dot to the answer: time for the commit at least, and less than a client waits (RFC 5321 §4.5.3.2.6).
@@ -299,10 +301,19 @@ fn srs(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Srs, ConfigError
     })
 }
 
+/// Less than that no log could keep: its own pages would not fit.
+fn log_bytes(read: &Reader<'_>) -> Result<u64, ConfigError> {
+    let most = read.size("log.max_bytes");
+    if most < LEAST_LOG_BYTES {
+        return Err(read.fault("log.max_bytes", "must be at least 1MiB"));
+    }
+    Ok(most)
+}
+
 fn log(read: &Reader<'_>) -> Result<Log, ConfigError> {
     Ok(Log {
         retention: read.positive_span("log.retention")?,
-        max_bytes: read.positive("log.max_bytes")?,
+        max_bytes: log_bytes(read)?,
         json: read.parsed("log.format", |text| values::choice(text, &[("text", false), ("json", true)]))?,
         level: read.parsed("log.level", |text| values::choice(text, &LEVELS))?.to_owned(),
     })

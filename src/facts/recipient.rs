@@ -121,8 +121,11 @@ impl Inquiry<'_> {
     }
 
     /// What an address that looks like SRS leads to. A valid hash is ours whichever of our domains it came by; on any
-    /// other domain an invalid one is somebody else's.
+    /// other domain it is somebody else's.
     async fn srs(&self, recipient: &Mailbox) -> Result<Option<Srs>> {
+        if !self.is_ours(recipient.domain()) {
+            return Ok(None);
+        }
         let reversed = self.facts.reverse(recipient.local());
         Ok(match reversed {
             Ok(Reversed::Sender(sender) | Reversed::FirstHop(sender)) => Some(Srs::Ours(sender)),
@@ -131,7 +134,7 @@ impl Inquiry<'_> {
                 Some(sender.map_or(Srs::TokenGone, Srs::Ours))
             }
             Err(SrsError::NotSrs) => None,
-            Err(error) => self.is_ours(recipient.domain()).then_some(Srs::Invalid(error)),
+            Err(error) => Some(Srs::Invalid(error)),
         })
     }
 

@@ -14,6 +14,9 @@ pub const MAX_REPORTS_PER_ADDRESS: u32 = 20;
 /// Addresses that are counted at the same time; each of them cost its sender a message through us.
 const MAX_COUNTED_ADDRESSES: u64 = 100_000;
 
+/// Where the separator stands: behind `SRS0`.
+const SEPARATOR: usize = 4;
+
 /// The counter; cheap to clone. It lives in memory: a restart forgives what was counted.
 #[derive(Clone)]
 pub struct ReportCounter(Cache<String, Arc<AtomicU32>>);
@@ -28,9 +31,18 @@ impl ReportCounter {
     /// Counts one more report to `address`; false when it has had its share.
     #[must_use]
     pub fn count(&self, address: &Mailbox) -> bool {
-        let counter = self.0.get_with(address.key(), Arc::default);
+        let counter = self.0.get_with(key(address), Arc::default);
         counter.fetch_add(1, Ordering::Relaxed) < MAX_REPORTS_PER_ADDRESS
     }
+}
+
+/// However it is written: the same hash is valid on each of our domains, and behind `SRS0` with each separator.
+fn key(address: &Mailbox) -> String {
+    let mut key = address.local().key();
+    if key.is_char_boundary(SEPARATOR) && key.is_char_boundary(SEPARATOR + 1) {
+        key.replace_range(SEPARATOR..=SEPARATOR, "=");
+    }
+    key
 }
 
 impl fmt::Debug for ReportCounter {
@@ -44,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_takes_twenty_reports_whatever_its_case() {
+    fn an_address_takes_twenty_reports_however_it_is_written() {
         let counter = ReportCounter::new(Duration::from_secs(3600));
         let address = |text| Mailbox::parse(text).unwrap();
         for _ in 0..10 {
@@ -52,6 +64,7 @@ mod tests {
             assert!(counter.count(&address("srs0=hhhh=tt=a.example=b@my.domain")));
         }
         assert!(!counter.count(&address("SRS0=HHHH=TT=a.example=b@my.domain")));
+        assert!(!counter.count(&address("SRS0+HHHH=TT=a.example=b@other.domain")));
         assert!(counter.count(&address("SRS0=HHHH=TT=a.example=c@my.domain")));
     }
 }

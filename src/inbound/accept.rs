@@ -18,7 +18,7 @@ use super::rows::Unfinished;
 use super::tally::{self, Came, Tally};
 use super::transaction::Transaction;
 use super::untaken::{self, Untaken};
-use super::{Settings, Tools, abuse, create, ledger, repeats, replies, returned, rows, served};
+use super::{Settings, Tools, abuse, create, ledger, quota, repeats, replies, returned, rows, served};
 use crate::policy::admission::{self, MessageCase};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
@@ -163,7 +163,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     abuse::outcomes(tools, arrival.connect.peer, tally.came.iter().filter_map(|came| came.outcome.as_ref()));
     let answer = answer(tools, arrival, (outgoing, &tally.came));
     let may_refuse = answer.refusal.is_none() && !tally.is_out_of_our_hands();
-    if may_refuse && is_over_quota(tools, arrival, &answer).await? {
+    if may_refuse && quota::is_passed(tools, arrival, &answer).await? {
         return untaken::refuse_all(tools, arrival, replies::queue_full()).await;
     }
     let Entries { kept, rows } = ledger::write(tools, arrival, (outgoing, &tally.came), &answer).await;
@@ -185,17 +185,6 @@ fn answer(tools: &Tools, arrival: &Arrival, (outgoing, came): (&[Outgoing], &[Ca
     let mut standings = tally::standings(outgoing, came);
     standings.extend(ledger::standings_without_next_hop(arrival));
     report::answer(&standings, arrival.reportable, tools.facts.instance.load().custody)
-}
-
-/// `queue.max_bytes_per_domain`, asked only when something is to be queued or kept and no next hop has the message: who
-/// is refused comes again, and what was delivered would arrive twice.
-async fn is_over_quota(tools: &Tools, arrival: &Arrival, answer: &Answer) -> Result<bool> {
-    if answer.fates.iter().all(|fate| *fate == Fate::Done) && !ledger::keeps(arrival) {
-        return Ok(false);
-    }
-    let domain = arrival.taken.iter().find_map(|(_, decision)| decision.domain);
-    let used = tools.store.queue.bytes_of(domain).await?;
-    Ok(used.saturating_add(arrival.body.octets.len()) > tools.settings.load().max_bytes_per_domain)
 }
 
 /// The queue could not commit. What was not sent is aborted; where everything was sent and answered, that answer holds.

@@ -24,11 +24,12 @@ use super::handover::Leaving;
 use super::recipient::{Case, Manners};
 use super::rows::Unfinished;
 use super::transaction::{Misfit, Spf, Transaction};
-use super::{Settings, Tools, abuse, accept, replies, rows};
+use super::{Settings, Tools, abuse, accept, quota, replies, rows};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
+use crate::policy::limits::network_of;
 use crate::policy::lists::Finding;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
@@ -325,7 +326,7 @@ impl Connection {
                 return replies::unwell();
             }
         };
-        match verdict(transaction, &recipient, &decision, &self.tools) {
+        match verdict(transaction, &recipient, &decision, &self.tools).await {
             Ok(()) => {
                 abuse::taken(&self.tools, (self.connect.peer, transaction.taken.len()), &decision);
                 if transaction.wants_spf_of_greeting(&decision) {
@@ -360,7 +361,8 @@ impl Connection {
     fn begin_content(&mut self) -> Reply {
         let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
         let host = self.settings.session.hostname.clone();
-        transaction.body = Some(Body::new(self.tools.bodies.clone(), transaction.id, host));
+        let (spool, memory) = (self.tools.store.spool.clone(), &self.tools.memory);
+        transaction.body = Some(Body::new(spool, (memory, network_of(self.connect.peer)), transaction.id, host));
         Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
     }
 
@@ -436,7 +438,12 @@ async fn findings(
 }
 
 /// Whether the recipient is taken; else the reply that refuses it.
-fn verdict(transaction: &Transaction, recipient: &Mailbox, decision: &Decision, tools: &Tools) -> Result<(), Reply> {
+async fn verdict(
+    transaction: &Transaction,
+    recipient: &Mailbox,
+    decision: &Decision,
+    tools: &Tools,
+) -> Result<(), Reply> {
     match &decision.disposition {
         Disposition::Reject(reply) | Disposition::Defer(reply) => return Err(reply.clone()),
         Disposition::Report(_) if !tools.facts.count_report(recipient) => return Err(replies::too_many_reports()),
@@ -445,5 +452,6 @@ fn verdict(transaction: &Transaction, recipient: &Mailbox, decision: &Decision, 
     transaction.fits(decision).map_err(|misfit| match misfit {
         Misfit::Separate => replies::send_separately(),
         Misfit::Report => replies::report_apart(),
-    })
+    })?;
+    if quota::may_join(tools, transaction, decision).await { Ok(()) } else { Err(replies::send_separately()) }
 }

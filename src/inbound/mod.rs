@@ -16,10 +16,12 @@ mod create;
 mod handover;
 mod ledger;
 mod listener;
+mod memory;
 mod outgoing;
 mod overdue;
 mod proxied;
 mod pulse;
+mod quota;
 mod recipient;
 mod repeats;
 mod replies;
@@ -100,7 +102,7 @@ pub struct Tools {
     pub stop: CancellationToken,
     /// Sessions that still run.
     pub sessions: TaskTracker,
-    bodies: body::Budget,
+    memory: memory::Memory,
     read_back: Semaphore,
     space: space::Space,
     unwell: AtomicBool,
@@ -135,7 +137,7 @@ impl Tools {
         Self {
             facts: parts.facts,
             courier: parts.courier,
-            bodies: body::Budget::new(store.spool.clone()),
+            memory: memory::Memory::default(),
             store,
             certificates: parts.certificates,
             clock,

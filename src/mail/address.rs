@@ -14,6 +14,7 @@ mod host;
 mod local_part;
 
 pub use host::{AddressLiteral, Host};
+pub(in crate::mail) use local_part::is_atext;
 pub use local_part::{LocalPart, fold};
 
 /// Why a text is not a mailbox.

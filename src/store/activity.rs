@@ -19,6 +19,7 @@ pub(super) mod ledger;
 pub(super) mod list;
 pub(super) mod progress;
 pub mod recipients;
+pub(super) mod redirect;
 mod refusals;
 pub(super) mod repeats;
 pub(super) mod retention;

@@ -227,8 +227,8 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 18] {
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
     use super::activity::{
-        busy, feeder, found_words, greylist, hours, inboxes, ledger, list, progress, repeats, retention, row, stats,
-        tally, usage, ways,
+        busy, feeder, found_words, greylist, hours, inboxes, ledger, list, progress, redirect, repeats, retention, row,
+        stats, tally, usage, ways,
     };
     let mut all = row::INSERT.all().to_vec();
     all.extend([super::activity::recipients::LATELY, row::AFTER, tally::TALLIED]);
@@ -247,6 +247,7 @@ fn of_log() -> Vec<&'static str> {
         busy::TOP,
         busy::OF_ALIASES,
     ]);
+    all.push(redirect::REDIRECT);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);

@@ -44,6 +44,8 @@ const BACKUPS_EVERY: Duration = Duration::from_secs(60);
 const BACKUPS_FIRST: Duration = Duration::from_secs(60);
 /// Retention of the log.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+/// The log's size is looked at so often.
+const LOG_SIZE_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the log is kept.
 #[derive(Debug, Clone)]
@@ -109,6 +111,7 @@ impl Upkeep {
                 every(EXPIRED_EVERY, || self.expired()),
                 every(KEPT_EVERY, || self.kept()),
                 every(RETENTION_EVERY, || self.retention()),
+                every(LOG_SIZE_EVERY, || self.log_size()),
                 self.records(),
                 self.doctor(),
                 self.notices(),
@@ -207,8 +210,12 @@ impl Upkeep {
     }
 
     async fn retention(&self) {
-        let (retention, max_bytes) = (self.settings.retention, self.settings.max_log_bytes);
-        report("log retention", self.store.activity.retain(retention, max_bytes).await.map(|_| ()));
+        report("log retention", self.store.activity.retain(self.settings.retention).await.map(|_| ()));
+    }
+
+    async fn log_size(&self) {
+        let kept = self.store.activity.keep_within(self.settings.max_log_bytes).await;
+        report("keeping the log within its size", kept.map(|_| ()));
     }
 }
 

@@ -81,6 +81,10 @@ async fn a_kept_failure_is_read_and_sent_again_to_a_verified_inbox() {
         (&json!("second@inbox.example"), &json!("due"))
     );
     assert_eq!(status(&house, row.id).await, "queued");
+    let told = house.operator("GET", &format!("/v1/activity/{}", row.id), Value::Null).await.expect(200).json();
+    let told = told["items"].as_array().map_or(&told, |rows| &rows[0]);
+    assert_eq!(told["destination"], "second@inbox.example", "{told:#}");
+    assert_eq!(told["envelope"]["after"]["to"], json!(["second@inbox.example"]), "{told:#}");
 }
 
 #[tokio::test]

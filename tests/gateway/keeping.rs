@@ -43,6 +43,11 @@ async fn a_full_queue_hands_back_only_what_nobody_has() {
     assert!(mixed.is_accepted(), "a second copy for shop otherwise: {mixed:?}");
     world.until("shop@my.example", "forwarded").await;
     world.until("later@my.example", "deferred").await;
+    let mut sender = world.sender().await;
+    sender.command("MAIL FROM:<ann@sender.example>").await.unwrap();
+    assert!(sender.command("RCPT TO:<shop@my.example>").await.unwrap().starts_with("250 "));
+    let apart = sender.command("RCPT TO:<later@my.example>").await.unwrap();
+    assert!(apart.starts_with("452 4.5.3"), "with another nobody could hand it back: {apart}");
     world.stop().await;
 }
 

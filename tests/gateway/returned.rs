@@ -261,3 +261,19 @@ async fn reports_that_meet_tell_the_sender_once() {
     assert_eq!(world.of(&transaction).await[0]["attempts"].as_array().unwrap().len(), 2);
     world.stop().await;
 }
+
+/// The hash is ours, the domain is not: that is mail for somebody else, and no further twenty messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_return_address_at_a_domain_of_others_is_none_of_ours() {
+    let world = World::start().await;
+    let (srs, _) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    let local = srs.rsplit_once('@').unwrap().0.to_owned();
+    let mut reporter = world.sender().await;
+    reporter.command("MAIL FROM:<>").await.unwrap();
+    for elsewhere in ["nowhere.example", "[192.0.2.1]"] {
+        let answer = reporter.command(&format!("RCPT TO:<{local}@{elsewhere}>")).await.unwrap();
+        assert!(answer.starts_with("550 5.7.1") || answer.starts_with("550 5.1."), "{elsewhere}: {answer}");
+    }
+    assert!(reporter.command(&format!("RCPT TO:<{srs}>")).await.unwrap().starts_with("250 "));
+    world.stop().await;
+}

@@ -1,7 +1,5 @@
 //! The log: rows, their counts, changes, floods of refusals, search, retention.
 
-use std::time::Duration;
-
 use waypost::policy::ids::{AliasId, OWNER};
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
@@ -149,6 +147,22 @@ async fn a_flood_of_refusals_is_counted_exactly_on_one_row() {
     assert_eq!(all(&world).await.len(), limit + 3);
 }
 
+/// Naming recipients costs a client nothing: it must not fill the disk either.
+#[tokio::test]
+async fn a_flood_of_transactions_that_end_early_is_counted_on_a_row_of_its_own() {
+    let world = World::new().await;
+    let abandoned = |world: &World| Row { status: Status::Abandoned, ..world.refusal("198.51.100.1") };
+    for _ in 0..10 {
+        world.store.activity.record((0..30).map(|_| abandoned(&world)).collect()).await.unwrap();
+    }
+    world.store.activity.record(vec![world.refusal("198.51.100.1")]).await.unwrap();
+    let rows = all(&world).await;
+    let of = |status| rows.iter().filter(move |row| row.status == status);
+    assert_eq!(of(Status::Abandoned).count(), usize::try_from(ROWS_PER_NETWORK_AND_HOUR).unwrap() + 1);
+    assert_eq!(of(Status::Abandoned).map(|row| row.count).sum::<u64>(), 300);
+    assert_eq!(of(Status::Refused).map(|row| row.count).sum::<u64>(), 1);
+}
+
 #[tokio::test]
 async fn a_list_is_narrowed_by_status_alias_and_time() {
     let world = World::new().await;
@@ -198,7 +212,7 @@ async fn old_rows_go_by_day_but_not_what_still_waits() {
     world.clock.advance(40 * day);
     let young = world.row(Status::Forwarded);
     world.store.activity.record(vec![young.clone()]).await.unwrap();
-    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 1);
+    assert_eq!(world.store.activity.retain(30 * day).await.unwrap(), 1);
     assert_eq!(all(&world).await, [young, held]);
     let found = Query { search: Some("fox".to_owned()), limit: 10, ..Query::default() };
     assert_eq!(list(&world, found).await.len(), 1);
@@ -210,9 +224,9 @@ async fn nothing_is_old_because_the_clock_was_set() {
     let day = 24 * 60 * MINUTE;
     world.store.activity.record(vec![world.row(Status::Forwarded)]).await.unwrap();
     world.clock.set(world.clock.now().after(40 * day));
-    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 0);
+    assert_eq!(world.store.activity.retain(30 * day).await.unwrap(), 0);
     world.clock.advance(31 * day);
-    assert_eq!(world.store.activity.retain(30 * day, u64::MAX).await.unwrap(), 1);
+    assert_eq!(world.store.activity.retain(30 * day).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -227,7 +241,7 @@ async fn a_log_that_is_too_large_loses_its_refusals_first() {
         .unwrap();
     let mut sizes = Vec::new();
     for max_bytes in [u64::MAX, 0] {
-        world.store.activity.retain(Duration::from_secs(30 * 86_400), max_bytes).await.unwrap();
+        world.store.activity.keep_within(max_bytes).await.unwrap();
         sizes.push(all(&world).await.len());
     }
     assert_eq!(sizes, [3, 0]);

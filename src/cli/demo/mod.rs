@@ -8,6 +8,7 @@ mod scene;
 mod show;
 
 use anyhow::bail;
+use tokio::signal::unix::{SignalKind, signal};
 
 use letters::LETTERS;
 use scene::Scene;
@@ -27,11 +28,20 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
         scene.strike().await?;
     } else {
         show::invitation(&scene.panel_link().await?);
-        tokio::signal::ctrl_c().await?;
+        until_ended().await?;
         scene.strike().await?;
     }
     if proved < LETTERS.len() {
         bail!("{} of {} letters did not go as they should", LETTERS.len() - proved, LETTERS.len());
+    }
+    Ok(())
+}
+
+async fn until_ended() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
     }
     Ok(())
 }

@@ -70,7 +70,8 @@ pub fn fold(text: &str) -> String {
     text.nfc().map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn is_atext(c: char) -> bool {
+/// RFC 5322 §3.2.3, with what RFC 6532 adds.
+pub(in crate::mail) fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control())
 }
 

@@ -1,8 +1,9 @@
 //! Who a message claims to be from: the domains in its From field.
 
-use mail_parser::HeaderForm;
+use mail_parser::{Address, HeaderForm};
 
 use crate::mail::Domain;
+use crate::mail::address::is_atext;
 
 /// Author domains in one From field; a field with more has no author that anybody could check.
 const MAX_AUTHOR_DOMAINS: usize = 20;
@@ -11,11 +12,17 @@ const MAX_AUTHOR_DOMAINS: usize = 20;
 pub(super) fn domains(value: &[u8]) -> Option<Vec<Domain>> {
     let parsed = HeaderForm::Addresses.parse(value);
     let addresses = parsed.value().as_address()?;
+    if addresses.iter().any(is_doubtful) {
+        return None;
+    }
     let mut domains = Vec::new();
     let mut authors = 0;
     for mailbox in addresses.mailboxes() {
         authors += 1;
-        let (_, domain) = mailbox.address()?.rsplit_once('@')?;
+        let (local, domain) = mailbox.address()?.rsplit_once('@')?;
+        if !local.chars().all(is_plain) {
+            return None;
+        }
         let domain = Domain::parse(domain).ok()?;
         if !domains.contains(&domain) {
             domains.push(domain);
@@ -26,6 +33,17 @@ pub(super) fn domains(value: &[u8]) -> Option<Vec<Domain>> {
     }
     // Whatever the parser made of it, another reader may take the other address.
     (authors > 0 && angles(value) <= authors).then_some(domains)
+}
+
+/// A group named like an address: others read an author there.
+fn is_doubtful(address: Address<'_>) -> bool {
+    matches!(address, Address::Group(group) if group.name().is_some_and(|name| name.contains('@')))
+}
+
+/// Atoms and dots, in whatever order: some real addresses have two dots. Of anything else (white space, a colon, another `@`)
+/// readers make different addresses.
+fn is_plain(c: char) -> bool {
+    c == '.' || is_atext(c)
 }
 
 /// Angle brackets that open outside quotes and comments.

@@ -70,6 +70,7 @@ fn authors_are_all_or_none() {
     assert_eq!(authors("a@x.example, b@y.example").unwrap(), ["x.example", "y.example"]);
     assert_eq!(authors("People: a@x.example, Bob <b@y.example>;").unwrap(), ["x.example", "y.example"]);
     assert_eq!(authors("a@bücher.example"), one("xn--bcher-kva.example"));
+    assert_eq!(authors("a..b@x.example, .c.@x.example"), one("x.example"));
     assert_eq!(authors("a@victim.example <b@y.example>"), one("y.example"));
     assert_eq!(authors("\"a <b@z.example>\" <c@y.example> (<d@w.example>)"), one("y.example"));
     let doubtful = [
@@ -84,6 +85,15 @@ fn authors_are_all_or_none() {
         "<a@x.example> <b@y.example>",
         "a@x..example",
         "\u{1}@\u{2}",
+        "b@y.example a@x.example",
+        "b@y.example\ta@x.example",
+        "b@y.example:a@x.example",
+        "b@y.example@x.example",
+        "b@y.example(c)@x.example",
+        "<b@y.example\0@x.example>",
+        "<b@y.example\0a@x.example>",
+        "<@y.example:a@x.example>",
+        "<b@y.example a@x.example>",
     ];
     for from in doubtful {
         assert_eq!(authors(from), None, "{from:?}");

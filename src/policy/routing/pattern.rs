@@ -109,7 +109,12 @@ fn build(source: &str) -> Result<regex::Regex, PatternError> {
         .dfa_size_limit(MAX_AUTOMATON_OCTETS)
         .nest_limit(MAX_NESTING)
         .build()
-        .map_err(|error| PatternError::Regex(error.to_string()))
+        .map_err(|error| PatternError::Regex(last_line(&error.to_string())))
+}
+
+/// The reason; the lines before it draw where.
+fn last_line(error: &str) -> String {
+    error.lines().last().unwrap_or(error).trim_start_matches("error: ").to_owned()
 }
 
 /// What a regular expression sees: ASCII as written; anything else folded (NFC), for it is compared so everywhere.

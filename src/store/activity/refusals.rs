@@ -1,4 +1,5 @@
-//! Floods of refusals: beyond fifty an hour from one network they are counted on one row, exactly.
+//! Floods of refusals, and of transactions that end before their message: beyond fifty an hour of either from one network they
+//! are counted on one row, exactly.
 //!
 //! What is known lives in memory only. Where it is forgotten (a full table, a restart, a failed commit) the count starts
 //! anew with rows of their own, so it is exact all the same.
@@ -11,7 +12,7 @@ use crate::mail::Moment;
 use crate::policy::ids::AccountId;
 use crate::policy::status::Status;
 
-/// Refusals an hour from one network that get a row each.
+/// Refusals an hour from one network that get a row each, and transactions that ended early.
 pub const ROWS_PER_NETWORK_AND_HOUR: u32 = 50;
 /// Networks that are remembered at most.
 const MAX_NETWORKS: usize = 65_536;
@@ -39,6 +40,23 @@ impl Network {
     }
 }
 
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Refused,
+    Abandoned,
+}
+
+impl Kind {
+    const fn of(status: Status) -> Option<Self> {
+        match status {
+            Status::Refused | Status::RefusedTemporarily => Some(Self::Refused),
+            Status::Abandoned => Some(Self::Abandoned),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     rows: u32,
@@ -50,17 +68,15 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     hour: i64,
-    networks: HashMap<(AccountId, Network), Seen>,
+    networks: HashMap<(AccountId, Network, Kind), Seen>,
 }
 
 impl Refusals {
     /// The row to count `row` on, if it is not to be written under `seq`.
     pub(super) fn fold(&mut self, row: &Row, seq: i64) -> Option<i64> {
-        if !matches!(row.status, Status::Refused | Status::RefusedTemporarily) {
-            return None;
-        }
+        let kind = Kind::of(row.status)?;
         self.turn(row.received_at);
-        let seen = self.networks.entry((row.account, Network::of(row.client.ip))).or_default();
+        let seen = self.networks.entry((row.account, Network::of(row.client.ip), kind)).or_default();
         if seen.rows > ROWS_PER_NETWORK_AND_HOUR {
             return Some(seen.shared);
         }

@@ -1,4 +1,4 @@
-//! The end of rows: by age, a day at a time, and the oldest refusals first while the log is too large. In bounded steps,
+//! The end of rows: by age, a day at a time, and the least wanted first while the log is too large. In bounded steps,
 //! between which others write.
 
 use std::time::Duration;
@@ -61,10 +61,10 @@ struct Step {
 }
 
 impl Activity {
-    /// Drops what is older than `retention`, and the oldest refusals while the log is over `max_bytes`.
-    pub async fn retain(&self, retention: Duration, max_bytes: u64) -> Result<u64> {
+    /// Drops what is older than `retention`.
+    pub async fn retain(&self, retention: Duration) -> Result<u64> {
         let now = self.clock.cautious();
-        let dropped = self.drop_old(now.before(retention)).await? + self.drop_while_over(max_bytes).await?;
+        let dropped = self.drop_old(now.before(retention)).await?;
         let bounds = (hour_of(now.before(COUNTERS_KEPT)), now.millis());
         self.writer.change(bounds, |c, bounds| Box::pin(tidy(c, *bounds))).await?;
         Ok(dropped)
@@ -86,7 +86,8 @@ impl Activity {
         Ok(dropped)
     }
 
-    async fn drop_while_over(&self, max_bytes: u64) -> Result<u64> {
+    /// Drops the oldest refusals, and then whatever is oldest, while the log is over `max_bytes`.
+    pub async fn keep_within(&self, max_bytes: u64) -> Result<u64> {
         let mut dropped = 0;
         for _ in 0..MAX_STEPS {
             let size: i64 = sqlx::query_scalar(SIZE).fetch_one(&self.readers).await?;
@@ -102,9 +103,9 @@ impl Activity {
         Ok(dropped)
     }
 
-    /// Refusals for good, then for now, then whatever is oldest.
+    /// Refusals for good, then for now, then what clients gave up, then whatever is oldest.
     async fn drop_least_wanted(&self) -> Result<u64> {
-        for status in ["refused", "refused_temporarily"] {
+        for status in ["refused", "refused_temporarily", "abandoned"] {
             let rows = sqlx::query(OF_STATUS).bind(status).bind(STEP_ROWS).fetch_all(&self.readers).await?;
             if !rows.is_empty() {
                 return self.drop_rows(&rows).await;
