@@ -49,13 +49,13 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
         .says("What is this server called?")
         .says("value=\"gw.example\"")
         .says("192.0.2.7 has the host name as its reverse name.");
-    fill(anna, link, ("host", &[("hostname", "gw")])).await.says("write the whole name").says("value=\"gw\"");
+    fill(anna, link, ("host", &[("hostname", "gw")])).await.says("Write the whole name").says("value=\"gw\"");
     let look = |name| [("hostname", name), ("do", "look")];
     fill(anna, link, ("host", &look("192.0.2.1")))
         .await
         .says("is an IP address")
         .does_not_say("or the system is called");
-    fill(anna, link, ("host", &look(""))).await.says("write the whole name");
+    fill(anna, link, ("host", &look(""))).await.says("Write the whole name");
     let own = fill(anna, link, ("host", &look("mx.gw.example"))).await.says("How it stands in the DNS");
     own.does_not_say("or the system is called");
     fill(anna, link, ("host", &[("hostname", "gw.example")])).await.says("Not tried yet.");
@@ -80,7 +80,7 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 leads out.").says(">Go on</a>");
     anna.get(&format!("{link}?at=limits")).await.says("value=\"600\"");
     let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "nine")];
-    fill(anna, link, ("limits", &limits)).await.says("must be a whole number").says("value=\"nine\"");
+    fill(anna, link, ("limits", &limits)).await.says("ust be a whole number").says("value=\"nine\"");
     let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "600")];
     fill(anna, link, ("limits", &limits)).await.says("Which domain is its mail to come here?");
 }
@@ -174,5 +174,50 @@ async fn the_gateway_writes_the_first_message_itself_through_its_own_door() {
     assert!(String::from_utf8(mail.octets.clone()).unwrap().contains("Delivered-To: shop@my.example"));
     let gone = fill(&mut anna, &link, ("test", &[("alias", "nobody@my.example")])).await;
     gone.says("There is no alias");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_first_message_that_is_refused_can_be_sent_again() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    let closed = json!({ "address": "shop@my.example", "action": "reject" });
+    assert_eq!(world.ask(Method::POST, "/v1/aliases", closed).await.0, 201);
+    fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
+    world.until("shop@my.example", "refused").await;
+    let page = anna.get(&format!("{link}?at=test")).await.says("It did not get to your inbox.").says("Back</a>");
+    page.says("Try again").says("Its page").says("Let Waypost send one");
+    let open = json!({ "action": "forward", "destinations": ["anna@inbox.example"] });
+    assert_eq!(world.ask(Method::PATCH, "/v1/aliases/shop@my.example", open).await.0, 200);
+    let end = fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
+    end.says("Forwarded to anna@inbox.example");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_pattern_on_the_last_domain_is_told_by_an_address_that_it_takes() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    world.domain("your.example").await;
+    fill(&mut anna, &link, ("domain", &[("name", "my.example")])).await.says("Go on meanwhile");
+    let whole = fill(&mut anna, &link, ("inbox", &[("address", "@inbox.example")])).await;
+    whole.says("This is a whole domain: write the address of one inbox").does_not_say("is verified");
+    world.destination("@inbox.example").await;
+    anna.get(&format!("{link}?at=inbox")).await.does_not_say("is verified");
+    world.destination("anna@inbox.example").await;
+    let page = anna.get(&format!("{link}?at=alias")).await;
+    page.says("<option selected>my.example</option>").says("<option>your.example</option>");
+    let alias = |local| [("local_part", local), ("domain", "my.example"), ("to", "anna@inbox.example")];
+    let odd = fill(&mut anna, &link, ("alias", &alias("a b"))).await.says("aria-invalid=\"true\"");
+    odd.does_not_say("Local part:");
+    let regex = fill(&mut anna, &link, ("alias", &alias("/^x$/"))).await;
+    regex.says("an address that this pattern takes").says("/^x$/@my.example").does_not_say("Let Waypost send one");
+    let glob = fill(&mut anna, &link, ("alias", &alias("shop-*"))).await;
+    glob.says(">shop-hello@my.example<").says("Let Waypost send one");
+    fill(&mut anna, &link, ("alias", &alias("*"))).await.says(">hello@my.example<").says("*@my.example</bdi> takes");
     world.stop().await;
 }

@@ -4,12 +4,12 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::forms::{self, Filled};
+use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::session::{self, Channel};
 use super::super::sign_in::used_up;
 use super::super::text;
-use super::{Around, Led, STEPS, Screen, Step, place};
+use super::{Around, Led, STEPS, Screen, Step, place, told};
 use crate::admin::{AdminError, Visitor};
 use crate::http::Site;
 
@@ -32,6 +32,7 @@ pub(super) fn form(site: &Site, link: &str, wrong: Option<(&Filled, &AdminError)
         here: index == 0,
         done: false,
     });
+    let (above, marks) = told(Screen::Account, wrong.map(|(_, error)| error));
     let around = Around {
         steps: steps.collect(),
         number: 1,
@@ -40,7 +41,8 @@ pub(super) fn form(site: &Site, link: &str, wrong: Option<(&Filled, &AdminError)
         back: None,
         on: String::new(),
         done: None,
-        wrong: wrong.map(|(_, error)| forms::faults(error)).unwrap_or_default(),
+        wrong: above,
+        marks,
     };
     let email = wrong.map(|(filled, _)| filled.get("email").to_owned()).unwrap_or_default();
     let status = wrong.map_or(StatusCode::OK, |(_, error)| frame::status_of(error));

@@ -11,7 +11,9 @@ use super::super::story::{self, Happening};
 use super::super::text;
 use super::{Around, Led, Screen, Wrong, domain, inbox, shown, value};
 use crate::admin::shapes::alias_name;
-use crate::admin::{ActivityFilter, AdminError, AliasFilter, Paging};
+use crate::admin::{ActivityFilter, AdminError, AliasFilter, AliasName, Paging};
+use crate::policy::rule::Kind;
+use crate::policy::status::Status;
 use crate::store::activity::Row;
 
 #[derive(Template)]
@@ -21,6 +23,8 @@ struct AliasPage {
     around: Around,
     local: String,
     domain: String,
+    /// The last domains that were added, where there are several.
+    domains: Vec<String>,
     /// Where it leads; none where there is nothing yet.
     to: Option<String>,
     /// One that is there already.
@@ -34,6 +38,10 @@ struct TestPage {
     frame: Frame,
     around: Around,
     alias: String,
+    /// An address to write to; none where nothing but its pattern says which it takes.
+    example: Option<String>,
+    /// The newest message got as far as it will, and not to the inbox.
+    ended: bool,
     /// What has happened so far to the newest message.
     journey: Option<Journey>,
     again: String,
@@ -86,7 +94,8 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         frame: led.frame("Which address do you begin with?"),
         around: led.around(Screen::Alias, wrong),
         local: value(wrong, "local_part", ""),
-        domain: domain.map(|domain| domain.name).unwrap_or_default(),
+        domain: value(wrong, "domain", domain.map(|domain| domain.name).unwrap_or_default()),
+        domains: domain::all(led).await?.into_iter().map(|domain| domain.name).collect(),
         to: inbox.map(|inbox| inbox.address),
         known,
         missing,
@@ -112,10 +121,12 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     };
     let Some(alias) = alias else { return show(led, wrong).await };
     let row = newest(led, &alias).await?;
-    if let Some(row) = row.as_ref().filter(|row| row.status.is_terminal() && wrong.is_none()) {
+    let has_arrived = |row: &&Row| row.status == Status::Forwarded && wrong.is_none();
+    if let Some(row) = row.as_ref().filter(has_arrived) {
         return Ok(Redirect::to(&format!("/activity/{}", row.id)).into_response());
     }
     let now = led.site.admin.clock.now();
+    let ended = row.as_ref().is_some_and(|row| row.status.is_terminal());
     let journey = row.map(|row| Journey {
         look: look::of(&row),
         headline: story::headline(&row, now),
@@ -124,7 +135,19 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     });
     let again = test_of(led, &alias);
     let (frame, around) = (led.frame("Send it a message"), led.around(Screen::Test, wrong));
-    Ok(shown(&TestPage { frame, around, alias, journey, again }, wrong))
+    let example = example(&alias_name(&led.site.admin.alias(led.actor, &alias).await?));
+    Ok(shown(&TestPage { frame, around, alias, example, ended, journey, again }, wrong))
+}
+
+/// An address that an alias takes, where one can be read off it.
+fn example(name: &AliasName) -> Option<String> {
+    match name.kind {
+        Kind::Address => Some(name.to_string()),
+        Kind::CatchAll => Some(format!("hello@{}", name.domain)),
+        Kind::Glob if name.pattern.contains('[') => None,
+        Kind::Glob => Some(format!("{}@{}", name.pattern.replace('*', "hello").replace('?', "x"), name.domain)),
+        Kind::Regex => None,
+    }
 }
 
 /// Has the gateway write to the alias itself.

@@ -10,7 +10,7 @@ use super::super::frame::Frame;
 use super::super::text;
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::shapes::DomainShape;
-use crate::admin::{AdminError, Paging};
+use crate::admin::{AdminError, Order, Paging};
 
 #[derive(Template)]
 #[template(path = "setup_domain.html", config = "web/askama.toml")]
@@ -37,7 +37,7 @@ struct RecordsPage {
 /// Domains that are shown again.
 const KNOWN: u32 = 5;
 
-/// The domain that is spoken of: the one that the address names, else the first.
+/// The domain that is spoken of: the one that the address names, else the last that was added.
 pub(super) async fn first(led: &Led<'_>) -> Result<Option<DomainShape>, AdminError> {
     if let Some(name) = led.ask.get("domain") {
         return led.site.admin.domain(led.actor, name).await.map(Some);
@@ -45,9 +45,10 @@ pub(super) async fn first(led: &Led<'_>) -> Result<Option<DomainShape>, AdminErr
     Ok(all(led).await?.into_iter().next())
 }
 
-async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
+/// The last that were added.
+pub(super) async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
     let paging = Paging { limit: Some(KNOWN), cursor: None };
-    Ok(led.site.admin.domains(led.actor, None, &paging).await?.items)
+    Ok(led.site.admin.domains_in(led.actor, None, (Order::Newest, &paging)).await?.items)
 }
 
 pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {

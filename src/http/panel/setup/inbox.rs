@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use serde_json::Map;
+use serde_json::Value;
 
 use super::super::forms::Filled;
 use super::super::frame::Frame;
@@ -50,6 +50,8 @@ struct InboxPage {
     way_out_href: String,
     again: Option<String>,
     look_again: String,
+    /// This panel has an address that a mail could lead to.
+    can_ask: bool,
 }
 
 /// The inbox that is spoken of: the one that the address names, else the default, else the first.
@@ -57,7 +59,8 @@ pub(super) async fn first(led: &Led<'_>) -> Result<Option<Inbox>, AdminError> {
     let paging = Paging { limit: Some(KNOWN), cursor: None };
     let all = led.site.admin.destinations(led.actor, None, &paging).await?.items;
     let named = led.ask.get("inbox").and_then(|name| all.iter().find(|inbox| inbox.address == name));
-    let chosen = named.or_else(|| all.iter().find(|inbox| inbox.default)).or_else(|| all.first());
+    let whole = |inbox: &&DestinationShape| !inbox.address.starts_with('@');
+    let chosen = named.or_else(|| all.iter().find(|inbox| inbox.default)).or_else(|| all.iter().find(whole));
     let trusted = |inbox: &DestinationShape| {
         let domain = inbox.address.rsplit_once('@').map_or("", |(_, domain)| domain);
         all.iter().any(|other| other.verified_at.is_some() && other.address.strip_prefix('@') == Some(domain))
@@ -92,6 +95,7 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         way_out_href: led.place(Screen::WayOut),
         again: waits.then(|| place.clone()),
         look_again: place,
+        can_ask: led.site.admin.links_at.is_some(),
         inbox,
     };
     Ok(shown(&page, wrong))
@@ -110,14 +114,19 @@ async fn way_out(led: &Led<'_>) -> Result<Option<&'static str>, AdminError> {
     })
 }
 
-/// `do` is to ask an inbox again, or to vouch for it; else an address is written.
+/// `do` is to ask an inbox again, or to vouch for it, new or not; else one is written that is to be asked.
 pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
     let (admin, address) = (&led.site.admin, filled.get("address").trim());
     match filled.get("do") {
         "resend" => drop(admin.resend_verification(led.actor, address).await?),
         "vouch" => drop(admin.verify_destination(led.actor, address).await?),
-        _ => {
-            let written = Map::from_iter([("address".to_owned(), address.into()), ("default".to_owned(), true.into())]);
+        "" | "mine" if address.starts_with('@') => {
+            let why = "this is a whole domain: write the address of one inbox, such as me@inbox.example";
+            return Err(AdminError::field("address", why));
+        }
+        word => {
+            let fields = [("address", address.into()), ("default", true.into()), ("verified", (word == "mine").into())];
+            let written = fields.into_iter().map(|(key, value): (&str, Value)| (key.to_owned(), value)).collect();
             admin.add_destination(led.actor, &written).await?;
         }
     }

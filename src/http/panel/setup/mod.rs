@@ -15,12 +15,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, AdminError};
+use crate::admin::{Actor, AdminError, Fault};
 use crate::http::Site;
 use crate::http::api::Ask;
 use crate::store::accounts::LinkPurpose;
 
-use super::forms::{self, Filled};
+use super::forms::{self, Fields, Filled};
 use super::frame::{self, Frame, Words};
 use super::session::{self, Channel};
 use super::sign_in::{MAX_LINK_CHARS, used_up};
@@ -101,7 +101,9 @@ struct Around {
     /// The next screen.
     on: String,
     done: Option<&'static str>,
+    /// What is wrong and stands above, and what stands beside its field.
     wrong: Vec<String>,
+    marks: Fields,
 }
 
 /// Who is being led, and by which link.
@@ -133,6 +135,7 @@ impl Led<'_> {
             here: index + 1 == number,
             done: index + 1 < number,
         });
+        let (wrong, marks) = told(screen, wrong.map(|(_, error)| error));
         Around {
             steps: steps.collect(),
             number,
@@ -141,16 +144,41 @@ impl Led<'_> {
             back: screen.before().map(|before| self.place(before)),
             on: screen.after().map_or_else(|| "/".to_owned(), |next| self.place(next)),
             done: None,
-            wrong: wrong.map(|(_, error)| faults(error)).unwrap_or_default(),
+            wrong,
+            marks,
         }
     }
 }
 
-/// What is wrong; a setting is called by the last part of its name, as the screen does.
-fn faults(error: &AdminError) -> Vec<String> {
-    let AdminError::Invalid(faults) = error else { return forms::faults(error) };
-    let last = |field: &str| field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
-    faults.iter().map(|fault| forms::sentence(&format!("{}: {}", last(&fault.field), fault.detail))).collect()
+/// What is wrong: in sentences that stand above, a setting called by the last part of its name as the screen does; and
+/// beside those fields that have a place for it.
+fn told(screen: Screen, error: Option<&AdminError>) -> (Vec<String>, Fields) {
+    let (mut above, mut marks) = (Vec::new(), Fields::default());
+    let Some(AdminError::Invalid(faults)) = error else {
+        return (error.map(forms::faults).unwrap_or_default(), marks);
+    };
+    for Fault { field, detail, .. } in faults {
+        if has_place(screen, field) {
+            marks = marks.marked_at(field, forms::sentence(&text::visible(detail)));
+        } else {
+            let last = field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
+            above.push(forms::sentence(&text::visible(&format!("{last}: {detail}"))));
+        }
+    }
+    (above, marks)
+}
+
+/// Whether a screen says beside this field what is wrong with it.
+fn has_place(screen: Screen, field: &str) -> bool {
+    match screen {
+        Screen::Account => matches!(field, "email" | "password"),
+        Screen::Host => matches!(field, "hostname" | "current_password"),
+        Screen::Limits => field.starts_with("limits."),
+        Screen::Domain => field == "name",
+        Screen::Inbox => field == "address",
+        Screen::Alias => field == "local_part",
+        Screen::WayOut | Screen::Records | Screen::Test => false,
+    }
 }
 
 fn place(link: &str, screen: Screen) -> String {
