@@ -98,6 +98,22 @@ async fn nothing_is_changed_where_one_of_several_may_not_be() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_many_is_said_in_the_list_and_they_stay_chosen() {
+    let house = House::furnished().await;
+    let ids = some(&house).await;
+    let cookie = house.signed_in().await;
+    for (more, words, kept) in [
+        ("what=label&label=+", "Write the label into the field beside the button.", "aria-label=\"Remove the filter"),
+        ("what=send&to=nowhere", "“nowhere” is not an address", "name=\"to\" value=\"nowhere\""),
+    ] {
+        let form = chosen(&ids[..2], more).replace("q%3Dmy", "on%3Dtrue");
+        let page = house.panel(&cookie, "POST", "/aliases/many", &form).await.expect(422).text();
+        assert!(page.contains(words) && page.contains(kept), "{more}: {page}");
+        assert_eq!(page.matches(" checked>").count(), 2, "{more}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn the_list_is_narrowed_by_what_aliases_are_and_by_their_mail() {
     let house = House::furnished().await;
     let ids = some(&house).await;
@@ -163,7 +179,9 @@ async fn aliases_are_made_to_several_inboxes_dropped_refused_and_by_chance() {
     let two = shown(&house, "two@my.example").await;
     assert_eq!(two["destinations"], json!(["owner@inbox.example", "b@inbox.example"]));
     assert_eq!(two["labels"], json!(["x", "y"]));
-    make("/aliases", "local_part=gone&domain=my.example&destination=owner%40inbox.example&action=drop").await;
+    let page =
+        make("/aliases", "local_part=gone&domain=my.example&destination=owner%40inbox.example&action=drop").await;
+    assert!(page.contains("gone@my.example is made: its mail is taken and thrown away."), "{page}");
     let gone = shown(&house, "gone@my.example").await;
     assert_eq!((&gone["action"], &gone["destinations"]), (&json!("drop"), &json!([])));
     let form = "local_part=no&domain=my.example&action=reject&reject_message=550+5.7.1+Closed";

@@ -177,6 +177,18 @@ async fn a_sensitive_setting_is_taken_back_with_the_present_password() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_setting_is_said_on_top_with_the_way_to_its_field() {
+    let (house, cookie) = owner().await;
+    let page = house.panel(&cookie, "POST", "/settings/server", "log.retention=soon").await.expect(422).text();
+    assert!(page.contains("mend what is marked.</span><a href=\"#log.retention\">"), "{page}");
+    assert!(page.contains("id=\"log.retention\" name=\"log.retention\" value=\"soon\""), "{page}");
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let relay = "delivery.relay=smtp%3A%2F%2Frelay.example&current_password=wrong";
+    let page = house.panel(&cookie, "POST", "/settings/server", relay).await.expect(422).text();
+    assert!(page.contains("<a href=\"#present-sending\">Present password</a>"), "{page}");
+}
+
+#[tokio::test]
 async fn a_host_name_that_no_mail_server_has_is_refused() {
     let (house, _) = owner().await;
     for (name, why) in [

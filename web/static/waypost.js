@@ -55,7 +55,8 @@
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form, by));
     swap(["told", "found"], by.getAttribute("formaction") ?? of("action"), { method: "POST", body }).then((answer) => {
-      if (by.name === "what") for (const box of document.querySelectorAll("[name=id]")) box.checked = false;
+      if (by.name === "what" && answer.ok) for (const box of document.querySelectorAll("[name=id]")) box.checked = false;
+      $("#told .notice:not(.toast)")?.scrollIntoView({ block: "nearest" });
       if (answer.ok && answer.redirected) history.replaceState(null, "", answer.url.replace(/[?&](undo|undone|left)=[^&#]*/g, ""));
     }).catch(later(form));
   });

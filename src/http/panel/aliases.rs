@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
-use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Paging};
+use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Fault, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -14,7 +14,7 @@ use crate::store::rules::AliasRow;
 
 use super::alias_fields::Choice;
 use super::alias_filters::Filters;
-use super::forms::Filled;
+use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::new_alias::{self, NewAlias};
 use super::spark::Spark;
@@ -30,6 +30,7 @@ const MAX_LABELS: usize = 3;
 /// An alias as the list shows it.
 struct Line {
     id: String,
+    chosen: bool,
     enabled: bool,
     may_change: bool,
     address: String,
@@ -43,6 +44,14 @@ struct Line {
     spark: Option<Spark>,
     refused_only: bool,
     last: Option<When>,
+}
+
+/// What is to be done with several at once: which were chosen, and what was written.
+#[derive(Default)]
+pub(super) struct Bulk {
+    pub(super) chosen: Vec<String>,
+    pub(super) label: String,
+    pub(super) to: String,
 }
 
 #[derive(Template)]
@@ -59,6 +68,7 @@ struct AliasesPage {
     wrong: Option<String>,
     rows: Vec<Line>,
     may_change: bool,
+    bulk: Bulk,
     more: Option<String>,
 }
 
@@ -67,6 +77,18 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     let proposed: Vec<_> = ["local_part", "domain"].iter().filter_map(|key| Some((*key, ask.get(key)?))).collect();
     let filled = ask.get("new").map(|_| Filled::from_pairs(&proposed));
     answer(&site, &actor, (&ask, filled), Said::default()).await
+}
+
+/// The list as it was left, and why nothing was done with what was chosen.
+pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bulk), faults: Vec<Fault>) -> Response {
+    let told: Vec<_> = faults.iter().map(|fault| forms::sentence(&text::visible(&fault.detail))).collect();
+    let built = build(site, actor, (ask, None, None)).await.map(|mut page| {
+        for row in &mut page.rows {
+            row.chosen = bulk.chosen.contains(&row.id);
+        }
+        AliasesPage { toast: Some(Toast::words(told.join(" "), true)), bulk, ..page }
+    });
+    frame::answer(site, Some(&AdminError::Invalid(faults)), built)
 }
 
 /// `POST /aliases`.
@@ -147,6 +169,7 @@ async fn build(
         form,
         tried: None,
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
+        bulk: Bulk::default(),
         wrong,
         rows,
     })
@@ -170,6 +193,7 @@ fn line(alias: &AliasLine, now: Moment) -> Line {
     let is_whole = address == text::visible(&shape.address);
     Line {
         id: shape.id.to_string(),
+        chosen: false,
         enabled: shape.enabled,
         may_change: alias.may_change,
         full: (!is_whole).then(|| text::visible(&shape.address)),
@@ -213,6 +237,10 @@ async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
 
 fn made(alias: &AliasShape) -> (String, bool) {
     let words = match alias.unverified.first() {
+        None if alias.action == Action::Drop => {
+            format!("{} is made: its mail is taken and thrown away.", alias.address)
+        }
+        None if alias.action == Action::Reject => format!("{} is made: its mail is refused.", alias.address),
         None => format!("{} is ready to receive mail.", alias.address),
         Some(inbox) => format!(
             "{} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.",

@@ -1,15 +1,18 @@
-//! `POST /aliases/many`: the same change to the aliases that were chosen in the list.
+//! `POST /aliases/many`: the same change to the aliases that were chosen in the list. What is wrong with it is said there, and
+//! what was chosen stays chosen.
 
 use axum::Form;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequestParts, State};
+use axum::http::Request;
 use axum::response::Response;
 
 use crate::admin::{AdminError, Many};
 use crate::http::Site;
-use crate::http::api::Caller;
+use crate::http::api::{Ask, Caller};
 
 use super::alias_fields::entries;
+use super::aliases::{self, Bulk};
 use super::{forms, frame, toast};
 
 /// What was chosen, and what is to be done with it: a box that is ticked is a pair of its own.
@@ -29,8 +32,20 @@ pub(super) async fn change(
     };
     match done {
         Ok(span) => toast::noted(value(&pairs, "back"), span),
+        Err(AdminError::Invalid(faults)) => {
+            let ask = asked(value(&pairs, "back")).await;
+            let bulk = Bulk { chosen, label: value(&pairs, "label").to_owned(), to: value(&pairs, "to").to_owned() };
+            aliases::unchanged(&site, &actor, (&ask, bulk), faults).await
+        }
         Err(error) => frame::failed(&site, &error),
     }
+}
+
+/// What the list was asked for when it was left.
+async fn asked(back: &str) -> Ask {
+    let Ok(request) = Request::get(back).body(()) else { return Ask::default() };
+    let Ok(ask) = Ask::from_request_parts(&mut request.into_parts().0, &()).await;
+    ask
 }
 
 fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {

@@ -70,6 +70,8 @@ struct ServerPage {
     others: Vec<Other>,
     backups: String,
     present_wrong: Option<String>,
+    /// The fields that say what is wrong with them: their place and their name.
+    marked: Vec<(String, &'static str)>,
     may_change: bool,
 }
 
@@ -136,7 +138,7 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
         Err(error) => return frame::failed(site, &error),
     };
     let mut wrong = faults(error);
-    let sections = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
+    let sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
     let present_wrong = wrong.remove("current_password");
     // What stands beside no field is said above all.
     let rest = wrong.into_iter().map(|(field, words)| sentence(&format!("{field}: {words}"))).collect::<Vec<_>>();
@@ -148,6 +150,7 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
     let page = ServerPage {
         frame: Frame::inside(site, "Server", "settings"),
         around: Around { wrong: above, ..around },
+        marked: sections.iter().flat_map(|section| marked(section, (filled, present_wrong.as_deref()))).collect(),
         sections,
         others: all.iter().filter(|setting| server_keys::known(setting.key).is_none()).map(other).collect(),
         backups: backups(site).await,
@@ -155,6 +158,16 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
         may_change: actor.is_admin(),
     };
     frame::page(status(error), &page)
+}
+
+/// What of a section is marked as wrong; the present password, in the section that was sent.
+fn marked(section: &Section, (filled, present_wrong): (&Filled, Option<&str>)) -> Vec<(String, &'static str)> {
+    let fields = section.fields.iter().filter(|field| field.wrong.is_some());
+    let mut marked: Vec<_> = fields.map(|field| (field.key.to_owned(), field.label)).collect();
+    marked.extend(section.password_wrong.as_ref().map(|_| ("relay_password".to_owned(), "Password at the relay")));
+    let was_sent = section.sensitive && section.fields.iter().any(|field| filled.has(field.key));
+    marked.extend(present_wrong.filter(|_| was_sent).map(|_| (format!("present-{}", section.id), "Present password")));
+    marked
 }
 
 async fn backups(site: &Site) -> String {
