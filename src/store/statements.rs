@@ -122,6 +122,8 @@ fn of_accounts() -> Vec<&'static str> {
         people::BY_EMAIL,
         people::GRANTS,
         people::ADD,
+        people::ANY_PASSWORD,
+        tokens::SERVED,
     ]);
     all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
     all.extend([audit::BETWEEN, audit::LAST]);
