@@ -73,8 +73,10 @@ pub struct Inquest<'a> {
 
 /// Which way a recipient counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
+pub enum Counted {
+    /// It was taken.
     Taken,
+    /// No message came for it after all.
     GivenBack,
 }
 
@@ -132,22 +134,12 @@ impl Inquest<'_> {
         limit.judge(most, table.count(key, self.now), whose).map(Some)
     }
 
-    /// Counts a recipient that was taken.
-    pub fn count(&self, decision: &Decision) {
-        let is_message = self.begins_message && self.limits.of(Limit::Messages).is_some();
-        if let (Asker::Client(client), true) = (self.asker, is_message) {
-            self.counts.messages.add(client, self.now);
-        }
-        self.count_shares(decision, Counted::Taken);
-    }
-
-    /// No message came for it: nobody uses up the share of an alias by naming it. The client has had its own.
-    pub fn give_back(&self, decision: &Decision) {
-        self.count_shares(decision, Counted::GivenBack);
-    }
-
-    fn count_shares(&self, decision: &Decision, counted: Counted) {
+    /// Counts a recipient.
+    pub fn count(&self, decision: &Decision, counted: Counted) {
         let counts = |limit| self.limits.of(limit).is_some();
+        if let (Asker::Client(client), true) = (self.asker, self.begins_message && counts(Limit::Messages)) {
+            counted.of(&self.counts.messages, client, self.now);
+        }
         if counts(Limit::Alias) {
             decision.aliases().for_each(|(alias, _)| counted.of(&self.counts.aliases, alias, self.now));
         }

@@ -28,7 +28,7 @@ use crate::policy::settings::Instance;
 use crate::srs::{Reversed, Ring, SrsError};
 use crate::store::{Result, Store};
 
-pub use counts::{Asker, Counts, Inquest, Key, Table};
+pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
 pub use lists::{Health, ListState, Lists};
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};

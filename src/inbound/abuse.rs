@@ -18,7 +18,7 @@ use self::tarpit::Tarpit;
 use super::Tools;
 use super::arrival::Arrival;
 use super::transaction::Transaction;
-use crate::facts::{Asker, Inquest};
+use crate::facts::{Asker, Counted, Inquest};
 use crate::mail::Mailbox;
 use crate::policy::admission::{Decision, Disposition, Refusal};
 use crate::policy::alignment::{authenticated_sender, spf_domain};
@@ -143,14 +143,14 @@ pub(super) async fn greylist(
 pub(super) fn taken(tools: &Tools, (peer, taken_before): (IpAddr, usize), decision: &Decision) {
     let inquest = inquest(tools, (peer, taken_before));
     if inquest.limits != Limits::default() {
-        inquest.count(decision);
+        inquest.count(decision, Counted::Taken);
     }
 }
 
-/// No message came for these recipients.
+/// No message came for these recipients: nobody uses up the share of an alias by naming it.
 pub(super) fn given_back(tools: &Tools, peer: IpAddr, taken: &[(Mailbox, Decision)]) {
     for (before, (_, decision)) in taken.iter().enumerate() {
-        inquest(tools, (peer, before)).give_back(decision);
+        inquest(tools, (peer, before)).count(decision, Counted::GivenBack);
     }
 }
 
