@@ -188,19 +188,25 @@ impl<'p> Walk<'p> {
     async fn look_ahead(&mut self, room: usize) -> Result<()> {
         let count = self.strands.len();
         if count <= room {
-            let of_each = (room / count.max(1)).max(LEAST_OF_EACH.min(room));
-            return self.ask((0..count).collect(), of_each).await;
+            let least = (room / count.max(1)).max(LEAST_OF_EACH.min(room));
+            let short = self.short_of(least, 0..count);
+            let of_each = (room / short.len().max(1)).max(least);
+            return self.ask(short, of_each).await;
         }
-        self.ask((0..count).collect(), 1).await?;
+        self.ask(self.short_of(1, 0..count), 1).await?;
         let mut led: Vec<_> = (0..count).filter(|index| !self.strands[*index].places.is_empty()).collect();
         led.sort_unstable_by_key(|index| std::cmp::Reverse(self.strands[*index].places[0]));
         led.truncate(room);
-        self.ask(led, LEAST_OF_EACH).await
+        self.ask(self.short_of(LEAST_OF_EACH, led), LEAST_OF_EACH).await
     }
 
-    /// Has so many places of each of some strands at hand, as far as they have them.
-    async fn ask(&mut self, mut strands: Vec<usize>, of_each: usize) -> Result<()> {
-        strands.retain(|index| self.strands[*index].is_short_of(of_each));
+    /// Which of these strands have fewer places at hand, and more to come.
+    fn short_of(&self, places: usize, of: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        of.into_iter().filter(|index| self.strands[*index].is_short_of(places)).collect()
+    }
+
+    /// Learns so many more places of each of some strands, as far as they have them.
+    async fn ask(&mut self, strands: Vec<usize>, of_each: usize) -> Result<()> {
         if strands.is_empty() {
             return Ok(());
         }
