@@ -24,6 +24,8 @@ mod mail;
 mod notices;
 #[path = "panel/pages.rs"]
 mod pages;
+#[path = "panel/roles.rs"]
+mod roles;
 #[path = "panel/settings.rs"]
 mod settings;
 #[path = "panel/shield.rs"]

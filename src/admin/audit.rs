@@ -11,6 +11,7 @@ use crate::store::activity::Counts;
 use super::activity::read_moment;
 use super::error::OrMissing;
 use super::replacement::replacement_of;
+use super::roles::ROLES;
 use super::settings::PRESENT_PASSWORD;
 use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
@@ -91,6 +92,7 @@ impl Admin {
             ("alias.remove", Some(before)) => drop(self.add_alias(actor, &before).await?),
             ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
             ("settings.change", Some(_)) => self.undo_settings(actor, &entry, present).await?,
+            (ROLES, Some(_)) => self.undo_roles(actor, &entry).await?,
             ("destination.replace", Some(_)) => self.undo_replacement(actor, &entry).await?,
             _ => {
                 let detail = format!("{} of {} cannot be taken back.", entry.action, entry.object);
@@ -141,7 +143,7 @@ fn only(actor: &Actor) -> Option<AccountId> {
 
 fn shown(row: AuditRow) -> AuditShape {
     let undoable = row.before.is_some()
-        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set", "settings.change"]
+        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set", "settings.change", ROLES]
             .contains(&row.action.as_str());
     let undoable = undoable || replacement_of(&row).is_some();
     AuditShape::new(row, undoable)

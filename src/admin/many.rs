@@ -9,6 +9,7 @@ use crate::store::activity::Counts;
 use crate::store::rules::AliasRow;
 
 use super::audit::{again, stands};
+use super::roles::ROLES;
 use super::shapes::{AliasShape, AuditShape};
 use super::{Access, Actor, Admin, AdminError, AliasBatch, Area, MAX_OPERATIONS, Reach, Result};
 
@@ -35,9 +36,9 @@ pub enum Many {
 /// What became of taking back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Undone {
-    /// Aliases that are again what they were.
+    /// What is again as it was.
     pub back: usize,
-    /// Those that were changed again since, and stay.
+    /// What was changed again since, and stays.
     pub left: usize,
 }
 
@@ -99,11 +100,11 @@ impl Admin {
         Ok(self.store.accounts.audit_span(account, span, limit).await?)
     }
 
-    /// The entry of the change that the actor has just made to an alias.
-    pub async fn entry_of(&self, actor: &Actor, object: &str) -> Result<Option<AuditSpan>> {
+    /// The entry of the change of this kind (`alias`, `user.roles`) that the actor has just made to something.
+    pub async fn entry_of(&self, actor: &Actor, (action, object): (&str, &str)) -> Result<Option<AuditSpan>> {
         let query = AuditQuery {
             account: Some(actor.account),
-            action: Some("alias".to_owned()),
+            action: Some(action.to_owned()),
             object: Some(object.to_owned()),
             limit: LOOKED_AT,
             ..AuditQuery::default()
@@ -112,17 +113,26 @@ impl Admin {
         Ok(rows.iter().find(|row| row.object == object).map(|row| AuditSpan { first: row.id, last: row.id }))
     }
 
-    /// Takes back what the actor's account did to aliases in a span of the audit log: each is again what it was, is there
-    /// again, or goes. What was changed again since is left alone. The rights are those that the changes themselves take.
+    /// Takes back what the actor's account did in a span of the audit log: each alias is again what it was, is there again,
+    /// or goes; somebody has again the roles that they had. What was changed again since is left alone. The rights are
+    /// those that the changes themselves take.
     pub async fn undo_span(&self, actor: &Actor, span: AuditSpan) -> Result<Undone> {
         let (mut operations, mut undone) = (Vec::new(), Undone::default());
         for entry in self.entries_of(actor.account, span).await? {
+            if entry.action == ROLES {
+                match self.undo_roles(actor, &entry).await {
+                    Ok(()) => undone.back += 1,
+                    Err(AdminError::Conflict(_)) => undone.left += 1,
+                    Err(other) => return Err(other),
+                }
+                continue;
+            }
             match self.way_back_of(actor, &entry).await? {
                 Some(operation) => operations.push(operation),
                 None => undone.left += 1,
             }
         }
-        undone.back = operations.len();
+        undone.back += operations.len();
         self.apply_all(actor, operations).await?;
         Ok(undone)
     }

@@ -44,6 +44,7 @@ mod records;
 mod refused;
 mod relay;
 mod replacement;
+mod roles;
 mod route;
 mod second_factor;
 mod senders;

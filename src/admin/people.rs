@@ -17,7 +17,7 @@ use super::shapes::{ListShape, MeShape, UserShape};
 use super::sign_in::{Opened, Visitor, folded_email};
 use super::{
     Access, Actor, ActorName, Admin, AdminError, Area, Form, LINK_LIFETIME, Paging, RESET_LIFETIME, Result, Subject,
-    fields, passwords,
+    fields, passwords, roles::ROLES,
 };
 
 /// Roles on domains of others that one account has, at most.
@@ -62,7 +62,7 @@ impl Admin {
         Ok(ListShape { items, next_cursor })
     }
 
-    async fn user_shape(&self, row: &AccountRow) -> Result<UserShape> {
+    pub(super) async fn user_shape(&self, row: &AccountRow) -> Result<UserShape> {
         Ok(UserShape::new(row, &self.store.accounts.grants(row.key).await?))
     }
 
@@ -171,12 +171,13 @@ impl Admin {
         Ok(self.store.accounts.set_password(row.key, hash, keep, audit).await?)
     }
 
-    async fn store_grants(&self, actor: &Actor, row: &AccountRow, new: Vec<Grant>) -> Result<()> {
+    async fn store_grants(&self, actor: &Actor, row: &AccountRow, mut new: Vec<Grant>) -> Result<()> {
+        new.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         let old = self.store.accounts.grants(row.key).await?;
         let told = |grants: &[Grant]| UserShape::new(row, grants).domains;
         let (before, after) = (told(&old), told(&new));
         let subject = Subject { object: &object(row), before: Some(&before), after: Some(&after) };
-        let audit = self.audit(actor, "user.roles", &subject);
+        let audit = self.audit(actor, ROLES, &subject);
         let pairs: Vec<(DomainId, DomainRole)> = new.iter().map(|grant| (grant.domain, grant.role)).collect();
         Ok(self.store.accounts.set_grants(row.key, pairs, audit).await?)
     }
@@ -200,7 +201,7 @@ impl Admin {
     }
 
     /// Somebody's account, by its id or address, that the actor may change.
-    async fn managed_user(&self, actor: &Actor, id: &str) -> Result<AccountRow> {
+    pub(super) async fn managed_user(&self, actor: &Actor, id: &str) -> Result<AccountRow> {
         actor.must_be_admin("change accounts")?;
         let found = match Uuid::try_parse(id) {
             Ok(uuid) => self.store.accounts.account_by_id(uuid).await,

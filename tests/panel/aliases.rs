@@ -229,7 +229,8 @@ async fn who_may_only_look_is_shown_everything_and_changes_nothing() {
     let stranger = house.signed_in_as("stranger@people.example", json!([])).await;
     house.panel(&stranger, "GET", &format!("/aliases/{id}"), "").await.expect(404);
     house.panel(&stranger, "POST", &format!("/aliases/{id}/remove"), "").await.expect(404);
-    let span = house.admin.entry_of(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap().unwrap();
+    let span =
+        house.admin.entry_of(&waypost::admin::Actor::operator(), ("alias", "shop@my.example")).await.unwrap().unwrap();
     let form = format!("entries={}-{}&back=/aliases", span.first, span.last);
     let page = follow(&house, &stranger, house.panel(&stranger, "POST", "/undo", &form).await).await;
     assert!(page.contains("Nothing was taken back") && !page.contains("shop@my.example"), "{page}");

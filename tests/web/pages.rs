@@ -139,6 +139,14 @@ pub(crate) const PAGES: &[Page] = &[
     nobody("/settings", "leads to the first of the settings"),
     inside("/settings/account", &["/settings/account"]),
     inside("/settings/people", &["/settings/people"]),
+    inside(
+        "/settings/people/{id}",
+        &[
+            "/settings/people/anna@my.example",
+            "404 /settings/people/{hostile}",
+            "409 /settings/people/owner@my.example",
+        ],
+    ),
     inside("/settings/tokens", &["/settings/tokens"]),
     inside("/settings/sessions", &["/settings/sessions"]),
     inside("/settings/notices", &["/settings/notices"]),
@@ -370,6 +378,8 @@ impl House {
         self.operator("PATCH", "/v1/users/owner", owner).await.expect(200);
         let anna = json!({ "email": "anna@my.example", "password": PASSWORD, "name": WRITTEN });
         self.operator("POST", "/v1/users", anna).await.expect(201);
+        let roles = json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] });
+        self.operator("PATCH", "/v1/users/anna@my.example", roles).await.expect(200);
         let token = json!({ "name": WRITTEN, "scopes": ["aliases"] });
         let token = self.operator("POST", "/v1/tokens", token).await.expect(201).json();
         planted.push(("token", token["id"].as_str().unwrap().to_owned()));

@@ -1,6 +1,6 @@
 //! People as the API shows them: accounts, who one is, sessions, the second factor, the audit log.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::policy::roles::{DomainRole, Role};
 use crate::store::accounts::{AccountRow, AuditRow, Grant, IDLE_FOR, SessionRow};
 
 /// A role on a domain of somebody else.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Grant)]
 pub struct GrantShape {
     /// The domain's name.

@@ -166,7 +166,7 @@ pub(super) async fn after(
         Err(error) => return frame::failed(site, &error),
     };
     let own = place(&row);
-    match site.admin.entry_of(actor, &alias_name(&row).to_string()).await {
+    match site.admin.entry_of(actor, ("alias", &alias_name(&row).to_string())).await {
         Ok(span) => toast::noted(if back.is_empty() { &own } else { back }, span),
         // What was asked for is done.
         Err(_) => Redirect::to(&own).into_response(),

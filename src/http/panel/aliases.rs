@@ -117,7 +117,7 @@ pub(super) async fn random(State(site): State<Site>, Caller(actor): Caller, fill
 async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>, filled: Filled) -> Response {
     match made {
         Ok(row) => {
-            let span = site.admin.entry_of(actor, &alias_name(&row).to_string()).await.ok().flatten();
+            let span = site.admin.entry_of(actor, ("alias", &alias_name(&row).to_string())).await.ok().flatten();
             let undo = span.map(|span| format!("&undo={}", toast::written(span))).unwrap_or_default();
             Redirect::to(&format!("/aliases?made={}{undo}#a-{}", row.id, row.id)).into_response()
         }

@@ -77,6 +77,11 @@ impl Fields {
         Self { values: values.into_iter().map(|(key, value)| (key.into(), value)).collect(), wrong: HashMap::new() }
     }
 
+    /// With these values beside what is marked.
+    pub(super) fn with<const N: usize>(self, values: [(&str, String); N]) -> Self {
+        Self { wrong: self.wrong, ..Self::of(values) }
+    }
+
     /// With what a person wrote, right or wrong.
     pub(super) fn filled(mut self, filled: Option<&Filled>) -> Self {
         let Some(filled) = filled else { return self };
@@ -139,6 +144,24 @@ pub(super) fn above(error: &AdminError, marked: &[&str]) -> String {
         AdminError::Invalid(_) => faults(error).join(" "),
         other => text::said(other),
     }
+}
+
+/// What is wrong: in sentences that stand above a form, a setting called by the last part of its name; and beside those
+/// fields that `place` has a place for, by their name there.
+pub(super) fn placed(error: Option<&AdminError>, place: impl Fn(&str) -> Option<&str>) -> (Vec<String>, Fields) {
+    let (mut above, mut marks) = (Vec::new(), Fields::default());
+    let Some(AdminError::Invalid(found)) = error else {
+        return (error.map(faults).unwrap_or_default(), marks);
+    };
+    for Fault { field, detail, .. } in found {
+        if let Some(place) = place(field) {
+            marks = marks.marked_at(place, sentence(&text::visible(detail)));
+        } else {
+            let last = field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
+            above.push(sentence(&text::visible(&format!("{last}: {detail}"))));
+        }
+    }
+    (above, marks)
 }
 
 /// What is wrong, as sentences.

@@ -28,6 +28,7 @@ mod new_password;
 mod overview;
 mod queue;
 mod reference;
+mod role_words;
 mod rule_words;
 mod session;
 mod settings;

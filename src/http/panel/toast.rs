@@ -13,6 +13,7 @@ use crate::store::accounts::AuditSpan;
 
 use super::forms::Filled;
 use super::frame;
+use super::role_words;
 use super::sign_in::local;
 use super::text;
 
@@ -123,7 +124,7 @@ fn one(entry: &AuditShape) -> String {
         "alias.disable" => format!("{name} is off: its mail is refused as if there were no such address."),
         "alias.remove" => format!("{name} is removed."),
         "alias.create" => format!("{name} is made."),
-        _ => senders(entry).unwrap_or_else(|| format!("{name} is changed.")),
+        _ => senders(entry).or_else(|| roles(entry)).unwrap_or_else(|| format!("{name} is changed.")),
     }
 }
 
@@ -145,6 +146,15 @@ fn senders(entry: &AuditShape) -> Option<String> {
     }
     let gone = more("block", after, before).or_else(|| more("allow", after, before))?;
     Some(format!("{name} says nothing of {gone} any more."))
+}
+
+/// What a change says of somebody's role on one domain.
+fn roles(entry: &AuditShape) -> Option<String> {
+    let (name, turn) = (&entry.object, role_words::turns(entry)?.pop()?);
+    Some(match turn.after {
+        Some(role) => format!("{name} is {} of {} from now on.", role.as_str(), turn.domain),
+        None => format!("{name} has no role on {} any more.", turn.domain),
+    })
 }
 
 #[cfg(test)]

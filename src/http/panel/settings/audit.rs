@@ -10,9 +10,11 @@ use crate::admin::{Actor, AdminError, AuditFilter, Paging, is_sensitive};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::roles::DomainRole;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
+use super::super::role_words::{self, Turn};
 use super::super::text::{self, When};
 use super::{Around, done, status};
 
@@ -103,7 +105,9 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         who: text::short(&who, text::SHORT),
         what: did(&entry.action),
         object: text::short(&entry.object, text::SHORT),
-        changes: refused(entry).unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
+        changes: refused(entry)
+            .or_else(|| roles(entry))
+            .unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
         undoable: entry.undoable,
         takes_password: false,
     }
@@ -180,6 +184,13 @@ fn refused(entry: &AuditShape) -> Option<Vec<String>> {
     let after = entry.after.as_ref().filter(|_| entry.action == "session.refused")?;
     let field = |key: &str| text::short(&shown(after.get(key)), VALUE_CHARS);
     Some(vec![format!("{} times from {}, stopped at the {}", field("count"), field("ip"), field("stopped_at"))])
+}
+
+/// `my.example: viewer → manager`, for each domain on which somebody has another role.
+fn roles(entry: &AuditShape) -> Option<Vec<String>> {
+    let word = |role: Option<DomainRole>| role.map_or("none", DomainRole::as_str);
+    let told = |turn: Turn| format!("{}: {} → {}", turn.domain, word(turn.before), word(turn.after));
+    Some(role_words::turns(entry)?.into_iter().take(MAX_FIELDS).map(told).collect())
 }
 
 /// `quota: 5 → none`, for each field that differs.

@@ -5,6 +5,7 @@ mod account;
 mod audit;
 mod notices;
 mod people;
+mod person;
 mod server;
 mod server_keys;
 mod sessions;
@@ -19,7 +20,8 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::Ask;
 
-use super::{forms, frame};
+use super::forms::{self, Fields};
+use super::frame;
 
 /// The pages, as seen from the root.
 pub(super) fn router() -> Router<Site> {
@@ -30,6 +32,7 @@ pub(super) fn router() -> Router<Site> {
         .route("/settings/account/totp", post(account::totp))
         .route("/settings/account/totp/off", post(account::no_totp))
         .route("/settings/people", get(people::page).post(people::add))
+        .route("/settings/people/{id}", get(person::page).post(person::give))
         .route("/settings/people/{id}/{action}", post(people::act))
         .route("/settings/tokens", get(tokens::page).post(tokens::create))
         .route("/settings/tokens/{id}/revoke", post(tokens::revoke))
@@ -47,7 +50,9 @@ struct Around {
     here: &'static str,
     tabs: Vec<(&'static str, &'static str)>,
     done: Option<&'static str>,
+    /// What is wrong and stands above, and what stands beside its field.
     wrong: Vec<String>,
+    marks: Fields,
 }
 
 impl Around {
@@ -63,13 +68,19 @@ impl Around {
         ];
         let for_admins = ["people", "notices", "server"];
         let tabs = all.into_iter().filter(|(place, _)| !for_admins.contains(place) || actor.sees_all()).collect();
-        Self { here, tabs, done: None, wrong: Vec::new() }
+        Self { here, tabs, done: None, wrong: Vec::new(), marks: Fields::default() }
     }
 
     /// With what was just done, told by a word of the query.
     fn told(self, ask: &Ask, words: &[(&'static str, &'static str)]) -> Self {
         let done = ask.get("done").and_then(|done| words.iter().find(|(word, _)| *word == done));
         Self { done: done.map(|(_, sentence)| *sentence), ..self }
+    }
+
+    /// With what is wrong, beside its field where `place` says which that is.
+    fn placed(self, error: Option<&AdminError>, place: impl Fn(&str) -> Option<&str>) -> Self {
+        let (wrong, marks) = forms::placed(error, place);
+        Self { wrong, marks, ..self }
     }
 
     /// With what is wrong.

@@ -28,6 +28,7 @@ struct Line {
     /// Whether the reader may change them.
     ours: bool,
     is_admin: bool,
+    is_member: bool,
 }
 
 #[derive(Template)]
@@ -91,6 +92,11 @@ pub(super) async fn act(
     }
 }
 
+/// The fields that say themselves what is wrong with them.
+fn place(field: &str) -> Option<&str> {
+    matches!(field, "email" | "name" | "role").then_some(field)
+}
+
 async fn show(
     site: &Site,
     actor: &Actor,
@@ -104,7 +110,7 @@ async fn show(
     };
     let page = PeoplePage {
         frame: Frame::inside(site, "People", "settings"),
-        around: Around::new(actor, "people").told(ask, &DONE).with(error.as_ref()),
+        around: Around::new(actor, "people").told(ask, &DONE).placed(error.as_ref(), place),
         rows: found.items.iter().map(|user| line(actor, user)).collect(),
         more: found.next_cursor.map(|cursor| format!("/settings/people?cursor={}", text::in_query(&cursor))),
         link,
@@ -136,5 +142,6 @@ fn line(actor: &Actor, user: &UserShape) -> Line {
         disabled: user.disabled,
         ours: actor.role > user.role,
         is_admin: user.role == Role::Admin,
+        is_member: user.role == Role::Member,
     }
 }

@@ -15,7 +15,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, AdminError, Fault};
+use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::Ask;
 use crate::store::accounts::LinkPurpose;
@@ -150,35 +150,24 @@ impl Led<'_> {
     }
 }
 
-/// What is wrong: in sentences that stand above, a setting called by the last part of its name as the screen does; and
-/// beside those fields that have a place for it.
+/// What is wrong, above a screen and beside its fields.
 fn told(screen: Screen, error: Option<&AdminError>) -> (Vec<String>, Fields) {
-    let (mut above, mut marks) = (Vec::new(), Fields::default());
-    let Some(AdminError::Invalid(faults)) = error else {
-        return (error.map(forms::faults).unwrap_or_default(), marks);
-    };
-    for Fault { field, detail, .. } in faults {
-        if has_place(screen, field) {
-            marks = marks.marked_at(field, forms::sentence(&text::visible(detail)));
-        } else {
-            let last = field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
-            above.push(forms::sentence(&text::visible(&format!("{last}: {detail}"))));
-        }
-    }
-    (above, marks)
+    forms::placed(error, |field| place_of(screen, field))
 }
 
-/// Whether a screen says beside this field what is wrong with it.
-fn has_place(screen: Screen, field: &str) -> bool {
-    match screen {
+/// The field of a screen beside which it is said what is wrong with this one of the API.
+fn place_of(screen: Screen, field: &str) -> Option<&str> {
+    let has_place = match screen {
         Screen::Account => matches!(field, "email" | "password"),
         Screen::Host => matches!(field, "hostname" | "current_password"),
+        Screen::WayOut => return server::place_of_relay(field),
         Screen::Limits => field.starts_with("limits."),
         Screen::Domain => field == "name",
         Screen::Inbox => field == "address",
         Screen::Alias => field == "local_part",
-        Screen::WayOut | Screen::Records | Screen::Test => false,
-    }
+        Screen::Records | Screen::Test => false,
+    };
+    has_place.then_some(field)
 }
 
 fn place(link: &str, screen: Screen) -> String {

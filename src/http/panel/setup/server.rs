@@ -42,6 +42,8 @@ struct WayOutPage {
     tried: Vec<(String, bool, String)>,
     at: Option<When>,
     way: WayOut,
+    /// What was written of a relay was not taken.
+    is_refused: bool,
     relay: Option<String>,
     relay_is_ours: bool,
     again: Option<String>,
@@ -147,6 +149,7 @@ pub(super) async fn way_out(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response,
         around: led.around(Screen::WayOut, wrong),
         tried: told.collect(),
         at,
+        is_refused: wrong.is_some(),
         way: found.as_ref().map_or(WayOut::Untried, |(out, _)| out.way()),
         relay_is_ours: set.as_ref().is_some_and(|setting| setting.changeable),
         again: (relay.is_none() && tried.is_empty() && wrong.is_none())
@@ -176,6 +179,18 @@ pub(super) async fn take_relay(led: &Led<'_>, filled: &Filled) -> Result<String,
     }
     led.site.admin.change_settings(led.actor, &written).await?;
     Ok(led.place(Screen::WayOut))
+}
+
+/// Where it is said what is wrong with the relay: it is written in parts here, and what no part is to blame for is about the
+/// whole.
+pub(super) fn place_of_relay(field: &str) -> Option<&str> {
+    match field {
+        "host" | "port" | "current_password" => Some(field),
+        "delivery.relay" => Some("host"),
+        "delivery.relay_username" => Some("username"),
+        "delivery.relay_password" => Some("relay_password"),
+        _ => None,
+    }
 }
 
 /// Inside TLS from the start on the one port that is for it.

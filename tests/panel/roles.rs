@@ -1,0 +1,93 @@
+//! Roles on domains of others: given, changed and taken away on the page of a person, and taken back.
+
+use serde_json::{Value, json};
+
+use crate::web::{Answer, House};
+
+const ANNA: &str = "/settings/people/anna@my.example";
+
+/// A house with two domains, and anna, a member who is signed in.
+async fn with_anna() -> (House, String, String) {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    let anna = house.signed_in_as("anna@my.example", json!([])).await;
+    let owner = house.signed_in().await;
+    (house, owner, anna)
+}
+
+/// The domains on which anna has a role, and which.
+async fn roles(house: &House) -> Value {
+    let users = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
+    users["items"][1]["domains"].clone()
+}
+
+/// Sends the form of her page, and follows to what it says.
+async fn say(house: &House, owner: &str, form: &str) -> String {
+    let place = house.panel(owner, "POST", ANNA, form).await.expect(303).field("location").unwrap();
+    house.panel(owner, "GET", &place, "").await.expect(200).text()
+}
+
+#[tokio::test]
+async fn a_role_on_a_domain_is_given_changed_and_taken_away() {
+    let (house, owner, anna) = with_anna().await;
+    let visit = async || house.panel(&anna, "GET", "/domains/my.example", "").await.status.as_u16();
+    let change = async || house.panel(&anna, "POST", "/domains/my.example", "subaddressing=on").await.status.as_u16();
+    let people = house.panel(&owner, "GET", "/settings/people", "").await.expect(200).text();
+    let link = people.split("href=\"/settings/people/").nth(1).unwrap().split('"').next().unwrap();
+    let page = house.panel(&owner, "GET", &format!("/settings/people/{link}"), "").await.expect(200).text();
+    assert!(page.contains("anna@my.example</bdi></h1>") && page.contains("<option value=\"other.example\">"), "{page}");
+    assert_eq!(visit().await, 404);
+    let page = say(&house, &owner, "domain=MY.example&role=viewer").await;
+    assert!(page.contains("anna@my.example is viewer of my.example from now on."), "{page}");
+    assert_eq!((visit().await, change().await), (200, 403));
+    say(&house, &owner, "domain=other.example&role=viewer").await;
+    let page = say(&house, &owner, "domain=my.example&role=manager").await;
+    assert!(page.contains("anna@my.example is manager of my.example from now on."), "{page}");
+    assert_eq!(change().await, 303);
+    let page = say(&house, &owner, "domain=my.example&role=none").await;
+    assert!(page.contains("anna@my.example has no role on my.example any more."), "{page}");
+    assert_eq!(visit().await, 404);
+    assert_eq!(roles(&house).await, json!([{ "domain": "other.example", "role": "viewer" }]));
+    let people = house.panel(&owner, "GET", "/settings/people", "").await.expect(200).text();
+    assert!(people.contains("viewer of other.example"), "{people}");
+}
+
+#[tokio::test]
+async fn what_was_changed_of_roles_is_told_and_taken_back_while_it_stands() {
+    let (house, owner, _) = with_anna().await;
+    let page = say(&house, &owner, "domain=my.example&role=manager").await;
+    let entries = page.split("name=\"entries\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let undo = async |entries: &str| -> Answer {
+        house.panel(&owner, "POST", "/undo", &format!("entries={entries}&back=%2Fsettings%2Fpeople")).await.expect(303)
+    };
+    assert_eq!(undo(&entries).await.field("location").as_deref(), Some("/settings/people?undone=1&left=0"));
+    assert_eq!(roles(&house).await, json!([]));
+    undo(&entries).await;
+    assert_eq!(roles(&house).await, json!([]), "it does not stand any more");
+    let log = house.panel(&owner, "GET", "/settings/audit?q=anna", "").await.expect(200).text();
+    assert!(log.contains("Changed the roles of") && log.contains("my.example: manager → none"), "{log}");
+    let newest = log.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
+    house.panel(&owner, "POST", &format!("/settings/audit/{newest}"), "").await.expect(303);
+    assert_eq!(roles(&house).await, json!([{ "domain": "my.example", "role": "manager" }]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_role_is_said_at_its_field_and_nobody_else_gives_one() {
+    let (house, owner, anna) = with_anna().await;
+    for (form, field, why) in [
+        ("domain=elsewhere.example&role=viewer", "domain", "There is no domain elsewhere.example here."),
+        ("domain=&role=viewer", "domain", "Write a domain, such as my.example."),
+        ("domain=my.example&role=king", "role", "Write one of manager, viewer."),
+    ] {
+        let page = house.panel(&owner, "POST", ANNA, form).await.expect(422).text();
+        let wrong = page.split(&format!("id=\"e-{field}\">")).nth(1).unwrap_or_else(|| panic!("{form}: {page}"));
+        assert!(wrong.starts_with(&format!("<bdi>{why}")), "{form}: {wrong}");
+        assert!(page.contains(&format!("aria-describedby=\"e-{field} ")), "{page}");
+    }
+    assert_eq!(roles(&house).await, json!([]));
+    for path in [ANNA, "/settings/people/owner"] {
+        house.panel(&anna, "GET", path, "").await.expect(403);
+        house.panel(&anna, "POST", path, "domain=my.example&role=manager").await.expect(403);
+    }
+    house.panel(&owner, "GET", "/settings/people/nobody@my.example", "").await.expect(404);
+}
