@@ -82,6 +82,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("utoipa_axum", &["http"]),
     ("askama", &["http"]),
     ("pulldown_cmark", &["http"]),
+    ("qrcode", &["http"]),
     ("rust_embed", &["http"]),
     ("hickory_resolver", &["net", "auth"]),
     ("hickory_proto", &["net", "demo"]),

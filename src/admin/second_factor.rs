@@ -71,7 +71,20 @@ impl Admin {
         if account.has_totp {
             return Err(AdminError::Conflict("An authenticator is in use already: switch it off first.".to_owned()));
         }
-        let secret = BASE32_NOPAD.encode(&self.chance.token()[..SECRET_OCTETS]);
+        self.told_totp(actor, &self.chance.token()[..SECRET_OCTETS]).await
+    }
+
+    /// The secret that was proposed, as it was handed back: it stands in the authenticator already.
+    pub async fn propose_totp_again(&self, actor: &Actor, written: &Map<String, Value>) -> Result<NewTotpShape> {
+        actor.must(Area::Account, Access::Write)?;
+        let mut form = Form::new(written);
+        let secret = form.optional("secret", secret).unwrap_or_default();
+        form.finish()?;
+        self.told_totp(actor, &secret).await
+    }
+
+    async fn told_totp(&self, actor: &Actor, secret: &[u8]) -> Result<NewTotpShape> {
+        let (account, secret) = (self.store.accounts.account(actor.account).await?, BASE32_NOPAD.encode(secret));
         let label = account.email.unwrap_or_else(|| "owner".to_owned());
         let label: String = label.bytes().map(escaped).collect();
         let host = self.facts.instance.load().hostname.to_string();

@@ -69,7 +69,10 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     world.dns.a("mx.far.example", [127, 0, 0, 77].into());
     anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 is blocked.").says("<details open>");
     let wrong = [("host", "relay.example"), ("port", "many")];
-    fill(anna, link, ("way-out", &wrong)).await.says("relays mostly listen on 587").says("value=\"relay.example\"");
+    fill(anna, link, ("way-out", &wrong))
+        .await
+        .says("id=\"e-port\"><bdi>Write a number; relays mostly listen on 587")
+        .says("value=\"relay.example\"");
     let relay = [("host", "relay.example"), ("port", "465"), ("username", "me"), ("password", "the secret")];
     fill(anna, link, ("way-out", &relay)).await.says("smtps://relay.example:465").does_not_say("the secret");
     assert_eq!(std::fs::read_to_string(world.data.path().join("relay.password")).unwrap(), "the secret\n");

@@ -63,7 +63,14 @@ async fn one_s_own_account_is_changed_in_place() {
     assert!(page.contains("value=\"The Owner\"") && page.contains("Your account is saved."), "{page}");
     let wrong = "current_password=wrong&password=another+horse+battery";
     let page = house.panel(&cookie, "POST", "/settings/account/password", wrong).await.expect(422).text();
-    assert!(page.contains("Current password: this is not your present password."), "{page}");
+    assert!(page.contains("id=\"e-old\"><bdi>This is not your present password.</bdi>"), "{page}");
+    assert!(page.contains("aria-invalid=\"true\" autofocus aria-describedby=\"e-old \""), "{page}");
+    let short = "current_password=correct+horse+battery&password=short";
+    let page = house.panel(&cookie, "POST", "/settings/account/password", short).await.expect(422).text();
+    assert!(page.contains("id=\"e-new\">") && !page.contains("class=\"notice bad\""), "{page}");
+    let moved = "email=other%40my.example&name=Somebody&current_password=wrong";
+    let page = house.panel(&cookie, "POST", "/settings/account", moved).await.expect(422).text();
+    assert!(page.contains("id=\"e-present\">") && page.contains("value=\"other@my.example\""), "{page}");
     let right = "current_password=correct+horse+battery&password=another+horse+battery";
     house.panel(&cookie, "POST", "/settings/account/password", right).await.expect(303);
     house.panel(&cookie, "GET", "/aliases", "").await.expect(200);
@@ -74,11 +81,18 @@ async fn one_s_own_account_is_changed_in_place() {
 async fn an_authenticator_is_set_up_and_switched_off() {
     let (house, cookie) = owner().await;
     let place = "/settings/account/totp";
-    let secret = shown(&house.panel(&cookie, "POST", place, "").await.expect(200).text());
-    let secret = secret.replace("<bdi>", "").replace("</bdi>", "");
+    let page = house.panel(&cookie, "POST", place, "").await.expect(200).text();
+    let secret = page.split("name=\"secret\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let groups = secret.as_bytes().chunks(4).map(|group| format!("<span>{}</span>", String::from_utf8_lossy(group)));
+    assert!(page.contains(&groups.collect::<String>()), "it can be written by hand: {page}");
+    let link = page.split("href=\"otpauth:").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    assert_eq!(photographed(&page), format!("otpauth:{link}"));
+    assert!(link.contains(&format!("secret={secret}")), "{link}");
     let wrong = format!("secret={secret}&code=000000");
     let page = house.panel(&cookie, "POST", place, &wrong).await.expect(422).text();
-    assert!(page.contains(&secret), "the secret stays: it is in the app already");
+    assert!(page.contains("id=\"e-code\">"), "{page}");
+    assert_eq!(photographed(&page), format!("otpauth:{link}"), "the secret stays: it is in the app already");
+    house.panel(&cookie, "POST", place, "secret=nonsense&code=000000").await.expect(422);
     let totp = totp_rs::Builder::new().with_secret(data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap());
     let code = totp.build().unwrap().generate(u64::try_from(house.clock.now().millis() / 1000).unwrap());
     let page = house.panel(&cookie, "POST", place, &format!("secret={secret}&code={code}")).await.expect(200).text();
@@ -89,6 +103,29 @@ async fn an_authenticator_is_set_up_and_switched_off() {
     let off = format!("code={}", codes.lines().next().unwrap());
     house.panel(&cookie, "POST", "/settings/account/totp/off", "code=000000").await.expect(422);
     house.panel(&cookie, "POST", "/settings/account/totp/off", &off).await.expect(303);
+}
+
+/// What a camera reads of the code on a page: each of its paths is squares of one row, black on white.
+fn photographed(page: &str) -> String {
+    const MODULE: usize = 4;
+    let svg = page.split("role=\"img\"").nth(1).unwrap().split("</svg>").next().unwrap();
+    let between = |text: &str, begin: &str| text.split(begin).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(between(svg, "<path fill=\"#fff\" d=\"").starts_with("M0 0h"), "{svg}");
+    let side = page.split("viewBox=\"0 0 ").find_map(|rest| rest.split_once("\" role=\"img\"")).unwrap().0;
+    let side: usize = side.split(' ').next().unwrap().parse().unwrap();
+    let mut dark = vec![false; side * side];
+    for run in between(svg, "<path fill=\"#000\" d=\"").split('M').skip(1) {
+        let (place, length) = run.split_once('h').unwrap();
+        let (x, y) = place.split_once(' ').unwrap();
+        let (x, y): (usize, usize) = (x.parse().unwrap(), y.parse().unwrap());
+        let length: usize = length.split('v').next().unwrap().parse().unwrap();
+        dark[y * side + x..][..length].fill(true);
+    }
+    let shade = |x: usize, y: usize| if dark[y / MODULE * side + x / MODULE] { 0 } else { 255 };
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * MODULE, side * MODULE, shade);
+    let grids = image.detect_grids();
+    assert_eq!(grids.len(), 1);
+    grids[0].decode().unwrap().1
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod message;
 mod new_alias;
 mod new_password;
 mod overview;
+mod qr;
 mod queue;
 mod reference;
 mod role_words;

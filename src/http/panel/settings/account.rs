@@ -11,6 +11,7 @@ use crate::http::api::{Ask, Caller};
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
+use super::super::qr::Qr;
 use super::{Around, done, status};
 
 #[derive(Template)]
@@ -20,11 +21,31 @@ struct AccountPage {
     around: Around,
     me: MeShape,
     email: String,
+    name: String,
     /// A secret that waits for its first code.
-    proposed: Option<NewTotpShape>,
+    proposed: Option<Proposed>,
     /// Recovery codes, shown once.
     codes: Vec<String>,
 }
+
+/// A secret for an authenticator, as each of them reads it: by its camera, by a link, by hand.
+struct Proposed {
+    qr: Option<Qr>,
+    uri: String,
+    secret: String,
+    /// The same for the eye.
+    groups: Vec<String>,
+}
+
+impl Proposed {
+    fn new(NewTotpShape { secret, uri }: NewTotpShape) -> Self {
+        let groups = secret.as_bytes().chunks(GROUP).map(|group| String::from_utf8_lossy(group).into_owned());
+        Self { qr: Qr::of(&uri), groups: groups.collect(), uri, secret }
+    }
+}
+
+/// Characters of a group of the secret.
+const GROUP: usize = 4;
 
 const DONE: [(&str, &str); 3] = [
     ("saved", "Your account is saved."),
@@ -37,7 +58,14 @@ const DONE: [(&str, &str); 3] = [
 struct Extra {
     proposed: Option<NewTotpShape>,
     codes: Vec<String>,
-    error: Option<AdminError>,
+    refused: Option<Refused>,
+}
+
+/// A form that was not taken, why, and where on the page its fields say what is wrong with them.
+struct Refused {
+    filled: Filled,
+    error: AdminError,
+    place: fn(&str) -> Option<&str>,
 }
 
 /// `GET /settings/account`.
@@ -51,7 +79,15 @@ pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, fill
     written.insert("name".to_owned(), filled.get("name").into());
     match site.admin.change_me(&actor, &written).await {
         Ok(_) => done("account", "saved"),
-        Err(error) => failed(&site, &actor, error).await,
+        Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_you }).await,
+    }
+}
+
+fn place_of_you(field: &str) -> Option<&str> {
+    match field {
+        "email" | "name" => Some(field),
+        "current_password" => Some("present"),
+        _ => None,
     }
 }
 
@@ -61,42 +97,50 @@ pub(super) async fn password(State(site): State<Site>, Caller(actor): Caller, fi
     written.insert("password".to_owned(), filled.get("password").into());
     match site.admin.change_me(&actor, &written).await {
         Ok(_) => done("account", "password"),
-        Err(error) => failed(&site, &actor, error).await,
+        Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_password }).await,
+    }
+}
+
+fn place_of_password(field: &str) -> Option<&str> {
+    match field {
+        "current_password" => Some("old"),
+        "password" => Some("new"),
+        _ => None,
     }
 }
 
 /// `POST /settings/account/totp`: a secret to write into the authenticator; with it and a code, the recovery codes.
 pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
-    let extra = if filled.get("secret").is_empty() {
-        match site.admin.propose_totp(&actor).await {
-            Ok(proposed) => Extra { proposed: Some(proposed), ..Extra::default() },
-            Err(error) => Extra { error: Some(error), ..Extra::default() },
+    if filled.get("secret").is_empty() {
+        return match site.admin.propose_totp(&actor).await {
+            Ok(new) => show(&site, &actor, (&Ask::default(), Extra { proposed: Some(new), ..Extra::default() })).await,
+            Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_code }).await,
+        };
+    }
+    match site.admin.enable_totp(&actor, &filled.change(&["secret", "code"])).await {
+        Ok(on) => show(&site, &actor, (&Ask::default(), Extra { codes: on.recovery_codes, ..Extra::default() })).await,
+        Err(error) => {
+            let again = site.admin.propose_totp_again(&actor, &filled.change(&["secret"])).await;
+            let refused = Some(Refused { filled, error, place: place_of_code });
+            show(&site, &actor, (&Ask::default(), Extra { proposed: again.ok(), refused, ..Extra::default() })).await
         }
-    } else {
-        match site.admin.enable_totp(&actor, &filled.change(&["secret", "code"])).await {
-            Ok(on) => Extra { codes: on.recovery_codes, ..Extra::default() },
-            Err(error) => again(&filled, error),
-        }
-    };
-    show(&site, &actor, (&Ask::default(), extra)).await
-}
-
-/// The same secret once more: it stands in the authenticator already.
-fn again(filled: &Filled, error: AdminError) -> Extra {
-    let proposed = NewTotpShape { secret: filled.get("secret").to_owned(), uri: filled.get("uri").to_owned() };
-    Extra { proposed: Some(proposed), error: Some(error), ..Extra::default() }
+    }
 }
 
 /// `POST /settings/account/totp/off`.
 pub(super) async fn no_totp(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match site.admin.disable_totp(&actor, &filled.change(&["code"])).await {
         Ok(()) => done("account", "off"),
-        Err(error) => failed(&site, &actor, error).await,
+        Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_code }).await,
     }
 }
 
-async fn failed(site: &Site, actor: &Actor, error: AdminError) -> Response {
-    show(site, actor, (&Ask::default(), Extra { error: Some(error), ..Extra::default() })).await
+fn place_of_code(field: &str) -> Option<&str> {
+    (field == "code").then_some(field)
+}
+
+async fn refused(site: &Site, actor: &Actor, refused: Refused) -> Response {
+    show(site, actor, (&Ask::default(), Extra { refused: Some(refused), ..Extra::default() })).await
 }
 
 async fn show(site: &Site, actor: &Actor, (ask, extra): (&Ask, Extra)) -> Response {
@@ -104,14 +148,21 @@ async fn show(site: &Site, actor: &Actor, (ask, extra): (&Ask, Extra)) -> Respon
         Ok(me) => me,
         Err(error) => return frame::failed(site, &error),
     };
-    let Extra { proposed, codes, error } = extra;
+    let Extra { proposed, codes, refused } = extra;
+    let (error, place) = refused.as_ref().map(|refused| (&refused.error, refused.place)).unzip();
+    let around = Around::new(actor, "account").told(ask, &DONE);
+    let written = |key: &str, is: &str| {
+        let given = refused.as_ref().and_then(|refused| refused.filled.given(key));
+        given.unwrap_or(is).to_owned()
+    };
     let page = AccountPage {
         frame: Frame::inside(site, "Account", "settings"),
-        around: Around::new(actor, "account").told(ask, &DONE).with(error.as_ref()),
-        email: me.account.email.clone().unwrap_or_default(),
+        around: around.placed(error, place.unwrap_or(place_of_you)),
+        email: written("email", me.account.email.as_deref().unwrap_or_default()),
+        name: written("name", &me.account.name),
         me,
-        proposed,
+        proposed: proposed.map(Proposed::new),
         codes,
     };
-    frame::page(status(error.as_ref()), &page)
+    frame::page(status(error), &page)
 }
