@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::policy::ids::AccountId;
-use crate::policy::rule::{Action, Kind};
+use crate::policy::rule::Kind;
 use crate::store::StoreError;
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow};
 
@@ -40,10 +40,11 @@ impl Admin {
         refuse_at_mirror(domain, &wanted)?;
         let before = self.catch_all(domain).await?;
         let name = AliasName::new(Kind::CatchAll, "*".to_owned(), domain.name.clone());
-        let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
-        let Some(new) = self.catch_all_spec(actor, (domain.account, &name), (old, wanted)).await? else {
+        if before.is_none() && wanted.mode == CatchAll::Off {
             return Ok(());
-        };
+        }
+        let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
+        let new = self.catch_all_spec(actor, (domain.account, &name), (old, wanted)).await?;
         let shown =
             serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
         let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
@@ -70,17 +71,16 @@ impl Admin {
         self.catch_all_spec(actor, (domain.account, &name), (spec::fresh(&name), wanted.clone())).await.map(drop)
     }
 
-    /// The alias that gives the wanted catch-all; none where nothing is to be made.
+    /// The alias that gives the wanted catch-all.
     async fn catch_all_spec(
         &self,
         actor: &Actor,
         (account, name): (AccountId, &AliasName),
         (mut spec, wanted): (AliasSpec, WantedCatchAll),
-    ) -> Result<Option<AliasSpec>> {
+    ) -> Result<AliasSpec> {
         let Some(action) = wanted.mode.action() else {
-            let exists = spec.action == Action::Create || !spec.destinations.is_empty() || !spec.enabled;
             spec.enabled = false;
-            return Ok(exists.then_some(spec));
+            return Ok(spec);
         };
         spec.action = action;
         spec.enabled = true;
@@ -97,7 +97,7 @@ impl Admin {
             ));
         }
         self.refuse_circles(name, &spec).await?;
-        Ok(Some(spec))
+        Ok(spec)
     }
 }
 

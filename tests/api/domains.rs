@@ -63,6 +63,28 @@ async fn the_catch_all_is_a_view_of_its_alias() {
 }
 
 #[tokio::test]
+async fn a_catch_all_is_switched_off_whatever_it_did_before() {
+    let house = House::furnished().await;
+    for (domain, mode) in
+        [("a.example", "drop"), ("b.example", "reject"), ("c.example", "forward"), ("d.example", "create")]
+    {
+        let path = format!("/v1/domains/{domain}");
+        house.operator("POST", "/v1/domains", json!({ "name": domain, "catch_all": mode })).await.expect(201);
+        let off = house.operator("PATCH", &path, json!({ "catch_all": "off" })).await.expect(200).json();
+        assert_eq!(off["catch_all"], "off", "after {mode}");
+        let alias = house.operator("GET", &format!("/v1/aliases/*@{domain}"), Value::Null).await.expect(200).json();
+        assert_eq!((&alias["enabled"], &alias["action"]), (&json!(false), &json!(mode)));
+    }
+}
+
+#[tokio::test]
+async fn to_switch_off_a_catch_all_that_is_not_there_makes_none() {
+    let house = House::furnished().await;
+    house.operator("PATCH", "/v1/domains/my.example", json!({ "catch_all": "off" })).await.expect(200);
+    house.operator("GET", "/v1/aliases/*@my.example", Value::Null).await.expect(404).problem();
+}
+
+#[tokio::test]
 async fn a_catch_all_that_forwards_needs_to_know_where_to() {
     let house = House::new().await;
     house.operator("POST", "/v1/domains", json!({ "name": "my.example" })).await.expect(201);
