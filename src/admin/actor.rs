@@ -185,6 +185,8 @@ pub struct Actor {
     pub domains: Vec<String>,
     /// What it brings along.
     pub defaults: Defaults,
+    /// Whether it takes back what was done, and so may say again what nobody may say anew: a time that is over.
+    pub restores: bool,
 }
 
 impl Actor {
@@ -229,7 +231,14 @@ impl Actor {
                 alias_format: row.alias_format.clone(),
                 destination: row.default_destination.clone(),
             },
+            restores: false,
         }
+    }
+
+    /// The same, taking back what was done.
+    #[must_use]
+    pub(super) fn restoring(&self) -> Self {
+        Self { restores: true, ..self.clone() }
     }
 
     /// The account itself without limits, as what it just did to sign in is told.
@@ -243,6 +252,7 @@ impl Actor {
             scopes: vec![Scope::Of(Area::Admin, Access::Write)],
             domains: Vec::new(),
             defaults: Defaults::default(),
+            restores: false,
         }
     }
 

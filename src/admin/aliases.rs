@@ -15,7 +15,7 @@ use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quie
 use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
 use super::error::OrMissing;
-use super::fields::read_word;
+use super::fields::{read_word, refuse_past};
 use super::name::{AliasName, keep_name, read_name, unfinished};
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
@@ -103,7 +103,11 @@ impl Admin {
         if nobody_says {
             spec.destinations = self.default_destinations(actor, account).await?;
         }
+        let ended = spec.expires_at;
         spec::read(&mut form, name, spec);
+        if spec.expires_at != ended && !actor.restores {
+            refuse_past(&mut form, "expires_at", (spec.expires_at, self.clock.now()));
+        }
         self.read_alias_policy(actor, &name.domain, (&mut form, &mut spec.overrides));
         form.finish()?;
         if nobody_says && !sends_on(spec.action) {

@@ -89,7 +89,7 @@ impl Admin {
             ("alias.change" | "alias.enable" | "alias.disable", Some(before)) => {
                 self.undo_alias(actor, &entry, before).await?;
             }
-            ("alias.remove", Some(before)) => drop(self.add_alias(actor, &before).await?),
+            ("alias.remove", Some(before)) => drop(self.add_alias(&actor.restoring(), &before).await?),
             ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
             ("settings.change", Some(_)) => self.undo_settings(actor, &entry, present).await?,
             (ROLES, Some(_)) => self.undo_roles(actor, &entry).await?,
@@ -106,7 +106,7 @@ impl Admin {
         let row = self.alias(actor, &entry.object).await?;
         must_stand(entry, &AliasShape::new(&row, Counts::default(), None))?;
         let target = Target { id: &entry.object, version: Some(row.version) };
-        self.change_alias(actor, target, &before).await.map(drop)
+        self.change_alias(&actor.restoring(), target, &before).await.map(drop)
     }
 
     async fn undo_domain(&self, actor: &Actor, entry: &AuditRow, before: Map<String, Value>) -> Result<()> {

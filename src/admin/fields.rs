@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::mail::{Domain, DomainError, Mailbox, Moment};
 
-use super::form::{Misread, Read};
+use super::form::{Form, Misread, Read};
 use super::{AdminError, Result};
 
 /// Characters of a note.
@@ -94,6 +94,13 @@ pub(super) fn moment(value: &Value) -> Read<Moment> {
     Moment::parse_rfc3339(text)
         .or_else(|| Moment::parse_rfc3339(&format!("{text}T00:00:00Z")))
         .ok_or_else(|| format!("“{text}” is not a time: write 2027-01-31 or 2027-01-31T12:00:00Z").into())
+}
+
+/// Notes that what is to end at a time would have ended already.
+pub(super) fn refuse_past(form: &mut Form<'_>, field: &str, (end, now): (Option<Moment>, Moment)) {
+    if end.is_some_and(|end| end <= now) {
+        form.fault(field, "this time is over already");
+    }
 }
 
 /// A value that serde reads from one of a few words.

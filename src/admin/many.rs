@@ -133,7 +133,7 @@ impl Admin {
             }
         }
         undone.back += operations.len();
-        self.apply_all(actor, operations).await?;
+        self.apply_all(&actor.restoring(), operations).await?;
         Ok(undone)
     }
 

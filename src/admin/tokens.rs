@@ -81,9 +81,7 @@ impl Admin {
         if row.domains.is_empty() && !actor.domains.is_empty() {
             form.fault("domains", "you are limited to some domains yourself, so name those that the token is for");
         }
-        if row.expires_at.is_some_and(|at| at <= now) {
-            form.fault("expires_at", "this time is over already");
-        }
+        fields::refuse_past(form, "expires_at", (row.expires_at, now));
         self.check_own(actor, form, &row).await?;
         Ok(row)
     }

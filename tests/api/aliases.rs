@@ -93,6 +93,42 @@ async fn all_that_can_be_set_is_set_and_cleared() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_over_already_is_refused_and_one_that_has_come_stays() {
+    let house = House::furnished().await;
+    let path = "/v1/aliases/shop@my.example";
+    let made = json!({ "address": "shop@my.example", "expires_at": "2026-11-23" });
+    let alias = house.operator("POST", "/v1/aliases", made).await.expect(201).json();
+    let past = json!({ "expires_at": "2026-11-22" });
+    for (method, at, body) in [
+        ("POST", "/v1/aliases", with(&past, json!({ "address": "late@my.example" }))),
+        ("POST", "/v1/aliases/random", past.clone()),
+        ("PATCH", path, past.clone()),
+    ] {
+        let refused = house.operator(method, at, body).await.expect(422);
+        assert_eq!(refused.pointers(), ["/expires_at"], "{method} {at}");
+        assert!(refused.problem()["detail"].as_str().unwrap().contains("over already"));
+    }
+    let batch = json!({ "operations": [with(&past, json!({ "op": "update", "id": alias["id"] }))] });
+    house.operator("POST", "/v1/aliases/batch", batch).await.expect(422).problem();
+
+    house.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+    let noted = house.operator("PATCH", path, json!({ "description": "over" })).await.expect(200).json();
+    house.operator("PATCH", path, noted.clone()).await.expect(200);
+    house.operator("DELETE", path, Value::Null).await.expect(204);
+    let log = house.operator("GET", "/v1/audit?limit=1", Value::Null).await.expect(200).json();
+    let undo = format!("/v1/audit/{}/undo", log["items"][0]["id"]);
+    house.operator("POST", &undo, Value::Null).await.expect(200);
+    let again = house.operator("GET", path, Value::Null).await.expect(200).json();
+    assert_eq!(again["expires_at"], noted["expires_at"], "what is taken back is as it was");
+}
+
+fn with(fields: &Value, more: Value) -> Value {
+    let mut both = more;
+    both.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    both
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named_where_it_is() {
     let house = House::furnished().await;
     for (body, pointer) in [

@@ -17,7 +17,7 @@ async fn unknown_disabled_expired_and_blocked_cost_the_same() {
     let house = House::furnished().await;
     for (address, more) in [
         ("off@my.example", json!({ "enabled": false, "quota": 5 })),
-        ("past@my.example", json!({ "expires_at": "2020-01-01T00:00:00Z", "quota": 5 })),
+        ("past@my.example", json!({ "expires_at": "2026-11-22T19:00:00Z", "quota": 5 })),
         ("blocked@my.example", json!({ "block": ["@sender.example"], "quota": 5, "expires_after": 9 })),
     ] {
         let mut body = json!({ "address": address, "destinations": ["owner@inbox.example"] });
