@@ -102,6 +102,15 @@ async fn a_replacement_is_taken_back_while_it_stands() {
 }
 
 #[tokio::test]
+async fn what_holds_a_destination_is_named_as_it_is_written() {
+    let house = House::furnished().await;
+    let regex = json!({ "address": "/^n[0-9]+$/@my.example" });
+    house.operator("POST", "/v1/aliases", regex).await.expect(201);
+    let problem = house.operator("DELETE", OLD, Value::Null).await.expect(409).problem();
+    assert!(problem["detail"].as_str().unwrap().contains(" /^n[0-9]+$/@my.example."), "{problem}");
+}
+
+#[tokio::test]
 async fn what_cannot_take_its_place_is_said() {
     let house = used().await;
     house.operator("POST", "/v1/destinations", json!({ "address": "late@inbox.example" })).await.expect(201);

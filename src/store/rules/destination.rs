@@ -25,7 +25,8 @@ pub(in crate::store) const UNSET_DEFAULT: &str = "update destinations set is_def
     where is_default = 1 and account_id = (select account_id from destinations where id = ?1)";
 pub(in crate::store) const SET_DEFAULT: &str =
     "update destinations set is_default = 1, version = version + 1 where id = ?1";
-pub(in crate::store) const USED_BY: &str = "select a.pattern || '@' || d.name from alias_destinations as t \
+pub(in crate::store) const USED_BY: &str = "select case a.kind when 'regex' then '/' || a.pattern || '/' else a.pattern end || '@' || d.name \
+    from alias_destinations as t \
     join aliases as a on a.id = t.alias_id join domains as d on d.id = a.domain_id \
     where t.destination_id = ?1 and d.removed_at is null limit 6";
 pub(in crate::store) const UNAIM: &str = "delete from alias_destinations where destination_id = ?1";
