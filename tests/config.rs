@@ -229,6 +229,18 @@ fn impossible_values_are_refused_with_what_would_be_right() {
         ("[smtp]\ntls_key = \"k\"", "2: smtp.tls_key: wants smtp.tls_certificate beside it"),
         ("[http]\npublic_url = \"panel\"", "2: http.public_url: \"panel\" is not a web address"),
         (
+            "[http]\npublic_url = \"https://a.example/mail\"",
+            "2: http.public_url: \"https://a.example/mail\" has a path",
+        ),
+        (
+            "[http]\nallowed_hosts = [\"https://panel.lan\"]",
+            "2: http.allowed_hosts: \"https://panel.lan\": the domain name",
+        ),
+        (
+            "[smtp]\nlisten = [\"127.0.0.1:8080\"]\n[http]\nlisten = [\"[::1]:1\", \"127.0.0.1:8080\"]",
+            "4: http.listen: 127.0.0.1:8080 stands in smtp.listen already",
+        ),
+        (
             "[http]\ncompat = [\"gmail\"]",
             "2: http.compat: \"gmail\" is not one of \"addy\", \"simplelogin\", \"cloudflare\"",
         ),

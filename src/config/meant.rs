@@ -40,6 +40,11 @@ const ON_OFF: [(&str, bool); 2] = [("off", false), ("on", true)];
 const COMPAT: [(&str, ()); 3] = [("addy", ()), ("simplelogin", ()), ("cloudflare", ())];
 const DIGESTS: [(&str, Digests); 4] =
     [("off", Digests::Off), ("daily", Digests::Daily), ("weekly", Digests::Weekly), ("monthly", Digests::Monthly)];
+/// What is listened on.
+const LISTENERS: [&str; 5] =
+    ["smtp.listen", "http.listen", "http.https_listen", "http.http_redirect_listen", "http.metrics_listen"];
+/// Whichever the system has free.
+const ANY_PORT: u16 = 0;
 /// Who is told, at most.
 const MAX_TOLD: usize = 20;
 
@@ -47,6 +52,7 @@ const MAX_TOLD: usize = 20;
 pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
     let read = Reader::new(written);
     check_what_is_not_kept(&read)?;
+    check_listeners(&read)?;
     let hostname = read.optional("hostname", values::domain)?.unwrap_or_else(system_name);
     let data_dir = PathBuf::from(read.filled("data_dir")?);
     let http = http(&read)?;
@@ -79,6 +85,19 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
     })
 }
 
+/// An address and port take one listener.
+fn check_listeners(read: &Reader<'_>) -> Result<(), ConfigError> {
+    let mut seen = BTreeMap::new();
+    for key in LISTENERS {
+        for listen in read.each(key, values::socket)? {
+            if let Some(other) = seen.insert(listen, key).filter(|_| listen.port() != ANY_PORT) {
+                return Err(read.fault(key, format!("{listen} stands in {other} already; give each its own port")));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn smtp(read: &Reader<'_>) -> Result<Smtp, ConfigError> {
     Ok(Smtp {
         listen: read.each("smtp.listen", values::socket)?,
@@ -107,8 +126,8 @@ fn http(read: &Reader<'_>) -> Result<Http, ConfigError> {
         https_listen: read.each("http.https_listen", values::socket)?,
         http_redirect_listen: redirect_listen(read)?,
         metrics_listen: read.each("http.metrics_listen", values::socket)?,
-        public_url: read.optional("http.public_url", values::url)?,
-        allowed_hosts: read.list("http.allowed_hosts").to_vec(),
+        public_url: read.optional("http.public_url", values::origin)?,
+        allowed_hosts: read.each("http.allowed_hosts", values::host_name)?,
         trusted_proxies: read.each("http.trusted_proxies", values::address)?,
     })
 }

@@ -62,6 +62,25 @@ pub(super) fn url(text: &str) -> Reading<String> {
     if web && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(refused()) }
 }
 
+/// Where the pages of the panel are: a web address without a path, for theirs are fixed.
+pub(super) fn origin(text: &str) -> Reading<String> {
+    let url = url(text)?;
+    match url.parse::<hyper::Uri>() {
+        Ok(uri) if uri.path() == "/" => Ok(url),
+        _ => Err(format!(
+            "{text:?} has a path, and the panel stands at the top of its host: give it a name of its own, such as \
+             \"https://mail.example.org\""
+        )),
+    }
+}
+
+/// A name that clients ask for in `Host`, as they write it there.
+pub(super) fn host_name(text: &str) -> Reading<String> {
+    domain(text)
+        .map(|name| name.to_string())
+        .map_err(|why| format!("{why}; write a host name without scheme and port, such as \"panel.example.org\""))
+}
+
 /// A web address that is called as it stands.
 pub(super) fn called_url(text: &str) -> Reading<String> {
     let bare = text.split_once('?').map_or(text, |(bare, _)| bare);
@@ -171,6 +190,16 @@ mod tests {
         assert_eq!(url("https://mail.example/").unwrap(), "https://mail.example");
         for text in ["mail.example", "ftp://mail.example", "https://", "https://a/?b"] {
             assert!(url(text).is_err(), "{text}");
+        }
+        assert_eq!(origin("https://mail.example:8443/").unwrap(), "https://mail.example:8443");
+        assert!(origin("https://mail.example/panel").is_err());
+    }
+
+    #[test]
+    fn a_host_name_is_kept_as_clients_send_it() {
+        assert_eq!(host_name("B\u{fc}cher.lan").unwrap(), "xn--bcher-kva.lan");
+        for text in ["https://panel.lan", "panel.lan:8080", "a b"] {
+            assert!(host_name(text).is_err(), "{text}");
         }
     }
 }
