@@ -11,6 +11,7 @@ use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
 use crate::policy::admission::{self, Decision, Disposition, MessageCase};
 use crate::policy::alignment::Rewrite;
 use crate::policy::facts::{ConnectFacts, MessageFacts, SpfFacts};
+use crate::policy::replies::recipient_ok;
 use crate::policy::routing::{self, Planned};
 use crate::policy::settings::Enforcement;
 use crate::policy::status::TraceStep;
@@ -193,12 +194,12 @@ fn shape(
     let (disposition, reply) = match (&decision.disposition, refusal) {
         (_, Some(reply)) if reply.is_transient() => ("defer", reply),
         (_, Some(reply)) => ("reject", reply),
-        (Disposition::Forward(_), None) => ("forward", accepted()),
-        (Disposition::Report(_), None) => ("report", accepted()),
+        (Disposition::Forward(_), None) => ("forward", recipient_ok()),
+        (Disposition::Report(_), None) => ("report", recipient_ok()),
         (Disposition::Reject(reply), None) => ("reject", reply.clone()),
         (Disposition::Defer(reply), None) => ("defer", reply.clone()),
-        (Disposition::Discard | Disposition::Repeat, None) => ("discard", accepted()),
-        (Disposition::Hold, None) => ("hold", accepted()),
+        (Disposition::Discard | Disposition::Repeat, None) => ("discard", recipient_ok()),
+        (Disposition::Hold, None) => ("hold", recipient_ok()),
     };
     let before = Envelope { from: question.from.clone(), to: recipient(&question.to).into_iter().collect() };
     RouteShape {
@@ -209,10 +210,6 @@ fn shape(
         trace: decision.trace,
         envelope: EnvelopeChange { before, after },
     }
-}
-
-fn accepted() -> Reply {
-    Reply::new(250, 1, 5, "OK")
 }
 
 /// Without a header, the message is taken to be from whom the envelope says.

@@ -31,6 +31,7 @@ use crate::policy::admission::{Decision, Disposition};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::limits::network_of;
 use crate::policy::lists::Finding;
+use crate::policy::replies::recipient_ok;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
 use crate::smtp::reply::Reply;
@@ -307,7 +308,7 @@ impl Connection {
         let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
         let recipient = named(&rcpt.to, &self.settings);
         if transaction.has(&recipient) {
-            return replies::recipient_ok();
+            return recipient_ok();
         }
         let listings = findings(self.listings.as_mut(), transaction.listings.as_mut()).await;
         let case = Case {
@@ -335,7 +336,7 @@ impl Connection {
                     transaction.spf_of_greeting = Spf::begin(asking).await;
                 }
                 transaction.take(recipient, decision, rcpt.wishes.clone());
-                replies::recipient_ok()
+                recipient_ok()
             }
             Err(reply) => self.refuse(recipient, decision, reply).await,
         }

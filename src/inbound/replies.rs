@@ -2,10 +2,6 @@
 
 use crate::smtp::reply::Reply;
 
-pub(super) fn recipient_ok() -> Reply {
-    Reply::new(250, 1, 5, "Recipient ok")
-}
-
 pub(super) fn no_room() -> Reply {
     Reply::new(452, 3, 1, "Not enough room for mail now, try again later")
 }

@@ -12,6 +12,12 @@ const MAX_REGISTERED_DETAIL: u16 = 30;
 /// What a domain with a null MX is answered (RFC 7505 §4.2).
 const NULL_MX: u16 = 556;
 
+/// The recipient is taken, as far as RCPT can tell.
+#[must_use]
+pub fn recipient_ok() -> Reply {
+    Reply::new(250, 1, 5, "Recipient ok")
+}
+
 /// Unknown, disabled, expired or blocked: all the same.
 #[must_use]
 pub fn unknown() -> Reply {

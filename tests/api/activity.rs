@@ -111,7 +111,7 @@ async fn the_simulator_says_what_would_happen() {
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
     let question = json!({ "from": "orders@shop.example", "to": "shop@my.example" });
     let told = house.operator("POST", "/v1/route", question).await.expect(200).json();
-    assert_eq!(told["disposition"], "forward");
+    assert_eq!((&told["disposition"], &told["reply"]), (&json!("forward"), &json!("250 2.1.5 Recipient ok")));
     assert_eq!(told["rule"]["pattern"], "shop@my.example");
     assert_eq!(told["envelope"]["before"], json!({ "from": "orders@shop.example", "to": ["shop@my.example"] }));
     assert_eq!(told["envelope"]["after"]["to"], json!(["owner@inbox.example"]));
