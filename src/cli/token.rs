@@ -43,7 +43,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "DOMAIN")]
     default_domain: Option<String>,
     /// How random aliases look
-    #[arg(long, value_name = "FORMAT", value_parser = ["words", "characters", "uuid"])]
+    #[arg(long, value_name = "FORMAT", value_parser = ["words", "characters", "hex", "uuid", "site"])]
     format: Option<String>,
     /// Where new aliases go that name no destination
     #[arg(long, value_name = "ADDRESS")]
