@@ -45,10 +45,11 @@ pub(super) struct Fields {
     #[arg(long, value_name = "WHAT")]
     then: Option<Then>,
     /// A sender that may write: an address, @domain or a glob; no policy refuses it where SPF or DKIM proves it.
-    /// 'authenticated:@domain' means only who is proved
+    /// 'authenticated:@domain' means only who is proved. Those of one command replace all that were there
     #[arg(long, value_name = "SENDER")]
     allow: Vec<String>,
-    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved
+    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved. Those of
+    /// one command replace all that were there
     #[arg(long, value_name = "SENDER")]
     block: Vec<String>,
     /// Messages in 24 hours
