@@ -203,11 +203,18 @@
   const list = $("[data-live]");
   if (!list || !window.EventSource) return;
   const bar = $("#new"), paused = $("#paused"), unseen = new Set();
-  // What tells more than a word of a message is read anew.
+  // What tells more than a word of a message is read anew. An answer that a later one has overtaken is not put in.
+  let begun = 0, put = 0;
   const renew = async () => {
-    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
-    list.innerHTML = page.querySelector("[data-live]")?.innerHTML ?? list.innerHTML;
-    tellTimes();
+    const turn = ++begun;
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+      const fresh = page.querySelector("[data-live]");
+      if (!fresh || turn < put) return;
+      put = turn;
+      list.innerHTML = fresh.innerHTML;
+      tellTimes();
+    } catch { /* The next change is read anew again. */ }
   };
   const source = new EventSource(list.dataset.live);
   source.addEventListener("row", (event) => {
