@@ -334,7 +334,8 @@ impl Actor {
             return Ok(());
         }
         let who = "Only the owner of this gateway and its admins may";
-        Err(AdminError::Forbidden(format!("{who} {what}; a token needs the scope admin.")))
+        let how = if self.session.is_some() { "" } else { "; a token needs the scope admin" };
+        Err(AdminError::Forbidden(format!("{who} {what}{how}.")))
     }
 
     /// Whether this actor may see the domain.

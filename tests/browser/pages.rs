@@ -89,6 +89,10 @@ async fn empty_and_refused(look: Look) {
         browser.text("[role=alert], .wrong").await;
         faults.extend(judged(&browser, look, (&axe, &format!("refused {path}"))).await);
     }
+    browser.open(&open.url("/settings/account")).await;
+    browser.click("form[action='/settings/account/totp'] button").await;
+    browser.text("#secret").await;
+    faults.extend(judged(&browser, look, (&axe, "authenticator /settings/account")).await);
     browser.open(&open.url("/aliases")).await;
     browser.press("?").await;
     browser.text("#keys[open]").await;
@@ -97,7 +101,7 @@ async fn empty_and_refused(look: Look) {
 }
 
 /// Forms, and what is written into a field of theirs that is refused.
-const REFUSED: [(&str, &str, &str); 10] = [
+const REFUSED: [(&str, &str, &str); 11] = [
     ("/aliases?new=1", "#local", "a..b"),
     ("/aliases/{alias}", "#f-destinations", "nowhere"),
     ("/aliases/shop-*@my.example", "#f-priority", "many"),
@@ -106,6 +110,7 @@ const REFUSED: [(&str, &str, &str); 10] = [
     ("/destinations", "#address", "nobody"),
     ("/settings/account", "#email", "other@my.example"),
     ("/settings/people", "#email", "nobody"),
+    ("/settings/people/anna@my.example", "#domain", "nowhere.example"),
     ("/settings/server", "[id='log.retention']", "for ever"),
     ("/settings/notices", "#to", "nobody"),
 ];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::web::House;
 use crate::web::pages::{self, Place, Whose};
 
@@ -111,6 +113,31 @@ async fn who_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_page() {
         let led = house.visitor("GET", path, &[HOST], "").await.expect(303).field("location").unwrap();
         assert!(led == "/sign-in" || led.starts_with("/sign-in?to=%2F"), "{path} leads to {led}");
     }
+}
+
+#[tokio::test]
+async fn who_is_signed_in_keeps_the_rail_where_nothing_is_found_or_allowed() {
+    let house = House::furnished().await;
+    let owner = house.signed_in().await;
+    let anna = house.signed_in_as("anna@my.example", json!([])).await;
+    for (cookie, path, status, here, words) in [
+        (&owner, "/nothing", 404, "", "Go to Activity"),
+        (&owner, "/aliases/none", 404, "/aliases", "Go to Aliases"),
+        (&owner, "/settings/people/none", 404, "/settings/account", "The address may be mistyped"),
+        (&owner, "/help/none", 404, "/help", "Show the handbook"),
+        (&anna, "/settings/people", 403, "/settings/account", "ask the owner of this gateway"),
+    ] {
+        let page = house.panel(cookie, "GET", path, "").await.expect(status).text();
+        assert!(page.contains("<nav class=\"rail\"") && page.contains(words), "{path}: {page}");
+        let current = format!("href=\"{here}\" aria-current=\"page\"");
+        assert!(here.is_empty() || page.contains(&current), "{path}: {page}");
+        assert!(!page.contains("token"), "{path}: {page}");
+        let plain = house.visitor("GET", path, &[HOST], "").await.text();
+        assert!(!plain.contains("class=\"rail\""), "{path}: {plain}");
+    }
+    let elsewhere = [HOST, ("sec-fetch-site", "cross-site"), ("cookie", &*owner)];
+    let page = house.visitor("POST", "/undo", &elsewhere, "").await.expect(403).text();
+    assert!(page.contains("<nav class=\"rail\"") && page.contains("try again there"), "{page}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ struct ActivityPage {
 
 /// `GET /activity?q=&status=&domain=&alias=&time=&since=&cursor=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    frame::answer(&site, None, build(&site, &actor, &ask).await)
+    frame::answer(None, build(&site, &actor, &ask).await)
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, AdminError> {

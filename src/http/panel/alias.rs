@@ -110,7 +110,7 @@ pub(super) async fn try_out(
             answer(&site, &actor, &id, (&Ask::default(), said)).await
         }
         Err(error @ AdminError::Invalid(_)) => refused(&site, &actor, &id, (filled, error)).await,
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn after(
 ) -> Response {
     let row = match changed {
         Ok(row) => row,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let own = place(&row);
     match site.admin.entry_of(actor, ("alias", &alias_name(&row).to_string())).await {
@@ -181,7 +181,7 @@ fn place(row: &AliasRow) -> String {
 async fn answer(site: &Site, actor: &Actor, id: &str, (ask, said): (&Ask, Said)) -> Response {
     let Said { filled, error, tried } = said;
     let built = build(site, actor, id, (ask, filled.as_ref(), error.as_ref())).await;
-    frame::answer(site, error.as_ref(), built.map(|page| AliasPage { tried, ..page }))
+    frame::answer(error.as_ref(), built.map(|page| AliasPage { tried, ..page }))
 }
 
 async fn build(

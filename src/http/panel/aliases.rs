@@ -88,7 +88,7 @@ pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bu
         }
         AliasesPage { toast: Some(Toast::words(told.join(" "), true)), bulk, ..page }
     });
-    frame::answer(site, Some(&AdminError::Invalid(faults)), built)
+    frame::answer(Some(&AdminError::Invalid(faults)), built)
 }
 
 /// `POST /aliases`.
@@ -121,7 +121,7 @@ async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>,
             let undo = span.map(|span| format!("&undo={}", toast::written(span))).unwrap_or_default();
             Redirect::to(&format!("/aliases?made={}{undo}#a-{}", row.id, row.id)).into_response()
         }
-        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(site, &error),
+        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => {
             answer(site, actor, (&Ask::default(), Some(filled)), Said { error: Some(error), tried: None }).await
         }
@@ -138,7 +138,7 @@ struct Said {
 async fn answer(site: &Site, actor: &Actor, (ask, filled): (&Ask, Option<Filled>), said: Said) -> Response {
     let Said { error, tried } = said;
     let built = build(site, actor, (ask, filled.as_ref(), error.as_ref())).await;
-    frame::answer(site, error.as_ref(), built.map(|page| AliasesPage { tried, ..page }))
+    frame::answer(error.as_ref(), built.map(|page| AliasesPage { tried, ..page }))
 }
 
 async fn build(

@@ -150,7 +150,7 @@ pub(super) async fn page(
     Path(name): Path<String>,
     ask: Ask,
 ) -> Response {
-    let Some(client) = find(&name) else { return frame::failed(&site, &AdminError::missing("client", &name)) };
+    let Some(client) = find(&name) else { return frame::failed(&AdminError::missing("client", &name)) };
     show(&site, &actor, (client, ask.get("token")), Shown::default()).await
 }
 
@@ -161,9 +161,9 @@ pub(super) async fn connect(
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
-    let Some(client) = find(&name) else { return frame::failed(&site, &AdminError::missing("client", &name)) };
+    let Some(client) = find(&name) else { return frame::failed(&AdminError::missing("client", &name)) };
     let url = address(&site, &request);
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let shown = match make(&site, &actor, (client, &filled)).await {
         Ok(made) => Shown { made: Some((made, url)), ..Shown::default() },
         Err(error) => Shown { filled: Some(&filled), error: Some(error), ..Shown::default() },
@@ -210,7 +210,7 @@ async fn show(
     (client, token): (&'static Client, Option<&str>),
     shown: Shown<'_>,
 ) -> Response {
-    frame::answer(site, shown.error.as_ref(), build(site, actor, (client, token), &shown).await)
+    frame::answer(shown.error.as_ref(), build(site, actor, (client, token), &shown).await)
 }
 
 async fn build(

@@ -98,10 +98,10 @@ pub(super) async fn ask_first(
     ask: Ask,
 ) -> Response {
     if word != "replace" {
-        return frame::failed(&site, &forms::no_such_action());
+        return frame::failed(&forms::no_such_action());
     }
     match replacing(&site, &actor, &id, ask.get("to").unwrap_or_default()).await {
-        Ok(page) => frame::answer(&site, None, Ok(page)),
+        Ok(page) => frame::answer(None, Ok(page)),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }
 }
@@ -124,7 +124,7 @@ pub(super) async fn act(
     match done {
         Ok(()) if word == "remove" => Redirect::to("/destinations?done=remove").into_response(),
         Ok(()) => Redirect::to(&format!("/destinations/{}?done={word}", text::in_query(&id))).into_response(),
-        Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&site, &error),
+        Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }
 }
@@ -136,7 +136,7 @@ async fn shown(
     (done, error): (Option<&'static str>, Option<AdminError>),
 ) -> Response {
     let built = build(site, actor, id, (done, error.as_ref())).await;
-    frame::answer(site, error.as_ref(), built)
+    frame::answer(error.as_ref(), built)
 }
 
 async fn build(

@@ -73,13 +73,13 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, fill
     }
     match site.admin.add_destination(&actor, &written).await {
         Ok(row) => Redirect::to(&format!("/destinations?made={}", row.id)).into_response(),
-        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
+        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => answer(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
 }
 
 async fn answer(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
-    frame::answer(site, error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
+    frame::answer(error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
 }
 
 async fn build(

@@ -23,7 +23,7 @@ struct ForgottenPage {
 /// `GET /reset`.
 pub(super) async fn how(State(site): State<Site>, request: Request) -> Response {
     match Channel::of(&site.settings, &request) {
-        Channel::Open(why) => session::refused(&site, why),
+        Channel::Open(why) => session::refused(why),
         _ => form(&site, (StatusCode::OK, None)),
     }
 }
@@ -32,15 +32,15 @@ pub(super) async fn how(State(site): State<Site>, request: Request) -> Response 
 pub(super) async fn ask(State(site): State<Site>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
     if let Channel::Open(why) = channel {
-        return session::refused(&site, why);
+        return session::refused(why);
     }
     let visitor = session::visitor(&site.settings, &channel, &request);
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     match site.admin.forgotten_password(filled.get("email"), visitor.ip) {
         Ok(()) => {
             let words = "If there is an account of that address, a mail with a link is on its way there. The link works once, \
                          within an hour. No mail? Look among the spam; an account gets three such mails an hour at most.";
-            Words::new("Look into your inbox", words).link("/sign-in", "Sign in").answer(&site, StatusCode::OK)
+            Words::new("Look into your inbox", words).link("/sign-in", "Sign in").answer(StatusCode::OK)
         }
         Err(error) => {
             let mut answer = form(&site, (frame::status_of(&error), Some(error.to_string())));

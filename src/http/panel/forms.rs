@@ -21,8 +21,8 @@ pub(super) struct Filled(HashMap<String, String>);
 impl FromRequest<Site> for Filled {
     type Rejection = Response;
 
-    async fn from_request(request: Request, site: &Site) -> Result<Self, Response> {
-        Self::of(request).await.ok_or_else(|| unreadable(site))
+    async fn from_request(request: Request, _: &Site) -> Result<Self, Response> {
+        Self::of(request).await.ok_or_else(unreadable)
     }
 }
 
@@ -190,9 +190,9 @@ pub(super) fn no_such_action() -> AdminError {
 }
 
 /// The answer to what is no form of ours, or larger than any.
-pub(super) fn unreadable(site: &Site) -> Response {
+pub(super) fn unreadable() -> Response {
     let page = Words::new("Nothing was changed", "What was sent cannot be read as a form of this panel.");
-    page.answer(site, StatusCode::BAD_REQUEST)
+    page.answer(StatusCode::BAD_REQUEST)
 }
 
 #[cfg(test)]

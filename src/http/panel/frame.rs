@@ -1,14 +1,17 @@
 //! What every page has around it, and the pages of a few words: errors, hints, empty places.
 
 use askama::Template;
+use axum::Extension;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::admin::AdminError;
 use crate::http::Site;
 
 use super::by_domain::ByDomain;
-use super::{assets, text};
+use super::{assets, session, text};
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -55,12 +58,22 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// A page of a few words.
+/// A page of a few words. As an answer it has no frame yet: [`framed`] gives it the one of whoever asked.
+#[derive(Clone)]
 pub(super) struct Words {
     title: &'static str,
     paragraphs: Vec<String>,
     command: Option<String>,
-    link: Option<(&'static str, &'static str)>,
+    way_on: WayOn,
+}
+
+/// Where a page of a few words leads.
+#[derive(Clone, Copy)]
+enum WayOn {
+    Nowhere,
+    To(&'static str, &'static str),
+    /// To the part of the panel that was asked for.
+    Part,
 }
 
 #[derive(Template)]
@@ -75,7 +88,13 @@ struct WordsPage {
 impl Words {
     /// A title and one paragraph.
     pub(super) fn new(title: &'static str, paragraph: impl Into<String>) -> Self {
-        Self { title, paragraphs: vec![paragraph.into()], command: None, link: None }
+        Self { title, paragraphs: vec![paragraph.into()], command: None, way_on: WayOn::Nowhere }
+    }
+
+    /// With another paragraph.
+    pub(super) fn and(mut self, paragraph: &str) -> Self {
+        self.paragraphs.push(paragraph.to_owned());
+        self
     }
 
     /// With a command to copy.
@@ -85,21 +104,60 @@ impl Words {
 
     /// With a way on.
     pub(super) fn link(self, place: &'static str, words: &'static str) -> Self {
-        Self { link: Some((place, words)), ..self }
+        Self { way_on: WayOn::To(place, words), ..self }
     }
 
-    /// The page.
-    pub(super) fn answer(self, site: &Site, status: StatusCode) -> Response {
-        let Self { title, paragraphs, command, link } = self;
-        page(status, &WordsPage { frame: Frame::outside(site, title), paragraphs, command, link })
+    /// With a way to the part of the panel that was asked for.
+    pub(super) fn back(self) -> Self {
+        Self { way_on: WayOn::Part, ..self }
+    }
+
+    /// The page, as an answer.
+    pub(super) fn answer(self, status: StatusCode) -> Response {
+        (status, Extension(self)).into_response()
     }
 }
 
+/// The parts of the panel: where each begins, its entry of the rail, and the way there.
+const PARTS: [(&str, &str, &str); 10] = [
+    ("/aliases", "aliases", "Go to Aliases"),
+    ("/domains", "domains", "Go to Domains"),
+    ("/destinations", "destinations", "Go to Destinations"),
+    ("/queue", "queue", "Go to Queue"),
+    ("/simulator", "simulator", "Go to the simulator"),
+    ("/connect", "connect", "Go to Connect"),
+    ("/settings", "settings", "Go to Settings"),
+    ("/help", "help", "Show the handbook"),
+    ("/docs/api", "help", "Show the reference"),
+    ("/activity", "activity", "Go to Activity"),
+];
+
+/// Puts a page of a few words into its frame: with the rail for who is signed in.
+pub(super) async fn framed(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let secret = session::brought(&site, &request);
+    let part = PARTS.iter().find(|(begin, ..)| request.uri().path().starts_with(begin));
+    let mut answer = next.run(request).await;
+    let Some(words) = answer.extensions_mut().remove::<Words>() else { return answer };
+    let here = part.map_or("", |(_, here, _)| here);
+    let (place, _, word) = part.unwrap_or(&PARTS[PARTS.len() - 1]);
+    let Words { title, paragraphs, command, way_on } = words;
+    let is_signed_in = session::is_good(&site, secret).await;
+    let frame = if is_signed_in { Frame::inside(&site, title, here) } else { Frame::outside(&site, title) };
+    let link = match way_on {
+        WayOn::Nowhere => None,
+        WayOn::To(place, words) => Some((place, words)),
+        WayOn::Part => Some((*place, *word)),
+    };
+    let mut whole = page(answer.status(), &WordsPage { frame, paragraphs, command, link });
+    whole.headers_mut().extend(std::mem::take(answer.headers_mut()));
+    whole
+}
+
 /// The page that was built, with the status of what was refused on it; else the page of why it could not be.
-pub(super) fn answer(site: &Site, refused: Option<&AdminError>, built: Result<impl Template, AdminError>) -> Response {
+pub(super) fn answer(refused: Option<&AdminError>, built: Result<impl Template, AdminError>) -> Response {
     match built {
         Ok(template) => page(refused.map_or(StatusCode::OK, status_of), &template),
-        Err(error) => failed(site, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -116,7 +174,7 @@ pub(super) const fn status_of(error: &AdminError) -> StatusCode {
 }
 
 /// The page of an error that a page has no better place for.
-pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
+pub(super) fn failed(error: &AdminError) -> Response {
     let title = match error {
         AdminError::Forbidden(_) => "You have no right to this",
         AdminError::NotFound(_) => "There is no such thing",
@@ -125,8 +183,15 @@ pub(super) fn failed(site: &Site, error: &AdminError) -> Response {
         AdminError::TooMany(_) => "Too many attempts",
         AdminError::Unwell => "The database cannot be reached",
     };
-    let words = Words::new(title, text::said(error)).link("/activity", "Go to Activity");
-    let mut answer = words.answer(site, status_of(error));
+    let words = Words::new(title, text::said(error)).back();
+    let words = match error {
+        AdminError::Forbidden(_) => words.and("If you need it, ask the owner of this gateway."),
+        AdminError::NotFound(_) => {
+            words.and("The address may be mistyped, or what it showed is gone, or is somebody else's.")
+        }
+        _ => words,
+    };
+    let mut answer = words.answer(status_of(error));
     match error {
         AdminError::Unwell => retry_later(&mut answer, "5"),
         AdminError::TooMany(_) => retry_later(&mut answer, "60"),

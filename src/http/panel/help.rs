@@ -61,7 +61,7 @@ pub(super) async fn page(State(site): State<Site>, Path(name): Path<String>, req
         Some(chapter) => show(&site, session::brought(&site, &request), Some(chapter)).await,
         None => Words::new("There is no such page", "The handbook has no page of this name.")
             .link("/help", "Show the handbook")
-            .answer(&site, StatusCode::NOT_FOUND),
+            .answer(StatusCode::NOT_FOUND),
     }
 }
 

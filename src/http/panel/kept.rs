@@ -56,5 +56,5 @@ pub(super) async fn download(State(site): State<Site>, Caller(actor): Caller, Pa
         Ok(uuid) => site.admin.message_octets(&actor, uuid).await.map(|octets| eml(uuid, octets)),
         Err(_) => Err(AdminError::missing("message", &id)),
     };
-    found.unwrap_or_else(|error| frame::failed(&site, &error))
+    found.unwrap_or_else(|error| frame::failed(&error))
 }

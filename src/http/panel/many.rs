@@ -24,7 +24,7 @@ pub(super) async fn change(
     Caller(actor): Caller,
     filled: Result<Form<Pairs>, FormRejection>,
 ) -> Response {
-    let Ok(Form(pairs)) = filled else { return forms::unreadable(&site) };
+    let Ok(Form(pairs)) = filled else { return forms::unreadable() };
     let chosen: Vec<_> = pairs.iter().filter(|(key, _)| key == "id").map(|(_, id)| id.clone()).collect();
     let done = match wanted(&pairs) {
         Ok(what) => site.admin.change_many(&actor, &chosen, &what).await,
@@ -37,7 +37,7 @@ pub(super) async fn change(
             let bulk = Bulk { chosen, label: value(&pairs, "label").to_owned(), to: value(&pairs, "to").to_owned() };
             aliases::unchanged(&site, &actor, (&ask, bulk), faults).await
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

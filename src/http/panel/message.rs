@@ -83,7 +83,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    frame::answer(&site, None, build(&site, &actor, &id, &ask).await)
+    frame::answer(None, build(&site, &actor, &id, &ask).await)
 }
 
 /// `POST /activity/{id}/retry|hold|release|cancel|resend`.
@@ -102,7 +102,7 @@ pub(super) async fn act(
     };
     match done {
         Ok(()) => Redirect::to(&format!("/activity/{id}?done={word}")).into_response(),
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

@@ -47,7 +47,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::Site;
@@ -108,6 +108,7 @@ pub(super) fn router(site: &Site) -> Router {
         .method_not_allowed_fallback(not_that_way)
         .layer(DefaultBodyLimit::max(MAX_FORM_OCTETS))
         .layer(middleware::from_fn_with_state(site.clone(), guard))
+        .layer(middleware::from_fn_with_state(site.clone(), frame::framed))
         .layer(middleware::from_fn(shield::page_headers))
         .with_state(site.clone())
 }
@@ -119,23 +120,23 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
     if !shield::host(&request).is_some_and(is_ours) {
         let words = "This gateway does not answer to this name. If it should, add it to http.allowed_hosts, or set \
                      http.public_url.";
-        return Words::new("Not a name of this gateway", words).answer(&site, StatusCode::MISDIRECTED_REQUEST);
+        return Words::new("Not a name of this gateway", words).answer(StatusCode::MISDIRECTED_REQUEST);
     }
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
     if is_write && !shield::may_write(&request) {
         let words = "This request did not come from the panel's own page, so nothing was changed. Open the page and try \
                      again there.";
-        return Words::new("Nothing was changed", words).answer(&site, StatusCode::FORBIDDEN);
+        return Words::new("Nothing was changed", words).answer(StatusCode::FORBIDDEN);
     }
     next.run(request).await
 }
 
-async fn nothing_here(State(site): State<Site>) -> Response {
+async fn nothing_here() -> Response {
     let page = Words::new("There is no such page", "The address may be mistyped, or what it showed is gone.");
-    page.link("/activity", "Go to Activity").answer(&site, StatusCode::NOT_FOUND)
+    page.back().answer(StatusCode::NOT_FOUND)
 }
 
-async fn not_that_way(State(site): State<Site>) -> Response {
+async fn not_that_way() -> Response {
     let page = Words::new("Nothing was changed", "This page cannot be asked for in this way.");
-    page.link("/activity", "Go to Activity").answer(&site, StatusCode::METHOD_NOT_ALLOWED).into_response()
+    page.back().answer(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -36,15 +36,15 @@ pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, re
     if let Err(refusal) = usable(&site, &link, &channel).await {
         return refusal;
     }
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     match site.admin.reset_password(&link, filled.get("password")).await {
         Ok(true) => {
             let page =
                 Words::new("Your password is set", "It counts from now on, and every session of before has ended.");
-            page.link("/sign-in", "Sign in").answer(&site, StatusCode::OK)
+            page.link("/sign-in", "Sign in").answer(StatusCode::OK)
         }
-        Ok(false) => used_up_by_somebody(&site),
-        Err(error @ AdminError::Unwell) => frame::failed(&site, &error),
+        Ok(false) => used_up_by_somebody(),
+        Err(error @ AdminError::Unwell) => frame::failed(&error),
         Err(error) => form(&site, &link, Some(&error)),
     }
 }
@@ -52,16 +52,16 @@ pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, re
 /// Whether a request came over a channel that is fit for secrets, and its link is good.
 async fn usable(site: &Site, link: &str, channel: &Channel) -> Result<(), Response> {
     if let Channel::Open(why) = channel {
-        return Err(session::refused(site, why));
+        return Err(session::refused(why));
     }
     let is_good = link.len() <= MAX_LINK_CHARS
-        && site.admin.link_is_good(link, LinkPurpose::Reset).await.map_err(|error| frame::failed(site, &error))?;
-    if is_good { Ok(()) } else { Err(used_up_by_somebody(site)) }
+        && site.admin.link_is_good(link, LinkPurpose::Reset).await.map_err(|error| frame::failed(&error))?;
+    if is_good { Ok(()) } else { Err(used_up_by_somebody()) }
 }
 
-fn used_up_by_somebody(site: &Site) -> Response {
+fn used_up_by_somebody() -> Response {
     let words = "This link was used already, or its time is over. Ask for another one, or ask whoever looks after this gateway.";
-    Words::new("This link is used up", words).link("/reset", "Ask for another link").answer(site, StatusCode::GONE)
+    Words::new("This link is used up", words).link("/reset", "Ask for another link").answer(StatusCode::GONE)
 }
 
 fn form(site: &Site, link: &str, error: Option<&AdminError>) -> Response {

@@ -103,7 +103,7 @@ struct OverviewPage {
 
 /// `GET /?range=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    frame::answer(&site, None, build(&site, &actor, &ask).await)
+    frame::answer(None, build(&site, &actor, &ask).await)
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {

@@ -71,7 +71,7 @@ struct QueuePage {
 
 /// `GET /queue?domain=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    frame::answer(&site, None, build(&site, &actor, &ask).await)
+    frame::answer(None, build(&site, &actor, &ask).await)
 }
 
 /// `POST /queue/{action}`: for all that waits for one domain and that the action fits.
@@ -86,7 +86,7 @@ pub(super) async fn act(
             let done = [("done", &*word), ("count", &count.to_string()), ("domain", filled.get("of"))];
             Redirect::to(&text::with_query("/queue", &done)).into_response()
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

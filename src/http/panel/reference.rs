@@ -93,7 +93,7 @@ pub(super) async fn part(State(site): State<Site>, Path(name): Path<String>) -> 
     let (parts, shapes) = &*REFERENCE;
     let Some(part) = parts.iter().find(|part| part.name == name) else {
         let page = Words::new("There is no such page", "The API has no part of this name.");
-        return page.link("/docs/api", "Show the reference").answer(&site, StatusCode::NOT_FOUND);
+        return page.link("/docs/api", "Show the reference").answer(StatusCode::NOT_FOUND);
     };
     let shapes = reached(part, shapes);
     frame::page(StatusCode::OK, &PartPage { frame: Frame::outside(&site, format!("API: {name}")), part, shapes })

@@ -69,9 +69,9 @@ fn is_forwarded(fields: &HeaderMap) -> bool {
 }
 
 /// The page that says why there is no sign-in this way.
-pub(super) fn refused(site: &Site, why: &str) -> Response {
+pub(super) fn refused(why: &str) -> Response {
     let page = Words::new("Sign-in is not safe this way", format!("Nobody can sign in here, because {why}."));
-    page.command("ssh -L 8080:127.0.0.1:8080 your-server").answer(site, StatusCode::FORBIDDEN)
+    page.command("ssh -L 8080:127.0.0.1:8080 your-server").answer(StatusCode::FORBIDDEN)
 }
 
 /// Sets the cookies of somebody who has just signed in: the session, and by which the browser is known again.
@@ -155,8 +155,8 @@ pub(super) async fn required(State(site): State<Site>, mut request: Request, nex
             let to = if wanted == "/" { String::new() } else { format!("?to={}", text::in_query(wanted)) };
             Redirect::to(&format!("/sign-in{to}")).into_response()
         }
-        Ok(None) => super::sign_in::ended(&site),
-        Err(error) => frame::failed(&site, &error),
+        Ok(None) => super::sign_in::ended(),
+        Err(error) => frame::failed(&error),
     }
 }
 

@@ -36,15 +36,15 @@ struct LinkPage {
 /// `GET /sign-in?to=`: the form; while nobody could fill it in, how to begin.
 pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) -> Response {
     if let Channel::Open(why) = Channel::of(&site.settings, &request) {
-        return session::refused(&site, why);
+        return session::refused(why);
     }
     match site.admin.anybody_signs_in().await {
         Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
         Ok(false) => {
             let words = "You begin with a link that works once. Make one on the machine where Waypost runs:";
-            Words::new("Set Waypost up", words).command("waypost panel-link").answer(&site, StatusCode::OK)
+            Words::new("Set Waypost up", words).command("waypost panel-link").answer(StatusCode::OK)
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -63,11 +63,11 @@ fn form(site: &Site, filled: &Filled, wrong: Option<(StatusCode, String)>) -> Re
 pub(super) async fn by_password(State(site): State<Site>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
     if let Channel::Open(why) = channel {
-        return session::refused(&site, why);
+        return session::refused(why);
     }
     let (visitor, old) =
         (session::visitor(&site.settings, &channel, &request), session::secret(&channel, request.headers()));
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let written = SignIn { email: filled.get("email"), password: filled.get("password"), code: filled.get("code") };
     match site.admin.sign_in(&written, &visitor).await {
         Ok(Some(opened)) => {
@@ -85,7 +85,7 @@ pub(super) async fn by_password(State(site): State<Site>, request: Request) -> R
             frame::retry_later(&mut answer, "60");
             answer
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -107,18 +107,18 @@ async fn end(site: &Site, old: Option<String>) {
 /// `GET /sign-in/{link}`: one button.
 pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>, request: Request) -> Response {
     if let Channel::Open(why) = Channel::of(&site.settings, &request) {
-        return session::refused(&site, why);
+        return session::refused(why);
     }
     if link.len() > MAX_LINK_CHARS {
-        return used_up(&site);
+        return used_up();
     }
     match site.admin.link_is_good(&link, LinkPurpose::SignIn).await {
         Ok(true) => {
             let page = LinkPage { frame: Frame::outside(&site, "Sign in"), link };
             frame::page(StatusCode::OK, &page)
         }
-        Ok(false) => used_up(&site),
-        Err(error) => frame::failed(&site, &error),
+        Ok(false) => used_up(),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>, re
 pub(super) async fn by_link(State(site): State<Site>, Path(link): Path<String>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
     if let Channel::Open(why) = channel {
-        return session::refused(&site, why);
+        return session::refused(why);
     }
     let visitor = session::visitor(&site.settings, &channel, &request);
     match site.admin.open_session(&link, &visitor).await {
@@ -136,8 +136,8 @@ pub(super) async fn by_link(State(site): State<Site>, Path(link): Path<String>, 
             end(&site, session::secret(&channel, request.headers())).await;
             answer
         }
-        Ok(None) => used_up(&site),
-        Err(error) => frame::failed(&site, &error),
+        Ok(None) => used_up(),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Resp
     if let Some(secret) = session::secret(&channel, request.headers())
         && let Err(error) = site.admin.close_session(&secret).await
     {
-        return frame::failed(&site, &error);
+        return frame::failed(&error);
     }
     let mut answer = Redirect::to("/sign-in").into_response();
     session::close(&channel, &mut answer);
@@ -155,15 +155,15 @@ pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Resp
 }
 
 /// A write by somebody whose session has ended.
-pub(super) fn ended(site: &Site) -> Response {
+pub(super) fn ended() -> Response {
     let page = Words::new("Sign in again", "Your session has ended, and nothing was changed.");
-    page.link("/sign-in", "Sign in").answer(site, StatusCode::UNAUTHORIZED)
+    page.link("/sign-in", "Sign in").answer(StatusCode::UNAUTHORIZED)
 }
 
-pub(super) fn used_up(site: &Site) -> Response {
+pub(super) fn used_up() -> Response {
     let words =
         "This link was used already, or is older than 24 hours. Make a new one on the machine where Waypost runs:";
-    Words::new("This link is used up", words).command("waypost panel-link").answer(site, StatusCode::GONE)
+    Words::new("This link is used up", words).command("waypost panel-link").answer(StatusCode::GONE)
 }
 
 #[cfg(test)]

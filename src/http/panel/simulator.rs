@@ -47,7 +47,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     let (wrong, told) = match answer(&site, &actor, &ask).await {
         Ok(told) => (None, told),
         Err(error @ AdminError::Invalid(_)) => (Some(text::said(&error)), None),
-        Err(error) => return frame::failed(&site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let [to, from, ip, headers] = FIELDS.map(asked);

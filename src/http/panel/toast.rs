@@ -56,14 +56,14 @@ pub(super) fn noted(to: &str, span: Option<AuditSpan>) -> Response {
 /// `POST /undo`.
 pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let Some(span) = parse(filled.get("entries")) else {
-        return frame::failed(&site, &AdminError::NotFound("There is nothing of this name to take back.".to_owned()));
+        return frame::failed(&AdminError::NotFound("There is nothing of this name to take back.".to_owned()));
     };
     match site.admin.undo_span(&actor, span).await {
         Ok(undone) => {
             let words = format!("undone={}&left={}", undone.back, undone.left);
             Redirect::to(&asked(local(filled.get("back")), &words)).into_response()
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

@@ -26,30 +26,30 @@ struct VerifyPage {
 /// `GET /verify/{link}`: one button.
 pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>) -> Response {
     if link.len() > MAX_LINK_CHARS {
-        return told(&site, &Proof::Unknown);
+        return told(&Proof::Unknown);
     }
     match site.admin.verification_link(&link).await {
         Ok(Proof::Good(address)) => {
             let (frame, gateway) = (Frame::outside(&site, "Is this inbox yours?"), site.settings.hostname.to_string());
             frame::page(StatusCode::OK, &VerifyPage { frame, address, gateway, link })
         }
-        Ok(proof) => told(&site, &proof),
-        Err(error) => frame::failed(&site, &error),
+        Ok(proof) => told(&proof),
+        Err(error) => frame::failed(&error),
     }
 }
 
 /// `POST /verify/{link}`: uses the link up.
 pub(super) async fn verify(State(site): State<Site>, Path(link): Path<String>) -> Response {
     if link.len() > MAX_LINK_CHARS {
-        return told(&site, &Proof::Unknown);
+        return told(&Proof::Unknown);
     }
     match site.admin.verify_by_link(&link).await {
-        Ok(proof) => told(&site, &proof),
-        Err(error) => frame::failed(&site, &error),
+        Ok(proof) => told(&proof),
+        Err(error) => frame::failed(&error),
     }
 }
 
-fn told(site: &Site, proof: &Proof) -> Response {
+fn told(proof: &Proof) -> Response {
     let (status, title, words) = match proof {
         Proof::Good(address) | Proof::Verified(address) => {
             let words = format!(
@@ -78,5 +78,5 @@ fn told(site: &Site, proof: &Proof) -> Response {
             "It may be mistyped or cut short, or the inbox is no destination of this gateway any more.".to_owned(),
         ),
     };
-    Words::new(title, words).answer(site, status)
+    Words::new(title, words).answer(status)
 }

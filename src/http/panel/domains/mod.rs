@@ -73,7 +73,7 @@ async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Resp
 async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match add(&site, &actor, &filled).await {
         Ok(place) => Redirect::to(&place).into_response(),
-        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&site, &error),
+        Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => listed(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
 }
@@ -94,7 +94,7 @@ async fn add(site: &Site, actor: &Actor, filled: &Filled) -> Result<String, Admi
 }
 
 async fn listed(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
-    frame::answer(site, error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
+    frame::answer(error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
 }
 
 async fn build(

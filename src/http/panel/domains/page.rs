@@ -105,7 +105,7 @@ pub(super) async fn act(
 pub(super) async fn zone(State(site): State<Site>, Caller(actor): Caller, Path(name): Path<String>) -> Response {
     match site.admin.known_records(&actor, &name).await {
         Ok(known) => super::download(&format!("{}.zone", known.records.domain), records::zone(&known.records)),
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 
@@ -115,12 +115,12 @@ async fn refused(site: &Site, actor: &Actor, name: &str, (filled, error): (Optio
         AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Forbidden(_) => {
             shown(site, actor, name, Shown { filled, error: Some(error), ..Shown::default() }).await
         }
-        other => frame::failed(site, &other),
+        other => frame::failed(&other),
     }
 }
 
 async fn shown(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Response {
-    frame::answer(site, shown.error.as_ref(), build(site, actor, name, &shown).await)
+    frame::answer(shown.error.as_ref(), build(site, actor, name, &shown).await)
 }
 
 async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<DomainPage, AdminError> {

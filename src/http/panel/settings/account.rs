@@ -146,7 +146,7 @@ async fn refused(site: &Site, actor: &Actor, refused: Refused) -> Response {
 async fn show(site: &Site, actor: &Actor, (ask, extra): (&Ask, Extra)) -> Response {
     let me = match site.admin.me(actor).await {
         Ok(me) => me,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let Extra { proposed, codes, refused } = extra;
     let (error, place) = refused.as_ref().map(|refused| (&refused.error, refused.place)).unzip();

@@ -74,7 +74,7 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
     };
     let (found, asks) = match tokio::try_join!(site.admin.audit_log(actor, &filter), site.admin.asks_again(actor)) {
         Ok(read) => read,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let now = site.admin.clock.now();
     let search = ask.owned("q").unwrap_or_default();

@@ -129,7 +129,7 @@ async fn show(
             let around = Around::new(actor, "notices").told(ask, &DONE).with(error.as_ref());
             frame::page(status(error.as_ref()), &NoticesPage { around, ..page })
         }
-        Err(error) => frame::failed(site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

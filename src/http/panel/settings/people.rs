@@ -106,7 +106,7 @@ async fn show(
     let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
     let found = match site.admin.users(actor, &paging).await {
         Ok(found) => found,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let page = PeoplePage {
         frame: Frame::inside(site, "People", "settings"),

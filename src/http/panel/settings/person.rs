@@ -44,7 +44,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    frame::answer(&site, None, build(&site, &actor, &id, (&ask, None)).await)
+    frame::answer(None, build(&site, &actor, &id, (&ask, None)).await)
 }
 
 /// `POST /settings/people/{id}`: a role on a domain, in place of one that they had there; `none` takes it away.
@@ -62,9 +62,9 @@ pub(super) async fn give(
         Ok(span) => toast::noted(&format!("/settings/people/{}", text::in_query(&id)), span),
         Err(error @ (AdminError::Invalid(_) | AdminError::Changed)) => {
             let built = build(&site, &actor, &id, (&Ask::default(), Some((&filled, &error)))).await;
-            frame::answer(&site, Some(&error), built)
+            frame::answer(Some(&error), built)
         }
-        Err(error) => frame::failed(&site, &error),
+        Err(error) => frame::failed(&error),
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let all = match site.admin.settings(&actor) {
         Ok(all) => all.items,
-        Err(error) => return frame::failed(&site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let written = written(&all, &filled);
     let waits = all.iter().any(|setting| setting.restart && written.contains_key(setting.key));
@@ -135,7 +135,7 @@ fn value(now: &Value, text: &str) -> Value {
 async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error: Option<&AdminError>) -> Response {
     let all = match site.admin.settings(actor) {
         Ok(all) => all.items,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let mut wrong = faults(error);
     let sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();

@@ -49,7 +49,7 @@ pub(super) async fn end(State(site): State<Site>, Caller(actor): Caller, Path(id
 async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) -> Response {
     let found = match site.admin.sessions(actor).await {
         Ok(found) => found.items,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let now = site.admin.clock.now();
     let page = SessionsPage {

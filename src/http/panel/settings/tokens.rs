@@ -101,7 +101,7 @@ async fn show(
 ) -> Response {
     let found = match site.admin.tokens(actor).await {
         Ok(found) => found.items,
-        Err(error) => return frame::failed(site, &error),
+        Err(error) => return frame::failed(&error),
     };
     let now = site.admin.clock.now();
     let choice =

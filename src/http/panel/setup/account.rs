@@ -61,8 +61,8 @@ pub(super) async fn set_up(
             session::open(channel, &opened, &mut answer);
             answer
         }
-        Ok(None) => used_up(site),
-        Err(error @ AdminError::Unwell) => frame::failed(site, &error),
+        Ok(None) => used_up(),
+        Err(error @ AdminError::Unwell) => frame::failed(&error),
         Err(error) => form(site, link, Some((filled, &error))),
     }
 }

@@ -199,7 +199,7 @@ enum Guest {
 pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
     let secret = match came(&site, &request) {
         Ok(secret) => secret,
-        Err(why) => return session::refused(&site, why),
+        Err(why) => return session::refused(why),
     };
     match guest(&site, &link, secret).await {
         Ok(Guest::New) => account::form(&site, &link, None),
@@ -209,7 +209,7 @@ pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, as
                 Some(screen) => show(&led, screen, None).await,
                 None => resume(&led).await,
             };
-            answer.unwrap_or_else(|error| frame::failed(&site, &error))
+            answer.unwrap_or_else(|error| frame::failed(&error))
         }
         // A screen is for who is signed in; the bare link says why it does no more.
         Err(_) if ask.get("at").is_some() && site.admin.is_set_up().await.unwrap_or(false) => {
@@ -224,7 +224,7 @@ pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, as
 pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
     let secret = match came(&site, &request) {
         Ok(secret) => secret,
-        Err(why) => return session::refused(&site, why),
+        Err(why) => return session::refused(why),
     };
     let channel = Channel::of(&site.settings, &request);
     let visitor = session::visitor(&site.settings, &channel, &request);
@@ -232,18 +232,18 @@ pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask:
         Ok(guest) => guest,
         Err(refusal) => return refusal,
     };
-    let Some(filled) = Filled::of(request).await else { return forms::unreadable(&site) };
+    let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let Guest::Known(actor) = guest else {
         return account::set_up(&site, (&link, &visitor, &channel), &filled).await;
     };
     let led = Led { site: &site, actor: &actor, link: &link, ask: &ask };
-    let Some(screen) = Screen::of(filled.get("at")) else { return forms::unreadable(&site) };
+    let Some(screen) = Screen::of(filled.get("at")) else { return forms::unreadable() };
     let answer = match take(&led, screen, &filled).await {
         Ok(place) => Ok(Redirect::to(&place).into_response()),
         Err(error @ AdminError::Unwell) => Err(error),
         Err(error) => show(&led, screen, Some((&filled, &error))).await,
     };
-    answer.unwrap_or_else(|error| frame::failed(&site, &error))
+    answer.unwrap_or_else(|error| frame::failed(&error))
 }
 
 /// The secret of the session, if somebody brings one, over a channel that is fit for secrets.
@@ -267,17 +267,17 @@ async fn guest(site: &Site, link: &str, secret: Option<String>) -> Result<Guest,
     match asked.await {
         Ok((_, _, Some(actor))) if actor.is_admin() => Ok(Guest::Known(actor)),
         Ok((true, ..)) => Ok(Guest::New),
-        Ok((false, true, _)) => Err(has_an_owner(site)),
-        Ok((false, false, _)) => Err(used_up(site)),
-        Err(error) => Err(frame::failed(site, &error)),
+        Ok((false, true, _)) => Err(has_an_owner()),
+        Ok((false, false, _)) => Err(used_up()),
+        Err(error) => Err(frame::failed(&error)),
     }
 }
 
-fn has_an_owner(site: &Site) -> Response {
+fn has_an_owner() -> Response {
     let words =
         "This link was used: the gateway has an owner. Sign in as the owner to go on where the set-up was left.";
     let page = Words::new("This gateway is set up", words);
-    page.link("/sign-in?to=/setup/go-on", "Sign in").answer(site, StatusCode::GONE)
+    page.link("/sign-in?to=/setup/go-on", "Sign in").answer(StatusCode::GONE)
 }
 
 /// The first screen whose question has no answer yet.
@@ -285,7 +285,7 @@ async fn resume(led: &Led<'_>) -> Result<Response, AdminError> {
     let Some(open) = open(led).await? else {
         let words = "It has all that it needs. What is left to see stands on its pages.";
         let page = Words::new("This gateway is set up", words).link("/", "Go to Overview");
-        return Ok(page.answer(led.site, StatusCode::OK));
+        return Ok(page.answer(StatusCode::OK));
     };
     Ok(Redirect::to(&led.place(open)).into_response())
 }
