@@ -75,6 +75,11 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     let page = house.panel(&cookie, "GET", &hold.field("location").unwrap(), "").await.expect(200).text();
     assert!(page.contains("2 messages are held until you release them.") && page.contains("2 held"), "{page}");
     assert!(page.contains(">Release all</button>") && !page.contains(">Hold all</button>"), "{page}");
+    assert!(!page.contains("by the relay"), "{page}");
+    let relay = json!({ "delivery.relay": "smtp://relay.example:587" });
+    house.operator("PATCH", "/v1/settings", relay).await.expect(200);
+    let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(page.contains("2 held, by the relay <bdi>relay.example:587</bdi>."), "{page}");
     let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
     assert_eq!(other.field("location").as_deref(), Some("/queue?done=release&count=0"));
     house.panel(&cookie, "POST", "/queue/nonsense", "domain=inbox.example").await.expect(404);

@@ -36,6 +36,8 @@ struct Group {
     /// As its forms send it.
     key: String,
     summary: String,
+    /// The relay or route by which it goes.
+    by: Option<String>,
     oldest: When,
     next: Option<String>,
     reason: String,
@@ -132,7 +134,11 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
         let shown = shown.get(domain).map_or(&[][..], Vec::as_slice);
         show((domain, &waiting), (shown, most_tried(shown).and_then(|id| told.get(&id))), now)
     });
-    let number = |(index, group): (usize, Group)| Group { anchor: format!("to-{index}"), ..group };
+    let hops = site.admin.next_hops();
+    let number = |(index, group): (usize, Group)| {
+        let by = hops.of(&group.key).map(text::visible);
+        Group { anchor: format!("to-{index}"), by, ..group }
+    };
     let sites = sites.enumerate().map(number).collect();
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
     Ok(QueuePage {
@@ -195,6 +201,7 @@ fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], 
         domain: text::visible(domain),
         key: domain.to_owned(),
         summary: told.join(" · "),
+        by: None,
         oldest: When::new(oldest, now),
         next: next.map(|at| text::ahead(at, now)),
         reason: last.map(|row| text::visible(&row.reason)).unwrap_or_default(),
