@@ -5,7 +5,7 @@ use std::time::Duration;
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::queued;
+use crate::web::rows::{queued, queued_to};
 
 const PAGE: &str = "/settings/notices";
 const KINDS: &str = "refusing=on&throttled=on&waiting=on&untold=on&bouncing=on&drift=on&certificate=on&disk=on&backup=on&listed=on&gateway=on";
@@ -42,6 +42,27 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
     }
     let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
     assert!(page.contains("Nothing does.") && page.contains("What is over"), "{page}");
+}
+
+#[tokio::test]
+async fn of_many_inboxes_that_take_nothing_the_worst_are_shown_and_the_rest_counted() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now());
+    let one = |host: usize| format!("a@host{host}.example");
+    for inbox in (0..130).map(one).chain((0..12).map(|inbox| format!("a{inbox}@host0.example"))) {
+        house.operator("POST", "/v1/destinations", json!({ "address": inbox, "verified": true })).await.expect(201);
+        queued_to(&house, ("shop@my.example", &inbox), due).await;
+        house.clock.advance(Duration::from_secs(1));
+    }
+    house.clock.advance(Duration::from_secs(3660));
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(
+        overview.contains("host0.example has taken no mail for 1 h.") && overview.contains("13 messages wait for it."),
+        "{overview}"
+    );
+    assert!(overview.contains("host19.example has") && !overview.contains("host20.example has"), "{overview}");
+    assert!(overview.contains("and at least 110 more"), "{overview}");
 }
 
 #[tokio::test]

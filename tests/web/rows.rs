@@ -100,13 +100,19 @@ pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
 
 /// Puts a message into the queue with its row.
 pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row {
+    queued_to(house, (recipient, "owner@inbox.example"), entry).await
+}
+
+/// Puts a message for this inbox into the queue with its row.
+pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), entry: Entry) -> Row {
     let (status, outcome, reply) = match entry {
         Entry::Due(_) | Entry::Leased => (Status::Deferred, "deferred", "450 4.2.0 Try later"),
         Entry::Held => (Status::Held, "deferred", "450 4.2.0 Try later"),
         Entry::Kept(_) => (Status::Failed, "refused", "550 5.7.1 Not wanted here"),
     };
     let attempts = vec![attempt(house.clock.now(), outcome, reply)];
-    let row = Row { status, sha256_sent: None, attempts, ..forwarded(house, recipient) };
+    let destination = Some(inbox.to_owned());
+    let row = Row { status, destination, sha256_sent: None, attempts, ..forwarded(house, recipient) };
     let message = NewMessage {
         id: row.transaction,
         octets: Octets::Memory(Bytes::from_static(MESSAGE)),
@@ -124,7 +130,7 @@ pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row 
         domain: row.domain,
         alias: None,
         recipient: mailbox(recipient),
-        destination: mailbox("owner@inbox.example"),
+        destination: mailbox(inbox),
         reverse_path: ReversePath::Mailbox(mailbox("orders@shop.example")),
         prefix: Bytes::new(),
         tls: TlsPolicy::Opportunistic,

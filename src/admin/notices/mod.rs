@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup::Severity;
 use crate::policy::notices::digest::Digests;
-use crate::policy::notices::memory::{self, Changes, News, Remembered, State};
-use crate::policy::notices::{Cause, Kind, causes};
+use crate::policy::notices::memory::{self, Changes, News, Remembered, Seen, State};
+use crate::policy::notices::{Kind, causes};
 use crate::store::notices::Noted;
 
 use super::shapes::ListShape;
@@ -107,11 +107,11 @@ pub struct TestShape {
 
 impl Admin {
     /// What of that which this actor may see needs attention now, the worst first.
-    pub async fn attention(&self, actor: &Actor) -> Result<Vec<Cause>> {
+    pub async fn attention(&self, actor: &Actor) -> Result<Seen> {
         for area in [Area::Domains, Area::Destinations, Area::Queue] {
             actor.must(area, Access::Read)?;
         }
-        Ok(causes::seen(&self.facts_of_notices(actor).await?).causes)
+        Ok(causes::seen(&self.facts_of_notices(actor).await?))
     }
 
     /// What the clock has the gateway do about notices: look, tell, send the digest, call.

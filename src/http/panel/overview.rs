@@ -12,6 +12,7 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::checkup::Severity;
 use crate::policy::notices::Cause;
+use crate::policy::notices::memory::Seen;
 use crate::store::queue::Waits;
 
 use super::by_domain;
@@ -91,6 +92,8 @@ struct OverviewPage {
     /// The first thing to see to; nothing where all is well.
     first: Option<Notice>,
     notices: Vec<Notice>,
+    /// How many more there are than are shown.
+    more: Option<String>,
     figures: Vec<Figure>,
     ranges: Vec<Range>,
     stretch: &'static str,
@@ -115,7 +118,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     let since = now.before(chosen.3);
     let domain = ask.owned("domain");
     // Each asks for itself, and none needs what another finds.
-    let (counted, shares, waiting, causes, lacking, by_domain) = tokio::try_join!(
+    let (counted, shares, waiting, seen, lacking, by_domain) = tokio::try_join!(
         count(site, actor, (since, "status", domain.as_deref())),
         shares(site, actor, (since, domain.as_deref())),
         site.admin.waiting(actor, domain.as_deref(), MAX_SITES),
@@ -124,7 +127,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         by_domain::filter(site, actor, ask, &["range"]),
     )?;
     // The worst stand first; what keeps all mail away goes before what only may.
-    let mut notices: Vec<_> = causes.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
+    let mut notices: Vec<_> = seen.causes.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
     let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
     notices.splice(faults..faults, lacking);
     let mut notices = notices.into_iter();
@@ -138,6 +141,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         frame: Frame::inside(site, "Overview", "overview").by_domain(by_domain),
         first: notices.next(),
         notices: notices.collect(),
+        more: more(&seen),
         figures: figures(&counted, of),
         ranges: RANGES.iter().map(range).collect(),
         stretch: chosen.2,
@@ -146,6 +150,13 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         sites: waiting.into_iter().map(|site| Waiting::of(site, now)).collect(),
         shares,
     })
+}
+
+/// `and 3 more`, of what needs attention than is shown; at least so many where not all that stand were looked for.
+fn more(seen: &Seen) -> Option<String> {
+    let hidden = seen.causes.len().saturating_sub(MAX_NOTICES) + seen.more;
+    let least = if seen.more > 0 { "at least " } else { "" };
+    (hidden > 0).then(|| format!("and {least}{hidden} more"))
 }
 
 /// How much of what came passed each check.

@@ -24,7 +24,7 @@ const MAX_SAID: usize = 300;
 const MAX_NAMED: usize = 3;
 
 /// Why it stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stay {
     /// It is to be sent on.
     Waits,
@@ -109,16 +109,17 @@ pub fn seen(facts: &Facts) -> Seen {
     let found = facts.doctor.iter().flat_map(|doctor| &doctor.gateway).filter_map(of_finding);
     causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk | Kind::Backup)));
     causes.sort_by(|a, b| (a.severity, a.kind, a.since, &a.subject).cmp(&(b.severity, b.kind, b.since, &b.subject)));
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut more) = (BTreeMap::new(), 0);
     causes.retain(|cause| {
         let count: &mut usize = counts.entry(cause.kind).or_default();
         *count += 1;
+        more += usize::from(*count > MAX_OF_KIND);
         *count <= MAX_OF_KIND
     });
     let mut keys = BTreeSet::new();
     causes.retain(|cause| keys.insert(cause.key()));
     let blind = if facts.doctor.is_some() { BTreeSet::new() } else { [Kind::Listed, Kind::Gateway].into() };
-    Seen { causes, blind }
+    Seen { causes, more, blind }
 }
 
 fn of_waiting(facts: &Facts) -> Vec<Cause> {

@@ -86,6 +86,8 @@ impl Remembered {
 pub struct Seen {
     /// The causes that stand.
     pub causes: Vec<Cause>,
+    /// How many more were found and are not told, so many stand.
+    pub more: usize,
     /// Kinds that could not be looked at: of them nothing is over.
     pub blind: BTreeSet<Kind>,
 }
@@ -245,7 +247,7 @@ mod tests {
         fn pass(&mut self, minutes: u64, stands: bool) -> &mut Self {
             for _ in 0..minutes {
                 let causes = if stands { vec![cause(self.kind)] } else { Vec::new() };
-                self.look(Seen { causes, blind: BTreeSet::new() });
+                self.look(Seen { causes, ..Seen::default() });
                 self.now += 1;
             }
             self
@@ -326,7 +328,7 @@ mod tests {
         let mut play = Play::of(Kind::Untold);
         play.pass(1, true);
         for _ in 0..100 {
-            play.look(Seen { causes: Vec::new(), blind: BTreeSet::from([Kind::Untold]) });
+            play.look(Seen { blind: BTreeSet::from([Kind::Untold]), ..Seen::default() });
             play.now += 1;
         }
         assert_eq!(play.news, [(0, News::Began)]);
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn what_has_not_changed_is_not_written_again() {
         let now = Moment::from_millis(START);
-        let seen = || Seen { causes: vec![cause(Kind::Disk)], blind: BTreeSet::new() };
+        let seen = || Seen { causes: vec![cause(Kind::Disk)], ..Seen::default() };
         let mut first = look(Vec::new(), seen(), now.before(Kind::Disk.patience())).changed.remove(0).after;
         assert_eq!(look(vec![first.clone()], seen(), now.before(MINUTE)), Changes::default());
         first = look(vec![first], seen(), now).changed.remove(0).after;
@@ -364,7 +366,7 @@ mod tests {
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
         let many = (0..MAX_REMEMBERED + 10).map(|n| Cause { subject: format!("d{n}.example"), ..cause(Kind::Untold) });
-        let seen = Seen { causes: many.collect(), blind: BTreeSet::new() };
+        let seen = Seen { causes: many.collect(), ..Seen::default() };
         assert_eq!(look(Vec::new(), seen, Moment::from_millis(START)).changed.len(), MAX_REMEMBERED);
     }
 }

@@ -1,6 +1,8 @@
 //! What stays in the queue and why, summed up for each destination: for whoever tells people that something stays too long.
 //! And what waits, summed up by where it goes.
 
+use std::collections::HashMap;
+
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
@@ -14,18 +16,23 @@ use crate::store::statement::whole;
 
 /// The oldest deliveries are summed up, so many at most: of a queue of a million they tell enough.
 const MAX_LOOKED_AT: u32 = 10_000;
+/// Destinations of one host that are told apart, the oldest; those beyond are counted with the last. Mail for more inboxes than
+/// this is the host's matter and not theirs.
+const MAX_OF_HOST: usize = 8;
+/// Hosts that are told of, and so many destinations whose mail is kept: those that have the oldest mail.
+const MAX_TOLD: usize = 200;
 
-/// Of each destination and state: what of the oldest, and how many; of what waits only where the oldest came before `?4`. Kept
+/// Of each destination and state: which delivery is the oldest, how many there are, and how many of them were tried. Kept
 /// reports of others were never tried.
-pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(destination, state, account_id, \
-    lower(hex(uuid)), since, n, tried)) from (select o.destination, o.state, o.account_id, o.uuid, \
-    min(o.received_at) as since, count(*) as n, sum(o.tries > 0) as tried from (select q.destination, q.state, \
-    q.account_id, q.uuid, m.received_at, q.tries \
-    from deliveries as q join messages as m on m.id = q.message_id where q.purpose = 'forward' \
-    and (q.state <> 'kept' or q.tries > 0) \
-    and (?1 is null or q.account_id = ?1 or q.domain_id in (select value from json_each(?2))) \
-    order by q.id limit ?3) as o group by o.destination, o.state = 'held', o.state = 'kept' \
-    having o.state in ('held', 'kept') or min(o.received_at) <= ?4)";
+pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(destination, state, account_id, first, n, \
+    tried)) from (select o.destination, o.state, o.account_id, min(o.id) as first, count(*) as n, \
+    sum(o.tries > 0) as tried from (select id, destination, state, account_id, tries from deliveries \
+    where purpose = 'forward' and (state <> 'kept' or tries > 0) \
+    and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
+    order by id limit ?3) as o group by o.destination, o.state = 'held', o.state = 'kept')";
+/// Which rows of the log some deliveries have, and when they came.
+pub(in crate::store) const CAME: &str = "select q.id, q.uuid, m.received_at from json_each(?1) as j \
+    join deliveries as q on q.id = j.value join messages as m on m.id = q.message_id";
 /// By what stands behind the `@` of the destination: how many, and when the first of them came.
 pub(in crate::store) const WAITING: &str = "select w.host, w.n, m.received_at from (select host, count(*) as n, \
     min(id) as first from (select id, substr(destination, 1 + instr(destination, '@')) as host from deliveries \
@@ -67,11 +74,25 @@ pub struct Waits {
 }
 
 impl Queue {
-    /// What stays: what is held or kept, and what waits since before a moment.
+    /// What stays longest: what is held or kept, and what waits since before a moment.
     pub async fn stays(&self, (account, beside): Scope<'_>, before: Moment) -> Result<Vec<Stays>> {
         let ask = sqlx::query(SUMS).bind(account.map(|a| a.0)).bind(json(beside)).bind(MAX_LOOKED_AT);
-        let sums: Vec<Sums> = whole(ask.bind(before.millis()), &self.readers, "what stays in the queue").await?;
-        sums.into_iter().map(read).collect()
+        let sums: Vec<Summed> = whole(ask, &self.readers, "what stays in the queue").await?;
+        let worst = worst(sums.into_iter().map(read).collect::<Result<_>>()?);
+        let mut came = self.came(&worst.iter().map(|sum| sum.first).collect::<Vec<_>>()).await?;
+        // What has left meanwhile stays no longer.
+        let all = worst.into_iter().filter_map(|sum| Some((came.remove(&sum.first)?, sum)));
+        let late = all.filter(|((_, since), sum)| sum.stay != Stay::Waits || *since <= before);
+        late.map(|(came, sum)| sum.told(came)).collect()
+    }
+
+    async fn came(&self, deliveries: &[i64]) -> Result<HashMap<i64, (Uuid, Moment)>> {
+        let rows = sqlx::query(CAME).bind(json(deliveries)).fetch_all(&self.readers).await?;
+        let read = |row: &SqliteRow| {
+            let mut columns = Columns::of(row);
+            Ok((columns.take()?, (columns.uuid()?, columns.moment()?)))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The domains for which the most waits.
@@ -87,19 +108,64 @@ impl Queue {
     }
 }
 
-/// Destination, state, account, id, since when, how many, and how many of them were tried.
-type Sums = (String, String, i64, Uuid, i64, u64, u64);
+/// Destination, state, account, the oldest, how many, and how many of them were tried.
+type Summed = (String, String, i64, i64, u64, u64);
 
-fn read((destination, state, account, id, since, count, tried): Sums) -> Result<Stays> {
-    Ok(Stays {
-        destination: Mailbox::parse(&destination).map_err(|_| broken("a destination"))?,
-        stay: stay(&state)?,
-        account: AccountId(account),
-        id,
-        since: Moment::from_millis(since),
-        count,
-        is_tried: tried > 0,
-    })
+/// All that stays of one destination in one way.
+struct Sum {
+    destination: String,
+    stay: Stay,
+    account: AccountId,
+    /// The oldest delivery.
+    first: i64,
+    count: u64,
+    tried: u64,
+}
+
+impl Sum {
+    /// What it is told with: mail that waits, with the rest for its host; what is held, with all that is held.
+    fn part(&self) -> &str {
+        match self.stay {
+            Stay::Waits => self.destination.rsplit_once('@').map_or("", |(_, host)| host),
+            Stay::Held => "",
+            Stay::Untold => &self.destination,
+        }
+    }
+
+    fn told(self, (id, since): (Uuid, Moment)) -> Result<Stays> {
+        let Self { destination, stay, account, count, tried, .. } = self;
+        let destination = Mailbox::parse(&destination).map_err(|_| broken("a destination"))?;
+        Ok(Stays { destination, stay, account, id, since, count, is_tried: tried > 0 })
+    }
+}
+
+fn read((destination, state, account, first, count, tried): Summed) -> Result<Sum> {
+    Ok(Sum { destination, stay: stay(&state)?, account: AccountId(account), first, count, tried })
+}
+
+/// The oldest, within the bounds of what is told.
+fn worst(mut sums: Vec<Sum>) -> Vec<Sum> {
+    sums.sort_by_key(|sum| sum.first);
+    let mut told: Vec<Sum> = Vec::new();
+    let mut parts: HashMap<(Stay, String), Vec<usize>> = HashMap::new();
+    let mut counts: HashMap<Stay, usize> = HashMap::new();
+    for sum in sums {
+        let part = parts.entry((sum.stay, sum.part().to_owned())).or_default();
+        let parts_told = counts.entry(sum.stay).or_default();
+        match part.last() {
+            None if *parts_told == MAX_TOLD => continue,
+            None => *parts_told += 1,
+            Some(&last) if part.len() == MAX_OF_HOST => {
+                told[last].count += sum.count;
+                told[last].tried += sum.tried;
+                continue;
+            }
+            Some(_) => {}
+        }
+        part.push(told.len());
+        told.push(sum);
+    }
+    told
 }
 
 fn stay(state: &str) -> Result<Stay> {
@@ -108,5 +174,41 @@ fn stay(state: &str) -> Result<Stay> {
         "held" => Ok(Stay::Held),
         "kept" => Ok(Stay::Untold),
         _ => Err(broken("the state of a delivery")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(first: i64, stay: Stay, destination: String) -> Sum {
+        Sum { destination, stay, account: AccountId(1), first, count: 2, tried: 1 }
+    }
+
+    /// How many of this kind are told, and how much mail they are.
+    fn of(told: &[Sum], stay: Stay) -> (usize, u64) {
+        let of_kind = told.iter().filter(|sum| sum.stay == stay);
+        (of_kind.clone().count(), of_kind.map(|sum| sum.count).sum())
+    }
+
+    #[test]
+    fn of_one_host_and_of_what_is_held_all_is_counted_though_not_told_apart() {
+        for stay in [Stay::Waits, Stay::Held] {
+            let told = worst((0..500).rev().map(|n| sum(n, stay, format!("a{n}@big.example"))).collect());
+            assert_eq!(of(&told, stay), (MAX_OF_HOST, 1000));
+            assert_eq!((told[0].first, told[0].count), (0, 2), "the oldest stands first");
+        }
+    }
+
+    #[test]
+    fn the_oldest_are_told_of_each_kind_and_no_kind_hides_another() {
+        let kinds = [Stay::Waits, Stay::Untold];
+        let all = (0..1000).flat_map(|n| kinds.map(|stay| sum(n, stay, format!("a@host{n}.example"))));
+        let told = worst(all.chain([sum(5000, Stay::Held, "b@late.example".to_owned())]).collect());
+        for stay in kinds {
+            assert_eq!(of(&told, stay).0, MAX_TOLD);
+        }
+        assert_eq!(of(&told, Stay::Held), (1, 2));
+        assert_eq!(told.iter().map(|sum| sum.first).filter(|first| *first < 1000).max(), Some(199));
     }
 }
