@@ -16,7 +16,7 @@ use super::statement::whole;
 /// Places that are read together at most.
 pub(super) const SLICE: usize = 2000;
 /// Places that one page looks at, at most: then it has fewer rows than it has room for, and the next page goes on from there.
-const MAX_PLACES: usize = 6_000;
+const MAX_PLACES: usize = 4_000;
 /// Places of one index that are read together at least, where there are many indexes.
 const LEAST_OF_EACH: usize = 8;
 /// By so much a slice is larger than the one before, while what is wanted is rare.
@@ -51,6 +51,7 @@ pub(super) use places;
 /// How many places are looked at next, and how many have been for one page.
 #[derive(Debug)]
 pub(super) struct Pace {
+    wanted: usize,
     room: usize,
     looked_at: usize,
 }
@@ -58,17 +59,26 @@ pub(super) struct Pace {
 impl Pace {
     /// For a page of so many rows.
     pub(super) const fn of(rows: usize) -> Self {
-        Self { room: rows, looked_at: 0 }
+        Self { wanted: rows, room: rows, looked_at: 0 }
     }
 
     pub(super) const fn room(&self) -> usize {
         self.room
     }
 
-    /// After so many: whether that is enough for one page.
-    pub(super) fn is_over(&mut self, places: usize) -> bool {
-        self.looked_at += places.max(1);
-        self.room = (self.room * GROWTH).min(SLICE);
+    /// After so many more.
+    pub(super) const fn look_at(&mut self, places: usize) {
+        self.looked_at += if places == 0 { 1 } else { places };
+    }
+
+    /// Whether that is enough for one page, which has so many rows by now; if not, more are looked at next: a few more than
+    /// the page should need.
+    pub(super) fn is_over(&mut self, found: usize) -> bool {
+        let needed = match found {
+            0 => self.room * GROWTH,
+            _ => self.wanted.saturating_sub(found) * self.looked_at / found * 5 / 4,
+        };
+        self.room = needed.max(self.wanted).min(SLICE);
         self.looked_at >= MAX_PLACES
     }
 }
@@ -119,7 +129,6 @@ pub(super) struct Walk<'p> {
     pace: Pace,
     /// Down to where the slices have been everything; nothing where nothing is left.
     floor: Option<i64>,
-    is_over: bool,
 }
 
 impl<'p> Walk<'p> {
@@ -131,7 +140,7 @@ impl<'p> Walk<'p> {
         readers: &'p SqlitePool,
     ) -> Self {
         let (pace, floor) = (Pace::of(rows), Some(before));
-        Self { statement, from, before, readers, strands: Vec::new(), pace, floor, is_over: false }
+        Self { statement, from, before, readers, strands: Vec::new(), pace, floor }
     }
 
     pub(super) fn along(self, sources: Vec<Source>) -> Self {
@@ -140,7 +149,7 @@ impl<'p> Walk<'p> {
 
     /// A look at the newest places and no more.
     pub(super) fn once(self) -> Self {
-        Self { pace: Pace { room: SLICE, looked_at: MAX_PLACES }, ..self }
+        Self { pace: Pace { room: SLICE, looked_at: MAX_PLACES, ..self.pace }, ..self }
     }
 
     /// Which of these ways has the fewest places; none where each has too many to be read at once.
@@ -169,13 +178,13 @@ impl<'p> Walk<'p> {
     pub(super) async fn next(&mut self) -> Result<Vec<i64>> {
         self.look_ahead(self.pace.room).await?;
         let places = self.take();
-        self.is_over = self.pace.is_over(places.len()) || self.floor.is_none();
+        self.pace.look_at(places.len());
         Ok(places)
     }
 
-    /// Whether nothing is left, or enough has been looked at.
-    pub(super) const fn is_over(&self) -> bool {
-        self.is_over
+    /// Whether nothing is left, or enough has been looked at for a page that has so many rows by now.
+    pub(super) fn is_over(&mut self, found: usize) -> bool {
+        self.floor.is_none() || self.pace.is_over(found)
     }
 
     /// Behind which place the next page goes on; none where nothing is left.
@@ -183,21 +192,18 @@ impl<'p> Walk<'p> {
         self.floor
     }
 
-    /// Asks the indexes for places, so many in all. Of more indexes than that only those have them whose own newest place is
-    /// among the newest.
+    /// Asks the indexes for places, so many in all: for the newest of each, then for more of those that lead, as their own
+    /// newest place is among the newest.
     async fn look_ahead(&mut self, room: usize) -> Result<()> {
-        let count = self.strands.len();
-        if count <= room {
-            let least = (room / count.max(1)).max(LEAST_OF_EACH.min(room));
-            let short = self.short_of(least, 0..count);
-            let of_each = (room / short.len().max(1)).max(least);
-            return self.ask(short, of_each).await;
-        }
-        self.ask(self.short_of(1, 0..count), 1).await?;
-        let mut led: Vec<_> = (0..count).filter(|index| !self.strands[*index].places.is_empty()).collect();
+        let all = 0..self.strands.len();
+        self.ask(self.short_of(1, all.clone()), (room / all.len().max(1)).max(1)).await?;
+        let mut led: Vec<_> = all.filter(|index| !self.strands[*index].places.is_empty()).collect();
         led.sort_unstable_by_key(|index| std::cmp::Reverse(self.strands[*index].places[0]));
-        led.truncate(room);
-        self.ask(self.short_of(LEAST_OF_EACH, led), LEAST_OF_EACH).await
+        led.truncate(room.min(SLICE / LEAST_OF_EACH));
+        let least = (room / led.len().max(1)).max(LEAST_OF_EACH.min(room));
+        let short = self.short_of(least, led);
+        let of_each = (room / short.len().max(1)).max(least);
+        self.ask(short, of_each).await
     }
 
     /// Which of these strands have fewer places at hand, and more to come.
@@ -260,8 +266,11 @@ mod tests {
             let (mut found, mut before) = (Vec::new(), Some(i64::MAX));
             while let Some(end) = before {
                 let mut page = Walk::new(PLACES, (0, end), rows, &pool).along(sources());
-                while !page.is_over() {
+                loop {
                     found.extend(page.next().await.unwrap());
+                    if page.is_over(0) {
+                        break;
+                    }
                 }
                 before = page.rest();
             }

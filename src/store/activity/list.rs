@@ -194,7 +194,7 @@ impl Activity {
                 let last = rows.last().map(|(seq, _)| *seq);
                 return Ok(page(rows, last));
             }
-            if walk.is_over() {
+            if walk.is_over(rows.len()) {
                 return Ok(page(rows, walk.rest()));
             }
         }

@@ -35,7 +35,8 @@ impl Rules {
             let Some(last) = places.last().copied().filter(|_| places.len() == room) else {
                 return Ok(page(found, |_| None));
             };
-            if pace.is_over(room) {
+            pace.look_at(room);
+            if pace.is_over(found.len()) {
                 return Ok(page(found, |_| Some(last)));
             }
             before = last;

@@ -139,7 +139,7 @@ impl Rules {
             if items.len() >= wanted {
                 return Ok(None);
             }
-            if walk.is_over() {
+            if walk.is_over(items.len()) {
                 return Ok(walk.rest());
             }
         }

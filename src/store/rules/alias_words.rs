@@ -89,10 +89,12 @@ impl Words {
     }
 }
 
-/// All pieces of a text.
+/// The pieces of a text, one beside the other: of those that overlap the index would be asked for nothing new.
 fn all_of(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
-    let pieces = characters.windows(PIECE).take(MAX_PIECES).map(|piece| quoted(&piece.iter().collect::<String>()));
+    let last = characters.len().saturating_sub(PIECE);
+    let places = (0..last).step_by(PIECE).take(MAX_PIECES).chain([last]);
+    let pieces = places.map(|place| quoted(&characters[place..place + PIECE].iter().collect::<String>()));
     pieces.collect::<Vec<_>>().join(" AND ")
 }
 
