@@ -114,13 +114,22 @@ impl Admin {
         Ok(ListShape { items: rows.iter().map(TokenShape::new).collect(), next_cursor: None })
     }
 
-    /// Revokes a token, by its id or name. It ends at once.
+    /// Revokes a token, by its id, its prefix or its name. It ends at once. A name that several bear revokes none of them: whoever
+    /// means one must not believe that it was that one.
     pub async fn revoke_token(&self, actor: &Actor, id: &str) -> Result<()> {
         actor.must(Area::Account, Access::Write)?;
         let rows = self.store.accounts.tokens(actor.account).await?;
         let uuid = Uuid::try_parse(id).ok();
-        let found = rows.iter().find(|row| Some(row.id) == uuid || row.name == id);
-        let row = found.ok_or_else(|| AdminError::missing("token", id))?;
+        let meant = |row: &&TokenRow| Some(row.id) == uuid || row.prefix == id || row.name == id;
+        let row = match *rows.iter().filter(meant).collect::<Vec<_>>() {
+            [] => return Err(AdminError::missing("token", id)),
+            [row] => row,
+            ref several => {
+                let prefixes = several.iter().map(|row| row.prefix.as_str()).collect::<Vec<_>>().join(", ");
+                let detail = format!("Several tokens are called {id}. Name the one by how it begins: {prefixes}.");
+                return Err(AdminError::Conflict(detail));
+            }
+        };
         let audit = self.audit_plain(actor, "token.revoke", &row.name);
         self.store.accounts.revoke_token(row.id, audit).await.or_missing("token", id)
     }

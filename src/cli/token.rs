@@ -24,7 +24,7 @@ pub(super) enum Token {
     List(Paging),
     /// End one at once
     Revoke {
-        /// Its name or id
+        /// Its name, its prefix or its id
         name: String,
     },
 }

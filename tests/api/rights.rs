@@ -5,6 +5,23 @@ use serde_json::{Value, json};
 use crate::web::House;
 
 #[tokio::test]
+async fn a_name_that_several_tokens_bear_revokes_none_of_them() {
+    let house = House::furnished().await;
+    let mut prefixes = Vec::new();
+    for scopes in [["aliases"], ["activity"]] {
+        let made = house.operator("POST", "/v1/tokens", json!({ "name": "phone", "scopes": scopes })).await.expect(201);
+        prefixes.push(made.json()["prefix"].as_str().unwrap().to_owned());
+    }
+    let refused = house.operator("DELETE", "/v1/tokens/phone", Value::Null).await.expect(409).problem();
+    assert!(prefixes.iter().all(|prefix| refused["detail"].as_str().unwrap().contains(prefix)), "{refused}");
+    let left = async || house.operator("GET", "/v1/tokens", Value::Null).await.json()["items"].clone();
+    assert_eq!(left().await.as_array().unwrap().len(), 2);
+    house.operator("DELETE", &format!("/v1/tokens/{}", prefixes[0]), Value::Null).await.expect(204);
+    assert_eq!((&left().await[0]["prefix"], &left().await[1]), (&json!(prefixes[1]), &Value::Null));
+    house.operator("DELETE", "/v1/tokens/phone", Value::Null).await.expect(204);
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once_and_works_until_revoked() {
     let house = House::furnished().await;
     let made = house.operator("POST", "/v1/tokens", json!({ "name": "vault", "scopes": ["aliases:create"] })).await;
