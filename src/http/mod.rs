@@ -7,6 +7,7 @@ mod api;
 mod challenge;
 mod control;
 mod health;
+mod leftover;
 mod listener;
 mod metrics;
 mod panel;
@@ -98,7 +99,7 @@ pub fn openapi() -> &'static str {
 
 /// What lies around every route: paths tidied before they are matched, panics caught.
 fn guarded(routes: Router) -> Router {
-    let routes = routes.layer(middleware::from_fn(shield::no_sniffing));
+    let routes = routes.layer(middleware::from_fn(shield::no_sniffing)).layer(middleware::from_fn(leftover::read_out));
     let tidy = ServiceBuilder::new().layer(MapRequestLayer::new(|request: Request| shield::collapse_slashes(request)));
     Router::new().fallback_service(tidy.service(routes)).layer(CatchPanicLayer::custom(problem::of_panic))
 }
