@@ -199,9 +199,13 @@ impl Admin {
         }
     }
 
-    /// Whether storage can be written now.
-    pub async fn is_ready(&self) -> bool {
-        self.store.is_writable().await
+    /// Why no work can be done now, if none can.
+    pub async fn unready(&self) -> Option<&'static str> {
+        if !self.store.is_writable().await {
+            return Some("the databases cannot be written");
+        }
+        let is_full = self.outside.disk().is_some_and(|disk| disk.is_refusing());
+        is_full.then_some("the disk is nearly full, and no mail is taken")
     }
 
     /// The audit row of a change that needs no before and after.

@@ -18,12 +18,12 @@ async fn healthz() -> Response {
 }
 
 async fn readyz(State(site): State<Site>) -> Response {
-    if site.admin.is_ready().await {
-        return plain(StatusCode::OK, "ready\n");
+    match site.admin.unready().await {
+        None => plain(StatusCode::OK, "ready\n"),
+        Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
-    plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: the databases cannot be written\n")
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+fn plain(status: StatusCode, text: impl IntoResponse) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], text).into_response()
 }

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::policy::checkup::DiskFacts;
 
 use crate::support::{LETTER, PATIENCE, World};
 
@@ -54,6 +57,17 @@ async fn a_log_that_cannot_be_written_costs_no_mail_and_no_second_copy() {
     assert!(world.letter("shop@my.example").await.is_accepted());
     assert_eq!(world.inbox.received().len(), 2);
     world.until_rows(|rows| rows.iter().filter(|row| row["status"] == "forwarded").count() == 2).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_no_mail_for_want_of_room_is_not_ready() {
+    let low = DiskFacts { free: 32 << 20, total: 16 << 30 };
+    let world = World::bare_with(&[], |config, _| config.outside.probes.disk = Some(low)).await;
+    assert_eq!(world.ask(Method::GET, "/readyz", Value::Null).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let again = DiskFacts { free: 8 << 30, ..low };
+    let world = world.restart_with(|config| config.outside.probes.disk = Some(again)).await;
+    assert_eq!(world.ask(Method::GET, "/readyz", Value::Null).await.0, StatusCode::OK);
     world.stop().await;
 }
 

@@ -85,7 +85,6 @@ impl Admin {
 
     /// Mail is taken and sent on, and the disk has room for it.
     async fn can_work(&self) -> bool {
-        let has_room = self.outside.disk().is_none_or(|disk| !disk.is_refusing());
-        self.courier.is_some() && has_room && self.store.is_writable().await
+        self.courier.is_some() && self.unready().await.is_none()
     }
 }
