@@ -48,7 +48,7 @@ fn mistake(text: &str) -> String {
 }
 
 fn place_of(loaded: &Loaded, key: &str) -> String {
-    loaded.sources.iter().find(|source| source.key == key).unwrap().place.to_string()
+    loaded.config.sources().iter().find(|source| source.key == key).unwrap().place.to_string()
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_commented_file_shows_the_built_in_defaults() {
     assert_eq!(format!("{:?}", load(text).unwrap().config), format!("{:?}", defaults.config));
     let shown = load(&uncommented.join("\n")).unwrap();
     assert_eq!(format!("{:?}", shown.config), format!("{:?}", defaults.config));
-    for source in shown.sources {
+    for source in shown.config.sources() {
         let there = source.place != Place::Default || source.key == "delivery.routes";
         assert!(there, "config/waypost.toml does not show {}", source.key);
     }
@@ -75,7 +75,7 @@ fn every_key_of_the_commented_file_has_its_default_value() {
     let text = include_str!("../config/waypost.toml");
     let uncommented: Vec<&str> = text.lines().map(|line| uncomment(line).unwrap_or(line)).collect();
     let (shown, defaults) = (load(&uncommented.join("\n")).unwrap(), load("").unwrap());
-    for (shown, default) in shown.sources.iter().zip(&defaults.sources) {
+    for (shown, default) in shown.config.sources().iter().zip(&defaults.config.sources()) {
         assert_eq!((shown.key, &shown.value), (default.key, &default.value));
     }
 }

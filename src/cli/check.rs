@@ -1,5 +1,5 @@
 //! `waypost check`: the configuration as it stands, each value with its place, and what would go wrong with it: files that
-//! cannot be read, a certificate without its key, ports that are taken.
+//! cannot be read, a certificate without its key, ports that are taken, addresses that are none of this machine's.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -9,23 +9,27 @@ use std::path::Path;
 use anyhow::bail;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::output::{Column, Output};
 use super::owner;
+use crate::admin::PanelSettings;
 use crate::certificates::Certificates;
 use crate::config::{Config, Loaded, Place};
 use crate::gateway::gateway_runs;
 
 const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/place")];
 
-pub(super) fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
-    let faults = faults(&loaded.config);
-    let values: Vec<Value> = loaded.sources.iter().map(row).collect();
+pub(super) async fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
+    let (config, unseen) = with_panel(&loaded.config).await;
+    let warnings: Vec<_> = loaded.warnings.iter().chain(&unseen).collect();
+    let faults = faults(&config);
+    let values: Vec<Value> = config.sources().iter().map(row).collect();
     if out.is_json() {
-        let all = json!({"values": values, "warnings": loaded.warnings, "faults": faults});
+        let all = json!({"values": values, "warnings": warnings, "faults": faults});
         out.line(&all.to_string())?;
     } else {
         out.rows(&values, &COLUMNS)?;
-        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         faults.iter().for_each(|fault| eprintln!("fault: {fault}"));
     }
     match faults.len() {
@@ -33,6 +37,30 @@ pub(super) fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
         1 => bail!("there is 1 fault in the configuration"),
         count => bail!("there are {count} faults in the configuration"),
     }
+}
+
+/// The configuration with what the panel has set, and what cannot be seen or taken of that.
+async fn with_panel(config: &Config) -> (Config, Vec<String>) {
+    if !config.database.exists() {
+        return (config.clone(), Vec::new());
+    }
+    match panel(config).await {
+        Ok(panel) => {
+            let (config, faults) = config.with_sound_panel(&panel);
+            (config, faults.iter().map(ToString::to_string).collect())
+        }
+        Err(why) => (config.clone(), vec![format!("what the panel has set is not shown: {why:#}")]),
+    }
+}
+
+/// A gateway that runs is asked. The databases of one that does not stay untouched: to open them may upgrade them.
+async fn panel(config: &Config) -> anyhow::Result<PanelSettings> {
+    if !gateway_runs(&config.data_dir) {
+        bail!("no gateway runs that could tell");
+    }
+    let answer = Api::open(config).await?.get("/v1/settings").await?;
+    let set = answer.items().iter().filter(|setting| setting["place"] == "panel");
+    Ok(set.filter_map(|setting| Some((setting["key"].as_str()?.to_owned(), setting["value"].clone()))).collect())
 }
 
 fn row(source: &crate::config::Source) -> Value {
@@ -48,6 +76,7 @@ fn faults(config: &Config) -> Vec<String> {
     if !gateway_runs(&config.data_dir) {
         faults.extend(ports(config));
     }
+    faults.extend(sources(config));
     faults
 }
 
@@ -93,6 +122,13 @@ fn ports(config: &Config) -> Vec<String> {
     ];
     let each = listeners.into_iter().flat_map(|(name, all)| all.iter().map(move |listen| (name, *listen)));
     each.filter_map(|(name, listen)| Some(format!("{name}: {listen} {}", unlistenable(listen)?))).collect()
+}
+
+/// Mail leaves by an address that this machine has.
+fn sources(config: &Config) -> impl Iterator<Item = String> {
+    let name = "delivery.source_addresses";
+    let each = config.delivery.source_addresses.iter();
+    each.filter_map(move |ip| Some(format!("{name}: {ip} {}", unlistenable(SocketAddr::new(*ip, 0))?)))
 }
 
 fn unlistenable(listen: SocketAddr) -> Option<String> {

@@ -67,7 +67,7 @@ fn run(command: Command, options: &Options) -> anyhow::Result<()> {
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
         Command::Openapi => shell::openapi(),
-        Command::Check => check::run(&options.load()?, Output::new(options.json)),
+        Command::Check => runtime()?.block_on(check::run(&options.load()?, Output::new(options.json))),
         Command::Serve => runtime()?.block_on(serve::run(options)),
         Command::Demo { once } => {
             logging::start_quiet();

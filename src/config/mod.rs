@@ -33,8 +33,6 @@ const USUAL_FILES: [&str; 2] = ["waypost.toml", "/etc/waypost/waypost.toml"];
 pub struct Loaded {
     /// As meant.
     pub config: Config,
-    /// Every key as it stands, in the order of the documentation.
-    pub sources: Vec<Source>,
     /// What was set and is not acted on; a line each.
     pub warnings: Vec<String>,
     /// The file that was read, if any.
@@ -192,7 +190,18 @@ impl Config {
         }
         written.lay_environment(environment)?;
         let config = meant::config(&written)?;
-        Ok(Loaded { sources: sources(&written, &config), warnings: unbuilt::warnings(&written), config, file })
+        Ok(Loaded { warnings: unbuilt::warnings(&written), config, file })
+    }
+
+    /// Every key with its value in service, in the order of the documentation.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let source = |key: &keys::Key| {
+            let entry = self.written.get(key.name);
+            let value = self.chosen(key.name).unwrap_or_else(|| entry.value.clone());
+            Source { key: key.name, value: value.to_string(), place: entry.place.clone() }
+        };
+        keys::KEYS.iter().map(source).collect()
     }
 
     /// What the HTTP part works with.
@@ -273,14 +282,4 @@ fn read_file(path: &Path) -> Result<String, ConfigError> {
         let line = valid.iter().filter(|octet| **octet == b'\n').count() + 1;
         ConfigError { place: Place::File { path: path.to_owned(), line }, reason: "this is not UTF-8".to_owned() }
     })
-}
-
-/// Every key with its value in service.
-fn sources(written: &written::Written, config: &Config) -> Vec<Source> {
-    let source = |key: &keys::Key| {
-        let entry = written.get(key.name);
-        let value = config.chosen(key.name).unwrap_or_else(|| entry.value.clone());
-        Source { key: key.name, value: value.to_string(), place: entry.place.clone() }
-    };
-    keys::KEYS.iter().map(source).collect()
 }
