@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use crate::net::resolver::Dns;
 use crate::net::tls;
 use crate::policy::retry::AFTER_UNKNOWN;
 use crate::smtp::server;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 use super::{Listening, files, secrets};
 
@@ -88,7 +88,7 @@ impl Parts {
             (config.clock.clone().unwrap_or_else(Clock::system), Chance::system(), Arc::new(Meter::default()));
         let store = Store::open(config.store_settings(), clock.clone(), chance.clone())
             .await
-            .context("cannot open the databases")?;
+            .map_err(|error| unopened(config, &error))?;
         let config = &with_panel(config, &store).await?;
         let ring = secrets::ring(config, &chance)?;
         let certificates = Certificates::load(config.certificate_settings())?;
@@ -239,6 +239,15 @@ impl Parts {
             settings: Arc::<Current>::clone(&self.current),
         }
     }
+}
+
+/// A damaged file does not mend by itself.
+fn unopened(config: &Config, error: &StoreError) -> anyhow::Error {
+    let said = format!("cannot open the databases in {}: {error}", config.data_dir.display());
+    if error.is_damage() {
+        return anyhow!("{said}; put a backup in their place: waypost restore FILE --replace");
+    }
+    anyhow!(said)
 }
 
 /// The panel's values beneath those of file and environment. One that has gone bad, as a new version may have it, stops

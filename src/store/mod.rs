@@ -64,6 +64,14 @@ pub enum StoreError {
     Unwell(String),
 }
 
+impl StoreError {
+    /// Whether a file is not, or no longer, a database: SQLITE_CORRUPT and SQLITE_NOTADB, as sqlx words them.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unwell(why) if ["(code: 11)", "(code: 26)"].iter().any(|code| why.contains(code)))
+    }
+}
+
 /// Result of storage.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
