@@ -135,12 +135,12 @@ impl Ran {
 
 #[test]
 fn a_list_is_aligned_columns_or_exactly_what_the_api_says() {
-    let answer = r#"{"items":[{"name":"my.example","verified_at":"2026-11-22T18:56:24.120Z","catch_all":"off","subaddressing":true,"contact":null,"dns":"ok"}],"next_cursor":null}"#;
+    let answer = r#"{"items":[{"name":"xn--bcher-kva.example","unicode":"bücher.example","verified_at":"2026-11-22T18:56:24.120Z","catch_all":"off","subaddressing":true,"contact":null,"dns":"ok"}],"next_cursor":null}"#;
     let gateway = Gateway::one("GET /v1/domains?limit=500", answer);
     let plain = gateway.run(&["domain", "list"]);
     assert_eq!(plain.code, 0, "{plain:?}");
     assert_eq!(plain.cells()[0], ["NAME", "VERIFIED", "CATCH-ALL", "SUB-ADDRESSES", "CONTACT", "DNS"]);
-    assert_eq!(plain.cells()[1], ["my.example", "2026-11-22 18:56:24", "off", "yes", "-", "ok"]);
+    assert_eq!(plain.cells()[1], ["bücher.example", "2026-11-22 18:56:24", "off", "yes", "-", "ok"]);
     assert_eq!(gateway.run(&["--json", "domain", "list"]).out, format!("{answer}\n"));
 }
 
@@ -223,13 +223,73 @@ fn every_client_command_asks_its_own_path() {
         (&["token", "revoke", "phone"], "DELETE /v1/tokens/phone"),
         (&["panel-link"], "POST /control/panel-link"),
     ];
-    let answers: Vec<_> = cases.iter().map(|(_, call)| (*call, StatusCode::OK, ["{}"].as_slice())).collect();
+    let looked_at_before = ("GET /v1/aliases?domain=my.example&limit=500", StatusCode::OK, ["{}"].as_slice());
+    let answers = cases.iter().map(|(_, call)| (*call, StatusCode::OK, ["{}"].as_slice()));
+    let answers: Vec<_> = answers.chain([looked_at_before]).collect();
     let gateway = Gateway::answering(&answers);
     for (arguments, call) in cases {
         let ran = gateway.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         assert_eq!(gateway.asked().last().unwrap().0, call);
     }
+}
+
+#[test]
+fn what_went_with_a_domain_is_said() {
+    let many: &'static str = Box::leak(
+        format!("{{\"items\":[{}],\"next_cursor\":null}}", [r#"{"address":"a@my.example"}"#; 7].join(",")).into(),
+    );
+    let cases = [
+        (r#"{"items":[],"next_cursor":null}"#, "It had no aliases."),
+        (r#"{"items":[{"address":"a@my.example"}],"next_cursor":null}"#, "Its alias went with it: a@my.example."),
+        (
+            r#"{"items":[{"address":"/^n$/@my.example"},{"address":"*@my.example"}],"next_cursor":null}"#,
+            "Its 2 aliases went with it: /^n$/@my.example, *@my.example.",
+        ),
+        (
+            many,
+            "Its 7 aliases went with it, a@my.example, a@my.example, a@my.example, a@my.example, a@my.example among them.",
+        ),
+    ];
+    for (aliases, told) in cases {
+        let gateway = Gateway::answering(&[
+            ("GET /v1/aliases?domain=my.example&limit=500", StatusCode::OK, &[aliases]),
+            ("DELETE /v1/domains/my.example", StatusCode::NO_CONTENT, &[]),
+        ]);
+        let ran = gateway.run(&["domain", "remove", "my.example"]);
+        assert_eq!((ran.code, ran.out), (0, format!("my.example is not hosted here any more. {told}\n")));
+        let silent = gateway.run(&["domain", "remove", "my.example", "--json"]);
+        assert_eq!((silent.code, silent.out.as_str()), (0, ""));
+    }
+}
+
+#[test]
+fn what_the_panel_has_set_is_checked_with_the_rest() {
+    let settings = r#"{"items":[{"key":"log.retention","value":"40d","place":"panel"},{"key":"hostname","value":"x.example","place":"file"}]}"#;
+    let gateway = Gateway::one("GET /v1/settings", settings);
+    gateway.file("waypost.db", "");
+    let ran = gateway.run(&["check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let row = ran.cells().into_iter().find(|cells| cells[0] == "log.retention").unwrap();
+    assert_eq!(row[1..], ["\"40d\"", "panel"]);
+}
+
+#[test]
+fn without_a_gateway_the_check_says_what_it_does_not_see() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("waypost.db"), "").unwrap();
+    let ran = Ran::of(waypost(folder.path()).arg("check").output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: what the panel has set is not shown: no gateway runs"), "{}", ran.err);
+}
+
+#[test]
+fn a_damaged_database_is_told_with_what_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("waypost.db"), [b'x'; 8192]).unwrap();
+    let ran = Ran::of(waypost(folder.path()).args(["domain", "list"]).output().unwrap());
+    assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:?}");
+    assert!(ran.err.ends_with("put a backup in their place: waypost restore FILE --replace\n"), "{}", ran.err);
 }
 
 #[test]

@@ -10,13 +10,18 @@ use super::output::{Column, Output, cell};
 use super::policy::{self, Setting};
 
 const COLUMNS: [Column; 6] = [
-    ("NAME", "/name"),
+    ("NAME", "/unicode"),
     ("VERIFIED", "/verified_at"),
     ("CATCH-ALL", "/catch_all"),
     ("SUB-ADDRESSES", "/subaddressing"),
     ("CONTACT", "/contact"),
     ("DNS", "/dns"),
 ];
+
+/// Aliases of a removed domain that are counted.
+const MAX_COUNTED: usize = 500;
+/// And named.
+const MAX_NAMED: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Domain {
@@ -131,8 +136,9 @@ pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Resu
             out.object(&answer, show)
         }
         Domain::Remove { name } => {
+            let gone = if out.is_json() { String::new() } else { aliases_of(&name, api).await? };
             let answer = api.delete(&path(&name)).await?;
-            out.object(&answer, |_| format!("{name} is not hosted here any more."))
+            out.object(&answer, |_| format!("{name} is not hosted here any more. {gone}"))
         }
     }
 }
@@ -142,13 +148,13 @@ async fn add(add: &Add, api: &Api, out: Output) -> anyhow::Result<()> {
     let [name] = add.names.as_slice() else {
         let answer = api.post("/v1/domains/batch", &new(add, "names", add.names.clone().into())).await?;
         return out.object(&answer, |added| {
-            let names = added["items"].as_array().into_iter().flatten().map(|domain| cell(domain, "/name"));
+            let names = added["items"].as_array().into_iter().flatten().map(|domain| cell(domain, "/unicode"));
             format!("{} are hosted here now.", names.collect::<Vec<_>>().join(", "))
         });
     };
     let answer = api.post("/v1/domains", &new(add, "name", name.clone().into())).await?;
     out.object(&answer, |domain| {
-        let name = cell(domain, "/name");
+        let name = cell(domain, "/unicode");
         format!("{name} is hosted here now. What to publish for it: waypost dns {name}")
     })
 }
@@ -157,6 +163,23 @@ fn new(add: &Add, field: &str, names: Value) -> Value {
     let given = [(field, Some(names)), ("like", add.like.clone().map(Value::from))];
     let given = given.into_iter().chain([("mirror_of", add.mirror_of.clone().map(Value::from))]);
     Value::Object(given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+}
+
+/// What goes with a domain.
+async fn aliases_of(name: &str, api: &Api) -> anyhow::Result<String> {
+    let there = api.get(&format!("/v1/aliases?domain={}&limit={MAX_COUNTED}", escaped(name))).await?;
+    let named = there.items().iter().take(MAX_NAMED).map(|alias| cell(alias, "/address"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let are_all_named = there.items().len() <= MAX_NAMED;
+    Ok(match there.items().len() {
+        0 => "It had no aliases.".to_owned(),
+        1 => format!("Its alias went with it: {named}."),
+        count if are_all_named => format!("Its {count} aliases went with it: {named}."),
+        _ if there.value["next_cursor"].is_string() => {
+            format!("More than {MAX_COUNTED} aliases went with it, {named} among them.")
+        }
+        count => format!("Its {count} aliases went with it, {named} among them."),
+    })
 }
 
 /// What keeps mail from the destinations of a catch-all that was just set.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::api::Answer;
 use super::logging::is_unsafe;
+use crate::mail::in_unicode;
 
 /// A column: its title, and where its value stands in a row (RFC 6901).
 pub(super) type Column = (&'static str, &'static str);
@@ -95,17 +96,41 @@ fn table(columns: &[Column], rows: &[Value], style: Style) -> String {
 
 /// A value of a row as people read it.
 pub(super) fn cell(row: &Value, pointer: &str) -> String {
-    match row.pointer(pointer).unwrap_or(&Value::Null) {
+    shown(row.pointer(pointer).unwrap_or(&Value::Null), pointer)
+}
+
+fn shown(value: &Value, pointer: &str) -> String {
+    match value {
         Value::Null => "-".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) if is_of_ours(pointer) => harmless(&in_unicode(text)),
         Value::String(text) => harmless(&time_for_people(pointer, text)),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
-        Value::Array(items) => items.iter().map(|item| cell(item, "")).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(|item| shown(item, pointer)).collect::<Vec<_>>().join(", "),
         object @ Value::Object(_) => harmless(&object.to_string()),
     }
+}
+
+/// What is shown with its domain in U-labels: names of the owner's own. What strangers wrote stays as they wrote it, where no
+/// name can pass for another, and records stay as they are published.
+fn is_of_ours(pointer: &str) -> bool {
+    const OURS: [&str; 11] = [
+        "/address",
+        "/recipient",
+        "/destination",
+        "/destinations",
+        "/unverified",
+        "/pattern",
+        "/to",
+        "/alias",
+        "/contact",
+        "/srs_domain",
+        "/mirror_of",
+    ];
+    pointer.is_empty() || OURS.iter().any(|end| pointer.ends_with(end))
 }
 
 /// Characters of a time to the second.
@@ -156,6 +181,15 @@ mod tests {
     fn on_a_terminal_there_are_rules() {
         let text = table(&COLUMNS, &rows(), Style::Terminal);
         assert!(text.starts_with('┌') && text.contains("│ shop@a.example"), "{text}");
+    }
+
+    #[test]
+    fn names_of_ours_are_shown_in_u_labels_and_those_of_strangers_as_they_came() {
+        let row = json!({"recipient": "shop@xn--bcher-kva.example", "sender": "a@xn--bcher-kva.example",
+            "destinations": ["b@xn--bcher-kva.example"]});
+        assert_eq!(cell(&row, "/recipient"), "shop@bücher.example");
+        assert_eq!(cell(&row, "/destinations"), "b@bücher.example");
+        assert_eq!(cell(&row, "/sender"), "a@xn--bcher-kva.example");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::api::{Api, with_query};
-use super::output::{Output, cell};
+use super::output::{Output, harmless};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Srs {
@@ -29,5 +29,5 @@ pub(super) async fn run(command: Srs, api: &Api, out: Output) -> anyhow::Result<
         }
         Srs::Reverse { address } => with_query("/control/srs/reverse", &[("address", Some(address))]),
     };
-    out.object(&api.get(&path).await?, |answer| cell(answer, "/address"))
+    out.object(&api.get(&path).await?, |answer| harmless(answer["address"].as_str().unwrap_or_default()))
 }

@@ -69,6 +69,16 @@ impl Domain {
     }
 }
 
+/// A domain, or what is written at one (an address, a pattern), with the domain as people read it.
+#[must_use]
+pub fn in_unicode(text: &str) -> String {
+    let (at, name) = text.rfind('@').map_or(("", text), |at| text.split_at(at + 1));
+    match Domain::parse(name) {
+        Ok(domain) if has_punycode(name) => format!("{at}{}", domain.unicode()),
+        _ => text.to_owned(),
+    }
+}
+
 fn has_punycode(text: &str) -> bool {
     text.split('.').any(|label| label.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("xn--")))
 }
@@ -141,6 +151,15 @@ mod tests {
         let domain = Domain::parse("Bücher.example").unwrap();
         assert_eq!(domain.as_str(), "xn--bcher-kva.example");
         assert_eq!(domain.unicode(), "bücher.example");
+        for (written, read) in [
+            ("xn--bcher-kva.example", "bücher.example"),
+            ("/^n([0-9]+)$/@xn--bcher-kva.example", "/^n([0-9]+)$/@bücher.example"),
+            ("@xn--bcher-kva.example", "@bücher.example"),
+            ("xn--a@my.example", "xn--a@my.example"),
+            ("xn-- is no domain", "xn-- is no domain"),
+        ] {
+            assert_eq!(in_unicode(written), read);
+        }
     }
 
     #[test]
