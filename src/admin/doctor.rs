@@ -5,7 +5,6 @@ use futures_util::future::join_all;
 use crate::net::guard;
 use crate::policy::checkup::{self, CertificateFacts, Checkup, ClientFacts, Facts, LastMail, PortFacts, Severity};
 use crate::policy::ids::OWNER;
-use crate::policy::notices::causes::Doctor;
 use crate::policy::records::{self, Gateway, Record, Standing};
 use crate::store::activity::{Query, Row};
 use crate::store::rules::{DomainRow, ListQuery};
@@ -46,7 +45,7 @@ impl Admin {
         } else {
             found.findings.extend(self.drifting(&domains).await?);
             self.tell(self.found.date_all(&mut found.findings, self.clock.now()));
-            self.found.keep(parted(&found.findings, &domains));
+            self.found.keep(of_gateway(&found.findings, &domains));
         }
         Ok(found)
     }
@@ -154,13 +153,12 @@ impl Admin {
     }
 }
 
-/// What is of the gateway, and what is of domains.
-fn parted(findings: &[checkup::Finding], domains: &[DomainRow]) -> Doctor {
+/// What is of the gateway, and not of domains.
+fn of_gateway(findings: &[checkup::Finding], domains: &[DomainRow]) -> Vec<checkup::Finding> {
     let is_of_domain = |finding: &checkup::Finding| {
         finding.id == "domain_drift" || domains.iter().any(|row| row.name.as_str() == finding.subject)
     };
-    let (domains, gateway) = findings.iter().cloned().partition(is_of_domain);
-    Doctor { gateway, domains }
+    findings.iter().filter(|finding| !is_of_domain(finding)).cloned().collect()
 }
 
 /// The gateway itself is the business of its owner and admins.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::first_run::LastWayOut;
-use super::looks::Looks;
+use super::looks::{Drifts, Looks};
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
-use crate::policy::notices::causes::Doctor;
 
 /// Findings that are remembered: domains have a few each.
 const MAX_FOUND: usize = 10_000;
@@ -21,6 +20,8 @@ pub struct Found {
     inner: Arc<Mutex<Inner>>,
     /// What DNS said of domains.
     pub(super) looks: Looks,
+    /// What was wrong with it.
+    pub(super) drifts: Drifts,
     /// Whether port 25 led out.
     pub(super) way_out: LastWayOut,
 }
@@ -28,8 +29,8 @@ pub struct Found {
 #[derive(Debug, Default)]
 struct Inner {
     since: BTreeMap<Key, Moment>,
-    /// The last look at everything.
-    last: Option<Doctor>,
+    /// What the last look at everything found of the gateway.
+    last: Option<Vec<Finding>>,
 }
 
 /// What has changed since the last look.
@@ -70,13 +71,13 @@ impl Found {
         News { began, ended }
     }
 
-    /// Keeps what a look at everything has found.
-    pub(super) fn keep(&self, last: Doctor) {
+    /// Keeps what a look at everything has found of the gateway.
+    pub(super) fn keep(&self, last: Vec<Finding>) {
         self.inner().last = Some(last);
     }
 
-    /// What the last look at everything has found; none before the first.
-    pub(super) fn last(&self) -> Option<Doctor> {
+    /// What the last look at everything has found of the gateway; none before the first.
+    pub(super) fn last(&self) -> Option<Vec<Finding>> {
         self.inner().last.clone()
     }
 

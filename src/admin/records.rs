@@ -109,7 +109,9 @@ impl Admin {
     pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<Record> {
         let hosted = self.hosted(row);
         let facts = self.outside.domain(&hosted).await;
-        records::judge(gateway, &hosted, &facts)
+        let records = records::judge(gateway, &hosted, &facts);
+        self.found.drifts.keep(&row.name, &records);
+        records
     }
 
     fn hosted(&self, row: &DomainRow) -> Hosted {

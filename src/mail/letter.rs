@@ -1,7 +1,8 @@
 //! A mail of the gateway itself: plain text from postmaster, `Auto-Submitted: auto-generated` (RFC 3834).
 //!
-//! All of it is 7-bit, unless the address that it goes to is international. Whatever words stand in it, and whoever chose
-//! them, no line of the header and no control character comes of them.
+//! All of it is 7-bit, unless the address that it goes to is international: letters beyond ASCII are encoded (RFC 2045, RFC
+//! 2047), so that a next hop without SMTPUTF8 takes it too. Whatever words stand in it, and whoever chose them, no line of
+//! the header and no control character comes of them.
 
 use super::{Domain, Mailbox, Moment};
 
@@ -9,8 +10,11 @@ use super::{Domain, Mailbox, Moment};
 const WIDTH: usize = 76;
 /// And where no word ends, here: a line may have 998 octets.
 const LONGEST: usize = 900;
-/// Octets of a subject.
+/// Characters of a subject.
 const LONGEST_SUBJECT: usize = 120;
+/// Octets of an encoded line before its soft break, and of what one encoded word carries: either keeps its line within 76
+/// (RFC 2045 §6.7, RFC 2047 §2).
+const ENCODED: usize = 52;
 
 /// A mail to be written.
 #[derive(Debug, Clone)]
@@ -41,15 +45,25 @@ impl Letter<'_> {
     /// The whole mail as octets with CRLF line ends.
     #[must_use]
     pub fn octets(&self) -> Vec<u8> {
-        let text = self.text.iter().flat_map(|line| wrapped(&inert(line)));
-        let lines = self.header().into_iter().chain([String::new()]).chain(text);
+        let mut text: Vec<String> = self.text.iter().flat_map(|line| wrapped(&inert(line))).collect();
+        let content = match (self.to.is_international(), text.iter().all(|line| line.is_ascii())) {
+            (true, _) => ("utf-8", "8bit"),
+            (false, true) => ("us-ascii", "7bit"),
+            (false, false) => ("utf-8", "quoted-printable"),
+        };
+        if content.1 == "quoted-printable" {
+            text = text.iter().map(|line| parts(line, (quoted, ENCODED)).join("=\r\n")).collect();
+        }
+        let lines = self.header(content).into_iter().chain([String::new()]).chain(text);
         lines.flat_map(|line| line.into_bytes().into_iter().chain(*b"\r\n")).collect()
     }
 
-    fn header(&self) -> Vec<String> {
-        let international = self.to.is_international();
-        let (charset, encoding) = if international { ("utf-8", "8bit") } else { ("us-ascii", "7bit") };
-        let subject: String = inert(self.subject).chars().take(LONGEST_SUBJECT).collect();
+    fn header(&self, (charset, encoding): (&str, &str)) -> Vec<String> {
+        let mut subject: String = inert(self.subject).chars().take(LONGEST_SUBJECT).collect();
+        if !subject.is_ascii() && !self.to.is_international() {
+            let word = |part: &String| format!("=?utf-8?Q?{part}?=");
+            subject = parts(&subject, (quoted_word, ENCODED)).iter().map(word).collect::<Vec<_>>().join("\r\n ");
+        }
         vec![
             format!("From: Waypost <{}>", self.from),
             format!("To: <{}>", self.to),
@@ -64,9 +78,41 @@ impl Letter<'_> {
     }
 }
 
-/// Printable ASCII; each other character is a question mark.
+/// Printable ASCII, letters and digits; each other character is a question mark.
 fn inert(text: &str) -> String {
-    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric() { c } else { '?' }).collect()
+}
+
+/// The text, each character as `encode` has it, cut between characters into parts of so many octets.
+fn parts(text: &str, (encode, longest): (fn(char) -> String, usize)) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for encoded in text.chars().map(encode) {
+        match parts.last_mut() {
+            Some(last) if last.len() + encoded.len() <= longest => last.push_str(&encoded),
+            _ => parts.push(encoded),
+        }
+    }
+    parts
+}
+
+/// Quoted-printable (RFC 2045 §6.7); no line of ours ends with a blank.
+fn quoted(c: char) -> String {
+    if c.is_ascii() && c != '=' { c.to_string() } else { hex(c) }
+}
+
+/// Within an encoded word (RFC 2047 §4.2).
+fn quoted_word(c: char) -> String {
+    if c == ' ' {
+        "_".to_owned()
+    } else if c.is_ascii_alphanumeric() {
+        c.to_string()
+    } else {
+        hex(c)
+    }
+}
+
+fn hex(c: char) -> String {
+    c.encode_utf8(&mut [0; 4]).bytes().map(|octet| format!("={octet:02X}")).collect()
 }
 
 /// Broken between words; what is indented goes on as far in.
@@ -78,7 +124,7 @@ fn wrapped(line: &str) -> Vec<String> {
         match lines.last_mut() {
             Some(last) if last.len() > margin.len() && last.len() + 1 + word.len() <= WIDTH => {
                 last.push(' ');
-                last.push_str(word);
+                last.push_str(&word);
             }
             Some(last) if last.is_empty() => *last = format!("{margin}{word}"),
             _ => lines.push(format!("{margin}{word}")),
@@ -87,9 +133,8 @@ fn wrapped(line: &str) -> Vec<String> {
     lines
 }
 
-fn pieces(word: &str) -> impl Iterator<Item = &str> {
-    let starts = (0..word.len()).step_by(LONGEST);
-    starts.filter_map(|start| word.get(start..(start + LONGEST).min(word.len())))
+fn pieces(word: &str) -> Vec<String> {
+    parts(word, (String::from, LONGEST))
 }
 
 #[cfg(test)]
@@ -132,8 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn letters_beyond_ascii_go_in_seven_bits() {
+        let mail = written("anna@inbox.example", "DNS of bücher.example differ", &["bücher = books", &"ü".repeat(300)]);
+        assert!(mail.is_ascii(), "{mail}");
+        assert!(mail.contains("Subject: =?utf-8?Q?DNS_of_b=C3=BCcher=2Eexample_differ?=\r\n"), "{mail}");
+        assert!(mail.contains("charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"), "{mail}");
+        assert!(mail.contains("\r\n\r\nb=C3=BCcher =3D books\r\n"), "{mail}");
+        assert!(mail.lines().all(|line| line.len() <= WIDTH), "{mail}");
+        assert_eq!(mail.matches("=C3=BC").count(), 302);
+        let long = written("anna@inbox.example", &"ü".repeat(40), &["t"]);
+        assert!(long.lines().all(|line| line.len() <= WIDTH) && long.contains("?=\r\n =?utf-8?Q?"), "{long}");
+        assert!(long.contains("charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n"), "{long}");
+    }
+
+    #[test]
     fn an_international_address_gets_it_in_eight_bits() {
-        let mail = written("änne@inbox.example", "s", &["t"]);
-        assert!(mail.contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"), "{mail}");
+        let mail = written("änne@inbox.example", "bücher", &["bücher"]);
+        assert!(mail.contains("charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nbücher\r\n"), "{mail}");
+        assert!(mail.contains("Subject: bücher\r\n"), "{mail}");
     }
 }

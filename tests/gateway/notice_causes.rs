@@ -177,11 +177,10 @@ async fn records_of_a_domain_that_drift() {
     world.dns.clear("my.example");
     world.dns.mx("my.example", 10, "mx.elsewhere.example");
     let mend = async { right_records(&world.dns) };
-    // The doctor has seen it before it is told.
-    world.get("/v1/doctor").await;
     begins_and_ends(&world, &clock, ("DNS records of my.example differ", mend)).await;
     let mail = &mails(&world, BOSS)[0];
-    assert!(mail.contains("mx.elsewhere.example") && mail.contains("waypost dns my.example"), "{mail}");
+    assert!(mail.contains("MX of my.example") && mail.contains("10 mx.elsewhere.example"), "{mail}");
+    assert!(mail.contains("waypost dns my.example"), "{mail}");
     world.stop().await;
 }
 

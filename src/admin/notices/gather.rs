@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup;
-use crate::policy::notices::causes::{Facts, REFUSING_AFTER, Refused, Stay, Stock};
+use crate::policy::notices::causes::{Drifting, Facts, REFUSING_AFTER, Refused, Stay, Stock};
 use crate::store::queue::Stays;
 
 use super::super::{Actor, Admin, Result};
@@ -33,7 +33,10 @@ impl Admin {
             stock: self.stock(stays, (&taking, now)).await?,
             taking,
             failing: self.failing(actor, now).await?,
-            drifting: drifting.into_iter().map(|name| name.to_string()).collect(),
+            drifting: drifting
+                .into_iter()
+                .map(|name| Drifting { wrong: self.found.drifts.of(&name), domain: name.to_string() })
+                .collect(),
             present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
             doctor: self.found.last().filter(|_| sees_gateway),
         })

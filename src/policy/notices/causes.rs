@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::memory::Seen;
 use super::{Cause, HOUR, Kind};
-use crate::mail::{Moment, span_in_words};
+use crate::mail::{Moment, in_unicode, span_in_words};
 use crate::policy::checkup::{Finding, Severity};
 
 /// A destination that has taken no mail for so long is spoken of.
@@ -20,7 +20,7 @@ const MAX_INBOXES: usize = 3;
 const MAX_OF_KIND: usize = 100;
 /// Characters of what a stranger said.
 const MAX_SAID: usize = 300;
-/// Findings of a domain that are named.
+/// Records of a domain that are named.
 const MAX_NAMED: usize = 3;
 
 /// Why it stays.
@@ -80,20 +80,20 @@ pub struct Facts {
     /// Inboxes that took no mail since a refusal.
     pub failing: Vec<Refused>,
     /// Domains whose records are not as they must be.
-    pub drifting: Vec<String>,
+    pub drifting: Vec<Drifting>,
     /// What was found at this moment.
     pub present: Vec<Finding>,
-    /// What the doctor found when he looked last; none before his first look.
-    pub doctor: Option<Doctor>,
+    /// What the doctor found of the gateway and its host when he looked last; none before his first look.
+    pub doctor: Option<Vec<Finding>>,
 }
 
-/// What the doctor found.
+/// A domain whose records are not as they must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Doctor {
-    /// Of the gateway and its host.
-    pub gateway: Vec<Finding>,
-    /// Of domains.
-    pub domains: Vec<Finding>,
+pub struct Drifting {
+    /// Which.
+    pub domain: String,
+    /// Which of its records, in words; nothing before anybody has looked.
+    pub wrong: Vec<String>,
 }
 
 /// What stands, the worst first.
@@ -102,11 +102,10 @@ pub fn seen(facts: &Facts) -> Seen {
     let mut causes = of_waiting(facts);
     causes.extend(of_others(facts));
     causes.extend(facts.failing.iter().flat_map(|inbox| of_inbox(inbox, facts.now)));
-    let details = facts.doctor.as_ref().map_or(&[][..], |doctor| &doctor.domains);
-    causes.extend(facts.drifting.iter().map(|domain| drift(domain, details)));
+    causes.extend(facts.drifting.iter().map(drift));
     causes.extend(facts.present.iter().filter_map(of_finding));
     // What is looked at each time is not told by what was found hours ago.
-    let found = facts.doctor.iter().flat_map(|doctor| &doctor.gateway).filter_map(of_finding);
+    let found = facts.doctor.iter().flatten().filter_map(of_finding);
     causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk | Kind::Backup)));
     causes.sort_by(|a, b| (a.severity, a.kind, a.since, &a.subject).cmp(&(b.severity, b.kind, b.since, &b.subject)));
     let (mut counts, mut more) = (BTreeMap::new(), 0);
@@ -177,7 +176,7 @@ fn refusing(facts: &Facts, subject: &str, stock: &[&Stock]) -> Cause {
         subject: subject.to_owned(),
         severity: Severity::Fault,
         since: Some(since),
-        what: format!("{subject} has taken no mail for {span}. {waiting} for it.{}", said(words)),
+        what: format!("{} has taken no mail for {span}. {waiting} for it.{}", in_unicode(subject), said(words)),
         remedy:
             "The mail is kept and tried again by itself; nothing is lost meanwhile. Read what was said: if it is about \
                  this gateway, waypost doctor tells more; if the inbox is full or gone, that is for its owner to mend."
@@ -187,7 +186,7 @@ fn refusing(facts: &Facts, subject: &str, stock: &[&Stock]) -> Cause {
 
 fn throttled(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
     let (count, since, words) = sums(stock);
-    let waiting = messages(count, "waits", "wait");
+    let (name, waiting) = (in_unicode(host), messages(count, "waits", "wait"));
     let span = span_in_words(facts.now.since(since));
     Cause {
         id: "throttled".to_owned(),
@@ -195,7 +194,7 @@ fn throttled(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
         subject: host.to_owned(),
         severity: Severity::Warning,
         since: Some(since),
-        what: format!("{host} takes mail, but slower than it comes. {waiting}, the oldest for {span}.{}", said(words)),
+        what: format!("{name} takes mail, but slower than it comes. {waiting}, the oldest for {span}.{}", said(words)),
         remedy:
             "The gateway sends slower by itself and tries again. If it goes on, look for one alias that gets far more \
                  mail than others, and limit or block what floods it."
@@ -205,7 +204,7 @@ fn throttled(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
 
 fn waiting(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
     let (count, since, words) = sums(stock);
-    let waiting = messages(count, "has", "have");
+    let (name, waiting) = (in_unicode(host), messages(count, "has", "have"));
     let span = span_in_words(facts.now.since(since));
     let remedy = if stock.iter().all(|stock| stock.is_verified) {
         "Open the queue and have them tried now. If they still wait, the log of the gateway says why."
@@ -218,7 +217,7 @@ fn waiting(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
         subject: host.to_owned(),
         severity: Severity::Warning,
         since: Some(since),
-        what: format!("{waiting} waited for more than four hours for {host}, the oldest for {span}.{}", said(words)),
+        what: format!("{waiting} waited for more than four hours for {name}, the oldest for {span}.{}", said(words)),
         remedy: remedy.to_owned(),
     }
 }
@@ -245,13 +244,13 @@ fn of_others(facts: &Facts) -> Vec<Cause> {
 }
 
 fn untold(stock: &Stock) -> Cause {
-    let to = &stock.destination;
+    let to = in_unicode(&stock.destination);
     let one = format!("for {to} failed and is kept for you: nobody could be told.");
     let many = format!("for {to} failed and are kept for you: nobody could be told.");
     Cause {
         id: "untold".to_owned(),
         kind: Kind::Untold,
-        subject: to.clone(),
+        subject: stock.destination.clone(),
         severity: Severity::Warning,
         since: Some(stock.since),
         what: format!("{}{}", messages(stock.count, &one, &many), said(&stock.said)),
@@ -269,7 +268,7 @@ fn of_inbox(inbox: &Refused, now: Moment) -> Vec<Cause> {
         subject: address.clone(),
         severity: Severity::Fault,
         since: Some(inbox.since),
-        what: format!("{address} has refused its mail for {}.{}", span_in_words(age), said(&inbox.said)),
+        what: format!("{} has refused its mail for {}.{}", in_unicode(address), span_in_words(age), said(&inbox.said)),
         remedy: remedy.to_owned(),
     };
     let mut causes = Vec::new();
@@ -285,18 +284,17 @@ fn of_inbox(inbox: &Refused, now: Moment) -> Vec<Cause> {
     causes
 }
 
-fn drift(domain: &str, doctor: &[Finding]) -> Cause {
-    let found = doctor.iter().filter(|finding| finding.subject == domain && finding.severity != Severity::Note);
-    let words: Vec<&str> = found.take(MAX_NAMED).map(|finding| finding.what.as_str()).collect();
+fn drift(drifting: &Drifting) -> Cause {
+    let domain = in_unicode(&drifting.domain);
     let mut what = format!("Some DNS records of {domain} are not as they should be.");
-    for words in words {
+    for wrong in drifting.wrong.iter().take(MAX_NAMED) {
         what.push(' ');
-        what.push_str(words);
+        what.push_str(wrong);
     }
     Cause {
         id: "drift".to_owned(),
         kind: Kind::Drift,
-        subject: domain.to_owned(),
+        subject: drifting.domain.clone(),
         severity: Severity::Fault,
         since: None,
         what,
@@ -449,20 +447,20 @@ mod tests {
             finding("address_listed", "192.0.2.7", Severity::Fault),
             finding("certificate_wrong_name", "gw.example", Severity::Fault),
         ];
-        let doctor = Doctor { gateway, domains: vec![finding("spf_missing", "my.example", Severity::Fault)] };
         let present = vec![
             finding("certificate_expired", "gw.example", Severity::Fault),
             finding("certificate_self_signed", "gw.example", Severity::Note),
             finding("disk_low", "data_dir", Severity::Warning),
         ];
-        let drifting = vec!["my.example".to_owned()];
-        let facts = Facts { doctor: Some(doctor), present, drifting, ..facts(Vec::new(), &[]) };
+        let wrong = vec!["MX of my.example: it leads elsewhere.".to_owned()];
+        let drifting = vec![Drifting { domain: "my.example".to_owned(), wrong }];
+        let facts = Facts { doctor: Some(gateway), present, drifting, ..facts(Vec::new(), &[]) };
         let found = seen(&facts);
         assert_eq!(
             found.causes.iter().map(|cause| cause.kind).collect::<Vec<_>>(),
             [Kind::Drift, Kind::Certificate, Kind::Listed, Kind::Gateway, Kind::Disk]
         );
-        assert!(found.causes[0].what.ends_with("spf_missing is wrong."), "{}", found.causes[0].what);
+        assert!(found.causes[0].what.ends_with(" MX of my.example: it leads elsewhere."), "{}", found.causes[0].what);
         assert_eq!(found.causes[1].id, "certificate_expiry");
         assert!(found.blind.is_empty());
         let unlooked = Facts { doctor: None, ..facts };

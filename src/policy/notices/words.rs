@@ -2,7 +2,7 @@
 
 use super::memory::News;
 use super::{Cause, Kind};
-use crate::mail::{Domain, Moment, span_in_words};
+use crate::mail::{Domain, Moment, in_unicode, span_in_words};
 use crate::policy::checkup::Severity;
 
 /// Causes that one mail tells at length; of more it says how many.
@@ -60,7 +60,7 @@ fn subject(items: &[Item<'_>]) -> String {
 /// A cause in a few words.
 #[must_use]
 pub fn headline(cause: &Cause) -> String {
-    let subject = &cause.subject;
+    let subject = in_unicode(&cause.subject);
     match cause.kind {
         Kind::Refusing => format!("{subject} takes no mail"),
         Kind::Throttled => format!("{subject} takes mail slowly"),

@@ -26,6 +26,11 @@ pub use proof::{proof, proof_name};
 pub use said::{Answers, Heard, Said};
 pub use zone::zone_line;
 
+/// Values that are quoted of a record that is wrong.
+const MAX_QUOTED: usize = 3;
+/// And characters of each.
+const MAX_QUOTED_CHARS: usize = 200;
+
 /// What is to be said of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -195,6 +200,15 @@ pub fn standing(records: &[Record]) -> Standing {
 }
 
 impl Record {
+    /// The record, what is wrong with it, and what is there: a sentence or two for somebody who is elsewhere.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let quoted = |value: &String| value.chars().take(MAX_QUOTED_CHARS).collect::<String>();
+        let found: Vec<_> = self.found.iter().take(MAX_QUOTED).map(quoted).collect();
+        let there = if found.is_empty() { String::new() } else { format!(" DNS says: {}.", found.join(", ")) };
+        format!("{} of {}: {}{there}", self.kind, self.name, self.detail)
+    }
+
     /// Whether it is told to somebody: needed and missing, or there and wrong.
     #[must_use]
     pub fn is_drift(&self) -> bool {
