@@ -214,8 +214,9 @@ impl Admin {
             return Ok(row);
         }
         if row.key == actor.account {
-            let detail = "This is your own account: change it under /v1/me, which asks for your password.";
-            return Err(AdminError::Conflict(detail.to_owned()));
+            let place = if actor.session.is_some() { "in Settings, under Account" } else { "under /v1/me" };
+            let detail = format!("This is your own account: change it {place}, which asks for your password.");
+            return Err(AdminError::Conflict(detail));
         }
         must_outrank(actor, row.role)?;
         Ok(row)

@@ -63,6 +63,7 @@ async fn of_many_inboxes_that_take_nothing_the_worst_are_shown_and_the_rest_coun
     );
     assert!(overview.contains("host19.example has") && !overview.contains("host20.example has"), "{overview}");
     assert!(overview.contains("and at least 110 more"), "{overview}");
+    assert_eq!(overview.matches("waypost doctor tells more").count(), 1, "what to do is said once: {overview}");
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn choices_are_saved_taken_back_and_refused_in_words() {
     assert_eq!(set("notify.to", &settings)["place"], "panel");
 
     let wrong = house.panel(&cookie, "POST", PAGE, "to=nobody&digest=daily").await.expect(422).text();
-    assert!(wrong.contains("Notify.to: ") && wrong.contains("value=\"nobody\""), "{wrong}");
+    assert!(wrong.contains("id=\"e-to\">") && wrong.contains("value=\"nobody\""), "{wrong}");
     house.panel(&cookie, "POST", PAGE, &format!("{KINDS}&held=on&digest=weekly")).await.expect(303);
     let settings = house.operator("GET", "/v1/settings", Value::Null).await.expect(200).json();
     for key in ["notify.to", "notify.mute", "notify.heartbeat_url"] {

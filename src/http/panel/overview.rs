@@ -127,7 +127,9 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         by_domain::filter(site, actor, ask, &["range"]),
     )?;
     // The worst stand first; what keeps all mail away goes before what only may.
-    let mut notices: Vec<_> = seen.causes.iter().take(MAX_NOTICES).map(|cause| told(cause, now)).collect();
+    let causes = seen.causes.iter().take(MAX_NOTICES);
+    let before = std::iter::once("").chain(causes.clone().map(|cause| cause.remedy.as_str()));
+    let mut notices: Vec<_> = causes.zip(before).map(|(cause, before)| told(cause, before, now)).collect();
     let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
     notices.splice(faults..faults, lacking);
     let mut notices = notices.into_iter();
@@ -210,17 +212,18 @@ fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {
     Notice { tone: "wait", what, since: None, remedy: remedy.to_owned(), href: href.to_owned(), action }
 }
 
-/// What is wrong in its first sentence; what else is known of it stands with what to do.
-fn told(cause: &Cause, now: Moment) -> Notice {
+/// What is wrong in its first sentence; what else is known of it stands with what to do, unless that was said just before.
+fn told(cause: &Cause, before: &str, now: Moment) -> Notice {
+    let remedy = if cause.remedy == before { "" } else { &cause.remedy };
     let (what, remedy) = match cause.what.split_once(". ") {
-        Some((what, more)) => (format!("{what}."), format!("{} {}", forms::sentence(more), cause.remedy)),
-        None => (cause.what.clone(), cause.remedy.clone()),
+        Some((what, more)) => (format!("{what}."), format!("{} {remedy}", forms::sentence(more))),
+        None => (cause.what.clone(), remedy.to_owned()),
     };
     Notice {
         tone: if cause.severity == Severity::Fault { "bad" } else { "wait" },
         what: text::visible(&what),
         since: cause.since.map(|at| text::When::new(at, now)),
-        remedy: text::visible(&remedy),
+        remedy: text::visible(remedy.trim_end()),
         href: cause.page(),
         action: "Look at it",
     }

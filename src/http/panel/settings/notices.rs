@@ -126,10 +126,19 @@ async fn show(
 ) -> Response {
     match gathered(site, actor, filled).await {
         Ok(page) => {
-            let around = Around::new(actor, "notices").told(ask, &DONE).with(error.as_ref());
+            let around = Around::new(actor, "notices").told(ask, &DONE).placed(error.as_ref(), place);
             frame::page(status(error.as_ref()), &NoticesPage { around, ..page })
         }
         Err(error) => frame::failed(&error),
+    }
+}
+
+/// The fields that say themselves what is wrong with them.
+fn place(field: &str) -> Option<&str> {
+    match field {
+        "notify.to" => Some("to"),
+        "notify.heartbeat_url" => Some("heartbeat"),
+        _ => None,
     }
 }
 

@@ -93,6 +93,16 @@ pub(super) async fn revoke(State(site): State<Site>, Caller(actor): Caller, Path
     }
 }
 
+/// The fields that say themselves what is wrong with them.
+fn place(field: &str) -> Option<&str> {
+    match field {
+        "name" => Some("name"),
+        "domains" => Some("domain"),
+        "expires_at" => Some("expires"),
+        _ => None,
+    }
+}
+
 async fn show(
     site: &Site,
     actor: &Actor,
@@ -110,7 +120,7 @@ async fn show(
         frame: Frame::inside(site, "Tokens", "settings"),
         around: Around::new(actor, "tokens")
             .told(ask, &[("revoked", "The token opens nothing any more.")])
-            .with(error.as_ref()),
+            .placed(error.as_ref(), place),
         rows: found.iter().map(|token| line(token, now)).collect(),
         token,
         choices: SCOPES.iter().map(choice).collect(),
