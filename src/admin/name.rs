@@ -95,7 +95,9 @@ fn write_local(f: &mut fmt::Formatter<'_>, plain: &str) -> fmt::Result {
 /// The name of a new alias: `address`, or `local_part` with `domain` (or the token's default domain).
 pub(super) fn read_name(form: &mut Form<'_>, actor: &Actor) -> Option<AliasName> {
     if form.given("address").is_some() {
-        return form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into));
+        let name = form.optional("address", |v| AliasName::parse(fields::text(v)?).map_err(Into::into))?;
+        repeat(form, &name, ["the address is of another domain", "the address has another name before its @"]);
+        return Some(name);
     }
     let domain = read_domain(form, actor)?;
     if form.given("local_part").is_none() {
@@ -132,13 +134,19 @@ pub(super) fn keep_name(form: &mut Form<'_>, name: &AliasName) {
     if same.is_some_and(|written| written != *name) {
         form.fault("address", "the address of an alias does not change: make a new alias and remove this one");
     }
+    let stays = "an alias stays on its domain: make a new alias and remove this one";
+    repeat(form, name, [stays, "the address of an alias does not change: make a new alias and remove this one"]);
+}
+
+/// Beside the address, its two parts may be repeated and say nothing else; what is said where they do.
+fn repeat(form: &mut Form<'_>, name: &AliasName, [of_domain, of_local]: [&str; 2]) {
     let domain = form.optional("domain", fields::domain);
     if domain.is_some_and(|domain| domain != name.domain) {
-        form.fault("domain", "an alias stays on its domain: make a new alias and remove this one");
+        form.fault("domain", of_domain);
     }
     let local = form.optional("local_part", |v| Ok(format!("{}@{}", fields::text(v)?.trim(), name.domain)));
     if local.is_some_and(|written| AliasName::parse(&written).as_ref() != Ok(name)) {
-        form.fault("local_part", "the address of an alias does not change: make a new alias and remove this one");
+        form.fault("local_part", of_local);
     }
 }
 

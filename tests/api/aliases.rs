@@ -90,6 +90,15 @@ async fn all_that_can_be_set_is_set_and_cleared() {
     assert_eq!((&alias["allow"], &alias["quota"], &alias["description"]), (&json!([]), &Value::Null, &json!("")));
     let whole = house.operator("PATCH", "/v1/aliases/shop@my.example", alias.clone()).await.expect(200).json();
     assert_eq!(whole, alias, "an answer can be sent back as it is");
+
+    house.operator("DELETE", "/v1/aliases/shop@my.example", Value::Null).await.expect(204);
+    let again = house.operator("POST", "/v1/aliases", alias.clone()).await.expect(201).json();
+    for key in ["address", "priority", "action", "labels", "expires_after", "then", "quota", "enabled", "policy"] {
+        assert_eq!(again[key], alias[key], "{key}: and as a new alias");
+    }
+    let torn = json!({ "address": "a@my.example", "local_part": "b", "domain": "other.example" });
+    let refused = house.operator("POST", "/v1/aliases", torn).await.expect(422);
+    assert_eq!(refused.pointers(), ["/domain", "/local_part"]);
 }
 
 #[tokio::test]
