@@ -119,9 +119,11 @@ fn name_faults(faults: &[Value]) {
 }
 
 fn summary(result: &Value, dry_run: bool) -> String {
-    let count = cell(result, "/imported");
+    let aliases = if result["imported"] == 1 { "alias" } else { "aliases" };
+    let count = format!("{} {aliases}", cell(result, "/imported"));
     match dry_run {
-        true => format!("{count} aliases could be imported; nothing was changed."),
-        false => format!("{count} aliases were imported."),
+        true => format!("{count} could be imported; nothing was changed."),
+        false if result["imported"] == 1 => format!("{count} was imported."),
+        false => format!("{count} were imported."),
     }
 }
