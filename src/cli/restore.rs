@@ -7,7 +7,7 @@ use std::io::{BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use uuid::Uuid;
 
@@ -135,7 +135,9 @@ fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
         folder(&stage.join(name))?;
     }
     for entry in archive.entries().with_context(cannot)? {
-        unpack_file(&mut entry.with_context(cannot)?, stage).with_context(cannot)?;
+        let mut entry =
+            entry.map_err(|error| anyhow!("{}: it is nothing that waypost backup wrote ({error})", cannot()))?;
+        unpack_file(&mut entry, stage).with_context(cannot)?;
     }
     match PARTS.into_iter().find(|part| !stage.join(part).exists()) {
         Some(part) => bail!("{}: {part} is not in it, so this is no backup", cannot()),
