@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -531,6 +531,24 @@ fn made(data: &Path, arguments: &[&str]) -> String {
     let ran = alone(data, arguments);
     assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
     ran.out
+}
+
+#[test]
+fn srs_secrets_that_are_gone_are_missed() {
+    let data = tempfile::tempdir().unwrap();
+    made(data.path(), &["domain", "add", "my.example"]);
+    fs::remove_file(data.path().join("srs.secrets")).unwrap();
+    let mut serve = waypost(data.path());
+    serve.args(["serve"]).env("WAYPOST_SMTP__LISTEN", "127.0.0.1:0").env("WAYPOST_HTTP__LISTEN", "127.0.0.1:0");
+    let mut gateway = serve.stderr(Stdio::piped()).spawn().unwrap();
+    let said: Vec<String> = BufReader::new(gateway.stderr.take().unwrap())
+        .lines()
+        .map(|line| line.unwrap())
+        .take_while(|line| !line.contains("waypost is up"))
+        .collect();
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    assert!(said.iter().any(|line| line.contains("the SRS secrets are gone")), "{said:?}");
 }
 
 #[test]

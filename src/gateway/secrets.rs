@@ -11,6 +11,17 @@ use anyhow::Context;
 use crate::chance::Chance;
 use crate::config::Config;
 use crate::srs::Ring;
+use crate::store::Store;
+
+/// Tells that the file is missing where it cannot be the first start, for there are domains already.
+pub(super) async fn tell_if_gone(config: &Config, store: &Store) -> anyhow::Result<()> {
+    let path = &config.srs.secrets_file;
+    if !path.exists() && store.rules.sending_domain().await?.is_some() {
+        let file = path.display();
+        tracing::warn!(%file, "the SRS secrets are gone and are made anew: reports on mail of before find no way back");
+    }
+    Ok(())
+}
 
 /// Reads the ring, making the file when it is missing.
 pub(super) fn ring(config: &Config, chance: &Chance) -> anyhow::Result<Ring> {
