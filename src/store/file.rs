@@ -102,9 +102,9 @@ impl File {
             .connect_lazy_with(self.options(READER_CACHE).read_only(true))
     }
 
-    /// The journal's file.
+    /// The journal's file: beside that of the database, to which a link may lead.
     pub(super) fn journal(&self) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
+        let mut name = self.path.canonicalize().unwrap_or_else(|_| self.path.clone()).into_os_string();
         name.push("-wal");
         PathBuf::from(name)
     }
@@ -186,5 +186,23 @@ pub(super) async fn copy(from: &SqlitePool, to: &Path) -> Result<()> {
 pub(super) async fn close(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "a database connection did not close cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_journal_of_a_database_elsewhere_is_found_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File { path: folder.path().join("activity.db"), sync: Sync::Normal };
+        std::fs::create_dir(folder.path().join("large")).unwrap();
+        std::fs::File::create(folder.path().join("large/activity.db")).unwrap();
+        std::os::unix::fs::symlink("large/activity.db", &file.path).unwrap();
+        let mut connection = file.connect().await.unwrap();
+        connection.execute("create table entries (seq integer)").await.unwrap();
+        assert!(file.journal().exists(), "{}", file.journal().display());
+        close(connection).await;
     }
 }
