@@ -336,6 +336,7 @@ pub(super) const PAGES: &[&str] = &[
     "/settings/tokens",
     "/settings/sessions",
     "/settings/people#owner",
+    "/settings/people/roles@my.example#owner",
     "/settings/notices#owner",
     "/settings/server#owner",
     "/settings/audit",
