@@ -24,6 +24,8 @@ mod mail;
 mod pages;
 #[path = "browser/panel.rs"]
 mod panel;
+#[path = "browser/people.rs"]
+mod people;
 #[path = "browser/server.rs"]
 mod server;
 #[path = "browser/simulator.rs"]
