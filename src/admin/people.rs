@@ -229,9 +229,12 @@ impl Admin {
         wanted: Option<Vec<(Domain, DomainRole)>>,
     ) -> Result<Option<Vec<Grant>>> {
         let Some(wanted) = wanted else { return Ok(None) };
-        let mut grants = Vec::with_capacity(wanted.len());
+        let mut grants: Vec<Grant> = Vec::with_capacity(wanted.len());
         for (index, (name, role)) in wanted.into_iter().enumerate() {
             match self.store.rules.domain(&name).await {
+                Ok(row) if grants.iter().any(|grant| grant.domain == row.key) => {
+                    form.fault_at("domains", index, format!("{name} stands here twice"));
+                }
                 Ok(row) => grants.push(Grant { domain: row.key, name, role }),
                 Err(StoreError::NotFound) => form.fault_at("domains", index, format!("there is no domain {name} here")),
                 Err(other) => return Err(other.into()),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Octets that stay free beside the message that is announced: databases must be able to write their journals.
-pub(super) const RESERVE_OCTETS: u64 = 64 << 20;
+use crate::facts::outside::room_at;
+use crate::policy::checkup::DiskFacts;
+
 /// The disk is asked at most this often.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
@@ -22,16 +23,12 @@ pub(super) struct Space {
 #[derive(Debug, Clone, Copy)]
 struct Look {
     at: Instant,
-    free: u64,
+    disk: DiskFacts,
 }
 
 impl Look {
-    const fn is_low(self) -> bool {
-        self.free < RESERVE_OCTETS
-    }
-
-    const fn since(self, was_low: bool) -> Option<News> {
-        match (was_low, self.is_low()) {
+    fn since(self, was_low: bool) -> Option<News> {
+        match (was_low, self.disk.is_refusing()) {
             (false, true) => Some(News::Low),
             (true, false) => Some(News::RoomAgain),
             _ => None,
@@ -46,29 +43,29 @@ impl Space {
 
     /// Whether `octets` more fit above the reserve.
     pub(super) fn has_room_for(&self, octets: u64, now: Instant) -> bool {
-        self.free(now) >= RESERVE_OCTETS.saturating_add(octets)
+        self.disk(now).has_room_for(octets)
     }
 
-    fn free(&self, now: Instant) -> u64 {
+    /// One that cannot be asked has no room.
+    fn disk(&self, now: Instant) -> DiskFacts {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(look) = *last
             && now.duration_since(look.at) < ASK_EVERY
         {
-            return look.free;
+            return look.disk;
         }
-        let free = rustix::fs::statvfs(&self.data_dir).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        let look = Look { at: now, free };
-        self.tell_once(last.is_some_and(Look::is_low), look);
+        let look = Look { at: now, disk: room_at(&self.data_dir).unwrap_or(DiskFacts { free: 0, total: 0 }) };
+        self.tell_once(last.is_some_and(|look| look.disk.is_refusing()), look);
         *last = Some(look);
-        free
+        look.disk
     }
 
     /// A full disk is one line of the log, however many clients hear of it, and its end another.
     fn tell_once(&self, was_low: bool, look: Look) {
-        let (data_dir, free) = (self.data_dir.display(), look.free);
+        let (data_dir, free, reserve) = (self.data_dir.display(), look.disk.free, look.disk.reserve());
         match look.since(was_low) {
             Some(News::Low) => {
-                tracing::error!(%data_dir, free, reserve = RESERVE_OCTETS, "the disk is nearly full: no mail is taken");
+                tracing::error!(%data_dir, free, reserve, "the disk is nearly full: no mail is taken");
             }
             Some(News::RoomAgain) => tracing::info!(%data_dir, free, "the disk has room again: mail is taken"),
             None => {}
@@ -89,13 +86,13 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_once_and_so_is_its_end() {
-        let now = Instant::now();
-        let mut was_low = false;
-        let mut told = Vec::new();
-        for free in [RESERVE_OCTETS, RESERVE_OCTETS - 1, 0, 1, RESERVE_OCTETS, u64::MAX, 0] {
-            let look = Look { at: now, free };
+        let (at, mut was_low, mut told) = (Instant::now(), false, Vec::new());
+        for (free, total) in
+            [(64 << 20, 1 << 40), ((64 << 20) - 1, 1 << 40), (0, 1 << 40), (8 << 20, 32 << 20), (7 << 20, 32 << 20)]
+        {
+            let look = Look { at, disk: DiskFacts { free, total } };
             told.extend(look.since(was_low));
-            was_low = look.is_low();
+            was_low = look.disk.is_refusing();
         }
         assert_eq!(told, [News::Low, News::RoomAgain, News::Low]);
     }

@@ -58,6 +58,14 @@ async fn accounts_are_made_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn nobody_has_two_roles_on_one_domain() {
+    let house = House::furnished().await;
+    let role = |name| json!({ "domain": "my.example", "role": name });
+    let body = json!({ "email": "carl@my.example", "domains": [role("viewer"), role("manager")] });
+    assert_eq!(house.operator("POST", "/v1/users", body).await.expect(422).pointers(), ["/domains/1"]);
+}
+
+#[tokio::test]
 async fn an_account_without_a_password_gets_a_link_that_sets_one() {
     let house = House::new().await;
     let made = house.operator("POST", "/v1/users", json!({ "email": "bert@my.example" })).await.expect(201).json();

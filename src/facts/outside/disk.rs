@@ -1,5 +1,7 @@
 //! The room on the disk of the data.
 
+use std::path::Path;
+
 use super::Outside;
 use crate::policy::checkup::DiskFacts;
 
@@ -7,11 +9,14 @@ impl Outside {
     /// None where the system does not say.
     #[must_use]
     pub fn disk(&self) -> Option<DiskFacts> {
-        if let Some(disk) = self.settings.probes.disk {
-            return Some(disk);
-        }
-        let disk = rustix::fs::statvfs(&self.settings.data_dir).ok()?;
-        let octets = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        Some(DiskFacts { free: octets(disk.f_bavail), total: octets(disk.f_blocks) })
+        self.settings.probes.disk.or_else(|| room_at(&self.settings.data_dir))
     }
+}
+
+/// The disk on which a folder lies; none where the system does not say.
+#[must_use]
+pub fn room_at(folder: &Path) -> Option<DiskFacts> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let octets = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Some(DiskFacts { free: octets(disk.f_bavail), total: octets(disk.f_blocks) })
 }

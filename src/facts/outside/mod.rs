@@ -30,6 +30,7 @@ use crate::net::resolver::{Dns, DnsFailure};
 use crate::policy::checkup::DiskFacts;
 use crate::policy::records::{Answers, Heard, Said};
 
+pub use disk::room_at;
 pub use own::routed_addresses;
 
 /// The port of DNS.

@@ -2,8 +2,10 @@
 
 use super::{Finding, Severity};
 
-/// Below this mail is refused for now, as `inbound` does.
-const REFUSING: u64 = 64 << 20;
+/// Octets that stay free, so that databases can write their journals.
+const RESERVE: u64 = 64 << 20;
+/// Of a small disk one in so many.
+const RESERVED_SHARE: u64 = 4;
 /// Below this somebody should look.
 const LOW: u64 = 1 << 30;
 /// And where less than one in so many octets is free.
@@ -19,10 +21,22 @@ pub struct DiskFacts {
 }
 
 impl DiskFacts {
+    /// Octets below which mail is refused for now.
+    #[must_use]
+    pub fn reserve(&self) -> u64 {
+        (self.total / RESERVED_SHARE).clamp(1, RESERVE)
+    }
+
     /// Whether there is so little room that mail is refused for now.
     #[must_use]
-    pub const fn is_refusing(&self) -> bool {
-        self.free < REFUSING
+    pub fn is_refusing(&self) -> bool {
+        self.free < self.reserve()
+    }
+
+    /// Whether so many octets fit above the reserve.
+    #[must_use]
+    pub fn has_room_for(&self, octets: u64) -> bool {
+        self.free >= self.reserve().saturating_add(octets)
     }
 }
 
@@ -32,8 +46,10 @@ pub(super) fn judge(facts: &DiskFacts) -> Option<Finding> {
         return None;
     }
     let what = format!("The disk of the data has {} MiB free of {} MiB.", facts.free >> 20, facts.total >> 20);
-    let remedy =
-        "Make room, or let the log be smaller (log.max_bytes). Below 64 MiB mail is answered 452, and comes again.";
+    let remedy = format!(
+        "Make room, or let the log be smaller (log.max_bytes). Below {} MiB mail is answered 452, and comes again.",
+        facts.reserve() >> 20
+    );
     let finding = Finding::fault("disk_low", &"data_dir", what, remedy);
     Some(if facts.is_refusing() { finding } else { finding.graded(Severity::Warning) })
 }
