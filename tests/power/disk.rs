@@ -19,6 +19,8 @@ use fuser::{
 const FOREVER: Duration = Duration::from_secs(3600);
 const SECTOR: usize = 512;
 const BLOCK: u64 = 4096;
+/// What the disk says that it holds; what is neither ours nor free somebody else has.
+const SIZE: u64 = 16 << 30;
 const ENOENT: i32 = 2;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -426,7 +428,7 @@ impl Filesystem for Disk {
     fn statfs(&mut self, _: &Request<'_>, _: u64, reply: ReplyStatfs) {
         let state = self.state();
         let free = state.capacity.saturating_sub(state.octets) / BLOCK;
-        reply.statfs(state.capacity / BLOCK, free, free, 1 << 20, 1 << 20, 4096, 255, 4096);
+        reply.statfs(SIZE / BLOCK, free, free, 1 << 20, 1 << 20, 4096, 255, 4096);
     }
 }
 
