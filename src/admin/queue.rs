@@ -20,7 +20,7 @@ use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result,
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum QueueAction {
-    /// Try it now.
+    /// Try it now; what is held stays where it is.
     Retry,
     /// Wait until it is released.
     Hold,
@@ -56,7 +56,7 @@ impl QueueAction {
     #[must_use]
     pub const fn fits(self, entry: Entry) -> bool {
         match self {
-            Self::Retry => matches!(entry, Entry::Due(_) | Entry::Held | Entry::Kept(_)),
+            Self::Retry => matches!(entry, Entry::Due(_) | Entry::Kept(_)),
             Self::Hold => matches!(entry, Entry::Due(_)),
             Self::Release => matches!(entry, Entry::Held),
             Self::Cancel => matches!(entry, Entry::Due(_) | Entry::Held | Entry::Kept(_)),
@@ -156,7 +156,10 @@ impl Admin {
     pub async fn queue_action(&self, actor: &Actor, id: Uuid, action: QueueAction) -> Result<()> {
         actor.must(Area::Queue, Access::Write)?;
         let claim = self.managed_delivery(actor, id).await?;
-        refuse_unfit(&claim, action)?;
+        let entry = claim.delivery.entry;
+        if !action.fits(entry) {
+            return Err(unfit(entry));
+        }
         let now = self.clock.now();
         match action {
             QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, now).await,
@@ -178,7 +181,9 @@ impl Admin {
         let destination = form.optional("destination", fields::mailbox);
         form.finish()?;
         let claim = self.managed_delivery(actor, id).await?;
-        refuse_unfit(&claim, QueueAction::Retry)?;
+        if claim.delivery.entry == Entry::Leased {
+            return Err(unfit(Entry::Leased));
+        }
         let to = self.resend_to(&claim, destination).await?;
         let now = self.clock.now();
         if to == claim.delivery.destination {
@@ -289,17 +294,15 @@ fn shown(actor: &Actor, rows: Vec<Waiting>) -> Vec<QueueShape> {
     rows.into_iter().filter(|row| sees_recipient(actor, &row.recipient)).map(QueueShape::new).collect()
 }
 
-fn refuse_unfit(claim: &Claim, action: QueueAction) -> Result<()> {
-    let entry = claim.delivery.entry;
-    if action.fits(entry) {
-        return Ok(());
-    }
-    Err(AdminError::Conflict(match entry {
-        Entry::Leased => "It is being delivered at this moment. Look again in a minute.".to_owned(),
-        Entry::Held => "It is on hold: release it, or cancel it.".to_owned(),
-        Entry::Kept(_) => "It has failed and is kept for you: send it again, or cancel it.".to_owned(),
-        Entry::Due(_) => "It is not on hold.".to_owned(),
-    }))
+/// Why something cannot be done with a delivery in this state, and what can.
+fn unfit(entry: Entry) -> AdminError {
+    let words = match entry {
+        Entry::Leased => "It is being delivered at this moment. Look again in a minute.",
+        Entry::Held => "It is on hold: release lets it go on, cancel takes it out of the queue.",
+        Entry::Kept(_) => "It has failed and is kept for you: send it again, or cancel it.",
+        Entry::Due(_) => "It is not on hold.",
+    };
+    AdminError::Conflict(words.to_owned())
 }
 
 fn delivery_reach(actor: &Actor, claim: &Claim) -> Option<Reach> {

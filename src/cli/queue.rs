@@ -25,7 +25,7 @@ pub(super) enum Queue {
     List(Paging),
     /// One message with its attempts
     Show(Show),
-    /// Try at once
+    /// Try at once what waits, or has failed and is kept
     Retry {
         /// The id of its row
         id: String,

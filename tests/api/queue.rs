@@ -31,6 +31,10 @@ async fn what_waits_is_held_released_tried_and_cancelled() {
     act("hold").await.expect(200);
     assert_eq!((state().await.as_deref(), status(&house, row.id).await.as_str()), (Some("held"), "held"));
     act("hold").await.expect(409).problem();
+    let refused = act("retry").await.expect(409);
+    refused.problem();
+    assert!(refused.text().contains("It is on hold: release lets it go on"), "{}", refused.text());
+    assert_eq!((state().await.as_deref(), status(&house, row.id).await.as_str()), (Some("held"), "held"));
     act("release").await.expect(200);
     assert_eq!((state().await.as_deref(), status(&house, row.id).await.as_str()), (Some("due"), "queued"));
     act("retry").await.expect(200);

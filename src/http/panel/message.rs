@@ -193,9 +193,6 @@ fn buttons(entry: Entry) -> Vec<Button> {
     ];
     let mut fitting: Vec<_> =
         ALL.into_iter().filter(|(action, _)| action.fits(entry)).map(|(_, button)| button).collect();
-    if entry == Entry::Held {
-        fitting.retain(|button| button.name != "retry");
-    }
     if matches!(entry, Entry::Kept(_))
         && let Some(button) = fitting.iter_mut().find(|button| button.name == "retry")
     {
