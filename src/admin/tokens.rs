@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::policy::ids::AccountId;
 use crate::store::StoreError;
-use crate::store::accounts::TokenRow;
+use crate::store::accounts::{Answer, TokenRow};
 
 use super::error::OrMissing;
 use super::form::{Misread, Read};
@@ -161,12 +161,12 @@ impl Admin {
     }
 
     /// An answer given before to this idempotency key.
-    pub async fn given_answer(&self, account: AccountId, key: &str) -> Result<Option<([u8; 32], u16, String)>> {
+    pub async fn given_answer(&self, account: AccountId, key: &str) -> Result<Option<Answer>> {
         Ok(self.store.accounts.idempotent(account, key, self.clock.now()).await?)
     }
 
     /// Keeps an answer under its idempotency key.
-    pub async fn keep_answer(&self, account: AccountId, key: &str, answer: ([u8; 32], u16, String)) -> Result<()> {
+    pub async fn keep_answer(&self, account: AccountId, key: &str, answer: Answer) -> Result<()> {
         Ok(self.store.accounts.keep_idempotent(account, key, answer, self.clock.now()).await?)
     }
 }

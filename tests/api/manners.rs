@@ -88,6 +88,10 @@ async fn a_request_with_a_key_is_done_once() {
     let second = house.operator_with("POST", "/v1/aliases", &key, body).await.expect(201);
     assert_eq!(first.json(), second.json());
     assert_eq!(second.field("idempotent-replayed").as_deref(), Some("true"));
+    for name in ["etag", "location", "content-type"] {
+        assert!(first.field(name).is_some(), "{name}");
+        assert_eq!(first.field(name), second.field(name), "{name}");
+    }
     let other = r#"{"address":"other@my.example"}"#;
     house.operator_with("POST", "/v1/aliases", &key, other).await.expect(422).problem();
     let wrong = [("idempotency-key", "k-2"), ("content-type", "application/json")];

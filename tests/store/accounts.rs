@@ -10,7 +10,9 @@ use waypost::policy::ids::{AccountId, OWNER};
 use waypost::policy::roles::{DomainRole, Role};
 use waypost::policy::rule::Kind;
 use waypost::store::StoreError;
-use waypost::store::accounts::{AccountRow, AuditQuery, LinkPurpose, NewAccount, NewSession, NewTotp, TokenRow};
+use waypost::store::accounts::{
+    AccountRow, Answer, AuditQuery, LinkPurpose, NewAccount, NewSession, NewTotp, TokenRow,
+};
 use waypost::store::faults::Faults;
 use waypost::store::rules::ListQuery;
 
@@ -207,7 +209,8 @@ async fn settings_and_answers_are_kept() {
     let hostname = vec![("hostname".to_owned(), Some(json!("mx.my.example")))];
     accounts.set(hostname, world.audit("settings.set")).await.unwrap();
     assert_eq!(accounts.settings().await.unwrap(), [("hostname".to_owned(), json!("mx.my.example"))]);
-    let answer = ([3; 32], 201, "{}".to_owned());
+    let answer =
+        Answer { request: [3; 32], status: 201, etag: Some("\"1\"".to_owned()), location: None, body: "{}".to_owned() };
     accounts.keep_idempotent(OWNER, "key", answer.clone(), now).await.unwrap();
     assert_eq!(accounts.idempotent(OWNER, "key", now).await.unwrap(), Some(answer));
     assert_eq!(accounts.idempotent(OWNER, "key", now.after(24 * 60 * MINUTE)).await.unwrap(), None);

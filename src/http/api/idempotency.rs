@@ -5,14 +5,15 @@
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::admin::Actor;
 use crate::http::Site;
-use crate::http::problem::Problem;
+use crate::http::problem::{MEDIA_TYPE, Problem};
+use crate::store::accounts::Answer;
 
 use super::MAX_BODY_OCTETS;
 
@@ -60,8 +61,8 @@ async fn keyed(
         .live
         .begin(&key)
         .ok_or_else(|| Problem::new(StatusCode::CONFLICT, "A request with this Idempotency-Key is being worked on."))?;
-    if let Some((of, status, answer)) = site.admin.given_answer(actor.account, &key).await? {
-        return if of == hash { Ok(repeated(status, answer)) } else { Err(reused()) };
+    if let Some(given) = site.admin.given_answer(actor.account, &key).await? {
+        return if given.request == hash { Ok(repeated(given)) } else { Err(reused()) };
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     kept(site, (actor, key, hash), response).await
@@ -89,7 +90,7 @@ fn reused() -> Problem {
 /// Keeps an answer, unless it says that the request may do better later.
 async fn kept(
     site: &Site,
-    (actor, key, hash): (Actor, String, [u8; 32]),
+    (actor, key, request): (Actor, String, [u8; 32]),
     response: Response,
 ) -> Result<Response, Problem> {
     if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
@@ -98,14 +99,27 @@ async fn kept(
     let (parts, body) = response.into_parts();
     let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer is too large to be kept.");
     let body = to_bytes(body, MAX_ANSWER_OCTETS).await.map_err(unreadable)?;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    site.admin.keep_answer(actor.account, &key, (hash, parts.status.as_u16(), text)).await?;
+    let field = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let answer = Answer {
+        request,
+        status: parts.status.as_u16(),
+        etag: field(header::ETAG),
+        location: field(header::LOCATION),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    site.admin.keep_answer(actor.account, &key, answer).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn repeated(status: u16, answer: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let kind = if status.is_client_error() { "application/problem+json" } else { "application/json" };
-    (status, [(header::CONTENT_TYPE, kind), (header::HeaderName::from_static("idempotent-replayed"), "true")], answer)
-        .into_response()
+fn repeated(given: Answer) -> Response {
+    let status = StatusCode::from_u16(given.status).unwrap_or(StatusCode::OK);
+    let kind = if status.is_client_error() { MEDIA_TYPE } else { "application/json" };
+    let replayed = HeaderName::from_static("idempotent-replayed");
+    let mut response = (status, [(header::CONTENT_TYPE, kind), (replayed, "true")], given.body).into_response();
+    for (name, value) in [(header::ETAG, given.etag), (header::LOCATION, given.location)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
