@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::first_run::LastWayOut;
-use super::looks::{Drifts, Looks};
+use super::looks::Looks;
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
 
@@ -20,8 +20,6 @@ pub struct Found {
     inner: Arc<Mutex<Inner>>,
     /// What DNS said of domains.
     pub(super) looks: Looks,
-    /// What was wrong with it.
-    pub(super) drifts: Drifts,
     /// Whether port 25 led out.
     pub(super) way_out: LastWayOut,
 }

@@ -2,14 +2,13 @@
 //! waits for a dozen name servers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::shapes::RecordsShape;
 use crate::mail::{Domain, Moment};
-use crate::policy::records::{self, Record, Standing};
 
 /// Domains that are remembered.
 const MAX_LOOKS: usize = 500;
@@ -67,40 +66,10 @@ impl Looks {
     }
 }
 
-/// Which records of a domain were wrong when anybody looked last, in words; cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Drifts(Arc<Mutex<BTreeMap<Domain, Vec<String>>>>);
-
-impl Drifts {
-    /// Of this domain; nothing where nobody has looked.
-    pub(super) fn of(&self, domain: &Domain) -> Vec<String> {
-        self.inner().get(domain).cloned().unwrap_or_default()
-    }
-
-    /// Keeps a look. That DNS did not answer does not wash away what it said before.
-    pub(super) fn keep(&self, domain: &Domain, records: &[Record]) {
-        match records::standing(records) {
-            Standing::Unknown => {}
-            Standing::Ok => drop(self.inner().remove(domain)),
-            Standing::Drift => {
-                let mut drifts = self.inner();
-                if drifts.len() >= MAX_LOOKS {
-                    drifts.clear();
-                }
-                let wrong = records.iter().filter(|record| record.is_drift()).map(Record::in_words);
-                drifts.insert(domain.clone(), wrong.collect());
-            }
-        }
-    }
-
-    fn inner(&self) -> MutexGuard<'_, BTreeMap<Domain, Vec<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::records::Standing;
 
     #[test]
     fn a_look_counts_for_what_it_was_made_of_and_for_a_while() {

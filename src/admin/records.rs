@@ -15,7 +15,7 @@ impl Admin {
         let row = self.find_domain(actor, name).await?;
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
-        self.note_standing(&row, (records::standing(&records), &records)).await?;
+        self.note_standing(&row, &records).await?;
         let shape = self.shape_of(&row, records, records::host(&gateway, &host));
         self.found.looks.keep(self.looked_at(&row), shape.clone());
         Ok(shape)
@@ -103,15 +103,13 @@ impl Admin {
     async fn recheck(&self, row: &DomainRow) -> Result<()> {
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         let records = self.compared(&gateway, row).await;
-        self.note_standing(row, (records::standing(&records), &records)).await
+        self.note_standing(row, &records).await
     }
 
     pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<Record> {
         let hosted = self.hosted(row);
         let facts = self.outside.domain(&hosted).await;
-        let records = records::judge(gateway, &hosted, &facts);
-        self.found.drifts.keep(&row.name, &records);
-        records
+        records::judge(gateway, &hosted, &facts)
     }
 
     fn hosted(&self, row: &DomainRow) -> Hosted {
@@ -125,23 +123,32 @@ impl Admin {
         }
     }
 
-    /// Keeps how the domain stands. That DNS did not answer does not wash away what it said before.
-    async fn note_standing(&self, row: &DomainRow, (standing, all): (Standing, &[Record])) -> Result<()> {
-        if standing.as_str() == row.dns || (standing == Standing::Unknown && row.dns == Standing::Drift.as_str()) {
+    /// Keeps how the domain stands, and what is wrong. That DNS did not answer does not wash away what it said before.
+    async fn note_standing(&self, row: &DomainRow, all: &[Record]) -> Result<()> {
+        let standing = records::standing(all);
+        let wrong: Vec<_> = all.iter().filter(|record| record.is_drift()).map(Record::in_words).collect();
+        let is_known = standing.as_str() == row.dns && wrong == row.dns_wrong;
+        if is_known || (standing == Standing::Unknown && row.dns == Standing::Drift.as_str()) {
             return Ok(());
         }
-        self.store.rules.note_dns(row.key, standing.as_str()).await?;
-        match standing {
-            Standing::Drift => {
-                let wrong = all.iter().filter(|record| record.is_drift());
-                let wrong: Vec<_> = wrong.map(|record| format!("{} of {}", record.kind, record.name)).collect();
-                tracing::warn!(domain = %row.name, records = wrong.join(", "), "the records of a domain are not as they must be; waypost dns shows them");
-            }
-            Standing::Ok => tracing::info!(domain = %row.name, "the records of a domain are as they must be"),
-            Standing::Unknown => {
-                tracing::info!(domain = %row.name, "DNS does not say how the records of a domain stand")
-            }
+        self.store.rules.note_dns(row.key, standing.as_str(), &wrong).await?;
+        if standing.as_str() != row.dns {
+            tell_standing(row, standing, all);
         }
         Ok(())
+    }
+}
+
+fn tell_standing(row: &DomainRow, standing: Standing, all: &[Record]) {
+    match standing {
+        Standing::Drift => {
+            let wrong = all.iter().filter(|record| record.is_drift());
+            let wrong: Vec<_> = wrong.map(|record| format!("{} of {}", record.kind, record.name)).collect();
+            tracing::warn!(domain = %row.name, records = wrong.join(", "), "the records of a domain are not as they must be; waypost dns shows them");
+        }
+        Standing::Ok => tracing::info!(domain = %row.name, "the records of a domain are as they must be"),
+        Standing::Unknown => {
+            tracing::info!(domain = %row.name, "DNS does not say how the records of a domain stand")
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct DomainRow {
     pub contact: Option<String>,
     /// `ok`, `drift`, `unknown`.
     pub dns: String,
+    /// Which records were wrong when they were compared last, in words.
+    pub dns_wrong: Vec<String>,
     /// How its random aliases look.
     pub alias_format: Option<String>,
     /// Settings of this level.
@@ -95,6 +97,7 @@ impl DomainRow {
             mirror_of: None,
             contact: None,
             dns: String::new(),
+            dns_wrong: Vec::new(),
             alias_format: None,
             overrides: Overrides::default(),
             allow: Vec::new(),

@@ -158,7 +158,7 @@ async fn several_things_at_a_time_are_one_mail_and_words_of_strangers_are_inert(
     house.admin.store.activity.progress(vec![change]).await.unwrap();
     house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
     for domain in [1, 2] {
-        house.admin.store.rules.note_dns(waypost::policy::ids::DomainId(domain), "drift").await.unwrap();
+        house.admin.store.rules.note_dns(waypost::policy::ids::DomainId(domain), "drift", &[]).await.unwrap();
     }
     pass(&house, MINUTE).await;
     let told = mails(&house).await;
@@ -173,6 +173,19 @@ async fn several_things_at_a_time_are_one_mail_and_words_of_strangers_are_inert(
         "2 things need your attention",
         "two domains have drifted for an hour: {told:?}"
     );
+}
+
+/// Between a start and the first comparison with DNS, what was found last is what is told.
+#[tokio::test]
+async fn what_is_wrong_with_records_is_told_in_full_after_a_restart() {
+    let house = House::furnished().await;
+    let wrong = "MX of my.example: it leads elsewhere. DNS says: 10 mx.elsewhere.example.";
+    let domain = waypost::policy::ids::DomainId(1);
+    house.admin.store.rules.note_dns(domain, "drift", &[wrong.to_owned()]).await.unwrap();
+    let house = house.reopened().await;
+    pass(&house, MINUTE).await;
+    let told = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+    assert!(told["items"][0]["what"].as_str().unwrap().ends_with(wrong), "{told:#}");
 }
 
 #[tokio::test]

@@ -27,16 +27,13 @@ impl Admin {
         };
         let sees_gateway = actor.sees_all();
         let mut drifting = self.store.rules.drifting(scope).await?;
-        drifting.retain(|name| actor.sees_domain(name));
+        drifting.retain(|(name, _)| actor.sees_domain(name));
         Ok(Facts {
             now,
             stock: self.stock(stays, (&taking, now)).await?,
             taking,
             failing: self.failing(actor, now).await?,
-            drifting: drifting
-                .into_iter()
-                .map(|name| Drifting { wrong: self.found.drifts.of(&name), domain: name.to_string() })
-                .collect(),
+            drifting: drifting.into_iter().map(|(name, wrong)| Drifting { domain: name.to_string(), wrong }).collect(),
             present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
             doctor: self.found.last().filter(|_| sees_gateway),
         })

@@ -34,7 +34,8 @@ pub(in crate::store) const UPDATE: &str = "update domains set verified_at = ?3, 
     where id = ?1 and version = ?2 and removed_at is null";
 pub(in crate::store) const MIRRORS: &str =
     "select name from domains where mirror_of = ?1 and removed_at is null order by name limit 10";
-pub(in crate::store) const NOTE_DNS: &str = "update domains set dns = ?2 where id = ?1 and removed_at is null";
+pub(in crate::store) const NOTE_DNS: &str =
+    "update domains set dns = ?2, dns_wrong = ?3 where id = ?1 and removed_at is null";
 pub(in crate::store) const EXISTS: &str = "select exists (select 1 from domains where id = ?1 and removed_at is null)";
 pub(in crate::store) const CLEAR: &str = "delete from sender_lists where level = 'domain' and scope_id = ?1";
 pub(in crate::store) const REMOVE: &str = "update domains set removed_at = ?2, \
@@ -61,7 +62,8 @@ pub(in crate::store) const FORGET: &str = "delete from domains where id = ?1 and
 macro_rules! columns {
     () => {
         "select d.id, d.uuid, d.version, d.account_id, d.name, d.verified_at, d.subaddressing, d.keep_tag, \
-         d.srs_domain, (select m.name from domains as m where m.id = d.mirror_of), d.contact, d.dns, d.alias_format, \
+         d.srs_domain, (select m.name from domains as m where m.id = d.mirror_of), d.contact, d.dns, d.dns_wrong, \
+         d.alias_format, \
          d.overrides, \
          (select json_group_array(s.pattern order by s.position) from sender_lists as s \
              where s.level = 'domain' and s.scope_id = d.id and s.verdict = 'allow'), \
@@ -188,9 +190,9 @@ impl Rules {
         Ok(())
     }
 
-    /// Notes how a domain's records stand. It is no change of a rule: version and directory stay.
-    pub async fn note_dns(&self, key: DomainId, dns: &str) -> Result<()> {
-        self.writer.change((key, dns.to_owned()), |c, needs| Box::pin(note_dns(c, needs))).await
+    /// Notes how a domain's records stand, and which are wrong. It is no change of a rule: version and directory stay.
+    pub async fn note_dns(&self, key: DomainId, dns: &str, wrong: &[String]) -> Result<()> {
+        self.writer.change((key, dns.to_owned(), json(wrong)), |c, needs| Box::pin(note_dns(c, needs))).await
     }
 
     /// By name.
@@ -307,6 +309,7 @@ async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<Doma
         id: blank.id,
         version: blank.version,
         dns: blank.dns.clone(),
+        dns_wrong: blank.dns_wrong.clone(),
         created_at: blank.created_at,
         ..row.clone()
     };
@@ -348,8 +351,8 @@ async fn set(connection: &mut SqliteConnection, row: &DomainRow, now: Moment) ->
     Ok(())
 }
 
-async fn note_dns(connection: &mut SqliteConnection, (key, dns): &(DomainId, String)) -> Result<()> {
-    sqlx::query(NOTE_DNS).bind(key.0).bind(dns.as_str()).execute(connection).await?;
+async fn note_dns(connection: &mut SqliteConnection, (key, dns, wrong): &(DomainId, String, String)) -> Result<()> {
+    sqlx::query(NOTE_DNS).bind(key.0).bind(dns.as_str()).bind(wrong.as_str()).execute(connection).await?;
     Ok(())
 }
 
@@ -393,6 +396,7 @@ fn read(row: &SqliteRow) -> Result<DomainRow> {
         mirror_of: maybe_domain(columns.take()?)?,
         contact: columns.take()?,
         dns: columns.take()?,
+        dns_wrong: columns.json("the records of a domain that are wrong")?,
         alias_format: columns.take()?,
         overrides: columns.json("the settings of a domain")?,
         allow: columns.json("a sender list")?,
