@@ -25,11 +25,13 @@ pub(in crate::store) const PAGE: &str = concat!(
     columns!(),
     " where n.id < ?1 and n.state in (select value from json_each(?2)) order by n.id desc limit ?3"
 );
+/// Who refused a mail since the cause was read stays noted: by another look, nobody is told but anew, at another moment.
 pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
     began_at, told_at, gone_since, ended_at, turns, told, refused) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
     ?12, ?13, ?14, ?15) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
-    state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, told = ?14, \
-    refused = ?15";
+    state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, \
+    told = case when told_at is not distinct from ?10 then told else ?14 end, \
+    refused = case when told_at is not distinct from ?10 then refused else ?15 end";
 pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
 pub(in crate::store) const REFUSED: &str = "update notices set \
     told = (select json_group_array(value) from json_each(told) where value <> ?2), \

@@ -8,7 +8,7 @@ use waypost::store::notices::Noted;
 use waypost::store::queue::Acceptance;
 
 use crate::queue::{bytes, claim};
-use crate::world::World;
+use crate::world::{MINUTE, World};
 
 const BOSS: &str = "boss@office.example";
 
@@ -74,4 +74,23 @@ async fn who_refuses_the_mail_was_not_told() {
         let one = notices.remembered().await.unwrap().remove(0);
         assert_eq!((one.told, one.refused), (Vec::new(), vec![BOSS.to_owned()]));
     }
+}
+
+/// A look that had read the cause before the mail was refused ends after it.
+#[tokio::test]
+async fn a_look_does_not_wash_away_who_refused_meanwhile() {
+    let world = World::new().await;
+    let (notices, now) = (&world.store.notices, world.clock.now());
+    let note = async |changed| {
+        let noted = Noted { changed: vec![changed], ..Noted::default() };
+        world.store.queue.accept_noting(Vec::new(), noted).await.unwrap();
+        notices.remembered().await.unwrap().remove(0)
+    };
+    note(told(now)).await;
+    notices.refused(now, BOSS.to_owned()).await.unwrap();
+    let one = note(Remembered { turns: 2, ..told(now) }).await;
+    assert_eq!((one.turns, one.told, one.refused), (2, Vec::new(), vec![BOSS.to_owned()]));
+    let anew = Remembered { told: vec!["me@spare.example".to_owned()], refused: vec![BOSS.to_owned()], ..told(now) };
+    let anew = Remembered { told_at: Some(now.after(MINUTE)), ..anew };
+    assert_eq!(note(anew.clone()).await, anew);
 }
