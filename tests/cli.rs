@@ -451,6 +451,7 @@ fn check_finds_ports_that_are_taken_and_files_that_are_not_there() {
             .env("WAYPOST_HTTP__LISTEN", "127.0.0.1:0")
             .env("WAYPOST_SMTP__TLS_CERTIFICATE", "/nowhere/cert.pem")
             .env("WAYPOST_SMTP__TLS_KEY", "/nowhere/key.pem")
+            .env("WAYPOST_HOSTNAME", "gw.example")
             .output()
             .unwrap(),
     );
@@ -461,6 +462,18 @@ fn check_finds_ports_that_are_taken_and_files_that_are_not_there() {
         format!("smtp.listen: {address} is taken by another program"),
     ]);
     assert_eq!(found["faults"], expected);
+    let values = found["values"].as_array().unwrap();
+    let value = |key: &str| &values.iter().find(|value| value["key"] == key).unwrap()["value"];
+    for (key, wanted) in [
+        ("smtp.listen", json!([address])),
+        ("smtp.max_recipients", json!(100)),
+        ("smtp.answer_within", json!("10s")),
+        ("delivery.allow_private", json!(false)),
+        ("delivery.routes", json!({})),
+        ("hostname", json!("gw.example")),
+    ] {
+        assert_eq!(value(key), &wanted, "{key}: as the API has it, not as TOML writes it");
+    }
     assert_eq!((ran.code, ran.err.as_str()), (1, "waypost: there are 3 faults in the configuration\n"));
 }
 

@@ -14,7 +14,7 @@ use super::output::{Column, Output};
 use super::owner;
 use crate::admin::PanelSettings;
 use crate::certificates::Certificates;
-use crate::config::{Config, Loaded, Place};
+use crate::config::{Config, Loaded, Place, Source};
 use crate::gateway::gateway_runs;
 
 const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/place")];
@@ -23,12 +23,14 @@ pub(super) async fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
     let (config, unseen) = with_panel(&loaded.config).await;
     let warnings: Vec<_> = loaded.warnings.iter().chain(&unseen).collect();
     let faults = faults(&config);
-    let values: Vec<Value> = config.sources().iter().map(row).collect();
+    let sources = config.sources();
     if out.is_json() {
+        let values: Vec<Value> = sources.iter().map(|source| row(source, &source.value)).collect();
         let all = json!({"values": values, "warnings": warnings, "faults": faults});
         out.line(&all.to_string())?;
     } else {
-        out.rows(&values, &COLUMNS)?;
+        let rows: Vec<Value> = sources.iter().map(|source| row(source, &source.written.as_str().into())).collect();
+        out.rows(&rows, &COLUMNS)?;
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         faults.iter().for_each(|fault| eprintln!("fault: {fault}"));
     }
@@ -63,9 +65,9 @@ async fn panel(config: &Config) -> anyhow::Result<PanelSettings> {
     Ok(set.filter_map(|setting| Some((setting["key"].as_str()?.to_owned(), setting["value"].clone()))).collect())
 }
 
-fn row(source: &crate::config::Source) -> Value {
+fn row(source: &Source, value: &Value) -> Value {
     let set = source.place != Place::Default;
-    json!({"key": source.key, "value": source.value, "place": source.place.to_string(), "set": set})
+    json!({"key": source.key, "value": value, "place": source.place.to_string(), "set": set})
 }
 
 fn faults(config: &Config) -> Vec<String> {

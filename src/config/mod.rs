@@ -44,8 +44,10 @@ pub struct Loaded {
 pub struct Source {
     /// `smtp.listen`, …
     pub key: &'static str,
+    /// As the API shows it.
+    pub value: serde_json::Value,
     /// As TOML writes it.
-    pub value: String,
+    pub written: String,
     /// The file's line, the variable, or the default.
     pub place: Place,
 }
@@ -199,7 +201,7 @@ impl Config {
         let source = |key: &keys::Key| {
             let entry = self.written.get(key.name);
             let value = self.chosen(key.name).unwrap_or_else(|| entry.value.clone());
-            Source { key: key.name, value: value.to_string(), place: entry.place.clone() }
+            Source { key: key.name, value: value.to_json(), written: value.to_string(), place: entry.place.clone() }
         };
         keys::KEYS.iter().map(source).collect()
     }
