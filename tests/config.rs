@@ -258,6 +258,14 @@ fn impossible_values_are_refused_with_what_would_be_right() {
         ("[delivery.routes]\n\n\"a.example\" = \"10.0.0.1\"", "3: delivery.routes: \"10.0.0.1\" is not a next hop"),
         ("[srs]\nhash_length = 2", "2: srs.hash_length: must lie between 4 and 27"),
         ("[srs]\nmax_age = \"2000d\"", "2: srs.max_age: must lie between 1d and 1023d"),
+        (
+            "[smtp]\nproxy_protocol_from = [\"10.0.0.0/33\"]",
+            "2: smtp.proxy_protocol_from: \"10.0.0.0/33\" is neither an address nor a network, such as",
+        ),
+        (
+            "[http]\ntrusted_proxies = [\"127.0.0.1\", \"10.1.2.3/8\"]",
+            "2: http.trusted_proxies: \"10.1.2.3/8\" is no network: its address goes on behind its length, where 10.0.0.0/8",
+        ),
         ("[policy]\nspf = \"on\"", "2: policy.spf: \"on\" is not one of \"off\", \"observe\", \"enforce\""),
         ("[log]\nlevel = \"loud\"", "2: log.level: \"loud\" is not one of"),
         ("[notify]\nto = [\"me\"]", "2: notify.to: \"me\": the address has no @"),

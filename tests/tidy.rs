@@ -86,6 +86,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rust_embed", &["http"]),
     ("hickory_resolver", &["net", "auth"]),
     ("hickory_proto", &["net", "demo"]),
+    ("ipnet", &["net"]),
     ("rustls", &["net", "certificates", "inbound", "delivery", "demo"]),
     ("tokio_rustls", &["net", "certificates", "inbound", "delivery", "http", "demo"]),
     ("rustls_native_certs", &["net"]),

@@ -107,7 +107,7 @@ fn smtp(read: &Reader<'_>) -> Result<Smtp, ConfigError> {
         answer_within: read.seconds_within("smtp.answer_within", ANSWER_WITHIN)?,
         max_connections: read.amount("smtp.max_connections")?,
         max_connections_per_ip: read.amount("smtp.max_connections_per_ip")?,
-        proxy_protocol_from: read.each("smtp.proxy_protocol_from", values::address)?,
+        proxy_protocol_from: read.each("smtp.proxy_protocol_from", values::network)?.into(),
     })
 }
 
@@ -128,7 +128,7 @@ fn http(read: &Reader<'_>) -> Result<Http, ConfigError> {
         metrics_listen: read.each("http.metrics_listen", values::socket)?,
         public_url: read.optional("http.public_url", values::origin)?,
         allowed_hosts: read.each("http.allowed_hosts", values::host_name)?,
-        trusted_proxies: read.each("http.trusted_proxies", values::address)?,
+        trusted_proxies: read.each("http.trusted_proxies", values::network)?.into(),
     })
 }
 

@@ -15,11 +15,12 @@ mod values;
 mod written;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::mail::{Domain, Mailbox};
+use crate::net::network::Networks;
 
 pub use current::Current;
 pub(crate) use units::parse_span;
@@ -123,7 +124,7 @@ pub struct Smtp {
     /// Connections of one address.
     pub max_connections_per_ip: usize,
     /// Who may send PROXY headers.
-    pub proxy_protocol_from: Vec<IpAddr>,
+    pub proxy_protocol_from: Networks,
 }
 
 /// `[http]` as meant.
@@ -142,7 +143,7 @@ pub struct Http {
     /// Names the panel answers to.
     pub allowed_hosts: Vec<String>,
     /// Proxies whose forwarding fields count.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Networks,
 }
 
 /// `[tls]` as meant.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::delivery::NextHop;
 use crate::mail::{Domain, Host, Mailbox};
+use crate::net::network::Network;
 use crate::policy::lists::DnsList;
 
 /// The port of DNS (RFC 1035 §4.2).
@@ -27,6 +28,11 @@ pub(super) fn socket(text: &str) -> Reading<SocketAddr> {
 /// An IP address.
 pub(super) fn address(text: &str) -> Reading<IpAddr> {
     text.parse().map_err(|_| format!("{text:?} is not an IP address"))
+}
+
+/// An address, or a network.
+pub(super) fn network(text: &str) -> Reading<Network> {
+    Network::parse(text).map_err(|error| format!("{text:?} {error}"))
 }
 
 /// A DNS server: an address, with or without a port.

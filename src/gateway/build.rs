@@ -1,7 +1,7 @@
 //! How the parts are made of a configuration, and of each other.
 
 use std::fs::DirBuilder;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
@@ -274,7 +274,7 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
         direct_timeout: config.direct_timeout,
         max_connections: files::places(config.smtp.max_connections),
         max_connections_per_ip: config.smtp.max_connections_per_ip,
-        proxy_protocol_from: config.smtp.proxy_protocol_from.iter().map(IpAddr::to_canonical).collect(),
+        proxy_protocol_from: config.smtp.proxy_protocol_from.clone(),
         data_dir: config.data_dir.clone(),
         keep_failed: config.keep_failed,
         max_bytes_per_domain: config.max_bytes_per_domain,

@@ -116,7 +116,7 @@ impl Gateway {
 
     fn run_http(&mut self, settings: Settings, sockets: Listening<Vec<TcpListener>>, control: ControlListener) {
         let stop = self.stop_rest.clone();
-        let entrance = Entrance::new(&settings.trusted_proxies, self.parts.meter(), stop.clone());
+        let entrance = Entrance::new(settings.trusted_proxies.clone(), self.parts.meter(), stop.clone());
         let web = Web { admin: self.admin(), certificates: self.parts.certificates.clone(), settings };
         for listener in web.listeners(sockets, &self.listening) {
             self.rest.push(tokio::spawn(entrance.clone().serve(listener)));

@@ -25,6 +25,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::certificates::Certificates;
 use crate::meter::Meter;
 use crate::net::doors::{Doors, Permit};
+use crate::net::network::Networks;
 
 /// Connections at a time on all HTTP listeners together.
 const MAX_CONNECTIONS: usize = 1024;
@@ -80,7 +81,7 @@ pub struct Listener {
 #[derive(Debug, Clone)]
 pub struct Entrance {
     doors: Arc<Doors>,
-    proxies: Arc<[IpAddr]>,
+    proxies: Arc<Networks>,
     meter: Arc<Meter>,
     stop: CancellationToken,
 }
@@ -88,8 +89,8 @@ pub struct Entrance {
 impl Entrance {
     /// Counts anew; `proxies` are those of `http.trusted_proxies`.
     #[must_use]
-    pub fn new(proxies: &[IpAddr], meter: Arc<Meter>, stop: CancellationToken) -> Self {
-        Self { doors: Arc::default(), proxies: proxies.into(), meter, stop }
+    pub fn new(proxies: Networks, meter: Arc<Meter>, stop: CancellationToken) -> Self {
+        Self { doors: Arc::default(), proxies: Arc::new(proxies), meter, stop }
     }
 
     /// Serves a listener until the stop; then each connection ends with the answer that it is at.
@@ -125,7 +126,7 @@ impl Entrance {
     /// Whoever finds no room is hung up on: an answer would want room too.
     fn admit(&self, peer: IpAddr) -> Option<Permit> {
         let permit = self.doors.enter(MAX_CONNECTIONS);
-        let is_proxy = self.proxies.contains(&peer);
+        let is_proxy = self.proxies.contain(peer);
         let permit = if is_proxy { permit } else { permit.and_then(|permit| permit.of(peer, MAX_CONNECTIONS_PER_IP)) };
         if permit.is_none() {
             self.meter.http_connections_refused.raise();

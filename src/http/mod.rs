@@ -26,6 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admin::Admin;
 use crate::mail::Domain;
+use crate::net::network::Networks;
 
 pub use challenge::with_challenges;
 pub use listener::{Arrival, Entrance, Listener, Transport};
@@ -42,7 +43,7 @@ pub struct Settings {
     /// Names that the panel answers to, beside localhost and literals.
     pub allowed_hosts: Vec<String>,
     /// Proxies whose X-Forwarded-Proto and -For count.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub trusted_proxies: Networks,
 }
 
 /// Where the panel is when nobody says: the default listener.

@@ -80,6 +80,7 @@ mod tests {
 
     use super::*;
     use crate::mail::Domain;
+    use crate::net::network::Networks;
 
     async fn asked(
         public_url: Option<&str>,
@@ -90,7 +91,7 @@ mod tests {
             hostname: Domain::parse("mx.my.example").unwrap(),
             public_url: public_url.map(str::to_owned),
             allowed_hosts: vec!["panel.lan".to_owned()],
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Networks::default(),
         };
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {

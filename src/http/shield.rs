@@ -120,7 +120,7 @@ fn literal(name: &str) -> Option<IpAddr> {
 pub(super) fn client(settings: &Settings, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<Arrival>().map(|arrival| arrival.peer.ip().to_canonical());
     let Some(peer) = peer else { return IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    if !settings.trusted_proxies.contains(&peer) {
+    if !settings.trusted_proxies.contain(peer) {
         return peer;
     }
     let hops = request.headers().get_all(names::X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
@@ -128,7 +128,7 @@ pub(super) fn client(settings: &Settings, request: &Request) -> IpAddr {
     let told = hops.iter().rev().take(MAX_HOPS).map(IpAddr::to_canonical);
     // A proxy that names nobody counts as one stranger, and never as this machine.
     let nobody = if peer.is_loopback() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { peer };
-    told.into_iter().find(|hop| !settings.trusted_proxies.contains(hop)).unwrap_or(nobody)
+    told.into_iter().find(|hop| !settings.trusted_proxies.contain(*hop)).unwrap_or(nobody)
 }
 
 /// The host without its port.
@@ -158,6 +158,7 @@ mod tests {
 
     use super::*;
     use crate::mail::Domain;
+    use crate::net::network::{Network, Networks};
 
     fn request(uri: &str, fields: &[(&str, &str)]) -> Request {
         let mut builder = Request::builder().uri(uri);
@@ -187,7 +188,7 @@ mod tests {
             hostname: Domain::parse("mx.my.example").unwrap(),
             public_url: None,
             allowed_hosts: Vec::new(),
-            trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()],
+            trusted_proxies: ["10.0.0.0/30", "127.0.0.1"].map(|text| Network::parse(text).unwrap()).to_vec().into(),
         };
         let from = |peer: &str, hops: &str| {
             let mut request = request("/", &[("x-forwarded-for", hops)]);
@@ -207,7 +208,7 @@ mod tests {
             hostname: Domain::parse("mx.my.example").unwrap(),
             public_url: Some("https://mail.my.example/".into()),
             allowed_hosts: vec!["panel.lan".into()],
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Networks::default(),
         };
         for host in [
             "localhost:8080",

@@ -59,7 +59,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>, doors: &Arc<Do
     let settings = tools.settings.load();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(permit) = doors.enter(settings.max_connections) else { return turn_away(stream, peer, tools) };
-    if settings.proxy_protocol_from.contains(&peer.ip()) {
+    if settings.proxy_protocol_from.contain(peer.ip()) {
         tools.sessions.spawn(behind(stream, peer, (Arc::clone(tools), permit)));
     } else {
         begin(stream, peer, (tools, permit));

@@ -34,7 +34,6 @@ mod ties;
 mod transaction;
 mod untaken;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -51,6 +50,7 @@ use crate::clock::Clock;
 use crate::delivery::Courier;
 use crate::facts::Facts;
 use crate::meter::Meter;
+use crate::net::network::Networks;
 use crate::smtp::server;
 use crate::store::Store;
 
@@ -70,7 +70,7 @@ pub struct Settings {
     /// Connections of one address (IPv6: of one /64).
     pub max_connections_per_ip: usize,
     /// Who says by a PROXY header for whom it comes; nobody else is heard on that.
-    pub proxy_protocol_from: Vec<IpAddr>,
+    pub proxy_protocol_from: Networks,
     /// Where databases and spool are: their disk must have room.
     pub data_dir: PathBuf,
     /// How long the octets of failed and consumed messages are kept.

@@ -1,9 +1,10 @@
-//! The outside: DNS, TLS, fetching, which addresses may be connected to, how many connections are
+//! The outside: DNS, TLS, fetching, which addresses may be connected to, networks of them, how many connections are
 //! open, and who comes by way of a proxy.
 
 pub mod doors;
 pub mod fetch;
 pub mod guard;
+pub mod network;
 pub mod proxy;
 pub mod records;
 pub mod resolver;

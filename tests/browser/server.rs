@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use waypost::certificates::Certificates;
 use waypost::http::{Entrance, Listener};
+use waypost::net::network::Networks;
 
 use crate::driver::{Browser, Look};
 use crate::web::House;
@@ -37,7 +38,7 @@ impl Open {
     pub(crate) async fn over(house: House, certificates: Option<Certificates>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let entrance = Entrance::new(&[], Arc::default(), CancellationToken::new());
+        let entrance = Entrance::new(Networks::default(), Arc::default(), CancellationToken::new());
         let listener = Listener { socket, certificates, router: house.public.clone() };
         let serving = tokio::spawn(entrance.serve(listener));
         Self { house, address, serving }

@@ -6,7 +6,7 @@ use waypost::demo::sender::Sender;
 
 use crate::support::{LETTER, PATIENCE, World, prefix};
 
-const PROXIES: (&str, &str) = ("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.1");
+const PROXIES: (&str, &str) = ("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.0/8");
 const CLIENT: &[u8] = b"PROXY TCP4 192.0.2.77 192.0.2.25 4711 25\r\n";
 
 async fn behind(world: &World, header: &[u8]) -> Sender {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use waypost::admin::Actor;
+use waypost::net::network::Network;
 
 use crate::web::{Answer, House};
 
@@ -13,7 +14,7 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 /// A gateway behind a proxy, with anna who has a password.
 async fn behind_a_proxy() -> House {
     let house = House::with(|settings| {
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec![Network::parse("127.0.0.0/8").unwrap()].into();
         settings.public_url = Some("https://panel.my.example".to_owned());
     })
     .await;

@@ -1,6 +1,7 @@
 //! What stands before the pages: sign-in, hosts, forged writes, header fields.
 
 use waypost::admin::Actor;
+use waypost::net::network::Network;
 
 use crate::web::House;
 
@@ -61,7 +62,7 @@ fn hash_of(cookie: &str) -> [u8; 32] {
 #[tokio::test]
 async fn https_by_a_trusted_proxy_gets_the_strict_cookie() {
     let house = House::with(|settings| {
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec![Network::parse("127.0.0.0/8").unwrap()].into();
         settings.public_url = Some("https://panel.my.example".to_owned());
     })
     .await;

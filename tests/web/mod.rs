@@ -32,6 +32,7 @@ use waypost::http;
 use waypost::mail::{Domain, Moment};
 use waypost::meter::Meter;
 use waypost::net::fetch::{Fetcher, Reach};
+use waypost::net::network::Networks;
 use waypost::net::resolver::Dns;
 use waypost::net::tls;
 use waypost::policy::checkup::DiskFacts;
@@ -264,7 +265,7 @@ fn settings() -> http::Settings {
         hostname: Domain::parse("mx.gateway.example").unwrap(),
         public_url: None,
         allowed_hosts: Vec::new(),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Networks::default(),
     }
 }
 

@@ -40,7 +40,7 @@ impl Channel {
         };
         let fields = request.headers();
         let peer = arrival.peer.ip().to_canonical();
-        if settings.trusted_proxies.contains(&peer) {
+        if settings.trusted_proxies.contain(peer) {
             let proto = shield::text(fields, names::X_FORWARDED_PROTO).unwrap_or_default();
             return if proto.eq_ignore_ascii_case("https") { Self::Secure } else { Self::Open(PROXY_WITHOUT_HTTPS) };
         }
@@ -167,13 +167,14 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::net::network::Network;
 
     fn settings() -> Settings {
         Settings {
             hostname: crate::mail::Domain::parse("mx.my.example").unwrap(),
             public_url: None,
             allowed_hosts: Vec::new(),
-            trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
+            trusted_proxies: vec![Network::parse("10.0.0.1").unwrap()].into(),
         }
     }
 
