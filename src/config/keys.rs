@@ -1,6 +1,11 @@
 //! Every key of the configuration: its name, the kind of its value and its default, in the order of the documentation.
 //!
-//! The table drives what is accepted, from the file and from the environment alike; what a value means is `meant`'s.
+//! The table drives what is accepted, from the file, the environment and the panel alike, and within what range; what a value means is `meant`'s.
+
+use std::time::Duration;
+
+use super::units;
+use super::written::Value;
 
 /// What kind of value a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +26,58 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     /// As the environment would write it; an empty text leaves the choice to the program.
     pub(super) default: &'static str,
+    /// The least and the most that a number may be: itself, octets, or seconds.
+    range: (u64, u64),
+}
+
+impl Key {
+    /// What would be right, where a number is none that makes sense here.
+    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
+        let (least, most) = self.range;
+        match value.number() {
+            Some(number) if !(least..=most).contains(&number) => {
+                let shown = |number| self.kind.show(number);
+                Err(format!("must lie between {} and {}", shown(least), shown(most)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Kind {
+    /// Writes a number as a value of this kind.
+    fn show(self, number: u64) -> String {
+        match self {
+            Self::Size => units::show_size(number),
+            Self::Span => units::show_span(Duration::from_secs(number)),
+            Self::Text | Self::Flag | Self::Count | Self::List | Self::Map => number.to_string(),
+        }
+    }
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { name, kind, default }
+    Key { name, kind, default, range: (0, u64::MAX) }
 }
+
+const fn count(name: &'static str, default: &'static str, range: (u64, u64)) -> Key {
+    Key { name, kind: Kind::Count, default, range }
+}
+
+const fn size(name: &'static str, default: &'static str, octets: (u64, u64)) -> Key {
+    Key { name, kind: Kind::Size, default, range: octets }
+}
+
+const fn span(name: &'static str, default: &'static str, seconds: (u64, u64)) -> Key {
+    Key { name, kind: Kind::Span, default, range: seconds }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const MILLION: u64 = 1_000_000;
 
 /// All keys.
 pub(super) const KEYS: &[Key] = &[
@@ -35,11 +87,13 @@ pub(super) const KEYS: &[Key] = &[
     key("smtp.listen", Kind::List, "127.0.0.1:2525"),
     key("smtp.tls_certificate", Kind::Text, ""),
     key("smtp.tls_key", Kind::Text, ""),
-    key("smtp.max_message_bytes", Kind::Size, "50MiB"),
-    key("smtp.max_recipients", Kind::Count, "100"),
-    key("smtp.answer_within", Kind::Span, "10s"),
-    key("smtp.max_connections", Kind::Count, "10000"),
-    key("smtp.max_connections_per_ip", Kind::Count, "50"),
+    // RFC 5321 §4.5.3.1.7 and §4.5.3.1.8 ask for at least so much.
+    size("smtp.max_message_bytes", "50MiB", (64 * KIB, GIB)),
+    count("smtp.max_recipients", "100", (100, 1000)),
+    // Of 2 s the checks have 0.8 s and the commit 0.4 s; a client waits 10 min (RFC 5321 §4.5.3.2.6).
+    span("smtp.answer_within", "10s", (2, 10 * MINUTE)),
+    count("smtp.max_connections", "10000", (1, 100_000)),
+    count("smtp.max_connections_per_ip", "50", (1, 100_000)),
     key("smtp.proxy_protocol_from", Kind::List, ""),
     key("http.listen", Kind::List, "127.0.0.1:8080"),
     key("http.https_listen", Kind::List, ""),
@@ -55,30 +109,32 @@ pub(super) const KEYS: &[Key] = &[
     key("tls.acme_names", Kind::List, ""),
     key("tls.acme_root", Kind::Text, ""),
     key("dns.servers", Kind::List, ""),
-    key("dns.timeout", Kind::Span, "5s"),
-    key("delivery.port", Kind::Count, "25"),
+    // A check ends at the longest with the answer to the message; a resolver that takes longer is not there.
+    span("dns.timeout", "5s", (1, MINUTE)),
+    count("delivery.port", "25", (1, 65_535)),
     key("delivery.relay", Kind::Text, ""),
     key("delivery.relay_username", Kind::Text, ""),
     key("delivery.relay_password_file", Kind::Text, ""),
     key("delivery.allow_private", Kind::Flag, "false"),
     key("delivery.source_addresses", Kind::List, ""),
-    key("delivery.connections_per_site", Kind::Count, "20"),
-    key("delivery.messages_per_connection", Kind::Count, "100"),
-    key("delivery.direct_timeout", Kind::Span, "8s"),
-    key("delivery.direct_per_site", Kind::Count, "20"),
-    key("delivery.direct_total", Kind::Count, "500"),
-    key("delivery.direct_max_bytes", Kind::Size, "2MiB"),
+    count("delivery.connections_per_site", "20", (1, 1000)),
+    count("delivery.messages_per_connection", "100", (1, 10_000)),
+    span("delivery.direct_timeout", "8s", (1, 10 * MINUTE)),
+    count("delivery.direct_per_site", "20", (0, 10_000)),
+    count("delivery.direct_total", "500", (0, 100_000)),
+    size("delivery.direct_max_bytes", "2MiB", (0, GIB)),
     key("delivery.custody", Kind::Text, "careful"),
-    key("delivery.stop_grace", Kind::Span, "25s"),
+    span("delivery.stop_grace", "25s", (0, 10 * MINUTE)),
     key("delivery.retry", Kind::List, "1m,5m,15m,30m,1h,2h,4h"),
-    key("delivery.lifetime", Kind::Span, "5d"),
+    span("delivery.lifetime", "5d", (HOUR, 30 * DAY)),
     key("delivery.tls", Kind::Text, "opportunistic"),
     key("delivery.routes", Kind::Map, ""),
-    key("queue.keep_failed", Kind::Span, "7d"),
-    key("queue.max_bytes_per_domain", Kind::Size, "1GiB"),
+    span("queue.keep_failed", "7d", (0, 365 * DAY)),
+    size("queue.max_bytes_per_domain", "1GiB", (1, 1024 * GIB)),
     key("srs.domain", Kind::Text, ""),
-    key("srs.hash_length", Kind::Count, "8"),
-    key("srs.max_age", Kind::Span, "21d"),
+    // Shorter ones can be guessed, a SHA-1 in base64 has no more; day stamps repeat after 1024 days.
+    count("srs.hash_length", "8", (4, 27)),
+    span("srs.max_age", "21d", (DAY, 1023 * DAY)),
     key("srs.secrets_file", Kind::Text, ""),
     key("policy.spf", Kind::Text, "observe"),
     key("policy.dkim", Kind::Text, "observe"),
@@ -89,14 +145,15 @@ pub(super) const KEYS: &[Key] = &[
     key("policy.arc", Kind::Text, "off"),
     key("policy.authentication_results", Kind::Flag, "true"),
     key("policy.forwarded_headers", Kind::Flag, "false"),
-    key("limits.connections_per_ip_per_minute", Kind::Count, "0"),
-    key("limits.messages_per_ip_per_hour", Kind::Count, "0"),
-    key("limits.unknown_recipients_per_ip_per_hour", Kind::Count, "0"),
-    key("limits.messages_per_sender_domain_per_hour", Kind::Count, "0"),
-    key("limits.messages_per_alias_per_hour", Kind::Count, "0"),
-    key("limits.messages_per_destination_per_hour", Kind::Count, "0"),
-    key("log.retention", Kind::Span, "30d"),
-    key("log.max_bytes", Kind::Size, "4GiB"),
+    count("limits.connections_per_ip_per_minute", "0", (0, MILLION)),
+    count("limits.messages_per_ip_per_hour", "0", (0, MILLION)),
+    count("limits.unknown_recipients_per_ip_per_hour", "0", (0, MILLION)),
+    count("limits.messages_per_sender_domain_per_hour", "0", (0, MILLION)),
+    count("limits.messages_per_alias_per_hour", "0", (0, MILLION)),
+    count("limits.messages_per_destination_per_hour", "0", (0, MILLION)),
+    span("log.retention", "30d", (HOUR, 3650 * DAY)),
+    // In less no log could keep: its own pages would not fit.
+    size("log.max_bytes", "4GiB", (MIB, 16 * 1024 * GIB)),
     key("log.subjects", Kind::Flag, "true"),
     key("log.format", Kind::Text, "text"),
     key("log.level", Kind::Text, "info"),
@@ -105,8 +162,8 @@ pub(super) const KEYS: &[Key] = &[
     key("notify.digest", Kind::Text, "weekly"),
     key("notify.heartbeat_url", Kind::Text, ""),
     key("backup.dir", Kind::Text, ""),
-    key("backup.every", Kind::Span, "1d"),
-    key("backup.keep", Kind::Count, "7"),
+    span("backup.every", "1d", (MINUTE, 365 * DAY)),
+    count("backup.keep", "7", (1, 1000)),
 ];
 
 /// Finds a key by its full name.

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::keys::KEYS;
 use super::reader::Reader;
 use super::values::{self, Reading, SignIn};
 use super::written::{ConfigError, Place, Value, Written};
@@ -21,16 +21,10 @@ use crate::policy::notices::Kind;
 use crate::policy::notices::digest::Digests;
 use crate::policy::settings::{Abuse, Custody, Enforcement, Instance, TlsPolicy, Unauthenticated};
 
-/// A day.
-const DAY: Duration = Duration::from_secs(86_400);
-/// `log.max_bytes`, at least.
-const LEAST_LOG_BYTES: u64 = 1 << 20;
-/// SRS stamps repeat after 1024 days; an address that lives that long never ends.
-const LONGEST_SRS_AGE: Duration = Duration::from_secs(1_023 * 86_400);
-/// From the dot to the answer: time for the commit at least, and less than a client waits (RFC 5321 §4.5.3.2.6).
-const ANSWER_WITHIN: RangeInclusive<u64> = 1..=600;
-/// Characters of an SRS hash: shorter ones can be guessed, a SHA-1 in base64 has no more than 27.
-const HASH_LENGTH: RangeInclusive<u64> = 4..=27;
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 86_400);
+/// Waits that are listed, at most.
+const MAX_WAITS: usize = 100;
 /// What the log may say.
 const LEVELS: [(&str, &str); 6] =
     [("off", "off"), ("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
@@ -51,28 +45,29 @@ const MAX_TOLD: usize = 20;
 /// Reads everything.
 pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
     let read = Reader::new(written);
+    check_ranges(&read)?;
     check_what_is_not_kept(&read)?;
     check_listeners(&read)?;
     let hostname = read.optional("hostname", values::domain)?.unwrap_or_else(system_name);
     let data_dir = PathBuf::from(read.filled("data_dir")?);
     let http = http(&read)?;
-    let srs = srs(&read, &data_dir)?;
+    let srs = srs(&read, &data_dir);
     Ok(Config {
         acme: acme(&read, &hostname, &http)?,
         database: read.parsed("database.url", database_file)?.unwrap_or_else(|| data_dir.join("waypost.db")),
         smtp: smtp(&read)?,
         http,
         dns_servers: read.each("dns.servers", values::dns_server)?,
-        dns_timeout: read.positive_span("dns.timeout")?,
+        dns_timeout: read.span("dns.timeout"),
         delivery: delivery(&read, (&hostname, &data_dir))?,
         outside: outside(&read, &data_dir)?,
         records_pace: crate::upkeep::Pace::RECORDS,
         doctor_pace: crate::upkeep::Pace::DOCTOR,
         instance: instance(&read, &hostname)?,
-        direct_timeout: read.positive_span("delivery.direct_timeout")?,
+        direct_timeout: read.span("delivery.direct_timeout"),
         keep_failed: read.span("queue.keep_failed"),
-        max_bytes_per_domain: read.positive("queue.max_bytes_per_domain")?,
-        backup: backup(&read, (&data_dir, &srs))?,
+        max_bytes_per_domain: read.number("queue.max_bytes_per_domain"),
+        backup: backup(&read, (&data_dir, &srs)),
         backup_pace: crate::upkeep::Pace::BACKUPS,
         srs,
         log: log(&read)?,
@@ -83,6 +78,14 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         data_dir,
         written: written.clone(),
     })
+}
+
+/// Each number makes sense where it stands.
+fn check_ranges(read: &Reader<'_>) -> Result<(), ConfigError> {
+    for key in KEYS {
+        key.check(&read.entry(key.name).value).map_err(|reason| read.fault(key.name, reason))?;
+    }
+    Ok(())
 }
 
 /// An address and port take one listener.
@@ -102,11 +105,11 @@ fn smtp(read: &Reader<'_>) -> Result<Smtp, ConfigError> {
     Ok(Smtp {
         listen: read.each("smtp.listen", values::socket)?,
         tls_files: tls_files(read)?,
-        max_message_bytes: read.positive("smtp.max_message_bytes")?,
-        max_recipients: read.amount("smtp.max_recipients")?,
-        answer_within: read.seconds_within("smtp.answer_within", ANSWER_WITHIN)?,
-        max_connections: read.amount("smtp.max_connections")?,
-        max_connections_per_ip: read.amount("smtp.max_connections_per_ip")?,
+        max_message_bytes: read.number("smtp.max_message_bytes"),
+        max_recipients: read.amount("smtp.max_recipients"),
+        answer_within: read.span("smtp.answer_within"),
+        max_connections: read.amount("smtp.max_connections"),
+        max_connections_per_ip: read.amount("smtp.max_connections_per_ip"),
         proxy_protocol_from: read.each("smtp.proxy_protocol_from", values::network)?.into(),
     })
 }
@@ -182,14 +185,14 @@ fn delivery(read: &Reader<'_>, (hostname, data_dir): (&Domain, &std::path::Path)
     Ok(Delivery {
         timeouts: crate::delivery::Timeouts::default(),
         hostname: hostname.clone(),
-        port: port(read)?,
+        port: port(read),
         relay: read.optional("delivery.relay", |text| values::next_hop(text, signs_in))?,
         relay_sign_in,
         routes: routes(read)?,
         allow_private: read.flag("delivery.allow_private"),
         source_addresses: read.each("delivery.source_addresses", values::address)?,
-        connections_per_site: read.amount("delivery.connections_per_site")?,
-        messages_per_connection: read.amount("delivery.messages_per_connection")?,
+        connections_per_site: read.amount("delivery.connections_per_site"),
+        messages_per_connection: read.amount("delivery.messages_per_connection"),
         stop_grace: read.span("delivery.stop_grace"),
         keep_failed: read.span("queue.keep_failed"),
     })
@@ -204,16 +207,15 @@ fn outside(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Outside, Con
         source_addresses: read.each("delivery.source_addresses", values::address)?,
         relay: Some(read.text("delivery.relay")).filter(|relay| !relay.is_empty()).map(str::to_owned),
         allow_private: read.flag("delivery.allow_private"),
-        mail_port: port(read)?,
+        mail_port: port(read),
         listeners,
         data_dir: data_dir.to_owned(),
         probes: crate::facts::outside::Probes::default(),
     })
 }
 
-fn port(read: &Reader<'_>) -> Result<u16, ConfigError> {
-    let number = read.positive("delivery.port")?;
-    u16::try_from(number).map_err(|_| read.fault("delivery.port", format!("{number} is not a port; they end at 65535")))
+fn port(read: &Reader<'_>) -> u16 {
+    u16::try_from(read.number("delivery.port")).unwrap_or(u16::MAX)
 }
 
 /// Where the name was written in the panel, so was the password, which is kept beside the databases.
@@ -255,17 +257,17 @@ fn instance(read: &Reader<'_>, hostname: &Domain) -> Result<Instance, ConfigErro
         tls: read.parsed("delivery.tls", tls_policy)?,
         custody: read.parsed("delivery.custody", custody)?,
         retry: retry(read)?,
-        lifetime: read.positive_span("delivery.lifetime")?,
-        direct_max_bytes: read.size("delivery.direct_max_bytes"),
-        direct_per_site: read.amount_or_none("delivery.direct_per_site")?,
-        direct_total: read.amount_or_none("delivery.direct_total")?,
+        lifetime: read.span("delivery.lifetime"),
+        direct_max_bytes: read.number("delivery.direct_max_bytes"),
+        direct_per_site: read.amount("delivery.direct_per_site"),
+        direct_total: read.amount("delivery.direct_total"),
         subjects: read.flag("log.subjects"),
         abuse: abuse(read)?,
     })
 }
 
 fn abuse(read: &Reader<'_>) -> Result<Abuse, ConfigError> {
-    let limit = |name| read.size(name);
+    let limit = |name| read.number(name);
     Ok(Abuse {
         limits: Limits {
             connections: limit("limits.connections_per_ip_per_minute"),
@@ -302,50 +304,41 @@ fn custody(text: &str) -> Reading<Custody> {
 
 fn retry(read: &Reader<'_>) -> Result<Vec<Duration>, ConfigError> {
     let waits = read.each("delivery.retry", units::parse_span)?;
-    if waits.is_empty() || waits.iter().any(Duration::is_zero) {
-        return Err(read.fault("delivery.retry", "needs at least one wait, and none of zero"));
+    if !(1..=MAX_WAITS).contains(&waits.len()) {
+        return Err(read.fault("delivery.retry", format!("needs 1 to {MAX_WAITS} waits")));
+    }
+    if waits.iter().any(|wait| wait.is_zero() || *wait > LONGEST_WAIT) {
+        let most = units::show_span(LONGEST_WAIT);
+        return Err(read.fault("delivery.retry", format!("each wait must lie between 1s and {most}")));
     }
     Ok(waits)
 }
 
-fn srs(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Srs, ConfigError> {
-    let max_age = read.span("srs.max_age");
-    if !(DAY..=LONGEST_SRS_AGE).contains(&max_age) {
-        return Err(read.fault("srs.max_age", "must lie between 1d and 1023d, for the day stamps of SRS repeat"));
-    }
-    Ok(Srs {
-        hash_length: read.amount_within("srs.hash_length", HASH_LENGTH)?,
-        max_age,
+fn srs(read: &Reader<'_>, data_dir: &Path) -> Srs {
+    Srs {
+        hash_length: read.amount("srs.hash_length"),
+        max_age: read.span("srs.max_age"),
         secrets_file: read.path("srs.secrets_file").unwrap_or_else(|| data_dir.join("srs.secrets")),
-    })
-}
-
-/// Less than that no log could keep: its own pages would not fit.
-fn log_bytes(read: &Reader<'_>) -> Result<u64, ConfigError> {
-    let most = read.size("log.max_bytes");
-    if most < LEAST_LOG_BYTES {
-        return Err(read.fault("log.max_bytes", "must be at least 1MiB"));
     }
-    Ok(most)
 }
 
 fn log(read: &Reader<'_>) -> Result<Log, ConfigError> {
     Ok(Log {
-        retention: read.positive_span("log.retention")?,
-        max_bytes: log_bytes(read)?,
+        retention: read.span("log.retention"),
+        max_bytes: read.number("log.max_bytes"),
         json: read.parsed("log.format", |text| values::choice(text, &[("text", false), ("json", true)]))?,
         level: read.parsed("log.level", |text| values::choice(text, &LEVELS))?.to_owned(),
     })
 }
 
-fn backup(read: &Reader<'_>, (data_dir, srs): (&Path, &Srs)) -> Result<BackupSettings, ConfigError> {
-    Ok(BackupSettings {
+fn backup(read: &Reader<'_>, (data_dir, srs): (&Path, &Srs)) -> BackupSettings {
+    BackupSettings {
         data_dir: data_dir.to_owned(),
         srs_secrets: srs.secrets_file.clone(),
         dir: read.path("backup.dir"),
-        every: read.positive_span("backup.every")?,
-        keep: read.amount("backup.keep")?,
-    })
+        every: read.span("backup.every"),
+        keep: read.amount("backup.keep"),
+    }
 }
 
 fn notify(read: &Reader<'_>) -> Result<Notify, ConfigError> {

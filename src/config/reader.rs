@@ -1,6 +1,5 @@
 //! Takes values by the name of their key, read by what they mean; what goes wrong is said with the key and its place.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,46 +57,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn span(&self, name: &str) -> Duration {
-        let Value::Span(span) = self.entry(name).value else { return Duration::ZERO };
-        span
+        Duration::from_secs(self.number(name))
     }
 
-    pub(super) fn positive_span(&self, name: &str) -> Result<Duration, ConfigError> {
-        Some(self.span(name))
-            .filter(|span| !span.is_zero())
-            .ok_or_else(|| self.fault(name, "must be more than nothing"))
+    /// That of a count, or octets.
+    pub(super) fn number(&self, name: &str) -> u64 {
+        self.entry(name).value.number().unwrap_or(0)
     }
 
-    pub(super) fn seconds_within(&self, name: &str, range: RangeInclusive<u64>) -> Result<Duration, ConfigError> {
-        let span = self.span(name);
-        let refused = || self.fault(name, format!("must lie between {}s and {}s", range.start(), range.end()));
-        Some(span).filter(|span| range.contains(&span.as_secs())).ok_or_else(refused)
-    }
-
-    pub(super) fn size(&self, name: &str) -> u64 {
-        match self.entry(name).value {
-            Value::Size(number) | Value::Count(number) => number,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn positive(&self, name: &str) -> Result<u64, ConfigError> {
-        Some(self.size(name)).filter(|number| *number > 0).ok_or_else(|| self.fault(name, "must be at least 1"))
-    }
-
-    pub(super) fn amount(&self, name: &str) -> Result<usize, ConfigError> {
-        self.positive(name)?;
-        self.amount_or_none(name)
-    }
-
-    pub(super) fn amount_or_none(&self, name: &str) -> Result<usize, ConfigError> {
-        usize::try_from(self.size(name)).map_err(|_| self.fault(name, "is more than this machine can count"))
-    }
-
-    pub(super) fn amount_within(&self, name: &str, range: RangeInclusive<u64>) -> Result<usize, ConfigError> {
-        if !range.contains(&self.size(name)) {
-            return Err(self.fault(name, format!("must lie between {} and {}", range.start(), range.end())));
-        }
-        self.amount(name)
+    pub(super) fn amount(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
     }
 }

@@ -85,6 +85,15 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// The number of what is one: itself, octets, or seconds.
+    pub(super) const fn number(&self) -> Option<u64> {
+        match self {
+            Self::Count(number) | Self::Size(number) => Some(*number),
+            Self::Span(span) => Some(span.as_secs()),
+            Self::Text(_) | Self::Flag(_) | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
     /// As the API shows it: sizes and durations with their units.
     pub(super) fn to_json(&self) -> serde_json::Value {
         match self {
