@@ -82,6 +82,11 @@ impl Scope {
     }
 }
 
+/// A scope of a token that is stored, in the spelling that is shown; one that this version does not know as it is.
+pub(super) fn spelled(stored: &str) -> String {
+    stored.parse::<Scope>().map_or_else(|_| stored.to_owned(), |scope| scope.to_string())
+}
+
 impl FromStr for Scope {
     type Err = String;
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -104,11 +109,12 @@ impl FromStr for Scope {
     }
 }
 
+/// Each scope has one spelling that is shown, however it was written: the bare name means both.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Of(area, Access::Read) => write!(f, "{}:read", area.as_str()),
-            Self::Of(area, Access::Write) => write!(f, "{}:write", area.as_str()),
+            Self::Of(area, Access::Write) => f.write_str(area.as_str()),
             Self::CreateAliases => f.write_str("aliases:create"),
         }
     }
@@ -356,6 +362,9 @@ mod tests {
     #[test]
     fn a_bare_name_means_both_and_write_includes_read() {
         assert_eq!(scope("domains"), scope("domains:write"));
+        for text in ["domains", "domains:read", "aliases:create"] {
+            assert_eq!(scope(text).to_string(), text);
+        }
         assert!(scope("domains").includes(scope("domains:read")));
         assert!(!scope("domains:read").includes(scope("domains:write")));
         assert!(!scope("domains").includes(scope("aliases:read")));

@@ -108,6 +108,19 @@ async fn each_scope_opens_its_own_doors_only() {
 }
 
 #[tokio::test]
+async fn a_scope_has_one_spelling_wherever_it_is_shown() {
+    let house = House::furnished().await;
+    let written = json!({ "name": "x", "scopes": ["aliases:write", "domains", "queue:read"] });
+    let made = house.operator("POST", "/v1/tokens", written).await.expect(201).json();
+    let spelled = json!(["aliases", "domains", "queue:read"]);
+    let list = house.operator("GET", "/v1/tokens", Value::Null).await.expect(200).json();
+    let me = house.bearer(made["token"].as_str().unwrap(), "GET", "/v1/me", Value::Null).await.expect(200).json();
+    assert_eq!([&made["scopes"], &list["items"][0]["scopes"], &me["scopes"]], [&spelled; 3]);
+    let operator = house.operator("GET", "/v1/me", Value::Null).await.expect(200).json();
+    assert_eq!(operator["scopes"], json!(["admin"]));
+}
+
+#[tokio::test]
 async fn a_token_of_one_domain_sees_no_other() {
     let house = House::furnished().await;
     house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
