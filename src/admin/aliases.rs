@@ -14,9 +14,9 @@ use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quie
 
 use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
-use super::error::OrMissing;
+use super::error::{OrMissing, both};
 use super::fields::{read_word, refuse_past};
-use super::name::{AliasName, keep_name, read_name, unfinished};
+use super::name::{AliasName, keep_name, read_name};
 use super::shapes::{AliasShape, ListShape, alias_name};
 use super::{
     Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, check_version, lookalike,
@@ -79,17 +79,32 @@ impl Admin {
     pub(super) async fn new_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<NewAlias> {
         actor.must_create_aliases()?;
         let mut form = Form::new(written);
-        let Some(name) = read_name(&mut form, actor) else { return Err(unfinished(form)) };
-        self.new_named(actor, name, form).await
+        match read_name(&mut form, actor) {
+            Some(name) => self.new_named(actor, name, form).await,
+            None => Err(self.unnamed(actor, form).await),
+        }
     }
 
     async fn new_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<NewAlias> {
-        let domain = self.domain_for_alias(actor, &name.domain).await?;
+        let domain = self.domain_for_alias(actor, &name.domain).await;
+        let account = domain.as_ref().map_or(actor.account, |domain| domain.account);
         let mut draft = spec::fresh(&name);
-        self.read_spec(actor, (domain.account, &name), (form, &mut draft)).await?;
+        let read = self.read_spec(actor, (account, &name), (form, &mut draft)).await;
+        let domain = both(domain, read)?;
         self.refuse_look_alike(&domain, &name).await?;
         self.refuse_circles(&name, &draft).await?;
         Ok(NewAlias { domain, name, draft })
+    }
+
+    /// Every fault of a form whose name could not be read.
+    async fn unnamed(&self, actor: &Actor, mut form: Form<'_>) -> AdminError {
+        for field in ["address", "local_part", "domain"] {
+            form.given(field);
+        }
+        let stand_in = AliasName::new(Kind::Address, "nobody".to_owned(), Domain::invalid());
+        let mut draft = spec::fresh(&stand_in);
+        let read = self.read_spec(actor, (actor.account, &stand_in), (form, &mut draft)).await;
+        read.err().unwrap_or_else(|| AdminError::field("address", "write the alias as name@your.domain"))
     }
 
     /// Reads what is to be of an alias. Where it sends mail on and nobody says where to, that is the default destination.

@@ -19,12 +19,12 @@ impl Admin {
         actor.must(Area::Destinations, Access::Write)?;
         let mut form = Form::new(written);
         let address = form.optional("address", address);
-        let (mut verified, mut default) = (false, false);
-        form.set("verified", &mut verified, fields::boolean);
-        form.set("default", &mut default, fields::boolean);
         if address.is_none() && form.is_sound() {
             form.fault("address", "write the address of an inbox, or @domain to trust a whole domain");
         }
+        let (mut verified, mut default) = (false, false);
+        form.set("verified", &mut verified, fields::boolean);
+        form.set("default", &mut default, fields::boolean);
         form.finish()?;
         let address = address.unwrap_or_default();
         if verified || address.starts_with('@') {

@@ -94,6 +94,17 @@ impl From<StoreError> for AdminError {
     }
 }
 
+/// The value, where both went well; else what is wrong, which is all of the fields that either found wrong.
+pub(super) fn both<T>(first: Result<T, AdminError>, second: Result<(), AdminError>) -> Result<T, AdminError> {
+    match (first, second) {
+        (Err(AdminError::Invalid(faults)), Err(AdminError::Invalid(more))) => {
+            Err(AdminError::Invalid(faults.into_iter().chain(more).collect()))
+        }
+        (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+        (Ok(value), Ok(())) => Ok(value),
+    }
+}
+
 /// Names what was looked for when storage has no such row.
 pub(super) trait OrMissing<T> {
     /// Turns "not found" into a sentence that says what.

@@ -27,14 +27,14 @@ impl Admin {
     pub async fn add_domain(&self, actor: &Actor, written: &Map<String, Value>) -> Result<DomainShape> {
         actor.must(Area::Domains, Access::Write)?;
         let mut form = Form::new(written);
-        let Some(name) = form.optional("name", fields::domain) else {
+        let name = form.optional("name", fields::domain);
+        if name.is_none() && form.is_sound() {
             form.fault("name", "name the domain, such as my.example");
-            return Err(AdminError::Invalid(form.only_faults().into_iter().take(1).collect()));
-        };
-        if let Some(why) = unfit(actor, &name) {
+        }
+        if let Some(why) = name.as_ref().and_then(|name| unfit(actor, name)) {
             form.fault("name", why);
         }
-        let added = self.add_all(actor, form, vec![name]).await?;
+        let added = self.add_all(actor, form, name.into_iter().collect()).await?;
         added.into_iter().next().ok_or(AdminError::Unwell)
     }
 
@@ -57,10 +57,10 @@ impl Admin {
 
     async fn add_all(&self, actor: &Actor, mut form: Form<'_>, names: Vec<Domain>) -> Result<Vec<DomainShape>> {
         let template = self.template(actor, &mut form).await?;
-        let Some(first) = names.first() else { return Err(AdminError::Invalid(form.only_faults())) };
-        let blank = || DomainRow::blank(actor.account, first.clone(), self.clock.now());
+        let name = names.first().cloned().unwrap_or_else(Domain::invalid);
+        let blank = || DomainRow::blank(actor.account, name.clone(), self.clock.now());
         let (draft, aliases) = template.unwrap_or_else(|| (blank(), Vec::new()));
-        let mut draft = DomainRow { name: first.clone(), ..draft };
+        let mut draft = DomainRow { name: name.clone(), ..draft };
         let catch_all = self.read_domain_fields(actor, &mut form, &mut draft).await?;
         if let Some(own) = names.iter().find(|name| draft.mirror_of.as_ref() == Some(*name)) {
             form.fault("mirror_of", format!("{own} cannot be a mirror of itself"));

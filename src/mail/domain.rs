@@ -50,6 +50,12 @@ impl Domain {
         Ok(Self(ascii.into()))
     }
 
+    /// The name that is nobody's (RFC 2606 §2): it stands where one could not be read.
+    #[must_use]
+    pub fn invalid() -> Self {
+        Self("invalid".into())
+    }
+
     /// The A-label form.
     #[must_use]
     pub fn as_str(&self) -> &str {

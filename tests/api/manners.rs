@@ -80,6 +80,26 @@ async fn changes_may_be_bound_to_a_version() {
 }
 
 #[tokio::test]
+async fn every_field_that_is_wrong_is_named_at_once() {
+    let house = House::furnished().await;
+    for (path, body, wrong) in [
+        ("/v1/domains", json!({ "name": "-", "contact": "x", "colour": 1 }), &["/name", "/contact", "/colour"][..]),
+        ("/v1/domains", json!({ "contact": "x" }), &["/name", "/contact"]),
+        ("/v1/domains", json!({ "name": "10.0.0.1", "keep_tag": "no" }), &["/name", "/keep_tag"]),
+        ("/v1/domains/batch", json!({ "names": [], "keep_tag": "no" }), &["/names", "/keep_tag"]),
+        ("/v1/aliases", json!({ "address": "@", "quota": -1, "colour": 1 }), &["/address", "/quota", "/colour"]),
+        ("/v1/aliases", json!({ "local_part": "a b", "domain": "my.example", "quota": 0 }), &["/local_part", "/quota"]),
+        ("/v1/aliases", json!({ "address": "a@strange.example", "quota": -1 }), &["/address", "/quota"]),
+        ("/v1/aliases", json!({ "enabled": 1, "labels": [2] }), &["/address", "/enabled", "/labels/0"]),
+        ("/v1/destinations", json!({ "verified": 1, "colour": 1 }), &["/address", "/verified", "/colour"]),
+        ("/v1/destinations", json!({ "address": "x", "verified": 1 }), &["/address", "/verified"]),
+    ] {
+        let refused = house.operator("POST", path, body.clone()).await.expect(422);
+        assert_eq!(refused.pointers(), wrong, "{path} {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_with_a_key_is_done_once() {
     let house = House::furnished().await;
     let key = [("idempotency-key", "k-1"), ("content-type", "application/json")];
