@@ -131,6 +131,8 @@ async fn who_is_signed_in_keeps_the_rail_where_nothing_is_found_or_allowed() {
         assert!(page.contains("<nav class=\"rail\"") && page.contains(words), "{path}: {page}");
         let current = format!("href=\"{here}\" aria-current=\"page\"");
         assert!(here.is_empty() || page.contains(&current), "{path}: {page}");
+        let is_under_more = !matches!(here, "" | "/aliases");
+        assert_eq!(page.contains("href=\"#more\" aria-current=\"true\""), is_under_more, "{path}: {page}");
         assert!(!page.contains("token"), "{path}: {page}");
         let plain = house.visitor("GET", path, &[HOST], "").await.text();
         assert!(!plain.contains("class=\"rail\""), "{path}: {plain}");

@@ -40,6 +40,11 @@ impl Frame {
         Self { domains, ..self }
     }
 
+    /// Whether a narrow screen has its entry behind "More".
+    pub(super) fn is_under_more(&self) -> bool {
+        !matches!(self.here, "" | "overview" | "activity" | "aliases" | "queue")
+    }
+
     /// A page without the rail.
     pub(super) fn outside(site: &Site, title: impl Into<String>) -> Self {
         let now = site.admin.clock.now().to_string();
