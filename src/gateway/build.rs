@@ -147,7 +147,7 @@ impl Parts {
 
     /// After a crash: earlier leases lapse, rows that the log lacks are written from the queue, and answers that were on
     /// their way are in doubt.
-    pub(super) async fn recover(&self) -> anyhow::Result<()> {
+    pub(super) async fn recover(&self) -> crate::store::Result<()> {
         let now = self.clock.now();
         let lapsed = self.store.queue.lapse_all(now).await?;
         self.bring_near(now).await?;
@@ -169,7 +169,7 @@ impl Parts {
     }
 
     /// The clock may have been set back, or the waits made shorter, while nobody ran.
-    async fn bring_near(&self, now: Moment) -> anyhow::Result<()> {
+    async fn bring_near(&self, now: Moment) -> crate::store::Result<()> {
         let waits = self.facts.instance.load();
         let longest = waits.retry.iter().max().map_or(AFTER_UNKNOWN, |wait| *wait * LONGEST_JITTER).max(AFTER_UNKNOWN);
         let deliveries = self.store.queue.not_after(now.after(longest)).await?;
@@ -242,13 +242,10 @@ impl Parts {
     }
 }
 
-/// A damaged file does not mend by itself.
-fn unopened(config: &Config, error: &StoreError) -> anyhow::Error {
+/// Which file, why, and what helps.
+pub(super) fn unopened(config: &Config, error: &StoreError) -> anyhow::Error {
     let said = format!("cannot open the databases in {}: {error}", config.data_dir.display());
-    if error.is_damage() {
-        return anyhow!("{said}; put a backup in their place: waypost restore FILE --replace");
-    }
-    anyhow!(said)
+    error.remedy().map_or_else(|| anyhow!("{said}"), |remedy| anyhow!("{said}; {remedy}"))
 }
 
 /// The panel's values beneath those of file and environment. One that has gone bad, as a new version may have it, stops

@@ -74,7 +74,7 @@ impl Gateway {
         let parts = Parts::open(&config).await?;
         let config = Config::clone(&parts.current.config());
         parts.outside.listens_at(listening.smtp.first().copied());
-        parts.recover().await?;
+        parts.recover().await.map_err(|error| build::unopened(&config, &error))?;
         let acme = parts.acme(&config, listening.proofs())?;
         let stop_mail = CancellationToken::new();
         let inbound = Arc::new(parts.inbound(&config, stop_mail.clone()));

@@ -56,13 +56,14 @@ pub(super) struct File {
 impl File {
     /// Opens the writing connection, creating and migrating the file, and checks its PRAGMAs.
     pub(super) async fn open(&self, migrations: &Migrator) -> Result<SqliteConnection> {
-        self.make().map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
+        self.opened(migrations).await.map_err(|error| error.of_file(&self.path))
+    }
+
+    async fn opened(&self, migrations: &Migrator) -> Result<SqliteConnection> {
+        self.make().map_err(|error| StoreError::Unwell(error.to_string()))?;
         let mut connection = self.connect().await?;
         let is_upgraded = upgrade::keep_before(&self.path, &mut connection, migrations).await?;
-        migrations
-            .run(&mut connection)
-            .await
-            .map_err(|e| StoreError::Unwell(format!("{}: {e}", self.path.display())))?;
+        migrations.run(&mut connection).await.map_err(|error| StoreError::Unwell(error.to_string()))?;
         if let Err(error) = make_shrinkable(&mut connection, is_upgraded).await {
             tracing::warn!(%error, file = %self.path.display(), "free pages cannot be given back; they are used again");
         }

@@ -8,6 +8,7 @@ mod checkpoints;
 mod columns;
 mod copy;
 pub mod directory;
+mod error;
 pub mod faults;
 mod file;
 mod ids;
@@ -38,39 +39,10 @@ use self::writer::Place;
 use crate::chance::Chance;
 use crate::clock::Clock;
 
+pub use error::StoreError;
+
 static WAYPOST: Migrator = sqlx::migrate!("migrations/waypost");
 static ACTIVITY: Migrator = sqlx::migrate!("migrations/activity");
-
-/// What goes wrong in storage, as callers tell it apart.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// No such row.
-    #[error("not found")]
-    NotFound,
-    /// A unique name is taken.
-    #[error("{0} exists already")]
-    Exists(String),
-    /// Somebody else changed it first.
-    #[error("it was changed by somebody else meanwhile")]
-    Changed,
-    /// Cannot be stored as it is; says why.
-    #[error("{0}")]
-    Invalid(String),
-    /// The cursor of a list is not one of ours.
-    #[error("the cursor is not one of ours")]
-    Cursor,
-    /// Locked, full, broken: try later. The text is for the log, never for a client.
-    #[error("storage failed: {0}")]
-    Unwell(String),
-}
-
-impl StoreError {
-    /// Whether a file is not, or no longer, a database: SQLITE_CORRUPT and SQLITE_NOTADB, as sqlx words them.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Unwell(why) if ["(code: 11)", "(code: 26)"].iter().any(|code| why.contains(code)))
-    }
-}
 
 /// Result of storage.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -123,7 +95,9 @@ impl Store {
             Place { connection: rules.open(&WAYPOST).await?, file: rules.clone(), faults: faults.clone() };
         let log_place = Place { connection: log.open(&ACTIVITY).await?, file: log.clone(), faults };
         let readers = Readers { rules: rules.readers(), log: log.readers() };
-        let activity = activity::Activity::start(log_place, readers.log.clone(), clock.clone()).await?;
+        let (of_rules, of_log) = (|e: StoreError| e.of_file(&rules.path), |e: StoreError| e.of_file(&log.path));
+        let activity =
+            activity::Activity::start(log_place, readers.log.clone(), clock.clone()).await.map_err(of_log)?;
         let parts = queue::Parts {
             readers: readers.rules.clone(),
             activity: activity.clone(),
@@ -131,9 +105,10 @@ impl Store {
             chance: chance.clone(),
             spool: spool.clone(),
         };
-        let queue = queue::Queue::start(rules_place, parts).await?;
+        let queue = queue::Queue::start(rules_place, parts).await.map_err(of_rules)?;
         let readable = (rules.clone(), readers.rules.clone());
-        let directory = directory::Directory::open(readable, activity.clone(), clock.clone()).await?;
+        let directory =
+            directory::Directory::open(readable, activity.clone(), clock.clone()).await.map_err(of_rules)?;
         let writer = queue.writer();
         let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
         let notices = notices::Notices::new(writer.clone(), readers.rules.clone());

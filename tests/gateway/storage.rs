@@ -4,7 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use waypost::config::Config;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::gateway::Gateway;
 use waypost::policy::checkup::DiskFacts;
 
 use crate::support::{LETTER, PATIENCE, World};
@@ -216,4 +220,23 @@ async fn a_report_is_not_sent_on_a_message_that_was_not_taken() {
     let reports = world.inbox.received().iter().filter(|delivery| delivery.from.is_empty()).count();
     assert_eq!(reports, 1);
     world.stop().await;
+}
+
+/// Whoever starts the gateway hears which file it is, and what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_is_named_with_what_helps() {
+    let refused = async |file: &str| {
+        let data = tempfile::tempdir().unwrap();
+        let settings =
+            [("DATA_DIR", data.path().to_str().unwrap()), ("SMTP__LISTEN", "127.0.0.1:0"), ("HTTP__LISTEN", "")];
+        let environment = settings.map(|(key, value)| (format!("WAYPOST_{key}"), value.to_owned())).into();
+        let start = || Gateway::start(Config::load(None, &environment).unwrap().config);
+        start().await.unwrap().stop().await.unwrap();
+        let mut other = SqliteConnectOptions::new().filename(data.path().join(file)).connect().await.unwrap();
+        sqlx::query("begin immediate").execute(&mut other).await.unwrap();
+        let refusal = format!("{:#}", start().await.unwrap_err());
+        assert!(refusal.contains(&format!("{}: ", data.path().join(file).display())), "{refusal}");
+        assert!(refusal.ends_with("another program has it open: end that one, and start again"), "{refusal}");
+    };
+    tokio::join!(refused("waypost.db"), refused("activity.db"));
 }

@@ -151,7 +151,7 @@ impl<L: Ledger> Task<L> {
             return;
         }
         if let Err(error) = self.be_sure().await {
-            return batch.answer(&Err(error));
+            return batch.answer(&Err(error.of_file(&self.place.file.path)));
         }
         if let Some((batch, error)) = self.commit(batch).await {
             if matches!(error, StoreError::Unwell(_)) || batch.len() == 1 {
@@ -180,7 +180,7 @@ impl<L: Ledger> Task<L> {
             }
             Ended::RolledBack(error) => {
                 self.roll_back(&error).await;
-                Some((batch, error))
+                Some((batch, error.of_file(&self.place.file.path)))
             }
         }
     }
