@@ -27,12 +27,26 @@ impl Admin {
         form.set("default", &mut default, fields::boolean);
         form.finish()?;
         let address = address.unwrap_or_default();
+        self.refuse_own(actor, &address)?;
         if verified || address.starts_with('@') {
             actor.must_be_admin("vouch for a destination")?;
         }
         let row = self.store_destination(actor, &address, verified).await?;
         self.ask_new_inbox(actor, &row).await;
         self.maybe_default(actor, row, default).await
+    }
+
+    /// An alias leads to another one of ours as it is; an inbox is elsewhere, and no mail that asks would ever reach it here.
+    fn refuse_own(&self, actor: &Actor, address: &str) -> Result<()> {
+        let domain = address.rsplit_once('@').and_then(|(_, domain)| Domain::parse(domain).ok());
+        let hosted = domain.and_then(|domain| self.store.directory.domain(&domain));
+        if hosted.is_none_or(|hosted| hosted.account != actor.account) {
+            return Ok(());
+        }
+        let detail = format!(
+            "“{address}” is on a domain of this gateway: write the address of the inbox where you read your mail"
+        );
+        Err(AdminError::field("address", detail))
     }
 
     async fn store_destination(&self, actor: &Actor, address: &str, verified: bool) -> Result<DestinationRow> {

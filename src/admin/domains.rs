@@ -210,6 +210,12 @@ impl Admin {
         Ok(row)
     }
 
+    /// How far an actor's rights on a domain go that it sees.
+    pub async fn reach_on(&self, actor: &Actor, name: &str) -> Result<Reach> {
+        let row = self.find_domain(actor, name).await?;
+        reach_of(actor, &row).ok_or_else(|| AdminError::missing("domain", name))
+    }
+
     /// The domain of a filter, if one is named.
     pub(super) async fn one_domain(&self, actor: &Actor, name: Option<&str>) -> Result<Option<DomainRow>> {
         match name.filter(|name| !name.is_empty()) {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::mail::{Domain, LocalPart};
+use crate::mail::{AddressError, Domain, LocalPart};
 use crate::policy::routing::MAX_PATTERN_OCTETS;
 use crate::policy::rule::Kind;
 
@@ -11,6 +11,8 @@ use super::{Actor, AdminError, Form, fields};
 
 /// Characters that make a local part a glob. A quoted local part never is one.
 const GLOB_CHARS: [char; 3] = ['*', '?', '['];
+/// What is said of a local part that is none, to somebody who has never read the grammar.
+const WELL_FORMED: &str = "the part before the @ takes letters, digits, hyphens, and dots between them, and no spaces";
 
 /// An alias as people write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +52,10 @@ fn read_local(local: &str) -> Result<(Kind, String), String> {
     if local.contains(GLOB_CHARS) && !local.starts_with('"') {
         return bounded(local).map(|glob| (Kind::Glob, glob));
     }
-    let part = LocalPart::parse(local).map_err(|why| why.to_string())?;
+    let part = LocalPart::parse(local).map_err(|why| match why {
+        AddressError::BadLocalPart => WELL_FORMED.to_owned(),
+        other => other.to_string(),
+    })?;
     if part.as_str().is_empty() {
         return Err("the part before the @ is empty".to_owned());
     }

@@ -216,7 +216,7 @@ fn unfit(actor: &Actor, name: &Domain) -> Option<String> {
 /// Why mail could not be sent to this name or its own host be called so, though it can stand behind the @ of an address.
 pub(super) fn unfit_for_mail(name: &Domain) -> Option<String> {
     let Some((_, top)) = name.as_str().rsplit_once('.') else {
-        return Some(format!("{name} is a single label: a domain has a dot in it"));
+        return Some(format!("“{name}” is a single label: a domain has a dot in it"));
     };
     if top.bytes().all(|octet| octet.is_ascii_digit()) {
         let what = if name.as_str().parse::<Ipv4Addr>().is_ok() { "is an IP address" } else { "ends in a number" };

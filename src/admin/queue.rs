@@ -80,6 +80,8 @@ pub struct QueuePowers {
     pub entry: Entry,
     /// Its fate is theirs.
     pub may_act: bool,
+    /// It can go where it was to go.
+    pub has_a_way: bool,
     /// It may go to another inbox.
     pub may_redirect: bool,
     /// Its octets are theirs to read.
@@ -160,6 +162,9 @@ impl Admin {
         if !action.fits(entry) {
             return Err(unfit(entry));
         }
+        if action == QueueAction::Retry {
+            self.refuse_lost(&claim).await?;
+        }
         let now = self.clock.now();
         match action {
             QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, now).await,
@@ -200,7 +205,10 @@ impl Admin {
 
     /// Mail goes to verified destinations only, however it is sent (promise 6).
     async fn resend_to(&self, claim: &Claim, destination: Option<Mailbox>) -> Result<Mailbox> {
-        let Some(mailbox) = destination else { return Ok(claim.delivery.destination.clone()) };
+        let Some(mailbox) = destination else {
+            self.refuse_lost(claim).await?;
+            return Ok(claim.delivery.destination.clone());
+        };
         if claim.delivery.purpose == Purpose::Dsn {
             return Err(AdminError::Conflict("A report goes to its sender and nowhere else.".to_owned()));
         }
@@ -239,9 +247,40 @@ impl Admin {
         Ok(Some(QueuePowers {
             entry: claim.delivery.entry,
             may_act,
+            has_a_way: self.has_a_way(&claim).await?,
             may_redirect: may_act && !matches!(purpose, Purpose::Dsn | Purpose::Verification),
             may_read: manages && purpose != Purpose::Verification && actor.must(Area::Queue, Access::Read).is_ok(),
         }))
+    }
+
+    /// Whether what is kept can go where it was to go: a report that was read was to go nowhere, and an inbox may have lost
+    /// its owner's word.
+    async fn has_a_way(&self, claim: &Claim) -> Result<bool> {
+        let delivery = &claim.delivery;
+        if delivery.purpose != Purpose::Forward || !matches!(delivery.entry, Entry::Kept(_)) {
+            return Ok(true);
+        }
+        Ok(self.store.directory.is_verified(delivery.account, &delivery.destination).await?)
+    }
+
+    async fn refuse_lost(&self, claim: &Claim) -> Result<()> {
+        if self.has_a_way(claim).await? {
+            return Ok(());
+        }
+        Err(AdminError::Conflict("It has no verified inbox to go to: send it to one of yours.".to_owned()))
+    }
+
+    /// Whether an actor may work on any of these.
+    pub async fn may_work_on(&self, actor: &Actor, rows: &[&QueueShape]) -> Result<bool> {
+        if actor.grants.is_empty() {
+            return Ok(actor.must(Area::Queue, Access::Write).is_ok());
+        }
+        for row in rows {
+            if self.queue_powers(actor, row.id).await?.is_some_and(|powers| powers.may_act) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn find_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {

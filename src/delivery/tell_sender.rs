@@ -102,7 +102,7 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
         returned: returned(message, first.delivery.wishes.message.returned).await,
     };
     let dsn = report(shared, message, ((sender, first.delivery), &said), at);
-    let note = DsnNote { dsn: "sent".to_owned(), why: format!("the sender was told by {}", dsn.message.id) };
+    let note = DsnNote { dsn: "sent".to_owned(), why: format!("sent as {}", dsn.message.id) };
     Telling { note, dsn: Some(dsn) }
 }
 

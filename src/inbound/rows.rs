@@ -8,7 +8,7 @@ use super::auth_fields;
 use super::outgoing::Outgoing;
 use super::transaction::Transaction;
 use crate::mail::{Envelope, Mailbox, ReversePath};
-use crate::policy::admission::{Decision, Refusal};
+use crate::policy::admission::{Decision, Refusal, kept_out};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::ids::OWNER;
 use crate::policy::rule::Privacy;
@@ -67,12 +67,12 @@ pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Ro
     row
 }
 
-/// Our own reply refused it.
+/// Our own reply refused it. By which entry a sender was kept out stands in the log, and not in the reply.
 pub(super) fn refuse(row: &mut Row, reply: &Reply) {
     let (status, word) =
         if reply.is_transient() { (Status::RefusedTemporarily, "later") } else { (Status::Refused, "refused") };
     row.status = status;
-    reply.text().clone_into(&mut row.reason);
+    row.reason = kept_out(&row.trace).unwrap_or_else(|| reply.text().to_owned());
     row.trace.push(TraceStep::new("reply", word, reply.to_string()));
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 
 /// Octets in one label (RFC 1035 §2.3.4).
@@ -45,7 +46,10 @@ impl Domain {
             let is_lower = !text.bytes().any(|octet| octet.is_ascii_uppercase());
             return Ok(Self(if is_lower { text.into() } else { text.to_ascii_lowercase().into() }));
         }
-        let ascii = idna::domain_to_ascii_strict(text).map_err(|_| DomainError::BadInternational)?;
+        // Which ASCII a label may have is for us to say: records of an international domain stand at `_dmarc` below it.
+        let ascii = Uts46::new()
+            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Check, DnsLength::Verify)
+            .map_err(|_| DomainError::BadInternational)?;
         check_labels(&ascii)?;
         Ok(Self(ascii.into()))
     }
@@ -169,7 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn records_of_an_international_domain_have_names() {
+        for text in ["_dmarc.bücher.example", "_dmarc.xn--bcher-kva.example", "s1._domainkey.xn--bcher-kva.example"] {
+            assert_eq!(Domain::parse(text).unwrap().as_str(), text.replace("bücher", "xn--bcher-kva"));
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_name() {
+        let disguised =
+            ["bü cher.example", "bü@cher.example", "bü\u{fe6b}cher.example", "bü/cher.example", "bü\0.example"];
+        for text in disguised {
+            assert!(Domain::parse(text).is_err(), "{text:?}");
+        }
         for text in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a@b", &"x".repeat(64), &"a.".repeat(140)] {
             assert!(Domain::parse(text).is_err(), "{text:?}");
         }

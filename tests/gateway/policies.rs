@@ -159,7 +159,7 @@ async fn the_simulator_knows_the_policies() {
     assert_eq!(answer["disposition"], "reject", "{answer}");
     assert!(answer["reply"].as_str().unwrap().starts_with("550 5.7.1 "), "{answer}");
     let told = answer["trace"].to_string();
-    assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (instance)"), "{told}");
+    assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (server)"), "{told}");
     world.stop().await;
 }
 
@@ -238,6 +238,11 @@ async fn a_block_is_lifted_for_who_proves_to_be_the_friend() {
     assert!(world.letter("shop@my.example").await.is_accepted());
     let dot = world.send("ann@other.example", &["shop@my.example"], LETTER).await.dot.unwrap();
     assert!(dot.starts_with("550 5.1.1 "), "{dot}");
+    let row = world.until("shop@my.example", "refused").await;
+    assert_eq!(
+        row["reason"], "The entry *@* (alias) keeps this sender out.",
+        "the owner reads why, the sender does not"
+    );
     world.dns.clear("sender.example");
     world.dns.txt("sender.example", "v=spf1 -all");
     let dot = world.letter("shop@my.example").await.dot.unwrap();

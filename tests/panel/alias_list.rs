@@ -237,7 +237,7 @@ async fn a_pattern_is_tried_before_it_is_saved() {
     let form = "local_part=shop-*&domain=my.example&description=Keep+me&days=30";
     let page = house.panel(&cookie, "POST", "/aliases/try", form).await.expect(200).text();
     for part in [
-        "Of 2 recipients of the last 30 days 2 match, and 1 would come here.",
+        "Of 2 addresses with mail in the last 30 days it matches 2, and would get the mail of 1.",
         "would come here; now it is refused",
         "stays with shop-b@my.example, which is nearer",
         "name=\"local_part\" value=\"shop-*\"",
@@ -265,11 +265,11 @@ async fn a_pattern_is_tried_as_it_is_changed_and_nothing_is_saved() {
         house.panel(&cookie, "POST", &format!("/aliases/{id}/try"), form).await.expect(status).text()
     };
     let page = tried("priority=0&description=Kept+in+its+field&days=30", 200).await;
-    assert!(page.contains("Of 3 recipients of the last 30 days 2 would come here."), "{page}");
+    assert!(page.contains("Of 3 addresses with mail in the last 30 days it would get the mail of 2."), "{page}");
     assert!(page.contains("value=\"Kept in its field\"") && page.contains("value=\"30\" selected"), "{page}");
     let page = tried("priority=9", 200).await;
     assert!(
-        page.contains("2 match, and 1 would come here.") && page.contains("stays with shop-a*@my.example"),
+        page.contains("it matches 2, and would get the mail of 1.") && page.contains("stays with shop-a*@my.example"),
         "{page}"
     );
     assert!(tried("priority=many", 422).await.contains("id=\"f-priority\" name=\"priority\" value=\"many\""));

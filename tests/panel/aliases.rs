@@ -107,6 +107,17 @@ async fn what_is_set_on_the_page_counts_and_is_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_saved_as_it_stood_offers_no_undo_of_the_change_before() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = format!("/aliases/{}", alias(&house, json!({ "address": "shop@my.example" })).await);
+    house.panel(&cookie, "POST", &path, "version=1&description=Shops").await.expect(303);
+    let again = house.panel(&cookie, "POST", &path, "version=2&description=Shops").await;
+    let page = follow(&house, &cookie, again).await;
+    assert!(page.contains("value=\"Shops\"") && !page.contains(">Undo</button>"), "{page}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -57,6 +57,20 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
 }
 
 #[tokio::test]
+async fn an_address_of_the_gateway_s_own_is_no_inbox() {
+    let house = House::linked().await;
+    let cookie = house.signed_in().await;
+    for (form, why) in [
+        ("address=me%40my.example&verified=on", "“me@my.example” is on a domain of this gateway: write the address"),
+        ("address=%40my.example", "“@my.example” is on a domain of this gateway: write the address"),
+        ("address=nowhere", "<bdi>“nowhere” is not an address: the address has no @.</bdi>"),
+    ] {
+        let page = house.panel(&cookie, "POST", "/destinations", form).await.expect(422).text();
+        assert!(page.contains(why), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn another_one_takes_its_place_after_a_look_at_what_changes() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -112,7 +112,7 @@ async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     queued(&house, "shop@other.example", due).await;
     let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
     let all = page("/queue").await;
-    assert!(all.contains("2 waiting") && all.contains("<option>other.example</option>"), "{all}");
+    assert!(all.contains("2 waiting") && all.contains("<option value=\"other.example\">"), "{all}");
     let one = page("/queue?domain=other.example").await;
     assert!(one.contains("1 waiting") && one.contains("shop@other.example") && !one.contains("shop@my"), "{one}");
     let overview = page("/?domain=other.example").await;
@@ -123,6 +123,17 @@ async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     assert!(page(&place).await.contains("1 held") && page("/queue").await.contains("1 waiting · 1 held"));
     assert!(page("/queue?domain=empty.example").await.contains("No mail of this domain waits."));
     house.panel(&cookie, "GET", "/queue?domain=elsewhere.example", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_domain_to_choose_is_named_as_people_read_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "müller.example" })).await.expect(201);
+    for path in ["/activity", "/aliases?new=1", "/domains", "/connect/curl"] {
+        let page = house.panel(&cookie, "GET", path, "").await.expect(200).text();
+        assert!(page.contains("<option value=\"xn--mller-kva.example\">müller.example</option>"), "{page}");
+    }
 }
 
 #[tokio::test]
@@ -139,5 +150,5 @@ async fn the_simulator_decides_as_the_server_does() {
     let told = house.panel(&cookie, "GET", "/simulator?to=nobody@my.example", "").await.expect(200).text();
     assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
-    assert!(wrong.contains("write an IP address"), "{wrong}");
+    assert!(wrong.contains("<bdi>Write an IP address.</bdi>"), "{wrong}");
 }

@@ -9,7 +9,7 @@ use waypost::store::activity::Row;
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{MESSAGE, forwarded, queued};
+use crate::web::rows::{MESSAGE, forwarded, queued, queued_to};
 
 #[tokio::test]
 async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
@@ -69,6 +69,48 @@ async fn who_only_looks_is_offered_nothing_that_would_be_refused() {
     assert!(!page.contains(&format!("action=\"{path}")) && !page.contains("The message itself"), "{page}");
     house.panel(&cookie, "GET", &format!("{path}/message"), "").await.expect(403);
     house.panel(&cookie, "POST", &format!("{path}/release"), "").await.expect(403);
+    let page = async |cookie: &str, path: &str| house.panel(cookie, "GET", path, "").await.expect(200).text();
+    let queue = page(&cookie, "/queue").await;
+    assert!(queue.contains("shop@my.example") && !queue.contains("action=\"/queue/"), "{queue}");
+    house.panel(&cookie, "POST", "/queue/release", "domain=inbox.example").await.expect(403);
+    let domain = page(&cookie, "/domains/my.example").await;
+    assert!(domain.contains("You may look at what is set.") && domain.contains("<fieldset disabled>"), "{domain}");
+    assert!(!domain.contains(">Save</button>") && !domain.contains("Remove this domain"), "{domain}");
+    assert!(!page(&cookie, "/").await.contains("No mail can reach you yet."), "it comes to whoever's domain it is");
+    let manager =
+        house.signed_in_as("manager@people.example", json!([{ "domain": "my.example", "role": "manager" }])).await;
+    let domain = page(&manager, "/domains/my.example").await;
+    assert!(domain.contains(">Save</button>") && !domain.contains("Remove this domain"), "{domain}");
+    assert!(page(&manager, "/queue").await.contains("action=\"/queue/release"));
+    assert!(page(&house.signed_in().await, "/domains/my.example").await.contains("Remove this domain"));
+}
+
+/// A report that was read was to go nowhere: its destination is the sender of the mail that it is about.
+#[tokio::test]
+async fn what_has_no_inbox_of_ours_to_go_to_is_not_sent_again_as_it_is() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let until = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued_to(&house, ("shop@my.example", "ann@sender.example"), Entry::Kept(until)).await;
+    let path = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains("Send there now") && !page.contains(&format!("{path}/retry")), "{page}");
+    let refused = house.panel(&cookie, "POST", &format!("{path}/retry"), "").await.expect(409).text();
+    assert!(refused.contains("It has no verified inbox to go to: send it to one of yours."), "{refused}");
+    house.operator("POST", &format!("/v1/queue/{}/resend", row.id), json!({})).await.expect(409);
+    house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=owner%40inbox.example").await.expect(303);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(page.contains("Waits for its next try to owner@inbox.example"), "{page}");
+}
+
+#[tokio::test]
+async fn what_came_without_a_message_is_told_without_subject_and_size() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = Row { status: Status::Refused, size: 0, subject: None, ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    assert!(!page.contains("<dt>Subject</dt>") && !page.contains("<dt>Size</dt>"), "{page}");
 }
 
 #[tokio::test]
@@ -100,7 +142,7 @@ async fn what_the_filters_show_is_saved_as_a_table_or_as_lines() {
     assert!(
         all.contains("The log begins here, on <time")
             && all.contains(">19 Nov 2026, ")
-            && all.contains("older than 30d"),
+            && all.contains("older than 30 days"),
         "{all}"
     );
     assert!(!page.contains("The log begins here"), "a filter shows no beginning");

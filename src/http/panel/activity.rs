@@ -201,7 +201,8 @@ fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
 fn retention(site: &Site) -> String {
     let settings = site.admin.settings.list();
     let found = settings.iter().find(|setting| setting.key == "log.retention").map(|setting| &setting.value);
-    found.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    let span = found.and_then(serde_json::Value::as_str).unwrap_or_default();
+    span.strip_suffix('d').map_or_else(|| span.to_owned(), |days| format!("{days} days"))
 }
 
 /// `GET /activity/export?format=`: what the filters show, as a file, by the very function of the API.

@@ -88,11 +88,13 @@ pub(super) async fn save(
     filled: Filled,
 ) -> Response {
     let target = Target { id: &id, version: filled.get("version").parse().ok() };
-    let saved = site.admin.change_alias(&actor, target, &change(&filled)).await;
-    match saved {
+    let seen = target.version;
+    match site.admin.change_alias(&actor, target, &change(&filled)).await {
         Err(error @ (AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Changed)) => {
             refused(&site, &actor, &id, (filled, error)).await
         }
+        // Nothing was changed: what the audit log has last is an earlier change, and not to be taken back for this one.
+        Ok(row) if Some(row.version) == seen => Redirect::to(&place(&row)).into_response(),
         saved => after(&site, &actor, (saved, filled.get("back"))).await,
     }
 }

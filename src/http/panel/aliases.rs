@@ -81,14 +81,15 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 
 /// The list as it was left, and why nothing was done with what was chosen.
 pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bulk), faults: Vec<Fault>) -> Response {
-    let told: Vec<_> = faults.iter().map(|fault| forms::sentence(&text::visible(&fault.detail))).collect();
+    let error = AdminError::Invalid(faults);
+    let told = Toast::words(forms::details(&error), true);
     let built = build(site, actor, (ask, None, None)).await.map(|mut page| {
         for row in &mut page.rows {
             row.chosen = bulk.chosen.contains(&row.id);
         }
-        AliasesPage { toast: Some(Toast::words(told.join(" "), true)), bulk, ..page }
+        AliasesPage { toast: Some(told), bulk, ..page }
     });
-    frame::answer(Some(&AdminError::Invalid(faults)), built)
+    frame::answer(Some(&error), built)
 }
 
 /// `POST /aliases`.

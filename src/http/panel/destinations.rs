@@ -12,7 +12,7 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::rules::DestinationRow;
 
-use super::forms::Filled;
+use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::text::{self, When};
 
@@ -97,7 +97,7 @@ async fn build(
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
-        wrong: error.map(text::said),
+        wrong: error.map(forms::details),
         written: filled.get("address").to_owned(),
         vouched: filled.has("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),

@@ -172,16 +172,31 @@ pub(super) fn faults(error: &AdminError) -> Vec<String> {
     }
 }
 
+/// The same where no field need be named: there is one, or what is wrong says which.
+pub(super) fn details(error: &AdminError) -> String {
+    match error {
+        AdminError::Invalid(faults) => {
+            let told: Vec<_> = faults.iter().map(|fault| sentence(&text::visible(&fault.detail))).collect();
+            told.join(" ")
+        }
+        other => text::said(other),
+    }
+}
+
 fn words(fault: &Fault) -> String {
     format!("{}: {}", fault.field.replace('_', " "), fault.detail)
 }
 
-/// Words as a sentence.
+/// Words as a sentence. A name that begins it stays as it is written.
 pub(super) fn sentence(words: &str) -> String {
     let mut chars = words.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    let is_name = words.split(' ').next().is_some_and(|word| word.contains(['.', '@']));
+    let first = chars.next().filter(|_| !is_name).map(|c| c.to_uppercase().collect::<String>());
     let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", chars.as_str())
+    match first {
+        Some(first) => format!("{first}{}{end}", chars.as_str()),
+        None => format!("{words}{end}"),
+    }
 }
 
 /// The refusal of a button that there is not.
@@ -198,6 +213,13 @@ pub(super) fn unreadable() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_begins_large_unless_with_a_name() {
+        assert_eq!(sentence("write a number"), "Write a number.");
+        assert_eq!(sentence("my.example is not one of your domains"), "my.example is not one of your domains.");
+        assert_eq!(sentence(""), ".");
+    }
 
     #[tokio::test]
     async fn a_form_is_read_as_browsers_write_it() {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::admin::{Actor, AdminError, QueueAction};
+use crate::admin::{Actor, AdminError, QueueAction, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -64,6 +64,8 @@ struct Facts {
     recipient: String,
     alias_query: String,
     destination: Option<String>,
+    /// The message was sent after its envelope: it has a subject, and a size.
+    came: bool,
     subject: Option<String>,
     at: When,
     size: String,
@@ -129,7 +131,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         look: look::of(row),
         headline: story::headline(row, now),
         reason: text::visible(&row.reason),
-        actions: powers.filter(|powers| powers.may_act).map(|powers| buttons(powers.entry)).unwrap_or_default(),
+        actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         kept,
         help: help(row),
         siblings,
@@ -147,6 +149,7 @@ impl Facts {
             recipient: text::visible(text::recipient(&row.recipient)),
             alias_query: text::in_query(&alias_of(row)),
             destination: row.destination.as_deref().map(text::visible),
+            came: row.size > 0,
             subject: row.subject.as_deref().map(text::visible),
             at: When::new(row.received_at, now),
             size: text::size(row.size),
@@ -184,7 +187,7 @@ fn told(word: &str) -> Option<&'static str> {
 }
 
 /// Only what works in this state.
-fn buttons(entry: Entry) -> Vec<Button> {
+fn buttons(QueuePowers { entry, has_a_way, .. }: QueuePowers) -> Vec<Button> {
     const ALL: [(QueueAction, Button); 4] = [
         (QueueAction::Release, Button { name: "release", word: "Release", primary: true, danger: false }),
         (QueueAction::Retry, Button { name: "retry", word: "Try now", primary: true, danger: false }),
@@ -193,6 +196,9 @@ fn buttons(entry: Entry) -> Vec<Button> {
     ];
     let mut fitting: Vec<_> =
         ALL.into_iter().filter(|(action, _)| action.fits(entry)).map(|(_, button)| button).collect();
+    if !has_a_way {
+        fitting.retain(|button| button.name != "retry");
+    }
     if matches!(entry, Entry::Kept(_))
         && let Some(button) = fitting.iter_mut().find(|button| button.name == "retry")
     {

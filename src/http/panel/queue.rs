@@ -95,16 +95,17 @@ pub(super) async fn act(
 async fn act_on_all(site: &Site, actor: &Actor, (word, filled): (&str, &Filled)) -> Result<usize, AdminError> {
     let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
     let (waiting, _) = site.admin.queue_outline(actor, Some(filled.get("of"))).await?;
-    let (to, mut count) = (filled.get("domain"), 0);
+    let (to, mut count, mut forbidden) = (filled.get("domain"), 0, None);
     for one in waiting.iter().filter(|one| domain_of(&one.destination) == to && fits(action, one.state)) {
         match site.admin.queue_action(actor, one.id, action).await {
             Ok(()) => count += 1,
-            // Delivered, or taken up for delivery, since it was listed.
+            // Delivered, or taken up for delivery, since it was listed; or it is another one's to judge.
             Err(AdminError::NotFound(_) | AdminError::Conflict(_)) => {}
+            Err(error @ AdminError::Forbidden(_)) => forbidden = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Ok(count)
+    forbidden.filter(|_| count == 0).map_or(Ok(count), Err)
 }
 
 /// Whether a button makes sense for a message in this state of the list.
@@ -135,17 +136,19 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
         show((domain, &waiting), (shown, most_tried(shown).and_then(|id| told.get(&id))), now)
     });
     let hops = site.admin.next_hops();
-    let number = |(index, group): (usize, Group)| {
+    let mut numbered = Vec::new();
+    for (index, group) in sites.enumerate() {
         let by = hops.of(&group.key).map(text::visible);
-        Group { anchor: format!("to-{index}"), by, ..group }
-    };
-    let sites = sites.enumerate().map(number).collect();
+        let workable = site.admin.may_work_on(actor, shown.get(&*group.key).map_or(&[], Vec::as_slice)).await?;
+        let buttons = if workable { group.buttons } else { Vec::new() };
+        numbered.push(Group { anchor: format!("to-{index}"), by, buttons, ..group });
+    }
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
     Ok(QueuePage {
         frame: Frame::inside(site, "Queue", "queue").by_domain(by_domain),
         done: done(ask),
         domain,
-        sites,
+        sites: numbered,
         partial,
     })
 }

@@ -12,6 +12,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
 use super::envelopes::Compared;
+use super::forms;
 use super::frame::{self, Frame};
 use super::text;
 
@@ -46,7 +47,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     let asked = |key| ask.owned(key).unwrap_or_default();
     let (wrong, told) = match answer(&site, &actor, &ask).await {
         Ok(told) => (None, told),
-        Err(error @ AdminError::Invalid(_)) => (Some(text::said(&error)), None),
+        Err(error @ AdminError::Invalid(_)) => (Some(forms::details(&error)), None),
         Err(error) => return frame::failed(&error),
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

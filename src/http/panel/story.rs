@@ -21,7 +21,8 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
         Status::Forwarded => format!("Forwarded to {to}{}", at_which_try(row)),
-        Status::Queued => format!("Waits for its first try to {to}"),
+        Status::Queued if row.attempts.is_empty() => format!("Waits for its first try to {to}"),
+        Status::Queued => format!("Waits for its next try to {to}"),
         Status::Deferred => format!("{} {}{}", next_hop(row), put_off(row), next_try(row, now)),
         Status::Held => "On hold until you release it".to_owned(),
         Status::Refused if row.attempts.last().is_some_and(spoke) => {
@@ -100,7 +101,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     }
     if let Some(dsn) = &row.dsn {
         let words = match dsn.dsn.as_str() {
-            "sent" => format!("The sender was told by a report: {}", text::visible(&dsn.why)),
+            "sent" => format!("The sender was told by a report, {}.", text::visible(&dsn.why)),
             _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
         };
         told.push(Happening { look: look::ENDED, words, at: None, reply: None });

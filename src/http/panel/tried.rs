@@ -63,13 +63,15 @@ fn summary(tried: &TriedShape, won: usize) -> String {
         0 => {
             return format!("No mail came to this domain in the last {} days, so nothing can be said yet.", tried.days);
         }
-        1 => "one recipient".to_owned(),
-        n => format!("{n} recipients"),
+        1 => "one address".to_owned(),
+        n => format!("{n} addresses"),
     };
+    let asked = format!("Of {asked} with mail in the last {} days", tried.days);
     match (tried.matched.len(), won) {
-        (0, _) => format!("Of {asked} of the last {} days none matches.", tried.days),
-        (n, won) if n == won => format!("Of {asked} of the last {} days {n} would come here.", tried.days),
-        (n, won) => format!("Of {asked} of the last {} days {n} match, and {won} would come here.", tried.days),
+        (0, _) => format!("{asked} it matches none."),
+        (n, won) if n == won => format!("{asked} it would get the mail of {n}."),
+        (n, 0) => format!("{asked} it matches {n}, and would get the mail of none."),
+        (n, won) => format!("{asked} it matches {n}, and would get the mail of {won}."),
     }
 }
 
@@ -111,9 +113,13 @@ mod tests {
             |looked_at, matched: Vec<MatchedShape>| Tried::new(&TriedShape { days: 7, looked_at, matched }, now).words;
         assert_eq!(
             told(3, vec![hit(true), hit(false)]),
-            "Of 3 recipients of the last 7 days 2 match, and 1 would come here."
+            "Of 3 addresses with mail in the last 7 days it matches 2, and would get the mail of 1."
         );
-        assert_eq!(told(1, Vec::new()), "Of one recipient of the last 7 days none matches.");
+        assert_eq!(
+            told(1, vec![hit(false)]),
+            "Of one address with mail in the last 7 days it matches 1, and would get the mail of none."
+        );
+        assert_eq!(told(1, Vec::new()), "Of one address with mail in the last 7 days it matches none.");
         assert!(told(0, Vec::new()).starts_with("No mail came to this domain"));
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>) ->
     }
     match site.admin.verification_link(&link).await {
         Ok(Proof::Good(address)) => {
-            let (frame, gateway) = (Frame::outside(&site, "Is this inbox yours?"), site.settings.hostname.to_string());
+            let (frame, gateway) =
+                (Frame::outside(&site, "Is this inbox yours?"), site.admin.facts.instance.load().hostname.to_string());
             frame::page(StatusCode::OK, &VerifyPage { frame, address, gateway, link })
         }
         Ok(proof) => told(&proof),

@@ -8,6 +8,18 @@ use super::super::status::TraceStep;
 use crate::mail::ReversePath;
 use crate::smtp::reply::Reply;
 
+/// What the owner reads of a sender whom an entry keeps out; the sender is told of no entry.
+pub(super) fn keeps_out(entry: &str) -> String {
+    format!("The entry {entry} keeps this sender out.")
+}
+
+/// The same, where that is how a message ended.
+#[must_use]
+pub fn kept_out(trace: &[TraceStep]) -> Option<String> {
+    let last = trace.last().filter(|step| step.step == "sender" && step.verdict == "blocked")?;
+    Some(keeps_out(&last.detail))
+}
+
 /// The refusal of a block that holds against whom the message was proved to be from. `None` lets it in.
 pub(super) fn blocked(late: &Late, sender: &ReversePath, proof: &Proof, trace: &mut Vec<TraceStep>) -> Option<Reply> {
     let block = late.block_of(sender, proof)?;

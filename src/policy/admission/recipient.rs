@@ -11,6 +11,7 @@ use super::super::routing::Selection;
 use super::super::rule::{Action, After, Rule};
 use super::super::senders::Levels;
 use super::super::status::TraceStep;
+use super::entries;
 use super::targets::legs;
 use super::{Decision, Disposition, RecipientCase, Ruling};
 use crate::mail::{Moment, ReversePath};
@@ -168,7 +169,7 @@ impl Judge<'_> {
     fn blocked(&mut self) -> Option<Ruling> {
         let block = self.levels().block_of(self.case.reverse_path, None)?;
         let entry = format!("{} ({})", block.entry.0, block.level);
-        let reason = format!("The entry {entry} keeps this sender out.");
+        let reason = entries::keeps_out(&entry);
         self.trace.push(TraceStep::new("sender", "blocked", entry));
         Some(Ruling::reject(replies::unknown(), reason))
     }

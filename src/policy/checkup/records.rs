@@ -37,6 +37,9 @@ fn remedy(record: &Record) -> String {
     match &record.wanted {
         Some(wanted) => format!("Publish {} {}: {wanted}", record.kind, record.name),
         None if record.verdict == Verdict::Extra => "Nothing, if that is what you mean.".to_owned(),
+        None if record.verdict == Verdict::Missing => {
+            format!("Publish {} {} with the address of this machine.", record.kind, record.name)
+        }
         None => format!("Correct or remove {} {}.", record.kind, record.name),
     }
 }

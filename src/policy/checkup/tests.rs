@@ -221,6 +221,7 @@ fn each_planted_fault_is_found_and_nothing_else() {
         assert_eq!(found, [*id]);
         let finding = &checkup.findings[0];
         assert!(finding.what.ends_with('.') && finding.remedy.len() > 10 && !finding.subject.is_empty(), "{finding:?}");
+        assert!(!id.ends_with("_missing") || finding.remedy.starts_with("Publish "), "{finding:?}");
     }
 }
 

@@ -55,7 +55,7 @@ struct Line {
 struct DomainsPage {
     frame: Frame,
     done: Option<String>,
-    wrong: Vec<String>,
+    wrong: Option<String>,
     one: String,
     many: String,
     like: String,
@@ -110,7 +110,7 @@ async fn build(
     Ok(DomainsPage {
         frame: Frame::inside(site, "Domains", "domains"),
         done: told(ask),
-        wrong: error.map(forms::faults).unwrap_or_default(),
+        wrong: error.map(forms::details),
         one: filled.get("name").to_owned(),
         many: filled.get("names").to_owned(),
         like: filled.get("like").to_owned(),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, AdminError, AliasFilter, Paging, QueueFilter, Target};
+use crate::admin::{Actor, AdminError, AliasFilter, Paging, QueueFilter, Reach, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
@@ -42,6 +42,8 @@ struct DomainPage {
     ascii: bool,
     verified: Option<When>,
     is_admin: bool,
+    may_change: bool,
+    may_remove: bool,
     records: Records,
     fields: Fields,
     lost: Lost,
@@ -125,6 +127,7 @@ async fn shown(site: &Site, actor: &Actor, name: &str, shown: Shown) -> Response
 
 async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<DomainPage, AdminError> {
     let domain = site.admin.domain(actor, name).await?;
+    let reach = site.admin.reach_on(actor, name).await?;
     let records = look(site, actor, &domain, shown.anew).await?;
     let to = match site.admin.alias(actor, &format!("*@{}", domain.name)).await {
         Ok(row) => site.admin.alias_shapes(&[row]).await?.remove(0).destinations.join(", "),
@@ -140,6 +143,8 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
         ascii: domain.unicode != domain.name,
         verified: domain.verified_at.map(|at| When::new(at, now)),
         is_admin: actor.is_admin(),
+        may_change: reach >= Reach::Manage,
+        may_remove: reach >= Reach::Own,
         records,
         fields: Fields::new(
             (&domain, to),

@@ -97,6 +97,9 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
     let who = match (&entry.email, entry.actor.as_str()) {
         (Some(email), "session") => email.clone(),
         (Some(email), actor) if actor.starts_with("token ") => format!("{email}, {actor}"),
+        (_, "operator") => "the command line".to_owned(),
+        (_, "upkeep") => "the gateway itself".to_owned(),
+        (_, "visitor") => "somebody not signed in".to_owned(),
         (_, actor) => actor.to_owned(),
     };
     Line {
@@ -183,7 +186,11 @@ fn did(action: &str) -> String {
 fn refused(entry: &AuditShape) -> Option<Vec<String>> {
     let after = entry.after.as_ref().filter(|_| entry.action == "session.refused")?;
     let field = |key: &str| text::short(&shown(after.get(key)), VALUE_CHARS);
-    Some(vec![format!("{} times from {}, stopped at the {}", field("count"), field("ip"), field("stopped_at"))])
+    let often = match &*field("count") {
+        "1" => "once".to_owned(),
+        count => format!("{count} times"),
+    };
+    Some(vec![format!("{often} from {}, stopped at the {}", field("ip"), field("stopped_at"))])
 }
 
 /// `my.example: viewer → manager`, for each domain on which somebody has another role.

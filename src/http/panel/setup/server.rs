@@ -1,5 +1,7 @@
 //! Step two: what the server is called, whether mail can leave it, and how much is too much.
 
+use std::num::NonZeroU16;
+
 use askama::Template;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -199,9 +201,9 @@ fn relay(filled: &Filled) -> Result<String, AdminError> {
     if host.is_empty() || host.contains("//") {
         return Err(AdminError::field("host", "write the name of the relay, such as smtp.provider.example"));
     }
-    let wrong = |_| AdminError::field("port", "write a number; relays mostly listen on 587 or 465");
-    let port: u16 = filled.get("port").trim().parse().map_err(wrong)?;
-    let scheme = if port == SUBMISSIONS { "smtps" } else { "smtp" };
+    let wrong = |_| AdminError::field("port", "write a number from 1 to 65535; relays mostly listen on 587 or 465");
+    let port: NonZeroU16 = filled.get("port").trim().parse().map_err(wrong)?;
+    let scheme = if port.get() == SUBMISSIONS { "smtps" } else { "smtp" };
     Ok(format!("{scheme}://{host}:{port}"))
 }
 
