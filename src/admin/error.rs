@@ -1,8 +1,10 @@
-//! Why a change or a question was turned down, as callers tell it apart. Every text is a sentence for the person who asked.
+//! Why a change or a question was turned down, as callers tell it apart. Every text is a sentence for the person who asked,
+//! and names domains as people read them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::mail::told_in_unicode;
 use crate::store::StoreError;
 
 /// What is wrong with one field.
@@ -20,13 +22,13 @@ impl Fault {
     /// A fault of a whole field.
     #[must_use]
     pub fn new(field: &str, detail: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), pointer: format!("/{field}"), detail: detail.into() }
+        Self { field: field.to_owned(), pointer: format!("/{field}"), detail: told_in_unicode(&detail.into()) }
     }
 
     /// A fault of the entry `index` of a list.
     #[must_use]
     pub fn at(field: &str, index: usize, detail: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), pointer: format!("/{field}/{index}"), detail: detail.into() }
+        Self { field: field.to_owned(), pointer: format!("/{field}/{index}"), detail: told_in_unicode(&detail.into()) }
     }
 }
 
@@ -34,13 +36,13 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
     /// The actor has no right to it; names the right.
-    #[error("{0}")]
+    #[error("{}", told_in_unicode(.0))]
     Forbidden(String),
     /// There is no such thing (or it is somebody else's, which is the same answer).
-    #[error("{0}")]
+    #[error("{}", told_in_unicode(.0))]
     NotFound(String),
     /// It cannot be done in the present state.
-    #[error("{0}")]
+    #[error("{}", told_in_unicode(.0))]
     Conflict(String),
     /// Somebody else changed it since the version that the change was made for.
     #[error("It was changed meanwhile. Read it again and repeat your change.")]
@@ -49,7 +51,7 @@ pub enum AdminError {
     #[error("{}", summary(.0))]
     Invalid(Vec<Fault>),
     /// It was tried too often, or there is too much to do; in a while it may work.
-    #[error("{0}")]
+    #[error("{}", told_in_unicode(.0))]
     TooMany(String),
     /// Storage cannot answer now; the cause is in the log.
     #[error("The database cannot be reached right now. Try again in a moment.")]

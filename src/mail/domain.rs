@@ -79,14 +79,43 @@ impl Domain {
     }
 }
 
-/// A domain, or what is written at one (an address, a pattern), with the domain as people read it.
+/// A domain, or what is written at one (an address, a pattern), with the domain as people read it: in U-labels, and where
+/// one of them mixes scripts, so that it may look like another, in A-labels beside.
 #[must_use]
 pub fn in_unicode(text: &str) -> String {
     let (at, name) = text.rfind('@').map_or(("", text), |at| text.split_at(at + 1));
-    match Domain::parse(name) {
-        Ok(domain) if has_punycode(name) => format!("{at}{}", domain.unicode()),
-        _ => text.to_owned(),
+    let may_be_one = name.len() <= Domain::MAX_OCTETS && has_punycode(name);
+    let Some(domain) = Some(name).filter(|_| may_be_one).and_then(|name| Domain::parse(name).ok()) else {
+        return text.to_owned();
+    };
+    let shown = domain.unicode();
+    if shown.split('.').any(mixes_scripts) { format!("{at}{shown} ({domain})") } else { format!("{at}{shown}") }
+}
+
+/// A sentence with each domain in it as people read it. Names that begin with an underscore are those of records, which stay
+/// as they are published; what stands before an @ is no domain.
+#[must_use]
+pub fn told_in_unicode(sentence: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let (mut told, mut rest) = (String::with_capacity(sentence.len()), sentence);
+    while let Some(start) = rest.find(is_of_name) {
+        let (before, from) = rest.split_at(start);
+        let (run, behind) = from.split_at(from.find(|c| !is_of_name(c)).unwrap_or(from.len()));
+        let name = run.trim_end_matches('.');
+        let stays = name.starts_with('_') || behind.starts_with('@');
+        told.push_str(before);
+        told.push_str(&if stays { name.to_owned() } else { in_unicode(name) });
+        told.push_str(&run[name.len()..]);
+        rest = behind;
     }
+    told + rest
+}
+
+/// Whether letters of Latin stand beside others in one label.
+fn mixes_scripts(label: &str) -> bool {
+    let is_latin = |c: char| matches!(c, 'a'..='z' | '\u{df}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}');
+    let mut letters = label.chars().filter(|c| c.is_alphabetic()).map(is_latin);
+    letters.next().is_some_and(|first| letters.any(|other| other != first))
 }
 
 fn has_punycode(text: &str) -> bool {
@@ -167,6 +196,9 @@ mod tests {
             ("@xn--bcher-kva.example", "@bücher.example"),
             ("xn--a@my.example", "xn--a@my.example"),
             ("xn-- is no domain", "xn-- is no domain"),
+            // Cyrillic as a whole, and with one Latin letter in it.
+            ("shop@xn--e1afmkfd.example", "shop@пример.example"),
+            ("xn--pp-nlclup.example", "пpимеp.example (xn--pp-nlclup.example)"),
         ] {
             assert_eq!(in_unicode(written), read);
         }
@@ -176,6 +208,24 @@ mod tests {
     fn records_of_an_international_domain_have_names() {
         for text in ["_dmarc.bücher.example", "_dmarc.xn--bcher-kva.example", "s1._domainkey.xn--bcher-kva.example"] {
             assert_eq!(Domain::parse(text).unwrap().as_str(), text.replace("bücher", "xn--bcher-kva"));
+        }
+    }
+
+    #[test]
+    fn a_sentence_names_domains_as_people_read_them() {
+        for (written, read) in [
+            ("xn--bcher-kva.example exists already.", "bücher.example exists already."),
+            ("Mail to x@xn--bcher-kva.example.", "Mail to x@bücher.example."),
+            ("“xn--bcher-kva.example”: no, a.xn--bcher-kva.example!", "“bücher.example”: no, a.bücher.example!"),
+            (
+                "Publish the TXT record _waypost.xn--bcher-kva.example.",
+                "Publish the TXT record _waypost.xn--bcher-kva.example.",
+            ),
+            ("xn--bcher-kva@my.example", "xn--bcher-kva@my.example"),
+            ("Nothing of it. Grüße …", "Nothing of it. Grüße …"),
+            ("", ""),
+        ] {
+            assert_eq!(told_in_unicode(written), read);
         }
     }
 

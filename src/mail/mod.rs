@@ -19,7 +19,7 @@ pub mod wishes;
 
 pub use address::fold;
 pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};
-pub use domain::{Domain, DomainError, in_unicode};
+pub use domain::{Domain, DomainError, in_unicode, told_in_unicode};
 pub use envelope::Envelope;
 pub use moment::{Moment, span_in_words};
 pub use path::{ForwardPath, ReversePath};

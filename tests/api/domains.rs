@@ -31,7 +31,15 @@ async fn a_domain_is_added_shown_and_removed() {
     assert_eq!(domain["verified_at"], "2026-11-22T18:56:24.000Z");
 
     let again = house.operator("POST", "/v1/domains", json!({ "name": "bücher.example" })).await.expect(409);
-    assert!(again.problem()["detail"].as_str().unwrap().contains("exists already"));
+    assert_eq!(again.problem()["detail"], "The domain bücher.example exists already.");
+    // One letter of it is Latin, the others Cyrillic.
+    let alike = house.operator("GET", "/v1/domains/xn--pp-nlclup.example", Value::Null).await.expect(404);
+    assert_eq!(alike.problem()["detail"], "There is no domain пpимеp.example (xn--pp-nlclup.example).");
+    let strange = json!({ "address": "shop@xn--bcher-kva.other", "action": "drop" });
+    let strange = house.operator("POST", "/v1/aliases", strange).await.expect(422).problem();
+    let detail = "bücher.other is not one of your domains: add it first";
+    assert_eq!(strange["errors"][0]["detail"], detail, "{strange:#}");
+    assert_eq!(strange["detail"], format!("address: {detail}"));
 
     let page = house.operator("GET", "/v1/domains", Value::Null).await.expect(200).json();
     assert_eq!(page["items"][0]["id"], domain["id"]);

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::web::House;
 use crate::web::pages::{self, Place, Whose};
+use crate::web::rows::forwarded;
 
 /// Octets of a page, at most.
 const MAX_PAGE_OCTETS: usize = 60 * 1024;
@@ -140,6 +141,38 @@ async fn who_is_signed_in_keeps_the_rail_where_nothing_is_found_or_allowed() {
     let elsewhere = [HOST, ("sec-fetch-site", "cross-site"), ("cookie", &*owner)];
     let page = house.visitor("POST", "/undo", &elsewhere, "").await.expect(403).text();
     assert!(page.contains("<nav class=\"rail\"") && page.contains("try again there"), "{page}");
+}
+
+/// PANEL, states: names of ours in U-labels, wherever they stand; what is sent and what is published stays in A-labels.
+#[tokio::test]
+async fn international_domains_are_read_as_people_write_them() {
+    let house = House::furnished().await;
+    let owner = house.signed_in().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "bücher.example" })).await.expect(201);
+    let inbox = json!({ "address": "anna@bücher.inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    let alias = json!({ "address": "shop@bücher.example", "destinations": ["anna@bücher.inbox.example"] });
+    let id = house.operator("POST", "/v1/aliases", alias).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let mut row = forwarded(&house, "shop@xn--bcher-kva.example");
+    row.destination = Some("anna@xn--bcher-kva.inbox.example".to_owned());
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let (alias, inbox) = ("<bdi>shop@bücher.example</bdi>", "anna@bücher.inbox.example");
+    for (path, shown) in [
+        ("/aliases", &[alias, inbox, "<option value=\"xn--bcher-kva.example\">bücher.example</option>"][..]),
+        (&format!("/aliases/{id}"), &["<bdi id=\"name\">shop@bücher.example</bdi>", ">bücher.example</bdi>"]),
+        ("/activity", &[alias, "<option value=\"xn--bcher-kva.example\">bücher.example</option>"]),
+        (&format!("/activity/{}", row.id), &["shop@bücher.example", inbox, "&#60;shop@xn--bcher-kva.example&#62;"]),
+        ("/destinations", &[inbox]),
+        ("/settings/audit", &["shop@bücher.example", inbox]),
+        ("/activity?domain=xn--bcher-kva.example", &["value=\"xn--bcher-kva.example\" selected>bücher.example"]),
+    ] {
+        let page = house.panel(&owner, "GET", path, "").await.expect(200).text();
+        for words in shown {
+            assert!(page.contains(words), "{path}: {words}\n{page}");
+        }
+    }
+    let page = house.panel(&owner, "GET", "/domains/nowhere.xn--bcher-kva.example", "").await.expect(404).text();
+    assert!(page.contains("There is no domain nowhere.bücher.example."), "{page}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Line {
         Self {
             id: row.id.to_string(),
             look: look::of(row),
-            from: if row.sender.is_empty() { "<>".to_owned() } else { text::short_address(&row.sender) },
+            from: if row.sender.is_empty() { "<>".to_owned() } else { text::short_sender(&row.sender) },
             to: text::short_address(text::recipient(&row.recipient)),
             destination: row.destination.as_deref().map(text::short_address).unwrap_or_default(),
             subject: text::short(row.subject.as_deref().unwrap_or_default(), text::LINE),

@@ -229,7 +229,7 @@ fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
     let (tone, icon, state) = rule_words::state(alias, now);
     Head {
         id: alias.id.to_string(),
-        full: text::visible(&alias.address),
+        full: text::ours(&alias.address),
         enabled: alias.enabled,
         tone,
         icon,
@@ -238,8 +238,8 @@ fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
         last: alias.last_mail_at.map(|at| When::new(at, now)),
         which: rule_words::which(alias, subaddressing),
         ending: rule_words::ending(alias),
-        unverified: alias.unverified.iter().map(|address| text::visible(address)).collect(),
-        domain: text::visible(&alias.domain),
+        unverified: alias.unverified.iter().map(|address| text::ours(address)).collect(),
+        domain: text::ours(&alias.domain),
         domain_href: format!("/domains/{}", text::in_query(&alias.domain)),
         made: When::new(alias.created_at, now),
         try_href: format!("/aliases/{}/try", alias.id),

@@ -93,7 +93,7 @@ fn writer(sender: &SenderSeen, now: Moment) -> Writer {
     };
     let messages = if sender.messages == 1 { "1 message".to_owned() } else { format!("{} messages", sender.messages) };
     Writer {
-        address: text::short_address(&sender.address),
+        address: text::short_sender(&sender.address),
         full: text::visible(&sender.address),
         messages: format!("{messages}{refused}"),
         last: When::new(sender.last_at, now),
@@ -141,7 +141,7 @@ fn says(sender: &SenderSeen) -> Vec<Say> {
 fn shown(caught: &CaughtAddress, now: Moment) -> Came {
     let (local, domain) = caught.address.rsplit_once('@').unwrap_or((&caught.address, ""));
     Came {
-        full: text::visible(&caught.address),
+        full: text::ours(&caught.address),
         messages: caught.messages,
         last: When::new(caught.last_at, now),
         alias: caught.alias.map(|id| format!("/aliases/{id}")),

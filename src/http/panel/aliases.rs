@@ -181,7 +181,7 @@ fn line(alias: &AliasLine, now: Moment) -> Line {
     let to_full = match shape.action {
         Action::Drop => "dropped".to_owned(),
         Action::Reject => "refused".to_owned(),
-        Action::Forward | Action::Create => shape.destinations.join(", "),
+        Action::Forward | Action::Create => text::all_ours(&shape.destinations),
     };
     let to = match shape.destinations.as_slice() {
         [only] if to_full == *only => format!("→ {}", text::short_address(only)),
@@ -191,13 +191,13 @@ fn line(alias: &AliasLine, now: Moment) -> Line {
         _ => to_full.clone(),
     };
     let address = text::short_address(&shape.address);
-    let is_whole = address == text::visible(&shape.address);
+    let is_whole = address == text::ours(&shape.address);
     Line {
         id: shape.id.to_string(),
         chosen: false,
         enabled: shape.enabled,
         may_change: alias.may_change,
-        full: (!is_whole).then(|| text::visible(&shape.address)),
+        full: (!is_whole).then(|| text::ours(&shape.address)),
         address,
         note: text::short(&shape.description, text::SHORT),
         labels: shape.labels.iter().take(MAX_LABELS).map(|label| text::short(label, text::SHORT)).collect(),
@@ -237,16 +237,14 @@ async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
 }
 
 fn made(alias: &AliasShape) -> (String, bool) {
-    let words = match alias.unverified.first() {
-        None if alias.action == Action::Drop => {
-            format!("{} is made: its mail is taken and thrown away.", alias.address)
+    let address = text::ours(&alias.address);
+    let words = match alias.unverified.first().map(|inbox| text::ours(inbox)) {
+        None if alias.action == Action::Drop => format!("{address} is made: its mail is taken and thrown away."),
+        None if alias.action == Action::Reject => format!("{address} is made: its mail is refused."),
+        None => format!("{address} is ready to receive mail."),
+        Some(inbox) => {
+            format!("{address} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.")
         }
-        None if alias.action == Action::Reject => format!("{} is made: its mail is refused.", alias.address),
-        None => format!("{} is ready to receive mail.", alias.address),
-        Some(inbox) => format!(
-            "{} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.",
-            alias.address
-        ),
     };
-    (text::visible(&words), !alias.unverified.is_empty())
+    (words, !alias.unverified.is_empty())
 }

@@ -73,6 +73,7 @@ struct ReplacePage {
     frame: Frame,
     inbox: Line,
     to: String,
+    to_shown: String,
     /// `Replace it in 12 aliases`.
     button: String,
     changes: Vec<String>,
@@ -187,7 +188,7 @@ fn asked(told: &VerificationShape, now: Moment) -> Asked {
 fn used(shape: &DestinationShape, uses: &UsesShape) -> Used {
     let alias = |full: &String| Alias {
         address: text::short_address(full),
-        full: text::visible(full),
+        full: text::ours(full),
         href: format!("/aliases/{}", text::in_query(full)),
     };
     let is_shown_whole = !uses.more && uses.newest.len() as u64 == uses.aliases;
@@ -207,7 +208,7 @@ fn used(shape: &DestinationShape, uses: &UsesShape) -> Used {
 }
 
 fn also(uses: &UsesShape) -> Vec<String> {
-    let names = |names: &[String]| text::visible(&names.join(", "));
+    let names = text::all_ours;
     let mut also = Vec::new();
     if uses.default {
         also.push("New aliases lead here where nothing else is said.".to_owned());
@@ -247,6 +248,7 @@ async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<Rep
             count => format!("Replace it in {count} aliases"),
         },
         changes: changes(&would),
+        to_shown: text::ours(&would.to),
         to: would.to,
         used: used(&shape, &uses),
         untouched: would.untouched,
@@ -254,7 +256,7 @@ async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<Rep
 }
 
 fn changes(would: &ReplacedShape) -> Vec<String> {
-    let (to, names) = (text::visible(&would.to), |names: &[String]| text::visible(&names.join(", ")));
+    let (to, names) = (text::ours(&would.to), text::all_ours);
     let mut changes = Vec::new();
     if would.default {
         changes.push(format!("New aliases lead to {to} where nothing else is said."));

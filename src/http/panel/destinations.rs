@@ -113,7 +113,7 @@ pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
     Line {
         id: destination.id.to_string(),
         address: text::short_address(&destination.address),
-        full: text::visible(&destination.address),
+        full: text::ours(&destination.address),
         in_query: text::in_query(&destination.address),
         is_domain: destination.address.starts_with('@'),
         default: destination.default,
@@ -142,7 +142,7 @@ async fn asked(site: &Site, row: &DestinationRow) -> String {
 async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
     if let Some(id) = ask.get("made") {
         let row = site.admin.destination(actor, id).await.ok()?;
-        let address = text::visible(&row.address);
+        let address = text::ours(&row.address);
         return Some(match row.verified_at {
             Some(_) => format!("{address} can be used now."),
             None => format!("{address} is added, and gets no mail until it is verified. {}", asked(site, &row).await),

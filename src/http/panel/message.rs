@@ -144,11 +144,11 @@ impl Facts {
         let is_long = row.sender.len() > MAX_ADDRESS_OCTETS;
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
-            sender: if is_long { text::short_address(&row.sender) } else { text::sender(&row.sender) },
+            sender: if is_long { text::short_sender(&row.sender) } else { text::sender(&row.sender) },
             sender_whole: is_long.then(|| text::visible(&row.sender)),
-            recipient: text::visible(text::recipient(&row.recipient)),
+            recipient: text::ours(text::recipient(&row.recipient)),
             alias_query: text::in_query(&alias_of(row)),
-            destination: row.destination.as_deref().map(text::visible),
+            destination: row.destination.as_deref().map(text::ours),
             came: row.size > 0,
             subject: row.subject.as_deref().map(text::visible),
             at: When::new(row.received_at, now),

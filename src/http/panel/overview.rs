@@ -81,7 +81,7 @@ struct Waiting {
 
 impl Waiting {
     fn of(Waits { host, count, since }: Waits, now: Moment) -> Self {
-        Self { domain: text::visible(&host), count, oldest: text::When::new(since, now) }
+        Self { domain: text::ours(&host), count, oldest: text::When::new(since, now) }
     }
 }
 

@@ -201,7 +201,7 @@ fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], 
     ];
     Group {
         anchor: String::new(),
-        domain: text::visible(domain),
+        domain: text::ours(domain),
         key: domain.to_owned(),
         summary: told.join(" · "),
         by: None,

@@ -8,7 +8,7 @@ use super::text;
 
 /// Which addresses an alias takes.
 pub(super) fn which(alias: &AliasShape, subaddressing: bool) -> String {
-    let domain = text::visible(&alias.domain);
+    let domain = text::ours(&alias.domain);
     let local = alias.address.rsplit_once('@').map_or(alias.address.as_str(), |(local, _)| local);
     let local = text::visible(local);
     match alias.kind {

@@ -81,7 +81,7 @@ fn tell(route: &RouteShape) -> Told {
         headline,
         reason: text::visible(&route.reason),
         reply: text::visible(&route.reply),
-        rule: route.rule.as_ref().map(|rule| text::visible(&rule.pattern)),
+        rule: route.rule.as_ref().map(|rule| text::ours(&rule.pattern)),
         envelope: Compared::of(&route.envelope.before, route.envelope.after.as_ref()),
         steps: route
             .trace

@@ -81,7 +81,7 @@ fn put_off(row: &Row) -> &'static str {
 }
 
 fn rule(row: &Row) -> String {
-    row.rule.as_ref().map_or_else(|| "your rule".to_owned(), |rule| text::visible(&rule.pattern))
+    row.rule.as_ref().map_or_else(|| "your rule".to_owned(), |rule| text::ours(&rule.pattern))
 }
 
 /// Who was talked to last: the host by its name, else the destination's domain.
@@ -128,7 +128,7 @@ fn decided(row: &Row) -> Happening {
         _ => look::DONE,
     };
     let words = match &row.rule {
-        Some(rule) => format!("The alias {} decided.", text::visible(&rule.pattern)),
+        Some(rule) => format!("The alias {} decided.", text::ours(&rule.pattern)),
         None => "No alias of yours decided.".to_owned(),
     };
     Happening { look, words, at: None, reply: None }

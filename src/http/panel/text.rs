@@ -1,7 +1,7 @@
 //! Words made fit to be seen: mail is hostile until shown inert. Escaping is the templates' part; here control characters
 //! become visible marks, long addresses are cut in the middle with the domain kept, times and sizes are told.
 
-use crate::mail::Moment;
+use crate::mail::{Moment, in_unicode};
 
 /// Characters of an address in a list.
 pub(super) const SHORT: usize = 48;
@@ -22,6 +22,16 @@ fn mark(c: char) -> char {
         '\u{200b}' | '\u{2060}' | '\u{feff}' => '\u{2423}',
         c => c,
     }
+}
+
+/// An address or a domain of ours, with the domain as people read it. What strangers wrote stays as they wrote it.
+pub(super) fn ours(text: &str) -> String {
+    visible(&in_unicode(text))
+}
+
+/// Several of them.
+pub(super) fn all_ours(texts: &[String]) -> String {
+    texts.iter().map(|text| ours(text)).collect::<Vec<_>>().join(", ")
 }
 
 /// What is said of words that somebody else may have chosen.
@@ -48,8 +58,13 @@ pub(super) fn recipient(text: &str) -> &str {
     if text.is_empty() { "nobody yet" } else { text }
 }
 
-/// An address cut in the middle to about [`SHORT`] characters, so that its domain stays whole as long as it can.
+/// An address of ours cut in the middle to about [`SHORT`] characters, so that its domain stays whole as long as it can.
 pub(super) fn short_address(text: &str) -> String {
+    short_sender(&in_unicode(text))
+}
+
+/// The same of a stranger's.
+pub(super) fn short_sender(text: &str) -> String {
     let text = visible(text);
     let length = text.chars().count();
     if length <= SHORT {

@@ -9,6 +9,7 @@ use crate::admin::shapes::AuditShape;
 use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
+use crate::mail::told_in_unicode;
 use crate::store::accounts::AuditSpan;
 
 use super::forms::Filled;
@@ -41,7 +42,7 @@ impl Toast {
         }
         let span = parse(ask.get("undo")?)?;
         let entries = site.admin.done_in(actor, span).await.ok()?;
-        let words = text::visible(&told(&entries)?);
+        let words = text::visible(&told_in_unicode(&told(&entries)?));
         Some(Self { words, waits: false, undo: Some(written(span)), back })
     }
 }

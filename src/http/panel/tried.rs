@@ -85,7 +85,7 @@ fn row(hit: &MatchedShape, now: Moment) -> Hit {
         (None, None) => ("ok", "done", "would come here; now it is refused".to_owned()),
     };
     Hit {
-        recipient: text::visible(&hit.recipient),
+        recipient: text::ours(&hit.recipient),
         messages: hit.messages,
         last: When::new(hit.last_at, now),
         tone,

@@ -18,7 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::records::Record;
-use crate::mail::Moment;
+use crate::mail::{Moment, in_unicode};
 
 pub use backup::BackupFacts;
 pub use certificate::CertificateFacts;
@@ -168,7 +168,8 @@ pub fn of_ports(held: &PortFacts, out: &PortOut) -> Vec<Finding> {
 /// A domain that was found to drift when it was looked at last.
 #[must_use]
 pub fn drifting(domain: &str) -> Finding {
-    let what = format!("The records of {domain} were not as they must be when they were looked at last.");
+    let name = in_unicode(domain);
+    let what = format!("The records of {name} were not as they must be when they were looked at last.");
     Finding::fault("domain_drift", &domain, what, format!("waypost dns {domain} shows them."))
 }
 

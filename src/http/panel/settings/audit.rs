@@ -9,7 +9,7 @@ use crate::admin::shapes::AuditShape;
 use crate::admin::{Actor, AdminError, AuditFilter, Paging, is_sensitive};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
-use crate::mail::Moment;
+use crate::mail::{Moment, told_in_unicode};
 use crate::policy::roles::DomainRole;
 
 use super::super::forms::Filled;
@@ -107,7 +107,7 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         at: When::new(entry.at, now),
         who: text::short(&who, text::SHORT),
         what: did(&entry.action),
-        object: text::short(&entry.object, text::SHORT),
+        object: text::short(&told_in_unicode(&entry.object), text::SHORT),
         changes: refused(entry)
             .or_else(|| roles(entry))
             .unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),

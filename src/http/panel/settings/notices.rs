@@ -167,7 +167,7 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
         over: lines(site, actor, ("over", MAX_OVER)).await?,
         choices: Kind::ALL.into_iter().map(choice).collect(),
         to: field("notify.to", "to"),
-        told: text::visible(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        told: text::all_ours(&told.iter().map(ToString::to_string).collect::<Vec<_>>()),
         digest: field("notify.digest", "digest"),
         digests: DIGESTS,
         heartbeat: field("notify.heartbeat_url", "heartbeat_url"),
@@ -205,7 +205,7 @@ fn line(notice: &NoticeShape, now: Moment) -> Line {
     let told = match (notice.told_at, notice.told.as_slice()) {
         (None, _) => "not told yet".to_owned(),
         (Some(_), []) => "nobody was written to".to_owned(),
-        (Some(_), told) => format!("told to {}", told.join(", ")),
+        (Some(_), told) => format!("told to {}", text::all_ours(told)),
     };
     Line {
         tone: if notice.severity == Severity::Fault { "bad" } else { "wait" },

@@ -123,7 +123,7 @@ async fn show(
 
 fn line(actor: &Actor, user: &UserShape) -> Line {
     let mut about = vec![user.role.as_str().to_owned()];
-    about.extend(user.domains.iter().map(|grant| format!("{} of {}", grant.role.as_str(), grant.domain)));
+    about.extend(user.domains.iter().map(|grant| format!("{} of {}", grant.role.as_str(), text::ours(&grant.domain))));
     if user.totp {
         about.push("with authenticator".to_owned());
     }
@@ -137,7 +137,7 @@ fn line(actor: &Actor, user: &UserShape) -> Line {
     let email = user.email.clone().unwrap_or_else(|| "the owner".to_owned());
     Line {
         id: user.id.to_string(),
-        email: text::visible(&format!("{name}{email}")),
+        email: format!("{}{}", text::visible(&name), text::ours(&email)),
         about: text::visible(&about.join(" · ")),
         disabled: user.disabled,
         ours: actor.role > user.role,

@@ -92,7 +92,7 @@ async fn build(
         wrong,
         fields: marks.with([("domain", String::new()), ("role", String::new())]).filled(filled),
         id: user.id.to_string(),
-        email: text::visible(&email),
+        email: text::ours(&email),
         is_admin: user.role > Role::Member,
         rows: lines(&user),
         domains: site.admin.domain_names(actor).await?,

@@ -134,7 +134,7 @@ async fn show(
 fn line(token: &TokenShape, now: Moment) -> Line {
     let mut about = vec![format!("{}…", token.prefix), token.scopes.join(", ")];
     if !token.domains.is_empty() {
-        about.push(format!("only {}", token.domains.join(", ")));
+        about.push(format!("only {}", text::all_ours(&token.domains)));
     }
     if let Some(at) = token.expires_at {
         let when = if at <= now { "ended" } else { "ends" };
