@@ -82,11 +82,6 @@ impl Scope {
     }
 }
 
-/// A scope of a token that is stored, in the spelling that is shown; one that this version does not know as it is.
-pub(super) fn spelled(stored: &str) -> String {
-    stored.parse::<Scope>().map_or_else(|_| stored.to_owned(), |scope| scope.to_string())
-}
-
 impl FromStr for Scope {
     type Err = String;
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -109,7 +104,7 @@ impl FromStr for Scope {
     }
 }
 
-/// Each scope has one spelling that is shown, however it was written: the bare name means both.
+/// The bare name means both; what a token was made with is shown as it was written.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -180,11 +180,11 @@ fn require_given(form: &mut Form<'_>, row: &TokenRow) {
     }
 }
 
-/// A scope that the actor has too.
+/// A scope that the actor has too, as it was written.
 fn scope(actor: &Actor, value: &Value) -> Read<String> {
     let text = fields::text(value)?.trim();
     let scope: Scope = text.parse().map_err(|why: String| Misread::from(why))?;
-    if actor.has(scope) { Ok(scope.to_string()) } else { Err(format!("you have no right to {scope} yourself").into()) }
+    if actor.has(scope) { Ok(text.to_owned()) } else { Err(format!("you have no right to {scope} yourself").into()) }
 }
 
 fn domain(actor: &Actor, value: &Value) -> Read<String> {

@@ -10,7 +10,6 @@ use crate::store::accounts::TokenRow;
 use crate::store::queue::{Purpose, Waiting};
 use crate::store::rules::DestinationRow;
 
-use super::super::actor::spelled;
 use super::UsesShape;
 
 /// A destination, or `@domain`, which trusts a whole domain.
@@ -200,7 +199,7 @@ impl TokenShape {
             id: row.id,
             name: row.name.clone(),
             prefix: row.prefix.clone(),
-            scopes: row.scopes.iter().map(|scope| spelled(scope)).collect(),
+            scopes: row.scopes.clone(),
             domains: row.domains.clone(),
             default_domain: row.default_domain.clone(),
             alias_format: row.alias_format.clone(),
