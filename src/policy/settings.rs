@@ -185,7 +185,7 @@ impl Effective {
         enforced || self.unauthenticated.value == Unauthenticated::Reject
     }
 
-    /// For the trace: `spf observe (server), … tls require (alias)`.
+    /// For the trace: `spf observe (instance), … tls require (alias)`.
     #[must_use]
     pub fn in_words(&self) -> String {
         let yes_no = if self.forwarded_headers.value { "on" } else { "off" };
@@ -221,7 +221,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Alias => "alias",
             Self::Domain => "domain",
-            Self::Instance => "server",
+            Self::Instance => "instance",
         })
     }
 }

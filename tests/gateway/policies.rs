@@ -159,7 +159,7 @@ async fn the_simulator_knows_the_policies() {
     assert_eq!(answer["disposition"], "reject", "{answer}");
     assert!(answer["reply"].as_str().unwrap().starts_with("550 5.7.1 "), "{answer}");
     let told = answer["trace"].to_string();
-    assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (server)"), "{told}");
+    assert!(told.contains("bank.example asks for reject") && told.contains("dmarc enforce (instance)"), "{told}");
     world.stop().await;
 }
 
