@@ -27,7 +27,9 @@ impl Admin {
         form.set("default", &mut default, fields::boolean);
         form.finish()?;
         let address = address.unwrap_or_default();
-        self.refuse_own(actor, &address)?;
+        if !verified {
+            self.refuse_own(actor, &address)?;
+        }
         if verified || address.starts_with('@') {
             actor.must_be_admin("vouch for a destination")?;
         }
@@ -36,7 +38,7 @@ impl Admin {
         self.maybe_default(actor, row, default).await
     }
 
-    /// An alias leads to another one of ours as it is; an inbox is elsewhere, and no mail that asks would ever reach it here.
+    /// No mail that asks would ever reach an inbox here; whoever vouches for an address of ours knows that it leads on.
     fn refuse_own(&self, actor: &Actor, address: &str) -> Result<()> {
         let domain = address.rsplit_once('@').and_then(|(_, domain)| Domain::parse(domain).ok());
         let hosted = domain.and_then(|domain| self.store.directory.domain(&domain));

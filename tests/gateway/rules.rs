@@ -99,6 +99,7 @@ async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
 async fn a_destination_on_a_hosted_domain_is_resolved_inside() {
     let world = World::start().await;
     world.domain("two.example").await;
+    world.destination("shop@my.example").await;
     world.alias("hello@two.example", &["shop@my.example"]).await;
     assert!(world.letter("hello@two.example").await.is_accepted());
     let arrived = &world.inbox.wait_for(1).await[0];
