@@ -273,7 +273,7 @@ async fn never_through_what_fails() {
     world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.2.2 full")).to(BOSS));
     assert!(world.letter("shop@my.example").await.is_accepted());
     opened(&world, &clock, STEP).await;
-    // From here on no time need pass: else the letter could end its five days, and the cause with it, before they are told.
+    // What opened stays open: only the mail that tells of it is waited for, and the clock may stand.
     let look = async {
         while mails(&world, "me@spare.example").is_empty() {
             tokio::time::sleep(PAUSE).await;
