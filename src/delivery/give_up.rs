@@ -83,10 +83,9 @@ async fn unheard(shared: &Shared, claim: &Claim) {
 /// Whether a destination of the alias that is not given up has the message, or may still get it.
 async fn is_with_another(shared: &Shared, claim: &Claim, given_up: &[Uuid]) -> bool {
     let alias = claim.delivery.recipient.to_string();
-    let has_or_may = |status| matches!(status, Status::Forwarded | Status::Queued | Status::Deferred | Status::Held);
     let others = |row: &Row| row.recipient == alias && !given_up.contains(&row.id);
     match shared.tools.store.activity.transaction(claim.message.id).await {
-        Ok(rows) => rows.iter().any(|row| others(row) && has_or_may(row.status)),
+        Ok(rows) => rows.iter().any(|row| others(row) && (row.has_arrived() || row.may_arrive())),
         Err(error) => {
             tracing::warn!(%error, "it is not known whether another destination has the message; the sender is told");
             false

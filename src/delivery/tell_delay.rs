@@ -5,7 +5,6 @@ use super::courier::Shared;
 use super::tell_sender::{Asked, asked_for};
 use crate::mail::dsn::Action;
 use crate::policy::retry::{LONG_WAIT, Tried, given_up_at};
-use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::{Acceptance, Claim, Purpose};
 
@@ -29,10 +28,7 @@ pub(super) async fn report(shared: &Shared, claim: &Claim, tried: &Tried) -> Opt
 /// log cannot say now it may say at the next try.
 async fn is_ours_to_tell(shared: &Shared, claim: &Claim) -> bool {
     let (id, alias) = (claim.delivery.id, claim.delivery.recipient.to_string());
-    let goes_before = |row: &Row| match row.status {
-        Status::Forwarded => true,
-        status => row.id < id && matches!(status, Status::Queued | Status::Deferred | Status::Held),
-    };
+    let goes_before = |row: &Row| row.has_arrived() || row.id < id && row.may_arrive();
     let rows = shared.tools.store.activity.transaction(claim.message.id).await;
     rows.is_ok_and(|rows| !rows.iter().any(|row| row.recipient == alias && row.id != id && goes_before(row)))
 }

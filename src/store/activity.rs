@@ -187,6 +187,20 @@ pub struct Row {
     pub count: u64,
 }
 
+impl Row {
+    /// Whether its destination has the message: what came back it has not.
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        self.status == Status::Forwarded && self.bounced_at.is_none()
+    }
+
+    /// Whether its destination may still get it.
+    #[must_use]
+    pub const fn may_arrive(&self) -> bool {
+        matches!(self.status, Status::Queued | Status::Deferred | Status::Held)
+    }
+}
+
 /// A change to a row after it was written.
 #[derive(Debug, Clone)]
 pub struct Progress {

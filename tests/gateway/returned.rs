@@ -2,7 +2,7 @@
 //! the sender gets one report of ours that names the alias. Everything else is kept and goes nowhere.
 
 use serde_json::Value;
-use waypost::demo::inbox::Delivery;
+use waypost::demo::inbox::{Behaviour, Delivery, Rule, Stage};
 use waypost::demo::sender::stuffed;
 
 use crate::support::{LETTER, World};
@@ -246,6 +246,30 @@ async fn an_alias_is_lost_with_its_last_destination() {
         (&"bounced".into(), &"suppressed".into(), &"forwarded".into())
     );
     world.give_back(&srs, &report(&transaction, "b@inbox.example")).await;
+    assert!(text(&world.until_reported(1).await[0]).contains("team@my.example"));
+    world.stop().await;
+}
+
+/// A letter that one destination of an alias has, and that the other will refuse: its return address, its transaction, and
+/// which delivery waits.
+async fn half_delivered(world: &World) -> (String, String, String) {
+    world.dns.mx("sender.example", 10, "mx.inbox.example");
+    world.alias("team@my.example", &["a@inbox.example", "b@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")).to("b@inbox.example").times(1));
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")).to("b@inbox.example"));
+    let (srs, transaction) = world.forward("ann@sender.example", "team@my.example", LETTER).await;
+    let rows = world.of(&transaction).await;
+    let waits = rows.iter().find(|row| row["destination"] == "b@inbox.example").unwrap();
+    (srs, transaction, waits["id"].as_str().unwrap().to_owned())
+}
+
+/// What came back from one destination is with nobody when the other refuses it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_lost_when_one_destination_gives_back_and_the_other_refuses() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    let (srs, transaction, waits) = half_delivered(&world).await;
+    world.give_back(&srs, &report(&transaction, "a@inbox.example")).await;
+    world.post(&format!("/v1/queue/{waits}/retry"), Value::Null).await;
     assert!(text(&world.until_reported(1).await[0]).contains("team@my.example"));
     world.stop().await;
 }

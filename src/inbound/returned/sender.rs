@@ -6,7 +6,6 @@ use crate::inbound::Tools;
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, ReversePath};
 use crate::policy::settings::TlsPolicy;
-use crate::policy::status::Status;
 use crate::policy::verdict::{Outcome, Sender, Stage, fault};
 use crate::smtp::reply::Reply;
 use crate::store::Result;
@@ -43,12 +42,8 @@ pub(super) async fn tell(tools: &Tools, sender: &Mailbox, failed: &[Failed<'_>])
 
 /// Whether another destination of the alias has the message, or may still get it.
 fn is_with_another(all: &[Row], alias: &str, failed: &[Failed<'_>]) -> bool {
-    let has_or_may = |row: &Row| match row.status {
-        Status::Forwarded => row.bounced_at.is_none(),
-        status => matches!(status, Status::Queued | Status::Deferred | Status::Held),
-    };
     let fails = |row: &Row| failed.iter().any(|(failed, _)| failed.id == row.id);
-    all.iter().any(|row| row.recipient == alias && !fails(row) && has_or_may(row))
+    all.iter().any(|row| row.recipient == alias && !fails(row) && (row.has_arrived() || row.may_arrive()))
 }
 
 /// The message as far as the log still knows it: what a report to its sender gives back of it is in our own words.
