@@ -85,11 +85,14 @@ fn open(lanes: &mut Vec<Lane>, until: Instant, (site, slot, ticket): (&Arc<Site>
 
 impl Place {
     /// Makes the attempt when those before it have ended. An empty report, which leaves the parcel to the queue, where they
-    /// took too long or have found the site in trouble.
-    pub(super) async fn attempt(self, job: Job) -> Report {
+    /// took too long or have found the site in trouble. Of the place it takes the turn and the time along: the ticket goes
+    /// when the sender is answered, and the slot when the job is done.
+    pub(super) fn attempt(self, job: Job) -> impl Future<Output = Report> + Send {
         let Self { turns, until, .. } = self;
-        let Ok(_turn) = timeout_at(until, turns.lock_owned()).await else { return Report::default() };
-        let (_, deferred_lately) = job.way.site.was_in_trouble();
-        if deferred_lately { Report::default() } else { attempt::run(job).await }
+        async move {
+            let Ok(_turn) = timeout_at(until, turns.lock_owned()).await else { return Report::default() };
+            let (_, deferred_lately) = job.way.site.was_in_trouble();
+            if deferred_lately { Report::default() } else { attempt::run(job).await }
+        }
     }
 }

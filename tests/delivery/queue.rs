@@ -286,6 +286,7 @@ async fn nothing_is_ever_reported_to_nobody() {
 #[tokio::test]
 async fn one_sender_gets_a_bounded_number_of_reports() {
     let world = World::new().await;
+    world.dns.mx("from.example", 10, "mx.inbox.example");
     let told = async |n: usize| {
         let failed = delivery("me@inbox.example", Entry::Held);
         let message = message(world.clock.now(), &format!("s{n}@from.example"));
@@ -418,6 +419,19 @@ async fn counters_of_waiting_sessions_end_with_them() {
     assert!(!first.sent.load(Ordering::SeqCst));
     drop(first);
     assert!(matches!(world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await, Direct::Trying(_)));
+}
+
+/// Who has had its answer waits no longer, however long the next hop takes.
+#[tokio::test]
+async fn a_session_that_was_answered_counts_as_waiting_no_longer() {
+    let world = World::with(|wishes| wishes.instance.direct_per_site = 1).await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::Hang).times(1));
+    let Direct::Trying(first) = world.courier.direct(&world.lanes(), parcel(&["me@inbox.example"])).await else {
+        panic!("no")
+    };
+    world.courier.adopt(first, vec![Uuid::from_u128(1)]);
+    let next = world.courier.direct(&world.lanes(), parcel(&["you@inbox.example"])).await;
+    assert!(matches!(next, Direct::Trying(_)), "{next:?}");
 }
 
 /// The clock jumps over the lease of an attempt under way (a machine wakes up): one attempt goes on, and no second begins.
