@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::courier::Shared;
@@ -27,6 +28,9 @@ const MAX_DSNS_AN_HOUR: u32 = 20;
 /// Senders whose DSNs are counted.
 const COUNTED_SENDERS: u64 = 10_000;
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// The way to a sender is looked for so long: it may be waiting for the answer to its dot.
+const WAY_WITHIN: Duration = Duration::from_secs(1);
 
 /// A failed delivery and what its sender may hear of the reason.
 #[derive(Debug, Clone)]
@@ -93,6 +97,9 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
     let Some(first) = failed.first() else {
         return Telling::suppressed("the sender asked for no report of failure");
     };
+    if let Some(reply) = no_way_to(shared, sender).await {
+        return Telling::suppressed(&format!("there is no way to the sender: {reply}"));
+    }
     if !shared.quota.take(sender) {
         return Telling::suppressed("this sender got its share of reports for this hour");
     }
@@ -104,6 +111,15 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
     let dsn = report(shared, message, ((sender, first.delivery), &said), at);
     let note = DsnNote { dsn: "sent".to_owned(), why: format!("sent as {}", dsn.message.id) };
     Telling { note, dsn: Some(dsn) }
+}
+
+/// Why no report can reach a sender, where that is known: nobody takes its mail, or it would come back to this gateway.
+async fn no_way_to(shared: &Shared, sender: &Mailbox) -> Option<Reply> {
+    let outfit = shared.outfit.load_full();
+    match timeout(WAY_WITHIN, outfit.exchangers.way(sender.host())).await {
+        Ok(Err(Outcome::Refused { reply, .. })) => Some(reply),
+        _ => None,
+    }
 }
 
 /// A report that is written only where the sender asked for it, and what it says of each of its deliveries.

@@ -147,3 +147,23 @@ async fn what_waits_for_a_domain_that_is_no_more_is_reported() {
     assert!(text.contains("Action: failed\r\n") && !text.contains("brief.example"), "{text}");
     world.stop().await;
 }
+
+/// A report to a sender whose mail comes to this very gateway would turn round: nobody is said to be told, and the owner
+/// keeps the message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_to_whom_there_is_no_way_is_not_said_to_be_told() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1s")]).await;
+    world.dns.mx("my.example", 10, "gw.example");
+    world.dns.txt("my.example", "v=spf1 ip4:127.0.0.1 -all");
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")).times(1));
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")));
+    let letter = String::from_utf8_lossy(LETTER).replace("sender.example", "my.example").into_bytes();
+    assert!(world.send("ann@my.example", &["shop@my.example"], &letter).await.is_accepted());
+    world.until("shop@my.example", "failed").await;
+    world.until_all_is_sent().await;
+    let row = world.row().await;
+    assert_eq!(row["dsn"]["dsn"], "suppressed", "{row:#}");
+    let kept = world.get("/v1/queue").await;
+    assert_eq!((kept["items"].as_array().unwrap().len(), &kept["items"][0]["state"]), (1, &"kept".into()), "{kept:#}");
+    world.stop().await;
+}
