@@ -70,6 +70,18 @@ pub(super) enum Found {
     },
 }
 
+impl Found {
+    /// By which sites of the same hosts are told apart.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::ByMx | Self::ByAddress | Self::Literal => "",
+            Self::Fixed { sign_in: true, .. } => " (signed in)",
+            Self::Fixed { implicit_tls: true, .. } => " (inside TLS)",
+            Self::Fixed { .. } => " (as configured)",
+        }
+    }
+}
+
 /// Finds ways.
 #[derive(Debug)]
 pub(super) struct Exchangers {
@@ -181,15 +193,16 @@ impl Sites {
     }
 
     fn way(&self, hops: Vec<Hop>, port: u16, found: Found) -> Way {
-        Way { site: self.site(&hops, port), hops, port, found, believed_until: None }
+        Way { site: self.site(&hops, (port, found)), hops, port, found, believed_until: None }
     }
 
-    /// The one object for a set of hosts, whatever their order.
-    fn site(&self, hops: &[Hop], port: u16) -> Arc<Site> {
+    /// The one object for a set of hosts, whatever their order. A next hop that the operator wrote shares none with what DNS
+    /// leads to: its connections may go where no other mail may, or be signed in.
+    fn site(&self, hops: &[Hop], (port, found): (u16, Found)) -> Arc<Site> {
         let mut names = hops.iter().map(|hop| hop.host.to_string()).collect::<Vec<_>>();
         names.sort_unstable();
         names.dedup();
-        let name = format!("{}:{port}", names.join(","));
+        let name = format!("{}:{port}{}", names.join(","), found.mark());
         self.known.get_with_by_ref(&name, || Arc::new(Site::new(&name, self.limit, self.clock.clone())))
     }
 }

@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use waypost::delivery::NextHop;
 use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, MAX_WAIT, Rule, Stage};
 
-use crate::world::{World, attempts, words};
+use crate::world::{World, attempts, domain, words};
 
 fn at(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, last)
@@ -161,6 +162,22 @@ async fn private_addresses_are_never_connected_to() {
         assert_eq!(words(&world.send(to).await), ["refused 550 Mailbox at Connect"], "{to}");
     }
     assert_eq!(world.inbox.connections(), 0);
+}
+
+/// Nor is a connection used that a route of the operator has opened there.
+#[tokio::test]
+async fn a_connection_that_a_route_has_opened_serves_nobody_else() {
+    let world = World::with(|wishes| {
+        let host = waypost::mail::Host::parse("mx.inbox.example").unwrap();
+        let hop = NextHop { host, port: wishes.settings.port, implicit_tls: false };
+        wishes.settings.routes = [(domain("corp.example"), hop)].into();
+        wishes.settings.allow_private = false;
+    })
+    .await;
+    assert_eq!(words(&world.send("me@corp.example").await), ["delivered 250"]);
+    assert_eq!(words(&world.send("me@inbox.example").await), ["refused 550 Mailbox at Connect"]);
+    assert_eq!(words(&world.send("me@corp.example").await), ["delivered 250"]);
+    assert_eq!(world.inbox.connections(), 1);
 }
 
 /// Of several failures the mildest counts: a host that may come back outweighs one that is forbidden.
