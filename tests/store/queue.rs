@@ -8,7 +8,7 @@ use waypost::policy::ids::DomainId;
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
 use waypost::store::octets::Octets;
-use waypost::store::queue::{Acceptance, Claim, Entry, LEASE, Settlement};
+use waypost::store::queue::{Acceptance, Claim, Entry, LEASE, NewDelivery, Settlement};
 
 use crate::world::{MINUTE, World, mailbox};
 
@@ -52,6 +52,24 @@ async fn what_is_accepted_is_claimed_once_with_its_octets_and_goes_when_done() {
     queue.settle(vec![(delivery.id, Settlement::Done)]).await.unwrap();
     assert!(matches!(queue.get(delivery.id).await, Err(StoreError::NotFound)));
     assert_eq!(queue.bytes_of(Some(DomainId(1))).await.unwrap(), 0);
+}
+
+/// A domain is charged for a message as long as any of its deliveries there keeps it.
+#[tokio::test]
+async fn the_last_delivery_of_a_domain_takes_its_charge_along() {
+    let world = World::new().await;
+    let (queue, domain) = (&world.store.queue, Some(DomainId(1)));
+    let other = NewDelivery { domain: Some(DomainId(2)), ..world.due() };
+    let (first, second) = (world.due(), world.due());
+    let ids = [first.id, second.id, other.id];
+    queue.accept(world.message(bytes(4096)), vec![first, second, other], Vec::new()).await.unwrap();
+    queue.settle(vec![(ids[0], Settlement::Done)]).await.unwrap();
+    assert_eq!(queue.bytes_of(domain).await.unwrap(), 4096);
+    queue.settle(vec![(ids[1], Settlement::Done)]).await.unwrap();
+    assert_eq!(queue.bytes_of(domain).await.unwrap(), 0);
+    assert_eq!(queue.bytes_of(Some(DomainId(2))).await.unwrap(), 4096);
+    queue.cancel(ids[2]).await.unwrap();
+    assert_eq!(queue.bytes_of(Some(DomainId(2))).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Writes the queue: messages and deliveries of a batch by multi-row statements, settlements by a few.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -24,7 +24,11 @@ use crate::store::writer::{Ledger, Run};
 pub(in crate::store) const DELETE: &str = "delete from deliveries where uuid in \
     (select unhex(value) from json_each(?1)) returning message_id, domain_id, charged";
 pub(in crate::store) const SWEEP: &str = "delete from messages where id in (select value from json_each(?1)) \
-    and not exists (select 1 from deliveries where message_id = messages.id) returning file";
+    and not exists (select 1 from deliveries where message_id = messages.id) returning id, file";
+pub(in crate::store) const PASS_ON: &str = "update deliveries set charged = gone.charged from \
+    (select value ->> 0 as message, value ->> 1 as domain, value ->> 2 as charged from json_each(?1)) as gone \
+    where deliveries.id = (select min(d.id) from deliveries as d where d.message_id = gone.message \
+    and d.domain_id is gone.domain) returning message_id, domain_id";
 pub(in crate::store) const PUT_BACK: &str = "update deliveries set state = d.state, due_at = d.due_at, \
     tries = tries + 1, node_id = null from (select unhex(value ->> 0) as uuid, value ->> 1 as state, \
     value ->> 2 as due_at from json_each(?1)) as d where deliveries.uuid = d.uuid";
@@ -179,21 +183,39 @@ async fn put_back(connection: &mut SqliteConnection, settled: &[&(Uuid, Settleme
     Ok(())
 }
 
+/// Message, domain, and what is charged to it.
+type Charge = (i64, Option<i64>, i64);
+
 /// Deletes deliveries, and messages with their last one.
 pub(super) async fn delete(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Gone> {
-    let gone = sqlx::query(DELETE).bind(hex_list(ids)).fetch_all(&mut *connection).await?;
-    let (mut messages, mut freed) = (Vec::new(), Vec::new());
-    for row in &gone {
-        let mut columns = Columns::of(row);
-        messages.push(columns.take::<i64>()?);
-        freed.push((columns.take::<Option<i64>>()?.map(DomainId), columns.take()?));
-    }
-    let swept = sqlx::query(SWEEP).bind(json(&messages)).fetch_all(connection).await?;
-    let mut files = Vec::new();
+    let mut gone: Vec<Charge> = sqlx::query_as(DELETE).bind(hex_list(ids)).fetch_all(&mut *connection).await?;
+    let messages = gone.iter().map(|(message, ..)| *message).collect::<Vec<_>>();
+    let swept = sqlx::query(SWEEP).bind(json(&messages)).fetch_all(&mut *connection).await?;
+    let (mut swept_away, mut files) = (HashSet::new(), Vec::new());
     for row in &swept {
-        files.extend(Columns::of(row).take::<Option<&str>>()?.map(stock::name).transpose()?);
+        let mut columns = Columns::of(row);
+        swept_away.insert(columns.take::<i64>()?);
+        files.extend(columns.take::<Option<&str>>()?.map(stock::name).transpose()?);
     }
+    let stay = gone.iter_mut().filter(|(message, _, charged)| *charged != 0 && !swept_away.contains(message));
+    pass_on(connection, stay.collect()).await?;
+    let freed = gone.into_iter().map(|(_, domain, charged)| (domain.map(DomainId), charged)).collect();
     Ok(Gone { freed, files })
+}
+
+/// What a domain is charged for a message stays with what the message still has there.
+async fn pass_on(connection: &mut SqliteConnection, gone: Vec<&mut Charge>) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let ask = sqlx::query_as::<_, (i64, Option<i64>)>(PASS_ON).bind(json(&gone));
+    let heirs: HashSet<_> = ask.fetch_all(connection).await?.into_iter().collect();
+    for (message, domain, charged) in gone {
+        if heirs.contains(&(*message, *domain)) {
+            *charged = 0;
+        }
+    }
+    Ok(())
 }
 
 impl Ledger for QueueLedger {
