@@ -22,6 +22,7 @@ use tower::Layer as _;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use super::leavers::Place;
 use crate::certificates::Certificates;
 use crate::meter::Meter;
 use crate::net::doors::{Doors, Permit};
@@ -159,29 +160,27 @@ impl Guest {
             tracing::debug!(%error, "a connection without a time limit on what is not read");
         }
         match &self.tls {
-            None => exchange(stream, self.service(Arrival { peer, over: Transport::Plain }), stop).await,
+            None => exchange(stream, self.service(Arrival { peer, over: Transport::Plain }, permit), stop).await,
             Some(tls) => {
                 let shaken = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
                 if let Ok(Ok(stream)) = shaken
                     && !Certificates::is_proof(stream.get_ref().1)
                 {
-                    exchange(stream, self.service(Arrival { peer, over: Transport::Tls }), stop).await;
+                    exchange(stream, self.service(Arrival { peer, over: Transport::Tls }, permit), stop).await;
                 }
             }
         }
-        drop(permit);
     }
 
-    fn service(&self, arrival: Arrival) -> AddExtension<Router, Arrival> {
-        Extension(arrival).layer(self.router.clone())
+    fn service(&self, arrival: Arrival, permit: Permit) -> Service {
+        Extension(Place::new(permit)).layer(Extension(arrival).layer(self.router.clone()))
     }
 }
 
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    service: AddExtension<Router, Arrival>,
-    stop: CancellationToken,
-) {
+/// The router, which learns how a request came, and holds the place of its connection.
+type Service = AddExtension<AddExtension<Router, Arrival>, Place>;
+
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, service: Service, stop: CancellationToken) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder.max_buf_size(MAX_HEADER_OCTETS).max_headers(MAX_HEADER_FIELDS);
@@ -213,7 +212,8 @@ mod tests {
     async fn answer(octets: &[u8], stop: CancellationToken) -> String {
         let (mut near, far): (DuplexStream, DuplexStream) = duplex(64 * 1024);
         let arrival = Arrival { peer: SocketAddr::from(([192, 0, 2, 1], 1)), over: Transport::Plain };
-        let served = tokio::spawn(exchange(far, guest().await.service(arrival), stop));
+        let permit = Arc::new(Doors::default()).enter(1).unwrap();
+        let served = tokio::spawn(exchange(far, guest().await.service(arrival, permit), stop));
         near.write_all(octets).await.unwrap();
         let mut answer = String::new();
         near.read_to_string(&mut answer).await.unwrap();

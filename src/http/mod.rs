@@ -7,6 +7,7 @@ mod api;
 mod challenge;
 mod control;
 mod health;
+mod leavers;
 mod leftover;
 mod listener;
 mod metrics;
@@ -98,8 +99,9 @@ pub fn openapi() -> &'static str {
     api::openapi()
 }
 
-/// What lies around every route: paths tidied before they are matched, panics caught.
+/// What lies around every route: paths tidied before they are matched, panics caught, changes finished.
 fn guarded(routes: Router) -> Router {
+    let routes = routes.layer(middleware::from_fn(leavers::finish));
     let routes = routes.layer(middleware::from_fn(shield::no_sniffing)).layer(middleware::from_fn(leftover::read_out));
     let tidy = ServiceBuilder::new().layer(MapRequestLayer::new(|request: Request| shield::collapse_slashes(request)));
     Router::new().fallback_service(tidy.service(routes)).layer(CatchPanicLayer::custom(problem::of_panic))

@@ -1,11 +1,15 @@
 //! Storage that fails under the gateway: locked databases, no room, no spool; and who may read it.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use waypost::config::Config;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::gateway::Gateway;
@@ -239,4 +243,30 @@ async fn a_database_that_cannot_be_opened_is_named_with_what_helps() {
         assert!(refusal.ends_with("another program has it open: end that one, and start again"), "{refusal}");
     };
     tokio::join!(refused("waypost.db"), refused("activity.db"));
+}
+
+/// A browser drops its request where another page is wanted meanwhile: what that began is finished all the same, and told
+/// to the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_asker_has_left_is_finished() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let id = world.row().await["id"].as_str().unwrap().to_owned();
+    let token = world.post("/v1/tokens", json!({ "name": "queue", "scopes": ["queue:write"] })).await;
+    let bearer = token["token"].as_str().unwrap();
+    let lock = world.lock("waypost.db").await;
+    let mut browser = TcpStream::connect(world.gateway.listening.http[0]).await.unwrap();
+    let ask = format!(
+        "POST /v1/queue/{id}/cancel HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\nContent-Length: 0\r\n\r\n"
+    );
+    browser.write_all(ask.as_bytes()).await.unwrap();
+    let unanswered = timeout(Duration::from_millis(300), browser.read_u8()).await;
+    assert!(unanswered.is_err(), "it waits for the queue");
+    browser.shutdown().await.unwrap();
+    assert!(matches!(timeout(Duration::from_millis(300), browser.read_u8()).await, Err(_) | Ok(Err(_))));
+    drop((browser, lock));
+    world.until_queue_is_empty().await;
+    world.until("shop@my.example", "cancelled").await;
+    world.stop().await;
 }
