@@ -47,7 +47,7 @@ impl Admin {
     pub async fn resend_verification(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
         actor.must(Area::Destinations, Access::Write)?;
         let row = self.find_destination(actor, id).await?;
-        if row.verified_at.is_some() {
+        if self.is_verified(&row).await? {
             let words = format!("{} is verified already: there is nothing to ask.", row.address);
             return Err(AdminError::Conflict(words));
         }

@@ -57,6 +57,15 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
 }
 
 #[tokio::test]
+async fn an_inbox_of_a_trusted_domain_is_not_asked() {
+    let house = House::linked().await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "@whole.example" })).await.expect(201);
+    house.operator("POST", "/v1/destinations", json!({ "address": "me@whole.example" })).await.expect(201);
+    let refused = house.operator("POST", "/v1/destinations/me@whole.example/resend", Value::Null).await.expect(409);
+    assert!(refused.text().contains("me@whole.example is verified already"), "{}", refused.text());
+}
+
+#[tokio::test]
 async fn an_address_of_the_gateway_s_own_is_no_inbox() {
     let house = House::linked().await;
     let cookie = house.signed_in().await;
