@@ -92,7 +92,9 @@ async fn other_plain_http_is_refused_with_its_reason() {
 #[tokio::test]
 async fn a_host_that_is_not_ours_gets_no_page() {
     let house = House::with(|settings| settings.allowed_hosts = vec!["panel.lan".to_owned()]).await;
-    let page = house.visitor("GET", "/activity", &[("host", "evil.example")], "").await.expect(421);
+    let elsewhere = [("host", "evil.example")];
+    house.visitor("GET", "/static/waypost.css", &elsewhere, "").await.expect(200);
+    let page = house.visitor("GET", "/activity", &elsewhere, "").await.expect(421);
     assert!(page.text().contains("http.allowed_hosts"));
     house.visitor("GET", "/activity", &[], "").await.expect(421);
     house.visitor("GET", "/activity", &[("host", "panel.lan")], "").await.expect(303);

@@ -117,7 +117,9 @@ pub(super) fn router(site: &Site) -> Router {
 async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
     let hostname = site.admin.facts.instance.load().hostname.clone();
     let is_ours = |host: &str| shield::is_known_host(&site.settings, host) || shield::is_called(&hostname, host);
-    if !shield::host(&request).is_some_and(is_ours) {
+    // How pages look is no secret, and the refusal is a page too.
+    let is_look = request.uri().path().starts_with("/static/");
+    if !is_look && !shield::host(&request).is_some_and(is_ours) {
         let words = "This gateway does not answer to this name. If it should, add it to http.allowed_hosts, or set \
                      http.public_url.";
         return Words::new("Not a name of this gateway", words).answer(StatusCode::MISDIRECTED_REQUEST);
