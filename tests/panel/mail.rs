@@ -104,6 +104,19 @@ async fn what_has_no_inbox_of_ours_to_go_to_is_not_sent_again_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_message_that_speaks_of_another_one_leads_to_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let first = forwarded(&house, "shop@my.example");
+    let reason = format!("A repeat of {}, whose answer may not have reached the client.", first.id);
+    let row = Row { status: Status::Duplicate, reason, ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![first.clone(), row.clone()]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    let link = format!("A repeat of <a href=\"/activity/{0}\">{0}</a>, whose answer", first.id);
+    assert!(page.contains(&link), "{page}");
+}
+
+#[tokio::test]
 async fn what_came_without_a_message_is_told_without_subject_and_size() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -30,6 +30,7 @@ async fn a_new_house_is_told_what_to_do_first() {
     assert!(activity.contains("No mail has come yet") && activity.contains("Create an alias"));
     let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
     assert!(overview.contains("No mail can reach you yet.") && overview.contains("There is no domain yet."));
+    assert!(overview.contains("href=\"/setup/go-on\">Go on with setting up</a>"), "{overview}");
     assert!(overview.contains("No mail in this time."), "{overview}");
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::admin::{Actor, AdminError, QueueAction, QueuePowers};
 use crate::http::Site;
@@ -47,7 +48,8 @@ struct MessagePage {
     id: String,
     look: Look,
     headline: String,
-    reason: String,
+    /// Why; where it names another message, what stands before that one's id, the id, and what stands after it.
+    reason: (String, Option<String>, String),
     actions: Vec<Button>,
     kept: Option<Kept>,
     /// The page of the handbook that says what to do, where something is to be done.
@@ -130,7 +132,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         id: row.id.to_string(),
         look: look::of(row),
         headline: story::headline(row, now),
-        reason: text::visible(&row.reason),
+        reason: linked(&text::visible(&row.reason)),
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         kept,
         help: help(row),
@@ -166,6 +168,16 @@ impl Facts {
 
 fn alias_of(row: &Row) -> String {
     row.rule.as_ref().map_or_else(|| row.recipient.clone(), |rule| rule.id.to_string())
+}
+
+/// Words about another message, parted at its id.
+fn linked(words: &str) -> (String, Option<String>, String) {
+    let is_id = |word: &&str| word.len() == Hyphenated::LENGTH && Uuid::try_parse(word).is_ok();
+    let parted = words.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(is_id);
+    match parted.and_then(|id| Some((id, words.split_once(id)?))) {
+        Some((id, (before, after))) => (before.to_owned(), Some(id.to_owned()), after.to_owned()),
+        None => (words.to_owned(), None, String::new()),
+    }
 }
 
 fn help(row: &Row) -> Option<&'static str> {

@@ -19,6 +19,7 @@ use super::by_domain;
 use super::chart::{Chart, Line};
 use super::forms;
 use super::frame::{self, Frame};
+use super::setup;
 use super::text;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -198,14 +199,19 @@ async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminErro
     let one = Paging { limit: Some(1), cursor: None };
     if site.admin.domains(actor, None, &one).await?.items.is_empty() {
         let remedy = "There is no domain yet. Add yours, publish its records, and make the first alias.";
-        return Ok(Some(lacks(remedy, ("/domains", "Add a domain"))));
+        return Ok(Some(lacks(remedy, first_run(actor, ("/domains", "Add a domain")))));
     }
     // Whoever works on domains of others has them in their inboxes.
     if actor.grants.is_empty() && site.admin.destinations(actor, None, &one).await?.items.is_empty() {
         let remedy = "There is no inbox yet that mail could be sent on to.";
-        return Ok(Some(lacks(remedy, ("/destinations", "Add a destination"))));
+        return Ok(Some(lacks(remedy, first_run(actor, ("/destinations", "Add a destination")))));
     }
     Ok(None)
+}
+
+/// Whoever sets the gateway up goes on where they left; others have the page.
+fn first_run(actor: &Actor, page: (&'static str, &'static str)) -> (&'static str, &'static str) {
+    if actor.is_admin() { (setup::GO_ON, "Go on with setting up") } else { page }
 }
 
 fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {

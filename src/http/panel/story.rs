@@ -40,6 +40,15 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     }
 }
 
+/// Why it waits, in a sentence that leaves to the next hop its own words, which stand beside.
+pub(super) fn why(row: &Row) -> String {
+    match (row.status, row.attempts.last().is_some_and(spoke)) {
+        (Status::Deferred, true) => format!("{} asked to try later.", next_hop(row)),
+        (Status::Failed, true) => format!("{} refused it.", next_hop(row)),
+        _ => text::visible(&row.reason),
+    }
+}
+
 /// How long it took, or, where the first try did not do, which one did and how late it began.
 fn at_which_try(row: &Row) -> String {
     match row.attempts.as_slice() {

@@ -40,6 +40,9 @@ enum Screen {
     Test,
 }
 
+/// Where whoever is signed in goes on: their session leads in, and no link has this name.
+pub(super) const GO_ON: &str = "/setup/go-on";
+
 /// In their order: what the address calls them, the step of the rail, and its name.
 const SCREENS: [(Screen, &str, usize); 9] = [
     (Screen::Account, "account", 1),
