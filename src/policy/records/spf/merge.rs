@@ -7,15 +7,31 @@ use super::term::{Mechanism, Spf, Term};
 
 /// A record for a domain that has none.
 pub(super) fn fresh(gateway: &Gateway) -> String {
-    if let Some(relay) = &gateway.relay {
-        // What the relay's operator says belongs in here; its host is the best guess.
-        return format!("v=spf1 a:{} -all", host_of(relay));
+    // What the relay's operator says belongs in here; its host is the best guess.
+    if let Some(relay) = gateway.relay.as_deref().and_then(relay_term) {
+        return format!("v=spf1 {relay} -all");
     }
     if gateway.by_hostname || gateway.addresses.is_empty() {
         return "v=spf1 mx -all".to_owned();
     }
     let ours: Vec<String> = gateway.addresses.iter().map(|address| address_term(*address)).collect();
     format!("v=spf1 mx {} -all", ours.join(" "))
+}
+
+/// What lets the relay pass; none for one beside us, whose mail leaves the network as ours does.
+fn relay_term(relay: &str) -> Option<String> {
+    let host = host_of(relay);
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(address) => (!is_inner(address)).then(|| address_term(address)),
+        Err(_) => Some(format!("a:{host}")),
+    }
+}
+
+fn is_inner(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
+    }
 }
 
 fn host_of(relay: &str) -> &str {

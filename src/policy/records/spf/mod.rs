@@ -82,8 +82,9 @@ impl Case<'_> {
 
     fn judge_cover(&self, record: Record, spf: &Spf, wanted: String) -> Record {
         if let Some(relay) = &self.gateway.relay {
-            let detail =
-                format!("All mail leaves by {relay}: that what it says of SPF is in the record, only it knows.");
+            let detail = format!(
+                "All mail leaves by {relay}: whether the record lets its servers pass, only its operator can say."
+            );
             return record.said(Verdict::Ok, detail);
         }
         if self.gateway.addresses.is_empty() {
