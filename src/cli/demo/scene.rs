@@ -1,6 +1,7 @@
 //! The scene of the demo: a DNS, an inbox and the gateway on loopback, with throw-away data; and how a letter is played.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ use crate::gateway::Gateway;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the log is asked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The gateway's host, and where every host stands.
+const GATEWAY: &str = "gateway.my.example";
+const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// Everything on stage.
 pub(super) struct Scene {
@@ -64,7 +69,9 @@ impl Scene {
         inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 Busy, try again later")).to(BUSY).times(1));
         let id = Chance::system().id(Clock::system().now());
         let data_dir = std::env::temp_dir().join(format!("waypost-demo-{id}"));
-        let config = Config::load(None, &environment(&data_dir, &dns, &inbox))?.config;
+        let mut config = Config::load(None, &environment(&data_dir, &dns, &inbox))?.config;
+        // The mail servers of the world are one here.
+        config.outside.probes.far_domains = vec!["inbox.example".to_owned()];
         let api = Api::Socket(config.control_socket());
         let gateway = Gateway::start(config).await?;
         let scene = Self { dns, inbox, gateway, api, data_dir };
@@ -134,15 +141,20 @@ fn is_waiting(row: &Value) -> bool {
 
 fn publish(dns: &Dns) {
     dns.mx("inbox.example", 10, "mx.inbox.example");
-    dns.a("mx.inbox.example", [127, 0, 0, 1].into());
+    dns.a("mx.inbox.example", LOOPBACK);
     dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+    dns.mx("my.example", 10, GATEWAY);
+    dns.txt("my.example", "v=spf1 mx -all");
+    dns.txt("_dmarc.my.example", "v=DMARC1; p=none");
+    dns.a(GATEWAY, LOOPBACK);
+    dns.ptr(LOOPBACK.into(), GATEWAY);
 }
 
 fn environment(data_dir: &std::path::Path, dns: &Dns, inbox: &Inbox) -> BTreeMap<String, String> {
     BTreeMap::from(
         [
             ("DATA_DIR", data_dir.display().to_string()),
-            ("HOSTNAME", "gateway.my.example".to_owned()),
+            ("HOSTNAME", GATEWAY.to_owned()),
             ("SMTP__LISTEN", "127.0.0.1:0".to_owned()),
             ("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
             ("DNS__SERVERS", dns.address().to_string()),
@@ -173,4 +185,19 @@ fn prove(letter: &Letter, (octets, answers): (&[u8], &Answers), (row, arrived): 
 
 fn hash(octets: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_a_look_finds_is_that_nothing_comes_by_port_25() {
+        let scene = Scene::set().await.unwrap();
+        let checkup = scene.api.get("/v1/doctor").await.unwrap().value;
+        let findings = checkup["findings"].as_array().unwrap().iter();
+        let found: Vec<_> = findings.filter(|finding| finding["severity"] != "note").map(|f| &f["id"]).collect();
+        assert_eq!(found, ["not_on_port_25"], "{checkup:#}");
+        scene.strike().await.unwrap();
+    }
 }
