@@ -138,7 +138,7 @@ const TIME_CHARS: usize = 19;
 
 /// `2026-11-22T18:56:24.120Z` without what nobody reads in a table.
 fn time_for_people(pointer: &str, text: &str) -> String {
-    let is_time = ["_at", "/at", "_since"].iter().any(|end| pointer.ends_with(end));
+    let is_time = ["_at", "/at", "since"].iter().any(|end| pointer.ends_with(end));
     match text.get(..TIME_CHARS).filter(|_| is_time && text.len() > TIME_CHARS) {
         Some(time) => time.replacen('T', " ", 1),
         None => text.to_owned(),

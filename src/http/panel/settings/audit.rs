@@ -203,12 +203,22 @@ fn roles(entry: &AuditShape) -> Option<Vec<String>> {
 /// `quota: 5 → none`, for each field that differs.
 fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
     let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else { return Vec::new() };
-    let differs = |key: &&String| before.get(*key) != after.get(*key) && *key != "updated_at";
+    let differs = |key: &&String| known(before.get(*key)) != known(after.get(*key)) && *key != "updated_at";
     let told = after.keys().filter(differs).map(|key| {
         let side = |value: Option<&Value>| text::short(&shown(value), VALUE_CHARS);
-        format!("{}: {} → {}", key.replace('_', " "), side(before.get(key)), side(after.get(key)))
+        format!("{}: {} → {}", field_name(key), side(before.get(key)), side(after.get(key)))
     });
     told.take(MAX_FIELDS).collect()
+}
+
+/// What is null says as little as what is not there.
+fn known(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| !value.is_null())
+}
+
+/// A field in words; a setting, whose name is one of the configuration, as it stands there.
+fn field_name(key: &str) -> String {
+    if key.contains('.') { key.to_owned() } else { key.replace('_', " ") }
 }
 
 fn shown(value: Option<&Value>) -> String {
@@ -242,5 +252,7 @@ mod tests {
         let after = json!({ "quota": null, "labels": ["x", "y"], "address": "a@b", "updated_at": 2 });
         assert_eq!(changes(Some(&before), Some(&after)), ["labels: none → x, y", "quota: 5 → none"]);
         assert!(changes(None, Some(&after)).is_empty());
+        let settings = json!({ "delivery.relay_username": null, "log.max_bytes": "4GiB" });
+        assert_eq!(changes(Some(&json!({})), Some(&settings)), ["log.max_bytes: none → 4GiB"]);
     }
 }
