@@ -185,9 +185,15 @@ impl Admin {
 
     /// The names of the domains that an actor sees, as many as one page has.
     pub async fn domain_names(&self, actor: &Actor) -> Result<Vec<String>> {
+        self.domain_names_within(actor, Reach::Look).await
+    }
+
+    /// The same, of those on which the actor's rights go so far.
+    pub async fn domain_names_within(&self, actor: &Actor, wanted: Reach) -> Result<Vec<String>> {
         actor.must(Area::Domains, Access::Read)?;
         let found = self.store.rules.named_domains(actor.only_account(), MAX_LIMIT).await?;
-        Ok(found.iter().filter(|(.., name)| actor.sees_domain(name)).map(|(.., name)| name.to_string()).collect())
+        let within = found.iter().filter(|(key, owner, name)| actor.reach(*owner, Some(*key), name) >= Some(wanted));
+        Ok(within.map(|(.., name)| name.to_string()).collect())
     }
 
     pub(super) async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {

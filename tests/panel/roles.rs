@@ -32,6 +32,10 @@ async fn a_role_on_a_domain_is_given_changed_and_taken_away() {
     let (house, owner, anna) = with_anna().await;
     let visit = async || house.panel(&anna, "GET", "/domains/my.example", "").await.status.as_u16();
     let change = async || house.panel(&anna, "POST", "/domains/my.example", "subaddressing=on").await.status.as_u16();
+    let may_add = async || {
+        let page = house.panel(&anna, "GET", "/aliases", "").await.expect(200).text();
+        page.contains("New alias")
+    };
     let people = house.panel(&owner, "GET", "/settings/people", "").await.expect(200).text();
     let link = people.split("href=\"/settings/people/").nth(1).unwrap().split('"').next().unwrap();
     let page = house.panel(&owner, "GET", &format!("/settings/people/{link}"), "").await.expect(200).text();
@@ -39,11 +43,14 @@ async fn a_role_on_a_domain_is_given_changed_and_taken_away() {
     assert_eq!(visit().await, 404);
     let page = say(&house, &owner, "domain=MY.example&role=viewer").await;
     assert!(page.contains("anna@my.example is viewer of my.example from now on."), "{page}");
-    assert_eq!((visit().await, change().await), (200, 403));
+    assert_eq!((visit().await, change().await, may_add().await), (200, 403, false));
     say(&house, &owner, "domain=other.example&role=viewer").await;
     let page = say(&house, &owner, "domain=my.example&role=manager").await;
     assert!(page.contains("anna@my.example is manager of my.example from now on."), "{page}");
-    assert_eq!(change().await, 303);
+    assert_eq!((change().await, may_add().await), (303, true));
+    let page = house.panel(&anna, "GET", "/aliases?new=1", "").await.expect(200).text();
+    let choice = page.split("<select id=\"on\"").nth(1).unwrap().split("</select>").next().unwrap();
+    assert!(choice.contains("my.example") && !choice.contains("other.example"), "{choice}");
     let page = say(&house, &owner, "domain=my.example&role=none").await;
     assert!(page.contains("anna@my.example has no role on my.example any more."), "{page}");
     assert_eq!(visit().await, 404);

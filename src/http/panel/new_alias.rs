@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Actor, AdminError, Paging};
+use crate::admin::{Actor, AdminError, Paging, Reach};
 use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
@@ -40,7 +40,9 @@ pub(super) struct NewAlias {
     pub(super) open: bool,
     /// What is seldom needed is shown too.
     pub(super) more: bool,
+    /// The domains that are seen, and those of them on which aliases may be made.
     pub(super) domains: Vec<String>,
+    pub(super) open_domains: Vec<String>,
     pub(super) inboxes: Vec<String>,
     pub(super) form: Fields,
     pub(super) wrong: Option<String>,
@@ -56,17 +58,19 @@ impl NewAlias {
     ) -> Result<Self, AdminError> {
         let all = Paging { limit: Some(LOOKED_AT), cursor: None };
         let domains = site.admin.domain_names(actor).await?;
+        let open_domains = site.admin.domain_names_within(actor, Reach::Manage).await?;
         let known = site.admin.destinations(actor, None, &all).await?.items;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
-        let proposed = [("domain", domains.first().cloned()), ("destination", default)];
+        let proposed = [("domain", open_domains.first().cloned()), ("destination", default)];
         let empty = MARKED.into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
         let form = Fields::of(empty.map(|(key, value)| (key, value.unwrap_or_default()))).filled(filled);
         Ok(Self {
-            open: filled.is_some() || lonely,
+            open: filled.is_some() || (lonely && !open_domains.is_empty()),
             more: SELDOM.iter().any(|key| !form.value(key).is_empty()),
             inboxes: inboxes.take(PROPOSED).collect(),
             domains,
+            open_domains,
             form: marked(form, error),
             wrong: error.filter(|error| !is_marked(error)).map(|error| faults(error).join(" ")),
         })
