@@ -85,7 +85,7 @@ async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "nine")];
     fill(anna, link, ("limits", &limits)).await.says("ust be a whole number").says("value=\"nine\"");
     let limits = [("limits.messages_per_alias_per_hour", "200"), ("limits.messages_per_ip_per_hour", "600")];
-    fill(anna, link, ("limits", &limits)).await.says("Which domain is its mail to come here?");
+    fill(anna, link, ("limits", &limits)).await.says("Which domain is to get its mail here?");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     let known = all(led).await?;
     let known = known.iter().map(|domain| (text::short(&domain.unicode, text::SHORT), records_of(led, &domain.name)));
     let page = DomainPage {
-        frame: led.frame("Which domain is its mail to come here?"),
+        frame: led.frame("Which domain is to get its mail here?"),
         around: led.around(Screen::Domain, wrong),
         name: value(wrong, "name", ""),
         known: known.collect(),
