@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, OwnedMutexGuard, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -182,6 +182,11 @@ impl Courier {
     /// Tells the scheduler that something was queued.
     pub fn wake(&self) {
         self.0.queued.notify_one();
+    }
+
+    /// The turn to give up deliveries of a message: until it is dropped, the queue gives up none of them.
+    pub async fn turn(&self, message: Uuid) -> OwnedMutexGuard<()> {
+        self.0.turns.take(message).await
     }
 
     /// Writes the sender one DSN for these refused deliveries of a message, where they are reportable. It is sent once it

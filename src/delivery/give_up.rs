@@ -1,7 +1,8 @@
 //! A delivery that is given up: its sender is told, or its octets are kept for the owner.
 //!
 //! A sender wrote to an alias, and hears of its failure once: when no destination of it is left. Destinations that fail at
-//! the same instant must not each leave the telling to the other, so those of one message are given up one after another.
+//! the same instant must not each leave the telling to the other, so those of one message are given up one after another,
+//! and so is what a report says of one that was handed on.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ impl Turns {
         Self(std::array::from_fn(|_| Arc::default()))
     }
 
-    async fn take(&self, message: Uuid) -> OwnedMutexGuard<()> {
+    pub(super) async fn take(&self, message: Uuid) -> OwnedMutexGuard<()> {
         let turn = message.as_u128() % AT_A_TIME as u128;
         Arc::clone(&self.0[usize::try_from(turn).unwrap_or(0)]).lock_owned().await
     }

@@ -8,8 +8,10 @@
 mod sender;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::sender::Told;
@@ -28,6 +30,9 @@ use crate::store::{Result, StoreError};
 /// Reports are tied one after another, so that two about one delivery do not both tell its sender.
 pub(super) type Turn = Arc<Mutex<()>>;
 
+/// The queue has so long to write down what it gives up of the same message; else the report is to come again.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
 /// What a report came to.
 #[derive(Debug)]
 pub(super) struct Returned {
@@ -35,7 +40,7 @@ pub(super) struct Returned {
     pub(super) dsn: Option<Acceptance>,
     bounces: Vec<Bounced>,
     /// Until all of it is written.
-    _turn: OwnedMutexGuard<()>,
+    _turns: [OwnedMutexGuard<()>; 2],
 }
 
 /// A row that came to nothing in the end, and what is said of it.
@@ -58,11 +63,18 @@ pub(super) async fn read(tools: &Tools, arrival: &mut Arrival) -> Result<Option<
         return Ok(None);
     }
     explain_tied(arrival, &failed);
+    let in_queue = in_queue(tools, failed[0].0.transaction).await?;
     failed.retain(|(row, _)| row.bounced_at.is_none());
     note_unheard(tools, &failed).await?;
     let told = sender::tell(tools, &original_sender, &failed).await?;
     let bounces = bounces(arrival, (&report, &failed), told.as_ref());
-    Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, _turn: turn }))
+    Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, _turns: [turn, in_queue] }))
+}
+
+/// Until it is dropped, the queue gives up none of the message's deliveries.
+async fn in_queue(tools: &Tools, transaction: Uuid) -> Result<OwnedMutexGuard<()>> {
+    let turn = timeout(TURN_WITHIN, tools.courier.turn(transaction)).await;
+    turn.map_err(|_| StoreError::Unwell("what the queue gives up is not written yet".to_owned()))
 }
 
 /// That a notice was not heard is written before anything says that its report was taken: whoever dies in between, or

@@ -1,7 +1,10 @@
 //! Mail to our SRS addresses, end to end: a report marks its delivery as bounced, with the remote's words for the owner, and
 //! the sender gets one report of ours that names the alias. Everything else is kept and goes nowhere.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use tokio::time::timeout;
 use waypost::demo::inbox::{Behaviour, Delivery, Rule, Stage};
 use waypost::demo::sender::stuffed;
 
@@ -271,6 +274,24 @@ async fn an_alias_is_lost_when_one_destination_gives_back_and_the_other_refuses(
     world.give_back(&srs, &report(&transaction, "a@inbox.example")).await;
     world.post(&format!("/v1/queue/{waits}/retry"), Value::Null).await;
     assert!(text(&world.until_reported(1).await[0]).contains("team@my.example"));
+    world.stop().await;
+}
+
+/// The report and the refusal at the same instant: neither leaves the telling to the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_and_a_refusal_that_meet_tell_the_sender_once() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    let (srs, transaction, waits) = half_delivered(&world).await;
+    world.inbox.script(Rule::at(Stage::Mail, Behaviour::SlowBytes(Duration::from_millis(50))));
+    world.post(&format!("/v1/queue/{waits}/retry"), Value::Null).await;
+    let lock = world.lock("activity.db").await;
+    world.until_inbox_hears_times("RCPT TO:<b@inbox.example>", 2).await;
+    let report = report(&transaction, "a@inbox.example");
+    let mut returning = Box::pin(world.give_back(&srs, &report));
+    assert!(timeout(Duration::from_millis(300), &mut returning).await.is_err(), "it waits for the log");
+    drop(lock);
+    returning.await;
+    world.until_reported(1).await;
     world.stop().await;
 }
 

@@ -241,8 +241,13 @@ impl World {
 
     /// Waits until the inbox has read a command that begins with `verb`.
     pub(crate) async fn until_inbox_hears(&self, verb: &str) {
+        self.until_inbox_hears_times(verb, 1).await;
+    }
+
+    /// The same so many times.
+    pub(crate) async fn until_inbox_hears_times(&self, verb: &str, times: usize) {
         let look = async {
-            while !self.inbox.commands().iter().any(|(_, command)| command.starts_with(verb)) {
+            while self.inbox.commands().iter().filter(|(_, command)| command.starts_with(verb)).count() < times {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
