@@ -138,6 +138,19 @@ async fn a_domain_to_choose_is_named_as_people_read_it() {
 }
 
 #[tokio::test]
+async fn a_mirror_is_offered_where_mail_is_looked_for_and_not_for_a_new_alias() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let mirror = json!({ "name": "mirror.example", "mirror_of": "my.example" });
+    house.operator("POST", "/v1/domains", mirror).await.expect(201);
+    let form = house.panel(&cookie, "GET", "/aliases?new=1", "").await.expect(200).text();
+    let (_, choice) = form.split_once("<select id=\"on\"").unwrap();
+    let (choice, _) = choice.split_once("</select>").unwrap();
+    assert!(choice.contains("my.example") && !choice.contains("mirror.example"), "{choice}");
+    assert!(house.panel(&cookie, "GET", "/activity", "").await.expect(200).text().contains("mirror.example"));
+}
+
+#[tokio::test]
 async fn the_simulator_decides_as_the_server_does() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

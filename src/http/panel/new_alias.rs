@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Actor, AdminError, Paging, Reach};
+use crate::admin::{Actor, AdminError, Paging};
 use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
@@ -58,7 +58,7 @@ impl NewAlias {
     ) -> Result<Self, AdminError> {
         let all = Paging { limit: Some(LOOKED_AT), cursor: None };
         let domains = site.admin.domain_names(actor).await?;
-        let open_domains = site.admin.domain_names_within(actor, Reach::Manage).await?;
+        let open_domains = site.admin.domains_for_aliases(actor).await?;
         let known = site.admin.destinations(actor, None, &all).await?.items;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
