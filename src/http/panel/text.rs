@@ -125,7 +125,8 @@ fn ago(at: Moment, now: Moment) -> String {
 /// `in 4 min`.
 pub(super) fn ahead(at: Moment, now: Moment) -> String {
     match at.since(now).as_secs() {
-        0..60 => "now".to_owned(),
+        0 => "now".to_owned(),
+        secs @ 1..60 => format!("in {secs} s"),
         secs @ 60..3600 => format!("in {} min", secs / 60),
         secs => format!("in {} h", secs / 3600),
     }
@@ -177,6 +178,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn what_is_to_come_is_told_from_the_second_on() {
+        let now = Moment::from_millis(1_000_000);
+        let told = [0, 1, 59, 60, 3599, 7200].map(|secs| ahead(Moment::from_millis(1_000_000 + secs * 1000), now));
+        assert_eq!(told, ["now", "in 1 s", "in 59 s", "in 1 min", "in 59 min", "in 2 h"]);
+        assert_eq!(ahead(now, Moment::from_millis(2_000_000)), "now", "what is overdue is tried as soon as may be");
+    }
 
     #[test]
     fn nothing_stays_unseen() {

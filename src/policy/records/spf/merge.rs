@@ -7,9 +7,9 @@ use super::term::{Mechanism, Spf, Term};
 
 /// A record for a domain that has none.
 pub(super) fn fresh(gateway: &Gateway) -> String {
-    // What the relay's operator says belongs in here; its host is the best guess.
+    // What the relay's operator says belongs in here; its host is the best guess, and no more: what is not in it fails softly.
     if let Some(relay) = gateway.relay.as_deref().and_then(relay_term) {
-        return format!("v=spf1 {relay} -all");
+        return format!("v=spf1 {relay} ~all");
     }
     if gateway.by_hostname || gateway.addresses.is_empty() {
         return "v=spf1 mx -all".to_owned();

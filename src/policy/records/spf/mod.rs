@@ -41,10 +41,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn judge(&self, record: Record, own: &[&String]) -> Record {
         match own {
-            [] => record.wanting(Some(merge::fresh(self.gateway))).said(
-                Verdict::Missing,
-                "There is no SPF record: what this gateway sends on with a rewritten sender does not pass.",
-            ),
+            [] => record.wanting(Some(merge::fresh(self.gateway))).said(Verdict::Missing, self.missing()),
             [one] => self.judge_one(record, one),
             many => {
                 let all: Vec<Spf> = many.iter().map(|text| Spf::parse(text)).collect();
@@ -55,6 +52,17 @@ impl Case<'_> {
                 let wanted = merge::merged(&all, &self.ours(&all));
                 record.because("spf_doubled").wanting(Some(wanted)).said(Verdict::Differs, detail)
             }
+        }
+    }
+
+    fn missing(&self) -> String {
+        let missing = "There is no SPF record: what this gateway sends on with a rewritten sender does not pass.";
+        match &self.gateway.relay {
+            Some(relay) => format!(
+                "{missing} All mail leaves by {relay}, often from other addresses than its own: what its operator tells to \
+                 include stands better here than its host."
+            ),
+            None => missing.to_owned(),
         }
     }
 
