@@ -225,4 +225,5 @@ impl Admin {
 
 const NOT_ASKED: &str = "This inbox was not asked yet. Have a mail sent that asks it.";
 const NO_ADDRESS: &str = "No mail can ask this inbox, because the gateway has no address that a link could lead to: set \
-                          http.public_url (or http.https_listen), or let the operator vouch with waypost destination verify.";
+                          http.public_url (or http.https_listen). An admin may vouch for it instead: Verify in the panel, or \
+                          waypost destination verify.";

@@ -87,7 +87,7 @@ impl Limit {
     pub fn judge(self, most: u64, counted: u64, whose: &impl Display) -> Result<TraceStep, Box<Refusal>> {
         let detail = format!("{counted} of {most} {} {whose} in the last {}", self.what(), self.time());
         if counted < most {
-            return Ok(TraceStep::new("limit", "room", detail));
+            return Ok(TraceStep::new("limit", "below", detail));
         }
         let reason = format!("There were {detail}.");
         Err(Box::new(Refusal { reply: self.reply(), reason, step: TraceStep::new("limit", "used up", detail) }))
@@ -103,7 +103,8 @@ impl Limit {
     const fn what(self) -> &'static str {
         match self {
             Self::Connections => "connections of",
-            Self::Messages | Self::SenderDomain => "messages of",
+            Self::Messages => "messages of",
+            Self::SenderDomain => "authenticated messages of",
             Self::UnknownRecipients => "unknown recipients of",
             Self::Alias | Self::Destination => "messages for",
         }
@@ -231,7 +232,7 @@ mod tests {
     fn the_last_that_is_within_the_limit_is_let_in_and_the_next_is_told_why_not() {
         let judge = |counted| Limit::Messages.judge(3, counted, &"192.0.2.1");
         let room = judge(2).unwrap();
-        assert_eq!((&*room.verdict, &*room.detail), ("room", "2 of 3 messages of 192.0.2.1 in the last hour"));
+        assert_eq!((&*room.verdict, &*room.detail), ("below", "2 of 3 messages of 192.0.2.1 in the last hour"));
         let refusal = judge(3).unwrap_err();
         assert_eq!(refusal.reason, "There were 3 of 3 messages of 192.0.2.1 in the last hour.");
         assert_eq!((refusal.reply.code(), refusal.step.verdict), (450, "used up".into()));

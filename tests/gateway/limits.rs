@@ -55,7 +55,7 @@ async fn messages_of_one_address_in_an_hour() {
     assert!(both.is_accepted(), "a message counts once, whatever the number of its recipients: {both:?}");
     assert!(world.letter("shop@my.example").await.is_accepted());
     let row = newest(&world).await;
-    assert_eq!(step(&row), ("room", "1 of 2 messages of 127.0.0.1 in the last hour"));
+    assert_eq!(step(&row), ("below", "1 of 2 messages of 127.0.0.1 in the last hour"));
     let third = world.letter("desk@my.example").await;
     assert_eq!(third.last(), "450 4.7.1 Too many messages from your address, try again later");
     assert_eq!(newest(&world).await["status"], "refused_temporarily");
@@ -125,7 +125,7 @@ async fn the_simulator_says_how_much_of_each_limit_is_used() {
             "0 of 9 messages of 127.0.0.1 in the last hour",
             "0 of 1 messages for shop@my.example in the last hour",
             "0 of 9 messages for anna@inbox.example in the last hour",
-            "0 of 9 messages of sender.example in the last hour",
+            "0 of 9 authenticated messages of sender.example in the last hour",
         ];
         assert_eq!(limits(&route), wanted);
     }
@@ -179,7 +179,7 @@ async fn messages_of_one_proved_domain_in_an_hour() {
     assert_eq!(second.last(), "451 4.7.28 Too much mail from your domain, try again later");
     let row = newest(&world).await;
     assert_eq!(row["status"], "refused_temporarily");
-    assert_eq!(step(&row), ("used up", "1 of 1 messages of sender.example in the last hour"));
+    assert_eq!(step(&row), ("used up", "1 of 1 authenticated messages of sender.example in the last hour"));
     let forged = Sender::open(world.smtp(), Some(NEIGHBOUR.parse().unwrap())).await;
     let mut forged = forged.unwrap();
     forged.command("EHLO neighbour.example").await.unwrap();

@@ -182,7 +182,7 @@ impl Judge<'_> {
                 self.trace.push(TraceStep::new("quota", "used up", detail));
                 return Ruling::defer(replies::over_quota(), reason);
             }
-            self.trace.push(TraceStep::new("quota", "room", detail));
+            self.trace.push(TraceStep::new("quota", "below", detail));
         }
         legs(self.case, &self.candidates.domain, self.selection, &mut self.trace)
     }
