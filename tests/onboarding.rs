@@ -11,6 +11,8 @@ mod doctor;
 mod domains;
 #[path = "onboarding/first_run.rs"]
 mod first_run;
+#[path = "onboarding/inboxes.rs"]
+mod inboxes;
 #[path = "onboarding/panel.rs"]
 mod panel;
 #[path = "onboarding/records.rs"]

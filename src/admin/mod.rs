@@ -16,6 +16,7 @@ mod destinations;
 mod doctor;
 mod domains;
 mod door;
+mod doubts;
 mod error;
 mod expiry;
 mod fields;

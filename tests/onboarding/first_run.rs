@@ -8,7 +8,7 @@ use crate::support::{UNSET, World};
 use crate::visitor::{Seen, Visitor};
 
 /// A gateway that nobody has named yet, beside a name server that knows its address by name.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world =
         World::bare_with(&[("HOSTNAME", UNSET), ("HTTP__PUBLIC_URL", "https://panel.gw.example")], |config, dns| {
             config.outside.probes.dns_port = dns.address().port();
@@ -25,21 +25,21 @@ async fn world() -> World {
 }
 
 /// The path of a fresh one-time link.
-async fn link(world: &World) -> String {
+pub(crate) async fn link(world: &World) -> String {
     let (_, made) = world.ask(Method::POST, "/control/panel-link", Value::Null).await;
     let url = made["url"].as_str().unwrap();
     url[url.find("/setup/").unwrap()..].to_owned()
 }
 
 /// Fills in the form of the screen that `at` names.
-async fn fill(anna: &mut Visitor, link: &str, (at, form): (&str, &[(&str, &str)])) -> Seen {
+pub(crate) async fn fill(anna: &mut Visitor, link: &str, (at, form): (&str, &[(&str, &str)])) -> Seen {
     let mut whole = vec![("at", at)];
     whole.extend_from_slice(form);
     anna.post(link, &whole).await
 }
 
 /// The account, the name, the way out and the limits; ends where a domain is asked for.
-async fn serve(world: &World, anna: &mut Visitor, link: &str) {
+pub(crate) async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     anna.get(link).await.says("Step 1 of 5").says("Say how you will sign in");
     fill(anna, link, ("account", &[("email", "anna@my.example"), ("password", "short")])).await.says("at least 12");
     let account = [("email", "anna@my.example"), ("password", "correct horse battery")];

@@ -52,6 +52,8 @@ struct DestinationsPage {
     frame: Frame,
     done: Option<String>,
     wrong: Option<String>,
+    /// Whoever is sure adds it all the same.
+    is_doubted: bool,
     written: String,
     vouched: bool,
     is_admin: bool,
@@ -71,11 +73,34 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, fill
     if filled.has("verified") {
         written.insert("verified".to_owned(), Value::Bool(true));
     }
-    match site.admin.add_destination(&actor, &written).await {
+    match add(&site, &actor, (&filled, &written)).await {
         Ok(row) => Redirect::to(&format!("/destinations?made={}", row.id)).into_response(),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => answer(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
+}
+
+/// Repeats the address of an inbox that hardly any mail would arrive at: it is meant all the same.
+pub(super) const SURE: &str = "sure";
+
+/// Adds the inbox of a form, unless it has to be said once more.
+pub(super) async fn add(
+    site: &Site,
+    actor: &Actor,
+    (filled, written): (&Filled, &Map<String, Value>),
+) -> Result<DestinationRow, AdminError> {
+    let address = filled.trimmed("address");
+    if filled.trimmed(SURE) != address
+        && let Some(why) = site.admin.doubt_inbox(actor, address).await?
+    {
+        return Err(AdminError::field(SURE, why));
+    }
+    site.admin.add_destination(actor, written).await
+}
+
+/// Whether that is all that stands against it.
+pub(super) fn is_doubt(error: &AdminError) -> bool {
+    matches!(error, AdminError::Invalid(faults) if faults.iter().all(|fault| fault.field == SURE))
 }
 
 async fn answer(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
@@ -98,6 +123,7 @@ async fn build(
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
         wrong: error.map(forms::details),
+        is_doubted: error.is_some_and(is_doubt),
         written: filled.get("address").to_owned(),
         vouched: filled.has("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),

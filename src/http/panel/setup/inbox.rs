@@ -4,13 +4,14 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::Value;
 
+use super::super::destinations;
 use super::super::forms::Filled;
 use super::super::frame::Frame;
 use super::super::look::{self, Look};
 use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::shapes::DestinationShape;
-use crate::admin::{AdminError, Paging, TryNow};
+use crate::admin::{AdminError, Paging, Target, TryNow};
 use crate::policy::checkup::WayOut;
 
 /// Inboxes among which the one that is spoken of is looked for.
@@ -45,6 +46,8 @@ struct InboxPage {
     around: Around,
     inbox: Option<Inbox>,
     address: String,
+    /// Whoever is sure of it adds it all the same.
+    is_doubted: bool,
     /// Nobody has tried yet whether mail can leave, or it could not.
     way_out: Option<&'static str>,
     way_out_href: String,
@@ -91,6 +94,7 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         frame: led.frame("Where do you read your mail?"),
         around: led.around(Screen::Inbox, wrong),
         address: value(wrong, "address", ""),
+        is_doubted: wrong.is_some_and(|(_, error)| destinations::is_doubt(error)),
         way_out: way_out(led).await?,
         way_out_href: led.place(Screen::WayOut),
         again: waits.then(|| place.clone()),
@@ -114,12 +118,16 @@ async fn way_out(led: &Led<'_>) -> Result<Option<&'static str>, AdminError> {
     })
 }
 
-/// `do` is to ask an inbox again, or to vouch for it, new or not; else one is written that is to be asked.
+/// `do` is to ask an inbox again, to vouch for it, new or not, or to take it away; else one is written that is to be asked.
 pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
     let (admin, address) = (&led.site.admin, filled.get("address").trim());
     match filled.get("do") {
         "resend" => drop(admin.resend_verification(led.actor, address).await?),
         "vouch" => drop(admin.verify_destination(led.actor, address).await?),
+        "remove" => {
+            admin.remove_destination(led.actor, Target { id: address, version: None }).await?;
+            return Ok(led.place(Screen::Inbox));
+        }
         "" | "mine" if address.starts_with('@') => {
             let why = "this is a whole domain: write the address of one inbox, such as me@inbox.example";
             return Err(AdminError::field("address", why));
@@ -127,7 +135,7 @@ pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, Admin
         word => {
             let fields = [("address", address.into()), ("default", true.into()), ("verified", (word == "mine").into())];
             let written = fields.into_iter().map(|(key, value): (&str, Value)| (key.to_owned(), value)).collect();
-            admin.add_destination(led.actor, &written).await?;
+            destinations::add(led.site, led.actor, (filled, &written)).await?;
         }
     }
     Ok(format!("{}&inbox={}", led.place(Screen::Inbox), text::in_query(address)))

@@ -20,6 +20,7 @@ use crate::http::Site;
 use crate::http::api::Ask;
 use crate::store::accounts::LinkPurpose;
 
+use super::destinations::SURE;
 use super::forms::{self, Fields, Filled};
 use super::frame::{self, Frame, Words};
 use super::session::{self, Channel};
@@ -166,7 +167,7 @@ fn place_of(screen: Screen, field: &str) -> Option<&str> {
         Screen::WayOut => return server::place_of_relay(field),
         Screen::Limits => field.starts_with("limits."),
         Screen::Domain => field == "name",
-        Screen::Inbox => field == "address",
+        Screen::Inbox => return matches!(field, "address" | SURE).then_some("address"),
         Screen::Alias => field == "local_part",
         Screen::Records | Screen::Test => false,
     };

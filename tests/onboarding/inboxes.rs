@@ -1,0 +1,79 @@
+//! An inbox that is mistyped is doubted by its shape or by the DNS, and added all the same by whoever is sure.
+
+use waypost::demo::dns::Failure;
+
+use crate::first_run;
+use crate::panel::owner;
+use crate::support::World;
+use crate::visitor::{Seen, Visitor};
+
+async fn add(anna: &mut Visitor, address: &str, more: &[(&str, &str)]) -> Seen {
+    let form = [&[("address", address), ("verified", "on")], more].concat();
+    anna.post("/destinations", &form).await
+}
+
+#[tokio::test]
+async fn an_inbox_whose_domain_can_take_no_mail_has_to_be_said_twice() {
+    let world = World::bare(&[]).await;
+    let mut anna = owner(&world).await;
+    world.dns.null_mx("null.example");
+    world.dns.txt("text.example", "no mail here");
+    world.dns.fail("broken.example", Failure::ServFail);
+    world.dns.a("bare.example", [127, 0, 0, 1].into());
+    for (domain, why) in [
+        ("inbox", "“inbox” has no dot in it"),
+        ("gmial.example", "“gmial.example” is no domain that the DNS knows: mail for me@gmial.example would hardly"),
+        ("null.example", "“null.example” takes no mail"),
+        ("text.example", "“text.example” has neither an MX record nor an address"),
+    ] {
+        let address = format!("me@{domain}");
+        let page = add(&mut anna, &address, &[]).await.says(why).says(&format!("value=\"{address}\""));
+        assert_eq!(page.status, 422);
+        page.says("Add it all the same").says("name=\"verified\" checked").does_not_say("can be used now");
+        // Who corrects it meanwhile has said nothing twice.
+        add(&mut anna, &address, &[("sure", "me@other.example")]).await.says(why);
+        add(&mut anna, &address, &[("sure", &address)]).await.says("can be used now");
+    }
+    for domain in ["broken.example", "bare.example", "inbox.example"] {
+        add(&mut anna, &format!("me@{domain}"), &[]).await.says("can be used now");
+    }
+    add(&mut anna, "@gmial.example", &[]).await.says("is no domain that the DNS knows");
+    add(&mut anna, "nobody", &[]).await.says("is not an address").does_not_say("all the same");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn by_a_relay_or_a_route_and_on_own_domains_only_the_shape_is_doubted() {
+    let world = World::bare(&[("DELIVERY__RELAY", "smtp://127.0.0.1:2599")]).await;
+    let mut anna = owner(&world).await;
+    add(&mut anna, "me@gmial.example", &[]).await.says("can be used now");
+    add(&mut anna, "me@inbox", &[]).await.says("has no dot in it");
+    world.stop().await;
+    let world = World::bare(&[]).await;
+    let mut anna = owner(&world).await;
+    world.domain("my.example").await;
+    add(&mut anna, "me@my.example", &[]).await.says("can be used now");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_inbox_that_the_first_run_got_wrong_is_corrected_there() {
+    let world = first_run::world().await;
+    let (mut anna, link) = (Visitor::of(&world), first_run::link(&world).await);
+    first_run::serve(&world, &mut anna, &link).await;
+    let wrong = [("address", "anna@inbox")];
+    let page = first_run::fill(&mut anna, &link, ("inbox", &wrong)).await.says("“inbox” has no dot in it");
+    page.says("value=\"anna@inbox\"").says("Add it all the same").does_not_say("has not answered yet");
+    let sure = [("address", "anna@gmial.example"), ("sure", "anna@gmial.example")];
+    first_run::fill(&mut anna, &link, ("inbox", &sure)).await.says("<bdi>anna@gmial.example</bdi> has not answered");
+    let remove = [("address", "anna@gmial.example"), ("do", "remove")];
+    let page = first_run::fill(&mut anna, &link, ("inbox", &remove)).await.says("Where do you read your mail?");
+    page.does_not_say("gmial.example");
+    first_run::fill(&mut anna, &link, ("inbox", &[("address", "anna@inbox.example")])).await.says("has not answered");
+    world.domain("my.example").await;
+    world.destination("other@inbox.example").await;
+    world.alias("shop@my.example", &["other@inbox.example"]).await;
+    let used = [("address", "other@inbox.example"), ("do", "remove")];
+    first_run::fill(&mut anna, &link, ("inbox", &used)).await.says("other@inbox.example is not removed: ");
+    world.stop().await;
+}
