@@ -79,11 +79,6 @@ pub(super) fn domain(value: &Value) -> Read<Domain> {
     let text = text(value)?.trim();
     Domain::parse(text).map_err(|why| match why {
         DomainError::Empty => "write a domain, such as my.example".into(),
-        DomainError::BadLabel => format!(
-            "“{text}” is not a domain name: between its dots stand letters, digits and hyphens, at most 63, and no hyphen \
-             first or last"
-        )
-        .into(),
         other => format!("“{text}” is not a domain name: {other}").into(),
     })
 }

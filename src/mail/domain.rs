@@ -26,8 +26,11 @@ pub enum DomainError {
     /// Longer than 255 octets.
     #[error("the domain name is longer than {} octets", Domain::MAX_OCTETS)]
     TooLong,
-    /// A label is empty, too long, or has other characters than letters, digits and hyphens.
-    #[error("the domain name has a label that is empty, too long or malformed")]
+    /// A character that no domain name has.
+    #[error("a domain name has no {0:?}, only letters, digits and hyphens, with dots between its parts")]
+    Foreign(char),
+    /// A label is empty, too long, or begins or ends with a hyphen.
+    #[error("between the dots of a domain name stand 1 to {MAX_LABEL_OCTETS} characters, and no hyphen first or last")]
     BadLabel,
     /// The name is not valid under IDNA (UTS 46).
     #[error("the domain name is not valid in international form")]
@@ -129,17 +132,24 @@ fn check_labels(text: &str) -> Result<(), DomainError> {
     if text.len() > Domain::MAX_OCTETS {
         return Err(DomainError::TooLong);
     }
-    if text.split('.').all(is_label) { Ok(()) } else { Err(DomainError::BadLabel) }
+    if text.split('.').all(is_label) {
+        return Ok(());
+    }
+    let foreign = text.chars().find(|c| *c != '.' && !u8::try_from(*c).is_ok_and(is_inner));
+    Err(foreign.map_or(DomainError::BadLabel, DomainError::Foreign))
 }
 
 /// `sub-domain = Let-dig [Ldh-str]` (RFC 5321 §4.1.2); an underscore is let through inside, since such hosts exist.
 fn is_label(label: &str) -> bool {
     let octets = label.as_bytes();
-    let inner = |o: &u8| o.is_ascii_alphanumeric() || *o == b'-' || *o == b'_';
     (1..=MAX_LABEL_OCTETS).contains(&octets.len())
-        && octets.iter().all(inner)
+        && octets.iter().copied().all(is_inner)
         && octets.first() != Some(&b'-')
         && octets.last() != Some(&b'-')
+}
+
+const fn is_inner(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
 }
 
 impl FromStr for Domain {
@@ -239,6 +249,20 @@ mod tests {
         for text in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a@b", &"x".repeat(64), &"a.".repeat(140)] {
             assert!(Domain::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_name_is_told() {
+        for (text, why) in [
+            ("mx example,org", DomainError::Foreign(' ')),
+            ("mx.example,org", DomainError::Foreign(',')),
+            ("a..b", DomainError::BadLabel),
+            ("-a.b", DomainError::BadLabel),
+        ] {
+            assert_eq!(Domain::parse(text), Err(why), "{text}");
+        }
+        let told = DomainError::Foreign(',').to_string();
+        assert_eq!(told, "a domain name has no ',', only letters, digits and hyphens, with dots between its parts");
     }
 
     #[test]

@@ -20,13 +20,19 @@ const LETTER: &[u8] = b"From: Ann <ann@author.example>\r\nTo: shop@my.example\r\
 /// They are cases for who asks SPF by other ways than SMTP; none of their senders can be written in MAIL (RFC 5321 §4.1.2).
 const REFUSED: [(&str, &str); 4] = [
     // A label is empty.
-    ("emptylabel", "501 5.1.7 Bad sender address: the domain name has a label that is empty, too long or malformed"),
+    (
+        "emptylabel",
+        "501 5.1.7 Bad sender address: between the dots of a domain name stand 1 to 63 characters, and no hyphen first or last",
+    ),
     // The name has a blank.
     ("invalid-hello-macro", "501 5.5.4 Syntax: EHLO your.host.name"),
     // Nothing stands before the `@`.
     ("nolocalpart", "501 5.1.7 Bad sender address: the part before the @ is malformed"),
     // A label has 64 octets.
-    ("toolonglabel", "501 5.1.7 Bad sender address: the domain name has a label that is empty, too long or malformed"),
+    (
+        "toolonglabel",
+        "501 5.1.7 Bad sender address: between the dots of a domain name stand 1 to 63 characters, and no hyphen first or last",
+    ),
 ];
 
 struct Case {
