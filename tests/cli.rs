@@ -151,6 +151,35 @@ fn an_empty_list_prints_nothing_on_stdout() {
 }
 
 #[test]
+fn what_is_in_the_queue_is_told_in_words() {
+    let answer = r#"{"items":[
+        {"id":"1","state":"due","next_attempt_at":"2026-11-22T18:56:24.120Z"},
+        {"id":"2","state":"leased","next_attempt_at":"2026-11-22T18:58:24.120Z"},
+        {"id":"3","state":"held"},{"id":"4","state":"kept"}],"next_cursor":null}"#;
+    let gateway = Gateway::one("GET /v1/queue?limit=500", answer);
+    let cells = gateway.run(&["queue", "list"]).cells();
+    let told: Vec<_> = cells[1..].iter().map(|row| (row[1].as_str(), row.last().unwrap().as_str())).collect();
+    let words = [("waiting", "2026-11-22 18:56:24"), ("being tried", "now"), ("held", "-"), ("failed, kept", "-")];
+    assert_eq!(told, words);
+    assert_eq!(gateway.run(&["queue", "list", "--json"]).out, format!("{answer}\n"));
+}
+
+#[test]
+fn an_owner_whom_nobody_has_set_up_is_of_no_day() {
+    let answer = r#"{"items":[{"email":null,"name":"","role":"owner","has_password":false,"created_at":"1970-01-01T00:00:00.000Z"}],"next_cursor":null}"#;
+    let gateway = Gateway::one("GET /v1/users?limit=500", answer);
+    let row = gateway.run(&["user", "list"]).cells().remove(1);
+    assert_eq!((row[0].as_str(), row[2].as_str(), row.last().unwrap().as_str()), ("(not set up)", "owner", "-"));
+}
+
+#[test]
+fn what_a_domain_sets_for_itself_is_shown_as_it_is_set() {
+    let answer = r#"{"unicode":"my.example","policy":{"dmarc":"observe","unauthenticated":"reject"}}"#;
+    let shown = Gateway::one("GET /v1/domains/my.example", answer).run(&["domain", "show", "my.example"]);
+    assert!(shown.out.contains("policy         dmarc=observe, unauthenticated=reject\n"), "{shown:?}");
+}
+
+#[test]
 fn a_long_list_is_fetched_page_by_page() {
     let gateway = Gateway::answering(&[
         ("GET /v1/aliases?limit=500", StatusCode::OK, &[r#"{"items":[{"address":"a@x"}],"next_cursor":"c/1"}"#]),

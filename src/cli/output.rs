@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{ContentArrangement, Table};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::api::Answer;
 use super::logging::is_unsafe;
@@ -110,8 +110,19 @@ fn shown(value: &Value, pointer: &str) -> String {
         Value::String(text) => harmless(&time_for_people(pointer, text)),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::Array(items) => items.iter().map(|item| shown(item, pointer)).collect::<Vec<_>>().join(", "),
-        object @ Value::Object(_) => harmless(&object.to_string()),
+        Value::Object(fields) => harmless(&written(fields)),
     }
+}
+
+/// `dmarc=observe, spf=enforce`, as `--policy` takes it; what is not set is left out.
+fn written(fields: &Map<String, Value>) -> String {
+    let field = |(name, value): (&String, &Value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some(format!("{name}={text}")),
+        other => Some(format!("{name}={other}")),
+    };
+    let set: Vec<String> = fields.iter().filter_map(field).collect();
+    if set.is_empty() { "-".to_owned() } else { set.join(", ") }
 }
 
 /// What is shown with its domain in U-labels: names of the owner's own. What strangers wrote stays as they wrote it, where no
@@ -195,6 +206,12 @@ mod tests {
     #[test]
     fn a_time_that_is_no_time_does_not_panic() {
         assert_eq!(cell(&json!({"x_at": "soon"}), "/x_at"), "soon");
-        assert_eq!(cell(&json!({"a": {"b": 1}}), "/a"), r#"{"b":1}"#);
+    }
+
+    #[test]
+    fn a_policy_is_shown_as_it_is_set() {
+        let policy = json!({"p": {"dmarc": "observe", "forwarded_headers": true, "spf": null}, "none": {}});
+        assert_eq!(cell(&policy, "/p"), "dmarc=observe, forwarded_headers=true");
+        assert_eq!(cell(&policy, "/none"), "-");
     }
 }

@@ -57,7 +57,7 @@ pub(super) enum Queue {
 
 pub(super) async fn run(command: Queue, api: &Api, out: Output) -> anyhow::Result<()> {
     let (id, verb, done, body) = match command {
-        Queue::List(paging) => return out.list(&listing::fetch(api, "/v1/queue", &[], paging).await?, &COLUMNS),
+        Queue::List(paging) => return list(paging, api, out).await,
         Queue::Show(one) => return show::run(one, api, out).await,
         Queue::Retry { id } => (id, "retry", "is tried at once", json!({})),
         Queue::Hold { id } => (id, "hold", "is held", json!({})),
@@ -67,6 +67,26 @@ pub(super) async fn run(command: Queue, api: &Api, out: Output) -> anyhow::Resul
     };
     let answer = api.post(&format!("/v1/queue/{}/{verb}", escaped(&id)), &body).await?;
     out.object(&answer, |_| format!("{id} {done}."))
+}
+
+async fn list(paging: Paging, api: &Api, out: Output) -> anyhow::Result<()> {
+    let mut found = listing::fetch(api, "/v1/queue", &[], paging).await?;
+    found.value["items"].as_array_mut().into_iter().flatten().for_each(put_in_words);
+    out.list(&found, &COLUMNS)
+}
+
+/// Its state as people say it. When it would be tried again if this try did not end is no news of what is being tried.
+fn put_in_words(item: &mut Value) {
+    let words = match item["state"].as_str() {
+        Some("due") => "waiting",
+        Some("leased") => "being tried",
+        Some("kept") => "failed, kept",
+        _ => return,
+    };
+    if words == "being tried" {
+        item["next_attempt_at"] = json!("now");
+    }
+    item["state"] = json!(words);
 }
 
 fn resend_body(to: Option<String>) -> Value {

@@ -103,7 +103,11 @@ pub(super) async fn run(command: User, api: &Api, out: Output) -> anyhow::Result
             let answer = api.post("/v1/users", &added(&add)?).await?;
             out.object(&answer, made)
         }
-        User::List(paging) => out.list(&listing::fetch(api, "/v1/users", &[], paging).await?, &COLUMNS),
+        User::List(paging) => {
+            let mut found = listing::fetch(api, "/v1/users", &[], paging).await?;
+            found.value["items"].as_array_mut().into_iter().flatten().for_each(put_in_words);
+            out.list(&found, &COLUMNS)
+        }
         User::Set(set) => {
             let answer = api.patch(&path(&set.email), &changed(&set)).await?;
             out.object(&answer, |user| format!("{} is {} now.", cell(user, "/email"), cell(user, "/role")))
@@ -123,6 +127,14 @@ pub(super) async fn run(command: User, api: &Api, out: Output) -> anyhow::Result
         User::Remove { email } => {
             out.object(&api.delete(&path(&email)).await?, |_| format!("{email} has no account any more."))
         }
+    }
+}
+
+/// The owner is there from the beginning, and has neither address nor day before somebody has set the gateway up.
+fn put_in_words(user: &mut Value) {
+    if user["email"].is_null() {
+        user["email"] = json!("(not set up)");
+        user["created_at"] = Value::Null;
     }
 }
 

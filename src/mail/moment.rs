@@ -104,6 +104,12 @@ impl Moment {
         self.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
+    /// As people read it: `22 Nov 2026, 18:56:24 UTC`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        self.timestamp().strftime("%d %b %Y, %H:%M:%S UTC").to_string()
+    }
+
     /// Reads RFC 3339.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {

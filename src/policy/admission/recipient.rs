@@ -150,7 +150,7 @@ impl Judge<'_> {
         let (expiry, usage) = (&self.rule().expiry, self.usage);
         let silent = || silence(self.rule(), usage, self.case.facts.now);
         let steps = [
-            expiry.at.map(|at| format!("until {at}")),
+            expiry.at.map(|at| format!("until {}", at.in_words())),
             expiry.messages.map(|most| format!("{} of {most} messages", usage.messages)),
             expiry.idle.map(|most| format!("{} of {} h without mail", hours(silent()), hours(most))),
         ];
@@ -160,7 +160,7 @@ impl Judge<'_> {
 
     fn in_words(&self, ended: Ended) -> String {
         match ended {
-            Ended::At(moment) => format!("ended at {moment}"),
+            Ended::At(moment) => format!("ended at {}", moment.in_words()),
             Ended::Messages(count) => format!("ended after {count} messages"),
             Ended::Idle(idle) => format!("ended after {} h without mail", hours(idle)),
         }

@@ -65,11 +65,11 @@ fn expiry(facts: &CertificateFacts, now: Moment) -> Option<Finding> {
     let renew =
         "Renew it; its files are read again by themselves. With tls.acme = \"on\" the log says what ACME answered.";
     if facts.not_after <= now {
-        let what = format!("The certificate expired at {}.", facts.not_after);
+        let what = format!("The certificate expired at {}.", facts.not_after.in_words());
         return Some(Finding::fault("certificate_expired", &facts.hostname, what, renew));
     }
     (facts.not_after <= now.after(RENEWED_BEFORE)).then(|| {
-        let what = format!("The certificate expires at {} and has not been renewed.", facts.not_after);
+        let what = format!("The certificate expires at {} and has not been renewed.", facts.not_after.in_words());
         Finding::fault("certificate_expires", &facts.hostname, what, renew).graded(Severity::Warning)
     })
 }

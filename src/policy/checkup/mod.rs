@@ -200,7 +200,8 @@ fn unproven(facts: &Facts) -> Vec<String> {
         Some(last) => format!(
             "That port 25 is open inwards: the last mail from outside came at {} from {}, which is as good as a proof \
              of that moment.",
-            last.at, last.client
+            last.at.in_words(),
+            last.client
         ),
         None => format!(
             "That port 25 is open inwards: no mail has come from outside yet. Write to {} from another provider's \
