@@ -575,6 +575,45 @@ fn made(data: &Path, arguments: &[&str]) -> String {
     ran.out
 }
 
+/// A folder in which nobody has configured anything.
+fn unconfigured(folder: &Path, arguments: &[&str]) -> Ran {
+    Ran::of(waypost(folder).env_remove("WAYPOST_DATA_DIR").args(arguments).output().unwrap())
+}
+
+#[test]
+fn where_no_gateway_is_meant_nothing_is_answered_and_nothing_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for question in [&["alias", "list"][..], &["show", "7"], &["domain", "remove", "my.example"], &["backup", "f"]] {
+        let ran = unconfigured(folder.path(), question);
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.lines().count()), (1, "", 1), "{ran:?}");
+        let sought = format!("no database is at {}/data/waypost.db (the default, as", folder.path().display());
+        assert!(ran.err.contains(&sought) && ran.err.contains("--config"), "{ran:?}");
+    }
+    let doctor = unconfigured(folder.path(), &["doctor", "--json"]);
+    assert!(doctor.out.contains("not_running") && doctor.err.contains("no gateway runs"), "{doctor:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn where_one_is_meant_a_question_is_answered_as_by_a_new_one_and_nothing_made() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("waypost.toml"), "data_dir = \"there\"\n").unwrap();
+    let list = unconfigured(folder.path(), &["alias", "list", "--json"]);
+    assert_eq!((list.code, list.out.as_str()), (0, "{\"items\":[],\"next_cursor\":null}\n"));
+    let sought = format!("no database is at {}/there/waypost.db (as waypost.toml:1 says)", folder.path().display());
+    assert!(list.err.contains(&sought), "{list:?}");
+    let missing = unconfigured(folder.path(), &["show", "7"]);
+    assert_eq!((missing.code, missing.err.lines().count()), (1, 1), "{missing:?}");
+    assert_eq!(unconfigured(folder.path(), &["backup", "f"]).code, 1, "a backup of nothing is none");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
+
+    let added = unconfigured(folder.path(), &["domain", "add", "my.example"]);
+    let made = format!("waypost: a new database was made at {}/there/waypost.db", folder.path().display());
+    assert!(added.code == 0 && added.err.starts_with(&made), "{added:?}");
+    let again = unconfigured(folder.path(), &["domain", "list"]);
+    assert_eq!((again.cells()[1][0].as_str(), again.err.as_str()), ("my.example", ""));
+}
+
 #[test]
 fn srs_secrets_that_are_gone_are_missed() {
     let data = tempfile::tempdir().unwrap();

@@ -279,6 +279,17 @@ fn in_units(text: &str) -> (u64, bool) {
     (digits.parse::<u64>().unwrap() * unit, text.ends_with(['s', 'm', 'h', 'd']))
 }
 
+#[test]
+fn the_sample_of_the_readme_is_one() {
+    let readme = include_str!("../README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
+    let sample: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let config = load(&sample.join("\n")).unwrap().config;
+    assert_eq!(config.hostname.as_str(), "mx.example.org");
+    assert_eq!((config.smtp.listen[0].port(), config.http.https_listen[0].port()), (25, 443));
+    assert!(config.acme.is_some());
+}
+
 /// Each number of the commented file has its range beside it, and it is the one that counts.
 #[test]
 fn a_number_that_makes_no_sense_is_refused_with_the_range_that_the_commented_file_names() {

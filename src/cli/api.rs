@@ -34,6 +34,8 @@ pub(super) enum Api {
     Socket(PathBuf),
     /// None runs; the data are opened here.
     Here(Box<Offline>),
+    /// There are no data: those of a new gateway stand in for them, in a folder that is thrown away.
+    Aside(Box<Offline>, PathBuf),
 }
 
 /// What the API answered: the very text, and what it means.
@@ -60,9 +62,9 @@ pub(super) struct Call<'a> {
 }
 
 impl Api {
-    /// Finds the way: the socket while a gateway holds the lock, else ourselves. A gateway without a socket is just
-    /// starting or stopping: that is waited for.
-    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// The socket of the gateway that holds the lock, if one does. A gateway without a socket is just starting or stopping:
+    /// that is waited for.
+    pub(super) async fn live(config: &Config) -> anyhow::Result<Option<Self>> {
         let socket = config.control_socket();
         let find = async {
             while gateway_runs(&config.data_dir) {
@@ -75,18 +77,11 @@ impl Api {
             Ok(None)
         };
         match tokio::time::timeout(WAIT, find).await {
-            Ok(Ok(Some(api))) => Ok(api),
-            Ok(Ok(None)) => Self::here(config).await,
-            Ok(Err(error)) => Err(error),
+            Ok(found) => found,
             Err(_) => {
                 bail!("a gateway holds {} and does not answer at {}", config.data_dir.display(), socket.display())
             }
         }
-    }
-
-    async fn here(config: &Config) -> anyhow::Result<Self> {
-        owner::require_owner(config)?;
-        Ok(Self::Here(Box::new(Offline::open(config).await?)))
     }
 
     /// Whether a gateway runs.
@@ -99,6 +94,11 @@ impl Api {
         match self {
             Self::Socket(_) => Ok(()),
             Self::Here(offline) => offline.close().await,
+            Self::Aside(offline, folder) => {
+                let closed = offline.close().await;
+                let gone = std::fs::remove_dir_all(&folder);
+                closed.and(gone.with_context(|| format!("cannot remove {}", folder.display())))
+            }
         }
     }
 
@@ -146,7 +146,7 @@ impl Api {
             .with_context(|| format!("{:?} cannot be asked for", call.path))?;
         match self {
             Self::Socket(path) => send_over(path, request).await,
-            Self::Here(offline) => match offline.router.clone().oneshot(request).await {
+            Self::Here(offline) | Self::Aside(offline, _) => match offline.router.clone().oneshot(request).await {
                 Ok(response) => Ok(response),
                 Err(never) => match never {},
             },
@@ -249,7 +249,7 @@ mod tests {
         let lock = std::fs::File::create(config.data_dir.join("lock")).unwrap();
         lock.lock().unwrap();
         std::fs::write(config.data_dir.join("lock"), "gateway (process 4711)").unwrap();
-        let error = Api::open(&config).await.unwrap_err().to_string();
+        let error = Api::live(&config).await.unwrap_err().to_string();
         let folder = folder.path().display();
         assert_eq!(error, format!("a gateway holds {folder} and does not answer at {folder}/control.sock"));
     }

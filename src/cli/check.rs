@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -57,10 +57,8 @@ async fn with_panel(config: &Config) -> (Config, Vec<String>) {
 
 /// A gateway that runs is asked. The databases of one that does not stay untouched: to open them may upgrade them.
 async fn panel(config: &Config) -> anyhow::Result<PanelSettings> {
-    if !gateway_runs(&config.data_dir) {
-        bail!("no gateway runs that could tell");
-    }
-    let answer = Api::open(config).await?.get("/v1/settings").await?;
+    let api = Api::live(config).await?.context("no gateway runs that could tell")?;
+    let answer = api.get("/v1/settings").await?;
     let set = answer.items().iter().filter(|setting| setting["place"] == "panel");
     Ok(set.filter_map(|setting| Some((setting["key"].as_str()?.to_owned(), setting["value"].clone()))).collect())
 }

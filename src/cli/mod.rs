@@ -15,6 +15,7 @@ mod destination;
 mod dns;
 mod doctor;
 mod domain;
+mod here;
 mod listing;
 mod log;
 mod logging;
@@ -91,12 +92,20 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     builder.worker_threads(threads).enable_all().build().context("threads cannot be started")
 }
 
-/// The data are let go of whatever the command came to; its own error is the one that is told.
+/// The data are let go of whatever the command came to; its own error is the one that is told, after what is to be said of
+/// data that were not there.
 async fn ask(client: Client, options: &Options) -> anyhow::Result<()> {
-    let api = Api::open(&options.load()?.config).await?;
+    let loaded = options.load()?;
+    let (api, remark) = match Api::live(&loaded.config).await? {
+        Some(api) => (api, None),
+        None => here::open(&client, &loaded).await?,
+    };
     let done = run_client(client, &api, Output::new(options.json)).await;
     let closed = api.close().await;
-    done.and(closed)
+    let Some(remark) = remark else { return done.and(closed) };
+    done.and(closed).context(remark.clone())?;
+    eprintln!("waypost: {}", output::harmless(&remark));
+    Ok(())
 }
 
 async fn run_client(client: Client, api: &Api, out: Output) -> anyhow::Result<()> {

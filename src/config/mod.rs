@@ -40,6 +40,17 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+impl Loaded {
+    /// Who says where the data are: the place of that key, else the file that leaves it at its default; none where nobody has
+    /// configured anything of it.
+    #[must_use]
+    pub fn data_named_by(&self) -> Option<String> {
+        let places = ["database.url", "data_dir"].map(|key| &self.config.written.get(key).place);
+        let set = places.into_iter().find(|place| **place != Place::Default).map(ToString::to_string);
+        set.or_else(|| self.file.as_ref().map(|file| file.display().to_string()))
+    }
+}
+
 /// One key with its value and the place that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
