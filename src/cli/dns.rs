@@ -27,19 +27,41 @@ pub(super) struct Dns {
 pub(super) async fn run(command: &Dns, api: &Api, out: Output) -> anyhow::Result<()> {
     let answer = api.get(&format!("/v1/domains/{}/dns", escaped(&command.domain))).await?;
     if command.zone {
-        return out.line(&zone(&answer.value));
+        let remarks = remarks(&answer.value).into_iter().map(|remark| format!("; {remark}"));
+        return out.line(&zone(&answer.value).into_iter().chain(remarks).collect::<Vec<_>>().join("\n"));
     }
     if out.is_json() {
         return out.line(&answer.text);
     }
-    let all: Vec<Value> = all(&answer.value).cloned().collect();
-    out.rows(&all, &COLUMNS)?;
-    let remarks = all.iter().filter(|record| needs_words(record)).map(remark);
-    out.line(&remarks.collect::<Vec<_>>().join("\n"))
+    out.rows(&all(&answer.value).cloned().collect::<Vec<_>>(), &COLUMNS)?;
+    out.line(&remarks(&answer.value).join("\n"))
 }
 
 fn all(answer: &Value) -> impl Iterator<Item = &Value> {
     ["records", "host"].into_iter().filter_map(|part| answer[part].as_array()).flatten()
+}
+
+/// What is to be said of each record, and in the end what is left to do.
+fn remarks(answer: &Value) -> Vec<String> {
+    all(answer).filter(|record| needs_words(record)).map(remark).chain(std::iter::once(left(answer))).collect()
+}
+
+/// What is needed and missing, and what is wrong. Whether something is does not change how the command ends.
+fn left(answer: &Value) -> String {
+    let those = |is_meant: fn(&Value) -> bool| {
+        let named = all(answer).filter(|record| is_meant(record));
+        named
+            .map(|record| format!("{} of {}", cell(record, "/type"), cell(record, "/name")))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let missing = those(|record| record["verdict"] == "missing" && record["weight"] == "needed");
+    let wrong = those(|record| record["verdict"] == "differs");
+    let unknown = those(|record| record["verdict"] == "unknown" && record["weight"] == "needed");
+    let told = [("Missing", missing), ("Wrong", wrong), ("Not known", unknown)].into_iter();
+    let told: Vec<String> =
+        told.filter(|(_, records)| !records.is_empty()).map(|(what, records)| format!("{what}: {records}.")).collect();
+    if told.is_empty() { "All that is needed is published.".to_owned() } else { told.join(" ") }
 }
 
 fn needs_words(record: &Value) -> bool {
@@ -51,11 +73,11 @@ fn remark(record: &Value) -> String {
 }
 
 /// The lines of what is wanted; comments say which are there already.
-fn zone(answer: &Value) -> String {
+fn zone(answer: &Value) -> Vec<String> {
     let line = |record: &Value| {
         let line = record["zone"].as_str()?;
         let is_there = record["verdict"] == json!("ok") || record["verdict"] == json!("extra");
         Some(if is_there { format!("; there already: {line}") } else { line.to_owned() })
     };
-    answer["records"].as_array().into_iter().flatten().filter_map(line).collect::<Vec<_>>().join("\n")
+    answer["records"].as_array().into_iter().flatten().filter_map(line).collect()
 }

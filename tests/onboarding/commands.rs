@@ -131,8 +131,35 @@ async fn dns_prints_a_table_the_answer_and_a_fragment_of_a_zone() {
         zone.out.starts_with("my.example.\tIN\tMX\t10 gw.example.\nmy.example.\tIN\tTXT\t\"v=spf1 mx -all\"\n"),
         "{zone:?}"
     );
+    let (_, last) = table.out.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.starts_with("Missing: MX of my.example, TXT of my.example"), "what is left to do comes last: {last}");
+    assert_eq!(table.code, 0, "it is an answer, and no failure");
+    let spf = "\n; TXT my.example: There is no SPF record";
+    assert!(zone.out.contains(spf) && zone.out.contains("\n; Missing: MX of my.example"), "{zone:?}");
     let answer = command(&["dns", "my.example", "--json"]).await;
     assert_eq!((&answer.json()["domain"], &answer.json()["dns"]), (&json!("my.example"), &json!("drift")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_is_vouched_for_and_cannot_take_mail_is_added_with_a_warning() {
+    let (folder, dns) = (tempfile::tempdir().unwrap(), Dns::start().await.unwrap());
+    dns.mx("inbox.example", 10, "mx.inbox.example");
+    let add = |address: &'static str| {
+        let mut command = waypost(folder.path(), &dns);
+        command.args(["destination", "add", address, "--verified"]);
+        run(command)
+    };
+    add("me@inbox.example").await;
+    for (address, why) in [
+        ("me@gmailcom", "warning: “gmailcom” has no dot in it"),
+        ("me@gmial.example", "warning: “gmial.example” is no domain that the DNS knows"),
+        ("you@inbox.example", ""),
+    ] {
+        let ran = add(address).await;
+        let told = format!("{address} is verified since ");
+        assert!(ran.code == 0 && ran.out.starts_with(&told) && ran.err.starts_with(why), "{ran:?}");
+        assert_eq!(ran.err.is_empty(), why.is_empty(), "{ran:?}");
+    }
 }
 
 /// A gateway of its own, ended with the test.

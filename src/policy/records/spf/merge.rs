@@ -7,24 +7,31 @@ use super::term::{Mechanism, Spf, Term};
 
 /// A record for a domain that has none.
 pub(super) fn fresh(gateway: &Gateway) -> String {
-    // What the relay's operator says belongs in here; its host is the best guess, and no more: what is not in it fails softly.
-    if let Some(relay) = gateway.relay.as_deref().and_then(relay_term) {
-        return format!("v=spf1 {relay} ~all");
+    // By what addresses a relay sends is for its operator to say; its host, or ours where it stands beside us, is the best
+    // guess, and no more: what is not in it fails softly.
+    if let Some(relay) = gateway.relay.as_deref().filter(|relay| !is_beside_us(relay)) {
+        return format!("v=spf1 {} ~all", relay_term(relay));
     }
+    let all = if gateway.relay.is_some() { "~all" } else { "-all" };
     if gateway.by_hostname || gateway.addresses.is_empty() {
-        return "v=spf1 mx -all".to_owned();
+        return format!("v=spf1 mx {all}");
     }
     let ours: Vec<String> = gateway.addresses.iter().map(|address| address_term(*address)).collect();
-    format!("v=spf1 mx {} -all", ours.join(" "))
+    format!("v=spf1 mx {} {all}", ours.join(" "))
 }
 
-/// What lets the relay pass; none for one beside us, whose mail leaves the network as ours does.
-fn relay_term(relay: &str) -> Option<String> {
-    let host = host_of(relay);
-    match host.trim_matches(['[', ']']).parse() {
-        Ok(address) => (!is_inner(address)).then(|| address_term(address)),
-        Err(_) => Some(format!("a:{host}")),
-    }
+/// What lets the relay pass.
+fn relay_term(relay: &str) -> String {
+    address_of(relay).map_or_else(|| format!("a:{}", host_of(relay)), address_term)
+}
+
+/// Whether it is in the own network, so that its mail leaves that as ours would.
+pub(super) fn is_beside_us(relay: &str) -> bool {
+    address_of(relay).is_some_and(is_inner)
+}
+
+fn address_of(relay: &str) -> Option<IpAddr> {
+    host_of(relay).trim_matches(['[', ']']).parse().ok()
 }
 
 fn is_inner(address: IpAddr) -> bool {

@@ -58,6 +58,10 @@ impl Case<'_> {
     fn missing(&self) -> String {
         let missing = "There is no SPF record: what this gateway sends on with a rewritten sender does not pass.";
         match &self.gateway.relay {
+            Some(relay) if merge::is_beside_us(relay) => format!(
+                "{missing} All mail leaves by {relay}, which is in the own network: if that has other public addresses than \
+                 this host, let them pass too."
+            ),
             Some(relay) => format!(
                 "{missing} All mail leaves by {relay}, often from other addresses than its own: what its operator tells to \
                  include stands better here than its host."
