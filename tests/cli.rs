@@ -239,7 +239,7 @@ fn every_client_command_asks_its_own_path() {
         (&["domain", "set", "my.example", "--catch-all", "off"], "PATCH /v1/domains/my.example"),
         (&["domain", "verify", "my.example"], "POST /v1/domains/my.example/verify"),
         (&["domain", "remove", "my.example"], "DELETE /v1/domains/my.example"),
-        (&["destination", "add", "@inbox.example", "--verified"], "POST /v1/destinations"),
+        (&["destination", "add", "@inbox.example"], "POST /v1/destinations"),
         (&["destination", "verify", "a@b.example"], "POST /v1/destinations/a%40b.example/verify"),
         (&["destination", "default", "a@b.example"], "POST /v1/destinations/a%40b.example/default"),
         (&["destination", "remove", "a@b.example"], "DELETE /v1/destinations/a%40b.example"),

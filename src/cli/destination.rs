@@ -1,9 +1,11 @@
 //! `waypost destination`: the real inboxes, and whole domains that are trusted.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::api::{Api, escaped};
+use super::api::{Api, escaped, with_query};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
 
@@ -14,6 +16,9 @@ const COLUMNS: [Column; 5] = [
     ("LAST DELIVERY", "/last_delivered_at"),
     ("FAILING SINCE", "/failing_since"),
 ];
+
+/// How long a DNS is waited for that might know nothing of an inbox.
+const DOUBT_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Destination {
@@ -72,7 +77,11 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         Destination::Add { address, verified, default } => {
             let body = json!({"address": address, "verified": verified, "default": default});
             let answer = api.post("/v1/destinations", &body).await?;
-            out.object(&answer, state)
+            out.object(&answer, state)?;
+            if verified {
+                tell_doubt(&address, api).await;
+            }
+            Ok(())
         }
         Destination::List(paging) => out.list(&listing::fetch(api, "/v1/destinations", &[], paging).await?, &COLUMNS),
         Destination::Show { address } => out.object(&api.get(&path(&address)).await?, told),
@@ -94,6 +103,17 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         Destination::Remove { address } => {
             out.object(&api.delete(&path(&address)).await?, |_| format!("{address} is no destination any more."))
         }
+    }
+}
+
+/// An inbox that nobody asks is taken by somebody's word, in which a letter may be wrong. It is added already: what is not
+/// known by now, or not asked for by the gateway that runs, is not told.
+async fn tell_doubt(address: &str, api: &Api) {
+    let path = with_query("/control/doubt", &[("address", Some(address.to_owned()))]);
+    if let Ok(Ok(answer)) = tokio::time::timeout(DOUBT_WITHIN, api.get(&path)).await
+        && answer.value["doubt"].is_string()
+    {
+        eprintln!("warning: {}.", cell(&answer.value, "/doubt"));
     }
 }
 

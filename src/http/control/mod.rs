@@ -18,6 +18,7 @@ pub(super) fn router(site: &Site) -> Router {
     Router::new()
         .route("/control/srs/forward", get(srs_forward))
         .route("/control/srs/reverse", get(srs_reverse))
+        .route("/control/doubt", get(doubt))
         .route("/control/panel-link", post(panel_link))
         .route("/control/backup", get(backup::stream))
         .layer(middleware::from_fn(problem::always))
@@ -34,6 +35,12 @@ async fn srs_reverse(State(site): State<Site>, Caller(actor): Caller, ask: Ask) 
     let address = address(&ask)?;
     let sender = site.admin.srs_reverse(&actor, address).await?;
     Ok(Json(json!({ "address": sender })).into_response())
+}
+
+/// What speaks against mail for an inbox, `null` where nothing does.
+async fn doubt(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    let doubt = site.admin.doubt_inbox(&actor, address(&ask)?).await?;
+    Ok(Json(json!({ "doubt": doubt })).into_response())
 }
 
 fn address(ask: &Ask) -> Result<&str, Problem> {
