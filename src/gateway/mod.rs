@@ -193,15 +193,18 @@ impl Gateway {
         self.control.clone()
     }
 
-    /// Stops in order: no new mail, unsent attempts to the queue, sent ones to their end, databases closed.
+    /// Stops in order: no new mail, unsent attempts to the queue, sent ones to their end, databases closed. A step that fails
+    /// keeps none of the others from being taken; its error is told in the end.
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new mail, then the queue, then the rest");
         self.stop_mail.cancel();
-        if end_sessions(&self.inbound.sessions).await {
-            self.parts.store.activity.all_heard().await?;
-        }
+        let heard = if end_sessions(&self.inbound.sessions).await {
+            self.parts.store.activity.all_heard().await.context("the log was not told that all answers were heard")
+        } else {
+            Ok(())
+        };
         self.stop_courier.cancel();
-        self.courier.await.context("the courier broke down")?;
+        let couriered = self.courier.await.context("the courier broke down");
         self.stop_rest.cancel();
         for task in self.rest {
             end_task(task).await;
@@ -209,7 +212,7 @@ impl Gateway {
         self.parts.store.close().await;
         drop(self.lock);
         tracing::info!("stopped");
-        Ok(())
+        heard.and(couriered)
     }
 }
 

@@ -68,6 +68,17 @@ async fn a_log_that_cannot_be_written_costs_no_mail_and_no_second_copy() {
     world.stop().await;
 }
 
+/// What is left to do is done: the queue is settled, HTTP ends, the databases are closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_unwell_keeps_nothing_from_stopping() {
+    let world = World::start().await;
+    world.change("activity.db", "drop table answered").await;
+    let panel = world.gateway.listening.http[0];
+    let why = format!("{:#}", world.gateway.stop().await.unwrap_err());
+    assert!(why.starts_with("the log was not told that all answers were heard: "), "{why}");
+    assert!(TcpStream::connect(panel).await.is_err(), "nobody listens any more");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_no_mail_for_want_of_room_is_not_ready() {
     let low = DiskFacts { free: 32 << 20, total: 16 << 30 };
