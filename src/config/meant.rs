@@ -13,7 +13,7 @@ use super::written::{ConfigError, Place, Value, Written};
 use super::{Acme, Config, Http, Log, Smtp, Srs, units};
 use crate::admin::{BackupSettings, Notify, RELAY_PASSWORD_FILE};
 use crate::delivery::{NextHop, Settings as Delivery};
-use crate::facts::outside::Settings as Outside;
+use crate::facts::outside::{Leaving, Settings as Outside};
 use crate::mail::Domain;
 use crate::policy::limits::Limits;
 use crate::policy::lists::{DnsList, MAX_LISTS};
@@ -203,15 +203,13 @@ fn outside(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Outside, Con
     for key in ["smtp.listen", "http.listen", "http.https_listen", "http.http_redirect_listen"] {
         listeners.extend(read.each(key, values::socket)?.into_iter().map(|address| (key, address)));
     }
-    Ok(Outside {
+    let leaving = Leaving {
         source_addresses: read.each("delivery.source_addresses", values::address)?,
         relay: Some(read.text("delivery.relay")).filter(|relay| !relay.is_empty()).map(str::to_owned),
         allow_private: read.flag("delivery.allow_private"),
-        mail_port: port(read),
-        listeners,
-        data_dir: data_dir.to_owned(),
-        probes: crate::facts::outside::Probes::default(),
-    })
+        port: port(read),
+    };
+    Ok(Outside { leaving, listeners, data_dir: data_dir.to_owned(), probes: crate::facts::outside::Probes::default() })
 }
 
 fn port(read: &Reader<'_>) -> u16 {

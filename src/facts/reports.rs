@@ -8,11 +8,15 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use crate::mail::Mailbox;
+use crate::srs::DAY_CYCLE;
 
 /// Messages that one SRS address takes in its life (DESIGN section 6).
 pub const MAX_REPORTS_PER_ADDRESS: u32 = 20;
 /// Addresses that are counted at the same time; each of them cost its sender a message through us.
 const MAX_COUNTED_ADDRESSES: u64 = 100_000;
+
+/// An address is forgotten when the day of its stamp comes again: by then it has expired, whatever `srs.max_age` was meanwhile.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24 * DAY_CYCLE.unsigned_abs());
 
 /// Where the separator stands: behind `SRS0`.
 const SEPARATOR: usize = 4;
@@ -21,13 +25,13 @@ const SEPARATOR: usize = 4;
 #[derive(Clone)]
 pub struct ReportCounter(Cache<String, Arc<AtomicU32>>);
 
-impl ReportCounter {
-    /// Forgets an address after `max_age`, when its stamp has expired anyhow.
-    #[must_use]
-    pub fn new(max_age: Duration) -> Self {
-        Self(Cache::builder().max_capacity(MAX_COUNTED_ADDRESSES).time_to_live(max_age).build())
+impl Default for ReportCounter {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_COUNTED_ADDRESSES).time_to_live(FORGOTTEN_AFTER).build())
     }
+}
 
+impl ReportCounter {
     /// Counts one more report to `address`; false when it has had its share.
     #[must_use]
     pub fn count(&self, address: &Mailbox) -> bool {
@@ -55,9 +59,16 @@ impl fmt::Debug for ReportCounter {
 mod tests {
     use super::*;
 
+    /// `srs.max_age` may become longer while the gateway runs.
+    #[test]
+    fn an_address_is_remembered_as_long_as_any_setting_lets_it_live() {
+        let kept = ReportCounter::default().0.policy().time_to_live().unwrap();
+        assert_eq!(kept, Duration::from_hours(24 * 1024), "stamps repeat then");
+    }
+
     #[test]
     fn an_address_takes_twenty_reports_however_it_is_written() {
-        let counter = ReportCounter::new(Duration::from_secs(3600));
+        let counter = ReportCounter::default();
         let address = |text| Mailbox::parse(text).unwrap();
         for _ in 0..10 {
             assert!(counter.count(&address("SRS0=HHHH=TT=a.example=b@my.domain")));

@@ -66,7 +66,7 @@ impl Renewal {
     pub(super) fn renew(&self, config: &Config) -> anyhow::Result<()> {
         self.facts.ring.store(Arc::new(secrets::ring(config, &self.chance)?));
         self.facts.instance.store(Arc::new(config.instance.clone()));
-        self.outside.lead_by(config.outside.relay.clone());
+        self.outside.renew(config.outside.leaving.clone());
         self.courier.renew(&config.delivery);
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Parts {
             clock: clock.clone(),
             instance: Arc::new(ArcSwap::from_pointee(config.instance.clone())),
             ring: Arc::new(ArcSwap::from_pointee(ring)),
-            reports: crate::facts::ReportCounter::new(config.srs.max_age),
+            reports: crate::facts::ReportCounter::default(),
             counts: Arc::default(),
             lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };

@@ -110,8 +110,21 @@ async fn faults_in_dns_are_found_and_mended() {
 
 #[tokio::test]
 async fn a_blocked_way_out_is_found() {
-    let world = world_with(&[], |config, _| config.outside.mail_port = 9).await;
+    let world = world_with(&[], |config, _| config.outside.leaving.port = 9).await;
     assert_eq!(found(&world).await, ["port_25_out_blocked"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_way_out_is_looked_at_as_it_is_set_now() {
+    let world = world().await;
+    assert_eq!(found(&world).await, [""; 0]);
+    world.reload_with(&[("DELIVERY__PORT", "9")]).await;
+    assert_eq!(found(&world).await, ["port_25_out_blocked"]);
+    world.reload_with(&[("DELIVERY__SOURCE_ADDRESSES", "127.0.0.9")]).await;
+    assert!(found(&world).await.contains(&"address_differs".to_owned()));
+    world.reload_with(&[("DELIVERY__ALLOW_PRIVATE", "false")]).await;
+    assert_eq!(found(&world).await, ["dns_does_not_answer"], "the mail servers are within our network");
     world.stop().await;
 }
 

@@ -14,7 +14,7 @@ pub(crate) async fn world() -> World {
             config.outside.probes.dns_port = dns.address().port();
             config.outside.probes.routed = Some(vec![[192, 0, 2, 7].into()]);
             config.outside.probes.far_domains = vec!["far.example".to_owned()];
-            config.outside.source_addresses = vec![[192, 0, 2, 7].into()];
+            config.outside.leaving.source_addresses = vec![[192, 0, 2, 7].into()];
         })
         .await;
     world.dns.ns("my.example", "ns1.my.example");

@@ -294,7 +294,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         clock: clock.clone(),
         instance: Arc::new(ArcSwap::from_pointee(instance(hostname))),
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
-        reports: ReportCounter::new(DAY),
+        reports: ReportCounter::default(),
         counts: Arc::default(),
     };
     let dns = Dns::new(facts.auth.resolver(), asking.timeout);
@@ -322,10 +322,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
 
 fn looking(data_dir: PathBuf) -> outside::Settings {
     outside::Settings {
-        source_addresses: Vec::new(),
-        relay: None,
-        allow_private: true,
-        mail_port: 9,
+        leaving: outside::Leaving { allow_private: true, port: 9, ..outside::Leaving::default() },
         listeners: Vec::new(),
         data_dir,
         probes: outside::Probes {

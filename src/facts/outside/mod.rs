@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
@@ -49,20 +49,27 @@ const LATE: &str = "no answer in time";
 /// How it is looked.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `delivery.source_addresses`.
-    pub source_addresses: Vec<IpAddr>,
-    /// `delivery.relay`, as it is written to begin with.
-    pub relay: Option<String>,
-    /// `delivery.allow_private`.
-    pub allow_private: bool,
-    /// `delivery.port`.
-    pub mail_port: u16,
+    /// How mail leaves, to begin with.
+    pub leaving: Leaving,
     /// Every listener with its key.
     pub listeners: Vec<(&'static str, SocketAddr)>,
     /// `data_dir`.
     pub data_dir: PathBuf,
     /// What no key says.
     pub probes: Probes,
+}
+
+/// How mail leaves: what a reload changes while the gateway runs.
+#[derive(Debug, Clone, Default)]
+pub struct Leaving {
+    /// `delivery.source_addresses`.
+    pub source_addresses: Vec<IpAddr>,
+    /// `delivery.relay`, as it is written.
+    pub relay: Option<String>,
+    /// `delivery.allow_private`.
+    pub allow_private: bool,
+    /// `delivery.port`.
+    pub port: u16,
 }
 
 /// Where probes go; other places only in tests.
@@ -109,8 +116,7 @@ pub struct Outside {
     /// How.
     pub settings: Settings,
     policies: mta_sts::Policies,
-    /// The relay in service: people change it while the gateway runs.
-    relay: Arc<ArcSwapOption<String>>,
+    leaving: Arc<ArcSwap<Leaving>>,
     /// Our own SMTP listener, where one is open.
     door: Arc<ArcSwapOption<SocketAddr>>,
 }
@@ -119,29 +125,29 @@ impl Outside {
     /// Looks by `dns`.
     #[must_use]
     pub fn new(dns: Dns, settings: Settings) -> Self {
-        let relay = Arc::new(ArcSwapOption::from_pointee(settings.relay.clone()));
-        Self { dns, settings, policies: mta_sts::Policies::default(), relay, door: Arc::default() }
+        let leaving = Arc::new(ArcSwap::from_pointee(settings.leaving.clone()));
+        Self { dns, settings, policies: mta_sts::Policies::default(), leaving, door: Arc::default() }
     }
 
-    /// Has all mail go by this relay, or by none.
-    pub fn lead_by(&self, relay: Option<String>) {
-        self.relay.store(relay.map(Arc::new));
+    /// Has mail leave like this from now on.
+    pub fn renew(&self, leaving: Leaving) {
+        self.leaving.store(Arc::new(leaving));
     }
 
     /// The relay that all mail goes by.
     #[must_use]
     pub fn relay(&self) -> Option<String> {
-        self.relay.load().as_deref().cloned()
+        self.leaving.load().relay.clone()
     }
 
     fn reach(&self) -> Reach {
-        Reach { port: self.settings.probes.dns_port, allow_private: self.settings.allow_private }
+        Reach { port: self.settings.probes.dns_port, allow_private: self.leaving.load().allow_private }
     }
 
     /// Whether mail from outside may come to, or go by, this address.
     #[must_use]
     pub fn is_outward(&self, address: IpAddr) -> bool {
-        self.settings.allow_private || guard::forbidden(address, &[]).is_none()
+        self.leaving.load().allow_private || guard::forbidden(address, &[]).is_none()
     }
 
     /// What everybody says of a name that is written down here and not by somebody else.

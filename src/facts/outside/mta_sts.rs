@@ -49,7 +49,7 @@ impl Outside {
             None => tls::verifying_client(),
             Some(roots) => tls::client_trusting(roots).map_err(|error| error.to_string())?,
         };
-        let reach = if self.settings.allow_private { fetch::Reach::OwnNetwork } else { fetch::Reach::Public };
+        let reach = if self.leaving.load().allow_private { fetch::Reach::OwnNetwork } else { fetch::Reach::Public };
         Ok(Fetcher { dns: self.dns.clone(), tls, reach })
     }
 }

@@ -43,11 +43,12 @@ impl Outside {
     fn gateway_named(&self, hostname: &Domain, named: Vec<IpAddr>) -> Gateway {
         let named: Vec<IpAddr> = named.into_iter().filter(|address| self.is_outward(*address)).collect();
         let is_public = |address: &IpAddr| guard::forbidden(*address, &[]).is_none();
-        let leaving: Vec<IpAddr> = if self.settings.source_addresses.is_empty() {
+        let set = &self.leaving.load().source_addresses;
+        let leaving: Vec<IpAddr> = if set.is_empty() {
             let routed = self.settings.probes.routed.clone();
             routed.unwrap_or_else(routed_addresses).into_iter().filter(is_public).collect()
         } else {
-            self.settings.source_addresses.iter().copied().filter(|address| self.is_outward(*address)).collect()
+            set.iter().copied().filter(|address| self.is_outward(*address)).collect()
         };
         let addresses = if leaving.is_empty() { named.clone() } else { leaving };
         let by_hostname = addresses.iter().all(|address| named.contains(address));

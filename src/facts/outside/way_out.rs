@@ -49,7 +49,7 @@ impl Outside {
     }
 
     async fn greeting_at(&self, address: IpAddr) -> Result<String, String> {
-        let stream = TcpStream::connect(SocketAddr::new(address, self.settings.mail_port)).await;
+        let stream = TcpStream::connect(SocketAddr::new(address, self.leaving.load().port)).await;
         greeting(stream.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())
     }
 }
