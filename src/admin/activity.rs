@@ -143,6 +143,12 @@ impl Admin {
             Reach::Manage | Reach::Own => Some(Arc::clone(row)),
         }
     }
+
+    /// Whether a row is told to an actor without its subject.
+    #[must_use]
+    pub fn reads_no_subject(&self, actor: &Actor, row: &Row) -> bool {
+        row_reach(actor, row) == Some(Reach::Look)
+    }
 }
 
 fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {

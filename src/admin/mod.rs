@@ -96,7 +96,7 @@ pub use name::AliasName;
 pub use next_hops::NextHops;
 pub use notices::{Beat, Heartbeat, NoticeFilter, NoticeShape, Notify, TestShape};
 pub use passwords::Passwords;
-pub use people::PasswordLink;
+pub use people::{NewPassword, PasswordLink};
 pub use queue::{QueueAction, QueueFilter, QueuePowers};
 pub use relay::RELAY_PASSWORD_FILE;
 pub use route::RouteQuestion;

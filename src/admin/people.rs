@@ -35,6 +35,15 @@ struct Draft {
     totp: Option<bool>,
 }
 
+/// What a link has set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewPassword {
+    /// The account had none.
+    First,
+    /// In place of another.
+    Another,
+}
+
 /// A link that sets a password, and who is to get it.
 #[derive(Debug)]
 pub struct PasswordLink {
@@ -312,12 +321,24 @@ impl Admin {
         Ok(Some(PasswordLink { account: row.key, email, secret }))
     }
 
-    /// Uses a link up and sets the password behind it; false if the link is not good. Every session ends.
-    pub async fn reset_password(&self, link: &str, new: &str) -> Result<bool> {
+    /// Draws a link with which somebody sets a new password, for whoever looks after accounts to hand over.
+    pub async fn draw_password_link(&self, actor: &Actor, id: &str) -> Result<PasswordLink> {
+        let row = self.managed_user(actor, id).await?;
+        let email = object(&row);
+        if row.disabled_at.is_some() {
+            return Err(AdminError::Conflict(format!("{email} is switched off: no password signs in there.")));
+        }
+        let secret = self.draw_link(LinkPurpose::Reset, row.key, LINK_LIFETIME).await?;
+        self.store.accounts.audit(self.audit_plain(actor, "link.reset", &email)).await?;
+        Ok(PasswordLink { account: row.key, email, secret })
+    }
+
+    /// Uses a link up and sets the password behind it; none if the link is not good. Every session ends.
+    pub async fn reset_password(&self, link: &str, new: &str) -> Result<Option<NewPassword>> {
         let (accounts, hash) = (&self.store.accounts, Secret::from_text(link).hash());
         let account = match accounts.link(hash, LinkPurpose::Reset, self.clock.now()).await {
             Ok(account) => accounts.account(account).await?,
-            Err(StoreError::NotFound) => return Ok(false),
+            Err(StoreError::NotFound) => return Ok(None),
             Err(other) => return Err(other.into()),
         };
         if let Some(why) = passwords::fault_of(new, account.email.as_deref().unwrap_or_default()) {
@@ -325,11 +346,11 @@ impl Admin {
         }
         match accounts.use_link(hash, LinkPurpose::Reset, self.clock.now()).await {
             Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(false),
+            Err(StoreError::NotFound) => return Ok(None),
             Err(other) => return Err(other.into()),
         }
         self.store_password(&Actor::whole(account.key, ActorName::Session), &account, new).await?;
-        Ok(true)
+        Ok(Some(if account.has_password { NewPassword::Another } else { NewPassword::First }))
     }
 
     /// The first set-up: uses its link up, gives the owner an address and a password, and opens a session; none if the

@@ -47,7 +47,7 @@ async fn asked() -> (Open, Browser, String) {
     let id = added["verification"]["activity_id"].as_str().unwrap().to_owned();
     let browser = open.visitor(DESK).await;
     browser.open(&open.url("/destinations/new@inbox.example")).await;
-    browser.says(&format!("[id='m-{id}'] .status"), "queued").await;
+    browser.says(&format!("[id='m-{id}'] .status"), "waiting").await;
     browser.text("[data-live][data-open]").await;
     (open, browser, id)
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waypost::admin::Actor;
-use waypost::policy::status::RuleRef;
-use waypost::store::activity::Row;
+use waypost::policy::status::{RuleRef, Status};
+use waypost::store::activity::{Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::driver::{Browser, Look};
 use crate::server::Open;
 use crate::web::House;
-use crate::web::rows::{MESSAGE, forwarded, queued};
+use crate::web::rows::{MESSAGE, attempt, forwarded, queued};
 
 const WIDE: Look = Look { width: 1440, script: true, dark: false };
 const PLAIN: Look = Look { width: 1440, script: false, dark: false };
@@ -179,6 +179,47 @@ async fn mail_is_found_by_what_became_of_it_without_script() {
     browser.says(".empty", "No mail matches.").await;
     browser.click(".empty a").await;
     browser.text(".rows li + li").await;
+}
+
+/// What comes of a try.
+async fn tried(open: &Open, row: &Row, status: Status, reply: &str) {
+    let attempt = Some(attempt(open.house.clock.now(), "deferred", reply));
+    let (reason, id) = (reply.to_owned(), row.id);
+    let progress = Progress { id, status, reason, attempt, next_attempt_at: None, sha256_sent: None, dsn: None };
+    open.house.admin.store.activity.progress(vec![progress]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_a_message_shows_while_its_page_is_open_and_the_focus_stays() {
+    let open = Open::new().await;
+    let later = open.house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&open.house, "shop@my.example", Entry::Due(later)).await;
+    let browser = open.visitor(WIDE).await;
+    browser.open(&open.url(&format!("/activity/{}", row.id))).await;
+    browser.click("#do-retry").await;
+    browser.says(".notice", "being tried again").await;
+    browser.ask("document.getElementById('do-hold').focus()").await;
+    tried(&open, &row, Status::Deferred, "450 4.2.1 Still busy").await;
+    browser.says(".line", "450 4.2.1 Still busy").await;
+    browser.answers("return document.activeElement.id", json!("do-hold")).await;
+    browser.answers("return document.querySelectorAll('.notice').length", json!(0)).await;
+    tried(&open, &row, Status::Forwarded, "250 OK").await;
+    browser.says("h1", "Forwarded to owner@inbox.example").await;
+    browser.answers("return document.querySelectorAll('[data-again]').length", json!(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_leaves_the_queue_leaves_its_page_while_it_is_open() {
+    let open = Open::new().await;
+    let later = open.house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&open.house, "shop@my.example", Entry::Due(later)).await;
+    let browser = open.visitor(NARROW).await;
+    browser.open(&open.url("/queue")).await;
+    browser.click("form[action='/queue/retry'] button").await;
+    browser.says(".notice[role=status]", "One message is being tried now.").await;
+    open.house.admin.store.queue.cancel(row.id).await.unwrap();
+    browser.says(".empty", "Nothing waits.").await;
+    browser.answers("return document.querySelectorAll('[data-again], .notice').length", json!(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,12 +31,15 @@ async fn a_domain_s_page_follows_its_records() {
         .says("data-again=\"/domains/my.example?check=1\"");
     anna.get("/domains/my.example?check=1")
         .await
-        .says("Mail does not arrive yet: the MX record is missing; 1 other record is missing.")
+        .says("Mail does not arrive yet: the MX record is missing; SPF is missing; DMARC is advised and missing.")
         .says("v=spf1 mx -all");
     let wanted = world.get("/v1/domains/my.example/dns").await;
     world.dns.mx("my.example", 10, "gw.example");
     anna.get("/domains/my.example").await.says("Mail does not arrive yet");
-    anna.get("/domains/my.example?check=1").await.says("Mail arrives; 1 record is missing.").says("as wanted");
+    anna.get("/domains/my.example?check=1")
+        .await
+        .says("Mail arrives; SPF is missing; DMARC is advised and missing.")
+        .says("as wanted");
     world.dns.clear("my.example");
     world.dns.ns("my.example", "ns1.my.example");
     records::publish(&world, &wanted);

@@ -81,5 +81,8 @@ async fn before_a_domain_or_a_destination_goes_it_is_said_what_goes_with_it() {
     let cookie = house.signed_in().await;
     house.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example" })).await.expect(201);
     let page = house.panel(&cookie, "GET", "/destinations/new@inbox.example", "").await.expect(200).text();
-    assert!(page.contains("queued") && !page.contains("none is sent there"), "what asks it is no mail for it: {page}");
+    assert!(
+        page.contains("<span>waiting</span>") && !page.contains("none is sent there"),
+        "what asks it is no mail for it: {page}"
+    );
 }

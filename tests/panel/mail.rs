@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use waypost::policy::status::Status;
-use waypost::store::activity::Row;
+use waypost::policy::rule::Kind;
+use waypost::policy::status::{RuleRef, Status};
+use waypost::store::activity::{Auth, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{MESSAGE, forwarded, queued, queued_to};
+use crate::web::rows::{MESSAGE, attempt, forwarded, queued, queued_to};
 
 #[tokio::test]
 async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
@@ -159,4 +160,137 @@ async fn what_the_filters_show_is_saved_as_a_table_or_as_lines() {
         "{all}"
     );
     assert!(!page.contains("The log begins here"), "a filter shows no beginning");
+}
+
+async fn page(house: &House, cookie: &str, path: &str) -> String {
+    house.panel(cookie, "GET", path, "").await.expect(200).text()
+}
+
+/// What comes of a try.
+async fn tried(house: &House, row: &Row, status: Status, reply: &str) {
+    let outcome = if status == Status::Deferred { "deferred" } else { "delivered" };
+    let progress = Progress {
+        id: row.id,
+        status,
+        reason: reply.to_owned(),
+        attempt: Some(attempt(house.clock.now(), outcome, reply)),
+        next_attempt_at: (status == Status::Deferred).then(|| house.clock.now().after(Duration::from_secs(300))),
+        sha256_sent: None,
+        dsn: None,
+    };
+    house.admin.store.activity.progress(vec![progress]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_under_way_is_asked_for_again_and_what_was_asked_for_is_told_as_long_as_it_is_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let later = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Due(later)).await;
+    let path = format!("/activity/{}", row.id);
+    let waits = page(&house, &cookie, &format!("{path}?done=retry")).await;
+    assert!(waits.contains(&format!("data-again=\"{path}\"")) && !waits.contains("being tried again"), "{waits}");
+    for (action, told) in
+        [("retry", "It is being tried again."), ("hold", "It is on hold until you release it.</span>")]
+    {
+        let done = house.panel(&cookie, "POST", &format!("{path}/{action}"), "").await.expect(303);
+        let shown = page(&house, &cookie, &done.field("location").unwrap()).await;
+        assert!(shown.contains(told), "{action}: {shown}");
+        assert!(shown.contains(&format!("data-again=\"{path}?done={action}\"")), "{action}: {shown}");
+    }
+    let stale = page(&house, &cookie, &format!("{path}?done=retry")).await;
+    assert!(!stale.contains("being tried again"), "{stale}");
+    house.panel(&cookie, "POST", &format!("{path}/release"), "").await.expect(303);
+    let shown = page(&house, &cookie, &format!("{path}?done=release")).await;
+    assert!(shown.contains("It is released and being tried."), "{shown}");
+    tried(&house, &row, Status::Forwarded, "250 OK").await;
+    let end = page(&house, &cookie, &format!("{path}?done=release")).await;
+    assert!(end.contains("Forwarded to") && !end.contains("being tried") && !end.contains("data-again"), "{end}");
+}
+
+#[tokio::test]
+async fn the_queue_is_asked_for_again_as_long_as_anything_is_in_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    assert!(!page(&house, &cookie, "/queue").await.contains("data-again"));
+    let later = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Due(later)).await;
+    let place = "/queue?done=retry&count=1";
+    let waits = page(&house, &cookie, place).await;
+    assert!(waits.contains("data-again=\"/queue\"") && !waits.contains("is being tried now"), "{waits}");
+    let done = house.panel(&cookie, "POST", "/queue/retry", "domain=inbox.example").await.expect(303);
+    let tried = page(&house, &cookie, &done.field("location").unwrap()).await;
+    assert!(tried.contains("One message is being tried now."), "{tried}");
+    assert!(tried.contains("data-again=\"/queue?done=retry&#38;count=1\""), "{tried}");
+    house.admin.store.queue.cancel(row.id).await.unwrap();
+    let empty = page(&house, &cookie, place).await;
+    assert!(!empty.contains("data-again") && !empty.contains("being tried"), "{empty}");
+}
+
+#[tokio::test]
+async fn what_is_to_be_done_fits_what_the_other_server_said() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let later = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Due(later)).await;
+    let path = format!("/activity/{}", row.id);
+    for (reply, words, help) in [
+        ("450 4.2.1 Mailbox busy", "Nothing is to be done: the other server asked for patience", "waits"),
+        ("421 4.7.28 Unusual rate of mail", "slows down mail from addresses that it hardly knows", "waits"),
+        ("452 4.2.2 Over quota", "The inbox is full", "waits"),
+        ("550 5.7.25 No PTR record", "minds this server, not the message", "refused"),
+        ("connection refused", "The other server cannot be reached", "port-25"),
+    ] {
+        tried(&house, &row, Status::Deferred, reply).await;
+        for path in [&path, "/queue"] {
+            let shown = page(&house, &cookie, path).await;
+            assert!(shown.contains(words) && shown.contains(&format!("href=\"/help/{help}\">What to do")), "{shown}");
+        }
+        let shown = page(&house, &cookie, &path).await;
+        let end =
+            "It is tried again by itself in 5 min, and so on until 27 Nov 2026, 18:56:24 UTC. If no try succeeds,";
+        assert!(shown.contains(end) && shown.contains("kept here for 7 days"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn why_there_is_no_subject_is_said() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let shown = async |cookie: &str, row: Row| {
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let whole = page(&house, cookie, &format!("/activity/{}", row.id)).await;
+        let subject = whole.split("<dt>Subject</dt>").nth(1).unwrap().split("</dd>").next().unwrap().to_owned();
+        subject.split("muted\">").nth(1).unwrap().trim_end_matches("</span>").to_owned()
+    };
+    let bare = Row { subject: None, ..forwarded(&house, "shop@my.example") };
+    assert_eq!(shown(&cookie, bare).await, "it had none, or none was kept then");
+    let quiet = json!({ "address": "quiet@my.example", "privacy": "subject" });
+    let id = house.operator("POST", "/v1/aliases", quiet).await.expect(201).json()["id"].clone();
+    let alias = RuleRef { id: id.as_str().unwrap().parse().unwrap(), ..bare_rule() };
+    let kept = Row { subject: None, rule: Some(alias), ..forwarded(&house, "quiet@my.example") };
+    assert_eq!(shown(&cookie, kept).await, "not kept: so its alias says");
+    let viewer =
+        house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    assert_eq!(shown(&viewer, forwarded(&house, "shop@my.example")).await, "not shown to who only looks");
+}
+
+fn bare_rule() -> RuleRef {
+    RuleRef { id: uuid::Uuid::nil(), kind: Kind::Address, pattern: "quiet".to_owned() }
+}
+
+#[tokio::test]
+async fn a_domain_that_publishes_no_policy_is_told_as_such() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let mut row = forwarded(&house, "shop@my.example");
+    for (result, told) in [
+        ("none p=none d=shop.example", "no policy published by shop.example"),
+        ("fail p=reject d=shop.example", "fail p=reject d=shop.example"),
+    ] {
+        row = Row { auth: Auth { dmarc: Some(result.to_owned()), ..row.auth }, ..forwarded(&house, "shop@my.example") };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+        assert!(shown.contains(&format!("<dt>DMARC</dt><dd><bdi>{told}</bdi>")), "{shown}");
+    }
 }

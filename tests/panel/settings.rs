@@ -138,16 +138,30 @@ async fn people_are_added_by_a_link_and_changed() {
     assert!(path.starts_with("/reset/"), "{page}");
     let listed = house.panel(&cookie, "GET", "/settings/people", "").await.expect(200).text();
     assert!(listed.contains("anna@my.example") && !listed.contains("/reset/"), "{listed}");
-    house.panel("", "POST", &path, &format!("password={}", PASSWORD.replace(' ', "+"))).await.expect(200);
+    let set = async |path: &str| {
+        let form = format!("password={}", PASSWORD.replace(' ', "+"));
+        house.panel("", "POST", path, &form).await.expect(200).text()
+    };
+    let first = set(&path).await;
+    assert!(first.contains("Sign in with it from now on.") && !first.contains("has ended"), "{first}");
     let anna = signed_in(&house, "anna%40my.example").await;
     let page = house.panel(&anna, "GET", "/settings/people", "").await.expect(403).text();
     assert!(page.contains("Only the owner"), "{page}");
     assert!(!house.panel(&anna, "GET", "/settings/account", "").await.expect(200).text().contains("/settings/people"));
     let users = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
     let id = users["items"][1]["id"].as_str().unwrap().to_owned();
-    for (action, form) in [("role", "role=admin"), ("disable", ""), ("enable", ""), ("disable", ""), ("remove", "")] {
+    let page = house.panel(&cookie, "POST", &format!("/settings/people/{id}/link"), "").await.expect(200).text();
+    assert!(page.contains("Give this link to <bdi>anna@my.example</bdi>"), "{page}");
+    let again = set(&shown(&page).replace("http://127.0.0.1:8080", "")).await;
+    assert!(again.contains("every session of before has ended"), "{again}");
+    house.panel(&anna, "GET", "/aliases", "").await.expect(303);
+    let anna = signed_in(&house, "anna%40my.example").await;
+    for (action, form) in [("role", "role=admin"), ("disable", ""), ("enable", ""), ("disable", "")] {
         house.panel(&cookie, "POST", &format!("/settings/people/{id}/{action}"), form).await.expect(303);
     }
+    let page = house.panel(&cookie, "POST", &format!("/settings/people/{id}/link"), "").await.expect(409).text();
+    assert!(page.contains("anna@my.example is switched off"), "{page}");
+    house.panel(&cookie, "POST", &format!("/settings/people/{id}/remove"), "").await.expect(303);
     house.panel(&cookie, "POST", &format!("/settings/people/{id}/explode"), "").await.expect(404);
     house.panel(&anna, "GET", "/aliases", "").await.expect(303);
 }
@@ -156,7 +170,10 @@ async fn people_are_added_by_a_link_and_changed() {
 async fn tokens_and_sessions_are_listed_and_ended() {
     let (house, cookie) = owner().await;
     let page = house.panel(&cookie, "POST", "/settings/tokens", "name=vault").await.expect(422).text();
-    assert!(page.contains("value=\"vault\"") && page.contains("Scopes: "), "{page}");
+    assert!(
+        page.contains("value=\"vault\"") && page.contains("id=\"e-scopes\"><bdi>Say what the token is for"),
+        "{page}"
+    );
     let form = "name=vault&scope+aliases%3Acreate=on&domain=my.example&expires_at=2027-01-31";
     let token = shown(&house.panel(&cookie, "POST", "/settings/tokens", form).await.expect(200).text());
     let alias = json!({ "address": "a@my.example" });

@@ -180,6 +180,7 @@ pub(crate) const PAGES: &[Page] = &[
             "/help/go-live",
             "/help/answer-as-your-alias",
             "/help/did-not-arrive",
+            "/help/waits",
             "/help/refused",
             "/help/notices",
             "/help/port-25",

@@ -172,6 +172,7 @@
   const AGAIN = 5e3;
   // Where nothing but a time is new, only that is changed: what somebody is about to copy stays selected.
   const bare = (part) => part.innerHTML.replace(/<time.*?<\/time>/gs, "").replace(/ (hidden|open)=""/g, "");
+  const isWritten = (part) => [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
   const again = async () => {
     const part = $("[data-again]");
     if (!part) return;
@@ -184,7 +185,7 @@
           const times = part.querySelectorAll("time");
           fresh.querySelectorAll("time").forEach((time, index) => times[index]?.replaceWith(time));
           tellTimes();
-        } else if (fresh && !part.matches(":active")) {
+        } else if (fresh && !part.matches(":active") && !isWritten(part)) {
           const open = [...part.querySelectorAll("details[open] > summary")].map((each) => each.textContent);
           const focused = part.contains(document.activeElement) && document.activeElement.id;
           part.replaceWith(fresh);

@@ -137,7 +137,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         since: beginning(ask, now),
         times: times(ask),
         exports: exports(ask, now),
-        begins: last.map(|row| (When::new(row.received_at, now), retention(site))),
+        begins: last.map(|row| (When::new(row.received_at, now), span(site, "log.retention"))),
         no_aliases: rows.is_empty() && !filtered && has_no_aliases(site, actor).await?,
         live: !filtered && ask.get("cursor").is_none(),
         search,
@@ -197,10 +197,10 @@ fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
     [("csv", "CSV"), ("ndjson", "JSON lines")].map(file).into()
 }
 
-/// How long rows are kept, as it is set.
-fn retention(site: &Site) -> String {
+/// How long something is kept, as it is set.
+pub(super) fn span(site: &Site, key: &str) -> String {
     let settings = site.admin.settings.list();
-    let found = settings.iter().find(|setting| setting.key == "log.retention").map(|setting| &setting.value);
+    let found = settings.iter().find(|setting| setting.key == key).map(|setting| &setting.value);
     let span = found.and_then(serde_json::Value::as_str).unwrap_or_default();
     span.strip_suffix('d').map_or_else(|| span.to_owned(), |days| format!("{days} days"))
 }

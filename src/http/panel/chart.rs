@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::mail::Moment;
 
+use super::text;
+
 /// The drawing's size.
 const WIDTH: i64 = 1056;
 const HEIGHT: i64 = 144;
@@ -33,8 +35,8 @@ pub(super) struct Chart {
     /// Its greatest value, and half of it: the labels of two gridlines.
     pub(super) top: i64,
     pub(super) middle: i64,
-    /// When a step began, and the value of each line there; the newest first.
-    pub(super) rows: Vec<(String, Vec<i64>)>,
+    /// When a step began, for scripts and for people, and the value of each line there; the newest first.
+    pub(super) rows: Vec<(String, String, Vec<i64>)>,
     /// Nothing to draw.
     pub(super) empty: bool,
     /// No time passes in it that a line could show.
@@ -62,9 +64,9 @@ impl Chart {
             |index: usize| Moment::from_millis(since.millis() + i64::try_from(index).unwrap_or(0) * step_millis);
         let rows = (0..steps).rev().take(MAX_ROWS).map(|index| {
             let of_step = values.iter().map(|line| line[index]).collect::<Vec<_>>();
-            (begins(index).rfc3339(), of_step)
+            (begins(index).rfc3339(), text::full(begins(index)), of_step)
         });
-        let rows = rows.filter(|(_, values)| values.iter().any(|value| *value > 0)).collect();
+        let rows = rows.filter(|(.., values)| values.iter().any(|value| *value > 0)).collect();
         Self { lines: drawn.collect(), top: scale, middle: scale / 2, rows, empty: top == 0, is_one_step }
     }
 }
@@ -101,7 +103,7 @@ mod tests {
         let chart = Chart::draw((since, since.after(hour * 2), hour), &[line]);
         assert_eq!(chart.lines[0].path, "M0 108L528 0L1056 72");
         assert_eq!((chart.top, chart.middle, chart.empty), (4, 2, false));
-        assert_eq!(chart.rows.iter().map(|(_, values)| values[0]).collect::<Vec<_>>(), [2, 4, 1]);
+        assert_eq!(chart.rows.iter().map(|(.., values)| values[0]).collect::<Vec<_>>(), [2, 4, 1]);
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    shown(&site, &actor, &id, (ask.get("done").and_then(told), None)).await
+    shown(&site, &actor, &id, (ask.get("done"), None)).await
 }
 
 /// `GET /destinations/{id}/replace?to=`: what would change.
@@ -130,12 +130,7 @@ pub(super) async fn act(
     }
 }
 
-async fn shown(
-    site: &Site,
-    actor: &Actor,
-    id: &str,
-    (done, error): (Option<&'static str>, Option<AdminError>),
-) -> Response {
+async fn shown(site: &Site, actor: &Actor, id: &str, (done, error): (Option<&str>, Option<AdminError>)) -> Response {
     let built = build(site, actor, id, (done, error.as_ref())).await;
     frame::answer(error.as_ref(), built)
 }
@@ -144,20 +139,21 @@ async fn build(
     site: &Site,
     actor: &Actor,
     id: &str,
-    (done, error): (Option<&'static str>, Option<&AdminError>),
+    (done, error): (Option<&str>, Option<&AdminError>),
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
     let (inbox, shape, uses) = looked(site, actor, id, now).await?;
     let to = QueueFilter { destination: Some(shape.address.clone()), ..QueueFilter::default() };
+    let used = used(&shape, &uses);
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
-        done,
+        done: done.and_then(|word| told(word, &inbox, &used)),
         wrong: error.map(|error| text::visible(&forms::faults(error).join(" "))),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         asked: shape.verification.as_ref().map(|told| asked(told, now)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
-        used: used(&shape, &uses),
+        used,
         waiting: queue::counted(site, actor, to).await?,
         others: others(site, actor, &shape).await?,
         inbox,
@@ -270,12 +266,17 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
     changes
 }
 
-fn told(word: &str) -> Option<&'static str> {
+/// What was done, as long as it is so.
+fn told(word: &str, inbox: &Line, used: &Used) -> Option<&'static str> {
     Some(match word {
-        "verify" => "Verified: mail goes there from now on.",
-        "resend" => "A mail with a link is on its way: who opens it and presses its button verifies the inbox.",
-        "default" => "New aliases lead here where nothing else is said.",
-        "replace" => "Replaced: its aliases lead to the other destination now. The audit log takes it back.",
+        "verify" if inbox.is_well() => "Verified: mail goes there from now on.",
+        "resend" if !inbox.is_well() => {
+            "A mail with a link was sent: who opens it and presses its button verifies the inbox."
+        }
+        "default" if inbox.default => "New aliases lead here where nothing else is said.",
+        "replace" if !used.is_used => {
+            "Replaced: its aliases lead to the other destination now. The audit log takes it back."
+        }
         _ => return None,
     })
 }

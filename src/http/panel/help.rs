@@ -15,10 +15,11 @@ use super::frame::{self, Frame, Words};
 use super::session;
 
 /// The pages in their order: the last part of the address, and what is written.
-const TEXTS: [(&str, &str); 11] = [
+const TEXTS: [(&str, &str); 12] = [
     ("go-live", include_str!("../../../web/help/go-live.md")),
     ("answer-as-your-alias", include_str!("../../../web/help/answer-as-your-alias.md")),
     ("did-not-arrive", include_str!("../../../web/help/did-not-arrive.md")),
+    ("waits", include_str!("../../../web/help/waits.md")),
     ("refused", include_str!("../../../web/help/refused.md")),
     ("notices", include_str!("../../../web/help/notices.md")),
     ("port-25", include_str!("../../../web/help/port-25.md")),

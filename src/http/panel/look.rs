@@ -54,8 +54,10 @@ fn of_status(status: Status) -> Look {
     Look { word: word(status), ..look }
 }
 
+/// As people say it: that one waits for its first try and another for its next makes no difference to who looks for it.
 const fn word(status: Status) -> &'static str {
     match status {
+        Status::Queued | Status::Deferred => "waiting",
         Status::RefusedTemporarily => "refused for now",
         Status::Consumed => "report received",
         other => other.as_str(),

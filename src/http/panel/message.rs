@@ -11,6 +11,7 @@ use crate::admin::{Actor, AdminError, QueueAction, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::rule::Privacy;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
@@ -22,6 +23,7 @@ use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::kept::{self, Kept};
 use super::look::{self, Look};
+use super::remedy::Remedy;
 use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
@@ -42,6 +44,8 @@ struct Button {
 struct MessagePage {
     frame: Frame,
     done: Option<&'static str>,
+    /// Where the page is asked for again while any of its deliveries is under way.
+    again: Option<String>,
     toast: Option<Toast>,
     judge: Option<Judge>,
     back: String,
@@ -52,8 +56,7 @@ struct MessagePage {
     reason: (String, Option<String>, String),
     actions: Vec<Button>,
     kept: Option<Kept>,
-    /// The page of the handbook that says what to do, where something is to be done.
-    help: Option<&'static str>,
+    remedy: Option<Remedy>,
     siblings: Vec<Line>,
     facts: Facts,
 }
@@ -68,7 +71,8 @@ struct Facts {
     destination: Option<String>,
     /// The message was sent after its envelope: it has a subject, and a size.
     came: bool,
-    subject: Option<String>,
+    /// The subject, or why there is none to read.
+    subject: Result<String, &'static str>,
     at: When,
     size: String,
     events: Vec<Happening>,
@@ -121,11 +125,14 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
     };
     let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
     let siblings = all.iter().filter(|other| other.id != row.id).map(|other| Line::new(other, now)).collect();
+    let done = ask.get("done").filter(|word| told(word, row.status).is_some());
+    let is_under_way = std::iter::once(row).chain(&all).any(|row| !row.status.is_terminal());
     let title = row.subject.as_deref().map_or_else(|| "Message".to_owned(), |subject| text::short(subject, 60));
     let back = format!("/activity/{}", row.id);
     Ok(MessagePage {
         frame: Frame::inside(site, title, "activity"),
-        done: ask.get("done").and_then(told),
+        again: is_under_way.then(|| text::with_query(&back, &[("done", done.unwrap_or_default())])),
+        done: done.and_then(|word| told(word, row.status)),
         toast: Toast::of(site, actor, (ask, back.clone())).await,
         judge: alias_senders::judge(site, actor, row, now).await,
         back,
@@ -135,14 +142,14 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         reason: linked(&text::visible(&row.reason)),
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         kept,
-        help: help(row),
+        remedy: Remedy::of(site, row, now),
         siblings,
-        facts: Facts::of(row, now),
+        facts: Facts::of(row, subject(site, actor, row).await, now),
     })
 }
 
 impl Facts {
-    fn of(row: &Row, now: Moment) -> Self {
+    fn of(row: &Row, subject: Result<String, &'static str>, now: Moment) -> Self {
         let is_long = row.sender.len() > MAX_ADDRESS_OCTETS;
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
@@ -152,7 +159,7 @@ impl Facts {
             alias_query: text::in_query(&alias_of(row)),
             destination: row.destination.as_deref().map(text::ours),
             came: row.size > 0,
-            subject: row.subject.as_deref().map(text::visible),
+            subject,
             at: When::new(row.received_at, now),
             size: text::size(row.size),
             events: story::happenings(row, now),
@@ -180,20 +187,33 @@ fn linked(words: &str) -> (String, Option<String>, String) {
     }
 }
 
-fn help(row: &Row) -> Option<&'static str> {
-    match row.status {
-        Status::Failed | Status::Expired | Status::Deferred => Some(story::help(row)),
-        Status::Forwarded if row.bounced_at.is_some() => Some("refused"),
-        _ => None,
+/// The subject, or why there is none to read; of mail that is older than what is set now, nobody can tell.
+async fn subject(site: &Site, actor: &Actor, row: &Row) -> Result<String, &'static str> {
+    if let Some(subject) = &row.subject {
+        return Ok(text::visible(subject));
     }
+    let alias = match &row.rule {
+        Some(rule) => site.admin.alias(actor, &rule.id.to_string()).await.ok(),
+        None => None,
+    };
+    Err(if site.admin.reads_no_subject(actor, row) {
+        "not shown to who only looks"
+    } else if alias.is_some_and(|alias| alias.spec.privacy != Privacy::Off) {
+        "not kept: so its alias says"
+    } else if !site.admin.facts.instance.load().subjects {
+        "not kept: log.subjects is off"
+    } else {
+        "it had none, or none was kept then"
+    })
 }
 
-fn told(word: &str) -> Option<&'static str> {
-    match word {
-        "retry" | "resend" => Some("It is being tried again."),
-        "hold" => Some("It is on hold until you release it."),
-        "release" => Some("It is released and being tried."),
-        "cancel" => Some("It is cancelled and will not be sent."),
+/// What was asked for, as long as it is so.
+fn told(word: &str, status: Status) -> Option<&'static str> {
+    match (word, status) {
+        ("retry" | "resend", Status::Queued) => Some("It is being tried again."),
+        ("hold", Status::Held) => Some("It is on hold until you release it."),
+        ("release", Status::Queued) => Some("It is released and being tried."),
+        ("cancel", Status::Cancelled) => Some("It is cancelled and will not be sent."),
         _ => None,
     }
 }
@@ -229,9 +249,17 @@ fn checks(row: &Row) -> Vec<(&'static str, String)> {
     let mut checks = vec![("SPF", told(&row.auth.spf))];
     checks.extend(row.auth.spf_helo.as_deref().map(|result| ("SPF of the greeting", text::visible(result))));
     checks.push(("DKIM", dkim));
-    checks.extend(row.auth.dmarc.as_deref().map(|result| ("DMARC", text::visible(result))));
+    checks.extend(row.auth.dmarc.as_deref().map(|result| ("DMARC", dmarc(result))));
     checks.extend(row.auth.arc.as_deref().map(|result| ("ARC", text::visible(result))));
     checks
+}
+
+/// `none p=none d=author.example` is no policy of that domain: it has published nothing.
+fn dmarc(result: &str) -> String {
+    match result.strip_prefix("none ").and_then(|rest| rest.split_once("d=")) {
+        Some((_, domain)) => format!("no policy published by {}", text::ours(domain)),
+        None => text::visible(result),
+    }
 }
 
 /// Of the octets as they came in, and as they were handed over.

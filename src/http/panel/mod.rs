@@ -29,6 +29,7 @@ mod overview;
 mod qr;
 mod queue;
 mod reference;
+mod remedy;
 mod role_words;
 mod rule_words;
 mod session;

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, NewPassword};
 use crate::http::Site;
 use crate::store::accounts::LinkPurpose;
 
@@ -38,12 +38,14 @@ pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, re
     }
     let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     match site.admin.reset_password(&link, filled.get("password")).await {
-        Ok(true) => {
-            let page =
-                Words::new("Your password is set", "It counts from now on, and every session of before has ended.");
-            page.link("/sign-in", "Sign in").answer(StatusCode::OK)
+        Ok(Some(new)) => {
+            let words = match new {
+                NewPassword::First => "Sign in with it from now on.",
+                NewPassword::Another => "It counts from now on, and every session of before has ended.",
+            };
+            Words::new("Your password is set", words).link("/sign-in", "Sign in").answer(StatusCode::OK)
         }
-        Ok(false) => used_up_by_somebody(),
+        Ok(None) => used_up_by_somebody(),
         Err(error @ AdminError::Unwell) => frame::failed(&error),
         Err(error) => form(&site, &link, Some(&error)),
     }

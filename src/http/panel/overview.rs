@@ -11,8 +11,10 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::checkup::Severity;
-use crate::policy::notices::Cause;
 use crate::policy::notices::memory::Seen;
+use crate::policy::notices::{Cause, Kind};
+use crate::policy::roles::DomainRole;
+use crate::store::accounts::Grant;
 use crate::store::queue::Waits;
 
 use super::by_domain;
@@ -127,6 +129,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         lacking(site, actor),
         by_domain::filter(site, actor, ask, &["range"]),
     )?;
+    let seen = for_who_looks(actor, seen);
     // The worst stand first; what keeps all mail away goes before what only may.
     let causes = seen.causes.iter().take(MAX_NOTICES);
     let before = std::iter::once("").chain(causes.clone().map(|cause| cause.remedy.as_str()));
@@ -153,6 +156,17 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         sites: waiting.into_iter().map(|site| Waiting::of(site, now)).collect(),
         shares,
     })
+}
+
+/// What only looks on is sent to who may do something.
+fn for_who_looks(actor: &Actor, mut seen: Seen) -> Seen {
+    let looks = |grant: &Grant| grant.role == DomainRole::Viewer;
+    if !actor.grants.is_empty() && actor.grants.iter().all(looks) {
+        for cause in seen.causes.iter_mut().filter(|cause| matches!(cause.kind, Kind::Untold | Kind::Held)) {
+            "Whoever manages its domain says what becomes of it: tell them.".clone_into(&mut cause.remedy);
+        }
+    }
+    seen
 }
 
 /// `and 3 more`, of what needs attention than is shown; at least so many where not all that stand were looked for.

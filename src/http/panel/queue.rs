@@ -18,6 +18,7 @@ use crate::store::queue::Outline;
 use super::by_domain;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
+use super::remedy::{self, Remedy};
 use super::story;
 use super::text::{self, When};
 
@@ -42,8 +43,7 @@ struct Group {
     next: Option<String>,
     reason: String,
     reply: Option<String>,
-    /// The page of the handbook that says what to do.
-    help: &'static str,
+    remedy: Remedy,
     messages: Vec<Waiting>,
     more: usize,
     buttons: Vec<(&'static str, &'static str)>,
@@ -67,6 +67,8 @@ struct QueuePage {
     done: Option<String>,
     /// Whose mail is shown; all where it is empty.
     domain: String,
+    /// Where the page is asked for again while anything is in the queue.
+    again: String,
     sites: Vec<Group>,
     partial: bool,
 }
@@ -122,6 +124,9 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let now = site.admin.clock.now();
     let domain = ask.owned("domain").unwrap_or_default();
     let (waiting, is_more) = site.admin.queue_outline(actor, Some(&domain)).await?;
+    let said = ["done", "count"].map(|key| ask.get(key).unwrap_or_default());
+    let done = done((said[0], said[1]), &waiting, now);
+    let said = said.map(|word| if done.is_some() { word } else { "" });
     let mut sites: Vec<_> = by_site(&waiting, |one| &one.destination).into_iter().collect();
     sites.sort_by_key(|(_, waiting)| std::cmp::Reverse(waiting.len()));
     let partial = is_more || sites.len() > MAX_SITES;
@@ -146,7 +151,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
     Ok(QueuePage {
         frame: Frame::inside(site, "Queue", "queue").by_domain(by_domain),
-        done: done(ask),
+        done,
+        again: text::with_query("/queue", &[("domain", &domain), ("done", said[0]), ("count", said[1])]),
         domain,
         sites: numbered,
         partial,
@@ -209,7 +215,7 @@ fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], 
         next: next.map(|at| text::ahead(at, now)),
         reason: last.map(story::why).unwrap_or_default(),
         reply: last.and_then(|row| row.attempts.last()).map(|attempt| text::visible_lines(&attempt.reply)),
-        help: last.map_or("port-25", story::help),
+        remedy: last.map_or(remedy::UNTRIED, Remedy::now),
         messages: shown.iter().map(|one| message(one, now)).collect(),
         more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
@@ -243,15 +249,17 @@ fn domain_of(address: &str) -> &str {
     address.rsplit_once('@').map_or(address, |(_, domain)| domain)
 }
 
-fn done(ask: &Ask) -> Option<String> {
-    let count = ask.get("count").and_then(|count| count.parse::<usize>().ok())?;
+/// What was asked for, as long as it is so of any.
+fn done((word, count): (&str, &str), waiting: &[Outline], now: Moment) -> Option<String> {
+    let count = count.parse::<usize>().ok()?;
     let (them, is) =
         if count == 1 { ("it", "One message is".to_owned()) } else { ("them", format!("{count} messages are")) };
-    Some(match ask.get("done")? {
-        "retry" => format!("{is} being tried now."),
-        "hold" => format!("{is} held until you release {them}."),
-        "release" => format!("{is} released."),
-        "cancel" => format!("{is} cancelled."),
-        _ => return None,
-    })
+    let is_tried = |one: &Outline| one.state == "leased" || one.state == "due" && one.due_at <= Some(now);
+    match word {
+        "retry" => waiting.iter().any(is_tried).then(|| format!("{is} being tried now.")),
+        "release" => waiting.iter().any(is_tried).then(|| format!("{is} released and being tried.")),
+        "hold" => waiting.iter().any(|one| one.state == "held").then(|| format!("{is} held until you release {them}.")),
+        "cancel" => Some(format!("{is} cancelled.")),
+        _ => None,
+    }
 }

@@ -172,14 +172,8 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     Happening { look, words, at: Some(When::new(attempt.at, now)), reply }
 }
 
-/// The page of the handbook that says what to do. Who was answered by a server reads what its words mean; who was not, why no
-/// server is reached.
-pub(super) fn help(row: &Row) -> &'static str {
-    if row.attempts.last().is_some_and(spoke) { "refused" } else { "port-25" }
-}
-
 /// Whether the words are the remote's own: a reply begins with its code.
-fn spoke(attempt: &Attempt) -> bool {
+pub(super) fn spoke(attempt: &Attempt) -> bool {
     attempt.reply.len() >= 3 && attempt.reply.bytes().take(3).all(|octet| octet.is_ascii_digit())
 }
 

@@ -105,7 +105,7 @@ impl When {
 }
 
 /// `22 Nov 2026, 18:56:24 UTC`, out of `Sun, 22 Nov 2026 18:56:24 +0000`.
-fn full(at: Moment) -> String {
+pub(super) fn full(at: Moment) -> String {
     let stamp = at.rfc5322();
     let (date, time) = (stamp.get(5..16).unwrap_or_default(), stamp.get(17..25).unwrap_or_default());
     format!("{date}, {time} UTC")

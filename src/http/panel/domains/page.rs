@@ -13,7 +13,7 @@ use super::super::frame::{self, Frame};
 use super::super::queue;
 use super::super::text::{self, When};
 use super::form::{self, Fields};
-use super::records::{self, Records, look};
+use super::records::{self, Records, State as Standing, look};
 
 /// Aliases that are named before a domain is removed.
 const NAMED_ALIASES: u32 = 5;
@@ -52,7 +52,8 @@ struct DomainPage {
 /// What came of a form, or which look at DNS is wanted.
 #[derive(Default)]
 struct Shown {
-    done: Option<&'static str>,
+    /// The word of what was done.
+    done: Option<String>,
     filled: Option<Filled>,
     error: Option<AdminError>,
     /// DNS is asked now.
@@ -66,8 +67,8 @@ pub(super) async fn show(
     Path(name): Path<String>,
     ask: Ask,
 ) -> Response {
-    let done = ask.get("done").and_then(told);
-    shown(&site, &actor, &name, Shown { done, anew: ask.get("check").is_some(), ..Shown::default() }).await
+    shown(&site, &actor, &name, Shown { done: ask.owned("done"), anew: ask.get("check").is_some(), ..Shown::default() })
+        .await
 }
 
 /// `POST /domains/{name}`: what is set for it.
@@ -136,7 +137,7 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
     let now = site.admin.clock.now();
     Ok(DomainPage {
         frame: Frame::inside(site, text::short(&domain.unicode, text::SHORT), "domains"),
-        done: shown.done,
+        done: shown.done.as_deref().and_then(|word| told(word, &records.state)),
         wrong: shown.error.as_ref().map(form::above),
         name: text::short(&domain.unicode, text::SHORT),
         full: domain.name.clone(),
@@ -169,9 +170,10 @@ async fn lost(site: &Site, actor: &Actor, name: &str) -> Result<Lost, AdminError
     })
 }
 
-fn told(word: &str) -> Option<&'static str> {
+/// What was done, as long as it says something.
+fn told(word: &str, state: &Standing) -> Option<&'static str> {
     Some(match word {
-        "added" => "Added. Publish its records in the DNS; then make its first alias.",
+        "added" if state.tone != "ok" => "Added. Publish its records in the DNS; then make its first alias.",
         "saved" => "Saved: it counts from now on.",
         "verified" => "Verified.",
         _ => return None,

@@ -134,31 +134,51 @@ pub(in crate::http::panel) fn zone(found: &RecordsShape) -> String {
 fn state(found: &RecordsShape, now: Moment) -> State {
     let records: Vec<&Record> = found.records.iter().map(|shape| &shape.record).collect();
     let mx = records.iter().find(|record| record.id == "mx").map_or(Verdict::Unknown, |record| record.verdict);
-    let others = || records.iter().filter(|record| record.id != "mx" && record.is_drift());
-    let differ = others().filter(|record| record.verdict == Verdict::Differs).count();
-    let missing = others().filter(|record| record.verdict == Verdict::Missing).count();
+    let named = |is_meant: fn(&Record) -> bool| -> Vec<&'static str> {
+        records.iter().filter(|record| record.id != "mx" && is_meant(record)).map(|record| name(record.id)).collect()
+    };
+    let differ = named(|record| record.verdict == Verdict::Differs);
+    let missing = named(|record| record.verdict == Verdict::Missing && record.is_drift());
+    let advised = named(|record| record.verdict == Verdict::Missing && record.weight == Weight::Advised);
     let (tone, icon, begin) = match mx {
-        Verdict::Ok | Verdict::Extra if differ + missing == 0 => ("ok", "done", "Mail arrives"),
+        Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", "Mail arrives"),
         Verdict::Ok | Verdict::Extra => ("wait", "wait", "Mail arrives"),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
         Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
         Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
     };
-    let counted = |count| counted(count, if matches!(mx, Verdict::Ok | Verdict::Extra) { "" } else { "other " });
-    let rest = match (differ, missing) {
-        (0, 0) if tone == "ok" => "; all records are as they must be".to_owned(),
-        (0, 0) => String::new(),
-        (differ, 0) => format!("; {} {}", counted(differ), if differ == 1 { "differs" } else { "differ" }),
-        (0, missing) => format!("; {} {} missing", counted(missing), if missing == 1 { "is" } else { "are" }),
-        (differ, missing) => format!("; {} are missing or differ", counted(differ + missing)),
-    };
+    let rest: String = [
+        told(&differ, ("differs", "differ")),
+        told(&missing, ("is missing", "are missing")),
+        told(&advised, ("is advised and missing", "are advised and missing")),
+    ]
+    .concat();
+    let rest = if rest.is_empty() && tone == "ok" { "; all records are as they must be".to_owned() } else { rest };
     let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
     let unsettled = all().any(|r| r.is_drift() || (r.verdict == Verdict::Unknown && r.weight == Weight::Needed));
     State { tone, icon, words: format!("{begin}{rest}."), at: Some(When::new(found.checked_at, now)), unsettled }
 }
 
-fn counted(count: usize, which: &str) -> String {
-    format!("{count} {which}record{}", if count == 1 { "" } else { "s" })
+/// `; SPF and DMARC are missing`; nothing of none.
+fn told(names: &[&str], (is, are): (&str, &str)) -> String {
+    match names {
+        [] => String::new(),
+        [one] => format!("; {one} {is}"),
+        [before @ .., last] => format!("; {} and {last} {are}", before.join(", ")),
+    }
+}
+
+/// What people call a record.
+fn name(id: &'static str) -> &'static str {
+    match id {
+        "spf" => "SPF",
+        "dkim" => "DKIM",
+        "dmarc" => "DMARC",
+        "mta_sts" => "MTA-STS",
+        "tls_rpt" => "TLS reporting",
+        "proof" => "the proof that it is yours",
+        other => other,
+    }
 }
 
 fn shown(record: &Record, index: usize) -> Shown {
@@ -258,16 +278,19 @@ mod tests {
     fn the_state_is_one_sentence() {
         use Verdict::{Differs, Missing, Ok, Unknown};
         assert_eq!(words(&[("mx", Ok), ("spf", Ok)]), "Mail arrives; all records are as they must be.");
-        assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "Mail arrives; 1 record differs.");
-        assert_eq!(words(&[("mx", Ok), ("spf", Missing), ("dmarc", Missing)]), "Mail arrives; 2 records are missing.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "Mail arrives; SPF differs.");
+        assert_eq!(
+            words(&[("mx", Ok), ("spf", Missing), ("dmarc", Missing)]),
+            "Mail arrives; SPF and DMARC are missing."
+        );
         assert_eq!(
             words(&[("mx", Ok), ("spf", Missing), ("dmarc", Differs)]),
-            "Mail arrives; 2 records are missing or differ."
+            "Mail arrives; DMARC differs; SPF is missing."
         );
         assert_eq!(words(&[("mx", Missing), ("spf", Ok)]), "Mail does not arrive yet: the MX record is missing.");
         assert_eq!(
             words(&[("mx", Missing), ("spf", Missing)]),
-            "Mail does not arrive yet: the MX record is missing; 1 other record is missing."
+            "Mail does not arrive yet: the MX record is missing; SPF is missing."
         );
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
     }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, json};
 
 use crate::admin::shapes::UserShape;
-use crate::admin::{Actor, AdminError, Paging};
+use crate::admin::{Actor, AdminError, Paging, PasswordLink};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::policy::roles::Role;
@@ -70,13 +70,22 @@ pub(super) async fn add(State(site): State<Site>, Caller(actor): Caller, filled:
     }
 }
 
-/// `POST /settings/people/{id}/role|disable|enable|remove`.
+/// `POST /settings/people/{id}/role|disable|enable|remove|link`.
 pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, action)): Path<(String, String)>,
     filled: Filled,
 ) -> Response {
+    if action == "link" {
+        return match site.admin.draw_password_link(&actor, &id).await {
+            Ok(PasswordLink { email, secret, .. }) => {
+                let shown = (email, site.url(&format!("/reset/{}", secret.text())));
+                show(&site, &actor, (&Ask::default(), &Filled::default()), (Some(shown), None)).await
+            }
+            Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
+        };
+    }
     let did = match action.as_str() {
         "remove" => site.admin.remove_user(&actor, &id).await,
         "role" => site.admin.change_user(&actor, &id, &filled.change(&["role"])).await.map(drop),

@@ -37,7 +37,8 @@ struct Field {
     changeable: bool,
     /// It was set here, so that it can be taken back.
     ours: bool,
-    restart: bool,
+    /// When a change counts, where not at once.
+    restart: Option<&'static str>,
     wrong: Option<String>,
 }
 
@@ -222,8 +223,16 @@ fn field(key: &Known, setting: &Setting, (filled, wrong): (&Filled, &mut BTreeMa
         place: place(setting),
         changeable: setting.changeable,
         ours: setting.place == SettingPlace::Panel && setting.changeable,
-        restart: setting.restart,
+        restart: (setting.restart && setting.changeable).then(|| counts(setting.key)),
         wrong: wrong.remove(key.name),
+    }
+}
+
+/// Of the name, what stands in a certificate is all that waits.
+fn counts(key: &str) -> &'static str {
+    match key {
+        "hostname" => "a change counts at once, but in the certificate and towards SPF after a restart",
+        _ => "a change counts after a restart",
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) async fn revoke(State(site): State<Site>, Caller(actor): Caller, Path
 fn place(field: &str) -> Option<&str> {
     match field {
         "name" => Some("name"),
+        "scopes" => Some("scopes"),
         "domains" => Some("domain"),
         "expires_at" => Some("expires"),
         _ => None,

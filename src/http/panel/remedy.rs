@@ -1,0 +1,206 @@
+//! What to do about mail that is not delivered: whether anything is to be done at all, until when it is tried by itself, and
+//! the page of the handbook that says more. Told by the last answer; whose fault a refusal is was judged when it came.
+
+use crate::http::Site;
+use crate::mail::Moment;
+use crate::policy::retry::{self, Tried};
+use crate::policy::status::Status;
+use crate::policy::verdict::Fault;
+use crate::store::activity::{Attempt, Row};
+
+use super::activity;
+use super::story::spoke;
+use super::text;
+
+/// What to do.
+#[derive(Debug)]
+pub(super) struct Remedy {
+    pub(super) words: &'static str,
+    /// When it is tried again, until when, and what comes then.
+    pub(super) end: Option<String>,
+    /// The page of the handbook.
+    pub(super) page: &'static str,
+}
+
+/// Of what waits for its first try, and of what is held.
+pub(super) const UNTRIED: Remedy = Remedy { words: "Nothing is to be done now.", end: None, page: "waits" };
+const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits" };
+
+/// What stands against a delivery, as far as one could do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Busy,
+    Slowed,
+    Impatient,
+    Full,
+    Gone,
+    Unwanted,
+    Ours,
+    Insecure,
+    Unresolved,
+    Unreached,
+}
+
+impl Remedy {
+    /// What to do about a row, where it is not well.
+    pub(super) fn of(site: &Site, row: &Row, now: Moment) -> Option<Self> {
+        let is_bounced = row.status == Status::Forwarded && row.bounced_at.is_some();
+        match row.status {
+            Status::Deferred => Some(Self { end: Some(end(site, row, now)), ..Self::now(row) }),
+            Status::Failed | Status::Expired => Some(Self::now(row)),
+            _ if is_bounced => Some(Self::now(row)),
+            _ => None,
+        }
+    }
+
+    /// What to do about a row now, whatever comes of it.
+    pub(super) fn now(row: &Row) -> Self {
+        let Some(last) = row.attempts.last() else { return UNTRIED };
+        let cause = match (cause(last), row.status) {
+            (_, Status::Held) => return HELD,
+            // A report that came back is no connection that failed.
+            (Cause::Unreached, Status::Forwarded) => Cause::Unwanted,
+            (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
+            (cause, _) => cause,
+        };
+        Self { words: cause.words(), end: None, page: cause.page() }
+    }
+}
+
+fn end(site: &Site, row: &Row, now: Moment) -> String {
+    let tried = Tried {
+        tries: u32::try_from(row.attempts.len()).unwrap_or(u32::MAX),
+        accepted_at: row.received_at,
+        now,
+        null_sender: row.sender.is_empty(),
+        unknown: false,
+        frozen: false,
+    };
+    let last = text::full(retry::given_up_at(&tried, &site.admin.facts.instance.load()));
+    let next = row.next_attempt_at.map(|at| format!(" {}", text::ahead(at, now))).unwrap_or_default();
+    let kept = activity::span(site, "queue.keep_failed");
+    format!(
+        "It is tried again by itself{next}, and so on until {last}. If no try succeeds, its sender is told where it is \
+         certain who that is, and the message is kept here for {kept}, to be sent elsewhere."
+    )
+}
+
+impl Cause {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Busy => "Nothing is to be done: the other server asked for patience, as busy and cautious ones do.",
+            Self::Slowed => {
+                "Nothing is to be done: the other server slows down mail from addresses that it hardly knows."
+            }
+            Self::Impatient => {
+                "The other server asked for patience until the time was over: send it again, or elsewhere."
+            }
+            Self::Full => "The inbox is full: whoever reads it has to make room.",
+            Self::Gone => "There is no such inbox, or it is closed: lead the alias to another one.",
+            Self::Unwanted => {
+                "The other server does not want this message: this inbox will hardly take it another time."
+            }
+            Self::Ours => "The other server minds this server, not the message: mend what its words name.",
+            Self::Insecure => "No connection came about that is as secure as it has to be.",
+            Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
+            Self::Unreached => {
+                "The other server cannot be reached: if that is so of all of them, port 25 is blocked on the way out."
+            }
+        }
+    }
+
+    const fn page(self) -> &'static str {
+        match self {
+            Self::Busy | Self::Slowed | Self::Impatient | Self::Full | Self::Insecure | Self::Unresolved => "waits",
+            Self::Gone | Self::Unwanted | Self::Ours => "refused",
+            Self::Unreached => "port-25",
+        }
+    }
+}
+
+/// By the answer, its code before its words; where nobody answered, by ours.
+fn cause(attempt: &Attempt) -> Cause {
+    let words = attempt.reply.to_ascii_lowercase();
+    let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
+    if !spoke(attempt) {
+        return match () {
+            () if says(&["tls", "certificate", "handshake"]) => Cause::Insecure,
+            () if says(&["dns"]) => Cause::Unresolved,
+            () => Cause::Unreached,
+        };
+    }
+    let is_for_now = words.starts_with('4');
+    match (status_of(&words), attempt.fault) {
+        ((2, 2), _) => Cause::Full,
+        (_, Some(Fault::Message)) => Cause::Unwanted,
+        (_, Some(Fault::Mailbox)) => Cause::Gone,
+        ((7, 23..=27), _) => Cause::Ours,
+        ((7, 10), _) => Cause::Insecure,
+        _ if is_for_now && says(&["starttls", "tls not available"]) => Cause::Insecure,
+        ((7, 0 | 28), _) if is_for_now => Cause::Slowed,
+        _ if is_for_now && says(&["client host rejected", "helo command rejected", "reverse"]) => Cause::Ours,
+        _ if is_for_now => Cause::Busy,
+        // What is refused and yet tried again was refused for what we are.
+        _ if attempt.outcome == "deferred" => Cause::Ours,
+        ((1 | 2, _), _) => Cause::Gone,
+        _ => Cause::Unwanted,
+    }
+}
+
+/// Subject and detail of the enhanced code (RFC 3463); zeros where there is none.
+fn status_of(reply: &str) -> (u16, u16) {
+    let mut parts = reply.get(4..).unwrap_or_default().split(' ').next().unwrap_or_default().split('.').skip(1);
+    let mut part = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    (part(), part())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caused(outcome: &str, reply: &str, fault: Option<Fault>) -> Cause {
+        let at = Moment::from_millis(1_795_373_784_120);
+        let (outcome, reply) = (outcome.to_owned(), reply.to_owned());
+        cause(&Attempt { at, ended_at: None, mx: None, ip: None, tls: None, reply, outcome, fault, note: None })
+    }
+
+    #[test]
+    fn each_kind_of_answer_leads_to_what_can_be_done_about_it() {
+        for (reply, wanted) in [
+            ("450 4.2.1 Mailbox busy, try later", Cause::Busy),
+            ("451 4.7.1 Greylisting in action, come back in 5 minutes", Cause::Busy),
+            ("450 4.2.0 Greylisted", Cause::Busy),
+            ("450 Busy", Cause::Busy),
+            ("421 4.3.2 Shutting down", Cause::Busy),
+            ("452 4.3.1 Insufficient system storage", Cause::Busy),
+            ("452 4.5.3 Too many recipients", Cause::Busy),
+            ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", Cause::Slowed),
+            ("421 4.7.28 Unusual rate of mail from your IP address", Cause::Slowed),
+            ("452 4.2.2 Over quota", Cause::Full),
+            ("450 4.7.25 Client host rejected: cannot find your hostname", Cause::Ours),
+            ("450 4.7.1 Client host rejected: cannot find your reverse hostname", Cause::Ours),
+            ("550 5.7.1 Client host [192.0.2.1] blocked", Cause::Ours),
+            ("454 4.7.0 TLS not available: STARTTLS failed", Cause::Insecure),
+            ("451 4.7.10 Encryption needed", Cause::Insecure),
+            ("connection refused", Cause::Unreached),
+            ("no answer within 30 s", Cause::Unreached),
+            ("DNS failed for now: no answer within 5 s", Cause::Unresolved),
+            ("invalid peer certificate: UnknownIssuer", Cause::Insecure),
+            ("the host offers no TLS", Cause::Insecure),
+        ] {
+            assert_eq!(caused("deferred", reply, None), wanted, "{reply}");
+        }
+        for (reply, fault, wanted) in [
+            ("550 5.1.1 No such user", Fault::Mailbox, Cause::Gone),
+            ("550 5.2.1 Disabled", Fault::Mailbox, Cause::Gone),
+            ("552 5.2.2 Over quota", Fault::Mailbox, Cause::Full),
+            ("552 5.3.4 Too big", Fault::Message, Cause::Unwanted),
+            ("550 5.7.26 Unauthenticated: DMARC", Fault::Message, Cause::Unwanted),
+            ("550 5.7.1 Spam", Fault::Message, Cause::Unwanted),
+            ("554 No", Fault::Message, Cause::Unwanted),
+        ] {
+            assert_eq!(caused("refused", reply, Some(fault)), wanted, "{reply}");
+        }
+        assert_eq!(caused("refused", "550 5.1.2 No such domain", None), Cause::Gone, "of an earlier release");
+    }
+}
