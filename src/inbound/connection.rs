@@ -1,7 +1,10 @@
 //! One connection: moves octets between its socket and the session, and brings the session's questions to the house.
 //!
-//! The session asks one question at a time and reads no further line before its answer, so this loop needs no flags. What
-//! a question needs lives in `facts` and in [`super::accept`]; here is only who is asked, and in which order.
+//!
+//! The session asks one question at a time and reads no further line before its answer, so this loop needs no flags. Whom a
+//! question is put to stands in [`questions`].
+
+mod questions;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,24 +21,14 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use uuid::Uuid;
 
 use super::background::Background;
-use super::body::Body;
 use super::client::Client;
-use super::handover::Leaving;
-use super::recipient::{Case, Manners};
-use super::rows::Unfinished;
-use super::transaction::{Misfit, Spf, Transaction};
-use super::{Settings, Tools, abuse, accept, quota, replies, rows};
-use crate::mail::trace_fields::Protocol;
-use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
-use crate::policy::admission::{Decision, Disposition};
+use super::recipient::Manners;
+use super::transaction::Transaction;
+use super::{Settings, Tools, replies};
 use crate::policy::facts::ConnectFacts;
-use crate::policy::limits::network_of;
 use crate::policy::lists::Finding;
-use crate::policy::replies::recipient_ok;
-use crate::smtp::command::{MailCommand, RcptCommand};
-use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
-use crate::smtp::reply::Reply;
-use crate::smtp::server::{Question, Session, Step};
+use crate::smtp::limits::{HANDSHAKE_TIMEOUT, WRITE_TIMEOUT};
+use crate::smtp::server::{Session, Step};
 
 /// Octets read at a time while commands come.
 const COMMAND_READ_OCTETS: usize = 1024;
@@ -242,217 +235,4 @@ impl Connection {
             self.tools.unheard(&unheard).await;
         }
     }
-
-    async fn ask(&mut self, question: Question, leaving: Leaving<'_>) -> Reply {
-        match question {
-            Question::Sender(mail) => self.sender(mail).await,
-            Question::Recipient(rcpt) => self.recipient(&rcpt).await,
-            Question::Content => self.begin_content(),
-            Question::Message { .. } => self.message(leaving).await,
-        }
-    }
-
-    async fn sender(&mut self, mail: MailCommand) -> Reply {
-        if !self.tools.space.has_room_for(mail.size.unwrap_or(0), self.tools.clock.instant()) {
-            return replies::no_room();
-        }
-        if !self.tools.is_well().await {
-            return replies::unwell();
-        }
-        if let Some(helo) = self.session.helo()
-            && self.connect.helo != helo.name
-        {
-            self.connect.helo.clone_from(&helo.name);
-        }
-        let now = self.tools.clock.now();
-        let protocol = Protocol {
-            extended: self.session.helo().is_some_and(|helo| helo.extended),
-            tls: self.connect.tls.is_some(),
-            international: mail.international,
-        };
-        let mut transaction = Box::new(Transaction::new((self.tools.chance.id(now), now), mail, protocol));
-        self.begin_spf(&mut transaction).await;
-        self.begin_listings().await;
-        transaction.listings = self.begin_listings_of(transaction.from()).await;
-        self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
-        self.transaction = Some(transaction);
-        Reply::new(250, 1, 0, "Sender ok")
-    }
-
-    /// Lists are asked about the client from the first moment on, unless they are asked already.
-    async fn begin_listings(&mut self) {
-        if self.listings.is_some() || self.tools.facts.instance.load().abuse.dns_lists.is_empty() {
-            return;
-        }
-        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
-        self.listings = Some(Background::begin(async move { facts.listings_of(peer).await }).await);
-    }
-
-    async fn begin_listings_of(&self, from: &ReversePath) -> Option<Background<Vec<Finding>>> {
-        if from.is_null() || self.tools.facts.instance.load().abuse.dns_lists.is_empty() {
-            return None;
-        }
-        let (facts, from) = (self.tools.facts.clone(), from.clone());
-        Some(Background::begin(async move { facts.listings_of_sender(&from).await }).await)
-    }
-
-    /// SPF is asked while recipients and content arrive. That of MAIL FROM is always needed: whether the sender may be told
-    /// of a failure hangs on it.
-    async fn begin_spf(&self, transaction: &mut Transaction) {
-        let (facts, peer) = (self.tools.facts.clone(), self.connect.peer);
-        let (helo, from) = (self.connect.helo.clone(), transaction.from().clone());
-        transaction.spf = Spf::begin(async move { Some(facts.spf(peer, &helo, &from).await) }).await;
-    }
-
-    async fn recipient(&mut self, rcpt: &RcptCommand) -> Reply {
-        let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
-        let recipient = named(&rcpt.to, &self.settings);
-        if transaction.has(&recipient) {
-            return recipient_ok();
-        }
-        let listings = findings(self.listings.as_mut(), transaction.listings.as_mut()).await;
-        let case = Case {
-            tools: &self.tools,
-            connect: &self.connect,
-            transaction: &mut *transaction,
-            to: &rcpt.to,
-            recipient: &recipient,
-            manners: self.manners,
-            listings: &listings,
-        };
-        let decision = match case.decide().await {
-            Ok(decision) => decision,
-            Err(error) => {
-                self.tools.storage_failed("deciding on a recipient", &error);
-                return replies::unwell();
-            }
-        };
-        match verdict(transaction, &recipient, &decision, &self.tools).await {
-            Ok(()) => {
-                abuse::taken(&self.tools, (self.connect.peer, transaction.taken.len()), &decision);
-                if transaction.wants_spf_of_greeting(&decision) {
-                    let (facts, peer, helo) = (self.tools.facts.clone(), self.connect.peer, self.connect.helo.clone());
-                    let asking = async move { Some(facts.auth.spf_helo(peer, &helo).await) };
-                    transaction.spf_of_greeting = Spf::begin(asking).await;
-                }
-                transaction.take(recipient, decision, rcpt.wishes.clone());
-                recipient_ok()
-            }
-            Err(reply) => self.refuse(recipient, decision, reply).await,
-        }
-    }
-
-    /// A refusal is written down before the client hears of it.
-    async fn refuse(&self, recipient: Mailbox, decision: Decision, reply: Reply) -> Reply {
-        let Some(transaction) = self.transaction.as_deref() else { return reply };
-        let row = rows::refused_at_rcpt(&self.tools, &self.connect, transaction, (recipient, decision, &reply));
-        tracing::info!(id = %row.id, peer = %self.connect.peer, recipient = %row.recipient, %reply, "recipient refused");
-        match self.tools.store.activity.record(vec![row]).await {
-            Ok(()) => {
-                abuse::hold_back(&self.tools, self.connect.peer).await;
-                reply
-            }
-            Err(error) => {
-                self.tools.storage_failed("writing down a refusal", &error);
-                replies::unwell()
-            }
-        }
-    }
-
-    fn begin_content(&mut self) -> Reply {
-        let Some(transaction) = self.transaction.as_deref_mut() else { return replies::unwell() };
-        let host = self.settings.session.hostname.clone();
-        let (spool, memory) = (self.tools.store.spool.clone(), &self.tools.memory);
-        transaction.body = Some(Body::new(spool, (memory, network_of(self.connect.peer)), transaction.id, host));
-        Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
-    }
-
-    async fn content(&mut self) {
-        let octets = self.session.take_content();
-        let Some(body) = self.transaction.as_deref_mut().and_then(|transaction| transaction.body.as_mut()) else {
-            return;
-        };
-        let is_room = !body.is_on_disk() || self.tools.space.has_room_for(0, self.tools.clock.instant());
-        let pushed = if is_room { body.push(octets).await } else { Err(io::ErrorKind::StorageFull.into()) };
-        let Err(error) = pushed else { return };
-        tracing::info!(%error, "a message cannot be spooled");
-        if let Some(transaction) = self.transaction.as_deref_mut() {
-            transaction.body = None;
-            transaction.is_out_of_room = error.kind() == io::ErrorKind::StorageFull;
-        }
-    }
-
-    async fn message(&mut self, leaving: Leaving<'_>) -> Reply {
-        self.deadline = None;
-        let Some(transaction) = self.transaction.take() else { return replies::unwell() };
-        let id = transaction.id;
-        let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, leaving)).await;
-        if reply.is_positive() {
-            self.unheard.push(id);
-            self.tools.meter.accepted.raise();
-        } else {
-            self.tools.meter.turned_away.raise();
-        }
-        reply
-    }
-
-    /// The transaction ended before the end of its message; or the session refused the message as malformed.
-    async fn abandon(&mut self, reason: &'static str) {
-        self.deadline = None;
-        let Some(transaction) = self.transaction.take() else { return };
-        let refusal = self.session.take_refusal();
-        let end = refusal.as_ref().map_or(Unfinished::Abandoned(reason), Unfinished::Refused);
-        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, end);
-        if rows.is_empty() {
-            return;
-        }
-        if refusal.is_none() {
-            abuse::given_back(&self.tools, self.connect.peer, &transaction.taken);
-        }
-        if let Err(error) = self.tools.store.activity.record(rows).await {
-            self.tools.storage_failed("writing down an abandoned transaction", &error);
-        }
-    }
-}
-
-/// The recipient as a mailbox: bare postmaster is ours.
-fn named(to: &ForwardPath, settings: &Settings) -> Mailbox {
-    match to {
-        ForwardPath::Mailbox(mailbox) => mailbox.clone(),
-        ForwardPath::Postmaster => {
-            let local = LocalPart::from_plain("postmaster").expect("postmaster is a local part");
-            Mailbox::new(local, Host::Name(settings.session.hostname.clone()))
-        }
-    }
-}
-
-/// What all lists say, once they have.
-async fn findings(
-    client: Option<&mut Background<Vec<Finding>>>,
-    sender: Option<&mut Background<Vec<Finding>>>,
-) -> Vec<Finding> {
-    let mut all = Vec::new();
-    for background in client.into_iter().chain(sender) {
-        all.extend_from_slice(background.known().await);
-    }
-    all
-}
-
-/// Whether the recipient is taken; else the reply that refuses it.
-async fn verdict(
-    transaction: &Transaction,
-    recipient: &Mailbox,
-    decision: &Decision,
-    tools: &Tools,
-) -> Result<(), Reply> {
-    match &decision.disposition {
-        Disposition::Reject(reply) | Disposition::Defer(reply) => return Err(reply.clone()),
-        Disposition::Report(_) if !tools.facts.count_report(recipient) => return Err(replies::too_many_reports()),
-        _ => {}
-    }
-    transaction.fits(decision).map_err(|misfit| match misfit {
-        Misfit::Separate => replies::send_separately(),
-        Misfit::Report => replies::report_apart(),
-    })?;
-    if quota::may_join(tools, transaction, decision).await { Ok(()) } else { Err(replies::send_separately()) }
 }
