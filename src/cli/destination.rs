@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, escaped, with_query};
 use super::listing::{self, Paging};
-use super::output::{Column, Output, cell};
+use super::output::{Column, Output, cell, time};
 
 const COLUMNS: [Column; 5] = [
     ("ADDRESS", "/address"),
@@ -122,7 +122,7 @@ fn state(destination: &Value) -> String {
     if destination["trusted"] == true {
         return format!("{address} is verified with its whole domain.");
     }
-    match cell(destination, "/verified_at").as_str() {
+    match time(destination, "/verified_at").as_str() {
         "-" => format!("{address} gets no mail before it is verified. {}", asked(destination)),
         since => format!("{address} is verified since {since}."),
     }
@@ -139,7 +139,7 @@ fn asked(destination: &Value) -> String {
 /// How it fares and where it is used, a line each.
 fn told(destination: &Value) -> String {
     let mut lines = vec![state(destination)];
-    match (cell(destination, "/failing_since").as_str(), cell(destination, "/last_delivered_at").as_str()) {
+    match (time(destination, "/failing_since").as_str(), time(destination, "/last_delivered_at").as_str()) {
         ("-", "-") => lines.push("No mail has been delivered there yet.".to_owned()),
         ("-", at) => lines.push(format!("Mail last reached it at {at}.")),
         (since, _) => lines.push(format!("It refuses mail since {since}: {}", cell(destination, "/failing_reply"))),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::api::{Api, with_query};
-use super::output::{Output, cell};
+use super::output::{Output, cell, time};
 
 pub(super) async fn run(domain: Option<&str>, api: &Api, out: Output) -> anyhow::Result<()> {
     let answer = api.get(&with_query("/v1/doctor", &[("domain", domain.map(str::to_owned))])).await?;
@@ -31,7 +31,7 @@ fn report(checkup: &Value) -> String {
         let shown = |pointer: &str| cell(&checkup["last_mail"], pointer);
         lines.push(format!(
             "Last mail from outside: {} from {} for {}, {}. Its journey: waypost show {}",
-            shown("/at"),
+            time(&checkup["last_mail"], "/at"),
             shown("/sender"),
             shown("/recipient"),
             shown("/status"),
@@ -43,7 +43,8 @@ fn report(checkup: &Value) -> String {
 
 fn found(finding: &Value) -> String {
     let shown = |pointer: &str| cell(finding, pointer);
-    let since = if finding["since"].is_string() { format!(" (since {})", shown("/since")) } else { String::new() };
+    let since =
+        if finding["since"].is_string() { format!(" (since {})", time(finding, "/since")) } else { String::new() };
     format!(
         "{} {} ({}): {}{since}\n    {}",
         shown("/severity").to_uppercase(),

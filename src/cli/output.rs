@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::api::Answer;
 use super::logging::is_unsafe;
-use crate::mail::in_unicode;
+use crate::mail::{Moment, in_unicode};
 
 /// A column: its title, and where its value stands in a row (RFC 6901).
 pub(super) type Column = (&'static str, &'static str);
@@ -97,6 +97,12 @@ fn table(columns: &[Column], rows: &[Value], style: Style) -> String {
 /// A value of a row as people read it.
 pub(super) fn cell(row: &Value, pointer: &str) -> String {
     shown(row.pointer(pointer).unwrap_or(&Value::Null), pointer)
+}
+
+/// A time in a sentence: `22 Nov 2026, 18:56:24 UTC`.
+pub(super) fn time(row: &Value, pointer: &str) -> String {
+    let moment = row.pointer(pointer).and_then(Value::as_str).and_then(Moment::parse_rfc3339);
+    moment.map_or_else(|| cell(row, pointer), Moment::in_words)
 }
 
 fn shown(value: &Value, pointer: &str) -> String {
@@ -206,6 +212,8 @@ mod tests {
     #[test]
     fn a_time_that_is_no_time_does_not_panic() {
         assert_eq!(cell(&json!({"x_at": "soon"}), "/x_at"), "soon");
+        assert_eq!(time(&json!({"at": "soon"}), "/at"), "soon");
+        assert_eq!(time(&json!({"at": "2026-11-22T18:56:24.120Z"}), "/at"), "22 Nov 2026, 18:56:24 UTC");
     }
 
     #[test]

@@ -8,7 +8,7 @@ type Differs = fn(&Config, &Config) -> bool;
 
 /// Each key (of which only a part may be meant), and how it is told that it has changed.
 const AFTER_RESTART: &[(&str, Differs)] = &[
-    ("hostname (in the certificate and in links to the panel; mail has the new name at once)", |old, new| {
+    ("hostname (in the certificate and the panel's address; mail has the new name at once)", |old, new| {
         old.hostname != new.hostname
     }),
     ("data_dir", |old, new| old.data_dir != new.data_dir),

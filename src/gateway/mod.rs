@@ -100,7 +100,8 @@ impl Gateway {
         gateway.rest.extend(acme.map(|acme| tokio::spawn(acme.run(gateway.stop_rest.clone()))));
         gateway.run_settings();
         let Listening { smtp, http, https, .. } = &gateway.listening;
-        tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, "waypost is up");
+        let data = std::path::absolute(&gateway.config.data_dir).unwrap_or_default();
+        tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, ?data, "waypost is up");
         Ok(gateway)
     }
 
