@@ -188,15 +188,23 @@ fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {
     Ok(())
 }
 
+/// What people call mail that has not gone yet, tried or not.
+const WAITING: &str = "waiting";
+
 /// A search of one word that names a status asks for what has come to it, where no filter does.
 fn ask_by_status(query: &mut Query) {
     let word = query.search.as_deref().unwrap_or_default().to_lowercase().replace(' ', "_");
-    if !query.statuses.is_empty() || query.bounced || (word != "bounced" && Status::parse(&word).is_none()) {
+    let named = match word.as_str() {
+        WAITING => vec![Status::Queued, Status::Deferred],
+        word => Status::parse(word).into_iter().collect(),
+    };
+    let is_bounced = word == "bounced";
+    if !query.statuses.is_empty() || query.bounced || (named.is_empty() && !is_bounced) {
         return;
     }
     query.search = None;
-    query.bounced = word == "bounced";
-    query.statuses.extend(Status::parse(&word));
+    query.bounced = is_bounced;
+    query.statuses = named;
 }
 
 pub(super) fn read_moment(field: &str, text: Option<&str>) -> Result<Option<Moment>> {

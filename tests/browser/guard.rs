@@ -43,7 +43,7 @@ async fn once_and_again(look: Look) {
 async fn token(open: &Open, browser: &Browser) {
     browser.write("#name", "laptop").await;
     browser.click("#part form button.primary").await;
-    browser.says("#part [role=alert], main [role=alert]", "Scopes: say what").await;
+    browser.says("fieldset [role=alert]", "Say what the token is for").await;
     browser.click("[name='scope aliases']").await;
     browser.click("#part form button.primary").await;
     let token = browser.text("code.reply").await;

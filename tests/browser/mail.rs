@@ -172,7 +172,7 @@ async fn mail_is_found_by_what_became_of_it_without_script() {
     queued(&open.house, "shop@my.example", Entry::Due(later)).await;
     let browser = open.visitor(PLAIN).await;
     browser.click("nav a[href='/activity']").await;
-    browser.write("#q", "deferred").await;
+    browser.write("#q", "waiting").await;
     browser.click("form.search > button").await;
     browser.says(".rows:not(:has(li + li)) .alias-of", "shop@my.example").await;
     browser.click("nav.chips a:nth-child(4)").await;
@@ -198,6 +198,7 @@ async fn what_becomes_of_a_message_shows_while_its_page_is_open_and_the_focus_st
     browser.open(&open.url(&format!("/activity/{}", row.id))).await;
     browser.click("#do-retry").await;
     browser.says(".notice", "being tried again").await;
+    browser.answers("return location.search", json!("")).await;
     browser.ask("document.getElementById('do-hold').focus()").await;
     tried(&open, &row, Status::Deferred, "450 4.2.1 Still busy").await;
     browser.says(".line", "450 4.2.1 Still busy").await;

@@ -142,7 +142,7 @@ const REFUSED: [(&str, &str, &str); 11] = [
     ("/aliases/shop-*@my.example", "#f-priority", "many"),
     ("/domains", "#name", "nonsense"),
     ("/domains/my.example", "#f-contact", "nobody@nowhere.example"),
-    ("/destinations", "#address", "nobody"),
+    ("/destinations", "#address", "me@inbox"),
     ("/settings/account", "#email", "other@my.example"),
     ("/settings/people", "#email", "nobody"),
     ("/settings/people/anna@my.example", "#domain", "nowhere.example"),

@@ -67,6 +67,20 @@ async fn of_many_inboxes_that_take_nothing_the_worst_are_shown_and_the_rest_coun
 }
 
 #[tokio::test]
+async fn who_only_looks_is_told_whom_to_tell() {
+    let house = House::furnished().await;
+    queued(&house, "shop@my.example", Entry::Kept(house.clock.now().after(Duration::from_secs(3600)))).await;
+    let viewer =
+        house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    for (cookie, may) in [(house.signed_in().await, true), (viewer, false)] {
+        let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+        assert!(overview.contains("failed and is kept for you"), "{overview}");
+        assert_eq!(overview.contains("send it again there"), may, "{overview}");
+        assert_eq!(overview.contains("Whoever manages its domain says"), !may, "{overview}");
+    }
+}
+
+#[tokio::test]
 async fn choices_are_saved_taken_back_and_refused_in_words() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -228,10 +228,10 @@ fn field(key: &Known, setting: &Setting, (filled, wrong): (&Filled, &mut BTreeMa
     }
 }
 
-/// Of the name, what stands in a certificate is all that waits.
+/// Of the name, little waits (`config::restart` names it).
 fn counts(key: &str) -> &'static str {
     match key {
-        "hostname" => "a change counts at once, but in the certificate and towards SPF after a restart",
+        "hostname" => "a change counts at once, but in the certificate and in links to the panel after a restart",
         _ => "a change counts after a restart",
     }
 }
