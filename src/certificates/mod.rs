@@ -187,7 +187,7 @@ impl Certificates {
 
     /// What is of the owner's own files is not asked of a CA.
     fn own_files_cover(&self, name: &Domain) -> bool {
-        self.0.own.is_some() && covers(&self.0.presented.own.load(), name)
+        self.0.presented.own_files_cover(name)
     }
 
     /// What came by ACME for a name.

@@ -8,6 +8,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::challenges::Challenges;
+use super::pair::covers;
 use crate::mail::Domain;
 
 /// What a CA speaks that looks for a proof (RFC 8737 §4), and nobody else.
@@ -22,7 +23,7 @@ pub(super) struct Presented {
     pub(super) own: ArcSwap<CertifiedKey>,
     /// Whether `own` is of files.
     pub(super) of_files: bool,
-    /// Those by ACME.
+    /// Those by ACME; own files that are for a name go before.
     pub(super) named: ArcSwap<BTreeMap<Domain, Arc<CertifiedKey>>>,
     /// Answers for a CA.
     pub(super) challenges: Challenges,
@@ -37,7 +38,13 @@ impl Presented {
 
     /// What whoever asks for `name` is shown.
     pub(super) fn of(&self, name: &Domain) -> Arc<CertifiedKey> {
-        self.named.load().get(name).cloned().unwrap_or_else(|| self.default())
+        let by_acme = self.named.load().get(name).cloned();
+        by_acme.filter(|_| !self.own_files_cover(name)).unwrap_or_else(|| self.default())
+    }
+
+    /// Whether the owner's own files are for this name.
+    pub(super) fn own_files_cover(&self, name: &Domain) -> bool {
+        self.of_files && covers(&self.own.load(), name)
     }
 
     /// From now on `name` is shown this.

@@ -100,6 +100,22 @@ async fn own_files_are_taken_again_when_they_change() {
     assert!(!certificates.reload().unwrap());
 }
 
+/// One that ACME brought before the owner had files is not renewed any more: it is not to be shown until it has ended.
+#[tokio::test]
+async fn own_files_go_before_what_acme_brought() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = Certificates::load(own_files(dir.path(), "mx.ours.example")).unwrap();
+    let own = presented(&certificates, &BOTH).await.0;
+    for name in ["mx.ours.example", "panel.ours.example"] {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let pem = format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem()).into_bytes();
+        certificates.present(&Domain::parse(name).unwrap(), Pair::of_one_file(pem).certified().unwrap());
+    }
+    assert_eq!(presented(&certificates, &BOTH).await.0, own);
+    let others = certificates.0.presented.of(&Domain::parse("panel.ours.example").unwrap());
+    assert_ne!(others.cert[0].to_vec(), own, "they are not for this name");
+}
+
 #[tokio::test]
 async fn a_broken_pair_leaves_the_old_one_and_says_which_file() {
     let dir = tempfile::tempdir().unwrap();

@@ -57,9 +57,6 @@ pub(super) async fn message(
 ) -> Reply {
     let deadlines = Deadlines::from(tools.clock.instant(), &tools.settings.load());
     let id = transaction.id;
-    if transaction.is_out_of_room {
-        return out_of_room(tools, connect, &transaction).await;
-    }
     match accept(tools, connect, transaction, (leaving, deadlines)).await {
         Ok(reply) => reply,
         Err(error) => {
@@ -68,16 +65,6 @@ pub(super) async fn message(
             replies::unwell()
         }
     }
-}
-
-/// The disk became full while the message arrived.
-async fn out_of_room(tools: &Tools, connect: &ConnectFacts, transaction: &Transaction) -> Reply {
-    let reply = replies::no_room();
-    let rows = rows::unfinished(tools, connect, transaction, Unfinished::Refused(&reply));
-    if let Err(error) = tools.store.activity.record(rows).await {
-        tools.storage_failed("writing down a message that found no room", &error);
-    }
-    reply
 }
 
 async fn accept(

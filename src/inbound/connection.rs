@@ -27,7 +27,7 @@ use super::transaction::Transaction;
 use super::{Settings, Tools, replies};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::lists::Finding;
-use crate::smtp::limits::{HANDSHAKE_TIMEOUT, WRITE_TIMEOUT};
+use crate::smtp::limits::{HANDSHAKE_TIMEOUT, TRANSACTION_TIMEOUT, WRITE_TIMEOUT};
 use crate::smtp::server::{Session, Step};
 
 /// Octets read at a time while commands come.
@@ -188,6 +188,7 @@ impl Connection {
     /// Reads more octets; false when the client has left. A client that waits too long, and a gateway that stops, end the
     /// session with 421.
     async fn fill(&mut self, stream: &mut impl Client) -> io::Result<bool> {
+        self.bound();
         let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
         self.input.reserve(octets);
         let since = if self.session.is_receiving() { self.tools.clock.instant() } else { self.answered_at };
@@ -211,6 +212,15 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+
+    /// A transaction has a time to end in, and so has a refused chunk that is still coming.
+    fn bound(&mut self) {
+        if self.transaction.is_none() && !self.session.is_receiving() {
+            self.deadline = None;
+        } else if self.deadline.is_none() {
+            self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
+        }
     }
 
     /// Who goes on, or closes in order, has heard its answers; what is left unheard is noted when the connection ends.

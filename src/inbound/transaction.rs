@@ -26,8 +26,6 @@ pub(super) struct Transaction {
     /// What is to be told of each of them, in the same order.
     pub(super) wishes: Vec<RecipientWishes>,
     pub(super) body: Option<Body>,
-    /// The disk became full while the message arrived.
-    pub(super) is_out_of_room: bool,
     /// What DNS lists say of the sender, where any is asked.
     pub(super) listings: Option<Background<Vec<Finding>>>,
     /// Of MAIL FROM.
@@ -58,7 +56,6 @@ impl Transaction {
             taken: Vec::new(),
             wishes: Vec::new(),
             body: None,
-            is_out_of_room: false,
             listings: None,
             spf: Spf::default(),
             spf_of_greeting: Spf::default(),

@@ -68,12 +68,15 @@ pub enum Question {
     Recipient(RcptCommand),
     /// May content come now, by DATA or in chunks (disk, memory)? Answer 354 to go on.
     Content,
-    /// The message is whole (octets un-stuffed); what becomes of it? A message that is faulty or too big never comes to
-    /// this: the session refuses it, and what was taken of its content is to be dropped with the transaction.
+    /// The message is whole (octets un-stuffed); what becomes of it? One that is faulty or too big comes to
+    /// [`Question::Refusal`] instead.
     Message {
         /// Octets of the message.
         octets: u64,
     },
+    /// The message is refused by this reply (line ends, size, [`Session::refuse_content`]), and is to be dropped with the
+    /// transaction. Answer it, or another refusal in its place; a 2yz stands for it.
+    Refusal(Reply),
 }
 
 /// One SMTP session.
@@ -86,7 +89,6 @@ pub struct Session {
     output: Vec<u8>,
     content: Vec<u8>,
     stopping: Option<Reply>,
-    refusal: Option<Reply>,
     is_foreign: bool,
 }
 
@@ -102,7 +104,6 @@ impl Session {
             output: Vec::new(),
             content: Vec::new(),
             stopping: None,
-            refusal: None,
             is_foreign: false,
         }
     }
@@ -149,6 +150,7 @@ impl Session {
                 self.conduct.message_answered(reply);
                 Phase::Introduced(client)
             }
+            Asked::Refusal(skipping) => return self.begin_to_skip(skipping.refused_by(reply)),
         };
         self.say(reply, phase);
     }
@@ -163,10 +165,15 @@ impl Session {
         std::mem::take(&mut self.content)
     }
 
-    /// Takes the reply by which the session itself refused the last message (line ends, size), to be written down before
-    /// it is sent.
-    pub const fn take_refusal(&mut self) -> Option<Reply> {
-        self.refusal.take()
+    /// The content that came last cannot be kept: the message is refused by this reply where its content, or its chunk,
+    /// ends.
+    pub fn refuse_content(&mut self, reply: Reply) {
+        match &mut self.state {
+            State::Receiving(receiving) => receiving.refuse(reply),
+            State::Received(received) => received.octets = Err(reply),
+            State::Chunking(chunking) => chunking.refuse(reply),
+            _ => {}
+        }
     }
 
     /// How long the next octets may take.
@@ -175,7 +182,7 @@ impl Session {
         if self.state.is_receiving() { DATA_BLOCK_TIMEOUT } else { COMMAND_TIMEOUT }
     }
 
-    /// Whether content is being received: then [`Session::timeout`] is for each piece, else for a whole command.
+    /// Whether content is being received, or passed over: then [`Session::timeout`] is for each piece, else for a whole command.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
         self.state.is_receiving()

@@ -73,6 +73,28 @@ async fn a_refused_chunk_is_written_down_and_the_next_message_arrives() {
     world.stop().await;
 }
 
+/// RFC 3030 §2: whether a chunk was kept is said to that chunk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_cannot_be_spooled_is_refused_itself() {
+    let world = World::start().await;
+    let spool = world.data.path().join("spool");
+    std::fs::remove_dir(&spool).unwrap();
+    let mut sender = world.sender().await;
+    let large = b"A line like any other, of some fifty octets in all.\r\n".repeat(40_000);
+    for command in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>"] {
+        assert!(sender.command(command).await.unwrap().starts_with("250"));
+    }
+    sender.write(&[format!("BDAT {}\r\n", large.len()).as_bytes(), &large].concat()).await.unwrap();
+    let reply = sender.reply().await.unwrap();
+    assert!(reply.starts_with("451 4.3.0"), "{reply}");
+    std::fs::create_dir(&spool).unwrap();
+    let over = sender.command("BDAT 0 LAST").await.unwrap();
+    assert!(over.starts_with("503 5.5.1"), "the transaction has ended: {over}");
+    assert!(in_chunks(&mut sender, &[LETTER, &large]).await.starts_with("250 "));
+    assert_eq!(world.inbox.wait_for(1).await.len(), 1);
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_three_mebibytes_in_one_chunk_goes_through_unchanged() {
     let world = World::start().await;

@@ -79,6 +79,28 @@ async fn a_log_that_is_unwell_keeps_nothing_from_stopping() {
     assert!(TcpStream::connect(panel).await.is_err(), "nobody listens any more");
 }
 
+/// A refusal for good has its row before the client hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_not_refused_for_good_while_that_cannot_be_written_down() {
+    let world = World::start().await;
+    let faulty = b"Subject: x\r\n\r\nbare\nline\r\n";
+    let lock = world.lock("activity.db").await;
+    let dot = world.send(ANN, &["shop@my.example"], faulty).await.dot.unwrap();
+    assert!(dot.starts_with("451 4.3.0"), "{dot}");
+    drop(lock);
+    world.until_rows(|rows| rows.is_empty()).await;
+    let well = async {
+        while !world.sender().await.command("MAIL FROM:<>").await.unwrap().starts_with("250") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, well).await.unwrap();
+    let dot = world.send(ANN, &["shop@my.example"], faulty).await.dot.unwrap();
+    assert!(dot.starts_with("550 5.6.0"), "{dot}");
+    assert_eq!(world.row().await["status"], "refused");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_no_mail_for_want_of_room_is_not_ready() {
     let low = DiskFacts { free: 32 << 20, total: 16 << 30 };

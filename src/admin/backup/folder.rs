@@ -6,8 +6,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Archive;
@@ -26,6 +28,7 @@ const UNFINISHED: &str = ".tar.unfinished";
 pub(super) struct Folder {
     path: PathBuf,
     begin: String,
+    looks: Arc<Semaphore>,
 }
 
 /// A backup that lies there.
@@ -36,14 +39,22 @@ pub(super) struct Made {
 }
 
 impl Folder {
-    pub(super) fn new(path: &Path, hostname: &Domain) -> Self {
-        Self { path: path.to_owned(), begin: format!("waypost-{hostname}-") }
+    /// As many looks at it as `looks` has permits: one that the folder does not answer holds a thread until it does.
+    pub(super) fn new(path: &Path, hostname: &Domain, looks: Arc<Semaphore>) -> Self {
+        Self { path: path.to_owned(), begin: format!("waypost-{hostname}-"), looks }
     }
 
     /// What lies there, the oldest first. A folder that is not there yet has none.
     pub(super) async fn made(&self) -> io::Result<Vec<Made>> {
         let folder = self.clone();
-        let look = tokio::task::spawn_blocking(move || folder.list(END));
+        let look = async move {
+            let turn = Arc::clone(&folder.looks).acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                folder.list(END)
+            })
+            .await
+        };
         match timeout(WITHIN, look).await {
             Ok(Ok(made)) => made.map_err(|error| self.about(&error)),
             Ok(Err(error)) => Err(io::Error::other(error)),
@@ -133,10 +144,26 @@ mod tests {
         names
     }
 
+    fn folder(path: &Path, looks: usize) -> Folder {
+        Folder::new(path, &Domain::parse("gw.example").unwrap(), Arc::new(Semaphore::new(looks)))
+    }
+
+    /// Each look at a folder that hangs would hold a thread until there is none left for anything else.
+    #[tokio::test(start_paused = true)]
+    async fn while_a_look_hangs_there_is_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let hanging = folder(place.path(), 0);
+        let why = hanging.made().await.unwrap_err().to_string();
+        assert!(why.contains("timed out"), "{why}");
+        hanging.looks.add_permits(1);
+        assert_eq!(hanging.made().await.unwrap(), []);
+        assert_eq!(hanging.looks.available_permits(), 1, "given back");
+    }
+
     #[test]
     fn only_its_own_are_counted_and_the_newest_stay() {
         let place = tempfile::tempdir().unwrap();
-        let folder = Folder::new(place.path(), &Domain::parse("gw.example").unwrap());
+        let folder = folder(place.path(), 1);
         let strangers = [
             "waypost-gw.example-20261129T100000Z.tar.gz",
             "waypost-gw.example-before-the-move.tar",

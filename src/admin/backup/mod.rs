@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::mail::Moment;
 use crate::policy::checkup::BackupFacts;
 use crate::policy::ids::OWNER;
@@ -42,6 +44,8 @@ pub struct Backups {
     settings: Arc<BackupSettings>,
     /// When the last try failed and why, if it did.
     failed: Arc<Mutex<Option<(Moment, String)>>>,
+    /// One look at the folder at a time.
+    looks: Arc<Semaphore>,
 }
 
 impl Backups {
@@ -49,7 +53,7 @@ impl Backups {
     #[must_use]
     pub fn new(settings: BackupSettings) -> Self {
         archive::sweep(&settings.data_dir);
-        Self { settings: Arc::new(settings), failed: Arc::default() }
+        Self { settings: Arc::new(settings), failed: Arc::default(), looks: Arc::new(Semaphore::new(1)) }
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<(Moment, String)>> {
@@ -129,6 +133,6 @@ impl Admin {
 
     fn backup_folder(&self) -> Option<Folder> {
         let dir = self.backups.settings.dir.as_ref()?;
-        Some(Folder::new(dir, &self.facts.instance.load().hostname))
+        Some(Folder::new(dir, &self.facts.instance.load().hostname, Arc::clone(&self.backups.looks)))
     }
 }

@@ -12,12 +12,20 @@ use super::Settings;
 use super::transport::Transport;
 use crate::net::fetch::Fetcher;
 
+/// How the URL of a directory usually ends.
+const USUAL_PATH: &str = "/directory";
+
 /// Opens the account of an earlier start, or makes one.
 pub(super) async fn open(settings: &Settings, fetcher: &Fetcher) -> anyhow::Result<Account> {
     let name = file_name(&settings.directory);
-    if let Some(credentials) = kept(&settings.folder, &name)? {
-        return Ok(builder(fetcher).from_credentials(credentials).await?);
+    match kept(&settings.folder, &name)? {
+        Some(credentials) => Ok(builder(fetcher).from_credentials(credentials).await?),
+        None => make(settings, fetcher).await,
     }
+}
+
+/// Makes one, in place of one that the CA does not know any more: that is kept until there is another.
+pub(super) async fn make(settings: &Settings, fetcher: &Fetcher) -> anyhow::Result<Account> {
     let contact = settings.email.as_ref().map(|email| format!("mailto:{email}"));
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
     let wanted = NewAccount {
@@ -28,14 +36,10 @@ pub(super) async fn open(settings: &Settings, fetcher: &Fetcher) -> anyhow::Resu
     };
     let (account, credentials) = builder(fetcher).create(&wanted, settings.directory.clone(), None).await?;
     let written = serde_json::to_vec(&credentials)?;
+    let name = file_name(&settings.directory);
     files::keep(&settings.folder, &name, &written).context("the ACME account's key cannot be kept")?;
     tracing::info!(directory = %settings.directory, account = account.id(), "made an ACME account");
     Ok(account)
-}
-
-/// The CA does not know the account any more: the next try makes another.
-pub(super) fn forget(settings: &Settings) -> std::io::Result<()> {
-    fs::remove_file(settings.folder.join(file_name(&settings.directory)))
 }
 
 fn builder(fetcher: &Fetcher) -> AccountBuilder {
@@ -53,11 +57,13 @@ fn kept(folder: &Path, name: &str) -> anyhow::Result<Option<AccountCredentials>>
     }
 }
 
-/// One file for each CA: what another one calls an account is nothing to this one.
+/// One file for each directory: what another one calls an account is nothing to this one, be it of the same host. The
+/// usual one, where a CA has no other, is named by its host alone.
 fn file_name(directory: &str) -> String {
-    let host = directory.split("://").nth(1).unwrap_or(directory).split('/').next().unwrap_or_default();
+    let place = directory.split("://").nth(1).unwrap_or(directory);
+    let place = place.strip_suffix(USUAL_PATH).unwrap_or(place);
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-    format!("account.{}.json", host.chars().map(plain).collect::<String>())
+    format!("account.{}.json", place.chars().map(plain).collect::<String>())
 }
 
 #[cfg(test)]
@@ -67,6 +73,8 @@ mod tests {
     #[test]
     fn each_ca_has_a_file_of_its_own() {
         assert_eq!(file_name("https://acme.example/directory"), "account.acme.example.json");
-        assert_eq!(file_name("https://[::1]:14000/dir"), "account.---1--14000.json");
+        assert_eq!(file_name("https://[::1]:14000/dir"), "account.---1--14000-dir.json");
+        assert_eq!(file_name("https://ca.example/acme/one/directory"), "account.ca.example-acme-one.json");
+        assert_eq!(file_name("https://ca.example/acme/two/directory"), "account.ca.example-acme-two.json");
     }
 }

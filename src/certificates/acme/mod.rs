@@ -161,20 +161,23 @@ impl Acme {
         match order::place(&account, name, how).await {
             Err(refusal) if refusal.is_of_the_account() => {
                 tracing::warn!(%refusal, "the CA does not know our account; another one is made");
-                account::forget(&self.settings)?;
-                let account = account::open(&self.settings, &self.tools.fetcher).await?;
+                let account = account::make(&self.settings, &self.tools.fetcher).await?;
                 Ok(order::place(&account, name, how).await?)
             }
             other => Ok(other?),
         }
     }
 
-    /// A third of its life before its end, more or less a fifth of that, so that names do not march in step.
     fn plan(&mut self, name: &Domain) {
         let presented = self.tools.certificates.named(name);
         let Some((from, to)) = presented.and_then(|certified| validity::of(&certified)) else { return };
         let margin = self.tools.chance.jitter(to.since(from) / RENEWED_AT_A);
-        self.due.insert(name.clone(), to.before(margin));
+        let succeeded = self.tries.of(name, self.tools.clock.now()).succeeded_at();
+        let due = renewal(to.before(margin), succeeded);
+        if due > to.before(margin) {
+            tracing::warn!(%name, ends = %to, "a new certificate is due at once: the clock here seems to be ahead");
+        }
+        self.due.insert(name.clone(), due);
     }
 
     fn tell(&self, name: &Domain) {
@@ -182,6 +185,12 @@ impl Acme {
         let failure = self.tries.of(name, self.tools.clock.now()).reason;
         self.tools.certificates.note(name, Note { next_try, failure });
     }
+}
+
+/// A third of its life before its end, more or less a fifth of that, so that names do not march in step. One that is due
+/// when it has just come is left alone for a day: CAs issue few equal certificates a week.
+fn renewal(due: Moment, succeeded: Option<Moment>) -> Moment {
+    succeeded.filter(|at| due <= *at).map_or(due, |at| at.after(tries::DAY))
 }
 
 /// Key and chain of a name, in the folder.
@@ -198,4 +207,18 @@ fn log(name: &Domain, reason: Option<&str>) {
 
 fn too_slow() -> anyhow::Error {
     anyhow::anyhow!("the order was not through within {} min", ORDER_TIMEOUT.as_secs() / 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_and_due_at_once_is_left_alone_for_a_day() {
+        let at = Moment::parse_rfc3339("2026-11-30T10:00:00Z").unwrap();
+        let (before, behind) = (at.before(Duration::from_secs(1)), at.after(Duration::from_secs(1)));
+        assert_eq!(renewal(before, Some(at)), at.after(tries::DAY), "the clock here is ahead of the CA's");
+        assert_eq!(renewal(behind, Some(at)), behind, "a short life is short");
+        assert_eq!(renewal(before, None), before, "the last try brought none");
+    }
 }

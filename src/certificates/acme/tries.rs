@@ -14,7 +14,8 @@ use crate::mail::{Domain, Moment};
 const FILE: &str = "tries.json";
 /// Tries for one name in any 24 hours, whatever comes of them.
 pub(super) const MAX_A_DAY: usize = 8;
-const DAY: Duration = Duration::from_secs(86_400);
+/// What the limit of tries is for, and how long a new certificate is left alone.
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// What is waited after the first failure in a row, the second, …; the last one repeats.
 const WAITS: [Duration; 5] = [
     Duration::from_secs(10 * 60),
@@ -78,6 +79,11 @@ impl Tries {
 }
 
 impl Count {
+    /// When the last try was made, if it brought a certificate.
+    pub(super) fn succeeded_at(&self) -> Option<Moment> {
+        self.at.last().copied().filter(|_| self.failures == 0)
+    }
+
     /// Not before this moment; a failure is waited for unless somebody asked (`reload`).
     pub(super) fn not_before(&self, patience: Patience) -> Moment {
         let last = self.at.last().copied().unwrap_or_default();
@@ -125,7 +131,9 @@ mod tests {
         assert_eq!(waits, [10, 30, 60, 180, 360, 360]);
         let mut tries = Tries::load(dir.path());
         assert_eq!(tries.of(&name(), now).reason.as_deref(), Some("no"));
+        assert_eq!(tries.of(&name(), now).succeeded_at(), None);
         tries.end(&name(), None).unwrap();
+        assert!(tries.of(&name(), now).succeeded_at().is_some());
         assert_eq!(tries.of(&name(), now).not_before(Patience::AsUsual), Moment::default());
     }
 

@@ -30,6 +30,7 @@ impl Connection {
             Question::Recipient(rcpt) => self.recipient(&rcpt).await,
             Question::Content => self.begin_content(),
             Question::Message { .. } => self.message(leaving).await,
+            Question::Refusal(reply) => self.refuse_message(reply).await,
         }
     }
 
@@ -157,14 +158,27 @@ impl Connection {
         let pushed = if is_room { body.push(octets).await } else { Err(io::ErrorKind::StorageFull.into()) };
         let Err(error) = pushed else { return };
         tracing::info!(%error, "a message cannot be spooled");
+        let is_full = error.kind() == io::ErrorKind::StorageFull;
+        self.session.refuse_content(if is_full { replies::no_room() } else { replies::unwell() });
         if let Some(transaction) = self.transaction.as_deref_mut() {
             transaction.body = None;
-            transaction.is_out_of_room = error.kind() == io::ErrorKind::StorageFull;
+        }
+    }
+
+    /// The message is malformed, too large, or could not be kept: that is written down before the client hears of it.
+    async fn refuse_message(&mut self, reply: Reply) -> Reply {
+        let Some(transaction) = self.transaction.take() else { return reply };
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, Unfinished::Refused(&reply));
+        match self.tools.store.activity.record(rows).await {
+            Ok(()) => reply,
+            Err(error) => {
+                self.tools.storage_failed("writing down a message that was refused", &error);
+                replies::unwell()
+            }
         }
     }
 
     async fn message(&mut self, leaving: Leaving<'_>) -> Reply {
-        self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return replies::unwell() };
         let id = transaction.id;
         let reply = Box::pin(accept::message(&self.tools, &self.connect, *transaction, leaving)).await;
@@ -177,19 +191,14 @@ impl Connection {
         reply
     }
 
-    /// The transaction ended before the end of its message; or the session refused the message as malformed.
+    /// The transaction ended before the end of its message.
     pub(super) async fn abandon(&mut self, reason: &'static str) {
-        self.deadline = None;
         let Some(transaction) = self.transaction.take() else { return };
-        let refusal = self.session.take_refusal();
-        let end = refusal.as_ref().map_or(Unfinished::Abandoned(reason), Unfinished::Refused);
-        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, end);
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, Unfinished::Abandoned(reason));
         if rows.is_empty() {
             return;
         }
-        if refusal.is_none() {
-            abuse::given_back(&self.tools, self.connect.peer, &transaction.taken);
-        }
+        abuse::given_back(&self.tools, self.connect.peer, &transaction.taken);
         if let Err(error) = self.tools.store.activity.record(rows).await {
             self.tools.storage_failed("writing down an abandoned transaction", &error);
         }

@@ -27,6 +27,8 @@ pub(super) struct Chunking {
     pub(super) chunked: Chunked,
     chunk: ChunkCommand,
     left: u64,
+    /// It cannot be kept.
+    refused: Option<Reply>,
 }
 
 /// A refused chunk: its octets are dropped, then the reply is given.
@@ -60,7 +62,7 @@ impl Chunked {
         if self.octets.saturating_add(chunk.octets) > limit {
             return Err(Skipping::new(Phase::Introduced(self.client), chunk, replies::too_big()));
         }
-        Ok(Chunking { chunked: self, chunk, left: chunk.octets })
+        Ok(Chunking { chunked: self, chunk, left: chunk.octets, refused: None })
     }
 }
 
@@ -70,21 +72,27 @@ impl Chunking {
         self.left > 0
     }
 
-    /// Takes what it can from `input`.
+    /// Refuses the message, with what of the chunk is still to come.
+    pub(super) fn refuse(&mut self, reply: Reply) {
+        self.refused = Some(reply);
+    }
+
+    /// Takes what it can from `input`; that the chunk is whole is said once its octets were looked after.
     pub(super) fn take(mut self, input: &mut BytesMut, content: &mut Vec<u8>) -> Came {
         let here = at_most(self.left, input);
         self.chunked.joiner.look(&input[..here]);
-        if let Some(fault) = self.chunked.joiner.fault() {
-            let (phase, reply) = (Phase::Introduced(self.chunked.client), replies::content_fault(fault));
+        let refusal = self.chunked.joiner.fault().map(replies::content_fault).or_else(|| self.refused.take());
+        if let Some(reply) = refusal {
+            let phase = Phase::Introduced(self.chunked.client);
             return Came::Refused(Skipping { phase, reply, left: self.left });
         }
         content.extend_from_slice(&input[..here]);
         input.advance(here);
         self.left -= here as u64;
-        match (self.left, self.chunk.last) {
+        match (here, self.chunk.last) {
+            (1.., _) => Came::More(self),
             (0, true) => Came::Message(self.end()),
             (0, false) => self.pause(),
-            _ => Came::More(self),
         }
     }
 
@@ -104,6 +112,16 @@ impl Skipping {
     /// Refuses a chunk; the session goes on in `phase`.
     pub(super) const fn new(phase: Phase, chunk: ChunkCommand, reply: Reply) -> Self {
         Self { phase, reply, left: chunk.octets }
+    }
+
+    /// Of a message that has come whole.
+    pub(super) const fn of_nothing(phase: Phase, reply: Reply) -> Self {
+        Self { phase, reply, left: 0 }
+    }
+
+    /// The same, refused by another reply if that is one.
+    pub(super) fn refused_by(self, reply: &Reply) -> Self {
+        if reply.is_positive() { self } else { Self { reply: reply.clone(), ..self } }
     }
 
     /// Octets that are still to be dropped.

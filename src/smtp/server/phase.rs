@@ -64,6 +64,8 @@ pub(super) enum Asked {
     /// May content come, of which this is the first chunk?
     Chunk(Introduced, ChunkCommand),
     Message(Introduced),
+    /// A message that the session refuses, with what of it is still to come.
+    Refusal(Skipping),
 }
 
 /// What a command leads to.
@@ -247,10 +249,11 @@ impl Chunked {
 }
 
 impl Asked {
-    pub(super) const fn client(&self) -> &Introduced {
+    pub(super) const fn client(&self) -> Option<&Introduced> {
         match self {
-            Self::Sender(client, _) | Self::Chunk(client, _) | Self::Message(client) => client,
-            Self::Recipient(transaction) | Self::Content(transaction) => &transaction.client,
+            Self::Sender(client, _) | Self::Chunk(client, _) | Self::Message(client) => Some(client),
+            Self::Recipient(transaction) | Self::Content(transaction) => Some(&transaction.client),
+            Self::Refusal(skipping) => skipping.phase.client(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Receiving {
     decoder: Decoder,
     octets: u64,
     limit: u64,
+    /// It cannot be kept.
+    refused: Option<Reply>,
 }
 
 /// A message that came to its end.
@@ -29,7 +31,7 @@ pub(super) struct Received {
 
 impl Receiving {
     pub(super) fn new(client: Introduced, limit: u64) -> Self {
-        Self { client, decoder: Decoder::default(), octets: 0, limit }
+        Self { client, decoder: Decoder::default(), octets: 0, limit, refused: None }
     }
 
     /// Takes what it can from `input`; gives itself back until the end came.
@@ -51,8 +53,13 @@ impl Receiving {
         Received { client: self.client, octets }
     }
 
+    /// Passes over what is still to come, and refuses the message where it ends.
+    pub(super) fn refuse(&mut self, reply: Reply) {
+        self.refused = Some(reply);
+    }
+
     fn fault(&self) -> Option<Reply> {
         let too_big = || (self.octets > self.limit).then(replies::too_big);
-        self.decoder.fault().map(replies::content_fault).or_else(too_big)
+        self.decoder.fault().map(replies::content_fault).or_else(too_big).or_else(|| self.refused.clone())
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum State {
     Receiving(Receiving),
     /// A chunk of it comes.
     Chunking(Chunking),
+    /// The message is refused: that is written down before it is said.
+    Refused(Skipping),
     /// A refused chunk comes.
     Skipping(Skipping),
     /// Content came.
@@ -37,11 +39,11 @@ impl State {
         match self {
             Self::Silent | Self::Handshake | Self::Closed => None,
             Self::Commands(phase) => phase.client(),
-            Self::Asked(asked) => Some(asked.client()),
+            Self::Asked(asked) => asked.client(),
             Self::Inviting(client, _) => Some(client),
             Self::Receiving(receiving) => Some(&receiving.client),
             Self::Chunking(chunking) => Some(&chunking.chunked.client),
-            Self::Skipping(skipping) => skipping.phase.client(),
+            Self::Refused(skipping) | Self::Skipping(skipping) => skipping.phase.client(),
             Self::Received(received) => Some(&received.client),
         }
     }
@@ -52,13 +54,13 @@ impl State {
             Self::Silent | Self::Handshake | Self::Skipping(_) | Self::Closed => false,
             Self::Commands(phase) => phase.in_transaction(),
             Self::Asked(asked) => !matches!(asked, Asked::Sender(..)),
-            Self::Inviting(..) | Self::Receiving(_) | Self::Chunking(_) | Self::Received(_) => true,
+            Self::Inviting(..) | Self::Receiving(_) | Self::Chunking(_) | Self::Received(_) | Self::Refused(_) => true,
         }
     }
 
-    /// Whether octets of a message are what comes next.
+    /// Whether octets of a message are what comes next, be it refused already.
     pub(super) const fn is_receiving(&self) -> bool {
-        matches!(self, Self::Receiving(_) | Self::Chunking(_))
+        matches!(self, Self::Receiving(_) | Self::Chunking(_) | Self::Skipping(_))
     }
 
     /// Whether a whole message waits for its answer.

@@ -115,6 +115,9 @@ fn nothing_is_said_into_a_handshake() {
 fn waits_as_long_as_it_must() {
     assert_eq!(session_after(HELLO, NEVER).timeout(), COMMAND_TIMEOUT);
     assert_eq!(session_after(DATA, NEVER).timeout(), DATA_BLOCK_TIMEOUT);
+    let skipping = session_after(&format!("{HELLO}BDAT 5000 LAST\r\nSubject: x\r\n"), NEVER);
+    assert_eq!(skipping.timeout(), DATA_BLOCK_TIMEOUT, "a refused chunk has its time like any other");
+    assert!(skipping.is_receiving());
     assert!(COMMAND_TIMEOUT >= Duration::from_secs(300), "RFC 5321 §4.5.3.2.7");
     assert!(DATA_BLOCK_TIMEOUT >= Duration::from_secs(180), "RFC 5321 §4.5.3.2.5");
 }
@@ -140,6 +143,62 @@ fn content_that_comes_while_the_owner_thinks_is_refused() {
     session.output().clear();
     assert!(matches!(session.advance(&mut BytesMut::from("Subject: early\r\n")), Step::Close));
     assert_eq!(session.output(), b"554 5.5.0 Content came before 354; closing the connection\r\n");
+}
+
+/// RFC 3030 §2: the chunk that could not be kept is the one that is refused.
+#[test]
+fn content_that_cannot_be_kept_is_refused_where_it_ends() {
+    let full = || Reply::new(452, 3, 1, "No room");
+    for pieces in [
+        &["DATA\r\n", "Subject: x\r\n", "\r\nmore\r\n", ".\r\n"][..],
+        &["DATA\r\n", "Subject: x\r\n.\r\n"],
+        &["BDAT 12\r\nSubject: x\r\n"],
+        &["BDAT 12 LAST\r\nSubject: x\r\n"],
+        &["BDAT 16\r\nSubject: x\r\n", "more"],
+    ] {
+        let mut session = session_after(&DATA.replace("DATA\r\n", ""), NEVER);
+        session.output().clear();
+        let (mut input, mut pieces, mut refusals) = (BytesMut::new(), pieces.iter(), Vec::new());
+        loop {
+            match session.advance(&mut input) {
+                Step::Ask(Question::Refusal(reply)) => {
+                    refusals.push(reply.clone());
+                    session.answer(&reply);
+                }
+                Step::Ask(question) => session.answer(&yes(&question)),
+                Step::Content => {
+                    drop(session.take_content());
+                    session.refuse_content(full());
+                }
+                Step::Read => match pieces.next() {
+                    Some(piece) => input.extend_from_slice(piece.as_bytes()),
+                    None => break,
+                },
+                step => panic!("{step:?}"),
+            }
+        }
+        assert_eq!(refusals, [full()]);
+        let said = str::from_utf8(session.output()).unwrap();
+        assert_eq!(said.trim_start_matches("354 Go ahead\r\n"), "452 4.3.1 No room\r\n");
+        assert!(!session.in_transaction());
+    }
+}
+
+/// What could not be written down is not said.
+#[test]
+fn a_refusal_is_replaced_by_another_and_by_nothing_else() {
+    for (answer, said) in
+        [(Reply::new(451, 3, 0, "Unwell"), "451 4.3.0 Unwell\r\n"), (Reply::new(250, 0, 0, "Ok"), "550 5.6.0 ")]
+    {
+        let faulty = format!("{DATA}bare\nline\r\n.\r\n");
+        let mut session = session_after(&faulty, |question| matches!(question, Question::Refusal(_)));
+        assert!(session.in_transaction());
+        session.output().clear();
+        session.answer(&answer);
+        assert!(matches!(session.advance(&mut BytesMut::new()), Step::Read));
+        assert!(session.output().starts_with(said.as_bytes()), "{}", session.output().escape_ascii());
+        assert!(!session.in_transaction());
+    }
 }
 
 /// RFC 9422 §4.1: MAILMAX is announced, and so it holds.

@@ -25,6 +25,7 @@ impl Session {
             State::Inviting(client, reply) => self.invite(client, &reply, input),
             State::Receiving(receiving) => return self.receive(receiving, input),
             State::Chunking(chunking) => return self.chunk(chunking, input),
+            State::Refused(skipping) => return self.tell_of_refusal(skipping),
             State::Skipping(skipping) => return self.skip(skipping, input),
             State::Received(received) => return self.end_of_content(received),
             State::Asked(asked) => return self.stay(State::Asked(asked), Step::Read),
@@ -72,7 +73,7 @@ impl Session {
             Next::Ask(question, asked) => return self.stay(State::Asked(asked), Step::Ask(question)),
             Next::Chunk(chunking) => self.state = State::Chunking(chunking),
             Next::Skip(skipping) => self.begin_to_skip(skipping),
-            Next::Refuse(skipping) => self.refuse_chunk(skipping),
+            Next::Refuse(skipping) => self.state = State::Refused(skipping),
             Next::Close(reply) => self.close(&reply),
             Next::StartTls(reply) => {
                 // What was sent in the clear behind STARTTLS must not pass for something said inside TLS (CVE-2011-0411).
@@ -111,10 +112,7 @@ impl Session {
         } else {
             Err(Skipping::new(Phase::Introduced(chunked.client), chunk, answer.clone()))
         };
-        match begun {
-            Ok(chunking) => self.state = State::Chunking(chunking),
-            Err(skipping) => self.refuse_chunk(skipping),
-        }
+        self.state = begun.map_or_else(State::Refused, State::Chunking);
     }
 
     fn chunk(&mut self, chunking: Chunking, input: &mut BytesMut) -> Option<Step> {
@@ -125,19 +123,19 @@ impl Session {
             Came::More(chunking) => self.state = State::Chunking(chunking),
             Came::Chunk(chunked, reply) => self.say(&reply, Phase::Chunked(chunked)),
             Came::Message(received) => self.state = State::Received(received),
-            Came::Refused(skipping) => self.refuse_chunk(skipping),
+            Came::Refused(skipping) => self.state = State::Refused(skipping),
         }
         (!self.content.is_empty()).then_some(Step::Content)
     }
 
-    /// A refused chunk ends its transaction.
-    fn refuse_chunk(&mut self, skipping: Skipping) {
-        self.refusal = Some(skipping.reply.clone());
-        self.begin_to_skip(skipping);
+    /// A refused message ends its transaction.
+    fn tell_of_refusal(&mut self, skipping: Skipping) -> Option<Step> {
+        let refusal = Question::Refusal(skipping.reply.clone());
+        self.stay(State::Asked(Asked::Refusal(skipping)), Step::Ask(refusal))
     }
 
     /// A client that announces more than anybody would wait for is not waited for.
-    fn begin_to_skip(&mut self, skipping: Skipping) {
+    pub(super) fn begin_to_skip(&mut self, skipping: Skipping) {
         if skipping.left() > MAX_SKIPPED_CHUNK_OCTETS {
             return self.close(&skipping.reply);
         }
@@ -158,11 +156,7 @@ impl Session {
             Ok(octets) => {
                 self.stay(State::Asked(Asked::Message(received.client)), Step::Ask(Question::Message { octets }))
             }
-            Err(reply) => {
-                self.say(&reply, Phase::Introduced(received.client));
-                self.refusal = Some(reply);
-                None
-            }
+            Err(reply) => self.tell_of_refusal(Skipping::of_nothing(Phase::Introduced(received.client), reply)),
         }
     }
 
