@@ -67,7 +67,7 @@ impl Folder {
         let (folder, name) = (self.clone(), format!("{}{}", self.begin, at.compact()));
         let write = tokio::task::spawn_blocking(move || {
             folder.write_whole(archive, &name)?;
-            folder.thin_out(&name, keep)?;
+            folder.thin_out(&name, (at, keep))?;
             Ok(format!("{name}{END}"))
         });
         write.await.map_err(io::Error::other)?.map_err(|error: io::Error| self.about(&error))
@@ -91,11 +91,12 @@ impl Folder {
         done.and_then(|()| File::open(&self.path)?.sync_all())
     }
 
-    /// The one that was just made stays, whatever the clock said of others.
-    fn thin_out(&self, name: &str, keep: usize) -> io::Result<()> {
+    /// The one that was just made stays. Those of the future, made while the clock was off, go before any that is true.
+    fn thin_out(&self, name: &str, (now, keep): (Moment, usize)) -> io::Result<()> {
         let mut others = self.list(END)?;
         let all = others.len();
         others.retain(|one| one.name.strip_suffix(END) != Some(name));
+        others.sort_by_key(|one| (one.at <= now, one.at));
         for old in others.iter().take(all.saturating_sub(keep)) {
             fs::remove_file(self.path.join(&old.name))?;
         }
@@ -184,9 +185,15 @@ mod tests {
             all.sort();
             all
         };
-        folder.thin_out(ours(24).strip_suffix(END).unwrap(), 3).unwrap();
-        assert_eq!(names(place.path()), kept(&[19, 22, 23, 24]));
-        folder.thin_out(ours(22).strip_suffix(END).unwrap(), 1).unwrap();
-        assert_eq!(names(place.path()), kept(&[19, 22]), "what was just made, though others say that they are newer");
+        let thin_out = |day: u8, keep: usize| {
+            let now = Moment::parse_rfc3339(&format!("2026-11-{day:02}T10:00:00Z")).unwrap();
+            folder.thin_out(ours(day).strip_suffix(END).unwrap(), (now, keep)).unwrap();
+        };
+        thin_out(24, 4);
+        assert_eq!(names(place.path()), kept(&[19, 21, 22, 23, 24]));
+        thin_out(22, 2);
+        assert_eq!(names(place.path()), kept(&[19, 21, 22]), "those of the future go first");
+        thin_out(21, 1);
+        assert_eq!(names(place.path()), kept(&[19, 21]), "what was just made, though others say that they are newer");
     }
 }
