@@ -1,6 +1,7 @@
 //! `waypost backup`: everything that a new machine needs, in one file: rules, accounts, log and secrets; consistent while the
 //! gateway serves.
 
+use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::api::{Api, Call};
+use crate::chance::Chance;
+use crate::clock::Clock;
 
 /// It has every secret in it.
 const MODE: u32 = 0o600;
@@ -39,40 +42,44 @@ pub(super) async fn run(backup: &Backup, api: &Api) -> anyhow::Result<()> {
     }
     let free = backup.replace || !backup.file.try_exists().unwrap_or(true);
     ensure!(free, "{} is there already; --replace writes the backup in its place", backup.file.display());
-    let partial = partial_name(&backup.file);
-    let mut file = create(&partial).await?;
-    let written = async {
-        let body = api.send(call, Body::empty()).await?.into_body();
-        let octets = copy(body, &mut file).await?;
-        file.sync_all().await.with_context(|| format!("{} cannot be written", partial.display()))?;
-        Ok::<u64, anyhow::Error>(octets)
-    };
-    match written.await {
-        Ok(octets) => finish(&partial, &backup.file, octets).await,
-        Err(error) => {
-            // What is there of it is of no use; that it may stay behind is no second error.
-            let _ = tokio::fs::remove_file(&partial).await;
-            Err(error)
-        }
-    }
-}
-
-async fn finish(partial: &Path, file: &Path, octets: u64) -> anyhow::Result<()> {
-    let unfinished = || format!("{} cannot be written", file.display());
-    tokio::fs::rename(partial, file).await.with_context(unfinished)?;
-    eprintln!("{octets} octets are in {}. It holds every secret: keep it as one.", file.display());
+    let partial = Partial::of(&backup.file);
+    let octets = partial.write(api.send(call, Body::empty()).await?.into_body()).await?;
+    partial.become_whole(&backup.file)?;
+    eprintln!("{octets} octets are in {}. It holds every secret: keep it as one.", backup.file.display());
     Ok(())
 }
 
-fn partial_name(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    file.with_file_name(name)
+/// What is there of the file, under a name of its own beside it; gone when dropped, unless it has become whole.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn of(file: &Path) -> Self {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.partial", Chance::system().id(Clock::system().now())));
+        Self(file.with_file_name(name))
+    }
+
+    async fn write(&self, body: Body) -> anyhow::Result<u64> {
+        let unfinished = || format!("{} cannot be written", self.0.display());
+        let opened = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&self.0).await;
+        let mut file = opened.with_context(unfinished)?;
+        let octets = copy(body, &mut file).await?;
+        file.sync_all().await.with_context(unfinished)?;
+        Ok(octets)
+    }
+
+    fn become_whole(&self, file: &Path) -> anyhow::Result<()> {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let renamed = fs::rename(&self.0, file).and_then(|()| fs::File::open(folder)?.sync_all());
+        renamed.with_context(|| format!("{} cannot be written", file.display()))
+    }
 }
 
-async fn create(path: &Path) -> anyhow::Result<File> {
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path).await;
-    opened.with_context(|| format!("{} cannot be written", path.display()))
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Once it is whole, nothing is there under this name any more.
+        let _gone = fs::remove_file(&self.0);
+    }
 }
 
 async fn copy(mut body: Body, to: &mut (impl AsyncWrite + Unpin)) -> anyhow::Result<u64> {
