@@ -422,8 +422,23 @@ fn a_backup_is_for_its_owner_only_and_whole_or_not_there() {
     let other = gateway.folder.path().join("other.tar");
     let broken = gateway.run(&["backup", other.to_str().unwrap()]);
     assert!(broken.code == 1 && broken.err.contains("broke off"), "{broken:?}");
-    assert!(!other.exists() && !gateway.folder.path().join("other.tar.partial").exists());
+    let left = || {
+        fs::read_dir(gateway.folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".partial"))
+    };
+    assert!(!other.exists() && left().count() == 0);
+    fs::create_dir(&other).unwrap();
+    let folder = gateway.run(&["backup", other.to_str().unwrap(), "--queue", "--replace"]);
+    assert!(folder.code == 1 && left().count() == 0, "{folder:?}");
     assert_eq!(gateway.run(&["backup", "-", "--queue"]).out, "first second");
+
+    let victim = gateway.file("victim", "precious");
+    std::os::unix::fs::symlink(&victim, gateway.folder.path().join("third.tar.partial")).unwrap();
+    let third = gateway.folder.path().join("third.tar");
+    assert_eq!(gateway.run(&["backup", third.to_str().unwrap(), "--queue"]).code, 0);
+    assert!(!third.is_symlink() && fs::read_to_string(&third).unwrap() == "first second");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
 #[test]
@@ -661,6 +676,48 @@ fn data_of_the_first_release() -> tempfile::TempDir {
     data
 }
 
+fn change(database: &Path, statement: &'static str) {
+    use sqlx::{Connection as _, Executor as _};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let path = format!("sqlite:{}", database.display());
+        let mut connection = sqlx::SqliteConnection::connect(&path).await.unwrap();
+        connection.execute(statement).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+/// The folders in which a restore has kept what it replaced.
+fn kept(data: &Path) -> Vec<PathBuf> {
+    let is_kept = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("before-restore-20");
+    fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).filter(is_kept).collect()
+}
+
+#[test]
+fn a_restore_that_was_cut_short_is_finished_by_whatever_comes_next() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    made(old.path(), &["domain", "add", "restored.example"]);
+    let file = old.path().join("backup.tar");
+    made(old.path(), &["backup", file.to_str().unwrap()]);
+    for next in [&["domain", "list"][..], &["restore", file.to_str().unwrap(), "--replace"]] {
+        made(new.path(), &["restore", file.to_str().unwrap(), "--replace"]);
+        // As a power cut leaves it while the new data enter.
+        fs::create_dir(new.path().join("restore.before")).unwrap();
+        fs::write(new.path().join("restore.before/waypost.db"), "of before").unwrap();
+        fs::create_dir(new.path().join("restore.entering")).unwrap();
+        fs::rename(new.path().join("waypost.db"), new.path().join("restore.entering/waypost.db")).unwrap();
+        made(new.path(), next);
+        assert!(made(new.path(), &["domain", "list"]).contains("restored.example"));
+        assert!(!new.path().join("restore.entering").exists() && !new.path().join("restore.before").exists());
+        let of_before = |folder: &PathBuf| fs::read(folder.join("waypost.db")).unwrap() == b"of before";
+        assert!(kept(new.path()).iter().any(of_before));
+        kept(new.path()).iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    }
+    fs::create_dir(new.path().join("restore.unfinished")).unwrap();
+    made(new.path(), &["domain", "list"]);
+    assert!(!new.path().join("restore.unfinished").exists(), "half a backup is swept away");
+}
+
 #[test]
 fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a_backup() {
     let (old, new, bare) = (data_of_the_first_release(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -685,6 +742,11 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     let letters = spooled(old.path());
     assert_eq!(letters.len(), 1, "the large one lies in a file now");
 
+    // One is being delivered while the backup is made.
+    change(
+        &old.path().join("waypost.db"),
+        "update deliveries set state = 'leased' where id in (select min(id) from deliveries)",
+    );
     let file = old.path().join("backup.tar");
     made(old.path(), &["backup", file.to_str().unwrap(), "--queue"]);
     made(new.path(), &["restore", file.to_str().unwrap()]);
@@ -692,8 +754,12 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     assert_eq!(waiting.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["held", "held"]);
     assert_eq!(statuses(new.path()).iter().filter(|status| *status == "held").count(), 2);
     assert_eq!(spooled(new.path()), letters);
-    made(new.path(), &["restore", file.to_str().unwrap(), "--replace"]);
+    let replaced = alone(new.path(), &["restore", file.to_str().unwrap(), "--replace"]);
     assert_eq!(spooled(new.path()), letters, "those of before are gone with their rows");
+    let before = kept(new.path());
+    assert!(before.len() == 1 && replaced.err.contains(before[0].to_str().unwrap()), "{before:?} {replaced:?}");
+    assert_eq!(items(&before[0], &["queue", "list", "--json"]).len(), 2, "mail that waited is there");
+    assert_eq!(spooled(&before[0]), letters);
 
     let file = old.path().join("without-the-queue.tar");
     made(old.path(), &["backup", file.to_str().unwrap()]);

@@ -81,7 +81,7 @@ pub use actor::{Access, Actor, ActorName, Area, Reach, Scope};
 pub use alias_lines::{AliasLine, DAYS};
 pub use aliases::AliasFilter;
 pub use audit::AuditFilter;
-pub use backup::{Archive, BackupSettings, Backups};
+pub use backup::{Archive, BackupSettings, Backups, names as backup_names};
 pub use batch::{AliasBatch, MAX_OPERATIONS};
 pub use error::{AdminError, Fault};
 pub use first_run::TryNow;

@@ -17,7 +17,7 @@ use super::user::User;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
-use crate::gateway::Offline;
+use crate::gateway::{Offline, Places};
 
 /// What a command does where there are no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,8 @@ const fn begins(client: &Client) -> bool {
 pub(super) async fn open(client: &Client, loaded: &Loaded) -> anyhow::Result<(Api, Option<String>)> {
     let config = &loaded.config;
     owner::require_owner(config)?;
-    // One that cannot be seen is not missing: to open it says why.
-    if config.database.try_exists().unwrap_or(true) {
+    // One that cannot be seen is not missing: to open it says why. One that a restore has moved is put back by opening it.
+    if config.database.try_exists().unwrap_or(true) || Places::of(config).are_changing() {
         return Ok((here(config).await?, None));
     }
     let place = place(loaded);

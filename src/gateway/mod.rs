@@ -9,6 +9,7 @@ mod files;
 mod listeners;
 mod lock;
 mod manager;
+mod replacement;
 mod secrets;
 mod web;
 
@@ -35,6 +36,7 @@ use web::Web;
 pub use listeners::Listening;
 pub use lock::{DataLock, Holder, gateway_runs};
 pub use manager::Manager;
+pub use replacement::{Places, discard, make_file, make_folder, names_in};
 
 /// The control socket's name in `data_dir`.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -67,7 +69,7 @@ impl Gateway {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         build::prepare(&config)?;
         files::raise_limit();
-        let lock = DataLock::take(&config.data_dir, Holder::Gateway).await?;
+        let lock = take(&config, Holder::Gateway).await?;
         let mut listeners = Listening::open(&config).await?;
         let listening = listeners.addresses()?;
         let control = ControlListener::bind(&config.data_dir.join(CONTROL_SOCKET))?;
@@ -242,6 +244,18 @@ fn served(server: impl Future<Output = std::io::Result<()>> + Send + 'static) ->
     })
 }
 
+/// The data, with nobody else at them, and whole: what a restore has begun is finished first.
+async fn take(config: &Config, holder: Holder) -> anyhow::Result<DataLock> {
+    let lock = DataLock::take(&config.data_dir, holder).await?;
+    let places = Places::of(config);
+    let are_changing = places.are_changing();
+    let kept = places.finish().context("a restore was cut short, and cannot be finished")?;
+    if are_changing {
+        tracing::warn!(?kept, "a restore that was cut short is finished; the data of before are kept");
+    }
+    Ok(lock)
+}
+
 /// The API without a gateway: the command line's way when none runs.
 #[derive(Debug)]
 pub struct Offline {
@@ -255,7 +269,7 @@ impl Offline {
     /// Takes the lock (waiting up to 30 s for another command's), opens the databases.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         build::prepare(config)?;
-        let lock = DataLock::take(&config.data_dir, Holder::Command).await?;
+        let lock = take(config, Holder::Command).await?;
         let parts = Parts::open(config).await?;
         let admin = parts.admin_offline(build::links_at(config, None));
         let router = crate::http::control(admin, build::http(config, None));

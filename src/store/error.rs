@@ -1,6 +1,6 @@
 //! What goes wrong in storage: as callers tell it apart, and for whoever starts the gateway, in which file and what helps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What goes wrong in storage, as callers tell it apart.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The cursor of a list is not one of ours.
     #[error("the cursor is not one of ours")]
     Cursor,
+    /// A later release has migrated this file.
+    #[error("{} is of a newer Waypost", .0.display())]
+    Newer(PathBuf),
     /// Locked, full, broken: try later. The text is for the log, never for a client.
     #[error("storage failed: {0}")]
     Unwell(String),
@@ -29,7 +32,11 @@ impl StoreError {
     /// What helps against it, for whoever opens the databases; told by SQLite's code or the system's, as they are worded.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
-        let Self::Unwell(why) = self else { return None };
+        let why = match self {
+            Self::Unwell(why) => why,
+            Self::Newer(_) => return Some(NEWER),
+            _ => return None,
+        };
         // The lowest octet is the kind of failure.
         if let Some(code) = number_behind(why, "(code: ") {
             return Some(match code & 0xff {
@@ -60,6 +67,7 @@ impl StoreError {
 const LOCKED: &str = "another program has it open: end that one, and start again";
 const NOT_OURS: &str = "the user who runs waypost must be able to write this file and its folder";
 const DAMAGED: &str = "put a backup in their place: waypost restore FILE --replace";
+const NEWER: &str = "use that one, or put the copy from before its upgrade back, which lies beside";
 const FULL: &str = "the disk is full: make room, and start again";
 
 fn number_behind(text: &str, mark: &str) -> Option<u32> {

@@ -39,7 +39,7 @@ impl Faults {
     }
 
     /// Passes one point.
-    pub(super) fn pass(&self) -> Result<()> {
+    pub fn pass(&self) -> Result<()> {
         match &self.0 {
             Some(left) if left.fetch_sub(1, Ordering::SeqCst) == 1 => {
                 Err(StoreError::Unwell("a fault was asked for".to_owned()))

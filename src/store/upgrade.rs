@@ -25,9 +25,7 @@ pub(super) async fn keep_before(path: &Path, connection: &mut SqliteConnection, 
     let newest = migrations.iter().map(|migration| migration.version).max();
     let Some(version) = version(connection).await? else { return Ok(false) };
     if Some(version) > newest {
-        let words =
-            "is of a newer Waypost: use that one, or put the copy from before its upgrade back, which lies beside";
-        return Err(StoreError::Invalid(format!("{} {words}", path.display())));
+        return Err(StoreError::Newer(path.to_owned()));
     }
     if Some(version) == newest {
         return Ok(false);

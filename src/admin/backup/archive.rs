@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::BackupSettings;
+use super::{BackupSettings, names};
 use crate::admin::RELAY_PASSWORD_FILE;
 
 /// How the folders are called that copies lie in.
@@ -57,11 +57,10 @@ impl Archive {
 fn secrets(settings: &BackupSettings) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let data_dir = &settings.data_dir;
     let mut files = vec![(PathBuf::from("srs.secrets"), settings.srs_secrets.clone())];
-    for name in ["tls", "acme"] {
-        let folder = data_dir.join(name);
-        if folder.is_dir() {
-            files.extend(names_in(&folder)?.into_iter().map(|file| (Path::new(name).join(&file), folder.join(&file))));
-        }
+    for folder in names::OF_CERTIFICATES.into_iter().filter(|folder| data_dir.join(folder).is_dir()) {
+        let all = names_in(&data_dir.join(folder))?.into_iter();
+        let all = all.filter_map(|file| Some(format!("{folder}/{}", file.to_str()?)));
+        files.extend(all.filter(|name| names::belongs(name)).map(|name| (PathBuf::from(&name), data_dir.join(name))));
     }
     files.push((PathBuf::from(RELAY_PASSWORD_FILE), data_dir.join(RELAY_PASSWORD_FILE)));
     files.retain(|(_, path)| path.is_file());

@@ -3,6 +3,7 @@
 
 mod archive;
 mod folder;
+pub mod names;
 
 use std::io;
 use std::path::PathBuf;
