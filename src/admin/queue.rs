@@ -191,7 +191,7 @@ impl Admin {
         }
         let to = self.resend_to(&claim, destination).await?;
         let now = self.clock.now();
-        if to == claim.delivery.destination {
+        if to == claim.delivery.destination && claim.delivery.purpose != Purpose::Returned {
             self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;
         } else {
             self.store.queue.redirect(id, to.clone(), now).await.or_missing("waiting delivery", id)?;
@@ -257,17 +257,24 @@ impl Admin {
     /// its owner's word.
     async fn has_a_way(&self, claim: &Claim) -> Result<bool> {
         let delivery = &claim.delivery;
-        if delivery.purpose != Purpose::Forward || !matches!(delivery.entry, Entry::Kept(_)) {
-            return Ok(true);
+        match (delivery.purpose, delivery.entry) {
+            (Purpose::Returned, _) => Ok(false),
+            (Purpose::Forward, Entry::Kept(_)) => {
+                Ok(self.store.directory.is_verified(delivery.account, &delivery.destination).await?)
+            }
+            _ => Ok(true),
         }
-        Ok(self.store.directory.is_verified(delivery.account, &delivery.destination).await?)
     }
 
     async fn refuse_lost(&self, claim: &Claim) -> Result<()> {
         if self.has_a_way(claim).await? {
             return Ok(());
         }
-        Err(AdminError::Conflict("It has no verified inbox to go to: send it to one of yours.".to_owned()))
+        let words = match claim.delivery.purpose {
+            Purpose::Returned => "A report that came back goes to nobody by itself: send it to an inbox of yours.",
+            _ => "It has no verified inbox to go to: send it to one of yours.",
+        };
+        Err(AdminError::Conflict(words.to_owned()))
     }
 
     /// Whether an actor may work on any of these.

@@ -80,6 +80,7 @@ fn put_in_words(item: &mut Value) {
     let words = match item["state"].as_str() {
         Some("due") => "waiting",
         Some("leased") => "being tried",
+        Some("kept") if item["purpose"] == "returned" => "report, kept",
         Some("kept") => "failed, kept",
         _ => return,
     };

@@ -234,18 +234,22 @@ impl Run {
     /// What this next hop can never be given (RFC 6531 §3.6, RFC 1870 §6).
     fn refuse_unsendable(&mut self, connection: &Connection) {
         let offered = &connection.offered;
-        let too_large = offered.max_octets.is_some_and(|most| octets(&self.job.parcel) > most);
+        let octets = octets(&self.job.parcel);
+        let too_large = offered.max_octets.filter(|most| octets > *most);
         let all = is_international(&self.job.parcel);
         for index in self.fates.open().collect::<Vec<_>>() {
             let one = self.job.parcel.addressees[index].mailbox.is_international();
             let reply = match (too_large, (all || one) && !offered.international) {
-                (true, _) => Reply::new(552, 3, 4, "the message is larger than the next hop takes"),
+                (Some(most), _) => {
+                    let why = format!("the message has {octets} octets, and the next hop takes {most}");
+                    Reply::new(552, 3, 4, why)
+                }
                 (_, true) => {
                     Reply::new(553, 6, 7, "the next hop takes no international addresses or header (SMTPUTF8)")
                 }
                 _ => continue,
             };
-            let outcome = Outcome::Refused { stage: Stage::Mail, reply, fault: Fault::Message };
+            let outcome = Outcome::Refused { stage: Stage::Hello, reply, fault: Fault::Message };
             self.fates.decide(index, outcome, &connection.peer);
         }
     }

@@ -109,6 +109,9 @@ pub(super) fn nobody_to_ask() -> Outcome {
 
 /// As an attempt row writes it: a word, and what was said.
 fn in_words(outcome: &Outcome) -> (&'static str, String) {
+    if let Some(why) = outcome.not_offered() {
+        return ("refused", format!("not offered: {why}"));
+    }
     match outcome {
         Outcome::Delivered { reply } => ("delivered", reply.to_string()),
         Outcome::Refused { reply, .. } => ("refused", reply.to_string()),

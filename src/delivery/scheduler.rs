@@ -206,7 +206,9 @@ async fn still_verified(shared: &Shared, claims: Vec<Claim>) -> Vec<Claim> {
         let d = &claim.delivery;
         let known = match d.purpose {
             Purpose::Dsn | Purpose::Verification | Purpose::Notice => Ok(true),
-            Purpose::Forward => shared.tools.store.directory.is_verified(d.account, &d.destination).await,
+            Purpose::Forward | Purpose::Returned => {
+                shared.tools.store.directory.is_verified(d.account, &d.destination).await
+            }
         };
         match known {
             Ok(true) => verified.push(claim),
@@ -247,7 +249,7 @@ fn parcel_of(claims: &[Claim]) -> Option<Parcel> {
 
 fn addressee(delivery: &NewDelivery) -> Addressee {
     match delivery.purpose {
-        Purpose::Forward => {
+        Purpose::Forward | Purpose::Returned => {
             let of_alias = (&delivery.recipient, &delivery.wishes.recipient);
             Addressee::of(delivery.id, &delivery.destination, of_alias)
         }

@@ -240,14 +240,15 @@ async fn end_of(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
 }
 
 async fn failed(shared: &Shared, case: Case<'_>, outcome: &Outcome) -> End {
-    let reason = match outcome {
+    let not_offered = outcome.not_offered().map(|why| format!("not offered to the next hop: {why}"));
+    let reason = not_offered.unwrap_or_else(|| match outcome {
         Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
             format!("there is no way to the destination: {reply}")
         }
         Outcome::Refused { reply, fault: Fault::Message, .. } => format!("the next hop refused the message: {reply}"),
         Outcome::Refused { reply, .. } => format!("the next hop refused the mailbox: {reply}"),
         other => other.to_string(),
-    };
+    });
     let told = Failed::of(&case.claim.delivery, outcome);
     give_up(shared, case, told, (Status::Failed, reason)).await
 }

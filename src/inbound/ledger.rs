@@ -11,7 +11,7 @@ use super::rows;
 use super::tally::Came;
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
-use crate::policy::admission::{Disposition, ReportTo};
+use crate::policy::admission::{Decision, Disposition, ReportTo};
 use crate::policy::report::{Answer, Fate, Standing};
 use crate::policy::retry::{self, Next, Tried};
 use crate::policy::settings::TlsPolicy;
@@ -237,33 +237,33 @@ pub(super) fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries
 fn kept_here(tools: &Tools, arrival: &Arrival, taken: usize) -> (Row, Option<NewDelivery>) {
     let mut row = rows::of_recipient(tools, arrival, taken);
     let until = arrival.received_at.after(tools.settings.load().keep_failed);
-    let (status, entry, to) = match &arrival.taken[taken].1.disposition {
-        Disposition::Hold => (Status::Held, Some(Entry::Held), None),
+    let (recipient, decision) = &arrival.taken[taken];
+    let (status, kept) = match &decision.disposition {
+        Disposition::Hold => (Status::Held, Some((Purpose::Forward, Entry::Held, recipient))),
         Disposition::Report(ReportTo { original_sender }) => {
-            (Status::Consumed, Some(Entry::Kept(until)), Some(original_sender.clone()))
+            (Status::Consumed, Some((Purpose::Returned, Entry::Kept(until), original_sender)))
         }
-        Disposition::Repeat => (Status::Duplicate, None, None),
-        _ => (Status::Dropped, None, None),
+        Disposition::Repeat => (Status::Duplicate, None),
+        _ => (Status::Dropped, None),
     };
     row.status = status;
-    let kept = entry.map(|entry| kept_delivery(arrival, taken, (row.id, entry, to)));
+    let kept = kept.map(|kept| kept_delivery(row.id, &arrival.taken[taken], kept));
     (row, kept)
 }
 
 fn kept_delivery(
-    arrival: &Arrival,
-    taken: usize,
-    (id, entry, to): (uuid::Uuid, Entry, Option<Mailbox>),
+    id: uuid::Uuid,
+    (recipient, decision): &(Mailbox, Decision),
+    (purpose, entry, to): (Purpose, Entry, &Mailbox),
 ) -> NewDelivery {
-    let (recipient, decision) = &arrival.taken[taken];
     NewDelivery {
         id,
-        purpose: Purpose::Forward,
+        purpose,
         account: decision.account,
         domain: decision.domain,
         alias: decision.alias,
         recipient: recipient.clone(),
-        destination: to.unwrap_or_else(|| recipient.clone()),
+        destination: to.clone(),
         reverse_path: ReversePath::Null,
         prefix: bytes::Bytes::new(),
         tls: TlsPolicy::Opportunistic,

@@ -8,7 +8,7 @@ use super::auth_fields;
 use super::outgoing::Outgoing;
 use super::transaction::Transaction;
 use crate::mail::{Envelope, Mailbox, ReversePath};
-use crate::policy::admission::{Decision, Refusal, kept_out};
+use crate::policy::admission::{Decision, Disposition, Refusal, kept_out};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::ids::OWNER;
 use crate::policy::rule::Privacy;
@@ -26,7 +26,10 @@ pub(super) fn refused_at_rcpt(
     let mut row = bare(tools, connect, transaction, (&recipient, &decision));
     let reason = std::mem::take(&mut row.reason);
     refuse(&mut row, reply);
-    row.reason = reason;
+    // Where the rule would have taken it, only the reply says why it had to come again.
+    if matches!(decision.disposition, Disposition::Reject(_) | Disposition::Defer(_)) {
+        row.reason = reason;
+    }
     row
 }
 

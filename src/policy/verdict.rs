@@ -112,6 +112,15 @@ impl Outcome {
         }
     }
 
+    /// Why the message was not offered, where what the next hop offers (EHLO) leaves no way: it said none of this itself.
+    #[must_use]
+    pub fn not_offered(&self) -> Option<&str> {
+        match self {
+            Self::Refused { stage: Stage::Hello, reply, fault: Fault::Message } => Some(reply.text()),
+            _ => None,
+        }
+    }
+
     /// The next hop's words where it says at RCPT, in so many words, that the mailbox is gone or full: that holds for
     /// whoever writes next. A code without a detail (`5.1.0`), or none, may mean this sender only.
     #[must_use]

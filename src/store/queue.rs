@@ -84,6 +84,8 @@ pub enum Purpose {
     Verification,
     /// Mail of ours that tells the owner something.
     Notice,
+    /// A report that came back to an SRS address of ours: it was read, and goes nowhere by itself.
+    Returned,
 }
 
 /// In what state a delivery enters the queue.

@@ -104,7 +104,7 @@ async fn international_mail_needs_an_international_server() {
     let world = World::new().await;
     world.inbox.offer(Extensions { smtp_utf8: false, ..Extensions::default() });
     let report = world.direct(international()).await;
-    assert_eq!(words(&report), ["delivered 250", "refused 553 Message at Mail"]);
+    assert_eq!(words(&report), ["delivered 250", "refused 553 Message at Hello"]);
     assert_eq!(world.inbox.received()[0].to, ["a@inbox.example"]);
 }
 
@@ -113,7 +113,10 @@ async fn international_mail_needs_an_international_server() {
 async fn a_message_over_the_servers_size_is_refused() {
     let world = World::new().await;
     world.inbox.offer(Extensions { size: Some(20), ..Extensions::default() });
-    assert_eq!(words(&world.send("me@inbox.example").await), ["refused 552 Message at Mail"]);
+    let report = world.send("me@inbox.example").await;
+    assert_eq!(words(&report), ["refused 552 Message at Hello"]);
+    let said = &report.attempts[0].1.reply;
+    assert!(said.starts_with("not offered: the message has ") && said.ends_with("takes 20"), "nobody said it: {said}");
     assert!(world.inbox.commands().iter().all(|(_, line)| !line.starts_with("MAIL")));
 }
 

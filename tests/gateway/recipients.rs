@@ -154,6 +154,9 @@ async fn recipients_under_another_policy_are_to_be_sent_separately() {
     let answers = world.send("ann@sender.example", &["shop@my.example", "desk@strict.example"], LETTER).await;
     assert!(answers.recipients[1].starts_with("452 4.5.3"), "{answers:?}");
     assert!(answers.is_accepted(), "{answers:?}");
+    let rows = world.rows().await;
+    let put_off = rows.iter().find(|row| row["status"] == "refused_temporarily").unwrap();
+    assert_eq!(put_off["reason"], "Send separately: another policy holds for this recipient");
     assert!(world.letter("desk@strict.example").await.is_accepted());
     let to: Vec<_> = world.inbox.wait_for(2).await.into_iter().flat_map(|delivery| delivery.to).collect();
     assert_eq!(to, ["anna@inbox.example", "bob@inbox.example"]);

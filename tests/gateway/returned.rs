@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use waypost::demo::inbox::{Behaviour, Delivery, Rule, Stage};
 use waypost::demo::sender::stuffed;
@@ -193,6 +194,27 @@ async fn what_reports_no_failure_is_kept_and_goes_nowhere() {
     assert_eq!((&row["status"], &row["dsn"]), (&"forwarded".into(), &Value::Null), "{row:#}");
     world.until_reported(0).await;
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), others.len());
+    world.stop().await;
+}
+
+/// Promise 4: it names the inbox. Not even a sender whose address is an inbox of ours gets it, unless somebody says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_report_goes_to_nobody_by_itself() {
+    let world = World::with_way_back().await;
+    world.destination("ann@sender.example").await;
+    let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+    world.give_back(&srs, &file("holiday").replace(OF_FILES, &transaction)).await;
+    let kept = world.get("/v1/queue").await["items"][0].clone();
+    assert_eq!((&kept["purpose"], &kept["state"]), (&"returned".into(), &"kept".into()));
+    let path = |action: &str| format!("/v1/queue/{}/{action}", kept["id"].as_str().unwrap());
+    for action in ["retry", "resend"] {
+        let (status, why) = world.ask(Method::POST, &path(action), json!({})).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{action}: {why}");
+    }
+    let to = json!({ "destination": "anna@inbox.example" });
+    assert!(world.ask(Method::POST, &path("resend"), to).await.0.is_success());
+    let arrived = world.inbox.wait_for(2).await;
+    assert_eq!(arrived[1].to, ["anna@inbox.example"], "as somebody said");
     world.stop().await;
 }
 

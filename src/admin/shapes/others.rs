@@ -84,7 +84,8 @@ pub struct VerificationShape {
 pub struct QueueShape {
     /// The activity row's id.
     pub id: Uuid,
-    /// `forward`, `dsn` for a report of ours, `verification` for a mail of ours that brings a link.
+    /// `forward`, `dsn` for a report of ours, `verification` for a mail of ours that brings a link, `notice` for one that
+    /// tells the owner something, `returned` for a report of others that came back and goes nowhere by itself.
     pub purpose: &'static str,
     /// `due`, `leased`, `held`, `kept`.
     pub state: &'static str,
@@ -116,6 +117,7 @@ impl QueueShape {
                 Purpose::Dsn => "dsn",
                 Purpose::Verification => "verification",
                 Purpose::Notice => "notice",
+                Purpose::Returned => "returned",
             },
             state: waiting.state,
             recipient: waiting.recipient,

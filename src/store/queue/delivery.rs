@@ -170,11 +170,12 @@ pub(super) const fn purpose_word(purpose: Purpose) -> &'static str {
         Purpose::Dsn => "dsn",
         Purpose::Verification => "verification",
         Purpose::Notice => "notice",
+        Purpose::Returned => "returned",
     }
 }
 
 pub(super) fn purpose(word: &str) -> Option<Purpose> {
-    let all = [Purpose::Forward, Purpose::Dsn, Purpose::Verification, Purpose::Notice];
+    let all = [Purpose::Forward, Purpose::Dsn, Purpose::Verification, Purpose::Notice, Purpose::Returned];
     all.into_iter().find(|purpose| purpose_word(*purpose) == word)
 }
 

@@ -42,10 +42,13 @@ pub(in crate::store) const LIST: &str = listed!(
 );
 pub(in crate::store) const LISTED: &str =
     listed!("q.uuid in (select unhex(value) from json_each(?4)) order by q.id limit ?5");
-/// In one line each.
+/// In one line each; a report that came back waits for nobody, and its row of the log has it.
 pub(in crate::store) const OUTLINE: &str = concat!(
     "select json_group_array(json_array(lower(hex(uuid)), destination, state, due_at)) from (",
-    seen!("select q.uuid, q.destination, q.state, q.due_at from deliveries as q", "true order by q.id limit ?4"),
+    seen!(
+        "select q.uuid, q.destination, q.state, q.due_at from deliveries as q",
+        "q.purpose <> 'returned' order by q.id limit ?4"
+    ),
     ")"
 );
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where q.uuid = ?1");
@@ -53,8 +56,9 @@ pub(in crate::store) const RETRY: &str =
     "update deliveries set state = 'due', due_at = ?2 where uuid = ?1 and state <> 'leased'";
 pub(in crate::store) const HOLD: &str =
     "update deliveries set state = 'held', due_at = null where uuid = ?1 and state <> 'leased'";
+/// A report that came back is mail like any other once somebody has sent it to an inbox.
 pub(in crate::store) const REDIRECT: &str = "update deliveries set destination = ?3, state = 'due', due_at = ?2, \
-    tries = 0 where uuid = ?1 and state <> 'leased'";
+    tries = 0, purpose = case purpose when 'returned' then 'forward' else purpose end where uuid = ?1 and state <> 'leased'";
 pub(in crate::store) const STATE: &str = "select state from deliveries where uuid = ?1";
 pub(in crate::store) const ENDED: &str =
     "select uuid from deliveries where state = 'kept' and due_at <= ?1 order by due_at limit 500";
