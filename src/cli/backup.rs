@@ -5,7 +5,7 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use axum::body::Body;
 use clap::Args;
 use http_body_util::BodyExt as _;
@@ -16,9 +16,15 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use super::api::{Api, Call};
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::facts::outside::room_at;
+use crate::policy::checkup::DiskFacts;
 
 /// It has every secret in it.
 const MODE: u32 = 0o600;
+
+/// What is said of what is in it and what is not.
+const SECRETS: &str = "It holds the gateway's secrets: keep it as one. Not in it are the configuration and the files that \
+                       this names, as a relay's password or a certificate of your own.";
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -38,14 +44,14 @@ pub(super) async fn run(backup: &Backup, api: &Api) -> anyhow::Result<()> {
     if backup.file.as_os_str() == "-" {
         let body = api.send(call, Body::empty()).await?.into_body();
         let output = std::io::stdout().as_fd().try_clone_to_owned().context("standard output cannot be written")?;
-        return copy(body, &mut File::from_std(output.into())).await.map(drop);
+        return copy(body, &mut File::from_std(output.into()), || Ok(())).await.map(drop);
     }
     let free = backup.replace || !backup.file.try_exists().unwrap_or(true);
     ensure!(free, "{} is there already; --replace writes the backup in its place", backup.file.display());
     let partial = Partial::of(&backup.file);
     let octets = partial.write(api.send(call, Body::empty()).await?.into_body()).await?;
     partial.become_whole(&backup.file)?;
-    eprintln!("{octets} octets are in {}. It holds every secret: keep it as one.", backup.file.display());
+    eprintln!("{octets} octets are in {}. {SECRETS}", backup.file.display());
     Ok(())
 }
 
@@ -63,7 +69,7 @@ impl Partial {
         let unfinished = || format!("{} cannot be written", self.0.display());
         let opened = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&self.0).await;
         let mut file = opened.with_context(unfinished)?;
-        let octets = copy(body, &mut file).await?;
+        let octets = copy(body, &mut file, || keep_room(&self.0)).await?;
         file.sync_all().await.with_context(unfinished)?;
         Ok(octets)
     }
@@ -82,9 +88,22 @@ impl Drop for Partial {
     }
 }
 
-async fn copy(mut body: Body, to: &mut (impl AsyncWrite + Unpin)) -> anyhow::Result<u64> {
+/// Mail comes first, which may be on the same disk.
+fn keep_room(file: &Path) -> anyhow::Result<()> {
+    let disk = room_at(file).filter(DiskFacts::is_refusing);
+    disk.map_or(Ok(()), |disk| {
+        bail!("the disk has {} MiB free, which are kept for mail: make room first", disk.free >> 20)
+    })
+}
+
+async fn copy(
+    mut body: Body,
+    to: &mut (impl AsyncWrite + Unpin),
+    may_go_on: impl Fn() -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
     let mut octets = 0;
     while let Some(frame) = body.frame().await {
+        may_go_on()?;
         let frame = frame.map_err(|error| anyhow::anyhow!("the backup broke off: {error}"))?;
         let Some(data) = frame.data_ref() else { continue };
         to.write_all(data).await.context("the backup cannot be written")?;

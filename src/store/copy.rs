@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Executor, SqliteConnection};
+use sqlx::{ConnectOptions, Executor, SqliteConnection, SqlitePool};
 
 use super::queue::stock;
 use super::spool::off_thread;
@@ -18,8 +18,21 @@ pub(super) const TOUCH_RULES: &str = "update imports set finished_at = finished_
 pub(super) const TOUCH_LOG: &str = "update feeder set seq = seq where id = 1";
 /// The files that a copy names.
 pub(super) const FILES: &str = "select file from messages where octets is null and file is not null";
-/// The queue out of a copy.
-const WITHOUT_QUEUE: [&str; 3] = ["delete from deliveries", "delete from message_chunks", "delete from messages"];
+/// The queue out of a copy, which nobody needs if this is cut short: no journal doubles it meanwhile.
+const WITHOUT_QUEUE: [&str; 5] = [
+    "pragma journal_mode = off",
+    "delete from deliveries",
+    "delete from message_chunks",
+    "delete from messages",
+    "vacuum",
+];
+/// What is asked of a file to know how large its copy will be.
+const PAGES: &str = "pragma page_count";
+const FREE_PAGES: &str = "pragma freelist_count";
+const PAGE_OCTETS: &str = "pragma page_size";
+/// The first damage that is found, or "ok". Indexes of the log are not compared with its rows: of millions that takes minutes.
+const CHECK_RULES: &str = "pragma integrity_check(1)";
+const CHECK_LOG: &str = "pragma quick_check(1)";
 
 impl Store {
     /// Whether both databases can be written now.
@@ -60,6 +73,18 @@ impl Store {
         if queue { Ok(()) } else { without_queue(&rules).await }
     }
 
+    /// Looks for damage in copies, which have whatever the databases have.
+    pub async fn check_copies(directory: &Path) -> Result<()> {
+        check(&directory.join("waypost.db"), CHECK_RULES).await?;
+        check(&directory.join("activity.db"), CHECK_LOG).await
+    }
+
+    /// Octets that such copies take while they are made: the queue goes out of one by making it anew.
+    pub async fn copy_octets(&self, queue: bool) -> Result<u64> {
+        let rules = octets(&self.readers.rules).await?;
+        Ok(octets(&self.readers.log).await? + if queue { rules } else { 2 * rules })
+    }
+
     async fn copy_files(&self, directory: &Path, rules: &Path) -> Result<()> {
         let mut copy = open_copy(rules).await?;
         let files: Vec<String> = sqlx::query_scalar(FILES).fetch_all(&mut copy).await?;
@@ -86,7 +111,26 @@ async fn without_queue(copy: &Path) -> Result<()> {
     for statement in WITHOUT_QUEUE {
         connection.execute(statement).await?;
     }
-    connection.execute("vacuum").await?;
     file::close(connection).await;
     Ok(())
+}
+
+async fn octets(file: &SqlitePool) -> Result<u64> {
+    let mut counts = [0_u64; 3];
+    for (count, question) in counts.iter_mut().zip([PAGES, FREE_PAGES, PAGE_OCTETS]) {
+        let answer: i64 = sqlx::query_scalar(question).fetch_one(file).await?;
+        *count = u64::try_from(answer).unwrap_or_default();
+    }
+    let [pages, free, octets] = counts;
+    Ok(pages.saturating_sub(free) * octets)
+}
+
+async fn check(copy: &Path, question: &'static str) -> Result<()> {
+    let mut connection = open_copy(copy).await?;
+    let found: std::result::Result<String, _> = sqlx::query_scalar(question).fetch_one(&mut connection).await;
+    file::close(connection).await;
+    match found?.as_str() {
+        "ok" => Ok(()),
+        damage => Err(StoreError::Unwell(damage.to_owned()).of_file(Path::new(copy.file_name().unwrap_or_default()))),
+    }
 }

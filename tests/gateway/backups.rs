@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use waypost::clock::Clock;
 use waypost::config::Config;
+use waypost::policy::checkup::DiskFacts;
 use waypost::upkeep::Pace;
 
 use crate::notices::{MINUTES, PAUSE, hasten, pass, subjects, told};
@@ -31,6 +32,10 @@ fn fast(config: &mut Config, clock: &Clock) {
 }
 
 async fn world(clock: &Clock, folder: &Path) -> World {
+    world_with(clock, folder, |_| {}).await
+}
+
+async fn world_with(clock: &Clock, folder: &Path, change: impl FnOnce(&mut Config)) -> World {
     let settings = [
         ("BACKUP__DIR", folder.to_str().unwrap()),
         ("BACKUP__KEEP", "2"),
@@ -39,6 +44,7 @@ async fn world(clock: &Clock, folder: &Path) -> World {
     ];
     let world = World::bare_with(&settings, |config, dns| {
         fast(config, clock);
+        change(config);
         dns.mx("office.example", 10, "mx.inbox.example");
         fs::write(config.data_dir.join("relay.password"), "the word of the relay").unwrap();
     })
@@ -125,5 +131,22 @@ async fn one_that_fails_is_told_and_so_is_its_end() {
     assert_eq!(names(&parent.join("backups")).len(), 1);
     let left = names(world.data.path()).into_iter().filter(|name| name.starts_with("backup-"));
     assert_eq!(left.count(), 0, "no copies are left");
+    world.stop().await;
+}
+
+/// What is kept free for mail is not written full by a backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_disk_has_no_room_for_is_not_begun() {
+    let clock = Clock::hastened();
+    let place = tempfile::tempdir().unwrap();
+    let full = DiskFacts { free: (64 << 20) + 1, total: 1 << 30 };
+    let world = world_with(&clock, place.path(), |config| config.outside.probes.disk = Some(full)).await;
+    assert_eq!(told(&world, &clock, (1, MINUTES)).await, ["The backup of the gateway failed"]);
+    let checkup = world.get("/v1/doctor").await;
+    let failed = checkup["findings"].as_array().unwrap().iter().find(|one| one["id"] == "backup_failed").unwrap();
+    let what = failed["what"].as_str().unwrap();
+    let why = "MiB, and the disk has 65 MiB free, of which 64 MiB are kept for mail";
+    assert!(what.starts_with("The backup could not be made: it takes ") && what.contains(why), "{what}");
+    assert!(names(place.path()).is_empty());
     world.stop().await;
 }

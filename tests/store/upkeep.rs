@@ -197,3 +197,33 @@ async fn a_newer_release_s_database_is_refused_and_left_alone() {
     let refused = Store::open(settings, world.clock.clone(), world.chance.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("is of a newer Waypost"), "{refused}");
 }
+
+/// An index that has lost a row is copied with what it has lost: SQLite says nothing as long as nobody compares.
+#[tokio::test]
+async fn damage_of_an_index_is_found_in_a_copy() {
+    let mut world = World::new().await;
+    for name in 0..20 {
+        world.domain(&format!("d{name}.example")).await;
+    }
+    let copy = tempfile::tempdir().unwrap();
+    world.store.copy_to(copy.path(), true).await.unwrap();
+    Store::check_copies(copy.path()).await.unwrap();
+    world.store.close().await;
+    let file = world.directory.path().join("waypost.db");
+    let mut connection = look_into(&file).await;
+    let root =
+        number(&mut connection, "select rootpage from sqlite_schema where name = 'domains_by_name_of_account'").await;
+    let page = number(&mut connection, "pragma page_size").await;
+    connection.close().await.unwrap();
+    let mut octets = std::fs::read(&file).unwrap();
+    let index = usize::try_from((root - 1) * page).unwrap()..usize::try_from(root * page).unwrap();
+    let at = octets[index.clone()].windows(10).position(|name| name == b"d7.example").unwrap() + index.start;
+    octets[at] = b'e';
+    std::fs::write(&file, octets).unwrap();
+    world.reopen().await;
+    let copy = tempfile::tempdir().unwrap();
+    world.store.copy_to(copy.path(), true).await.unwrap();
+    let damage = Store::check_copies(copy.path()).await.unwrap_err().to_string();
+    assert!(damage.contains("waypost.db: ") && damage.contains("missing from index"), "{damage}");
+    world.store.close().await;
+}

@@ -36,6 +36,15 @@ impl Archive {
         &self.copies.0
     }
 
+    /// How many octets it has, but for the heads of its files.
+    pub(super) fn octets(&self) -> io::Result<u64> {
+        let spool = self.copies().join("spool");
+        let spooled = if spool.is_dir() { names_in(&spool)? } else { Vec::new() };
+        let copies = ["waypost.db", "activity.db"].map(|name| self.copies().join(name));
+        let all = copies.into_iter().chain(spooled.into_iter().map(|name| spool.join(name)));
+        all.chain(self.secrets.iter().map(|(_, path)| path.clone())).map(|path| Ok(fs::metadata(path)?.len())).sum()
+    }
+
     /// Writes it; takes a thread meanwhile.
     pub fn write_to(self, out: impl Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(out);

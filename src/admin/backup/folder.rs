@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::Archive;
+use super::{Archive, want_room};
+use crate::facts::outside::room_at;
 use crate::mail::{Domain, Moment};
 
 /// It has every secret in it.
@@ -80,6 +81,7 @@ impl Folder {
         for left in self.list(UNFINISHED)? {
             fs::remove_file(self.path.join(left.name))?;
         }
+        want_room(room_at(&self.path), archive.octets()?)?;
         let unfinished = self.path.join(format!("{name}{UNFINISHED}"));
         let file = File::options().write(true).create_new(true).mode(FILE_MODE).open(&unfinished)?;
         let written = archive.write_to(&file).and_then(|()| file.sync_all());

@@ -13,8 +13,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::mail::Moment;
-use crate::policy::checkup::BackupFacts;
+use crate::policy::checkup::{BackupFacts, DiskFacts};
 use crate::policy::ids::OWNER;
+use crate::store::Store;
 
 use self::folder::{Folder, Made};
 use super::{Actor, Admin, Result};
@@ -88,6 +89,14 @@ impl Backups {
     }
 }
 
+/// Mail comes first: a backup leaves what is kept for it.
+fn want_room(disk: Option<DiskFacts>, octets: u64) -> io::Result<()> {
+    match disk.and_then(|disk| disk.why_not(octets)) {
+        Some(why) => Err(io::Error::new(io::ErrorKind::StorageFull, why)),
+        None => Ok(()),
+    }
+}
+
 impl Admin {
     /// An archive of everything, with the messages that wait if asked for; or why it cannot be put together.
     pub async fn archive(&self, actor: &Actor, queue: bool) -> Result<io::Result<Archive>> {
@@ -100,6 +109,8 @@ impl Admin {
     }
 
     async fn put_together(&self, queue: bool) -> io::Result<Archive> {
+        let octets = self.store.copy_octets(queue).await.map_err(io::Error::other)?;
+        want_room(self.outside.disk(), octets)?;
         let archive = Archive::begin(&self.backups.settings, self.chance.id(self.clock.now()))?;
         self.store.copy_to(archive.copies(), queue).await.map_err(io::Error::other)?;
         Ok(archive)
@@ -118,6 +129,7 @@ impl Admin {
             return Ok(None);
         }
         let archive = self.archive(&Actor::upkeep(OWNER), false).await.map_err(io::Error::other)??;
+        Store::check_copies(archive.copies()).await.map_err(io::Error::other)?;
         folder.write(archive, (now, self.backups.settings.keep)).await.map(Some)
     }
 

@@ -38,6 +38,15 @@ impl DiskFacts {
     pub fn has_room_for(&self, octets: u64) -> bool {
         self.free >= self.reserve().saturating_add(octets)
     }
+
+    /// In words, why so many octets are not written there; none if they fit above the reserve.
+    #[must_use]
+    pub fn why_not(&self, octets: u64) -> Option<String> {
+        let [wanted, free, reserve] = [octets, self.free, self.reserve()].map(|octets| octets.div_ceil(1 << 20));
+        (!self.has_room_for(octets)).then(|| {
+            format!("it takes {wanted} MiB, and the disk has {free} MiB free, of which {reserve} MiB are kept for mail")
+        })
+    }
 }
 
 pub(super) fn judge(facts: &DiskFacts) -> Option<Finding> {
