@@ -104,6 +104,25 @@ fn a_giant_is_read_in_bounds() {
     assert!(cpu() - began < BOUNDED, "{:?}", cpu() - began);
 }
 
+/// The reason stands in the part for people, and the stranger wrote that too.
+#[test]
+fn a_reason_told_to_people_is_read_in_bounds() {
+    let began = cpu();
+    let status: String = (0..200)
+        .map(|n| format!("Final-Recipient: rfc822; a{n}@b.example\r\nAction: failed\r\nStatus: 5.0.0\r\n\r\n"))
+        .collect();
+    let said = format!("a1@b.example: 550 \u{1b}[31m\u{202e}bell\u{7} {}\r\n", "word ".repeat(1000));
+    let prose =
+        format!("{said}a1@b.example: 550 5.1.1 gone\r\na2@b.example:\r\n{}", "c@d.example: no\r\n".repeat(10_000));
+    let text = report_of(&status).replacen("--b\r\n", &format!("--b\r\n\r\n{prose}--b\r\n"), 1);
+    let failed = read(text.as_bytes(), &ours()).unwrap().failed;
+    assert_eq!((failed.len(), failed[2].words.as_str()), (100, "5.0.0"), "nothing is said of the third");
+    let words = &failed[1].words;
+    assert!(words.starts_with("550 ") && words.len() <= 1000, "the first line counts: {words:?}");
+    assert!(!words.chars().any(|c| c.is_control() || c == '\u{202e}'), "{words:?}");
+    assert!(cpu() - began < BOUNDED, "{:?}", cpu() - began);
+}
+
 #[test]
 fn a_hostile_one_is_read_in_bounds() {
     let began = cpu();

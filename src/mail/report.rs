@@ -11,6 +11,7 @@ mod status;
 
 use mail_parser::{MessageParser, MessagePart};
 
+use super::header::fields;
 use super::{Domain, Mailbox};
 pub use original::Original;
 
@@ -48,6 +49,13 @@ pub struct FailedRecipient {
     pub words: String,
 }
 
+impl FailedRecipient {
+    /// Whether nothing is said of the reason but a status code.
+    fn is_unexplained(&self) -> bool {
+        self.words.is_empty() || code(&self.words).is_some()
+    }
+}
+
 /// Reads a report, of which `octets` are the first; `host` is our own name, to know our own trace fields.
 #[must_use]
 pub fn read(octets: &[u8], host: &Domain) -> Option<Report> {
@@ -56,7 +64,7 @@ pub fn read(octets: &[u8], host: &Domain) -> Option<Report> {
     let mut parts = Parts::default();
     parts.gather(message.root_part());
     let mut report = match &parts.status {
-        Some(status) => status::read(status),
+        Some(status) => prose::explain(status::read(status), &parts.prose),
         None => prose::read(&parts.prose),
     };
     let prose_original = || prose::original(&parts.prose);
@@ -65,6 +73,17 @@ pub fn read(octets: &[u8], host: &Domain) -> Option<Report> {
     }
     report.failed.truncate(MAX_RECIPIENTS);
     (!report.failed.is_empty()).then_some(report)
+}
+
+/// Whether a header says that nobody wrote the message (RFC 3834 §5), and not that it is a report (RFC 6522).
+#[must_use]
+pub fn is_automatic_answer(header: &[u8]) -> bool {
+    let begins = |name: &[u8], with: &[u8]| {
+        let mut named = fields(header).filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let value = named.next().map(|(_, value)| value.trim_ascii_start());
+        value.and_then(|value| value.get(..with.len())).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+    };
+    begins(b"Auto-Submitted", b"auto-") && !begins(b"Content-Type", b"multipart/report")
 }
 
 /// What a report is made of.
@@ -113,6 +132,11 @@ fn one_line(text: &str) -> String {
 /// The first enhanced status code among the words, with nothing but punctuation around it.
 fn code_in(text: &str) -> Option<(u8, u16, u16)> {
     text.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(code)
+}
+
+/// A status that says nothing gives way to a code among the words.
+fn status_or_in(words: &str, status: Option<(u8, u16, u16)>) -> Option<(u8, u16, u16)> {
+    status.filter(|(_, subject, _)| *subject != 0).or_else(|| code_in(words)).or(status)
 }
 
 /// `class.subject.detail` (RFC 3463 §2).

@@ -3,7 +3,7 @@
 //! All of them say in a sentence of their own that mail has failed, then name each address on a line, with what was said
 //! of it in the lines behind, and end with a line that announces the message.
 
-use super::{FailedRecipient, MAX_RECIPIENTS, Report, code_in, one_line};
+use super::{FailedRecipient, MAX_RECIPIENTS, Report, code_in, one_line, status_or_in};
 use crate::mail::Mailbox;
 
 /// Sentences that say of the addresses behind them that mail has failed for good. Those of delays differ.
@@ -33,6 +33,19 @@ pub(super) fn read(text: &str) -> Report {
     let ends = COPIES.iter().chain(&ENDS).filter_map(|line| lower[begin..].find(line));
     let end = ends.min().map_or(text.len(), |end| begin + end);
     Report { reporter: reporter(&text[begin..end]), failed: failed(&text[begin..end]), ..report }
+}
+
+/// OpenSMTPD gives its reasons to people only: `a@b: 550 5.1.1 no such user`.
+pub(super) fn explain(mut report: Report, text: &str) -> Report {
+    for (address, said) in text.lines().filter_map(|line| line.trim().split_once(": ")) {
+        let Ok(address) = Mailbox::parse(address) else { continue };
+        let is_meant = |one: &&mut FailedRecipient| one.is_unexplained() && one.addresses.contains(&address);
+        for recipient in report.failed.iter_mut().filter(is_meant) {
+            recipient.words = one_line(said);
+            recipient.status = status_or_in(&recipient.words, recipient.status);
+        }
+    }
+    report
 }
 
 /// The octets of the message behind the line that announces it.

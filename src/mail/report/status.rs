@@ -1,6 +1,6 @@
 //! The part of a report that is written for machines (RFC 3464 §2): fields about the message, then for each recipient.
 
-use super::{FailedRecipient, MAX_RECIPIENTS, Report, code, code_in, one_line};
+use super::{FailedRecipient, MAX_RECIPIENTS, Report, code, one_line, status_or_in};
 use crate::mail::Mailbox;
 use crate::mail::header::fields;
 use crate::mail::wishes;
@@ -59,7 +59,7 @@ impl Group {
         if !has_failed(self.value("Action").as_deref(), status) {
             return None;
         }
-        let status = status.filter(|(_, subject, _)| *subject != 0).or_else(|| code_in(&words)).or(status);
+        let status = status_or_in(&words, status);
         let addresses = original.iter().chain(&last).flat_map(|value| addresses(value)).collect();
         Some(FailedRecipient { addresses, status, words })
     }
