@@ -74,7 +74,7 @@ fn proof(row: &Value) -> Vec<String> {
     let (received, sent) = (row["sha256_received"].as_str(), row["sha256_sent"].as_str());
     let verdict = match (received, sent) {
         (Some(received), Some(sent)) if received == sent => "handed over octet for octet",
-        (Some(_), Some(_)) => "handed over with other octets",
+        (Some(_), Some(_)) => "a missing line end was added; everything else is as it came in",
         _ => "not handed over",
     };
     received.map(|_| format!("sha-256  {} ({verdict})", cell(row, "/sha256_received"))).into_iter().collect()
@@ -135,6 +135,12 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_missing_line_end_is_no_alarm() {
+        let told = proof(&json!({"sha256_received": "ab", "sha256_sent": "cd"}));
+        assert_eq!(told, ["sha-256  ab (a missing line end was added; everything else is as it came in)"]);
     }
 
     #[test]
