@@ -110,6 +110,7 @@ async fn a_report_makes_a_forwarded_row_count_as_bounced() {
     let bounced = list(&world, Query { bounced: true, limit: 10, ..Query::default() }).await;
     assert_eq!(bounced.len(), 1);
     assert_eq!(bounced[0].bounced_at, Some(world.clock.now()));
+    assert_eq!(bounced[0].reason, "550 5.1.1 gone");
     assert_eq!(bounced[0].attempts, [attempt], "a row bounces once");
 }
 
