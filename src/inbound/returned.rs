@@ -53,7 +53,7 @@ pub(super) async fn read(tools: &Tools, arrival: &mut Arrival) -> Result<Option<
     let octets = first_octets(&arrival.body.octets).await?;
     let host = tools.settings.load().session.hostname.clone();
     let Some(report) = report::read(&octets, &host) else {
-        explain(arrival, "nothing failed", "It reports no mail that failed for good: kept for you and not sent on.");
+        explain(arrival, "nothing failed", no_report(&octets[..arrival.body.header.octets.min(octets.len())]));
         return Ok(None);
     };
     let turn = Arc::clone(&tools.returns).lock_owned().await;
@@ -69,6 +69,14 @@ pub(super) async fn read(tools: &Tools, arrival: &mut Arrival) -> Result<Option<
     let told = sender::tell(tools, &original_sender, &failed).await?;
     let bounces = bounces(arrival, (&report, &failed), told.as_ref());
     Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, _turns: [turn, in_queue] }))
+}
+
+fn no_report(header: &[u8]) -> &'static str {
+    if report::is_automatic_answer(header) {
+        "An automatic answer, not a report of failure: kept for you and not sent on."
+    } else {
+        "It reports no mail that failed for good: kept for you and not sent on."
+    }
 }
 
 /// Until it is dropped, the queue gives up none of the message's deliveries.
