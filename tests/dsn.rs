@@ -82,6 +82,13 @@ fn one_mailbox_that_is_full() {
 }
 
 #[test]
+fn a_message_of_which_the_header_is_not_kept() {
+    let mut world = World::new("shop@my.example", "the mailbox is full");
+    world.returned = Returned::Fields(b"Subject: hello\r\nMessage-ID: <1@sender.example>\r\n\r\n".to_vec());
+    golden("known-fields.eml", &world.report());
+}
+
+#[test]
 fn several_recipients_with_several_reasons() {
     let mut world = World::new("shop@my.example", "the mailbox is full");
     let long = "no answer from the mail system of the recipient in five days, after fourteen tries, the last one today";

@@ -160,6 +160,7 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         rule: None,
         client: Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), name: None, helo: sending.host.to_string(), tls: None },
         auth: Auth::default(),
+        wishes: Default::default(),
         sha256_received: Some(message.sha256),
         sha256_sent: None,
         attempts: Vec::new(),

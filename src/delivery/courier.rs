@@ -19,7 +19,7 @@ use super::in_hand::{Hand, InHand};
 use super::jumps::Jumps;
 use super::lanes::{Lanes, Place};
 use super::outfit::Outfit;
-use super::tell_sender::{Failed, Quota, Telling};
+use super::tell_sender::{Failed, Quota, Telling, ToReturn};
 use super::tell_success::Told;
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
@@ -191,7 +191,12 @@ impl Courier {
 
     /// Writes the sender one DSN for these refused deliveries of a message, where they are reportable. It is sent once it
     /// is in the queue, with what it speaks of.
-    pub async fn telling(&self, message: &NewMessage, refused: &[(&NewDelivery, &Outcome)], at: Moment) -> Telling {
+    pub async fn telling(
+        &self,
+        message: (&NewMessage, ToReturn),
+        refused: &[(&NewDelivery, &Outcome)],
+        at: Moment,
+    ) -> Telling {
         let failed = refused.iter().map(|(delivery, outcome)| Failed::of(delivery, outcome)).collect::<Vec<_>>();
         tell_sender::telling(&self.0, message, &failed, at).await
     }

@@ -53,7 +53,7 @@ use crate::store::octets::Octets;
 
 pub use courier::Courier;
 pub use lanes::Lanes;
-pub use tell_sender::Telling;
+pub use tell_sender::{Telling, ToReturn};
 
 /// A next hop that is never looked up by MX.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,8 +85,22 @@ impl Telling {
     }
 }
 
+/// What there is of a message to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToReturn {
+    /// All that was received.
+    Received,
+    /// The few fields that are still known of its header, which its octets are.
+    Fields,
+}
+
 /// Writes the DSN, or says why there is none.
-pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Failed<'_>], at: Moment) -> Telling {
+pub(super) async fn telling(
+    shared: &Shared,
+    (message, to_return): (&NewMessage, ToReturn),
+    failed: &[Failed<'_>],
+    at: Moment,
+) -> Telling {
     let Some(sender) = message.reverse_path.mailbox() else { return Telling::suppressed("there is no sender to tell") };
     let failed = failed.iter().filter(|f| f.delivery.reportable && f.delivery.purpose == Purpose::Forward);
     let mut failed = failed.collect::<Vec<_>>();
@@ -106,7 +120,10 @@ pub(super) async fn telling(shared: &Shared, message: &NewMessage, failed: &[Fai
     let said = Said {
         action: Action::Failed,
         failures: failed.iter().map(|f| of_recipient(f.delivery, f.status, &f.reason)).collect(),
-        returned: returned(message, first.delivery.wishes.message.returned).await,
+        returned: match to_return {
+            ToReturn::Received => returned(message, first.delivery.wishes.message.returned).await,
+            ToReturn::Fields => Returned::Fields(header(message).await),
+        },
     };
     let dsn = report(shared, message, ((sender, first.delivery), &said), at);
     let note = DsnNote { dsn: "sent".to_owned(), why: format!("sent as {}", dsn.message.id) };

@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
+use crate::delivery::ToReturn;
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition, ReportTo};
@@ -106,7 +107,10 @@ async fn tell_sender(
     }
     let telling = match refused.as_slice() {
         [] => None,
-        refused => Some(tools.courier.telling(&message(arrival), refused, tools.clock.now()).await),
+        refused => {
+            let message = message(arrival);
+            Some(tools.courier.telling((&message, ToReturn::Received), refused, tools.clock.now()).await)
+        }
     };
     for failure in failures {
         rows[failure.row].dsn = Some(match &telling {

@@ -7,6 +7,7 @@ use super::arrival::Arrival;
 use super::auth_fields;
 use super::outgoing::Outgoing;
 use super::transaction::Transaction;
+use crate::mail::wishes::{MessageWishes, RecipientWishes, Wishes};
 use crate::mail::{Envelope, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition, Refusal, kept_out};
 use crate::policy::facts::ConnectFacts;
@@ -55,6 +56,7 @@ pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Ro
         rule: None,
         client: Client { ip: peer, name: None, helo: String::new(), tls: None },
         auth: Auth::default(),
+        wishes: Wishes::default(),
         sha256_received: None,
         sha256_sent: None,
         attempts: Vec::new(),
@@ -134,6 +136,7 @@ fn bare(
         rule: decision.rule.clone(),
         client: client(connect),
         auth: Auth::default(),
+        wishes: Wishes::default(),
         sha256_received: None,
         sha256_sent: None,
         attempts: Vec::new(),
@@ -169,10 +172,8 @@ pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Ro
         reason: decision.reason.clone(),
         rule: decision.rule.clone(),
         client: client(&arrival.connect),
-        auth: Auth {
-            reportable: arrival.reportable && arrival.wishes[taken].want_failures(),
-            ..auth_fields::logged(&arrival.facts.auth)
-        },
+        auth: Auth { reportable: arrival.reportable, ..auth_fields::logged(&arrival.facts.auth) },
+        wishes: logged_wishes(arrival.wishes(taken), decision.privacy),
         sha256_received: Some(arrival.body.sha256),
         sha256_sent: None,
         attempts: Vec::new(),
@@ -194,6 +195,17 @@ pub(super) fn of_delivery(tools: &Tools, arrival: &Arrival, outgoing: &Outgoing)
     let from = if hidden { ReversePath::Null } else { outgoing.reverse_path.clone() };
     row.envelope.after = Some(Envelope { from, to: vec![outgoing.destination.clone()] });
     row
+}
+
+/// With privacy `envelope`, only when the sender wants to hear: its own names tell of it, as its Message-ID does.
+fn logged_wishes(wishes: Wishes, privacy: Privacy) -> Wishes {
+    match privacy {
+        Privacy::Envelope => Wishes {
+            message: MessageWishes::default(),
+            recipient: RecipientWishes { original: None, ..wishes.recipient },
+        },
+        _ => wishes,
+    }
 }
 
 fn client(connect: &ConnectFacts) -> Client {

@@ -3,8 +3,8 @@
 //!
 //! It names the alias that the sender wrote to and never the destination; remote words are passed through
 //! [`Failure::reason`] already scrubbed by the caller's choice of what may be said. From MAILER-DAEMON, null
-//! reverse-path, `Auto-Submitted: auto-replied`. What is returned is the received header, or the whole message to a sender
-//! who asked for it, and never the prefix.
+//! reverse-path, `Auto-Submitted: auto-replied`. What is returned is the received header, or what is still known of it, or
+//! the whole message to a sender who asked for it, and never the prefix.
 //!
 //! All of it is 7-bit, unless an address is international: then the status part is of the global kind (RFC 6533).
 
@@ -57,6 +57,8 @@ pub enum Action {
 pub enum Returned {
     /// The header as received.
     Header(Vec<u8>),
+    /// What is still known of the header.
+    Fields(Vec<u8>),
     /// The whole message as received; its header is ASCII.
     Message(Vec<u8>),
 }
@@ -93,7 +95,7 @@ impl Dsn<'_> {
         self.explanation(&mut report);
         self.status(&mut report);
         match self.returned {
-            Returned::Header(header) => self.returned_header(header, &mut report),
+            Returned::Header(header) | Returned::Fields(header) => self.returned_header(header, &mut report),
             Returned::Message(message) => self.returned_message(message, &mut report),
         }
         report.line(&["--", &self.boundary(), "--"]);
@@ -155,6 +157,7 @@ impl Dsn<'_> {
         report.line(&[]);
         let attached = match self.returned {
             Returned::Header(_) => "The header of your message is attached.",
+            Returned::Fields(_) => "What is still known of its header is attached.",
             Returned::Message(_) => "Your message is attached.",
         };
         let outlook = match self.action {
@@ -262,7 +265,7 @@ impl Returned {
     /// Octets that begin with the header.
     fn octets(&self) -> &[u8] {
         match self {
-            Self::Header(octets) | Self::Message(octets) => octets,
+            Self::Header(octets) | Self::Fields(octets) | Self::Message(octets) => octets,
         }
     }
 }

@@ -41,6 +41,7 @@ use self::usage::UsageCache;
 use super::Result;
 use super::writer::{Place, Writer};
 use crate::clock::Clock;
+use crate::mail::wishes::Wishes;
 use crate::mail::{Envelope, Moment};
 use crate::policy::facts::{TlsFacts, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
@@ -75,8 +76,7 @@ pub struct Auth {
     pub dmarc: Option<String>,
     /// `pass (i=2 sealed by example.org)`; nothing where there is no chain.
     pub arc: Option<String>,
-    /// Whether the sender may be told of a failure that shows later: it was proved when it wrote, and has not asked for
-    /// silence (promise 5).
+    /// Whether the sender was proved when it wrote, so that it may be told of a failure that shows later (promise 5).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reportable: bool,
 }
@@ -167,6 +167,9 @@ pub struct Row {
     pub client: Client,
     /// Authentication.
     pub auth: Auth,
+    /// What the sender wants to hear of it, and by which names it knows it, for a report that is due later.
+    #[serde(default, skip_serializing_if = "Wishes::are_none")]
+    pub wishes: Wishes,
     /// SHA-256 of the octets as received.
     pub sha256_received: Option<[u8; 32]>,
     /// SHA-256 of the octets as handed over, minus the prefix.

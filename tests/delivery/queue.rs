@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use waypost::clock::Clock;
-use waypost::delivery::Direct;
+use waypost::delivery::{Direct, ToReturn};
 use waypost::demo::inbox::{Behaviour, MAX_WAIT, Rule, Stage};
 use waypost::mail::Moment;
 use waypost::mail::wishes::{EnvelopeId, Notify, OriginalRecipient, Returned};
@@ -291,7 +291,7 @@ async fn one_sender_gets_a_bounded_number_of_reports() {
         let failed = delivery("me@inbox.example", Entry::Held);
         let message = message(world.clock.now(), &format!("s{n}@from.example"));
         let outcome = Outcome::Unknown { reason: String::new() };
-        world.courier.telling(&message, &[(&failed, &outcome)], world.clock.now()).await.note.dsn
+        world.courier.telling((&message, ToReturn::Received), &[(&failed, &outcome)], world.clock.now()).await.note.dsn
     };
     for _ in 0..20 {
         assert_eq!(told(1).await, "sent");

@@ -314,6 +314,7 @@ pub(crate) fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
         },
         trace: Vec::new(),
         dsn: None,
+        wishes: Default::default(),
         bounced_at: None,
         count: 1,
     }

@@ -50,6 +50,20 @@ impl World {
         (arrived.expect("it must be forwarded").from, transaction)
     }
 
+    /// The same with what the sender says of reports, behind MAIL and behind RCPT.
+    async fn forward_asking(&self, of_message: &str, of_recipient: &str) -> (String, String) {
+        let mut sender = self.sender().await;
+        let mail = format!("MAIL FROM:<ann@sender.example>{of_message}");
+        for line in [&mail, &format!("RCPT TO:<shop@my.example>{of_recipient}"), "DATA"] {
+            assert!(sender.command(line).await.unwrap().starts_with(['2', '3']), "{line}");
+        }
+        sender.write(&stuffed(LETTER)).await.unwrap();
+        assert!(sender.reply().await.unwrap().starts_with("250 "));
+        let arrived = self.inbox.received().into_iter().rfind(|delivery| !delivery.from.is_empty());
+        let transaction = self.rows().await[0]["transaction_id"].as_str().unwrap().to_owned();
+        (arrived.expect("it must be forwarded").from, transaction)
+    }
+
     pub(crate) async fn give_back(&self, srs: &str, report: &str) {
         let answers = self.send("", &[srs], report.as_bytes()).await;
         assert!(answers.is_accepted(), "{answers:?}");
@@ -93,6 +107,7 @@ async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
     assert_eq!(row["status"], "bounced", "{row:#}");
     let words = "550 5.1.1 <anna@inbox.example> User doesn't exist: anna@inbox.example";
     assert_eq!((&row["bounce"]["reply"], &row["bounce"]["reporter"]), (&words.into(), &"mx.inbox.example".into()));
+    assert_eq!(row["reason"], words, "what lists say of it");
     assert_eq!(row["attempts"][1]["outcome"], "bounced");
     assert_eq!(row["dsn"]["dsn"], "sent");
     let consumed = world.until(&srs, "consumed").await;
@@ -101,7 +116,8 @@ async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
     let told = &world.until_reported(1).await[0];
     assert_eq!(told.to, ["ann@sender.example"]);
     let told = text(told);
-    for part in ["shop@my.example", "Status: 5.2.1", "In-Reply-To: <1@sender.example>", "Subject: A letter"] {
+    let known = "What is still known of its header is attached.";
+    for part in ["shop@my.example", "Status: 5.2.1", "In-Reply-To: <1@sender.example>", "Subject: A letter", known] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("anna") && !told.contains("inbox.example"), "{told}");
@@ -114,6 +130,40 @@ async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
     assert_eq!(kept["items"].as_array().unwrap().len(), 2, "both reports are kept for the owner");
     let counts = &world.get("/v1/aliases/shop@my.example").await["counts"];
     assert_eq!((&counts["forwarded"], &counts["bounced"]), (&0.into(), &1.into()));
+    world.stop().await;
+}
+
+/// RFC 3464 §2.2.1 and §2.3.1: by these the sender knows its message again, days later as in the session. More of the
+/// message than the log knows is not given back, whatever RET asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_report_names_what_the_sender_named() {
+    let world = World::with_way_back().await;
+    let asked = (" RET=FULL ENVID=QQ+2B1", " ORCPT=rfc822;first+2Balias@my.example NOTIFY=SUCCESS,FAILURE");
+    let (srs, transaction) = world.forward_asking(asked.0, asked.1).await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    for (told, action) in world.until_reported(2).await.iter().zip(["relayed", "failed"]) {
+        let told = text(told);
+        let action = format!("Action: {action}");
+        for part in ["Original-Envelope-Id: QQ+1", "Original-Recipient: rfc822; first+alias@my.example", &action] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("Your message is attached"), "{told}");
+    }
+    world.stop().await;
+}
+
+/// Privacy `envelope`: the sender's own names of its message are not kept, as little as its Message-ID; its wish is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_a_private_message_is_not_kept_for_later() {
+    let world = World::with_way_back().await;
+    world.patch("/v1/aliases/shop@my.example", json!({"privacy": "envelope"})).await;
+    let (srs, transaction) = world.forward_asking(" ENVID=QQ+2B1", " ORCPT=rfc822;first@my.example").await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    let told = text(&world.until_reported(1).await[0]);
+    assert!(told.contains("shop@my.example") && !told.contains("QQ+1") && !told.contains("first@"), "{told}");
+    let (srs, transaction) = world.forward_asking(" ENVID=QQ+2B1", " NOTIFY=NEVER").await;
+    world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+    world.until_reported(1).await;
     world.stop().await;
 }
 
@@ -149,6 +199,7 @@ async fn reports_of_every_shape_find_their_delivery() {
         "sendmail-prose",
         "qmail",
         "yahoo",
+        "opensmtpd",
     ];
     for shape in shapes {
         let to = if shape == "yahoo" { "anna@yahoo.example" } else { "anna@inbox.example" };
@@ -192,6 +243,9 @@ async fn what_reports_no_failure_is_kept_and_goes_nowhere() {
     }
     let row = &world.of(&transaction).await[0];
     assert_eq!((&row["status"], &row["dsn"]), (&"forwarded".into(), &Value::Null), "{row:#}");
+    let is_answer = |row: &Value| row["reason"].as_str().unwrap().starts_with("An automatic answer, not a report");
+    let answers = world.rows().await.into_iter().filter(is_answer).count();
+    assert_eq!(answers, ["exim-warning", "holiday"].len(), "the others are made as reports, or by hand");
     world.until_reported(0).await;
     assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), others.len());
     world.stop().await;
@@ -241,16 +295,14 @@ async fn only_a_proved_sender_is_told() {
     world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
     let row = &world.of(&transaction).await[0];
     assert_eq!((&row["status"], &row["dsn"]["dsn"]), (&"bounced".into(), &"suppressed".into()), "{row:#}");
-    let mut quiet = world.sender().await;
-    for line in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example> NOTIFY=NEVER", "DATA"] {
-        quiet.command(line).await.unwrap();
+    assert_eq!(row["dsn"]["why"], "the sender was not authenticated when the message came");
+    for quiet in ["NEVER", "DELAY"] {
+        let (srs, transaction) = world.forward_asking("", &format!(" NOTIFY={quiet}")).await;
+        world.give_back(&srs, &report(&transaction, "anna@inbox.example")).await;
+        let dsn = &world.of(&transaction).await[0]["dsn"];
+        let why = "the sender asked for no report of failure";
+        assert_eq!((&dsn["dsn"], &dsn["why"]), (&"suppressed".into(), &why.into()), "{quiet}");
     }
-    quiet.write(&stuffed(LETTER)).await.unwrap();
-    assert!(quiet.reply().await.unwrap().starts_with("250 "));
-    let (srs, row) = (world.inbox.received().last().unwrap().from.clone(), world.rows().await[0].clone());
-    let transaction = row["transaction_id"].as_str().unwrap();
-    world.give_back(&srs, &report(transaction, "anna@inbox.example")).await;
-    assert_eq!(world.of(transaction).await[0]["dsn"]["dsn"], "suppressed");
     world.until_reported(0).await;
     world.stop().await;
 }

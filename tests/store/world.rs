@@ -129,6 +129,7 @@ impl World {
             },
             trace: Vec::new(),
             dsn: None,
+            wishes: Default::default(),
             bounced_at: None,
             count: 1,
         }

@@ -75,6 +75,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         },
         trace: vec![TraceStep::new("alias", "matched", format!("{recipient}, priority 0"))],
         dsn: None,
+        wishes: Default::default(),
         bounced_at: None,
         count: 1,
     }

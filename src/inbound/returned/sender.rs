@@ -1,9 +1,8 @@
 //! What the original sender of returned mail is told: one DSN of our own, as if its mail had been refused in the session.
 
 use super::Failed;
-use crate::delivery::Telling;
+use crate::delivery::{Telling, ToReturn};
 use crate::inbound::Tools;
-use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, ReversePath};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::{Outcome, Sender, Stage, fault};
@@ -36,7 +35,8 @@ pub(super) async fn tell(tools: &Tools, sender: &Mailbox, failed: &[Failed<'_>])
     }
     let refused = lost.iter().filter_map(|one| as_refused(sender, one)).collect::<Vec<_>>();
     let refused = refused.iter().map(|(delivery, outcome)| (delivery, outcome)).collect::<Vec<_>>();
-    let telling = tools.courier.telling(&message_of(sender, first), &refused, tools.clock.now()).await;
+    let message = message_of(sender, first);
+    let telling = tools.courier.telling((&message, ToReturn::Fields), &refused, tools.clock.now()).await;
     Ok(Some(Told { aliases: lost.iter().map(|(row, _)| row.recipient.clone()).collect(), telling }))
 }
 
@@ -83,7 +83,7 @@ fn as_refused(sender: &Mailbox, (row, said): &Failed<'_>) -> Option<(NewDelivery
         reportable: row.auth.reportable,
         tries: 0,
         entry: Entry::Held,
-        wishes: Wishes::default(),
+        wishes: row.wishes.clone(),
     };
     let fault = fault(Stage::Dot, &reply, Sender::Ours);
     Some((delivery, Outcome::Refused { stage: Stage::Dot, reply, fault }))

@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Auth, Client, EnvelopePair, Row};
 use crate::mail::Moment;
+use crate::mail::wishes::Wishes;
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{RuleRef, Status, TraceStep};
 use crate::store::Result;
@@ -42,6 +43,12 @@ struct Facts<'a> {
     trace: Cow<'a, [TraceStep]>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     passed: Cow<'a, [AliasId]>,
+    #[serde(default, skip_serializing_if = "are_none")]
+    wishes: Cow<'a, Wishes>,
+}
+
+fn are_none(wishes: &Wishes) -> bool {
+    wishes.are_none()
 }
 
 /// A row with its JSON made, which costs the asker's thread rather than the writer's.
@@ -61,6 +68,7 @@ impl Written {
             envelope: Cow::Borrowed(&row.envelope),
             trace: Cow::Borrowed(&row.trace),
             passed: Cow::Borrowed(&row.passed),
+            wishes: Cow::Borrowed(&row.wishes),
         });
         let attempts = if row.attempts.is_empty() { "[]".to_owned() } else { json(&row.attempts) };
         Self { row, facts, attempts }
@@ -131,6 +139,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {
         rule: facts.rule.into_owned(),
         client: facts.client.into_owned(),
         auth: facts.auth.into_owned(),
+        wishes: facts.wishes.into_owned(),
         sha256_received: columns.hash()?,
         sha256_sent: columns.hash()?,
         next_attempt_at: columns.maybe_moment()?,
