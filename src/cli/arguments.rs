@@ -102,7 +102,7 @@ pub(super) enum Client {
     Token(Token),
     /// A link that signs you into the panel, once
     PanelLink,
-    /// Everything a new machine needs in one file, while the gateway serves
+    /// Databases and secrets in one file, while the gateway serves: all that a new machine needs beside the configuration
     Backup(Backup),
 }
 

@@ -162,7 +162,7 @@ impl Parts {
         if unheard > 0 {
             tracing::info!(
                 rows = unheard,
-                "answers were on their way when the gateway was killed: repeats will be known"
+                "answers may have been on their way when the gateway ended: repeats will be known"
             );
         }
         Ok(())

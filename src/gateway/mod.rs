@@ -103,7 +103,7 @@ impl Gateway {
         gateway.run_settings();
         let Listening { smtp, http, https, .. } = &gateway.listening;
         let data = std::path::absolute(&gateway.config.data_dir).unwrap_or_default();
-        tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, ?data, "waypost is up");
+        tracing::info!(?smtp, ?http, ?https, hostname = %gateway.config.hostname, data = %data.display(), "waypost is up");
         Ok(gateway)
     }
 

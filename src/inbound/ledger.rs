@@ -59,7 +59,7 @@ pub(super) async fn write(
             (Fate::Done, _) => forwarded(&mut row, came),
             (Fate::Refuse, outcome) => {
                 answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply));
-                row.reason.extend(outcome.iter().filter_map(why_there_is_no_way));
+                row.reason.extend(outcome.iter().filter_map(cause));
             }
             _ => deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
         }
@@ -156,14 +156,14 @@ pub(super) fn message(arrival: &Arrival) -> NewMessage {
     }
 }
 
-/// Where nobody was asked, no attempt says what the owner is to mend.
-fn why_there_is_no_way(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
-            Some(format!(": there is no way to the destination ({reply})"))
-        }
-        _ => None,
-    }
+/// What the owner is to know beside the answer that the sender had.
+fn cause(outcome: &Outcome) -> Option<String> {
+    let Outcome::Refused { stage, reply, .. } = outcome else { return None };
+    Some(match (stage, outcome.not_offered()) {
+        (Stage::Resolve | Stage::Connect, _) => format!(": there is no way to the destination ({reply})"),
+        (_, Some(why)) => format!(": not offered to the next hop ({why})"),
+        (_, None) => format!(": the next hop said {reply}"),
+    })
 }
 
 pub(super) fn forwarded(row: &mut Row, came: &Came) {

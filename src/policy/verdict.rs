@@ -95,6 +95,9 @@ impl fmt::Display for Outcome {
         match self {
             Self::Delivered { reply } => write!(f, "The next hop took it: {reply}"),
             Self::Refused { reply, .. } => write!(f, "The next hop refused it: {reply}"),
+            Self::Deferred { reply: Some(reply), .. } if reply.is_permanent() => {
+                write!(f, "The next hop refuses this server, and is asked again: {reply}")
+            }
             Self::Deferred { reply: Some(reply), .. } => write!(f, "The next hop deferred it: {reply}"),
             Self::Deferred { reason, .. } => write!(f, "It could not be delivered yet: {reason}"),
             Self::Unknown { reason } => write!(f, "It may have been delivered: {reason}"),

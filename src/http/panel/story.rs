@@ -43,7 +43,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
 /// Why it waits, in a sentence that leaves to the next hop its own words, which stand beside.
 pub(super) fn why(row: &Row) -> String {
     match (row.status, row.attempts.last().is_some_and(spoke)) {
-        (Status::Deferred, true) => format!("{} asked to try later.", next_hop(row)),
+        (Status::Deferred, true) => format!("{} {}.", next_hop(row), put_off(row)),
         (Status::Failed, true) => format!("{} refused it.", next_hop(row)),
         _ => text::visible(&row.reason),
     }
@@ -86,7 +86,7 @@ fn next_try(row: &Row, now: Moment) -> String {
 }
 
 fn put_off(row: &Row) -> &'static str {
-    if row.attempts.last().is_some_and(spoke) { "asked to try later" } else { "could not take it yet" }
+    row.attempts.last().filter(|attempt| spoke(attempt)).map_or("could not take it yet", later)
 }
 
 fn rule(row: &Row) -> String {
@@ -158,7 +158,7 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let (look, verb) = match attempt.outcome.as_str() {
         "delivered" => (look::DONE, "took it"),
         "refused" => (look::FAILED, "refused it"),
-        "deferred" if spoke(attempt) => (look::WAITING, "asked to try later"),
+        "deferred" if spoke(attempt) => (look::WAITING, later(attempt)),
         "deferred" => (look::WAITING, "could not take it"),
         _ => (look::WAITING, "may have taken it: the connection was lost before its answer"),
     };
@@ -170,6 +170,11 @@ fn tried(attempt: &Attempt, now: Moment) -> Happening {
     let words = format!("{host}{ip} {verb}{after}, {}.{note}", leg(attempt));
     let reply = Some(text::visible_lines(&attempt.reply)).filter(|reply| !reply.is_empty());
     Happening { look, words, at: Some(When::new(attempt.at, now)), reply }
+}
+
+/// A 5yz that is about this server, and not about the mail, is asked for again.
+fn later(attempt: &Attempt) -> &'static str {
+    if attempt.reply.starts_with('5') { "refuses this server, and is asked again" } else { "asked to try later" }
 }
 
 /// Whether the words are the remote's own: a reply begins with its code.
