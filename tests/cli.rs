@@ -706,7 +706,8 @@ fn a_restore_that_was_cut_short_is_finished_by_whatever_comes_next() {
         fs::write(new.path().join("restore.before/waypost.db"), "of before").unwrap();
         fs::create_dir(new.path().join("restore.entering")).unwrap();
         fs::rename(new.path().join("waypost.db"), new.path().join("restore.entering/waypost.db")).unwrap();
-        made(new.path(), next);
+        let ran = alone(new.path(), next);
+        assert!(ran.code == 0 && ran.err.contains("before-restore-"), "{ran:?}");
         assert!(made(new.path(), &["domain", "list"]).contains("restored.example"));
         assert!(!new.path().join("restore.entering").exists() && !new.path().join("restore.before").exists());
         let of_before = |folder: &PathBuf| fs::read(folder.join("waypost.db")).unwrap() == b"of before";

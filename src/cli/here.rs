@@ -61,8 +61,12 @@ const fn begins(client: &Client) -> bool {
 pub(super) async fn open(client: &Client, loaded: &Loaded) -> anyhow::Result<(Api, Option<String>)> {
     let config = &loaded.config;
     owner::require_owner(config)?;
-    // One that cannot be seen is not missing: to open it says why. One that a restore has moved is put back by opening it.
-    if config.database.try_exists().unwrap_or(true) || Places::of(config).are_changing() {
+    if Places::of(config).are_changing() {
+        let remark = "a restore that was cut short is finished now; the data of before are kept, in before-restore-…";
+        return Ok((here(config).await?, Some(remark.to_owned())));
+    }
+    // One that cannot be seen is not missing: to open it says why.
+    if config.database.try_exists().unwrap_or(true) {
         return Ok((here(config).await?, None));
     }
     let place = place(loaded);

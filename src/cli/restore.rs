@@ -15,7 +15,7 @@ use crate::admin::backup_names::{self, FOLDERS, PARTS};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::{DataLock, Holder, Places, discard, make_file, make_folder};
+use crate::gateway::{DataLock, Holder, Places, make_file, make_folder};
 use crate::policy::status::Status;
 use crate::store::activity::Progress;
 use crate::store::{Settings, Store, StoreError};
@@ -45,7 +45,7 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
         bail!("{} is there already; --replace puts the backup in place of all data", first.display());
     }
     let Left { held, gone } = match prepare(&restore.file, &places.stage()).await {
-        Err(error) => return discard(&places.stage()).and(Err(error)),
+        Err(error) => return places.give_up().and(Err(error)),
         Ok(left) => left,
     };
     tell_kept(&places.replace()?);

@@ -36,7 +36,7 @@ use web::Web;
 pub use listeners::Listening;
 pub use lock::{DataLock, Holder, gateway_runs};
 pub use manager::Manager;
-pub use replacement::{Places, discard, make_file, make_folder, names_in};
+pub use replacement::{Places, make_file, make_folder, names_in};
 
 /// The control socket's name in `data_dir`.
 pub const CONTROL_SOCKET: &str = "control.sock";
