@@ -120,6 +120,12 @@ impl Clock {
         if then > cautious { self.now().since(then) } else { cautious.since(then) }
     }
 
+    /// The same as a moment: when it was, by the time that has really passed since.
+    #[must_use]
+    pub fn passed(&self, then: Moment) -> Moment {
+        self.now().before(self.age(then))
+    }
+
     /// Each present that the wall has shown since this clock was made, were it set so again: what was dated then is not
     /// of the future now, nor of long ago.
     #[must_use]

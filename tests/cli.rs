@@ -221,6 +221,23 @@ fn what_is_said_of_an_alias_is_what_the_api_is_asked() {
 }
 
 #[test]
+fn an_alias_that_has_ended_is_not_called_on() {
+    let alias = r#"{"address":"a@x","action":"forward","enabled":true,"destinations":["me@y"],"ended":"ended after one message"}"#;
+    let list: &'static str = format!(r#"{{"items":[{alias}],"next_cursor":null}}"#).leak();
+    let gateway = Gateway::answering(&[
+        ("GET /v1/aliases?limit=500", StatusCode::OK, &[list]),
+        ("GET /v1/aliases/a%40x", StatusCode::OK, &[alias]),
+        ("PATCH /v1/aliases/a%40x", StatusCode::OK, &[alias]),
+    ]);
+    for command in ["list", "show", "enable"] {
+        let arguments = if command == "list" { vec!["alias", "list"] } else { vec!["alias", command, "a@x"] };
+        let ran = gateway.run(&arguments);
+        assert!(ran.out.contains("ended after one message") && !ran.out.contains("yes"), "{ran:?}");
+        assert!(!ran.out.contains("forwards to"), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_pattern_goes_whole_into_the_path() {
     let gateway = Gateway::one(
         "PATCH /v1/aliases/%2F%5En%28%5B0-9%5D%2B%29%24%2F%40my.example",

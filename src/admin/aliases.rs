@@ -5,11 +5,13 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::mail::{Domain, LocalPart, Mailbox};
+use crate::policy::admission::{Ended, ended};
+use crate::policy::facts::Usage;
 use crate::policy::ids::{AccountId, DestinationId};
 use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
-use crate::store::activity::Counts;
+use crate::store::activity::{Counts, Had};
 use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quiet};
 
 use super::activity::read_moment;
@@ -287,15 +289,22 @@ impl Admin {
     /// Shows aliases with their counts.
     pub async fn alias_shapes(&self, rows: &[AliasRow]) -> Result<Vec<AliasShape>> {
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
-        let counted = self.store.activity.counts(&keys).await?;
+        let had = self.store.activity.counts(&keys).await?;
         let shape = |row: &AliasRow| {
-            let found = counted.iter().find(|(key, ..)| *key == row.key);
-            let (counts, last) = found.map_or((Counts::default(), None), |(_, counts, last)| (*counts, *last));
-            let mut shape = AliasShape::new(row, counts, last);
+            let had = had.get(&row.key).copied().unwrap_or_default();
+            let mut shape = AliasShape::new(row, had.counts, had.last_mail_at);
+            shape.ended = self.ended(row, had);
             shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row, address));
             shape
         };
         Ok(rows.iter().map(shape).collect())
+    }
+
+    /// How an alias came to its end, if it has.
+    fn ended(&self, row: &AliasRow, had: Had) -> Option<String> {
+        let last_mail_at = Some(self.clock.passed(had.last_mail_at.unwrap_or(row.created_at)));
+        let usage = Usage { messages: had.messages, last_mail_at, ..Usage::default() };
+        ended((row.spec.expiry(), row.created_at), usage, self.clock.now()).map(Ended::in_words)
     }
 
     /// Whether a destination is on a domain of the same owner here: it is resolved inside and needs no verification.

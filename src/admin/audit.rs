@@ -36,13 +36,14 @@ pub struct AuditFilter {
 }
 
 /// What of a change says how things were and not what was wanted.
-const NOT_SET: [&str; 12] = [
+const NOT_SET: [&str; 13] = [
     "id",
     "kind",
     "domain",
     "unverified",
     "counts",
     "last_mail_at",
+    "ended",
     "created_at",
     "updated_at",
     "unicode",

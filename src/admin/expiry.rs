@@ -25,7 +25,8 @@ impl Admin {
 
     async fn delete_if_expired(&self, rule: &Rule) -> Result<bool> {
         let usage = self.store.directory.usage(rule).await?;
-        let Some(how) = ended(rule, usage, self.clock.cautious()) else { return Ok(false) };
+        let end = (rule.expiry, rule.created_at);
+        let Some(how) = ended(end, usage, self.clock.cautious()) else { return Ok(false) };
         tracing::info!(alias = %rule.uuid, ?how, "an expired alias is deleted, as its owner chose");
         let id = rule.uuid.to_string();
         self.remove_alias(&Actor::upkeep(rule.account), Target { id: &id, version: None }).await?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 18] = [
+const ECHOED: [&str; 19] = [
     "id",
     "kind",
     "unicode",
@@ -28,6 +28,7 @@ const ECHOED: [&str; 18] = [
     "verified_at",
     "next_cursor",
     "unverified",
+    "ended",
     "verification",
 ];
 

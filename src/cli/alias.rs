@@ -101,7 +101,10 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
         Alias::List { domain, search, paging } => {
             let filters = [("domain", domain), ("search", search)];
             let mut found = listing::fetch(api, "/v1/aliases", &filters, paging).await?;
-            found.value["items"].as_array_mut().into_iter().flatten().for_each(hide_unused_destinations);
+            found.value["items"].as_array_mut().into_iter().flatten().for_each(|alias| {
+                hide_unused_destinations(alias);
+                tell_end(alias);
+            });
             out.list(&found, &COLUMNS)
         }
         Alias::Show { alias } => out.object(&api.get(&path(&alias)).await?, show),
@@ -128,6 +131,13 @@ fn path(alias: &str) -> String {
 fn hide_unused_destinations(alias: &mut Value) {
     if matches!(alias["action"].as_str(), Some("drop" | "reject")) {
         alias["destinations"] = json!([]);
+    }
+}
+
+/// What has ended is switched on, and sends nothing on all the same.
+fn tell_end(alias: &mut Value) {
+    if alias["enabled"] == Value::Bool(true) && alias["ended"].is_string() {
+        alias["enabled"] = alias["ended"].take();
     }
 }
 
@@ -163,6 +173,9 @@ fn what_it_does(alias: &Value) -> String {
     if alias["enabled"] == Value::Bool(false) {
         return format!("{address} is switched off.");
     }
+    if let Some(how) = alias["ended"].as_str() {
+        return format!("{address} {how}.");
+    }
     match alias["action"].as_str().unwrap_or_default() {
         "forward" => format!("{address} forwards to {}.", cell(alias, "/destinations")),
         "create" => format!("{address} makes aliases that forward to {}.", cell(alias, "/destinations")),
@@ -173,6 +186,8 @@ fn what_it_does(alias: &Value) -> String {
 }
 
 fn show(alias: &Value) -> String {
+    let mut alias = alias.clone();
+    tell_end(&mut alias);
     let labels = [
         ("alias", "/address"),
         ("id", "/id"),
@@ -200,5 +215,5 @@ fn show(alias: &Value) -> String {
         ("failed", "/counts/failed"),
         ("bounced", "/counts/bounced"),
     ];
-    listing::sheet(alias, &labels)
+    listing::sheet(&alias, &labels)
 }

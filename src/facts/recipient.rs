@@ -188,7 +188,7 @@ impl Inquiry<'_> {
     /// A clock that is set ahead makes no rule idle.
     fn by_time_that_passed(&self, rule: &Rule, usage: Usage) -> Usage {
         let last_mail = usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at);
-        Usage { last_mail_at: Some(self.now.before(self.facts.clock.age(last_mail))), ..usage }
+        Usage { last_mail_at: Some(self.facts.clock.passed(last_mail)), ..usage }
     }
 
     /// Whether the rule answers as unknown whatever else is known of it: then nothing more is asked, so that it takes no

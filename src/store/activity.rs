@@ -296,6 +296,17 @@ pub struct Counts {
     pub bounced: u64,
 }
 
+/// What an alias has had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Had {
+    /// Messages accepted in all.
+    pub messages: u64,
+    /// When the last one came.
+    pub last_mail_at: Option<Moment>,
+    /// What became of them, and of those that were not accepted.
+    pub counts: Counts,
+}
+
 /// The log; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Activity {

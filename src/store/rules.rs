@@ -36,7 +36,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::ids::{AccountId, AliasId, DestinationId, DomainId};
-use crate::policy::rule::{Action, After, Kind, Privacy};
+use crate::policy::rule::{Action, After, Expiry, Kind, Privacy};
 use crate::policy::settings::Overrides;
 
 /// A domain as people read it.
@@ -171,6 +171,14 @@ pub struct AliasSpec {
     pub reject_message: Option<String>,
     /// Settings of this level.
     pub overrides: Overrides,
+}
+
+impl AliasSpec {
+    /// When it ends.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        Expiry { at: self.expires_at, messages: self.expires_after_messages, idle: self.expires_after_idle }
+    }
 }
 
 /// A destination as people read it. An address that begins with `@` trusts a whole domain.

@@ -81,6 +81,35 @@ async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
     house.panel(&cookie, "GET", "/aliases/nobody@my.example", "").await.expect(404);
 }
 
+/// By its date, by the mail it had, by the mail it did not have: it is nowhere told to send mail on.
+#[tokio::test]
+async fn an_alias_that_has_ended_is_told_as_ended() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let ends = [
+        ("once", json!({ "expires_after": 1 }), "after one message"),
+        ("dated", json!({ "expires_at": "2026-11-23" }), "at 23 Nov 2026, 00:00:00 UTC"),
+        ("idle", json!({ "expires_after": "12h" }), "after 12 h without mail"),
+    ];
+    for (local, end, _) in &ends {
+        let mut body = json!({ "address": format!("{local}@my.example") });
+        body.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());
+        let id = alias(&house, body).await;
+        assert_eq!(shown(&house, &format!("{local}@my.example")).await["ended"], Value::Null);
+        mail_to(&house, &id, ("orders@shop.example", &format!("{local}@my.example"))).await;
+    }
+    house.clock.advance(std::time::Duration::from_secs(86_400));
+    for (local, _, how) in ends {
+        let address = format!("{local}@my.example");
+        assert_eq!(shown(&house, &address).await["ended"], format!("ended {how}"));
+        let page = house.panel(&cookie, "GET", &format!("/aliases/{address}"), "").await.expect(200).text();
+        let told = format!("Expired: its mail is refused as if there were no such address. It ended {how}.");
+        assert!(page.contains(&told) && !page.contains("its mail is sent on"), "{told}\n{page}");
+    }
+    let list = house.panel(&cookie, "GET", "/aliases?q=my.example", "").await.expect(200).text();
+    assert_eq!(list.matches("</svg>ended</span>").count(), 3, "{list}");
+}
+
 #[tokio::test]
 async fn what_is_set_on_the_page_counts_and_is_taken_back() {
     let house = House::furnished().await;

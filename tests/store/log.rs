@@ -17,7 +17,7 @@ async fn list(world: &World, query: Query) -> Vec<Row> {
 
 async fn counts(world: &World) -> Counts {
     let counts = world.store.activity.counts(&[AliasId(1)]).await.unwrap();
-    counts.first().map(|(_, counts, _)| *counts).unwrap_or_default()
+    counts.get(&AliasId(1)).map(|had| had.counts).unwrap_or_default()
 }
 
 fn progress(row: &Row, status: Status, reply: &str) -> Progress {

@@ -52,6 +52,8 @@ pub struct AliasShape {
     pub expires_at: Option<Moment>,
     /// A number of messages, or an idle time (`30d`).
     pub expires_after: Option<ExpiresAfter>,
+    /// How it came to its end, such as `ended after one message`; null until then. What `then` says is done with its mail.
+    pub ended: Option<String>,
     /// What then.
     pub then: After,
     /// Let in: an address, `@domain` or a glob. It overrides blocks; and where SPF or a signature proved who it means, also a
@@ -98,6 +100,7 @@ impl AliasShape {
             labels: spec.labels,
             expires_at: spec.expires_at,
             expires_after: expires_after(&row.spec),
+            ended: None,
             then: spec.then,
             allow: spec.allow,
             block: spec.block,

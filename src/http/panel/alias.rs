@@ -226,7 +226,7 @@ async fn latest(site: &Site, actor: &Actor, row: &AliasRow) -> Result<Vec<crate:
 }
 
 fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
-    let (tone, icon, state) = rule_words::state(alias, now);
+    let (tone, icon, state) = rule_words::state(alias);
     Head {
         id: alias.id.to_string(),
         full: text::ours(&alias.address),

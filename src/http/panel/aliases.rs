@@ -32,6 +32,7 @@ struct Line {
     id: String,
     chosen: bool,
     enabled: bool,
+    ended: bool,
     may_change: bool,
     address: String,
     /// The whole of it, where it is cut.
@@ -196,6 +197,7 @@ fn line(alias: &AliasLine, now: Moment) -> Line {
         id: shape.id.to_string(),
         chosen: false,
         enabled: shape.enabled,
+        ended: shape.ended.is_some(),
         may_change: alias.may_change,
         full: (!is_whole).then(|| text::ours(&shape.address)),
         address,

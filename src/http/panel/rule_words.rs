@@ -66,11 +66,11 @@ fn end(told: &mut Vec<String>, plain: &mut String) {
 }
 
 /// What an alias does with mail now, its look, and whether that needs a hand.
-pub(super) fn state(alias: &AliasShape, now: Moment) -> (&'static str, &'static str, String) {
+pub(super) fn state(alias: &AliasShape) -> (&'static str, &'static str, String) {
     if !alias.enabled {
         return ("", "stop", "Off: its mail is refused as if there were no such address.".to_owned());
     }
-    if alias.expires_at.is_some_and(|at| at <= now) {
+    if alias.ended.is_some() {
         let then = match alias.then {
             After::Refuse => "its mail is refused as if there were no such address",
             After::Reject => "its mail is refused with its own words",
@@ -92,8 +92,11 @@ pub(super) fn state(alias: &AliasShape, now: Moment) -> (&'static str, &'static 
     }
 }
 
-/// When it ends, in words; nothing where it does not.
+/// When it ends, or how it ended, in words; nothing where it does not.
 pub(super) fn ending(alias: &AliasShape) -> Option<String> {
+    if let Some(how) = &alias.ended {
+        return Some(format!("It {how}."));
+    }
     let by_use = alias.expires_after.as_ref().map(|after| match after {
         ExpiresAfter::Messages(1) => "after one message".to_owned(),
         ExpiresAfter::Messages(n) => format!("after {n} messages"),

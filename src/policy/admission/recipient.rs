@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::facts::{Candidates, Usage};
 use super::super::replies;
 use super::super::routing::Selection;
-use super::super::rule::{Action, After, Rule};
+use super::super::rule::{Action, After, Expiry, Rule};
 use super::super::senders::Levels;
 use super::super::status::TraceStep;
 use super::entries;
@@ -77,17 +77,30 @@ pub enum Ended {
     Idle(Duration),
 }
 
-/// For how long no mail came for a rule; from when it was made on.
-fn silence(rule: &Rule, usage: Usage, now: Moment) -> Duration {
-    now.since(usage.last_mail_at.unwrap_or(rule.created_at).max(rule.created_at))
+impl Ended {
+    /// How it came, after the name of the rule.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        match self {
+            Self::At(moment) => format!("ended at {}", moment.in_words()),
+            Self::Messages(1) => "ended after one message".to_owned(),
+            Self::Messages(count) => format!("ended after {count} messages"),
+            Self::Idle(idle) => format!("ended after {} h without mail", hours(idle)),
+        }
+    }
 }
 
-/// Whether a rule has expired, and how.
+/// For how long no mail came for a rule; from when it was made on.
+fn silence(created_at: Moment, usage: Usage, now: Moment) -> Duration {
+    now.since(usage.last_mail_at.unwrap_or(created_at).max(created_at))
+}
+
+/// Whether a rule has expired, and how: its end, and when it was made.
 #[must_use]
-pub fn ended(rule: &Rule, usage: Usage, now: Moment) -> Option<Ended> {
-    let date = rule.expiry.at.filter(|at| *at <= now).map(Ended::At);
-    let count = || rule.expiry.messages.filter(|most| usage.messages >= *most).map(Ended::Messages);
-    let idle = || rule.expiry.idle.filter(|most| silence(rule, usage, now) >= *most).map(Ended::Idle);
+pub fn ended((expiry, created_at): (Expiry, Moment), usage: Usage, now: Moment) -> Option<Ended> {
+    let date = expiry.at.filter(|at| *at <= now).map(Ended::At);
+    let count = || expiry.messages.filter(|most| usage.messages >= *most).map(Ended::Messages);
+    let idle = || expiry.idle.filter(|most| silence(created_at, usage, now) >= *most).map(Ended::Idle);
     date.or_else(count).or_else(idle)
 }
 
@@ -135,7 +148,8 @@ impl Judge<'_> {
         if !self.rule().enabled {
             return Some(Ruling::reject(replies::unknown(), format!("{} is switched off.", self.name())));
         }
-        let how = self.in_words(ended(self.rule(), self.usage, self.case.facts.now)?);
+        let rule = self.rule();
+        let how = ended((rule.expiry, rule.created_at), self.usage, self.case.facts.now)?.in_words();
         let reason = format!("{} {how}.", self.name());
         self.trace.push(TraceStep::new("expiry", "ended", how));
         Some(match self.rule().after {
@@ -148,7 +162,7 @@ impl Judge<'_> {
     /// How far a rule is from its end, where it has one.
     fn note_expiry(&mut self) {
         let (expiry, usage) = (&self.rule().expiry, self.usage);
-        let silent = || silence(self.rule(), usage, self.case.facts.now);
+        let silent = || silence(self.rule().created_at, usage, self.case.facts.now);
         let steps = [
             expiry.at.map(|at| format!("until {}", at.in_words())),
             expiry.messages.map(|most| format!("{} of {most} messages", usage.messages)),
@@ -156,14 +170,6 @@ impl Judge<'_> {
         ];
         let steps = steps.map(|detail| detail.map(|detail| TraceStep::new("expiry", "runs", detail)));
         self.trace.extend(steps.into_iter().flatten());
-    }
-
-    fn in_words(&self, ended: Ended) -> String {
-        match ended {
-            Ended::At(moment) => format!("ended at {}", moment.in_words()),
-            Ended::Messages(count) => format!("ended after {count} messages"),
-            Ended::Idle(idle) => format!("ended after {} h without mail", hours(idle)),
-        }
     }
 
     fn blocked(&mut self) -> Option<Ruling> {

@@ -23,7 +23,7 @@ pub fn is_role(local: &LocalPart) -> bool {
 /// An explicit alias for a role wins, as long as it is in force: these addresses must not go dark.
 #[must_use]
 pub fn wins(rule: &Rule, usage: Usage, now: Moment) -> bool {
-    rule.enabled && ended(rule, usage, now).is_none()
+    rule.enabled && ended((rule.expiry, rule.created_at), usage, now).is_none()
 }
 
 /// The decision on postmaster or abuse: to the contact, else held and shown.

@@ -26,7 +26,7 @@ impl Activity {
     pub(in crate::store) async fn latest_of(&self, aliases: &[AliasId]) -> Result<Vec<LastMail>> {
         let counted = self.counts(aliases).await?;
         let mut latest: Vec<LastMail> =
-            counted.into_iter().filter_map(|(alias, _, last)| Some((last?.millis(), alias))).collect();
+            counted.into_iter().filter_map(|(alias, had)| Some((had.last_mail_at?.millis(), alias))).collect();
         latest.sort_unstable_by_key(|last| std::cmp::Reverse(*last));
         Ok(latest)
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::found_words::Words;
 use super::tally::hour_of;
 use super::ways::{self, Last, Sought};
-use super::{Activity, Counts, Page, Query, Row, feeder, hours, row};
+use super::{Activity, Counts, Had, Page, Query, Row, feeder, hours, row};
 use crate::mail::Moment;
 use crate::policy::ids::AliasId;
 use crate::policy::status::Status;
@@ -63,7 +63,7 @@ pub(in crate::store) const BY_MESSAGE_ID: &str = concat!(
 pub(in crate::store) const KNOWN: &str = "select id from activity where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const SAID: &str = "select id, coalesce(attempts ->> '$[#-1].reply', reason) from activity \
     where id in (select unhex(value) from json_each(?1))";
-pub(in crate::store) const COUNTS: &str = "select alias_id, forwarded, refused, dropped, failed, bounced, last_mail_at \
+pub(in crate::store) const COUNTS: &str = "select alias_id, messages, last_mail_at, forwarded, refused, dropped, failed, bounced \
     from alias_counts where alias_id in (select value from json_each(?1))";
 
 /// The bounds of a page.
@@ -132,8 +132,8 @@ impl Activity {
         rows.iter().map(Columns::of).map(|mut columns| Ok((columns.uuid()?, columns.take()?))).collect()
     }
 
-    /// Counts and last mail of these aliases.
-    pub async fn counts(&self, aliases: &[AliasId]) -> Result<Vec<(AliasId, Counts, Option<Moment>)>> {
+    /// What these aliases have had; those that never had any are left out.
+    pub async fn counts(&self, aliases: &[AliasId]) -> Result<HashMap<AliasId, Had>> {
         self.settle_counts().await?;
         let rows = sqlx::query(COUNTS).bind(json(aliases)).fetch_all(&self.readers).await?;
         rows.iter().map(counts).collect()
@@ -255,9 +255,10 @@ fn page(rows: Vec<(i64, Row)>, cursor: Option<i64>) -> Page {
     Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_cursor }
 }
 
-fn counts(row: &SqliteRow) -> Result<(AliasId, Counts, Option<Moment>)> {
+fn counts(row: &SqliteRow) -> Result<(AliasId, Had)> {
     let mut columns = Columns::of(row);
     let alias = AliasId(columns.take()?);
+    let (messages, last_mail_at) = (columns.count()?, columns.maybe_moment()?);
     let counts = Counts {
         forwarded: columns.count()?,
         refused: columns.count()?,
@@ -265,5 +266,5 @@ fn counts(row: &SqliteRow) -> Result<(AliasId, Counts, Option<Moment>)> {
         failed: columns.count()?,
         bounced: columns.count()?,
     };
-    Ok((alias, counts, columns.maybe_moment()?))
+    Ok((alias, Had { messages, last_mail_at, counts }))
 }

@@ -7,8 +7,6 @@
 //! them one by one: above the first of them it runs along the aliases that no import brought, below it along the rest.
 //! There is one unfinished import at most (see [`super::import`]).
 
-use std::collections::HashMap;
-
 use super::alias_ways::{self, Part};
 use super::alias_words::Words;
 use super::loaded::{self, Loaded};
@@ -68,9 +66,8 @@ impl Rules {
     /// Those that had no mail for so long.
     async fn quiet_of(&self, mut rows: Vec<AliasRow>, quiet: Quiet) -> Result<Vec<AliasRow>> {
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
-        let last: HashMap<_, _> =
-            self.activity.counts(&keys).await?.into_iter().map(|(key, _, last)| (key, last)).collect();
-        rows.retain(|row| match (quiet, last.get(&row.key).copied().flatten()) {
+        let had = self.activity.counts(&keys).await?;
+        rows.retain(|row| match (quiet, had.get(&row.key).and_then(|had| had.last_mail_at)) {
             (_, None) => true,
             (Quiet::Always, Some(_)) => false,
             (Quiet::Since(since), Some(last)) => last < since,

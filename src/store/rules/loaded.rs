@@ -9,7 +9,7 @@ use super::words::named;
 use super::{AliasRow, AliasSpec};
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::ids::{AccountId, AliasId, DestinationId, DomainId};
-use crate::policy::rule::{Destination, Expiry, Rule, SenderLists, SenderPattern, Target};
+use crate::policy::rule::{Destination, Rule, SenderLists, SenderPattern, Target};
 use crate::store::Result;
 use crate::store::columns::{Columns, broken};
 
@@ -91,6 +91,7 @@ impl Loaded {
     /// As routing needs it.
     pub(in crate::store) fn into_rule(self) -> Rule {
         let AliasRow { key: id, id: uuid, account, domain, spec, created_at, .. } = self.row;
+        let expiry = spec.expiry();
         let patterns = |entries: Vec<String>| entries.into_iter().map(SenderPattern).collect();
         Rule {
             id,
@@ -103,11 +104,7 @@ impl Loaded {
             action: spec.action,
             targets: self.targets,
             enabled: spec.enabled,
-            expiry: Expiry {
-                at: spec.expires_at,
-                messages: spec.expires_after_messages,
-                idle: spec.expires_after_idle,
-            },
+            expiry,
             after: spec.then,
             senders: SenderLists { allow: patterns(spec.allow), block: patterns(spec.block) },
             quota: spec.quota,
