@@ -1,8 +1,8 @@
 //! One alias on its page, and what a click on mail says of its sender or its address; and taking it all back.
 
 use serde_json::{Value, json};
-use waypost::policy::status::RuleRef;
-use waypost::store::activity::Row;
+use waypost::policy::status::{RuleRef, Status, TraceStep};
+use waypost::store::activity::{Auth, Row};
 
 use crate::web::rows::forwarded;
 use crate::web::{Answer, House, in_path};
@@ -136,6 +136,26 @@ async fn what_is_set_on_the_page_counts_and_is_taken_back() {
 }
 
 #[tokio::test]
+async fn the_page_has_one_form_for_all_that_is_set_whichever_button_is_pressed() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = format!("/aliases/{}", alias(&house, json!({ "address": "shop@my.example" })).await);
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert_eq!(page.matches(&format!("action=\"{path}\">")).count(), 1, "{page}");
+    let own = page.split_once("<form id=\"set\"").unwrap().1.split_once("</form>").unwrap().0;
+    for field in ["action", "reject_message", "destinations", "description", "block", "version"] {
+        let tag = page.split('<').find(|tag| tag.contains(&format!("name=\"{field}\""))).unwrap();
+        assert!(tag.contains(" form=\"set\"") || own.contains(tag), "{field}: {tag}");
+    }
+    assert_eq!(page.matches(">Save</button>").count(), 2, "{page}");
+    assert!(page.contains("<button class=\"button primary\" form=\"set\">Save</button>") && own.contains(">Save<"));
+    let all = "version=1&action=drop&destinations=&reject_message=&description=Shops&labels=&quota=9";
+    house.panel(&cookie, "POST", &path, all).await.expect(303);
+    let is = shown(&house, "shop@my.example").await;
+    assert_eq!((&is["action"], &is["description"], &is["quota"]), (&json!("drop"), &json!("Shops"), &json!(9)));
+}
+
+#[tokio::test]
 async fn what_is_saved_as_it_stood_offers_no_undo_of_the_change_before() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
@@ -220,6 +240,44 @@ async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() 
     assert!(page.contains("shop@my.example says nothing of @shop.example any more."), "{page}");
     house.panel(&cookie, "POST", &place, &say("nobody", "block")).await.expect(422);
     house.panel(&cookie, "POST", &place, &say("a@b.example", "praise")).await.expect(404);
+}
+
+#[tokio::test]
+async fn to_allow_a_sender_is_no_remedy_for_mail_that_proved_nothing() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let seen = mail_to(&house, &id, ("bob@shop.example", "shop@my.example")).await;
+    let page = async |auth: Auth, step: TraceStep| {
+        let other = forwarded(&house, "shop@my.example");
+        let (status, trace) = (Status::Refused, vec![step]);
+        let row = Row { id: other.id, transaction: other.transaction, status, trace, auth, ..seen.clone() };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text()
+    };
+    let policy = || TraceStep::new("policy", "refuses", "unauthenticated");
+    let (says, allows) = ("This message proved nothing of who sent it", ">Allow sender</button>");
+    let bare = page(Auth { spf: Some("none".to_owned()), ..Auth::default() }, policy()).await;
+    assert!(bare.contains(says) && !bare.contains(allows), "{bare}");
+    assert!(bare.contains("The policy unauthenticated decided, which holds for shop@my.example."), "{bare}");
+    let forged = page(Auth { dkim: vec!["pass d=other.example s=mail".to_owned()], ..Auth::default() }, policy()).await;
+    assert!(forged.contains(says), "somebody else's signature: {forged}");
+    for auth in [
+        Auth { spf: Some("pass".to_owned()), ..Auth::default() },
+        Auth { dkim: vec!["pass d=shop.example s=mail".to_owned()], ..Auth::default() },
+    ] {
+        let proven = page(auth, policy()).await;
+        assert!(!proven.contains(says) && proven.contains(allows), "{proven}");
+    }
+    let blocked = page(Auth::default(), TraceStep::new("sender", "blocked", "@shop.example (alias)")).await;
+    assert!(!blocked.contains(says) && blocked.contains(allows), "{blocked}");
+    let place = format!("/aliases/{id}/sender");
+    let form = format!("entry=bob@shop.example&what=allow&back=/activity/{}", seen.id);
+    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &form).await).await;
+    assert!(
+        page.contains("no block of this alias or its domain keeps it out. What a policy refuses comes in"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

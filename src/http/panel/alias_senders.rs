@@ -16,6 +16,7 @@ use crate::store::rules::AliasRow;
 
 use super::alias;
 use super::forms::{self, Filled};
+use super::story;
 use super::text::{self, When};
 
 /// A button that says something of a sender.
@@ -53,6 +54,8 @@ pub(super) struct Judge {
     pub(super) name: String,
     pub(super) stands: Option<String>,
     pub(super) says: Vec<Say>,
+    /// A policy refused it, and no allow entry for its sender would have let it in.
+    pub(super) is_unproven: bool,
     pub(super) came: Option<Came>,
 }
 
@@ -75,14 +78,26 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         return None;
     }
     let seen = site.admin.sender_at(&alias, row);
+    let is_unproven = story::refused_by(row).is_some() && !is_proven(row);
+    let mut says = seen.as_ref().map(says).unwrap_or_default();
+    says.retain(|say| !(is_unproven && say.what == "allow"));
     let caught = if alias.spec.kind == Kind::CatchAll { site.admin.caught(&alias, row).await.ok()? } else { None };
     Some(Judge {
         name: text::short_address(&alias_name(&alias).to_string()),
         alias: alias.id.to_string(),
         stands: seen.as_ref().and_then(stands),
-        says: seen.map(|sender| says(&sender)).unwrap_or_default(),
+        says,
+        is_unproven,
         came: caught.map(|address| shown(&address, now)),
     })
+}
+
+/// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.
+fn is_proven(row: &Row) -> bool {
+    let domain = row.sender.rsplit_once('@').and_then(|(_, host)| Domain::parse(host).ok());
+    let signer = |result: &String| Domain::parse(result.strip_prefix("pass d=")?.split(' ').next()?).ok();
+    row.auth.spf.as_deref() == Some("pass")
+        || row.auth.dkim.iter().any(|result| domain.is_some() && signer(result) == domain)
 }
 
 fn writer(sender: &SenderSeen, now: Moment) -> Writer {

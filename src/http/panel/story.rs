@@ -136,11 +136,21 @@ fn decided(row: &Row) -> Happening {
         Status::Refused | Status::RefusedTemporarily | Status::Dropped => look::ENDED,
         _ => look::DONE,
     };
-    let words = match &row.rule {
-        Some(rule) => format!("The alias {} decided.", text::ours(&rule.pattern)),
-        None => "No alias of yours decided.".to_owned(),
+    let words = match (&row.rule, refused_by(row)) {
+        (Some(rule), Some(policy)) => {
+            format!("The policy {} decided, which holds for {}.", text::visible(policy), text::ours(&rule.pattern))
+        }
+        (Some(rule), None) => format!("The alias {} decided.", text::ours(&rule.pattern)),
+        (None, _) => "No alias of yours decided.".to_owned(),
     };
     Happening { look, words, at: None, reply: None }
+}
+
+/// The policy that refused it, for good or for now.
+pub(super) fn refused_by(row: &Row) -> Option<&str> {
+    let is_refused = matches!(row.status, Status::Refused | Status::RefusedTemporarily);
+    let step = row.trace.iter().rfind(|step| is_refused && step.step == "policy")?;
+    Some(&step.detail)
 }
 
 fn tried_or_sent_back(attempt: &Attempt, now: Moment) -> Happening {

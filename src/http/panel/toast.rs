@@ -143,7 +143,10 @@ fn senders(entry: &AuditShape) -> Option<String> {
         return Some(format!("Mail from {sender} to {name} is refused from now on."));
     }
     if let Some(sender) = more("allow", before, after) {
-        return Some(format!("Mail from {sender} to {name} is let in from now on, whatever else blocks it."));
+        return Some(format!(
+            "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
+             policy refuses comes in only where it proves who sent it."
+        ));
     }
     let gone = more("block", after, before).or_else(|| more("allow", after, before))?;
     Some(format!("{name} says nothing of {gone} any more."))
