@@ -102,6 +102,26 @@ async fn a_long_queue_shows_its_oldest_mail_and_counts_and_works_through_all() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_group_speaks_of_what_waits_unless_all_is_held() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    for number in 0..21 {
+        queued(&house, &format!("n{number}@my.example"), Entry::Held).await;
+    }
+    let head = async || {
+        let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+        page.split_once("<ol class=\"rows waiting-rows\"").unwrap().0.to_owned()
+    };
+    let all = head().await;
+    assert!(all.contains("21 held") && all.contains("It goes on when somebody releases it."), "{all}");
+    queued(&house, "news@my.example", due).await;
+    let mixed = head().await;
+    assert!(mixed.contains("1 waiting · 21 held") && mixed.contains("450 4.2.0 Try later"), "{mixed}");
+    assert!(mixed.contains("the other server asked for patience") && !mixed.contains("releases it"), "{mixed}");
+}
+
+#[tokio::test]
 async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -132,13 +132,13 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let partial = is_more || sites.len() > MAX_SITES;
     sites.truncate(MAX_SITES);
     let room = (SHOWN_IN_ALL / sites.len().max(1)).clamp(LEAST_SHOWN, SHOWN);
-    let ids: Vec<_> = sites.iter().flat_map(|(_, waiting)| waiting.iter().take(room)).map(|one| one.id).collect();
+    let ids: Vec<_> = sites.iter().flat_map(|(_, waiting)| picked(waiting, room)).map(|one| one.id).collect();
     let shown = site.admin.queue_of(actor, Some(&domain), &ids).await?;
     let shown = by_site(&shown, |one| &one.destination);
     let told = last_told(site, actor, shown.values()).await;
     let sites = sites.into_iter().map(|(domain, waiting)| {
         let shown = shown.get(domain).map_or(&[][..], Vec::as_slice);
-        show((domain, &waiting), (shown, most_tried(shown).and_then(|id| told.get(&id))), now)
+        show((domain, &waiting), (shown, speaker(shown).and_then(|id| told.get(&id))), now)
     });
     let hops = site.admin.next_hops();
     let mut numbered = Vec::new();
@@ -176,9 +176,19 @@ pub(super) async fn counted(site: &Site, actor: &Actor, filter: QueueFilter) -> 
     Ok(text::counted(count, page.next_cursor.is_some(), ("message", "messages")))
 }
 
-/// The message that was tried most: it has heard most.
-fn most_tried(shown: &[&QueueShape]) -> Option<Uuid> {
-    shown.iter().max_by_key(|one| one.tries).map(|one| one.id)
+/// The oldest of a site, and, where these are all held, the oldest that is not: it speaks for them.
+fn picked<'q>(waiting: &'q [&Outline], room: usize) -> impl Iterator<Item = &'q &'q Outline> {
+    let (oldest, rest) = waiting.split_at(room.min(waiting.len()));
+    let goes_on = |one: &&&Outline| one.state != "held";
+    let other = if oldest.iter().any(|one| goes_on(&one)) { None } else { rest.iter().find(goes_on) };
+    oldest.iter().chain(other)
+}
+
+/// The message that speaks for a site: the one that was tried most has heard most. What waits goes before what ended, and
+/// before what is held, which says nothing of the others.
+fn speaker(shown: &[&QueueShape]) -> Option<Uuid> {
+    let rank = |state| ["held", "kept"].iter().position(|known| *known == state).unwrap_or(2);
+    shown.iter().max_by_key(|one| (rank(one.state), one.tries)).map(|one| one.id)
 }
 
 /// Of each site the row of that message.
@@ -187,7 +197,7 @@ async fn last_told<'q>(
     actor: &Actor,
     sites: impl Iterator<Item = &'q Vec<&'q QueueShape>>,
 ) -> HashMap<Uuid, Row> {
-    let tried: Vec<_> = sites.filter_map(|shown| most_tried(shown)).collect();
+    let tried: Vec<_> = sites.filter_map(|shown| speaker(shown)).collect();
     let rows = site.admin.activity_of_each(actor, &tried).await.unwrap_or_default();
     rows.into_iter().map(|row| (row.id, row)).collect()
 }
