@@ -145,6 +145,17 @@ fn a_list_is_aligned_columns_or_exactly_what_the_api_says() {
 }
 
 #[test]
+fn of_a_mirror_the_catch_all_that_holds_is_shown() {
+    let mirror = r#"{"unicode":"m.example","catch_all":"off","mirror_of":"my.example"}"#;
+    let list = r#"{"items":[{"unicode":"m.example","catch_all":"off","mirror_of":"my.example"}],"next_cursor":null}"#;
+    let gateway = Gateway::one("GET /v1/domains?limit=500", list);
+    assert_eq!(gateway.run(&["domain", "list"]).cells()[1][2], "as my.example");
+    assert_eq!(gateway.run(&["domain", "list", "--json"]).out, format!("{list}\n"));
+    let shown = Gateway::one("GET /v1/domains/m.example", mirror).run(&["domain", "show", "m.example"]);
+    assert!(shown.out.contains("catch-all      as my.example\n"), "{shown:?}");
+}
+
+#[test]
 fn an_empty_list_prints_nothing_on_stdout() {
     let ran = Gateway::one("GET /v1/queue?limit=500", r#"{"items":[],"next_cursor":null}"#).run(&["queue", "list"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", "There are none.\n"));

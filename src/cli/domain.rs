@@ -8,6 +8,7 @@ use super::api::{Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
 use super::policy::{self, Setting};
+use crate::mail::in_unicode;
 
 const COLUMNS: [Column; 6] = [
     ("NAME", "/unicode"),
@@ -124,7 +125,11 @@ struct Changes {
 pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Result<()> {
     match command {
         Domain::Add(add) => self::add(&add, api, out).await,
-        Domain::List(paging) => out.list(&listing::fetch(api, "/v1/domains", &[], paging).await?, &COLUMNS),
+        Domain::List(paging) => {
+            let mut answer = listing::fetch(api, "/v1/domains", &[], paging).await?;
+            answer.value["items"].as_array_mut().into_iter().flatten().for_each(as_it_holds);
+            out.list(&answer, &COLUMNS)
+        }
         Domain::Show { name } => out.object(&api.get(&path(&name)).await?, show),
         Domain::Set(set) => {
             let answer = api.patch(&path(&set.name), &Value::Object(fields(&set.changes))).await?;
@@ -228,7 +233,16 @@ fn fields(changes: &Changes) -> Map<String, Value> {
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
+/// A mirror has the catch-all of another domain, and none of its own.
+fn as_it_holds(domain: &mut Value) {
+    if let Some(original) = domain["mirror_of"].as_str() {
+        domain["catch_all"] = format!("as {}", in_unicode(original)).into();
+    }
+}
+
 fn show(domain: &Value) -> String {
+    let mut domain = domain.clone();
+    as_it_holds(&mut domain);
     let labels = [
         ("name", "/unicode"),
         ("verified", "/verified_at"),
@@ -244,5 +258,5 @@ fn show(domain: &Value) -> String {
         ("dns", "/dns"),
         ("since", "/created_at"),
     ];
-    listing::sheet(domain, &labels)
+    listing::sheet(&domain, &labels)
 }
