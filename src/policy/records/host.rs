@@ -86,9 +86,9 @@ fn ptr(gateway: &Gateway, reverse: &Reverse) -> Record {
     let record = record.wanting(Some(format!("{}.", gateway.hostname)));
     judged(record, &answers, |record, values| {
         let address = reverse.address;
-        let is_ours = |name: &str| name.trim_end_matches('.').eq_ignore_ascii_case(gateway.hostname.as_str());
+        let is_ours = |name: &str| name.eq_ignore_ascii_case(gateway.hostname.as_str());
         let leads_back = |said: &Said| said.values().is_some_and(|values| values.contains(&address.to_string()));
-        let confirmed = reverse.forward.iter().filter(|(_, said)| leads_back(said)).map(|(name, _)| name.as_str());
+        let confirmed = reverse.forward.iter().filter(|(_, said)| leads_back(said)).map(|(name, _)| bare(name));
         let confirmed: Vec<&str> = confirmed.collect();
         match (values, confirmed.first()) {
             ([], _) => record.because(if address.is_ipv6() { "ipv6_without_ptr" } else { "ptr_missing" }).said(
@@ -104,8 +104,13 @@ fn ptr(gateway: &Gateway, reverse: &Reverse) -> Record {
             ),
             ([first, ..], None) => record.because("ptr_wrong").said(
                 Verdict::Differs,
-                format!("{address} is called {first}, which does not lead back to it: many systems refuse its mail. The hoster of the address sets it."),
+                format!("{address} is called {}, which does not lead back to it: many systems refuse its mail. The hoster of the address sets it.", bare(first)),
             ),
         }
     })
+}
+
+/// A name in a sentence, without the dot that ends it in a zone.
+fn bare(name: &str) -> &str {
+    name.trim_end_matches('.')
 }

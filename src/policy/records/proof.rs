@@ -31,7 +31,8 @@ pub fn proof_name(domain: &Domain) -> String {
 }
 
 pub(super) fn judge(domain: &Hosted, answers: &Answers) -> Record {
-    let record = Record::blank(("proof", "TXT"), &proof_name(&domain.name), answers).weighing(Weight::Advised);
+    let weight = if domain.verified { Weight::Advised } else { Weight::Needed };
+    let record = Record::blank(("proof", "TXT"), &proof_name(&domain.name), answers).weighing(weight);
     let record = record.wanting((!domain.verified).then(|| domain.proof.clone()));
     judged(record, answers, |record, values| by_values(record, values, domain))
 }

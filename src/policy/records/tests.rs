@@ -123,6 +123,8 @@ fn the_proof_is_of_one_account_and_one_domain() {
     assert_ne!(text, proof(ours, &b));
     let foreign = Facts { proof: Answers::all(&["waypost-verify=y"]), ..sound() };
     assert_eq!(one(&foreign, "proof").verdict, Verdict::Differs);
+    let none = Facts { proof: Answers::all(&[]), ..sound() };
+    assert_eq!((one(&none, "proof").weight, stands(&none)), (Weight::Needed, Standing::Drift), "it gets no mail");
     let verified = Hosted { verified: true, ..hosted() };
     let records = judge(&gateway(), &verified, &Facts { proof: Answers::all(&[]), ..sound() });
     assert_eq!(records.iter().find(|record| record.id == "proof").unwrap().verdict, Verdict::Absent);
@@ -186,16 +188,19 @@ fn reverse(ptr: &[&str], forward: &[(&str, &str)]) -> Reverse {
 
 #[test]
 fn reverse_names_are_confirmed_forwards() {
-    let verdict = |reverse: Reverse| {
+    let judged = |reverse: Reverse| {
         let facts =
             HostFacts { addresses: Answers::all(&["198.41.0.4"]), reverse: vec![reverse], ..HostFacts::default() };
-        host(&gateway(), &facts).into_iter().find(|record| record.id == "ptr").unwrap().verdict
+        host(&gateway(), &facts).into_iter().find(|record| record.id == "ptr").unwrap()
     };
+    let verdict = |reverse: Reverse| judged(reverse).verdict;
     let ours = "mx.gateway.example.";
     assert_eq!(verdict(reverse(&[ours], &[(ours, "198.41.0.4")])), Verdict::Ok);
     assert_eq!(verdict(reverse(&[ours], &[(ours, "192.0.2.1")])), Verdict::Differs);
     assert_eq!(verdict(reverse(&["x.hoster.example."], &[("x.hoster.example.", "198.41.0.4")])), Verdict::Extra);
     assert_eq!(verdict(reverse(&[], &[])), Verdict::Missing);
+    let told = judged(reverse(&["localhost."], &[])).detail;
+    assert!(told.contains("is called localhost, which does not lead back"), "{told}");
 }
 
 #[test]

@@ -140,7 +140,9 @@ fn state(found: &RecordsShape, now: Moment) -> State {
     let differ = named(|record| record.verdict == Verdict::Differs);
     let missing = named(|record| record.verdict == Verdict::Missing && record.is_drift());
     let advised = named(|record| record.verdict == Verdict::Missing && record.weight == Weight::Advised);
+    let unproven = records.iter().any(|record| record.id == "proof" && record.is_drift());
     let (tone, icon, begin) = match mx {
+        Verdict::Ok | Verdict::Extra if unproven => ("bad", "fail", "Mail comes here, and is put off"),
         Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", "Mail arrives"),
         Verdict::Ok | Verdict::Extra => ("wait", "wait", "Mail arrives"),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
@@ -184,6 +186,7 @@ fn name(id: &'static str) -> &'static str {
 fn shown(record: &Record, index: usize) -> Shown {
     let (tone, icon, word) = match (record.verdict, record.weight) {
         (Verdict::Ok, _) => ("ok", "done", "as wanted"),
+        (Verdict::Extra, _) if record.id == "ptr" => ("ok", "done", "another name"),
         (Verdict::Extra, _) => ("ok", "done", "found, with others"),
         (Verdict::Missing, Weight::Needed) => ("bad", "fail", "missing"),
         (Verdict::Missing, _) => ("wait", "wait", "missing"),
@@ -292,7 +295,17 @@ mod tests {
             words(&[("mx", Missing), ("spf", Missing)]),
             "Mail does not arrive yet: the MX record is missing; SPF is missing."
         );
+        assert_eq!(
+            words(&[("mx", Ok), ("proof", Missing)]),
+            "Mail comes here, and is put off; the proof that it is yours is missing."
+        );
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
+    }
+
+    #[test]
+    fn a_reverse_name_that_is_another_is_not_said_to_stand_beside_ours() {
+        let word = |id| shown(&record(id, Verdict::Extra).record, 0).word;
+        assert_eq!((word("ptr"), word("mx")), ("another name", "found, with others"));
     }
 
     #[test]
