@@ -26,7 +26,7 @@ pub use clients::{ClientFacts, LastMail};
 pub use clock::ClockFacts;
 pub use disk::DiskFacts;
 pub use lists::OwnListing;
-pub use ports::{Holder, Listener, PortFacts, PortOut, Tried, Unreached, WayOut};
+pub use ports::{Holder, Listener, PortFacts, PortOut, Tried, UNRESOLVED, Unreached, WayOut};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]

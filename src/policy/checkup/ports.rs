@@ -78,6 +78,9 @@ pub enum WayOut {
     Unresolved,
 }
 
+/// What is said where nobody's address was told.
+pub const UNRESOLVED: &str = "The DNS does not say where mail servers are";
+
 /// The way out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortOut {
@@ -172,7 +175,7 @@ pub(super) fn judge_out(facts: &PortOut) -> Option<Finding> {
         WayOut::Unresolved => Some(Finding::fault(
             "dns_does_not_answer",
             &"dns.servers",
-            format!("The DNS does not say where mail servers are ({tried})."),
+            format!("{UNRESOLVED} ({tried})."),
             "Try `dig gmail.com MX` on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers. \
              Until then mail waits in the queue.",
         )),

@@ -25,7 +25,12 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Whether a mail that asks it is on its way, or was.
+    /// Whether a mail that asks it is on its way.
+    fn waits(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.waits)
+    }
+
+    /// The same, or was.
     fn was_sent(&self) -> bool {
         self.asked.as_ref().is_some_and(|asked| asked.at.is_some())
     }
@@ -34,6 +39,7 @@ impl Inbox {
 /// The mail that asks it.
 struct Asked {
     look: Look,
+    waits: bool,
     at: Option<When>,
     reply: String,
     href: Option<String>,
@@ -80,6 +86,7 @@ fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
     let verification = inbox.verification.as_ref()?;
     Some(Asked {
         look: look::of_word(&verification.status),
+        waits: matches!(verification.status.as_str(), "queued" | "deferred"),
         at: verification.sent_at.map(|at| When::new(at, now)),
         reply: text::visible(&verification.reply),
         href: verification.activity_id.map(|id| format!("/activity/{id}")),
@@ -95,7 +102,7 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         around: led.around(Screen::Inbox, wrong),
         address: value(wrong, "address", ""),
         is_doubted: wrong.is_some_and(|(_, error)| destinations::is_doubt(error)),
-        way_out: way_out(led).await?,
+        way_out: way_out(led, inbox.as_ref()).await?,
         way_out_href: led.place(Screen::WayOut),
         again: waits.then(|| place.clone()),
         look_again: place,
@@ -105,16 +112,21 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     Ok(shown(&page, wrong))
 }
 
-/// The first mail is about to leave: whether it can is worth knowing before.
-async fn way_out(led: &Led<'_>) -> Result<Option<&'static str>, AdminError> {
+/// The first mail is about to leave, or waits: whether it can is worth knowing before.
+async fn way_out(led: &Led<'_>, inbox: Option<&Inbox>) -> Result<Option<&'static str>, AdminError> {
+    if led.site.admin.links_at.is_none() || inbox.is_some_and(|inbox| inbox.is_verified) {
+        return Ok(None);
+    }
     let tried = led.site.admin.way_out(led.actor, TryNow::No).await?;
     Ok(match tried.map(|(out, _)| out.way()) {
         None => Some("Nobody has tried yet whether mail can leave this server."),
         Some(WayOut::Blocked) => {
             Some("Port 25 was blocked when it was tried: this mail waits until it is open, or until there is a relay.")
         }
-        Some(WayOut::Unresolved) => Some("The DNS did not answer when it was tried: this mail waits until it does."),
-        Some(WayOut::Untried | WayOut::Open) => None,
+        Some(WayOut::Unresolved) if inbox.is_some_and(Inbox::waits) => {
+            Some("The DNS did not say where mail servers are when it was tried: this mail waits until it does.")
+        }
+        Some(WayOut::Unresolved | WayOut::Untried | WayOut::Open) => None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::super::text::{self, When};
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::{AdminError, Setting, SettingPlace, TryNow, read_hostname};
 use crate::mail::Domain;
-use crate::policy::checkup::WayOut;
+use crate::policy::checkup::{Tried, Unreached, WayOut};
 use crate::policy::limits::PROPOSED;
 
 /// The ports that relays listen on: with STARTTLS, and inside TLS from the start.
@@ -40,8 +40,7 @@ struct HostPage {
 struct WayOutPage {
     frame: Frame,
     around: Around,
-    /// Whom we tried, with the greeting or why there was none.
-    tried: Vec<(String, bool, String)>,
+    tried: Vec<Called>,
     at: Option<When>,
     way: WayOut,
     /// What was written of a relay was not taken.
@@ -53,6 +52,26 @@ struct WayOutPage {
     port: String,
     username: String,
     takes_password: bool,
+}
+
+/// Whom we tried, with the greeting or why there was none.
+struct Called {
+    host: String,
+    answers: bool,
+    word: &'static str,
+    words: String,
+}
+
+impl Called {
+    fn of(tried: &Tried) -> Self {
+        let (word, words) = match &tried.outcome {
+            Ok(greeting) => ("answers", greeting.clone()),
+            Err(why @ Unreached::Unknown(_)) => ("not found", why.to_string()),
+            Err(why @ Unreached::Silent(_)) => ("no answer", why.to_string()),
+        };
+        let (host, answers) = (tried.host.clone(), tried.outcome.is_ok());
+        Self { host, answers, word, words: text::short(&words, text::LINE) }
+    }
 }
 
 #[derive(Template)]
@@ -141,21 +160,17 @@ pub(super) async fn way_out(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response,
     let set = setting(led, "delivery.relay")?;
     let relay = Some(text_of(set.as_ref())).filter(|relay| !relay.is_empty());
     let at = found.as_ref().map(|(_, at)| When::new(*at, now));
-    let tried: Vec<_> = found.iter().flat_map(|(out, _)| &out.tried).collect();
-    let told = tried.iter().map(|one| match &one.outcome {
-        Ok(greeting) => (one.host.clone(), true, text::short(greeting, text::LINE)),
-        Err(why) => (one.host.clone(), false, text::short(&why.to_string(), text::LINE)),
-    });
+    let tried: Vec<_> = found.iter().flat_map(|(out, _)| &out.tried).map(Called::of).collect();
     let page = WayOutPage {
         frame: led.frame("Can mail leave this server?"),
         around: led.around(Screen::WayOut, wrong),
-        tried: told.collect(),
         at,
         is_refused: wrong.is_some(),
         way: found.as_ref().map_or(WayOut::Untried, |(out, _)| out.way()),
         relay_is_ours: set.as_ref().is_some_and(|setting| setting.changeable),
         again: (relay.is_none() && tried.is_empty() && wrong.is_none())
             .then(|| format!("{}&check=1", led.place(Screen::WayOut))),
+        tried,
         relay,
         host: value(wrong, "host", ""),
         port: value(wrong, "port", SUBMISSION.to_string()),
