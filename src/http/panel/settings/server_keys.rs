@@ -134,7 +134,7 @@ pub(super) const SECTIONS: &[Section] = &[
             chosen(
                 ("notify.digest", "A summary"),
                 "What came, and what is to be seen to.",
-                &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every month")],
+                &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every thirty days")],
             ),
             written(
                 "notify.heartbeat_url",
