@@ -166,7 +166,7 @@ fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: 
             tls: None,
             reply: said(failed),
             outcome: BOUNCED.to_owned(),
-            fault: None,
+            fault: sender::refusal(failed).fault(),
             note: Some(format!("in the report {}", arrival.id)),
         },
         dsn: note(row),

@@ -133,6 +133,22 @@ async fn a_report_marks_its_delivery_and_the_sender_hears_of_the_alias_once() {
     world.stop().await;
 }
 
+/// One letter that is too large comes back: the inbox takes mail as ever. One that finds nobody there is the inbox's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_for_what_it_is_does_not_mark_the_inbox() {
+    let world = World::with_way_back().await;
+    let too_large = |report: String| report.replace("Status: 5.1.1", "Status: 5.3.4").replace("550 5.1.1", "552 5.3.4");
+    for (shaped, is_failing) in [(too_large as fn(String) -> String, false), (|report| report, true)] {
+        let (srs, transaction) = world.forward("ann@sender.example", "shop@my.example", LETTER).await;
+        world.give_back(&srs, &shaped(report(&transaction, "anna@inbox.example"))).await;
+        let row = &world.of(&transaction).await[0];
+        assert_eq!(row["status"], "bounced", "{row:#}");
+        let inbox = world.get("/v1/destinations/anna@inbox.example").await;
+        assert_eq!(inbox["failing_since"].is_string(), is_failing, "{inbox:#}");
+    }
+    world.stop().await;
+}
+
 /// RFC 3464 §2.2.1 and §2.3.1: by these the sender knows its message again, days later as in the session. More of the
 /// message than the log knows is not given back, whatever RET asks for.
 #[tokio::test(flavor = "multi_thread")]

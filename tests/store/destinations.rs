@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use waypost::mail::Moment;
 use waypost::policy::ids::OWNER;
 use waypost::policy::status::Status;
+use waypost::policy::verdict::Fault;
 use waypost::store::StoreError;
 use waypost::store::activity::{Attempt, Bounced, DsnNote, Row};
 use waypost::store::rules::{ImportLine, ListQuery};
@@ -109,7 +110,7 @@ async fn the_log_knows_how_a_destination_fares_and_the_default_is_one() {
 
 /// What a next hop takes and hands back afterwards is not well because it takes it.
 #[tokio::test]
-async fn what_comes_back_outweighs_what_is_taken_for_a_day() {
+async fn what_comes_back_outweighs_what_is_taken_for_some_hours() {
     let world = World::new().await;
     let rules = &world.store.rules;
     let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
@@ -118,18 +119,26 @@ async fn what_comes_back_outweighs_what_is_taken_for_a_day() {
     world.store.activity.record(vec![first.clone()]).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     let at = world.clock.now();
-    let attempt = Attempt { reply: "552 5.2.2 mailbox full".to_owned(), ..attempt(at) };
-    let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
-    world.store.activity.bounced(vec![Bounced { id: first.id, at, attempt, dsn }]).await.unwrap();
+    let bounced = async |row: &Row, reply: &str, fault| {
+        let at = world.clock.now();
+        let attempt = Attempt { reply: reply.to_owned(), fault: Some(fault), ..attempt(at) };
+        let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
+        world.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
+    };
+    bounced(&first, "552 5.2.2 mailbox full", Fault::Mailbox).await;
     world.clock.advance(Duration::from_secs(3600));
     world.store.activity.record(vec![taken()]).await.unwrap();
     let fares = rules.destination_by_id(me.id).await.unwrap();
     assert_eq!((fares.failing_since, fares.failing_row), (Some(at), Some(first.id)));
     assert_eq!(fares.failing_reply.as_deref(), Some("552 5.2.2 mailbox full"));
-    world.clock.advance(Duration::from_secs(86_400));
-    world.store.activity.record(vec![taken()]).await.unwrap();
+    world.clock.advance(Duration::from_secs(4 * 3600));
+    let later = taken();
+    world.store.activity.record(vec![later.clone()]).await.unwrap();
     let fares = rules.destination_by_id(me.id).await.unwrap();
     assert_eq!((fares.failing_since, fares.failing_row, fares.failing_reply), (None, None, None));
+    // What comes back for what it is says nothing of the inbox.
+    bounced(&later, "552 5.3.4 too big", Fault::Message).await;
+    assert_eq!(rules.destination_by_id(me.id).await.unwrap().failing_since, None);
 }
 
 /// Each as rows of their own batch, and again as rows of one.

@@ -3,6 +3,7 @@
 use super::Failed;
 use crate::delivery::{Telling, ToReturn};
 use crate::inbound::Tools;
+use crate::mail::report::FailedRecipient;
 use crate::mail::{Mailbox, ReversePath};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::{Outcome, Sender, Stage, fault};
@@ -67,8 +68,6 @@ fn message_of(sender: &Mailbox, row: &Row) -> NewMessage {
 /// The delivery as it was, refused as it would have been in the session.
 fn as_refused(sender: &Mailbox, (row, said): &Failed<'_>) -> Option<(NewDelivery, Outcome)> {
     let recipient = Mailbox::parse(&row.recipient).ok()?;
-    let (_, subject, detail) = said.status.unwrap_or((5, 0, 0));
-    let reply = Reply::new(550, subject, detail, said.words.clone());
     let delivery = NewDelivery {
         id: row.id,
         purpose: Purpose::Forward,
@@ -85,6 +84,13 @@ fn as_refused(sender: &Mailbox, (row, said): &Failed<'_>) -> Option<(NewDelivery
         entry: Entry::Held,
         wishes: row.wishes.clone(),
     };
+    Some((delivery, refusal(said)))
+}
+
+/// What a report says, as if it had been said in the session.
+pub(super) fn refusal(said: &FailedRecipient) -> Outcome {
+    let (_, subject, detail) = said.status.unwrap_or((5, 0, 0));
+    let reply = Reply::new(550, subject, detail, said.words.clone());
     let fault = fault(Stage::Dot, &reply, Sender::Ours);
-    Some((delivery, Outcome::Refused { stage: Stage::Dot, reply, fault }))
+    Outcome::Refused { stage: Stage::Dot, reply, fault }
 }

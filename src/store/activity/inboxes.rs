@@ -1,8 +1,8 @@
 //! How inboxes fare: when mail last reached them, since when none does, and why not.
 //!
 //! What is meant for one sender only says nothing of the inbox: a message that was refused for what it is neither begins
-//! nor ends anything. A delivery ends what was failing before it, unless a report came back within a day: then the next
-//! hop takes everything, and hands it back afterwards. An inbox whose mail is only put off, try after try for an hour and
+//! nor ends anything. A delivery ends what was failing before it, unless a report came back within some hours: then the
+//! next hop takes everything, and hands it back afterwards. An inbox whose mail is only put off, try after try for an hour and
 //! more, fails as well: nobody is told no, and nothing arrives.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,7 +23,7 @@ pub(in crate::store) const STATES: &str = "select address, last_delivered_at, \
         where address in (select value from json_each(?1)))";
 
 /// So long after a report a delivery proves nothing.
-const BOUNCE_HOLDS_MILLIS: i64 = 86_400_000;
+const BOUNCE_HOLDS_MILLIS: i64 = 14_400_000;
 
 /// Adds to the states of inboxes: address, last delivery, failing since, reply, row, bounced at, deferred since, until, reply,
 /// row. Deferrals between which a day went by without a try are not of one time.
@@ -35,11 +35,11 @@ macro_rules! add {
          value ->> 6, value ->> 7, value ->> 8, unhex(value ->> 9) \
          from json_each(?) where true on conflict (address) do update set \
          last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
-         failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+         failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
              then excluded.failing_since else coalesce(failing_since, excluded.failing_since) end, \
-         failing_reply = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+         failing_reply = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
              then excluded.failing_reply else coalesce(excluded.failing_reply, failing_reply) end, \
-         failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 86400000, 0) \
+         failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
              then excluded.failing_row else coalesce(excluded.failing_row, failing_row) end, \
          bounced_at = coalesce(excluded.bounced_at, bounced_at), \
          deferred_since = case when excluded.last_delivered_at is null \
@@ -112,10 +112,11 @@ impl Fared {
         Self::by(progress.status, progress.attempt.as_ref(), (at, progress.id, &progress.reason))
     }
 
-    /// Of mail for which a report came back.
-    pub(super) fn of_bounce(bounced: &Bounced) -> Self {
+    /// Of mail for which a report came back; none where that is about the message, or about us.
+    pub(super) fn of_bounce(bounced: &Bounced) -> Option<Self> {
+        bounced.attempt.fault.filter(|fault| *fault == Fault::Mailbox)?;
         let (at, reply) = (bounced.at.millis(), bounced.attempt.reply.clone());
-        Self::Failed(Failing { since: at, reply, row: bounced.id, bounced_at: Some(at) })
+        Some(Self::Failed(Failing { since: at, reply, row: bounced.id, bounced_at: Some(at) }))
     }
 
     fn by(status: Status, last: Option<&Attempt>, (at, row, reason): (Moment, Uuid, &str)) -> Option<Self> {

@@ -160,7 +160,7 @@ fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
         }
         Step::Bounce(bounced) => {
             tally.shift(&found.counted(), from, shown(found.status, Some(bounced.at)));
-            tally.note_inbox(found.destination.as_deref(), Some(Fared::of_bounce(bounced)));
+            tally.note_inbox(found.destination.as_deref(), Fared::of_bounce(bounced));
             let (reason, attempt, dsn) = (bounced.attempt.reply.clone(), json(&bounced.attempt), json(&bounced.dsn));
             (found.seq, None, Some(reason), Some(attempt), None, None, Some(dsn), Some(bounced.at.millis()))
         }
