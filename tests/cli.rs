@@ -177,10 +177,31 @@ fn what_is_in_the_queue_is_told_in_words() {
 
 #[test]
 fn an_owner_whom_nobody_has_set_up_is_of_no_day() {
-    let answer = r#"{"items":[{"email":null,"name":"","role":"owner","has_password":false,"created_at":"1970-01-01T00:00:00.000Z"}],"next_cursor":null}"#;
-    let gateway = Gateway::one("GET /v1/users?limit=500", answer);
-    let row = gateway.run(&["user", "list"]).cells().remove(1);
-    assert_eq!((row[0].as_str(), row[2].as_str(), row.last().unwrap().as_str()), ("(not set up)", "owner", "-"));
+    let owner =
+        r#"{"email":null,"name":"","role":"owner","has_password":false,"created_at":"1970-01-01T00:00:00.000Z"}"#;
+    for (email, told) in [("null", "(not set up)"), (r#""me@inbox.example""#, "me@inbox.example")] {
+        let answer = format!(r#"{{"items":[{}],"next_cursor":null}}"#, owner.replacen("null", email, 1));
+        let row = Gateway::one("GET /v1/users?limit=500", answer.leak()).run(&["user", "list"]).cells().remove(1);
+        assert_eq!((row[0].as_str(), row[2].as_str(), row.last().unwrap().as_str()), (told, "owner", "-"));
+    }
+}
+
+#[test]
+fn an_inbox_is_told_as_it_fares() {
+    let told = |fares: &str, uses: &str| {
+        let answer = format!(r#"{{"address":"a@x.example",{fares},"uses":{{"aliases":{uses}}}}}"#);
+        let gateway = Gateway::one("GET /v1/destinations/a%40x.example", answer.leak());
+        gateway.run(&["destination", "show", "a@x.example"]).out
+    };
+    let refusing = r#""verified_at":"2026-11-22T18:00:00.000Z","failing_since":"2026-11-22T18:56:24.120Z",
+        "failing_reply":"552 5.2.2 full","last_delivered_at":"2026-11-22T19:00:00.000Z""#;
+    let since = ": 552 5.2.2 full\nMail was taken there all the same, last at 22 Nov 2026, 19:00:00 UTC.\nOne alias leads to it.";
+    assert!(told(refusing, "1").contains(since), "{}", told(refusing, "1"));
+    let asked = r#""verified_at":null,"last_delivered_at":"2026-11-22T19:00:00.000Z",
+        "verification":{"sent_at":"2026-11-22T18:59:00.000Z","status":"forwarded","reply":"250 ok"}"#;
+    let told = told(asked, "2");
+    assert!(told.contains("The mail with a link that verifies it has arrived there.\nMail last reached it"), "{told}");
+    assert!(told.contains("\n2 aliases lead to it.") && !told.contains("on its way"), "{told}");
 }
 
 #[test]

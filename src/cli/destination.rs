@@ -130,9 +130,10 @@ fn state(destination: &Value) -> String {
 
 /// Whether its inbox was asked.
 fn asked(destination: &Value) -> String {
-    match cell(destination, "/verification/sent_at").as_str() {
-        "-" => cell(destination, "/verification/reply"),
-        _ => "A mail with a link that verifies it is on its way there.".to_owned(),
+    match cell(destination, "/verification/status").as_str() {
+        "forwarded" => "The mail with a link that verifies it has arrived there.".to_owned(),
+        "queued" | "deferred" => "A mail with a link that verifies it is on its way there.".to_owned(),
+        _ => cell(destination, "/verification/reply"),
     }
 }
 
@@ -142,10 +143,15 @@ fn told(destination: &Value) -> String {
     match (time(destination, "/failing_since").as_str(), time(destination, "/last_delivered_at").as_str()) {
         ("-", "-") => lines.push("No mail has been delivered there yet.".to_owned()),
         ("-", at) => lines.push(format!("Mail last reached it at {at}.")),
-        (since, _) => lines.push(format!("It refuses mail since {since}: {}", cell(destination, "/failing_reply"))),
+        (since, at) => {
+            lines.push(format!("It refuses mail since {since}: {}", cell(destination, "/failing_reply")));
+            if destination["last_delivered_at"].as_str() > destination["failing_since"].as_str() {
+                lines.push(format!("Mail was taken there all the same, last at {at}."));
+            }
+        }
     }
-    let more = if destination["uses"]["more"] == true { "more than " } else { "" };
-    lines.push(format!("{more}{} aliases lead to it.", cell(destination, "/uses/aliases")));
+    let more = if destination["uses"]["more"] == true { "More than " } else { "" };
+    lines.push(format!("{more}{} to it.", aliases_lead(&destination["uses"]["aliases"])));
     lines.extend(texts(&destination["uses"]["newest"]).map(|alias| format!("  {alias}")));
     if destination["default"] == true {
         lines.push("New aliases lead to it where nothing else is said.".to_owned());
@@ -166,7 +172,7 @@ fn replaced(done: &Value) -> String {
     if done["dry_run"] == true {
         lines.push("Nothing was changed. This is how it would be:".to_owned());
     }
-    lines.push(format!("{} aliases lead to {to} instead of {from}.", cell(done, "/aliases")));
+    lines.push(format!("{} to {to} instead of {from}.", aliases_lead(&done["aliases"])));
     if done["default"] == true {
         lines.push(format!("{to} is the default."));
     }
@@ -178,6 +184,13 @@ fn replaced(done: &Value) -> String {
     }
     lines.extend(computed(&done["untouched"]).map(|one| format!("{one} stays, and may still lead to {from}.")));
     lines.join("\n")
+}
+
+fn aliases_lead(count: &Value) -> String {
+    match count.as_u64() {
+        Some(1) => "One alias leads".to_owned(),
+        _ => format!("{count} aliases lead"),
+    }
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = String> {

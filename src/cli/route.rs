@@ -27,6 +27,7 @@ pub(super) async fn run(route: Route, api: &Api, out: Output) -> anyhow::Result<
 
 fn story(route: &Value) -> String {
     let mut lines = vec![format!("{}: {}", cell(route, "/disposition"), cell(route, "/reply"))];
+    lines.extend(Some(cell(route, "/reason")).filter(|reason| reason != "-"));
     if !route["rule"].is_null() {
         lines.push(format!("rule     {} ({})", cell(route, "/rule/pattern"), cell(route, "/rule/kind")));
     }
@@ -71,11 +72,12 @@ mod tests {
     #[test]
     fn tells_what_would_happen_and_why() {
         let route = json!({
-            "disposition": "forward", "reply": "250 2.1.5 ok", "rule": {"pattern": "shop@a.example", "kind": "address"},
+            "disposition": "forward", "reply": "250 2.1.5 ok", "reason": "It goes to one inbox.", "rule": {"pattern": "shop@a.example", "kind": "address"},
             "envelope": {"before": {"from": "", "to": ["shop@a.example"]}, "after": {"from": "", "to": ["me@inbox.example"]}},
             "trace": [{"step": "alias", "verdict": "matched", "detail": "shop@a.example"}, {"step": "quota", "verdict": "none", "detail": ""}],
         });
         let expected = "forward: 250 2.1.5 ok\n\
+                        It goes to one inbox.\n\
                         rule     shop@a.example (address)\n\
                         before   <> -> shop@a.example\n\
                         after    <> -> me@inbox.example\n\

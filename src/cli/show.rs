@@ -108,7 +108,9 @@ fn took(attempt: &Value) -> String {
 fn next(row: &Value) -> Vec<String> {
     let said =
         [("next try", "/next_attempt_at"), ("bounced", "/bounced_at"), ("report", "/dsn/dsn"), ("because", "/dsn/why")];
-    let there = said.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-");
+    // As what a report was sent is said to whoever reads the API: it has no row that could be shown.
+    let is_told = |pointer: &str| pointer != "/dsn/why" || row["dsn"]["dsn"] != "sent";
+    let there = said.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-" && is_told(pointer));
     there.map(|(label, pointer)| format!("{label}  {}", cell(row, pointer))).collect()
 }
 

@@ -110,7 +110,8 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     }
     if let Some(dsn) = &row.dsn {
         let words = match dsn.dsn.as_str() {
-            "sent" => format!("The sender was told by a report, {}.", text::visible(&dsn.why)),
+            // It has no row of its own.
+            "sent" => "The sender was told by a report. Until their server takes it, it waits in the queue.".to_owned(),
             _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
         };
         told.push(Happening { look: look::ENDED, words, at: None, reply: None });
