@@ -39,6 +39,9 @@ impl Admin {
                 self.first_domains().await?
             }
         };
+        if self.found.last().is_none() {
+            self.found.recall(self.stood().await?);
+        }
         let mut found = self.looked(actor, &domains).await?;
         if domain.is_some() {
             self.found.date(&mut found.findings, self.clock.now());

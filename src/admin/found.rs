@@ -1,4 +1,5 @@
-//! Since when each finding of the doctor stands, as long as the process runs: what is found again is not news.
+//! Since when each finding of the doctor stands, as long as the process runs, and what was told of the gateway over a restart too: what is found
+//! again is not news.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use super::first_run::LastWayOut;
 use super::looks::Looks;
 use crate::mail::Moment;
 use crate::policy::checkup::Finding;
+use crate::policy::notices::Cause;
 
 /// Findings that are remembered: domains have a few each.
 const MAX_FOUND: usize = 10_000;
@@ -41,6 +43,14 @@ pub(super) struct News {
 }
 
 impl Found {
+    /// Learns since when what a process before this one had found stands.
+    pub(super) fn recall(&self, stood: Vec<Cause>) {
+        let found = &mut self.inner().since;
+        for cause in stood {
+            found.extend(cause.since.map(|since| (cause.key(), since)));
+        }
+    }
+
     /// Dates the findings of a look at some of everything: what it does not name may still stand.
     pub(super) fn date(&self, findings: &mut [Finding], now: Moment) -> Vec<Finding> {
         let found = &mut self.inner().since;

@@ -307,6 +307,17 @@ pub struct Had {
     pub counts: Counts,
 }
 
+/// What a row came to at last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastSaid {
+    /// What was said: by the next hop, or in our words.
+    pub words: String,
+    /// When it was tried last.
+    pub at: Option<Moment>,
+    /// What is known of the report to its sender: why there is none, or as what it was sent.
+    pub of_report: Option<String>,
+}
+
 /// The log; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Activity {

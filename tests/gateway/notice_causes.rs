@@ -103,7 +103,7 @@ async fn a_failure_whose_sender_could_not_be_told_and_mail_that_is_held() {
         let cancel = format!("/v1/queue/{}/cancel", failed["id"].as_str().unwrap());
         world.post(&cancel, Value::Null).await;
     };
-    let subject = "Mail for anna@inbox.example failed, and nobody could be told";
+    let subject = "Mail for anna@inbox.example failed, and its sender was not told";
     // The inbox itself refuses too, which is told an hour later: it is well again before.
     world.alias("pair@my.example", &["anna@inbox.example", "ben@inbox.example"]).await;
     assert!(world.letter("pair@my.example").await.is_accepted());

@@ -44,6 +44,29 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
     assert!(page.contains("Nothing does.") && page.contains("What is over"), "{page}");
 }
 
+/// Nobody mends the gateway by starting it anew.
+#[tokio::test]
+async fn what_the_doctor_found_of_the_gateway_stands_over_a_restart_with_its_day() {
+    let house = House::furnished().await;
+    house.operator("GET", "/v1/doctor", Value::Null).await.expect(200);
+    house.admin.notice_by_the_clock().await.unwrap();
+    let open = async |house: &House| {
+        let open = house.operator("GET", "/v1/notices?state=open", Value::Null).await.expect(200).json();
+        let all = open["items"].as_array().unwrap().clone();
+        all.into_iter().find(|notice| notice["kind"] == "gateway").expect("a finding of the gateway")
+    };
+    let found = open(&house).await;
+    house.clock.advance(Duration::from_secs(3600));
+    let house = house.reopened().await;
+    let cookie = house.signed_in().await;
+    let words = found["what"].as_str().unwrap().split(['\'', '"', '&', '<']).next().unwrap();
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains(words), "{words}\n{overview}");
+    house.operator("GET", "/v1/doctor", Value::Null).await.expect(200);
+    house.admin.notice_by_the_clock().await.unwrap();
+    assert_eq!(open(&house).await["since"], found["since"]);
+}
+
 #[tokio::test]
 async fn of_many_inboxes_that_take_nothing_the_worst_are_shown_and_the_rest_counted() {
     let house = House::furnished().await;

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup;
-use crate::policy::notices::causes::{Drifting, Facts, REFUSING_AFTER, Refused, Stay, Stock};
+use crate::policy::notices::Cause;
+use crate::policy::notices::causes::{Drifting, Facts, REFUSING_AFTER, Refused, Stay, Stock, is_of_doctor};
+use crate::policy::notices::memory::{Remembered, State};
 use crate::store::queue::Stays;
 
 use super::super::{Actor, Admin, Result};
@@ -26,17 +28,28 @@ impl Admin {
             late => self.store.activity.taking(late, now.before(REFUSING_AFTER)).await?,
         };
         let sees_gateway = actor.sees_all();
+        let doctor = self.found.last().filter(|_| sees_gateway);
+        let stood = if sees_gateway && doctor.is_none() { self.stood().await? } else { Vec::new() };
         let mut drifting = self.store.rules.drifting(scope).await?;
         drifting.retain(|(name, _)| actor.sees_domain(name));
         Ok(Facts {
             now,
-            stock: self.stock(stays, (&taking, now)).await?,
+            stock: self.stock(stays, &taking).await?,
             taking,
-            failing: self.failing(actor, now).await?,
+            failing: self.failing(actor).await?,
             drifting: drifting.into_iter().map(|(name, wrong)| Drifting { domain: name.to_string(), wrong }).collect(),
             present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
-            doctor: self.found.last().filter(|_| sees_gateway),
+            doctor,
+            stood,
         })
+    }
+
+    /// What is told to stand of the gateway, be it by a process before this one, and no look of the doctor has missed since.
+    pub(in crate::admin) async fn stood(&self) -> Result<Vec<Cause>> {
+        let mut remembered = self.store.notices.remembered().await?;
+        remembered.retain(|one| one.state == State::Open && one.gone_since.is_none() && is_of_doctor(one.cause.kind));
+        let dated = |one: Remembered| Cause { since: one.cause.since.or(Some(one.began_at)), ..one.cause };
+        Ok(remembered.into_iter().map(dated).collect())
     }
 
     /// Of what waits, what is spoken of.
@@ -45,7 +58,7 @@ impl Admin {
     }
 
     /// What stays, the oldest first.
-    async fn stock(&self, stays: Vec<Stays>, (taking, now): (&BTreeSet<String>, Moment)) -> Result<Vec<Stock>> {
+    async fn stock(&self, stays: Vec<Stays>, taking: &BTreeSet<String>) -> Result<Vec<Stock>> {
         let is_spoken_of = |one: &&Stays| one.stay == Stay::Untold || self.is_late(one);
         let spoken_of: Vec<_> = stays.iter().filter(is_spoken_of).take(MAX_LOOKED_UP).collect();
         let ids: Vec<_> = spoken_of.iter().map(|one| one.id).collect();
@@ -53,21 +66,27 @@ impl Admin {
         let inboxes = spoken_of.iter().map(|one| (one.account, &one.destination));
         let verified = self.store.directory.are_verified(inboxes).await?;
         let unverified: HashSet<_> = ids.into_iter().zip(verified).filter(|(_, it)| !it).map(|(id, _)| id).collect();
-        let stock = stays.into_iter().map(|one| Stock {
-            host: one.destination.host().to_string(),
-            takes: taking.contains(&one.destination.key()),
-            destination: one.destination.to_string(),
-            stay: one.stay,
-            count: one.count,
-            since: now.before(self.clock.age(one.since)),
-            is_tried: one.is_tried,
-            is_verified: !unverified.contains(&one.id),
-            said: said.remove(&one.id).unwrap_or_default(),
+        let stock = stays.into_iter().map(|one| {
+            let said = said.remove(&one.id).unwrap_or_default();
+            // What failed began when it failed, and not when it came.
+            let failed_at = said.at.filter(|_| one.stay == Stay::Untold);
+            Stock {
+                host: one.destination.host().to_string(),
+                takes: taking.contains(&one.destination.key()),
+                destination: one.destination.to_string(),
+                stay: one.stay,
+                count: one.count,
+                since: self.clock.passed(failed_at.unwrap_or(one.since)),
+                is_tried: one.is_tried,
+                is_verified: !unverified.contains(&one.id),
+                said: said.words,
+                untold: said.of_report,
+            }
         });
         Ok(stock.collect())
     }
 
-    async fn failing(&self, actor: &Actor, now: Moment) -> Result<Vec<Refused>> {
+    async fn failing(&self, actor: &Actor) -> Result<Vec<Refused>> {
         let failing = self.store.activity.failing().await?;
         if failing.is_empty() {
             return Ok(Vec::new());
@@ -75,7 +94,7 @@ impl Admin {
         let addresses: Vec<Mailbox> = failing.iter().filter_map(|(address, ..)| Mailbox::parse(address).ok()).collect();
         let known = self.store.rules.destinations_among(&addresses, actor.only_account()).await?;
         let failing = failing.into_iter().filter(|(address, ..)| known.contains(address));
-        let told = |(address, since, said)| Refused { address, since: now.before(self.clock.age(since)), said };
+        let told = |(address, since, said)| Refused { address, since: self.clock.passed(since), said };
         Ok(failing.map(told).collect())
     }
 

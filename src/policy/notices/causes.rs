@@ -20,6 +20,8 @@ const MAX_INBOXES: usize = 3;
 const MAX_OF_KIND: usize = 100;
 /// Characters of what a stranger said.
 const MAX_SAID: usize = 300;
+/// What nobody looks at but the doctor.
+const OF_DOCTOR: [Kind; 2] = [Kind::Listed, Kind::Gateway];
 /// Records of a domain that are named.
 const MAX_NAMED: usize = 3;
 
@@ -55,6 +57,8 @@ pub struct Stock {
     pub takes: bool,
     /// What was said to the oldest, in the next hop's words or in ours.
     pub said: String,
+    /// Why the sender of the oldest was not told, where that is known.
+    pub untold: Option<String>,
 }
 
 /// An inbox that took no mail since a refusal.
@@ -85,6 +89,8 @@ pub struct Facts {
     pub present: Vec<Finding>,
     /// What the doctor found of the gateway and its host when he looked last; none before his first look.
     pub doctor: Option<Vec<Finding>>,
+    /// What was open of that before this process began; it stands until he has looked.
+    pub stood: Vec<Cause>,
 }
 
 /// A domain whose records are not as they must be.
@@ -107,6 +113,9 @@ pub fn seen(facts: &Facts) -> Seen {
     // What is looked at each time is not told by what was found hours ago.
     let found = facts.doctor.iter().flatten().filter_map(of_finding);
     causes.extend(found.filter(|cause| !matches!(cause.kind, Kind::Certificate | Kind::Disk | Kind::Backup)));
+    if facts.doctor.is_none() {
+        causes.extend(facts.stood.iter().cloned());
+    }
     causes.sort_by(|a, b| (a.severity, a.kind, a.since, &a.subject).cmp(&(b.severity, b.kind, b.since, &b.subject)));
     let (mut counts, mut more) = (BTreeMap::new(), 0);
     causes.retain(|cause| {
@@ -117,8 +126,14 @@ pub fn seen(facts: &Facts) -> Seen {
     });
     let mut keys = BTreeSet::new();
     causes.retain(|cause| keys.insert(cause.key()));
-    let blind = if facts.doctor.is_some() { BTreeSet::new() } else { [Kind::Listed, Kind::Gateway].into() };
+    let blind = if facts.doctor.is_some() { BTreeSet::new() } else { OF_DOCTOR.into() };
     Seen { causes, more, blind }
+}
+
+/// Whether only the doctor finds causes of this kind.
+#[must_use]
+pub fn is_of_doctor(kind: Kind) -> bool {
+    OF_DOCTOR.contains(&kind)
 }
 
 fn of_waiting(facts: &Facts) -> Vec<Cause> {
@@ -245,8 +260,9 @@ fn of_others(facts: &Facts) -> Vec<Cause> {
 
 fn untold(stock: &Stock) -> Cause {
     let to = in_unicode(&stock.destination);
-    let one = format!("for {to} failed and is kept for you: nobody could be told.");
-    let many = format!("for {to} failed and are kept for you: nobody could be told.");
+    let why = |of: &str| stock.untold.as_ref().map(|why| format!("{of}: {why}")).unwrap_or_default();
+    let one = format!("for {to} failed and is kept for you. Its sender was not told{}.", why(""));
+    let many = format!("for {to} failed and are kept for you. Their senders were not told{}.", why("; of the oldest"));
     Cause {
         id: "untold".to_owned(),
         kind: Kind::Untold,
@@ -346,6 +362,7 @@ mod tests {
             is_verified: true,
             takes: false,
             said: "451 4.7.1 come later".to_owned(),
+            untold: None,
         }
     }
 
@@ -358,6 +375,7 @@ mod tests {
             drifting: Vec::new(),
             present: Vec::new(),
             doctor: None,
+            stood: Vec::new(),
         }
     }
 
@@ -410,7 +428,8 @@ mod tests {
     #[test]
     fn held_untold_and_dead_inboxes() {
         let held = Stock { stay: Stay::Held, count: 1, ..stock("x@my.example", 1) };
-        let untold = Stock { stay: Stay::Untold, count: 1, ..stock("anna@inbox.example", 1) };
+        let why = Some("another destination of the alias has the message".to_owned());
+        let untold = Stock { stay: Stay::Untold, count: 1, untold: why, ..stock("anna@inbox.example", 1) };
         let hours = |hours: u64| now().before(Duration::from_secs(3600 * hours));
         let refused = |address: &str, since| {
             let said = "550 5.1.1 nobody here".to_owned();
@@ -429,6 +448,9 @@ mod tests {
         );
         let causes = seen(&facts).causes;
         assert!(causes[0].what.ends_with("What was said last: 550 5.1.1 nobody here"), "{}", causes[0].what);
+        let untold = "One message for anna@inbox.example failed and is kept for you. Its sender was not told: another \
+                      destination of the alias has the message. What was said last: 451 4.7.1 come later";
+        assert_eq!(causes[2].what, untold);
         assert_eq!(causes[3].what, "One message is held until you release it.");
     }
 
@@ -463,8 +485,13 @@ mod tests {
         assert!(found.causes[0].what.ends_with(" MX of my.example: it leads elsewhere."), "{}", found.causes[0].what);
         assert_eq!(found.causes[1].id, "certificate_expiry");
         assert!(found.blind.is_empty());
-        let unlooked = Facts { doctor: None, ..facts };
-        assert_eq!(seen(&unlooked).blind, [Kind::Listed, Kind::Gateway].into());
+        // Before he has looked, what stood stands.
+        let stood = vec![found.causes[3].clone()];
+        let unlooked = Facts { doctor: None, stood: stood.clone(), ..facts.clone() };
+        assert_eq!(seen(&unlooked).blind, OF_DOCTOR.into());
+        assert!(seen(&unlooked).causes.contains(&stood[0]));
+        let well = Facts { doctor: Some(Vec::new()), stood: stood.clone(), ..facts };
+        assert!(!seen(&well).causes.contains(&stood[0]));
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Kind {
             Self::Refusing => "A destination has taken no mail for an hour",
             Self::Throttled => "A provider has taken mail slowly for an hour",
             Self::Waiting => "Mail has waited for hours",
-            Self::Untold => "A message failed and its sender could not be told",
+            Self::Untold => "A message failed and its sender was not told",
             Self::Bouncing => "An inbox has refused its mail for three days",
             Self::Held => "Mail is held until you release it",
             Self::Drift => "DNS records of a domain differ",

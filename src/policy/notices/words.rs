@@ -65,7 +65,7 @@ pub fn headline(cause: &Cause) -> String {
         Kind::Refusing => format!("{subject} takes no mail"),
         Kind::Throttled => format!("{subject} takes mail slowly"),
         Kind::Waiting => format!("Mail for {subject} waits"),
-        Kind::Untold => format!("Mail for {subject} failed, and nobody could be told"),
+        Kind::Untold => format!("Mail for {subject} failed, and its sender was not told"),
         Kind::Bouncing => format!("{subject} has refused its mail for days"),
         Kind::Held => "Mail is held until you release it".to_owned(),
         Kind::Drift => format!("DNS records of {subject} differ"),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::found_words::Words;
 use super::tally::hour_of;
 use super::ways::{self, Last, Sought};
-use super::{Activity, Counts, Had, Page, Query, Row, feeder, hours, row};
+use super::{Activity, Counts, Had, LastSaid, Page, Query, Row, feeder, hours, row};
 use crate::mail::Moment;
 use crate::policy::ids::AliasId;
 use crate::policy::status::Status;
@@ -61,7 +61,8 @@ pub(in crate::store) const BY_MESSAGE_ID: &str = concat!(
     " from activity where seq > (select seq from feeder where id = 1) and message_id = ?2 limit 200"
 );
 pub(in crate::store) const KNOWN: &str = "select id from activity where id in (select unhex(value) from json_each(?1))";
-pub(in crate::store) const SAID: &str = "select id, coalesce(attempts ->> '$[#-1].reply', reason) from activity \
+pub(in crate::store) const SAID: &str = "select id, coalesce(attempts ->> '$[#-1].reply', reason), attempts ->> '$[#-1].at', \
+    dsn ->> '$.why' from activity \
     where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const COUNTS: &str = "select alias_id, messages, last_mail_at, forwarded, refused, dropped, failed, bounced \
     from alias_counts where alias_id in (select value from json_each(?1))";
@@ -126,10 +127,10 @@ impl Activity {
         rows.iter().map(|found| row::read(found).map(|(_, row)| row)).collect()
     }
 
-    /// What was said to these rows at last: by the next hop, or in our words.
-    pub async fn last_said(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+    /// What these rows came to at last.
+    pub async fn last_said(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, LastSaid>> {
         let rows = sqlx::query(SAID).bind(hex_list(ids)).fetch_all(&self.readers).await?;
-        rows.iter().map(Columns::of).map(|mut columns| Ok((columns.uuid()?, columns.take()?))).collect()
+        rows.iter().map(last_said).collect()
     }
 
     /// What these aliases have had; those that never had any are left out.
@@ -253,6 +254,14 @@ fn literally(text: &str) -> String {
 fn page(rows: Vec<(i64, Row)>, cursor: Option<i64>) -> Page {
     let next_cursor = cursor.map(|seq| seq.to_string());
     Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_cursor }
+}
+
+fn last_said(row: &SqliteRow) -> Result<(Uuid, LastSaid)> {
+    let mut columns = Columns::of(row);
+    let id = columns.uuid()?;
+    let words = columns.take()?;
+    let at = columns.take::<Option<String>>()?.as_deref().and_then(Moment::parse_rfc3339);
+    Ok((id, LastSaid { words, at, of_report: columns.take()? }))
 }
 
 fn counts(row: &SqliteRow) -> Result<(AliasId, Had)> {
