@@ -25,7 +25,9 @@ async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
     assert!(page.contains("value=\"owner@inbox.example\" list=\"inboxes\""), "{page}");
     assert!(page.contains("<option value=\"other@inbox.example\">"), "{page}");
     let wrong = house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=who%40inbox.example").await;
-    assert!(wrong.expect(422).text().contains("not a verified destination"));
+    let wrong = wrong.expect(422).text();
+    assert!(wrong.contains("id=\"e-destination\"><bdi>who@inbox.example is not a verified destination"), "{wrong}");
+    assert!(wrong.contains("value=\"who@inbox.example\" list=\"inboxes\"") && wrong.contains("<h1>"), "{wrong}");
     house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=other%40inbox.example").await.expect(303);
     let queue = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
     assert_eq!(queue["items"][0]["destination"], "other@inbox.example", "{queue}");

@@ -10,6 +10,7 @@ use crate::http::api::{Caller, eml};
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
+use super::forms::Fields;
 use super::frame;
 
 /// Inboxes that are proposed, at most.
@@ -20,6 +21,8 @@ pub(super) struct Kept {
     pub(super) words: &'static str,
     /// The inboxes that it may be sent to, the one that it is meant for first; none where it goes nowhere else.
     pub(super) inboxes: Option<Vec<String>>,
+    /// Where to, and what is wrong with that.
+    pub(super) form: Fields,
     pub(super) may_read: bool,
 }
 
@@ -39,7 +42,8 @@ pub(super) async fn build(
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
     let inboxes = if movable { Some(inboxes(site, actor, row).await?) } else { None };
-    Ok(Some(Kept { words, inboxes, may_read: powers.may_read }))
+    let form = Fields::of([("destination", row.destination.clone().unwrap_or_default())]);
+    Ok(Some(Kept { words, inboxes, form, may_read: powers.may_read }))
 }
 
 async fn inboxes(site: &Site, actor: &Actor, row: &Row) -> Result<Vec<String>, AdminError> {

@@ -110,8 +110,20 @@ pub(super) async fn act(
     };
     match done {
         Ok(()) => Redirect::to(&format!("/activity/{id}?done={word}")).into_response(),
+        Err(error @ AdminError::Invalid(_)) => refused(&site, &actor, &id, (&filled, &error)).await,
         Err(error) => frame::failed(&error),
     }
+}
+
+/// What is wrong with the inbox that a message was to go to is said beside it, where there still is a field for it.
+async fn refused(site: &Site, actor: &Actor, id: &str, (filled, error): (&Filled, &AdminError)) -> Response {
+    let mut built = build(site, actor, id, &Ask::default()).await;
+    let Ok(Some(kept)) = built.as_mut().map(|page| page.kept.as_mut().filter(|kept| kept.inboxes.is_some())) else {
+        return frame::failed(error);
+    };
+    let form = std::mem::take(&mut kept.form);
+    kept.form = form.filled(Some(filled)).marked(Some(error), |field| field);
+    frame::answer(Some(error), built)
 }
 
 async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<MessagePage, AdminError> {
