@@ -104,6 +104,7 @@ async fn what_is_wrong_with_many_is_said_in_the_list_and_they_stay_chosen() {
     let cookie = house.signed_in().await;
     for (more, words, kept) in [
         ("what=label&label=+", "Write the label into the field beside the button.", "aria-label=\"Remove the filter"),
+        ("what=enter&label=&to=", "Press the button of what is to be done with them.", "value=\"enter\" hidden"),
         ("what=send&to=nowhere", "“nowhere” is not an address", "name=\"to\" value=\"nowhere\""),
     ] {
         let form = chosen(&ids[..2], more).replace("q%3Dmy", "on%3Dtrue");
@@ -111,6 +112,12 @@ async fn what_is_wrong_with_many_is_said_in_the_list_and_they_stay_chosen() {
         assert!(page.contains(words) && page.contains(kept), "{more}: {page}");
         assert_eq!(page.matches(" checked>").count(), 2, "{more}: {page}");
     }
+    house.panel(&cookie, "POST", "/aliases/many", &chosen(&ids[..1], "what=enter&label=seen&to=")).await.expect(303);
+    let is = house.operator("GET", &format!("/v1/aliases/{}", ids[0]), Value::Null).await.json();
+    assert!(
+        is["labels"].as_array().unwrap().contains(&json!("seen")),
+        "Enter in the one field that is filled in presses its button"
+    );
 }
 
 #[tokio::test]
@@ -189,8 +196,7 @@ async fn aliases_are_made_to_several_inboxes_dropped_refused_and_by_chance() {
     assert_eq!(shown(&house, "no@my.example").await["reject_message"], "550 5.7.1 Closed");
     make("/undo", &undo(&page)).await;
     house.operator("GET", "/v1/aliases/no@my.example", Value::Null).await.expect(404);
-    let page =
-        make("/aliases/random", "local_part=&domain=my.example&for=shop.example&format=site&description=Shop").await;
+    let page = make("/aliases", "local_part=&domain=my.example&for=shop.example&format=site&description=Shop").await;
     assert!(page.contains("@my.example is ready to receive mail.") && page.contains(">Undo</button>"), "{page}");
     let list = house.operator("GET", "/v1/aliases?search=shop.", Value::Null).await.json();
     assert!(list["items"][0]["address"].as_str().unwrap().starts_with("shop."), "{list}");

@@ -95,6 +95,10 @@ pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bu
 
 /// `POST /aliases`.
 pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
+    // Enter in a field presses the first button of a form, whichever was meant.
+    if new_alias::is_random(&filled) {
+        return random(State(site), Caller(actor), filled).await;
+    }
     let made = site.admin.add_alias(&actor, &new_alias::written(&filled)).await;
     created(&site, &actor, made, filled).await
 }

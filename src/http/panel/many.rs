@@ -53,7 +53,12 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
         "" => Err(AdminError::field("label", "write the label into the field beside the button")),
         label => Ok(label.to_owned()),
     };
-    Ok(match value(pairs, "what") {
+    let what = match value(pairs, "what") {
+        "enter" => entered(pairs),
+        what => what,
+    };
+    Ok(match what {
+        "" => return Err(AdminError::field("what", "press the button of what is to be done with them")),
         "enable" => Many::Enable,
         "disable" => Many::Disable,
         "remove" => Many::Remove,
@@ -70,6 +75,15 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
         },
         _ => return Err(forms::no_such_action()),
     })
+}
+
+/// What Enter means: the button beside the one field that is filled in.
+fn entered(pairs: &Pairs) -> &'static str {
+    match ["label", "to"].map(|key| value(pairs, key).trim().is_empty()) {
+        [false, true] => "label",
+        [true, false] => "send",
+        _ => "",
+    }
 }
 
 fn value<'p>(pairs: &'p Pairs, key: &str) -> &'p str {

@@ -131,6 +131,11 @@ pub(super) fn written(filled: &Filled) -> Map<String, Value> {
     change
 }
 
+/// Whether it asks for a random name and for no other.
+pub(super) fn is_random(filled: &Filled) -> bool {
+    filled.trimmed("local_part").is_empty() && ["format", "for"].iter().any(|key| !filled.trimmed(key).is_empty())
+}
+
 /// The form as it asks for a random name.
 pub(super) fn written_random(filled: &Filled) -> Map<String, Value> {
     let mut change = shared(filled);
