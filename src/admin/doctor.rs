@@ -14,8 +14,8 @@ use super::{Access, Actor, Admin, AdminError, Area, Result, Scope};
 
 /// Domains whose records are looked up; of others it is said how they stood when they were looked at last.
 const MAX_DOMAINS: usize = 20;
-/// Domains that are looked up at a time.
-pub(super) const DOMAINS_AT_ONCE: usize = 5;
+/// Of these, so many at a time.
+const DOMAINS_AT_ONCE: usize = 5;
 /// Messages whose clients are looked at.
 const LAST_MESSAGES: u32 = 100;
 

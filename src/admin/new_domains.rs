@@ -79,9 +79,7 @@ impl Admin {
             other => other.into(),
         })?;
         self.ask_inboxes_since(actor, last).await;
-        let shapes = self.shapes_of(actor, &rows, catch_all).await?;
-        self.look_at_new(rows);
-        Ok(shapes)
+        self.shapes_of(actor, &rows, catch_all).await
     }
 
     /// The claim of another account on a name that this one proves to be its own. Where nobody proved it so far, whoever can

@@ -1,12 +1,9 @@
 //! The DNS records of domains: compared with what DNS says, proven by them, and looked at again for ever. What they say is
 //! shown and told, and never acted on.
 
-use futures_util::future::join_all;
-
 use crate::policy::records::{self, Gateway, HostFacts, Hosted, Record, Standing};
 use crate::store::rules::{DomainRow, ListQuery};
 
-use super::doctor::DOMAINS_AT_ONCE;
 use super::looks::{KnownRecords, LookAge, LookedAt};
 use super::shapes::{DomainShape, RecordShape, RecordsShape};
 use super::{Access, Actor, Admin, AdminError, Area, Reach, Result};
@@ -15,28 +12,12 @@ impl Admin {
     /// The records that a domain wants, with what DNS says of each.
     pub async fn domain_records(&self, actor: &Actor, name: &str) -> Result<RecordsShape> {
         actor.must(Area::Domains, Access::Read)?;
-        self.look_at_records(&self.find_domain(actor, name).await?).await
-    }
-
-    /// Looks at the records of new domains, behind the answer to whoever added them.
-    pub(super) fn look_at_new(&self, rows: Vec<DomainRow>) {
-        let admin = self.clone();
-        tokio::spawn(async move {
-            for some in rows.chunks(DOMAINS_AT_ONCE) {
-                let looks = join_all(some.iter().map(|row| admin.look_at_records(row))).await;
-                for error in looks.into_iter().filter_map(Result::err) {
-                    tracing::warn!(%error, "comparing the records of a new domain with DNS failed, will be tried again");
-                }
-            }
-        });
-    }
-
-    async fn look_at_records(&self, row: &DomainRow) -> Result<RecordsShape> {
+        let row = self.find_domain(actor, name).await?;
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
-        let (records, host) = tokio::join!(self.compared(&gateway, row), self.outside.host(&gateway));
-        self.note_standing(row, &records).await?;
-        let shape = self.shape_of(row, records, records::host(&gateway, &host));
-        self.found.looks.keep(self.looked_at(row), shape.clone());
+        let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
+        self.note_standing(&row, &records).await?;
+        let shape = self.shape_of(&row, records, records::host(&gateway, &host));
+        self.found.looks.keep(self.looked_at(&row), shape.clone());
         Ok(shape)
     }
 

@@ -26,6 +26,7 @@ async fn a_domain_s_page_follows_its_records() {
     let mut anna = owner(&world).await;
     anna.post("/domains", &[("name", "my.example")])
         .await
+        .says("DNS was not asked yet.")
         .says("10 gw.example.</bdi></code>")
         .says("data-again=\"/domains/my.example?check=1\"");
     anna.get("/domains/my.example?check=1")

@@ -13,7 +13,7 @@ const AGAIN: &str = "data-again=\"/domains/my.example?check=1\"";
 
 #[tokio::test]
 async fn what_is_known_is_shown_at_once_and_dns_is_asked_behind_it() {
-    let house = House::furnished().await.reopened().await;
+    let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let get = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
     let first = get(PAGE).await;
