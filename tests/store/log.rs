@@ -1,5 +1,7 @@
 //! The log: rows, their counts, changes, floods of refusals, search, retention.
 
+use std::time::Duration;
+
 use waypost::policy::ids::{AliasId, OWNER};
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
@@ -92,6 +94,31 @@ async fn progress_appends_the_attempt_and_moves_the_counts() {
     assert_eq!(live.recv().await.unwrap().status, Status::Failed);
     world.reopen().await;
     assert_eq!(world.store.activity.get(row.id).await.unwrap(), now);
+}
+
+/// Whoever sees a row as it was hears of its change, whenever in the course of that change it began to listen.
+#[tokio::test]
+async fn who_begins_to_listen_while_a_row_changes_misses_nothing() {
+    const MOMENTS: usize = 200;
+    let world = World::new().await;
+    let activity = &world.store.activity;
+    for moment in 0..MOMENTS {
+        let row = world.row(Status::Queued);
+        activity.record(vec![row.clone()]).await.unwrap();
+        let listening = async {
+            for _ in 0..10 * moment {
+                tokio::task::yield_now().await;
+            }
+            let mut live = activity.subscribe();
+            if activity.get(row.id).await.unwrap().status == Status::Queued {
+                let heard = tokio::time::timeout(Duration::from_secs(10), live.recv()).await;
+                assert_eq!(heard.expect("it is told").unwrap().status, Status::Failed);
+            }
+        };
+        let changing = activity.progress(vec![progress(&row, Status::Failed, "550 5.1.1 no such user")]);
+        let (changed, ()) = tokio::join!(changing, listening);
+        changed.unwrap();
+    }
 }
 
 #[tokio::test]

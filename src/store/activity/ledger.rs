@@ -156,9 +156,8 @@ impl Log {
 
     async fn change(&mut self, connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<()> {
         let seqs = progress::write(connection, steps, &mut self.touched).await?;
-        if self.tools.live.receiver_count() > 0 {
-            self.changed.extend(progress::changed(connection, &seqs).await?);
-        }
+        // Whether anybody listens or not: who begins to before the commit sees the row as it was, and is to hear of this.
+        self.changed.extend(progress::changed(connection, &seqs).await?);
         Ok(())
     }
 
