@@ -15,6 +15,12 @@ pub fn forbidden(address: IpAddr, own: &[IpAddr]) -> Option<&'static str> {
     }
 }
 
+/// Whether everybody can reach it: the registries of special-purpose addresses (RFC 6890) give it to nobody in particular.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    forbidden(address, &[]).is_none()
+}
+
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
     let [a, b, c, _] = address.octets();
     match (a, b, c) {
@@ -45,8 +51,6 @@ fn forbidden_v6(address: Ipv6Addr, own: &[IpAddr]) -> Option<&'static str> {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("a loopback address"),
         // Mapped and compatible addresses never travel (RFC 4291 §2.5.5).
         [0, 0, 0, 0, 0, ..] => Some("a mapped address"),
-        // The local-use translation prefix (RFC 8215), discard-only (RFC 6666).
-        [0x64, 0xff9b, 1, ..] | [0x100, 0, 0, 0, ..] => Some("a reserved address"),
         // RFC 3849, RFC 9637.
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some("a documentation address"),
         // Teredo, ORCHID, benchmarks and other protocol assignments (RFC 6890).
@@ -56,7 +60,9 @@ fn forbidden_v6(address: Ipv6Addr, own: &[IpAddr]) -> Option<&'static str> {
         // Site-local (RFC 3879).
         [0xfec0..=0xfeff, ..] => Some("a private address"),
         [0xff00..=0xffff, ..] => Some("a multicast address"),
-        _ => None,
+        // Only this much is given out at all (RFC 4291 §2.4): not the segment identifiers of RFC 9602, nor what is not assigned.
+        [0x2000..=0x3fff, ..] => None,
+        _ => Some("a reserved address"),
     }
 }
 
@@ -119,6 +125,9 @@ mod tests {
             "64:ff9b::a00:1",
             "64:ff9b:1::808:808",
             "100::1",
+            "100:0:0:1::1",
+            "5f00::1",
+            "4000::1",
             "2001::1",
             "2001:db8::1",
             "3fff:fff::1",
@@ -136,6 +145,16 @@ mod tests {
         ];
         for address in forbidden {
             assert!(why(address).is_some(), "{address}");
+        }
+    }
+
+    /// What is beside a list of DNS or an address of a host is judged alike, wherever mail goes.
+    #[test]
+    fn only_what_everybody_can_reach_is_public() {
+        for (address, public) in
+            [("198.41.0.4", true), ("2620:fe::9", true), ("fd12:3456::1", false), ("10.0.0.1", false)]
+        {
+            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
     }
 

@@ -95,6 +95,9 @@ async fn setup_takes_the_name_that_the_address_has() {
     assert_eq!(unnamed.code, 1);
     assert!(unnamed.err.contains("which host name? Give --hostname mx.example.org"), "{unnamed:?}");
 
+    let inner = setup(folder.path(), &dns, &["--address", "fd00::7", "--hostname", "mx.my.example", "--dry-run"]).await;
+    assert!(inner.out.contains("public addresses  fd00::7 (not public: a private address)\n"), "{inner:?}");
+
     dns.ptr([192, 0, 2, 1].into(), "mx.hoster.example");
     dns.a("mx.hoster.example", [192, 0, 2, 1].into());
     let named = setup(folder.path(), &dns, &["--address", "192.0.2.1", "--json", "--no-acme", "--no-limits"]).await;

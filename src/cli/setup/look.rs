@@ -9,6 +9,7 @@ use crate::auth::{self, Authenticator};
 use crate::config::Config;
 use crate::facts::outside::{Outside, Settings, routed_addresses};
 use crate::mail::Domain;
+use crate::net::guard;
 use crate::net::resolver::Dns;
 use crate::policy::checkup::{self, Holder, PortFacts, PortOut};
 use crate::policy::records::{self, Gateway, Record};
@@ -36,7 +37,7 @@ pub(super) struct Look {
 impl Look {
     pub(super) async fn around(config: &Config, setup: &Setup) -> anyhow::Result<Self> {
         let outside = outside(config)?;
-        let addresses = addresses(&outside, setup);
+        let addresses = addresses(setup);
         // Which host name is asked for does not matter here: only the reverse names are read.
         let gateway = gateway(&config.hostname, &addresses);
         let (host, ports, out) = tokio::join!(outside.host(&gateway), outside.ports(), outside.way_out());
@@ -74,7 +75,7 @@ impl Look {
     pub(super) fn in_words(&self) -> String {
         let list = |items: Vec<String>| if items.is_empty() { "none was found".to_owned() } else { items.join(", ") };
         let mut lines = vec![
-            format!("public addresses  {}", list(self.addresses.iter().map(ToString::to_string).collect())),
+            format!("public addresses  {}", list(self.addresses.iter().map(told).collect())),
             format!("reverse names     {}", list(self.names.clone())),
         ];
         for (_, port) in PORTS {
@@ -104,13 +105,19 @@ fn gateway(hostname: &Domain, addresses: &[IpAddr]) -> Gateway {
     Gateway { hostname: hostname.clone(), addresses: addresses.to_vec(), by_hostname: true, relay: None }
 }
 
-/// Those that were named, else those that routes start from and that are public.
-fn addresses(outside: &Outside, setup: &Setup) -> Vec<IpAddr> {
-    if setup.address.is_empty() {
-        let is_public = |address: &IpAddr| outside.is_outward(*address);
-        return routed_addresses().into_iter().filter(is_public).collect();
-    }
-    setup.address.clone()
+/// Those that were named, else those that routes start from and that are public: of others the world knows nothing, even
+/// where mail may go to them (`delivery.allow_private`).
+fn addresses(setup: &Setup) -> Vec<IpAddr> {
+    if setup.address.is_empty() { public(routed_addresses()) } else { setup.address.clone() }
+}
+
+fn public(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    addresses.into_iter().filter(|address| guard::is_public(*address)).collect()
+}
+
+/// One that was named may be no public one, as behind a translation of addresses.
+fn told(address: &IpAddr) -> String {
+    guard::forbidden(*address, &[]).map_or_else(|| address.to_string(), |why| format!("{address} (not public: {why})"))
 }
 
 fn outside(config: &Config) -> anyhow::Result<Outside> {
@@ -119,4 +126,18 @@ fn outside(config: &Config) -> anyhow::Result<Outside> {
     let listeners = PORTS.map(|(key, port)| (key, SocketAddr::from(([0_u16; 8], port)))).to_vec();
     let settings = Settings { listeners, ..config.outside.clone() };
     Ok(Outside::new(Dns::new(auth.resolver(), config.dns_timeout), settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_world_can_reach_is_a_public_address() {
+        let routed =
+            ["10.0.0.7", "198.41.0.4", "fd12:3456:789a::7", "fe80::7", "2620:fe::9"].map(|one| one.parse().unwrap());
+        let found: Vec<_> = public(routed.to_vec()).iter().map(told).collect();
+        assert_eq!(found, ["198.41.0.4", "2620:fe::9"]);
+        assert_eq!(told(&routed[2]), "fd12:3456:789a::7 (not public: a private address)");
+    }
 }

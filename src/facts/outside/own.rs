@@ -42,7 +42,7 @@ impl Outside {
 
     fn gateway_named(&self, hostname: &Domain, named: Vec<IpAddr>) -> Gateway {
         let named: Vec<IpAddr> = named.into_iter().filter(|address| self.is_outward(*address)).collect();
-        let is_public = |address: &IpAddr| guard::forbidden(*address, &[]).is_none();
+        let is_public = |address: &IpAddr| guard::is_public(*address);
         let set = &self.leaving.load().source_addresses;
         let leaving: Vec<IpAddr> = if set.is_empty() {
             let routed = self.settings.probes.routed.clone();
