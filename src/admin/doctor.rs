@@ -91,6 +91,7 @@ impl Admin {
         Ok(Facts {
             now: self.clock.now(),
             out,
+            is_laboratory: outside.is_laboratory(),
             ports: PortFacts { runs: self.courier.is_some(), ..ports },
             host: records::host(gateway, &host),
             domains,
@@ -142,8 +143,9 @@ impl Admin {
         let mut rows = self.store.activity.list(Query { limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
         rows.retain(|row| !is_our_own(row));
         let seen: Vec<_> = rows.iter().map(|row| row.client.ip).collect();
-        let private = seen.iter().copied().filter(|client| guard::forbidden(*client, &[]).is_some()).collect();
-        let last = rows.iter().find(|row| self.outside.is_outward(row.client.ip)).map(last_mail);
+        let private = seen.iter().copied().filter(|client| !guard::is_public(*client)).collect();
+        // Nobody of our own network is from outside, even where mail may go there.
+        let last = rows.iter().find(|row| guard::is_public(row.client.ip)).map(last_mail);
         Ok(ClientFacts { seen, private, last, offer: self.offer().await? })
     }
 

@@ -4,8 +4,9 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use waypost::demo::dns::{Dns, Failure};
+use waypost::demo::sender::Sender;
 
-use crate::support::World;
+use crate::support::{LETTER, World};
 
 /// A gateway about which the doctor has nothing to say but that its certificate is self-signed and port 25 is elsewhere.
 async fn world() -> World {
@@ -43,16 +44,33 @@ async fn a_sound_gateway_is_sound_and_says_what_it_cannot_prove() {
     let world = world().await;
     assert_eq!(found(&world).await, Vec::<String>::new());
     let checkup = world.get("/v1/doctor").await;
-    let unproven = checkup["unproven"][0].as_str().unwrap();
-    assert!(unproven.contains("postmaster@my.example"), "{unproven}");
     assert_eq!(checkup["last_mail"], Value::Null);
+    world.reload_with(&[("DELIVERY__ALLOW_PRIVATE", "false")]).await;
+    let checkup = world.get("/v1/doctor").await;
+    let unproven = checkup["unproven"][0].as_str().unwrap();
+    assert!(unproven.contains("no mail has come from outside yet. Write to postmaster@my.example"), "{unproven}");
+    world.stop().await;
+}
 
+#[tokio::test]
+async fn a_laboratory_is_not_taken_for_the_outside() {
+    let world = world_with(&[("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.0/8")], |_, _| {}).await;
     world.destination("@inbox.example").await;
     world.alias("shop@my.example", &["anna@inbox.example"]).await;
-    world.letter("shop@my.example").await;
+    let letter = async |header: &[u8]| {
+        let mut sender = Sender::connect_behind(world.smtp(), header, "mail.sender.example").await.unwrap();
+        sender.send("ann@sender.example", &["shop@my.example"], LETTER).await.unwrap();
+    };
+    letter(b"PROXY UNKNOWN\r\n").await;
     let checkup = world.get("/v1/doctor").await;
+    let unproven = checkup["unproven"][0].as_str().unwrap();
+    assert!(unproven.contains("cannot be judged from here. delivery.allow_private is on"), "{unproven}");
+    assert_eq!(checkup["last_mail"], Value::Null, "who came from this machine came from nowhere");
+
+    letter(b"PROXY TCP4 198.41.0.9 198.41.0.4 4711 25\r\n").await;
+    let checkup = world.get("/v1/doctor").await;
+    assert_eq!(checkup["last_mail"]["client"], "198.41.0.9");
     assert_eq!(checkup["last_mail"]["sender"], "ann@sender.example");
-    assert_eq!(checkup["last_mail"]["id"], world.rows().await[0]["id"]);
     world.stop().await;
 }
 

@@ -144,10 +144,16 @@ impl Outside {
         Reach { port: self.settings.probes.dns_port, allow_private: self.leaving.load().allow_private }
     }
 
+    /// Whether addresses of our own network pass for the outside: then nothing is known of the true one.
+    #[must_use]
+    pub fn is_laboratory(&self) -> bool {
+        self.leaving.load().allow_private
+    }
+
     /// Whether mail from outside may come to, or go by, this address.
     #[must_use]
     pub fn is_outward(&self, address: IpAddr) -> bool {
-        self.leaving.load().allow_private || guard::forbidden(address, &[]).is_none()
+        self.is_laboratory() || guard::is_public(address)
     }
 
     /// What everybody says of a name that is written down here and not by somebody else.

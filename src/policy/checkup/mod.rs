@@ -84,6 +84,8 @@ pub struct Facts {
     pub now: Moment,
     /// The way out by port 25.
     pub out: PortOut,
+    /// Whether addresses of our own network pass for the outside (`delivery.allow_private`).
+    pub is_laboratory: bool,
     /// Who holds which port.
     pub ports: PortFacts,
     /// The host's records, judged.
@@ -197,6 +199,10 @@ fn unknown(facts: &Facts) -> Vec<String> {
 
 fn unproven(facts: &Facts) -> Vec<String> {
     let inwards = match &facts.clients.last {
+        None if facts.is_laboratory => "How things look from outside: that cannot be judged from here. \
+            delivery.allow_private is on, so that this machine and its network pass for the outside, as in a laboratory; \
+            what is said of the way out and of other servers is said of them."
+            .to_owned(),
         Some(last) => format!(
             "That port 25 is open inwards: the last mail from outside came at {} from {}, which is as good as a proof \
              of that moment.",

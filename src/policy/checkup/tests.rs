@@ -79,6 +79,7 @@ fn facts() -> Facts {
     Facts {
         now: now(),
         out: PortOut { relay: None, tried: vec![greeted] },
+        is_laboratory: false,
         ports: PortFacts { runs: true, listeners: vec![listener(Holder::Us)], port_25: None },
         host: Vec::new(),
         domains: Vec::new(),
