@@ -1,5 +1,6 @@
-//! Somebody with a browser without script: forms over real sockets, a cookie that is kept, redirects that are followed.
+//! Somebody with a browser without script: forms over real sockets, cookies that are kept, redirects that are followed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::http::{Method, Request};
@@ -35,7 +36,7 @@ impl Seen {
 /// Somebody.
 pub(crate) struct Visitor {
     at: SocketAddr,
-    cookie: String,
+    cookies: BTreeMap<String, String>,
 }
 
 /// Redirects that are followed.
@@ -44,7 +45,7 @@ const MAX_HOPS: usize = 5;
 impl Visitor {
     /// Nobody yet.
     pub(crate) fn of(world: &World) -> Self {
-        Self { at: world.gateway.listening.http[0], cookie: String::new() }
+        Self { at: world.gateway.listening.http[0], cookies: BTreeMap::new() }
     }
 
     /// The same person, at a gateway that was started again.
@@ -82,15 +83,20 @@ impl Visitor {
             .uri(path.split('#').next().unwrap())
             .header("host", "localhost")
             .header("sec-fetch-site", "same-origin")
-            .header("cookie", &self.cookie)
+            .header(
+                "cookie",
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "),
+            )
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.to_owned())
             .unwrap();
         let answer = sender.send_request(request).await.unwrap();
         let field = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        if let Some(cookie) = field("set-cookie") {
-            self.cookie = cookie.split(';').next().unwrap().to_owned();
+        for cookie in answer.headers().get_all("set-cookie") {
+            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
         }
+        self.cookies.retain(|_, value| !value.is_empty());
         let (status, location) = (answer.status().as_u16(), field("location"));
         let octets = answer.into_body().collect().await.unwrap().to_bytes();
         (status, location, String::from_utf8(octets.to_vec()).unwrap())

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use waypost::admin::Actor;
 use waypost::store::activity::Row;
 
-use super::aliases::{alias, follow, mail_to, shown, undo};
+use super::aliases::{alias, mail_to, shown, undo};
 use crate::web::House;
 use crate::web::rows::forwarded;
 
@@ -49,10 +49,10 @@ async fn several_aliases_are_changed_at_once_and_taken_back() {
     ] {
         let before = is(field).await;
         let form = chosen(&ids[..2], more);
-        let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/aliases/many", &form).await).await;
+        let page = house.follow(&cookie, house.panel(&cookie, "POST", "/aliases/many", &form).await).await;
         assert!(page.contains(words) && page.contains("name=\"q\" value=\"my\""), "{more}: {words}\n{page}");
         assert_eq!(json!(is(field).await), then, "{more}");
-        let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+        let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
         assert!(page.contains("as they were.") || page.contains("as it was."), "{more}\n{page}");
         assert_eq!(is(field).await, before, "{more}");
     }
@@ -64,9 +64,9 @@ async fn what_was_changed_again_since_is_left_alone_by_undo() {
     let cookie = house.signed_in().await;
     let ids = some(&house).await;
     let off = house.panel(&cookie, "POST", "/aliases/many", &chosen(&ids, "what=disable")).await;
-    let page = follow(&house, &cookie, off).await;
+    let page = house.follow(&cookie, off).await;
     house.operator("PATCH", &format!("/v1/aliases/{}", ids[1]), json!({ "description": "mine" })).await.expect(200);
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
     assert!(page.contains("2 taken back; one was changed again since and stays."), "{page}");
     assert_eq!(shown(&house, "b@my.example").await["enabled"], false);
     assert_eq!(shown(&house, "a@my.example").await["enabled"], true);
@@ -180,7 +180,7 @@ async fn aliases_are_made_to_several_inboxes_dropped_refused_and_by_chance() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let make =
-        async |path: &str, form: &str| follow(&house, &cookie, house.panel(&cookie, "POST", path, form).await).await;
+        async |path: &str, form: &str| house.follow(&cookie, house.panel(&cookie, "POST", path, form).await).await;
     let to = "destination=owner%40inbox.example%2C+b%40inbox.example";
     make("/aliases", &format!("local_part=two&domain=my.example&{to}&labels=x%2C+y&action=")).await;
     let two = shown(&house, "two@my.example").await;

@@ -5,7 +5,7 @@ use waypost::policy::status::{RuleRef, Status, TraceStep};
 use waypost::store::activity::{Auth, Row};
 
 use crate::web::rows::forwarded;
-use crate::web::{Answer, House, in_path};
+use crate::web::{House, in_path};
 
 /// Makes an alias as the operator; gives its id.
 pub(crate) async fn alias(house: &House, body: Value) -> String {
@@ -27,12 +27,6 @@ pub(crate) async fn mail_to(house: &House, id: &str, (sender, recipient): (&str,
     };
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     row
-}
-
-/// The page that an answer leads to.
-pub(crate) async fn follow(house: &House, cookie: &str, answer: Answer) -> String {
-    let place = answer.expect(303).field("location").unwrap();
-    house.panel(cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text()
 }
 
 /// What Undo sends, from the page that offers it.
@@ -118,7 +112,7 @@ async fn what_is_set_on_the_page_counts_and_is_taken_back() {
     let path = format!("/aliases/{id}");
     let form = "version=1&description=Shops&labels=buy,+old&quota=9&expires_at=2027-01-31&expires_after=30d&then=drop\
                 &privacy=subject&block=%40ads.example%0D%0Aeve%40shop.example&allow=&policy.dmarc=enforce&policy.spf=";
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &path, form).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &path, form).await).await;
     assert!(page.contains("shop@my.example is refused from now on.") && page.contains(">Undo</button>"), "{page}");
     let is = shown(&house, "shop@my.example").await;
     assert_eq!(is["labels"], json!(["buy", "old"]));
@@ -126,12 +120,12 @@ async fn what_is_set_on_the_page_counts_and_is_taken_back() {
     assert_eq!((&is["expires_after"], &is["policy"]["dmarc"]), (&json!("30d"), &json!("enforce")));
     assert_eq!(is["block"], json!(["@ads.example", "eve@shop.example"]));
 
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
     assert!(page.contains("It is as it was."), "{page}");
     let is = shown(&house, "shop@my.example").await;
     assert_eq!((&is["quota"], &is["labels"], &is["policy"]), (&Value::Null, &json!([]), &json!({})));
     let to = "version=3&action=forward&destinations=owner%40inbox.example%0D%0Aother%40inbox.example&reject_message=";
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &path, to).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &path, to).await).await;
     assert!(page.contains("<bdi>other@inbox.example</bdi> is not verified and gets no mail."), "{page}");
 }
 
@@ -162,7 +156,7 @@ async fn what_is_saved_as_it_stood_offers_no_undo_of_the_change_before() {
     let path = format!("/aliases/{}", alias(&house, json!({ "address": "shop@my.example" })).await);
     house.panel(&cookie, "POST", &path, "version=1&description=Shops").await.expect(303);
     let again = house.panel(&cookie, "POST", &path, "version=2&description=Shops").await;
-    let page = follow(&house, &cookie, again).await;
+    let page = house.follow(&cookie, again).await;
     assert!(page.contains("value=\"Shops\"") && !page.contains(">Undo</button>"), "{page}");
 }
 
@@ -195,11 +189,11 @@ async fn an_alias_that_is_removed_comes_back_by_undo() {
     let cookie = house.signed_in().await;
     let id = alias(&house, json!({ "address": "shop@my.example", "description": "Shops", "quota": 4 })).await;
     let removed = house.panel(&cookie, "POST", &format!("/aliases/{id}/remove"), "").await;
-    let page = follow(&house, &cookie, removed).await;
+    let page = house.follow(&cookie, removed).await;
     assert!(page.contains("shop@my.example is removed."), "{page}");
     house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(404);
     let form = undo(&page);
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &form).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &form).await).await;
     assert!(page.contains("It is as it was."), "{page}");
     let is = shown(&house, "shop@my.example").await;
     assert_eq!((&is["description"], &is["quota"]), (&json!("Shops"), &json!(4)));
@@ -225,18 +219,17 @@ async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() 
         ("@shop.example", "block", "Mail from @shop.example to shop@my.example is refused", "block"),
         ("orders@shop.example", "allow", "orders@shop.example to shop@my.example is let in from now on", "allow"),
     ] {
-        let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &say(entry, what)).await).await;
+        let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &say(entry, what)).await).await;
         assert!(page.contains(words), "{words}\n{page}");
         let is = shown(&house, "shop@my.example").await;
         assert_eq!(is[key], json!([entry.to_lowercase()]), "{what}");
-        let back = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+        let back = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
         assert!(back.contains("It is as it was.") && back.contains(">Block sender</button>"), "{back}");
     }
     house.panel(&cookie, "POST", &place, &say("@shop.example", "block")).await.expect(303);
     let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
     assert!(page.contains("blocked by @shop.example") && page.contains(">Unblock</button>"), "{page}");
-    let page =
-        follow(&house, &cookie, house.panel(&cookie, "POST", &place, &say("@shop.example", "forget")).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &say("@shop.example", "forget")).await).await;
     assert!(page.contains("shop@my.example says nothing of @shop.example any more."), "{page}");
     house.panel(&cookie, "POST", &place, &say("nobody", "block")).await.expect(422);
     house.panel(&cookie, "POST", &place, &say("a@b.example", "praise")).await.expect(404);
@@ -273,7 +266,7 @@ async fn to_allow_a_sender_is_no_remedy_for_mail_that_proved_nothing() {
     assert!(!blocked.contains(says) && blocked.contains(allows), "{blocked}");
     let place = format!("/aliases/{id}/sender");
     let form = format!("entry=bob@shop.example&what=allow&back=/activity/{}", seen.id);
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &form).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &form).await).await;
     assert!(
         page.contains("no block of this alias or its domain keeps it out. What a policy refuses comes in"),
         "{page}"
@@ -291,13 +284,13 @@ async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
     assert!(page.contains("books@my.example") && page.contains("aria-label=\"Block spam@my.example\""), "{page}");
     let place = format!("/aliases/{id}/address");
     let keep = format!("address=books%40my.example&what=keep&back=/activity/{}", first.id);
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", &place, &keep).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &keep).await).await;
     assert!(page.contains("books@my.example is made.") && page.contains("is an alias of its own by now"), "{page}");
     let kept = shown(&house, "books@my.example").await;
     assert_eq!(kept["destinations"], json!(["owner@inbox.example"]));
     house.panel(&cookie, "POST", &place, "address=spam%40my.example&what=block&back=").await.expect(303);
     assert_eq!(shown(&house, "spam@my.example").await["action"], "reject");
-    let page = follow(&house, &cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
     assert!(page.contains("It is as it was.") && page.contains("has no alias of its own"), "{page}");
     let new = house.panel(&cookie, "GET", "/aliases?new=1&local_part=books&domain=my.example", "").await.text();
     assert!(new.contains("name=\"local_part\" value=\"books\""), "{new}");
@@ -330,7 +323,7 @@ async fn who_may_only_look_is_shown_everything_and_changes_nothing() {
     let span =
         house.admin.entry_of(&waypost::admin::Actor::operator(), ("alias", "shop@my.example")).await.unwrap().unwrap();
     let form = format!("entries={}-{}&back=/aliases", span.first, span.last);
-    let page = follow(&house, &stranger, house.panel(&stranger, "POST", "/undo", &form).await).await;
+    let page = house.follow(&stranger, house.panel(&stranger, "POST", "/undo", &form).await).await;
     assert!(page.contains("Nothing was taken back") && !page.contains("shop@my.example"), "{page}");
     shown(&house, "shop@my.example").await;
 }
@@ -356,5 +349,5 @@ async fn hostile_addresses_stay_inert_on_the_page_of_an_alias() {
     let blocked = house
         .panel(&cookie, "POST", &format!("/aliases/{id}/sender"), &format!("entry={}&what=block&back=", in_path(&long)))
         .await;
-    assert!(follow(&house, &cookie, blocked).await.contains("is refused from now on"));
+    assert!(house.follow(&cookie, blocked).await.contains("is refused from now on"));
 }

@@ -42,8 +42,8 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
 async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
     let house = House::linked().await;
     let cookie = house.signed_in().await;
-    let added = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
-    let told = open(&house, &cookie, &added.field("location").unwrap()).await;
+    let added = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await;
+    let told = house.follow(&cookie, added).await;
     assert!(told.contains("is on its way there"), "{told}");
     let path = path_of(&house, "new@inbox.example").await;
     let page = open(&house, &cookie, &path).await;
@@ -53,8 +53,8 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
     assert!(soon.contains("less than a minute ago") && soon.contains("<h2 id=\"state\">"), "{soon}");
     house.clock.advance(std::time::Duration::from_secs(60));
     let sent = house.panel(&cookie, "POST", &format!("{path}/resend"), "").await.expect(303);
-    let place = sent.field("location").unwrap();
-    assert!(open(&house, &cookie, &place).await.contains("A mail with a link was sent"));
+    assert!(house.follow(&cookie, sent).await.contains("A mail with a link was sent"));
+    let place = format!("{path}?done=resend");
     house.panel(&cookie, "POST", &format!("{path}/verify"), "").await.expect(303);
     assert!(!open(&house, &cookie, &place).await.contains("A mail with a link was sent"), "it asks nothing any more");
 }
@@ -111,9 +111,9 @@ async fn another_one_takes_its_place_after_a_look_at_what_changes() {
     let shop = async || house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.json();
     assert_eq!(shop().await["destinations"], json!(["owner@inbox.example"]), "looking changes nothing");
     let done = house.panel(&cookie, "POST", &format!("{path}/replace"), "to=new%40inbox.example").await.expect(303);
-    let page = open(&house, &cookie, &done.field("location").unwrap()).await;
+    let page = house.follow(&cookie, done).await;
     assert!(page.contains("No alias leads here.") && page.contains("button danger"), "{page}");
     assert_eq!(shop().await["destinations"], json!(["new@inbox.example"]));
-    house.panel(&cookie, "POST", &format!("{path}/remove"), "").await.expect(303);
-    assert!(open(&house, &cookie, "/destinations?done=remove").await.contains("Removed."));
+    let removed = house.panel(&cookie, "POST", &format!("{path}/remove"), "").await;
+    assert!(house.follow(&cookie, removed).await.contains("Removed."));
 }

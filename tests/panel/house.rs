@@ -12,10 +12,10 @@ async fn a_domain_is_added_set_and_removed() {
     let cookie = house.signed_in().await;
     let wrong = house.panel(&cookie, "POST", "/domains", "name=nonsense+here").await.expect(422).text();
     assert!(wrong.contains("value=\"nonsense here\"") && wrong.contains("aria-invalid=\"true\""), "{wrong}");
-    let place = house.panel(&cookie, "POST", "/domains", "name=m%C3%BCller.example").await.expect(303);
-    let place = place.field("location").unwrap();
-    assert_eq!(place, "/domains/xn--mller-kva.example?done=added");
-    let page = house.panel(&cookie, "GET", &place, "").await.expect(200).text();
+    let added = house.panel(&cookie, "POST", "/domains", "name=m%C3%BCller.example").await;
+    assert_eq!(added.field("location").as_deref(), Some("/domains/xn--mller-kva.example"));
+    assert_eq!(added.told().as_deref(), Some("waypost-told=done=added"));
+    let page = house.follow(&cookie, added).await;
     assert!(
         page.contains("<bdi>müller.example</bdi>") && page.contains("<code>xn--mller-kva.example</code>"),
         "{page}"
@@ -41,8 +41,8 @@ async fn a_destination_is_added_vouched_for_and_removed() {
     let cookie = house.signed_in().await;
     let wrong = house.panel(&cookie, "POST", "/destinations", "address=nowhere").await.expect(422).text();
     assert!(wrong.contains("value=\"nowhere\""), "{wrong}");
-    let place = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
-    let page = house.panel(&cookie, "GET", &place.field("location").unwrap(), "").await.expect(200).text();
+    let added = house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await;
+    let page = house.follow(&cookie, added).await;
     assert!(page.contains("new@inbox.example is added, and gets no mail until it is verified."), "{page}");
     let made = house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(200).json();
     let path = format!("/destinations/{}", made["id"].as_str().unwrap());
@@ -72,8 +72,7 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     assert!(page.contains("<bdi>inbox.example</bdi>") && page.contains("2 waiting"), "{page}");
     assert!(page.contains("450 4.2.0 Try later") && page.contains("next try in 5 min"), "{page}");
     assert!(page.contains(" asked to try later.</bdi></p>"), "the next hop's words stand once: {page}");
-    let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
-    let page = house.panel(&cookie, "GET", &hold.field("location").unwrap(), "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await).await;
     assert!(page.contains("2 messages are held until you release them.") && page.contains("2 held"), "{page}");
     assert!(page.contains(">Release all</button>") && !page.contains(">Hold all</button>"), "{page}");
     assert!(!page.contains("by the relay"), "{page}");
@@ -82,7 +81,7 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
     assert!(page.contains("2 held, by the relay <bdi>relay.example:587</bdi>."), "{page}");
     let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
-    assert_eq!(other.field("location").as_deref(), Some("/queue?done=release&count=0"));
+    assert_eq!(other.told().as_deref(), Some("waypost-told=done=release&count=0"));
     house.panel(&cookie, "POST", "/queue/nonsense", "domain=inbox.example").await.expect(404);
 }
 
@@ -98,7 +97,7 @@ async fn a_long_queue_shows_its_oldest_mail_and_counts_and_works_through_all() {
     assert!(page.contains("23 waiting") && page.contains("and 3 more"), "{page}");
     assert!(page.contains("n0@my.example") && !page.contains("n22@my.example"), "{page}");
     let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
-    assert_eq!(hold.field("location").as_deref(), Some("/queue?done=hold&count=23"));
+    assert_eq!(hold.told().as_deref(), Some("waypost-told=done=hold&count=23"));
 }
 
 #[tokio::test]
@@ -140,7 +139,8 @@ async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     assert!(overview.contains("<a href=\"/queue?domain=other.example\">1 waiting</a>"), "{overview}");
     let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example&of=other.example").await.expect(303);
     let place = hold.field("location").unwrap();
-    assert_eq!(place, "/queue?done=hold&count=1&domain=other.example");
+    assert_eq!(place, "/queue?domain=other.example");
+    assert_eq!(hold.told().as_deref(), Some("waypost-told=done=hold&count=1"));
     assert!(page(&place).await.contains("1 held") && page("/queue").await.contains("1 waiting · 1 held"));
     assert!(page("/queue?domain=empty.example").await.contains("No mail of this domain waits."));
     house.panel(&cookie, "GET", "/queue?domain=elsewhere.example", "").await.expect(404);

@@ -196,7 +196,7 @@ async fn a_message_under_way_is_asked_for_again_and_what_was_asked_for_is_told_a
         [("retry", "It is being tried again."), ("hold", "It is on hold until you release it.</span>")]
     {
         let done = house.panel(&cookie, "POST", &format!("{path}/{action}"), "").await.expect(303);
-        let shown = page(&house, &cookie, &done.field("location").unwrap()).await;
+        let shown = house.follow(&cookie, done).await;
         assert!(shown.contains(told), "{action}: {shown}");
         assert!(shown.contains(&format!("data-again=\"{path}?done={action}\"")), "{action}: {shown}");
     }
@@ -221,7 +221,7 @@ async fn the_queue_is_asked_for_again_as_long_as_anything_is_in_it() {
     let waits = page(&house, &cookie, place).await;
     assert!(waits.contains("data-again=\"/queue\"") && !waits.contains("is being tried now"), "{waits}");
     let done = house.panel(&cookie, "POST", "/queue/retry", "domain=inbox.example").await.expect(303);
-    let tried = page(&house, &cookie, &done.field("location").unwrap()).await;
+    let tried = house.follow(&cookie, done).await;
     assert!(tried.contains("One message is being tried now."), "{tried}");
     assert!(tried.contains("data-again=\"/queue?done=retry&#38;count=1\""), "{tried}");
     house.admin.store.queue.cancel(row.id).await.unwrap();

@@ -109,8 +109,7 @@ async fn choices_are_saved_taken_back_and_refused_in_words() {
     let cookie = house.signed_in().await;
     let url = "https%3A%2F%2Fmonitor.example%2Fping%3Fa%3Db";
     let form = format!("{KINDS}&to=a%40one.example%2C+b%40two.example&digest=daily&heartbeat_url={url}");
-    house.panel(&cookie, "POST", PAGE, &form).await.expect(303);
-    let page = house.panel(&cookie, "GET", "/settings/notices?done=saved", "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", PAGE, &form).await).await;
     assert!(page.contains("Your choice is saved.") && page.contains("Now: <bdi>a@one.example, b@two.example</bdi>."));
     assert!(page.contains("value=\"daily\" selected") && page.contains("https://monitor.example/ping?a=b"), "{page}");
     assert!(page.contains("name=\"held\" value=\"on\"> ") && page.contains("name=\"drift\" value=\"on\" checked"));
@@ -135,8 +134,7 @@ async fn choices_are_saved_taken_back_and_refused_in_words() {
 async fn a_test_notice_is_sent_by_a_button_and_members_see_none_of_it() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    house.panel(&cookie, "POST", "/settings/notices/test", "").await.expect(303);
-    let page = house.panel(&cookie, "GET", "/settings/notices?done=tested", "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/settings/notices/test", "").await).await;
     assert!(page.contains("A test notice is on its way."), "{page}");
     let queue = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
     let sent = &queue["items"][0];

@@ -59,16 +59,14 @@ async fn an_alias_is_made_switched_and_switched_back() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let form = "local_part=shop&domain=my.example&destination=owner%40inbox.example&description=Shops";
-    let made = house.panel(&cookie, "POST", "/aliases", form).await.expect(303);
-    let place = made.field("location").unwrap();
-    let page = house.panel(&cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text();
+    let made = house.panel(&cookie, "POST", "/aliases", form).await;
+    let page = house.follow(&cookie, made).await;
     assert!(page.contains("shop@my.example is ready to receive mail."), "{page}");
     let alias = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(200).json();
     assert_eq!((&alias["description"], &alias["enabled"]), (&json!("Shops"), &json!(true)));
 
     let switch = format!("/aliases/{}/switch", alias["id"].as_str().unwrap());
-    let off = house.panel(&cookie, "POST", &switch, "on=false").await.expect(303).field("location").unwrap();
-    let page = house.panel(&cookie, "GET", off.split('#').next().unwrap(), "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &switch, "on=false").await).await;
     assert!(page.contains("shop@my.example is off") && page.contains(">Undo</button>"), "{page}");
     assert!(page.contains("aria-checked=\"false\""));
     house.panel(&cookie, "POST", &switch, "on=true").await.expect(303);
@@ -81,8 +79,7 @@ async fn an_alias_to_an_inbox_that_is_not_verified_says_so() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let form = "local_part=shop&domain=my.example&destination=new%40inbox.example";
-    let place = house.panel(&cookie, "POST", "/aliases", form).await.expect(303).field("location").unwrap();
-    let page = house.panel(&cookie, "GET", place.split('#').next().unwrap(), "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/aliases", form).await).await;
     assert!(
         page.contains("new@inbox.example is not verified and gets no mail: open Destinations")
             && !page.contains("ready"),
@@ -252,8 +249,7 @@ async fn actions_stand_only_where_they_work_and_work() {
     let path = format!("/activity/{}", row.id);
     let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
     assert!(page.contains(">Try now</button>") && page.contains(">Hold</button>") && page.contains(">Cancel</button>"));
-    let held = house.panel(&cookie, "POST", &format!("{path}/hold"), "").await.expect(303).field("location").unwrap();
-    let page = house.panel(&cookie, "GET", &held, "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &format!("{path}/hold"), "").await).await;
     assert!(
         page.contains("On hold until you release it")
             && page.contains(">Release</button>")

@@ -23,8 +23,7 @@ async fn roles(house: &House) -> Value {
 
 /// Sends the form of her page, and follows to what it says.
 async fn say(house: &House, owner: &str, form: &str) -> String {
-    let place = house.panel(owner, "POST", ANNA, form).await.expect(303).field("location").unwrap();
-    house.panel(owner, "GET", &place, "").await.expect(200).text()
+    house.follow(owner, house.panel(owner, "POST", ANNA, form).await).await
 }
 
 #[tokio::test]
@@ -67,7 +66,7 @@ async fn what_was_changed_of_roles_is_told_and_taken_back_while_it_stands() {
     let undo = async |entries: &str| -> Answer {
         house.panel(&owner, "POST", "/undo", &format!("entries={entries}&back=%2Fsettings%2Fpeople")).await.expect(303)
     };
-    assert_eq!(undo(&entries).await.field("location").as_deref(), Some("/settings/people?undone=1&left=0"));
+    assert_eq!(undo(&entries).await.told().as_deref(), Some("waypost-told=undone=1&left=0"));
     assert_eq!(roles(&house).await, json!([]));
     undo(&entries).await;
     assert_eq!(roles(&house).await, json!([]), "it does not stand any more");

@@ -59,8 +59,7 @@ async fn one_s_own_account_is_changed_in_place() {
     let (house, cookie) = owner().await;
     let other = signed_in(&house, "owner%40my.example").await;
     let name = "email=owner%40my.example&name=The+Owner";
-    house.panel(&cookie, "POST", "/settings/account", name).await.expect(303);
-    let page = house.panel(&cookie, "GET", "/settings/account?done=saved", "").await.expect(200).text();
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", "/settings/account", name).await).await;
     assert!(page.contains("value=\"The Owner\"") && page.contains("Your account is saved."), "{page}");
     let wrong = "current_password=wrong&password=another+horse+battery";
     let page = house.panel(&cookie, "POST", "/settings/account/password", wrong).await.expect(422).text();
@@ -272,4 +271,21 @@ async fn the_host_name_in_service_is_shown_though_nobody_has_set_it() {
     let set = house.operator("GET", "/v1/settings", Value::Null).await.json();
     let set = set["items"].as_array().unwrap().iter().find(|setting| setting["key"] == "hostname").unwrap().clone();
     assert_eq!(set["place"], "default", "what was shown and not changed is not set");
+}
+
+#[tokio::test]
+async fn what_was_done_is_told_once_and_not_again_by_a_reload() {
+    let (house, cookie) = owner().await;
+    let saved = house.panel(&cookie, "POST", "/settings/server", "log.subjects=false").await.expect(303);
+    assert_eq!(saved.field("location").as_deref(), Some("/settings/server"), "nothing of it hangs on the address");
+    let all = saved.field("set-cookie").unwrap();
+    assert!(all.contains("HttpOnly") && all.contains("Max-Age=60"), "{all}");
+    let told = format!("{cookie}; {}", saved.told().unwrap());
+    let stream = house.panel(&told, "GET", "/activity/export", "").await.expect(200);
+    assert_eq!(stream.told(), None, "a file tells nothing and takes nothing away");
+    let first = house.panel(&told, "GET", "/settings/server", "").await.expect(200);
+    assert!(first.text().contains("Saved: it counts from now on."), "{}", first.text());
+    assert_eq!(first.told().as_deref(), Some("waypost-told="), "shown, it is taken away");
+    let again = house.panel(&cookie, "GET", "/settings/server", "").await.expect(200);
+    assert!(!again.text().contains("Saved:") && again.told().is_none(), "{}", again.text());
 }

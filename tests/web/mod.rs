@@ -180,6 +180,15 @@ impl House {
         ];
         self.visitor(method, path, &fields, form).await
     }
+
+    /// The page that an answer leads to, as a browser gets it: with the cookie of what it is to tell.
+    pub(crate) async fn follow(&self, cookie: &str, answer: Answer) -> String {
+        let answer = answer.expect(303);
+        let place = answer.field("location").unwrap();
+        let told = answer.told().map(|told| format!("{cookie}; {told}"));
+        let place = place.split('#').next().unwrap();
+        self.panel(told.as_deref().unwrap_or(cookie), "GET", place, "").await.expect(200).text()
+    }
 }
 
 /// An answer, whole.
@@ -211,6 +220,13 @@ impl Answer {
     /// A header field.
     pub(crate) fn field(&self, name: &str) -> Option<String> {
         self.fields.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    /// The cookie of what the next page is to tell, as a browser sends it back; an empty one takes it away.
+    pub(crate) fn told(&self) -> Option<String> {
+        let cookies = self.fields.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+        let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next());
+        pairs.find(|pair| pair.starts_with("waypost-told=")).map(str::to_owned)
     }
 
     /// Where a problem's faults lie, after checking that it is a whole problem.

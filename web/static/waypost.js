@@ -5,14 +5,6 @@
   const MINUTE = 60e3, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
   const $ = (selector) => document.querySelector(selector);
 
-  // What was done is told once: neither a reload nor a way back says it again.
-  const untold = (address) => {
-    const bare = new URL(address);
-    for (const key of ["done", "count", "made", "undo", "undone", "left"]) bare.searchParams.delete(key);
-    return bare;
-  };
-  if (untold(location.href).search !== location.search) history.replaceState(null, "", untold(location.href));
-
   // Times stay true while a page is open, and are told in the reader's zone. The server's clock counts: ours may be wrong.
   const drift = Date.parse(document.documentElement.dataset.now) - Date.now() || 0;
   const ago = (span) => {
@@ -65,7 +57,7 @@
     swap(["told", "found"], by.getAttribute("formaction") ?? of("action"), { method: "POST", body }).then((answer) => {
       if (by.name === "what" && answer.ok) for (const box of document.querySelectorAll("[name=id]")) box.checked = false;
       $("#told .notice:not(.toast)")?.scrollIntoView({ block: "nearest" });
-      if (answer.ok && answer.redirected) history.replaceState(null, "", untold(answer.url));
+      if (answer.ok && answer.redirected) history.replaceState(null, "", answer.url);
     }).catch(later(form));
   });
 

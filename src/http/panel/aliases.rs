@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 
 use crate::admin::shapes::{AliasShape, alias_name};
 use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Fault, Paging};
@@ -20,6 +20,7 @@ use super::new_alias::{self, NewAlias};
 use super::spark::Spark;
 use super::text::{self, When};
 use super::toast::{self, Toast};
+use super::told;
 use super::tried::{self, Tried};
 
 /// Rows of a page.
@@ -124,8 +125,10 @@ async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>,
     match made {
         Ok(row) => {
             let span = site.admin.entry_of(actor, ("alias", &alias_name(&row).to_string())).await.ok().flatten();
-            let undo = span.map(|span| format!("&undo={}", toast::written(span))).unwrap_or_default();
-            Redirect::to(&format!("/aliases?made={}{undo}#a-{}", row.id, row.id)).into_response()
+            let (made, undo) = (row.id.to_string(), span.map(toast::written));
+            let undo = undo.as_deref().map(|undo| ("undo", undo));
+            let words: Vec<_> = [("made", &*made)].into_iter().chain(undo).collect();
+            told::go(&format!("/aliases#a-{made}"), &words)
         }
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => {

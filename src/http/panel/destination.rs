@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::{ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape};
@@ -18,6 +18,7 @@ use super::frame::{self, Frame};
 use super::look::{self, Look};
 use super::queue;
 use super::text::{self, When};
+use super::told;
 
 /// Destinations that are proposed to take another's place.
 const PROPOSED: u32 = 100;
@@ -123,8 +124,8 @@ pub(super) async fn act(
         _ => Err(forms::no_such_action()),
     };
     match done {
-        Ok(()) if word == "remove" => Redirect::to("/destinations?done=remove").into_response(),
-        Ok(()) => Redirect::to(&format!("/destinations/{}?done={word}", text::in_query(&id))).into_response(),
+        Ok(()) if word == "remove" => told::go("/destinations", &[("done", "remove")]),
+        Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word)]),
         Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::DestinationShape;
@@ -15,6 +15,7 @@ use crate::store::rules::DestinationRow;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::text::{self, When};
+use super::told;
 
 /// Rows of a page.
 const ROWS: u32 = 100;
@@ -74,7 +75,7 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, fill
         written.insert("verified".to_owned(), Value::Bool(true));
     }
     match add(&site, &actor, (&filled, &written)).await {
-        Ok(row) => Redirect::to(&format!("/destinations?made={}", row.id)).into_response(),
+        Ok(row) => told::go("/destinations", &[("made", &row.id.to_string())]),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => answer(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use serde_json::Value;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -27,6 +27,7 @@ use super::remedy::Remedy;
 use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
+use super::told;
 
 /// Octets of an address (RFC 5321 §4.5.3.1.3): what is longer is folded.
 const MAX_ADDRESS_OCTETS: usize = 254;
@@ -109,7 +110,7 @@ pub(super) async fn act(
         _ => Err(forms::no_such_action()),
     };
     match done {
-        Ok(()) => Redirect::to(&format!("/activity/{id}?done={word}")).into_response(),
+        Ok(()) => told::go(&format!("/activity/{id}"), &[("done", &word)]),
         Err(error @ AdminError::Invalid(_)) => refused(&site, &actor, &id, (&filled, &error)).await,
         Err(error) => frame::failed(&error),
     }

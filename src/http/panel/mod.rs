@@ -41,6 +41,7 @@ mod spark;
 mod story;
 mod text;
 mod toast;
+mod told;
 mod tried;
 mod verify;
 
@@ -89,6 +90,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/connect/{client}", get(connect::page).post(connect::connect))
         .merge(domains::router())
         .merge(settings::router())
+        .layer(middleware::from_fn_with_state(site.clone(), told::once))
         .layer(middleware::from_fn_with_state(site.clone(), session::required));
     Router::new()
         .merge(inside)

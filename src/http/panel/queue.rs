@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use crate::admin::shapes::QueueShape;
@@ -21,6 +21,7 @@ use super::frame::{self, Frame};
 use super::remedy::{self, Remedy};
 use super::story;
 use super::text::{self, When};
+use super::told;
 
 /// Sites that are shown at most.
 const MAX_SITES: usize = 100;
@@ -87,8 +88,8 @@ pub(super) async fn act(
 ) -> Response {
     match act_on_all(&site, &actor, (&word, &filled)).await {
         Ok(count) => {
-            let done = [("done", &*word), ("count", &count.to_string()), ("domain", filled.get("of"))];
-            Redirect::to(&text::with_query("/queue", &done)).into_response()
+            let place = text::with_query("/queue", &[("domain", filled.get("of"))]);
+            told::go(&place, &[("done", &word), ("count", &count.to_string())])
         }
         Err(error) => frame::failed(&error),
     }

@@ -20,6 +20,9 @@ const SECURE_COOKIE: &str = "__Host-waypost";
 const LOCAL_COOKIE: &str = "waypost";
 /// What is behind a cookie's name where a browser is to be known again at its next sign-in.
 const DEVICE: &str = "-device";
+/// And where it holds what the next page tells; for so many seconds.
+const TOLD: &str = "-told";
+const TOLD_LIFETIME: u64 = 60;
 
 /// How a request came, as far as secrets are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +91,19 @@ pub(super) fn close(channel: &Channel, answer: &mut Response) {
     if let Some(cookie) = written(channel, "", ("", 0)) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
+}
+
+/// Has the next page tell these words; none takes them back.
+pub(super) fn tell(channel: &Channel, words: &str, answer: &mut Response) {
+    let lifetime = if words.is_empty() { 0 } else { TOLD_LIFETIME };
+    if let Some(cookie) = written(channel, TOLD, (words, lifetime)) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// The words that this page is to tell.
+pub(super) fn told(channel: &Channel, fields: &HeaderMap) -> Option<String> {
+    carried(channel, TOLD, fields)
 }
 
 const fn name(channel: &Channel) -> Option<&'static str> {

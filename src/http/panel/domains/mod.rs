@@ -8,7 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ use crate::mail::Moment;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::text::{self, When};
+use super::told;
 
 /// Rows of a page.
 const ROWS: u32 = 100;
@@ -72,25 +73,25 @@ async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Resp
 /// `POST /domains`: one domain, or many of them, all or none.
 async fn create(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     match add(&site, &actor, &filled).await {
-        Ok(place) => Redirect::to(&place).into_response(),
+        Ok(answer) => answer,
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => listed(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
 }
 
-async fn add(site: &Site, actor: &Actor, filled: &Filled) -> Result<String, AdminError> {
+async fn add(site: &Site, actor: &Actor, filled: &Filled) -> Result<Response, AdminError> {
     let mut written = filled.change(&["like"]);
     let all = filled.get("names").split([',', ' ', '\r', '\n', '\t']);
     let mut names: Vec<&str> = all.filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
         written.insert("name".to_owned(), filled.trimmed("name").into());
         let domain = site.admin.add_domain(actor, &written).await?;
-        return Ok(format!("/domains/{}?done=added", domain.name));
+        return Ok(told::go(&format!("/domains/{}", domain.name), &[("done", "added")]));
     }
     names.extend(Some(filled.trimmed("name")).filter(|name| !name.is_empty()));
     written.insert("names".to_owned(), Value::from(names));
     let added = site.admin.add_domains(actor, &written).await?.items;
-    Ok(format!("/domains?done=many&count={}", added.len()))
+    Ok(told::go("/domains", &[("done", "many"), ("count", &added.len().to_string())]))
 }
 
 async fn listed(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 
 use crate::admin::{Actor, AdminError, AliasFilter, Paging, QueueFilter, Reach, Target};
 use crate::http::Site;
@@ -12,6 +12,7 @@ use super::super::forms::{self, Filled};
 use super::super::frame::{self, Frame};
 use super::super::queue;
 use super::super::text::{self, When};
+use super::super::told;
 use super::form::{self, Fields};
 use super::records::{self, Records, State as Standing, look};
 
@@ -79,7 +80,7 @@ pub(super) async fn change(
     filled: Filled,
 ) -> Response {
     match site.admin.change_domain(&actor, Target { id: &name, version: None }, &form::written(&filled)).await {
-        Ok(domain) => Redirect::to(&format!("/domains/{}?done=saved", domain.name)).into_response(),
+        Ok(domain) => told::go(&format!("/domains/{}", domain.name), &[("done", "saved")]),
         Err(error) => refused(&site, &actor, &name, (Some(filled), error)).await,
     }
 }
@@ -91,15 +92,15 @@ pub(super) async fn act(
     Path((name, word)): Path<(String, String)>,
 ) -> Response {
     let done = match word.as_str() {
-        "verify" => site.admin.verify_domain(&actor, &name).await.map(|_| format!("/domains/{name}?done=verified")),
+        "verify" => site.admin.verify_domain(&actor, &name).await.map(|_| (format!("/domains/{name}"), "verified")),
         "remove" => {
             let removed = site.admin.remove_domain(&actor, Target { id: &name, version: None }).await;
-            removed.map(|()| "/domains?done=removed".to_owned())
+            removed.map(|()| ("/domains".to_owned(), "removed"))
         }
         _ => Err(forms::no_such_action()),
     };
     match done {
-        Ok(place) => Redirect::to(&place).into_response(),
+        Ok((place, word)) => told::go(&place, &[("done", word)]),
         Err(error) => refused(&site, &actor, &name, (None, error)).await,
     }
 }

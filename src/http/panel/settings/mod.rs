@@ -22,6 +22,7 @@ use crate::http::api::Ask;
 
 use super::forms::{self, Fields};
 use super::frame;
+use super::told;
 
 /// The pages, as seen from the root.
 pub(super) fn router() -> Router<Site> {
@@ -71,7 +72,7 @@ impl Around {
         Self { here, tabs, done: None, wrong: Vec::new(), marks: Fields::default() }
     }
 
-    /// With what was just done, told by a word of the query.
+    /// With what was just done, told by a word of it.
     fn told(self, ask: &Ask, words: &[(&'static str, &'static str)]) -> Self {
         let done = ask.get("done").and_then(|done| words.iter().find(|(word, _)| *word == done));
         Self { done: done.map(|(_, sentence)| *sentence), ..self }
@@ -95,6 +96,5 @@ fn status(error: Option<&AdminError>) -> StatusCode {
 
 /// Back to a page, which tells what was done.
 fn done(page: &str, word: &str) -> Response {
-    use axum::response::IntoResponse as _;
-    Redirect::to(&format!("/settings/{page}?done={word}")).into_response()
+    told::go(&format!("/settings/{page}"), &[("done", word)])
 }
