@@ -59,6 +59,7 @@ mod tests {
             source: None,
             changeable: false,
             restart: false,
+            running: None,
         };
         let routes = json!({ "Corp.example": "smtp://10.0.0.5:25" });
         NextHops::read(&[setting("delivery.relay", json!(relay)), setting("delivery.routes", routes)])

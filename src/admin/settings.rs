@@ -51,6 +51,8 @@ pub struct Setting {
     pub changeable: bool,
     /// A change counts after a restart.
     pub restart: bool,
+    /// What the gateway runs with until it is started again, where that is another value.
+    pub running: Option<Value>,
 }
 
 /// What was set in the panel: keys with their values.

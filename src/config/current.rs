@@ -30,39 +30,43 @@ pub(super) fn is_in_panel(key: &str) -> bool {
     IN_PANEL.iter().any(|name| *name == key || (name.ends_with('.') && key.starts_with(name)))
 }
 
-/// The settings in service.
+/// The settings in service, and those that the process was started with.
 #[derive(Debug)]
-pub struct Current(watch::Sender<Arc<Config>>);
+pub struct Current {
+    now: watch::Sender<Arc<Config>>,
+    started: Arc<Config>,
+}
 
 impl Current {
     /// To begin with.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(watch::Sender::new(Arc::new(config)))
+        let started = Arc::new(config);
+        Self { now: watch::Sender::new(Arc::clone(&started)), started }
     }
 
     /// As they are.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.now.borrow())
     }
 
     /// Hears of every change.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Arc<Config>> {
-        self.0.subscribe()
+        self.now.subscribe()
     }
 
     /// Puts a configuration that was read again in service.
     pub fn replace(&self, config: Config) {
-        self.0.send_replace(Arc::new(config));
+        self.now.send_replace(Arc::new(config));
     }
 }
 
 impl Settings for Current {
     fn list(&self) -> Vec<Setting> {
         let config = self.config();
-        KEYS.iter().map(|key| setting(&config, key.name)).collect()
+        KEYS.iter().map(|key| setting((&self.started, &config), key.name)).collect()
     }
 
     fn check(&self, panel: &PanelSettings) -> Result<(), (String, String)> {
@@ -70,7 +74,7 @@ impl Settings for Current {
     }
 
     fn notify(&self) -> Notify {
-        self.0.borrow().notify.clone()
+        self.now.borrow().notify.clone()
     }
 
     fn renew(&self, panel: &PanelSettings) {
@@ -107,7 +111,7 @@ impl Config {
     }
 }
 
-fn setting(config: &Config, key: &'static str) -> Setting {
+fn setting((started, config): (&Config, &Config), key: &'static str) -> Setting {
     let entry = config.written.get(key);
     let (place, source) = match &entry.place {
         Place::Default => (SettingPlace::Default, None),
@@ -117,12 +121,18 @@ fn setting(config: &Config, key: &'static str) -> Setting {
     };
     Setting {
         key,
-        value: config.chosen(key).as_ref().unwrap_or(&entry.value).to_json(),
+        value: value(config, key),
         place,
         changeable: is_in_panel(key) && matches!(place, SettingPlace::Default | SettingPlace::Panel),
         source,
         restart: restart::is_after_restart(key),
+        running: started.is_held(key, config).then(|| value(started, key)),
     }
+}
+
+/// What an empty text leaves to the program is told as it was chosen.
+fn value(config: &Config, key: &'static str) -> Json {
+    config.chosen(key).as_ref().unwrap_or(&config.written.get(key).value).to_json()
 }
 
 /// Reads a value as the panel writes it.
@@ -198,6 +208,23 @@ mod tests {
         assert_eq!((hostname.place, hostname.changeable), (SettingPlace::Default, true));
         assert_eq!(found(&current, "database.url").value, json!("sqlite:/srv/mail/waypost.db"));
         assert_eq!(found(&current, "srs.secrets_file").value, json!("/srv/mail/srs.secrets"));
+    }
+
+    #[test]
+    fn what_counts_after_a_restart_waits_while_it_differs_from_what_runs() {
+        let current = current(&[]);
+        let waits = |current: &Current| -> Vec<(&str, Json)> {
+            let list = current.list().into_iter();
+            list.filter_map(|setting| setting.running.map(|running| (setting.key, running))).collect()
+        };
+        assert_eq!(waits(&current), []);
+        let named = current.config().hostname.to_string();
+        let changes =
+            [("policy.spf", json!("off")), ("log.retention", json!("60d")), ("hostname", json!("mx.my.example"))];
+        current.renew(&panel(&changes));
+        assert_eq!(waits(&current), [("hostname", json!(named)), ("log.retention", json!("30d"))]);
+        current.renew(&panel(&[("log.retention", json!("720h"))]));
+        assert_eq!(waits(&current), [], "the same, written in another way");
     }
 
     #[test]

@@ -40,6 +40,11 @@ const AFTER_RESTART: &[(&str, Differs)] = &[
 ];
 
 impl Config {
+    /// Whether a gateway that was started with `self` goes on with its value of a key, where `new` has another.
+    pub(super) fn is_held(&self, key: &str, new: &Self) -> bool {
+        AFTER_RESTART.iter().any(|(named, differs)| named.split(' ').next() == Some(key) && differs(self, new))
+    }
+
     /// The keys that `new` changes and that a gateway which runs with `self` goes on without.
     #[must_use]
     pub fn left_for_restart(&self, new: &Self) -> Vec<&'static str> {

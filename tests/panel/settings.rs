@@ -289,3 +289,21 @@ async fn what_was_done_is_told_once_and_not_again_by_a_reload() {
     let again = house.panel(&cookie, "GET", "/settings/server", "").await.expect(200);
     assert!(!again.text().contains("Saved:") && again.told().is_none(), "{}", again.text());
 }
+
+#[tokio::test]
+async fn a_setting_says_that_it_waits_for_a_restart_only_while_another_value_runs() {
+    let (house, cookie) = owner().await;
+    let waits = "Takes effect after a restart. Until then Waypost runs with “30d”.";
+    let page = house.panel(&cookie, "GET", "/settings/server", "").await.expect(200).text();
+    assert!(!page.contains("after a restart"), "{page}");
+    let save =
+        async |form: &str| house.follow(&cookie, house.panel(&cookie, "POST", "/settings/server", form).await).await;
+    let page = save("log.retention=60d").await;
+    assert!(page.contains(waits) && page.contains("What is marked counts when Waypost is started again."), "{page}");
+    let page = save("log.subjects=false").await;
+    assert!(page.contains(waits) && page.contains("Saved: it counts from now on."), "{page}");
+    let page = save("log.retention=30d").await;
+    assert!(!page.contains("after a restart") && page.contains("Saved: it counts from now on."), "{page}");
+    let page = save("hostname=gw.my.example").await;
+    assert!(page.contains("Mail has this name already.") && !page.contains("Until then Waypost runs"), "{page}");
+}

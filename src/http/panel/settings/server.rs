@@ -37,8 +37,8 @@ struct Field {
     changeable: bool,
     /// It was set here, so that it can be taken back.
     ours: bool,
-    /// When a change counts, where not at once.
-    restart: Option<&'static str>,
+    /// That it waits for a restart, while another value is in service.
+    waits: Option<String>,
     wrong: Option<String>,
 }
 
@@ -60,6 +60,7 @@ struct Other {
     key: &'static str,
     value: String,
     place: String,
+    waits: Option<String>,
 }
 
 #[derive(Template)]
@@ -93,9 +94,11 @@ pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, fill
         Err(error) => return frame::failed(&error),
     };
     let written = written(&all, &filled);
-    let waits = all.iter().any(|setting| setting.restart && written.contains_key(setting.key));
     match site.admin.change_settings(&actor, &written).await {
-        Ok(_) => done("server", if waits { "restart" } else { "saved" }),
+        Ok(all) => {
+            let is_waiting = |setting: &Setting| setting.running.is_some() && written.contains_key(setting.key);
+            done("server", if all.items.iter().any(is_waiting) { "restart" } else { "saved" })
+        }
         Err(error) => show(&site, &actor, (&Ask::default(), &filled), Some(&error)).await,
     }
 }
@@ -223,17 +226,22 @@ fn field(key: &Known, setting: &Setting, (filled, wrong): (&Filled, &mut BTreeMa
         place: place(setting),
         changeable: setting.changeable,
         ours: setting.place == SettingPlace::Panel && setting.changeable,
-        restart: (setting.restart && setting.changeable).then(|| counts(setting.key)),
+        waits: waits(setting),
         wrong: wrong.remove(key.name),
     }
 }
 
 /// Of the name, little waits (`config::restart` names it).
-fn counts(key: &str) -> &'static str {
-    match key {
-        "hostname" => "a change counts at once, but in the certificate and in links to the panel after a restart",
-        _ => "a change counts after a restart",
-    }
+fn waits(setting: &Setting) -> Option<String> {
+    let running = text::visible(&server_keys::shown(setting.running.as_ref()?));
+    let running = if running.is_empty() { "none".to_owned() } else { format!("“{running}”") };
+    Some(match setting.key {
+        "hostname" => format!(
+            "Mail has this name already. The certificate and links to the panel take effect after a restart; until then \
+             they have {running}."
+        ),
+        _ => format!("Takes effect after a restart. Until then Waypost runs with {running}."),
+    })
 }
 
 fn other(setting: &Setting) -> Other {
@@ -241,7 +249,7 @@ fn other(setting: &Setting) -> Other {
         empty if empty.is_empty() => "–".to_owned(),
         value => text::visible(&value),
     };
-    Other { key: setting.key, value, place: place(setting) }
+    Other { key: setting.key, value, place: place(setting), waits: waits(setting) }
 }
 
 fn place(setting: &Setting) -> String {
@@ -260,7 +268,15 @@ mod tests {
     use super::*;
 
     fn setting(key: &'static str, value: Value) -> Setting {
-        Setting { key, value, place: SettingPlace::Default, source: None, changeable: true, restart: false }
+        Setting {
+            key,
+            value,
+            place: SettingPlace::Default,
+            source: None,
+            changeable: true,
+            restart: false,
+            running: None,
+        }
     }
 
     #[test]
