@@ -8,6 +8,8 @@ mod accounts;
 mod alias_list;
 #[path = "panel/aliases.rs"]
 mod aliases;
+#[path = "panel/changes.rs"]
+mod changes;
 #[path = "panel/connect.rs"]
 mod connect;
 #[path = "panel/destinations.rs"]

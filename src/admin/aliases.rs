@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::mail::{Domain, LocalPart, Mailbox};
 use crate::policy::admission::{Ended, ended};
+use crate::policy::deeds::Deed;
 use crate::policy::facts::Usage;
 use crate::policy::ids::{AccountId, DestinationId};
 use crate::policy::rule::{Action, Kind};
@@ -145,7 +146,7 @@ impl Admin {
         let (address, draft) = (new.name.to_string(), &new.draft);
         let written =
             serde_json::json!({ "address": address, "action": draft.action, "destinations": draft.destinations });
-        self.audit(actor, "alias.create", &Subject { object: &address, before: None, after: Some(&written) })
+        self.audit(actor, Deed::AliasCreate, &Subject { object: &address, before: None, after: Some(&written) })
     }
 
     /// Changes an alias; with a version, only while it is still the one that was seen.
@@ -156,7 +157,7 @@ impl Admin {
         written: &Map<String, Value>,
     ) -> Result<AliasRow> {
         let (before, after) = self.changed_alias(actor, target, written).await?;
-        let action = if after.spec == before.spec { return Ok(before) } else { "alias.change" };
+        let action = if after.spec == before.spec { return Ok(before) } else { Deed::AliasChange };
         self.store_change(actor, action, (&before, &after)).await
     }
 
@@ -182,7 +183,7 @@ impl Admin {
     async fn store_change(
         &self,
         actor: &Actor,
-        action: &str,
+        action: Deed,
         (before, after): (&AliasRow, &AliasRow),
     ) -> Result<AliasRow> {
         let audit = self.audit_change(actor, action, (Some(before), Some(after)));
@@ -195,7 +196,7 @@ impl Admin {
     pub(super) fn audit_change(
         &self,
         actor: &Actor,
-        action: &str,
+        action: Deed,
         (before, after): (Option<&AliasRow>, Option<&AliasRow>),
     ) -> AuditEntry {
         let address = before.or(after).map(|row| alias_name(row).to_string()).unwrap_or_default();
@@ -213,7 +214,7 @@ impl Admin {
         }
         let mut after = before.clone();
         after.spec.enabled = enabled;
-        let action = if enabled { "alias.enable" } else { "alias.disable" };
+        let action = if enabled { Deed::AliasEnable } else { Deed::AliasDisable };
         self.store_change(actor, action, (&before, &after)).await
     }
 
@@ -222,7 +223,7 @@ impl Admin {
         actor.must(Area::Aliases, Access::Write)?;
         let row = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, row.version)?;
-        let audit = self.audit_change(actor, "alias.remove", (Some(&row), None));
+        let audit = self.audit_change(actor, Deed::AliasRemove, (Some(&row), None));
         Ok(self.store.rules.remove_alias(row.key, audit).await?)
     }
 

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::store::accounts::{AuditQuery, AuditRow};
 use crate::store::activity::Counts;
@@ -11,7 +12,6 @@ use crate::store::activity::Counts;
 use super::activity::read_moment;
 use super::error::OrMissing;
 use super::replacement::replacement_of;
-use super::roles::ROLES;
 use super::settings::PRESENT_PASSWORD;
 use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
 use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
@@ -52,6 +52,17 @@ const NOT_SET: [&str; 13] = [
     "catch_all",
 ];
 
+/// What can be taken back by what was before.
+const UNDOABLE: [Deed; 7] = [
+    Deed::AliasChange,
+    Deed::AliasEnable,
+    Deed::AliasDisable,
+    Deed::AliasRemove,
+    Deed::DomainSet,
+    Deed::SettingsChange,
+    Deed::UserRoles,
+];
+
 const POLICY: &str = "policy";
 
 impl Admin {
@@ -86,15 +97,15 @@ impl Admin {
             return Err(AdminError::missing("entry of the audit log", id));
         }
         let before = entry.before.is_some().then(|| again(&entry));
-        match (entry.action.as_str(), before) {
-            ("alias.change" | "alias.enable" | "alias.disable", Some(before)) => {
+        match (Deed::parse(&entry.action), before) {
+            (Some(Deed::AliasChange | Deed::AliasEnable | Deed::AliasDisable), Some(before)) => {
                 self.undo_alias(actor, &entry, before).await?;
             }
-            ("alias.remove", Some(before)) => drop(self.add_alias(&actor.restoring(), &before).await?),
-            ("domain.set", Some(before)) => self.undo_domain(actor, &entry, before).await?,
-            ("settings.change", Some(_)) => self.undo_settings(actor, &entry, present).await?,
-            (ROLES, Some(_)) => self.undo_roles(actor, &entry).await?,
-            ("destination.replace", Some(_)) => self.undo_replacement(actor, &entry).await?,
+            (Some(Deed::AliasRemove), Some(before)) => drop(self.add_alias(&actor.restoring(), &before).await?),
+            (Some(Deed::DomainSet), Some(before)) => self.undo_domain(actor, &entry, before).await?,
+            (Some(Deed::SettingsChange), Some(_)) => self.undo_settings(actor, &entry, present).await?,
+            (Some(Deed::UserRoles), Some(_)) => self.undo_roles(actor, &entry).await?,
+            (Some(Deed::DestinationReplace), Some(_)) => self.undo_replacement(actor, &entry).await?,
             _ => {
                 let detail = format!("{} of {} cannot be taken back.", entry.action, entry.object);
                 return Err(AdminError::Conflict(detail));
@@ -143,10 +154,8 @@ fn only(actor: &Actor) -> Option<AccountId> {
 }
 
 fn shown(row: AuditRow) -> AuditShape {
-    let undoable = row.before.is_some()
-        && ["alias.change", "alias.enable", "alias.disable", "alias.remove", "domain.set", "settings.change", ROLES]
-            .contains(&row.action.as_str());
-    let undoable = undoable || replacement_of(&row).is_some();
+    let is_kept = row.before.is_some() && Deed::parse(&row.action).is_some_and(|deed| UNDOABLE.contains(&deed));
+    let undoable = is_kept || replacement_of(&row).is_some();
     AuditShape::new(row, undoable)
 }
 

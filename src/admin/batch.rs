@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::mail::Mailbox;
+use crate::policy::deeds::Deed;
 use crate::policy::rule::Action;
 use crate::store::rules::{AliasRow, AliasSpec, AliasStep, Applied};
 
@@ -140,26 +141,26 @@ impl Admin {
             }
             OperationKind::Update => {
                 let rows = self.changed_alias(actor, target, &operation.written).await?;
-                Ok(self.prepared_change(actor, "alias.change", rows))
+                Ok(self.prepared_change(actor, Deed::AliasChange, rows))
             }
             OperationKind::Enable | OperationKind::Disable => {
                 actor.must(Area::Aliases, Access::Write)?;
                 let before = self.alias_within(actor, &operation.id, Reach::Manage).await?;
                 let mut after = before.clone();
                 after.spec.enabled = operation.kind == OperationKind::Enable;
-                let action = if after.spec.enabled { "alias.enable" } else { "alias.disable" };
+                let action = if after.spec.enabled { Deed::AliasEnable } else { Deed::AliasDisable };
                 Ok(self.prepared_change(actor, action, (before, after)))
             }
             OperationKind::Delete => {
                 actor.must(Area::Aliases, Access::Write)?;
                 let row = self.alias_within(actor, &operation.id, Reach::Manage).await?;
-                let audit = self.audit_change(actor, "alias.remove", (Some(&row), None));
+                let audit = self.audit_change(actor, Deed::AliasRemove, (Some(&row), None));
                 Ok(Prepared { step: AliasStep::Remove { key: row.key, audit }, name: alias_name(&row), spec: None })
             }
         }
     }
 
-    fn prepared_change(&self, actor: &Actor, action: &str, (before, after): (AliasRow, AliasRow)) -> Prepared {
+    fn prepared_change(&self, actor: &Actor, action: Deed, (before, after): (AliasRow, AliasRow)) -> Prepared {
         let audit = self.audit_change(actor, action, (Some(&before), Some(&after)));
         let (name, spec) = (alias_name(&after), Some(after.spec.clone()));
         Prepared { step: AliasStep::Change { row: Box::new(after), audit }, name, spec }

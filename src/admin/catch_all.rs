@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::policy::rule::Kind;
 use crate::store::StoreError;
@@ -45,10 +46,10 @@ impl Admin {
         }
         let old = before.as_ref().map_or_else(|| spec::fresh(&name), |alias| alias.spec.clone());
         let new = self.catch_all_spec(actor, (domain.account, &name), (old, wanted)).await?;
-        let shown =
-            serde_json::json!({ "catch_all": new.action, "enabled": new.enabled, "destinations": new.destinations });
-        let subject = Subject { object: domain.name.as_str(), before: None, after: Some(&shown) };
-        let audit = self.audit(actor, "domain.catch_all", &subject);
+        let shown = |spec: &AliasSpec| serde_json::json!({ "catch_all": spec.action, "enabled": spec.enabled, "destinations": spec.destinations });
+        let (was, is) = (before.as_ref().map(|alias| shown(&alias.spec)), shown(&new));
+        let subject = Subject { object: domain.name.as_str(), before: was.as_ref(), after: Some(&is) };
+        let audit = self.audit(actor, Deed::DomainCatchAll, &subject);
         let row = match before {
             Some(alias) if alias.spec == new => return Ok(()),
             Some(alias) => self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?,

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::mail::{Domain, Mailbox};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::rules::{DestinationRow, ListQuery, Order};
@@ -53,7 +54,7 @@ impl Admin {
 
     async fn store_destination(&self, actor: &Actor, address: &str, verified: bool) -> Result<DestinationRow> {
         let verified_at = (verified || address.starts_with('@')).then(|| self.clock.now());
-        let audit = self.audit_plain(actor, "destination.add", address);
+        let audit = self.audit_plain(actor, Deed::DestinationAdd, address);
         let added = self.store.rules.add_destination(actor.account, address, verified_at, audit).await;
         added.map_err(|error| match error {
             StoreError::Exists(_) => AdminError::Conflict(format!(
@@ -70,7 +71,7 @@ impl Admin {
         if !wanted && !self.default_destinations(actor, actor.account).await?.is_empty() {
             return Ok(row);
         }
-        let audit = self.audit_plain(actor, "destination.default", &row.address);
+        let audit = self.audit_plain(actor, Deed::DestinationDefault, &row.address);
         Ok(self.store.rules.default_destination(row.key, audit).await?)
     }
 
@@ -84,7 +85,7 @@ impl Admin {
             Mailbox::parse(&row.address).iter().for_each(|inbox| self.store.directory.forget_failing(inbox));
             return Ok(row);
         }
-        let audit = self.audit_plain(actor, "destination.verify", &row.address);
+        let audit = self.audit_plain(actor, Deed::DestinationVerify, &row.address);
         Ok(self.store.rules.verify_destination(row.key, self.clock.now(), audit).await?)
     }
 
@@ -95,7 +96,7 @@ impl Admin {
         if row.address.starts_with('@') {
             return Err(AdminError::Conflict("A whole domain cannot be the default: choose an address.".to_owned()));
         }
-        let audit = self.audit_plain(actor, "destination.default", &row.address);
+        let audit = self.audit_plain(actor, Deed::DestinationDefault, &row.address);
         Ok(self.store.rules.default_destination(row.key, audit).await?)
     }
 
@@ -104,7 +105,7 @@ impl Admin {
         actor.must(Area::Destinations, Access::Write)?;
         let row = self.find_destination(actor, target.id).await?;
         check_version(target.version, row.version)?;
-        let audit = self.audit_plain(actor, "destination.remove", &row.address);
+        let audit = self.audit_plain(actor, Deed::DestinationRemove, &row.address);
         let removed = self.store.rules.remove_destination(row.key, audit).await;
         removed.map_err(|error| match error {
             StoreError::Invalid(why) => AdminError::Conflict(format!(

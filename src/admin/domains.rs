@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::store::StoreError;
 use crate::store::rules::uses::COUNTED_ALIASES;
 use crate::store::rules::{DomainRow, ListQuery, Order};
@@ -41,7 +42,7 @@ impl Admin {
         form.finish()?;
         self.set_catch_all(actor, &before, catch_all).await?;
         if after != before {
-            after = self.store_domain_change(actor, "domain.set", (&before, &after)).await?;
+            after = self.store_domain_change(actor, Deed::DomainSet, (&before, &after)).await?;
         }
         self.domain_shape(&after).await
     }
@@ -49,7 +50,7 @@ impl Admin {
     pub(super) async fn store_domain_change(
         &self,
         actor: &Actor,
-        action: &str,
+        action: Deed,
         (before, after): (&DomainRow, &DomainRow),
     ) -> Result<DomainRow> {
         let (old, new) = (DomainShape::new(before, CatchAll::Off), DomainShape::new(after, CatchAll::Off));
@@ -119,7 +120,7 @@ impl Admin {
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
         self.refuse_if_mirrored(&row).await?;
-        let audit = self.audit(actor, "domain.remove", &subject);
+        let audit = self.audit(actor, Deed::DomainRemove, &subject);
         Ok(self.store.rules.remove_domain(row.key, audit).await?)
     }
 

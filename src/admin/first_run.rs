@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
 use crate::policy::checkup::PortOut;
+use crate::policy::deeds::Deed;
 use crate::policy::records::{self, Gateway, HostFacts};
 
 use super::shapes::RecordShape;
@@ -58,7 +59,7 @@ impl Admin {
         let host = self.facts.instance.load().hostname.clone();
         let now = self.clock.now();
         let message = trial((&host, &to), &self.chance.id(now).to_string(), now);
-        self.store.accounts.audit(self.audit_plain(actor, "alias.trial", &address)).await?;
+        self.store.accounts.audit(self.audit_plain(actor, Deed::AliasTrial, &address)).await?;
         self.outside.to_own_door(&host, (&ReversePath::Null, &to), &message).await.map_err(refused)
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use tokio::sync::watch;
 
 use crate::mail::{Domain, Mailbox};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::DomainId;
 use crate::policy::roles::Role;
 use crate::policy::rule::Kind;
@@ -198,7 +199,7 @@ impl Admin {
     pub async fn import(&self, actor: &Actor, plan: ImportPlan, progress: watch::Sender<u64>) -> Result<u64> {
         actor.must(Area::Aliases, Access::Write)?;
         let last = self.store.rules.last_destination().await?;
-        let audit = self.audit_plain(actor, "alias.import", &format!("{} aliases", plan.len()));
+        let audit = self.audit_plain(actor, Deed::AliasImport, &format!("{} aliases", plan.len()));
         let imported = self.store.rules.import(actor.account, plan.lines, progress, audit).await;
         let imported = imported.map_err(|error| match error {
             StoreError::Invalid(told) => {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::chance::Chance;
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::accounts::LinkPurpose;
@@ -63,7 +64,7 @@ impl Admin {
     pub async fn add_panel_link(&self, actor: &Actor) -> Result<Secret> {
         actor.must_be_admin("make a sign-in link")?;
         let secret = self.draw_link(LinkPurpose::SignIn, actor.account, LINK_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(actor, "link.create", "panel")).await?;
+        self.store.accounts.audit(self.audit_plain(actor, Deed::LinkCreate, "panel")).await?;
         Ok(secret)
     }
 
@@ -125,7 +126,7 @@ impl Admin {
     pub async fn end_session(&self, actor: &Actor, id: &str) -> Result<()> {
         actor.must(Area::Account, Access::Write)?;
         let uuid = Uuid::try_parse(id).map_err(|_| AdminError::missing("session", id))?;
-        let audit = self.audit_plain(actor, "session.end", id);
+        let audit = self.audit_plain(actor, Deed::SessionEnd, id);
         self.store.accounts.end_session_by_id(actor.account, uuid, audit).await.or_missing("session", id)
     }
 }

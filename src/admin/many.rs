@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::store::accounts::{AuditQuery, AuditRow, AuditSpan};
 use crate::store::activity::Counts;
 use crate::store::rules::AliasRow;
 
 use super::audit::{again, stands};
-use super::roles::ROLES;
 use super::shapes::{AliasShape, AuditShape};
 use super::{Access, Actor, Admin, AdminError, AliasBatch, Area, MAX_OPERATIONS, Reach, Result};
 
@@ -119,7 +119,7 @@ impl Admin {
     pub async fn undo_span(&self, actor: &Actor, span: AuditSpan) -> Result<Undone> {
         let (mut operations, mut undone) = (Vec::new(), Undone::default());
         for entry in self.entries_of(actor.account, span).await? {
-            if entry.action == ROLES {
+            if Deed::parse(&entry.action) == Some(Deed::UserRoles) {
                 match self.undo_roles(actor, &entry).await {
                     Ok(()) => undone.back += 1,
                     Err(AdminError::Conflict(_)) => undone.left += 1,
@@ -139,8 +139,8 @@ impl Admin {
 
     /// The operation that takes an entry back; none where what it made does not stand any more.
     async fn way_back_of(&self, actor: &Actor, entry: &AuditRow) -> Result<Option<Value>> {
-        let before = again(entry);
-        if entry.action == "alias.remove" {
+        let (before, deed) = (again(entry), Deed::parse(&entry.action));
+        if deed == Some(Deed::AliasRemove) {
             return Ok(Some(with(before, json!({ "op": "create" }))));
         }
         let row = match self.alias(actor, &entry.object).await {
@@ -149,12 +149,12 @@ impl Admin {
             Err(other) => return Err(other),
         };
         let shape = AliasShape::new(&row, Counts::default(), None);
-        let operation = match entry.action.as_str() {
-            "alias.change" | "alias.enable" | "alias.disable" if stands(entry, &shape) => {
+        let operation = match deed {
+            Some(Deed::AliasChange | Deed::AliasEnable | Deed::AliasDisable) if stands(entry, &shape) => {
                 Some(with(before, json!({ "op": "update", "id": row.id })))
             }
             // What nobody has changed since it was made.
-            "alias.create" if row.version == 1 => Some(json!({ "op": "delete", "id": row.id })),
+            Some(Deed::AliasCreate) if row.version == 1 => Some(json!({ "op": "delete", "id": row.id })),
             _ => None,
         };
         Ok(operation)

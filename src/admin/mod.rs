@@ -72,6 +72,7 @@ use crate::delivery::Courier;
 use crate::facts::Facts;
 use crate::facts::outside::Outside;
 use crate::meter::Meter;
+use crate::policy::deeds::Deed;
 use crate::store::Store;
 use crate::store::accounts::AuditEntry;
 
@@ -187,13 +188,13 @@ struct Subject<'a, T> {
 
 impl Admin {
     /// The audit row of a change.
-    fn audit<T: Serialize>(&self, actor: &Actor, action: &str, subject: &Subject<'_, T>) -> AuditEntry {
+    fn audit<T: Serialize>(&self, actor: &Actor, action: Deed, subject: &Subject<'_, T>) -> AuditEntry {
         let value = |side: Option<&T>| side.and_then(|s| serde_json::to_value(s).ok());
         AuditEntry {
             at: self.clock.now(),
             account: actor.account,
             actor: actor.name.to_string(),
-            action: action.to_owned(),
+            action: action.as_str().to_owned(),
             object: subject.object.to_owned(),
             before: value(subject.before),
             after: value(subject.after),
@@ -210,7 +211,7 @@ impl Admin {
     }
 
     /// The audit row of a change that needs no before and after.
-    fn audit_plain(&self, actor: &Actor, action: &str, object: &str) -> AuditEntry {
+    fn audit_plain(&self, actor: &Actor, action: Deed, object: &str) -> AuditEntry {
         self.audit::<()>(actor, action, &Subject { object, before: None, after: None })
     }
 }

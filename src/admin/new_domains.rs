@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::policy::ids::DomainId;
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
@@ -98,7 +99,7 @@ impl Admin {
         })?;
         let shape = DomainShape::new(&claim, CatchAll::Off);
         let subject = Subject { object: name.as_str(), before: Some(&shape), after: None };
-        Ok(Some((claim.key, self.audit(&Actor::upkeep(claim.account), "domain.give_way", &subject))))
+        Ok(Some((claim.key, self.audit(&Actor::upkeep(claim.account), Deed::DomainGiveWay, &subject))))
     }
 
     async fn shapes_of(
@@ -126,7 +127,7 @@ impl Admin {
         let row = DomainRow { name, verified_at, ..draft.clone() };
         let shape = DomainShape::new(&row, CatchAll::Off);
         let subject = Subject { object: row.name.as_str(), before: None, after: Some(&shape) };
-        let audit = self.audit(actor, "domain.add", &subject);
+        let audit = self.audit(actor, Deed::DomainAdd, &subject);
         let alias = |spec: &AliasSpec| (spec.clone(), self.copied(actor, spec, &row.name));
         NewDomain { aliases: aliases.iter().map(alias).collect(), audit, row, instead_of }
     }
@@ -134,7 +135,7 @@ impl Admin {
     fn copied(&self, actor: &Actor, spec: &AliasSpec, domain: &Domain) -> AuditEntry {
         let address = format!("{}@{domain}", spec.pattern);
         let written = serde_json::json!({ "action": spec.action, "destinations": spec.destinations });
-        self.audit(actor, "alias.create", &Subject { object: &address, before: None, after: Some(&written) })
+        self.audit(actor, Deed::AliasCreate, &Subject { object: &address, before: None, after: Some(&written) })
     }
 
     /// The settings and aliases of the domain that `like` names.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId, OWNER};
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::StoreError;
@@ -17,7 +18,7 @@ use super::shapes::{ListShape, MeShape, UserShape};
 use super::sign_in::{Opened, Visitor, folded_email};
 use super::{
     Access, Actor, ActorName, Admin, AdminError, Area, Form, LINK_LIFETIME, Paging, RESET_LIFETIME, Result, Subject,
-    fields, passwords, roles::ROLES,
+    fields, passwords,
 };
 
 /// Roles on domains of others that one account has, at most.
@@ -109,7 +110,7 @@ impl Admin {
         let id = self.chance.id(self.clock.now());
         let name = draft.name.unwrap_or_default();
         let told = serde_json::json!({ "email": email, "name": name, "role": role.as_str() });
-        let audit = self.audit(actor, "user.add", &Subject { object: &email, before: None, after: Some(&told) });
+        let audit = self.audit(actor, Deed::UserAdd, &Subject { object: &email, before: None, after: Some(&told) });
         let new = NewAccount { id, email: email.clone(), name, role, password_hash };
         self.store.accounts.add_account(new, audit).await.map_err(|error| taken(error, &email))
     }
@@ -157,7 +158,7 @@ impl Admin {
         }
         let (old, new) = (UserShape::new(before, &[]), UserShape::new(&after, &[]));
         let subject = Subject { object: &object(before), before: Some(&old), after: Some(&new) };
-        let audit = self.audit(actor, "user.change", &subject);
+        let audit = self.audit(actor, Deed::UserChange, &subject);
         let email = after.email.clone().unwrap_or_default();
         self.store.accounts.change_account(&after, audit).await.map_err(|error| taken(error, &email))
     }
@@ -167,7 +168,7 @@ impl Admin {
             self.store_password(actor, row, password).await?;
         }
         if draft.totp == Some(false) && row.has_totp {
-            let audit = self.audit_plain(actor, "account.totp_off", &object(row));
+            let audit = self.audit_plain(actor, Deed::AccountTotpOff, &object(row));
             self.store.accounts.set_totp(row.key, None, audit).await?;
         }
         Ok(())
@@ -175,7 +176,7 @@ impl Admin {
 
     async fn store_password(&self, actor: &Actor, row: &AccountRow, password: &str) -> Result<()> {
         let hash = self.passwords.hash(password).await?;
-        let audit = self.audit_plain(actor, "account.password", &object(row));
+        let audit = self.audit_plain(actor, Deed::AccountPassword, &object(row));
         let keep = actor.session.filter(|_| actor.account == row.key);
         Ok(self.store.accounts.set_password(row.key, hash, keep, audit).await?)
     }
@@ -186,7 +187,7 @@ impl Admin {
         let told = |grants: &[Grant]| UserShape::new(row, grants).domains;
         let (before, after) = (told(&old), told(&new));
         let subject = Subject { object: &object(row), before: Some(&before), after: Some(&after) };
-        let audit = self.audit(actor, ROLES, &subject);
+        let audit = self.audit(actor, Deed::UserRoles, &subject);
         let pairs: Vec<(DomainId, DomainRole)> = new.iter().map(|grant| (grant.domain, grant.role)).collect();
         Ok(self.store.accounts.set_grants(row.key, pairs, audit).await?)
     }
@@ -199,7 +200,7 @@ impl Admin {
         }
         let shape = UserShape::new(&row, &[]);
         let subject = Subject { object: &object(&row), before: Some(&shape), after: None };
-        let audit = self.audit(actor, "user.remove", &subject);
+        let audit = self.audit(actor, Deed::UserRemove, &subject);
         self.store.accounts.remove_account(row.key, audit).await.map_err(|error| match error {
             StoreError::Invalid(why) => AdminError::Conflict(format!(
                 "{} is not removed: {why}. Remove these first, or switch the account off.",
@@ -317,7 +318,7 @@ impl Admin {
         };
         let Some(email) = row.email.clone() else { return Ok(None) };
         let secret = self.draw_link(LinkPurpose::Reset, row.key, RESET_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(row.key), "link.reset", &email)).await?;
+        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(row.key), Deed::LinkReset, &email)).await?;
         Ok(Some(PasswordLink { account: row.key, email, secret }))
     }
 
@@ -329,7 +330,7 @@ impl Admin {
             return Err(AdminError::Conflict(format!("{email} is switched off: no password signs in there.")));
         }
         let secret = self.draw_link(LinkPurpose::Reset, row.key, LINK_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(actor, "link.reset", &email)).await?;
+        self.store.accounts.audit(self.audit_plain(actor, Deed::LinkReset, &email)).await?;
         Ok(PasswordLink { account: row.key, email, secret })
     }
 
@@ -389,7 +390,7 @@ impl Admin {
     }
 
     /// The audit row of a change to somebody's account.
-    pub(super) async fn account_audit(&self, actor: &Actor, action: &str) -> Result<AuditEntry> {
+    pub(super) async fn account_audit(&self, actor: &Actor, action: Deed) -> Result<AuditEntry> {
         let row = self.store.accounts.account(actor.account).await?;
         Ok(self.audit_plain(actor, action, &object(&row)))
     }

@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::mail::{Mailbox, Moment};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::status::Status;
 use crate::store::StoreError;
@@ -43,12 +44,12 @@ impl QueueAction {
         }
     }
 
-    const fn audit_word(self) -> &'static str {
+    const fn deed(self) -> Deed {
         match self {
-            Self::Retry => "queue.retry",
-            Self::Hold => "queue.hold",
-            Self::Release => "queue.release",
-            Self::Cancel => "queue.cancel",
+            Self::Retry => Deed::QueueRetry,
+            Self::Hold => Deed::QueueHold,
+            Self::Release => Deed::QueueRelease,
+            Self::Cancel => Deed::QueueCancel,
         }
     }
 
@@ -174,7 +175,7 @@ impl Admin {
         .or_missing("waiting delivery", id)?;
         let (status, reason) = action.outcome();
         self.tell_row(&claim, status, reason.to_owned()).await?;
-        self.store.accounts.audit(self.audit_plain(actor, action.audit_word(), &id.to_string())).await?;
+        self.store.accounts.audit(self.audit_plain(actor, action.deed(), &id.to_string())).await?;
         self.wake();
         Ok(())
     }
@@ -198,7 +199,7 @@ impl Admin {
             self.store.activity.redirect(id, &to).await?;
         }
         self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
-        self.store.accounts.audit(self.audit_plain(actor, "queue.resend", &format!("{id} to {to}"))).await?;
+        self.store.accounts.audit(self.audit_plain(actor, Deed::QueueResend, &format!("{id} to {to}"))).await?;
         self.wake();
         Ok(())
     }

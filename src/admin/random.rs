@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::chance::Chance;
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::policy::rule::Kind;
 use crate::store::rules::AliasRow;
 
@@ -75,7 +76,7 @@ impl Admin {
     pub async fn add_random_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<AliasRow> {
         actor.must_create_aliases()?;
         let since = self.clock.now().before(DAY);
-        if self.store.accounts.made_since(actor.account, "alias.create", (since, MAX_ALIASES_A_DAY)).await?
+        if self.store.accounts.made_since(actor.account, Deed::AliasCreate.as_str(), (since, MAX_ALIASES_A_DAY)).await?
             >= MAX_ALIASES_A_DAY
         {
             let why = format!(

@@ -1,6 +1,7 @@
 //! The DNS records of domains: compared with what DNS says, proven by them, and looked at again for ever. What they say is
 //! shown and told, and never acted on.
 
+use crate::policy::deeds::Deed;
 use crate::policy::records::{self, Gateway, HostFacts, Hosted, Record, Standing};
 use crate::store::rules::{DomainRow, ListQuery};
 
@@ -62,7 +63,7 @@ impl Admin {
             self.must_be_proven(&before).await?;
         }
         let after = DomainRow { verified_at: Some(self.clock.now()), ..before.clone() };
-        let row = self.store_domain_change(actor, "domain.verify", (&before, &after)).await?;
+        let row = self.store_domain_change(actor, Deed::DomainVerify, (&before, &after)).await?;
         self.domain_shape(&row).await
     }
 

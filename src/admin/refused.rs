@@ -11,6 +11,7 @@ use moka::sync::Cache;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::limits::network_of;
 
@@ -87,7 +88,7 @@ impl Admin {
         };
         let (key, object) = account.map_or((OWNER, NOBODY), |(key, email)| (key, email));
         let subject = Subject { object, before: None, after: Some(&told) };
-        let entry = self.audit(&Actor::whole(key, ActorName::Visitor), "session.refused", &subject);
+        let entry = self.audit(&Actor::whole(key, ActorName::Visitor), Deed::SessionRefused, &subject);
         match self.store.accounts.audit_again(counted.entry, entry).await {
             Ok(id) => counted.entry = Some(id),
             Err(error) => tracing::warn!(%error, "a refused sign-in is not in the audit log"),

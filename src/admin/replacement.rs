@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::mail::{Domain, Mailbox};
+use crate::policy::deeds::Deed;
 use crate::policy::routing::may_give;
 use crate::policy::rule::Kind;
 use crate::store::StoreError;
@@ -90,7 +91,7 @@ impl Admin {
     async fn store_replacement(&self, actor: &Actor, (old, new): (DestinationRow, DestinationRow)) -> Result<Replaced> {
         let audit = AuditEntry {
             after: Some(serde_json::json!({ "destination": new.address })),
-            ..self.audit_plain(actor, "destination.replace", &old.address)
+            ..self.audit_plain(actor, Deed::DestinationReplace, &old.address)
         };
         Ok(self.store.rules.replace_destination((old, new), audit).await?)
     }
@@ -138,7 +139,7 @@ impl Admin {
         };
         let old = self.find_destination(actor, &replaced.destination).await?;
         let new = self.find_destination(actor, to).await?;
-        let audit = self.audit_plain(actor, "destination.put_back", &old.address);
+        let audit = self.audit_plain(actor, Deed::DestinationPutBack, &old.address);
         let done = self.store.rules.put_destination_back((old, new), replaced, audit).await;
         done.map_err(|error| match error {
             StoreError::Changed => super::audit::changed_since(entry),
@@ -149,7 +150,7 @@ impl Admin {
 
 /// What an audit row says was replaced, where it says all of it.
 pub(super) fn replacement_of(entry: &AuditRow) -> Option<Replaced> {
-    let before = entry.before.clone().filter(|_| entry.action == "destination.replace")?;
+    let before = entry.before.clone().filter(|_| entry.action == Deed::DestinationReplace.as_str())?;
     serde_json::from_value(before).ok().filter(Replaced::is_whole)
 }
 

@@ -3,15 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::policy::roles::DomainRole;
 use crate::store::accounts::{AuditRow, AuditSpan};
 
 use super::audit::changed_since;
 use super::shapes::{GrantShape, UserShape};
 use super::{Actor, Admin, Result};
-
-/// What a change of them is called in the audit log.
-pub(super) const ROLES: &str = "user.roles";
 
 impl Admin {
     /// Somebody whose account the actor looks after.
@@ -36,7 +34,7 @@ impl Admin {
         let others = user.domains.iter().filter(|grant| grant.domain != domain).cloned();
         let all: Vec<_> = others.chain(role.map(|role| GrantShape { domain: domain.clone(), role })).collect();
         let changed = self.change_user(actor, id, &of(json!(all))).await?;
-        self.entry_of(actor, (ROLES, &changed.email.unwrap_or_default())).await
+        self.entry_of(actor, (Deed::UserRoles.as_str(), &changed.email.unwrap_or_default())).await
     }
 
     /// Somebody has again the roles that they had, where they still have those that the change gave.

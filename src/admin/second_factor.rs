@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use totp_rs::Builder;
 
 use crate::chance::Chance;
+use crate::policy::deeds::Deed;
 use crate::store::accounts::{Credentials, NewTotp};
 
 use super::form::Read;
@@ -110,7 +111,7 @@ impl Admin {
         let codes: Vec<_> = (0..RECOVERY_CODES).map(|_| draw_recovery_code(&self.chance)).collect();
         let hashes = codes.iter().map(|code| recovery_hash(code)).collect();
         let totp = NewTotp { secret, used_step, codes: hashes };
-        let audit = self.account_audit(actor, "account.totp_on").await?;
+        let audit = self.account_audit(actor, Deed::AccountTotpOn).await?;
         self.store.accounts.set_totp(actor.account, Some(totp), audit).await?;
         Ok(TotpOnShape { recovery_codes: codes })
     }
@@ -143,7 +144,7 @@ impl Admin {
             form.fault("code", "write a code of the authenticator, or a recovery code that was not used");
         }
         form.finish()?;
-        let audit = self.account_audit(actor, "account.totp_off").await?;
+        let audit = self.account_audit(actor, Deed::AccountTotpOff).await?;
         Ok(self.store.accounts.set_totp(actor.account, None, audit).await?)
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::mail::Domain;
+use crate::policy::deeds::Deed;
 use crate::store::rules::ListQuery;
 
 use super::new_domains::unfit_for_mail;
@@ -135,7 +136,7 @@ impl Admin {
         let told = password.map(|_| RELAY_PASSWORD);
         let object = written.keys().map(String::as_str).chain(told).collect::<Vec<_>>().join(", ");
         let subject = super::Subject { object: &object, before: Some(&before), after: Some(written) };
-        let audit = self.audit(actor, "settings.change", &subject);
+        let audit = self.audit(actor, Deed::SettingsChange, &subject);
         let changes = written.iter().map(|(key, value)| (key.clone(), Some(value.clone()).filter(|v| !v.is_null())));
         self.store.accounts.set(changes.collect(), audit).await?;
         self.settings.renew(&panel);

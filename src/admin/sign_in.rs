@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::mail::Moment;
+use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, OWNER};
 use crate::store::StoreError;
 use crate::store::accounts::{AuditEntry, Credentials, LinkPurpose, NewSession};
@@ -148,7 +149,11 @@ impl Admin {
     fn session_audit(&self, new: &NewSession, by: &str) -> AuditEntry {
         let actor = Actor::whole(new.account, ActorName::Session);
         let told = serde_json::json!({ "id": new.id, "by": by, "ip": new.ip, "agent": new.agent });
-        self.audit(&actor, "session.open", &Subject { object: &new.id.to_string(), before: None, after: Some(&told) })
+        self.audit(
+            &actor,
+            Deed::SessionOpen,
+            &Subject { object: &new.id.to_string(), before: None, after: Some(&told) },
+        )
     }
 
     /// Whether the owner has been through the first set-up.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::accounts::{Answer, TokenRow};
@@ -42,7 +43,7 @@ impl Admin {
         form.finish()?;
         let shown = TokenShape::new(&row);
         let audit =
-            self.audit(actor, "token.create", &Subject { object: &row.name, before: None, after: Some(&shown) });
+            self.audit(actor, Deed::TokenCreate, &Subject { object: &row.name, before: None, after: Some(&shown) });
         self.store.accounts.add_token(&row, secret.hash(), audit).await.map_err(|error| match error {
             StoreError::Exists(_) => AdminError::Conflict(format!("A token of the name {} exists already.", row.name)),
             other => other.into(),
@@ -130,7 +131,7 @@ impl Admin {
                 return Err(AdminError::Conflict(detail));
             }
         };
-        let audit = self.audit_plain(actor, "token.revoke", &row.name);
+        let audit = self.audit_plain(actor, Deed::TokenRevoke, &row.name);
         self.store.accounts.revoke_token(row.id, audit).await.or_missing("token", id)
     }
 

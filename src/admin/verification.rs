@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::mail::link_mail::LinkFor;
 use crate::mail::{Mailbox, Moment};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::DestinationId;
 use crate::store::StoreError;
 use crate::store::queue::Purpose;
@@ -150,7 +151,7 @@ impl Admin {
             at: sending.at,
             expires_at: sending.at.after(VERIFICATION_LIFETIME),
         };
-        let audit = self.audit_plain(actor, "destination.ask", &row.address);
+        let audit = self.audit_plain(actor, Deed::DestinationAsk, &row.address);
         let words = match self.store.rules.ask_inbox(link, ALLOWANCE, audit).await? {
             Asked::Kept => return Ok(()),
             Asked::TooSoon => {
@@ -186,7 +187,7 @@ impl Admin {
         let Proof::Good(address) = &proof else { return Ok(proof) };
         let hash = Secret::from_text(link).hash();
         let Some(found) = self.store.rules.verification_link(hash).await? else { return Ok(Proof::Unknown) };
-        let audit = self.audit_plain(&Actor::inbox(found.account), "destination.verify", address);
+        let audit = self.audit_plain(&Actor::inbox(found.account), Deed::DestinationVerify, address);
         match self.store.rules.verify_by_link(hash, self.clock.now(), audit).await {
             Ok(row) => Ok(Proof::Verified(row.address)),
             // Somebody else was there first, or time has run out since the look.

@@ -8,6 +8,7 @@ use super::Tools;
 use super::arrival::Arrival;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::admission::Decision;
+use crate::policy::deeds::Deed;
 use crate::policy::ids::DomainId;
 use crate::policy::routing::without_tags;
 use crate::policy::rule::{Action, Kind};
@@ -65,7 +66,7 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         at: now,
         account: decision.account,
         actor: "mail".to_owned(),
-        action: "alias.create".to_owned(),
+        action: Deed::AliasCreate.as_str().to_owned(),
         object: format!("{}@{name}", spec.pattern),
         before: None,
         after: None,

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod alignment;
 pub mod checkup;
+pub mod deeds;
 pub mod direct;
 pub mod facts;
 pub mod greylist;

@@ -203,7 +203,7 @@ async fn a_change_is_taken_back_from_its_page() {
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example", "quota": 5 })).await.expect(201);
     house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "quota": null })).await.expect(200);
     let page = house.panel(&cookie, "GET", "/settings/audit?q=SHOP", "").await.expect(200).text();
-    assert!(page.contains("quota: 5 → none") && page.contains("the command line"), "{page}");
+    assert!(page.contains("Messages a day: 5 → none") && page.contains("the command line"), "{page}");
     let place = page.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
     house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), "").await.expect(303);
     let alias = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(200).json();

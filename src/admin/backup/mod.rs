@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::mail::Moment;
 use crate::policy::checkup::{BackupFacts, DiskFacts};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::OWNER;
 use crate::store::Store;
 
@@ -103,7 +104,7 @@ impl Admin {
         actor.must_be_admin("take a backup")?;
         let archive = self.put_together(queue).await;
         if archive.is_ok() {
-            self.store.accounts.audit(self.audit_plain(actor, "backup.take", "databases")).await?;
+            self.store.accounts.audit(self.audit_plain(actor, Deed::BackupTake, "databases")).await?;
         }
         Ok(archive)
     }

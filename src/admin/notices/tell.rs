@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::mail::{Mailbox, Moment};
+use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, OWNER};
 use crate::policy::notices::Cause;
 use crate::policy::notices::memory::{Change, News, Remembered};
@@ -76,7 +77,7 @@ impl Admin {
         }
         self.send_noting(mails, Noted::default()).await?;
         let to: Vec<String> = recipients.first.iter().map(ToString::to_string).collect();
-        self.store.accounts.audit(self.audit_plain(actor, "notice.test", &to.join(", "))).await?;
+        self.store.accounts.audit(self.audit_plain(actor, Deed::NoticeTest, &to.join(", "))).await?;
         Ok(TestShape { to })
     }
 

@@ -27,9 +27,26 @@ const TEXTS: [(&str, Empty); 13] = [
     ("block", Empty::Nothing),
 ];
 /// What can be chosen: words of the API, and ours.
-type Words = &'static [(&'static str, &'static str)];
+pub(super) type Words = &'static [(&'static str, &'static str)];
+/// What can be done with mail.
+pub(super) const ACTIONS: Words = &[
+    ("forward", "Send it on"),
+    ("drop", "Take it and throw it away"),
+    ("reject", "Refuse it"),
+    ("create", "Make an alias of it, and send it on"),
+];
+/// What can be done once an alias has ended.
+pub(super) const AFTERS: Words = &[
+    ("refuse", "Refuse mail as if there were no such address"),
+    ("reject", "Refuse mail with the words above"),
+    ("drop", "Take mail and throw it away"),
+    ("delete", "Refuse mail, and remove the alias"),
+];
+/// What the log keeps.
+pub(super) const PRIVACIES: Words =
+    &[("off", "Everything"), ("subject", "No subjects"), ("envelope", "No subjects, and of senders only the domain")];
 /// What an alias may set for itself: the key, what it is, and what can be chosen.
-const POLICIES: [(&str, &str, Words); 6] = [
+pub(super) const POLICIES: [(&str, &str, Words); 6] = [
     ("spf", "SPF", ENFORCEMENT),
     ("dkim", "DKIM", ENFORCEMENT),
     ("dmarc", "DMARC", ENFORCEMENT),
@@ -119,41 +136,18 @@ impl Fields {
 
     /// What can be done with mail.
     pub(super) fn actions(&self) -> Vec<Choice> {
-        let all = [
-            ("forward", "Send it on"),
-            ("drop", "Take it and throw it away"),
-            ("reject", "Refuse it"),
-            ("create", "Make an alias of it, and send it on"),
-        ];
-        let fitting = all.into_iter().filter(|(word, _)| *word != "create" || self.is_catch_all);
+        let fitting = ACTIONS.iter().copied().filter(|(word, _)| *word != "create" || self.is_catch_all);
         self.choices("action", fitting)
     }
 
     /// What can be done once it has ended.
     pub(super) fn afters(&self) -> Vec<Choice> {
-        self.choices(
-            "then",
-            [
-                ("refuse", "Refuse mail as if there were no such address"),
-                ("reject", "Refuse mail with the words above"),
-                ("drop", "Take mail and throw it away"),
-                ("delete", "Refuse mail, and remove the alias"),
-            ]
-            .into_iter(),
-        )
+        self.choices("then", AFTERS.iter().copied())
     }
 
     /// What the log keeps.
     pub(super) fn privacies(&self) -> Vec<Choice> {
-        self.choices(
-            "privacy",
-            [
-                ("off", "Everything"),
-                ("subject", "No subjects"),
-                ("envelope", "No subjects, and of senders only the domain"),
-            ]
-            .into_iter(),
-        )
+        self.choices("privacy", PRIVACIES.iter().copied())
     }
 
     /// What it sets for itself.

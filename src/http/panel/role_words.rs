@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::admin::shapes::{AuditShape, GrantShape};
+use crate::policy::deeds::Deed;
 use crate::policy::roles::DomainRole;
 
 /// A domain on which somebody has another role than before.
@@ -16,7 +17,7 @@ pub(super) struct Turn {
 
 /// What an entry of the audit log did to roles; none where it is of something else.
 pub(super) fn turns(entry: &AuditShape) -> Option<Vec<Turn>> {
-    if entry.action != "user.roles" {
+    if Deed::parse(&entry.action) != Some(Deed::UserRoles) {
         return None;
     }
     let (before, after) = (by_domain(entry.before.as_ref()), by_domain(entry.after.as_ref()));

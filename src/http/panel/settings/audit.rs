@@ -10,20 +10,18 @@ use crate::admin::{Actor, AdminError, AuditFilter, Paging, is_sensitive};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::{Moment, told_in_unicode};
+use crate::policy::deeds::Deed;
 use crate::policy::roles::DomainRole;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::role_words::{self, Turn};
 use super::super::text::{self, When};
+use super::audit_words::{self, MAX_FIELDS, VALUE_CHARS};
 use super::{Around, done, status};
 
 /// Rows of a page.
 const ROWS: u32 = 30;
-/// Fields of one change that are shown.
-const MAX_FIELDS: usize = 8;
-/// Characters of a value that are shown.
-const VALUE_CHARS: usize = 80;
 
 /// A change as the list shows it.
 struct Line {
@@ -100,6 +98,7 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         (_, "operator") => "the command line".to_owned(),
         (_, "upkeep") => "the gateway itself".to_owned(),
         (_, "visitor") => "somebody not signed in".to_owned(),
+        (_, "mail") => "its first mail".to_owned(),
         (_, actor) => actor.to_owned(),
     };
     Line {
@@ -108,9 +107,7 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         who: text::short(&who, text::SHORT),
         what: did(&entry.action),
         object: text::short(&told_in_unicode(&entry.object), text::SHORT),
-        changes: refused(entry)
-            .or_else(|| roles(entry))
-            .unwrap_or_else(|| changes(entry.before.as_ref(), entry.after.as_ref())),
+        changes: refused(entry).or_else(|| roles(entry)).unwrap_or_else(|| audit_words::fields(entry)),
         undoable: entry.undoable,
         takes_password: false,
     }
@@ -118,73 +115,22 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
 
 /// Whether it changed a setting by which mail or people could be led elsewhere.
 fn is_about_sensitive(entry: &AuditShape) -> bool {
-    let changed = entry.after.as_ref().and_then(Value::as_object).filter(|_| entry.action == "settings.change");
+    let changed = entry
+        .after
+        .as_ref()
+        .and_then(Value::as_object)
+        .filter(|_| Deed::parse(&entry.action) == Some(Deed::SettingsChange));
     changed.is_some_and(|changed| changed.keys().any(|key| is_sensitive(key)))
 }
 
-/// What is said of some actions in words of their own, before what was done to.
-const DEEDS: &[(&str, &str)] = &[
-    ("session.open", "Signed in, session"),
-    ("session.refused", "Turned away at the sign-in of"),
-    ("account.password", "Changed the password of"),
-    ("account.totp_on", "Switched the authenticator on for"),
-    ("account.totp_off", "Switched the authenticator off for"),
-    ("user.roles", "Changed the roles of"),
-    ("domain.catch_all", "Changed the catch-all of"),
-    ("destination.ask", "Asked by mail"),
-    ("destination.default", "Made the default"),
-    ("destination.put_back", "Put back in place of another"),
-    ("link.create", "Made a link to the"),
-    ("link.reset", "Made a password link for"),
-    ("queue.resend", "Sent to another inbox"),
-    ("settings.change", "Changed"),
-];
-/// What is done, and with what.
-const VERBS: &[(&str, &str)] = &[
-    ("create", "Made"),
-    ("add", "Added"),
-    ("change", "Changed"),
-    ("set", "Changed"),
-    ("enable", "Switched on"),
-    ("disable", "Switched off"),
-    ("remove", "Removed"),
-    ("verify", "Verified"),
-    ("replace", "Replaced"),
-    ("revoke", "Revoked"),
-    ("import", "Imported"),
-    ("take", "Took"),
-    ("end", "Ended"),
-    ("cancel", "Cancelled"),
-    ("hold", "Held"),
-    ("release", "Released"),
-    ("retry", "Tried again"),
-];
-const NOUNS: &[(&str, &str)] = &[
-    ("alias", "the alias"),
-    ("domain", "the domain"),
-    ("destination", "the destination"),
-    ("token", "the token"),
-    ("user", "the account"),
-    ("session", "the session"),
-    ("queue", "the message"),
-    ("backup", "a backup"),
-];
-
-/// What was done, in words that what it was done to follows: `alias.create` is `Made the alias`.
+/// What was done; what this version does not know as it was written.
 fn did(action: &str) -> String {
-    let named = |table: &[(&str, &'static str)], word: &str| {
-        table.iter().find(|(key, _)| *key == word).map(|(_, words)| *words)
-    };
-    if let Some(words) = named(DEEDS, action) {
-        return words.to_owned();
-    }
-    let told = action.split_once('.').and_then(|(noun, verb)| Some((named(VERBS, verb)?, named(NOUNS, noun)?)));
-    told.map_or_else(|| action.replace(['.', '_'], " "), |(verb, noun)| format!("{verb} {noun}"))
+    Deed::parse(action).map_or_else(|| action.replace(['.', '_'], " "), |deed| audit_words::done(deed).to_owned())
 }
 
 /// How often somebody did not get in, and from where.
 fn refused(entry: &AuditShape) -> Option<Vec<String>> {
-    let after = entry.after.as_ref().filter(|_| entry.action == "session.refused")?;
+    let after = entry.after.as_ref().filter(|_| Deed::parse(&entry.action) == Some(Deed::SessionRefused))?;
     let field = |key: &str| text::short(&shown(after.get(key)), VALUE_CHARS);
     let often = match &*field("count") {
         "1" => "once".to_owned(),
@@ -200,59 +146,17 @@ fn roles(entry: &AuditShape) -> Option<Vec<String>> {
     Some(role_words::turns(entry)?.into_iter().take(MAX_FIELDS).map(told).collect())
 }
 
-/// `quota: 5 → none`, for each field that differs.
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
-    let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else { return Vec::new() };
-    let differs = |key: &&String| known(before.get(*key)) != known(after.get(*key)) && *key != "updated_at";
-    let told = after.keys().filter(differs).map(|key| {
-        let side = |value: Option<&Value>| text::short(&shown(value), VALUE_CHARS);
-        format!("{}: {} → {}", field_name(key), side(before.get(key)), side(after.get(key)))
-    });
-    told.take(MAX_FIELDS).collect()
-}
-
-/// What is null says as little as what is not there.
-fn known(value: Option<&Value>) -> Option<&Value> {
-    value.filter(|value| !value.is_null())
-}
-
-/// A field in words; a setting, whose name is one of the configuration, as it stands there.
-fn field_name(key: &str) -> String {
-    if key.contains('.') { key.to_owned() } else { key.replace('_', " ") }
-}
-
 fn shown(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => "none".to_owned(),
-        Some(Value::Bool(true)) => "yes".to_owned(),
-        Some(Value::Bool(false)) => "no".to_owned(),
-        Some(Value::String(text)) if text.is_empty() => "empty".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.is_empty() => "none".to_owned(),
-        Some(Value::Array(items)) => items.iter().map(|item| shown(Some(item))).collect::<Vec<_>>().join(", "),
-        Some(other) => other.to_string(),
-    }
+    value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn what_was_done_is_told_in_words() {
         let told = ["alias.create", "queue.hold", "session.open", "moon.land_on"].map(did);
         assert_eq!(told, ["Made the alias", "Held the message", "Signed in, session", "moon land on"]);
-    }
-
-    #[test]
-    fn only_what_differs_is_told() {
-        let before = json!({ "quota": 5, "labels": [], "address": "a@b", "updated_at": 1 });
-        let after = json!({ "quota": null, "labels": ["x", "y"], "address": "a@b", "updated_at": 2 });
-        assert_eq!(changes(Some(&before), Some(&after)), ["labels: none → x, y", "quota: 5 → none"]);
-        assert!(changes(None, Some(&after)).is_empty());
-        let settings = json!({ "delivery.relay_username": null, "log.max_bytes": "4GiB" });
-        assert_eq!(changes(Some(&json!({})), Some(&settings)), ["log.max_bytes: none → 4GiB"]);
     }
 }

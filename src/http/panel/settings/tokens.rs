@@ -17,7 +17,7 @@ use super::super::text::{self, When};
 use super::{Around, done, status};
 
 /// What a token can be for, in words.
-const SCOPES: [(&str, &str); 8] = [
+pub(super) const SCOPES: [(&str, &str); 8] = [
     ("aliases:create", "Create aliases, and nothing else"),
     ("aliases", "See and change aliases"),
     ("destinations", "See and change destinations"),
