@@ -36,6 +36,9 @@ pub struct ActivityFilter {
     pub since: Option<String>,
     /// Before this time.
     pub until: Option<String>,
+    /// `true`: only what the gateway itself wrote; `false`: only the rest.
+    #[param(value_type = Option<bool>)]
+    pub own: Option<bool>,
     /// An address, domain or id, or its beginning; else words of subject and reply, or a status. `q` means the same.
     pub search: Option<String>,
     /// Which page.
@@ -64,6 +67,7 @@ impl Admin {
         let mut query = Query {
             account: actor.only_account(),
             search: filter.search.clone().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+            own: filter.own,
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
             ..Query::default()

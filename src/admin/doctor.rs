@@ -140,8 +140,8 @@ impl Admin {
     }
 
     async fn clients(&self) -> Result<ClientFacts> {
-        let mut rows = self.store.activity.list(Query { limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
-        rows.retain(|row| !is_our_own(row));
+        let rows =
+            self.store.activity.list(Query { own: Some(false), limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
         let seen: Vec<_> = rows.iter().map(|row| row.client.ip).collect();
         let private = seen.iter().copied().filter(|client| !guard::is_public(*client)).collect();
         // Nobody of our own network is from outside, even where mail may go there.
@@ -169,11 +169,6 @@ fn of_gateway(findings: &[checkup::Finding], domains: &[DomainRow]) -> Vec<check
 /// The gateway itself is the business of its owner and admins.
 fn sees_gateway(actor: &Actor) -> bool {
     actor.sees_all() && actor.has(Scope::Of(Area::Admin, Access::Read))
-}
-
-/// A mail that the gateway itself wrote came from nowhere.
-fn is_our_own(row: &Row) -> bool {
-    row.domain.is_none() && row.rule.is_none() && row.client.ip.is_loopback() && row.trace.is_empty()
 }
 
 fn last_mail(row: &Row) -> LastMail {

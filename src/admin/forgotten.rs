@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::mail::Mailbox;
 use crate::mail::link_mail::LinkFor;
-use crate::store::queue::Purpose;
+use crate::policy::status::OwnMail;
 
 use super::letters::Letter;
 use super::people::PasswordLink;
@@ -43,7 +43,7 @@ impl Admin {
         let about = Mailbox::parse(&email).map_err(no_inbox)?;
         let link = format!("{}/reset/{}", base.trim_end_matches('/'), secret.text());
         let letter = Letter {
-            purpose: Purpose::Verification,
+            own: OwnMail::Password,
             subject: LinkFor::NewPassword.subject().to_owned(),
             account,
             to: self.inbox_of(&about).await?,

@@ -14,7 +14,7 @@ use crate::mail::link_mail::{LinkFor, LinkMail};
 use crate::mail::{Domain, Envelope, Host, Mailbox, Moment, ReversePath};
 use crate::policy::ids::AccountId;
 use crate::policy::settings::TlsPolicy;
-use crate::policy::status::Status;
+use crate::policy::status::{OwnMail, Status};
 use crate::store::activity::{Auth, Client, EnvelopePair, Row};
 use crate::store::notices::Noted;
 use crate::store::octets::Octets;
@@ -26,7 +26,7 @@ use super::{Admin, AdminError, Result};
 #[derive(Debug)]
 pub(super) struct Letter {
     /// What it is for.
-    pub(super) purpose: Purpose,
+    pub(super) own: OwnMail,
     /// What it is about.
     pub(super) subject: String,
     /// In whose log it stands.
@@ -123,7 +123,10 @@ fn message(sending: &Sending, octets: Vec<u8>) -> NewMessage {
 fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
     NewDelivery {
         id: sending.id,
-        purpose: letter.purpose,
+        purpose: match letter.own {
+            OwnMail::Notice => Purpose::Notice,
+            OwnMail::Verification | OwnMail::Password => Purpose::Verification,
+        },
         account: letter.account,
         domain: None,
         alias: None,
@@ -149,6 +152,7 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         domain: None,
         alias: None,
         passed: Vec::new(),
+        own: Some(letter.own),
         status: Status::Queued,
         sender: sending.from.to_string(),
         recipient: letter.about.to_string(),

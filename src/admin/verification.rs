@@ -8,8 +8,8 @@ use crate::mail::link_mail::LinkFor;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::deeds::Deed;
 use crate::policy::ids::DestinationId;
+use crate::policy::status::OwnMail;
 use crate::store::StoreError;
-use crate::store::queue::Purpose;
 use crate::store::rules::verification::{Allowance, Asked, NewVerification};
 use crate::store::rules::{AliasRow, DestinationRow};
 
@@ -124,7 +124,7 @@ impl Admin {
         let secret = Secret::draw(&self.chance, "");
         let link = format!("{}/verify/{}", base.trim_end_matches('/'), secret.text());
         let letter = Letter {
-            purpose: Purpose::Verification,
+            own: OwnMail::Verification,
             subject: LinkFor::Verification.subject().to_owned(),
             account: row.account,
             about: to.clone(),

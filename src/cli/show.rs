@@ -48,6 +48,7 @@ fn facts(row: &Value) -> String {
         ("id", "/id"),
         ("transaction", "/transaction_id"),
         ("received", "/received_at"),
+        ("waypost's own", "/own"),
         ("from", "/sender"),
         ("to", "/recipient"),
         ("destination", "/destination"),

@@ -91,6 +91,36 @@ impl Status {
     }
 }
 
+/// What a mail of the gateway itself is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnMail {
+    /// Tells the owners what needs attention, or did.
+    Notice,
+    /// Asks an inbox whether it wants to be a destination.
+    Verification,
+    /// Brings somebody a link that sets a password.
+    Password,
+}
+
+impl OwnMail {
+    /// As the API and the database write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Verification => "verification",
+            Self::Password => "password",
+        }
+    }
+
+    /// Reads what [`OwnMail::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Notice, Self::Verification, Self::Password].into_iter().find(|own| own.as_str() == text)
+    }
+}
+
 /// One step of a decision, as the owner reads it: `alias` / `matched` / `shop-*@my.domain, priority 0`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TraceStep {

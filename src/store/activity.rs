@@ -45,7 +45,7 @@ use crate::mail::wishes::Wishes;
 use crate::mail::{Envelope, Moment};
 use crate::policy::facts::{TlsFacts, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
-use crate::policy::status::{RuleRef, Status, TraceStep};
+use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
 use crate::policy::verdict::Fault;
 
 /// The client of a transaction, as a row shows it.
@@ -145,6 +145,9 @@ pub struct Row {
     /// The aliases that it passes on its way, for which it counts too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed: Vec<AliasId>,
+    /// What it is for, where the gateway itself wrote it: then it came from nowhere, and is in no counter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnMail>,
     /// What became of it.
     pub status: Status,
     /// The reverse-path, as privacy allows.
@@ -254,6 +257,8 @@ pub struct Query {
     pub statuses: Vec<Status>,
     /// And what was forwarded and came back (`bounced`).
     pub bounced: bool,
+    /// Only what the gateway itself wrote, or only the rest.
+    pub own: Option<bool>,
     /// Words: an address, domain, or id (exact or prefix), or words of subject and reply.
     pub search: Option<String>,
     /// Only of this reverse-path (in lower case).

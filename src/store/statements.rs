@@ -262,7 +262,7 @@ fn of_log() -> Vec<&'static str> {
 }
 
 /// The lists of `activity.db`, and the step that each runs along.
-const fn lists_of_log() -> [(&'static str, &'static str); 11] {
+const fn lists_of_log() -> [(&'static str, &'static str); 12] {
     use super::activity::{found_words, latest, list, ways};
     [
         (
@@ -282,6 +282,7 @@ const fn lists_of_log() -> [(&'static str, &'static str); 11] {
         ),
         (ways::PLACES, "SEARCH activity USING COVERING INDEX activity_by_status (status=? AND rowid>? AND rowid<?)"),
         (ways::PLACES, "SEARCH activity USING INDEX activity_bounced (seq>? AND seq<?)"),
+        (ways::PLACES, "SEARCH activity USING INDEX activity_own (seq>? AND seq<?)"),
         (ways::PLACES, "SEARCH terms USING PRIMARY KEY (term=? AND seq>? AND seq<?)"),
         (ways::PLACES, "SCAN words VIRTUAL TABLE INDEX 192:M2><"),
         (found_words::UNKNOWN, "SCAN l VIRTUAL TABLE INDEX 257:"),

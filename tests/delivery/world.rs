@@ -293,6 +293,7 @@ pub(crate) fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
         domain: None,
         alias: None,
         passed: Vec::new(),
+        own: None,
         status: Status::Queued,
         sender: message.reverse_path.to_string(),
         recipient: delivery.recipient.to_string(),

@@ -58,3 +58,28 @@ async fn what_the_remote_says_to_the_mail_is_shown() {
     world.until_queue_is_empty().await;
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_s_own_mail_is_in_the_log_and_in_no_counter() {
+    let world = world_that_asks().await;
+    world.post("/v1/destinations", json!({ "address": "new@inbox.example" })).await;
+    world.until("new@inbox.example", "forwarded").await;
+    let own = world.get("/v1/activity?own=true").await;
+    assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["own"]), (1, &json!("verification")), "{own}");
+    assert_eq!(world.get("/v1/activity?own=true&status=failed").await["items"], json!([]));
+    assert_eq!(world.get("/v1/activity?own=false").await["items"], json!([]));
+    assert_eq!(world.get("/v1/stats").await["series"], json!([]), "it did not come in");
+
+    world.destination("@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let rest = world.get("/v1/activity?own=false").await;
+    assert_eq!((&rest["items"][0]["status"], &rest["items"][0]["own"]), (&json!("forwarded"), &Value::Null), "{rest}");
+    assert_eq!(world.get("/v1/activity").await["items"].as_array().unwrap().len(), 2, "the log shows everything");
+    for by in ["status", "site", "domain"] {
+        let counted = world.get(&format!("/v1/stats?by={by}")).await;
+        let series = counted["series"].as_array().unwrap();
+        assert_eq!((series.len(), &series[0]["total"]), (1, &json!(1)), "{counted}");
+    }
+    world.stop().await;
+}

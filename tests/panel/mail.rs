@@ -296,3 +296,42 @@ async fn a_domain_that_publishes_no_policy_is_told_as_such() {
         assert!(shown.contains(&format!("<dt>DMARC</dt><dd><bdi>{told}</bdi>")), "{shown}");
     }
 }
+
+#[tokio::test]
+async fn what_the_gateway_itself_wrote_is_told_as_such() {
+    let house = House::linked().await;
+    let cookie = house.signed_in().await;
+    house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
+    house.panel(&cookie, "POST", "/settings/notices/test", "").await.expect(303);
+    let came = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![came.clone()]).await.unwrap();
+    let own = house.operator("GET", "/v1/activity?own=true", Value::Null).await.expect(200).json();
+    let path_of = |kind: &str| {
+        let rows = own["items"].as_array().unwrap().iter();
+        let row = rows.clone().find(|row| row["own"] == kind).unwrap();
+        format!("/activity/{}", row["id"].as_str().unwrap())
+    };
+    let asked = page(&house, &cookie, &path_of("verification")).await;
+    let words = "Waypost&#39;s own message: verification of new@inbox.example, waiting for its first try";
+    assert!(asked.contains(words) && asked.contains("Waypost itself, as <bdi>postmaster@my.example"), "{asked}");
+    assert!(asked.contains("Waypost wrote it.") && asked.contains("<h2>Content</h2>"), "{asked}");
+    for stranger in ["connected", "No alias", "<h2>Checks</h2>", "<dt>SPF</dt>", "Block", "?alias=", "step by step"] {
+        assert!(!asked.contains(stranger), "{stranger}: {asked}");
+    }
+    let told = page(&house, &cookie, &path_of("notice")).await;
+    assert!(told.contains("Waypost&#39;s own message: notice to owner@inbox.example, waiting"), "{told}");
+
+    let all = page(&house, &cookie, "/activity").await;
+    assert_eq!((all.matches("Waypost itself").count(), all.matches("<li id=\"m-").count()), (2, 3), "{all}");
+    let own = page(&house, &cookie, "/activity?own=true").await;
+    assert!(own.matches("<li id=\"m-").count() == 2 && !own.contains(&came.id.to_string()), "{own}");
+    assert!(own.contains("href=\"/activity\" aria-current=\"true\">Waypost’s own</a>"), "{own}");
+    let overview = page(&house, &cookie, "/").await;
+    assert!(
+        overview.contains("<strong>1</strong> came in") && overview.contains("<strong>0</strong> waiting"),
+        "{overview}"
+    );
+    let link = overview.split("<ul class=\"figures\"><li><a href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let counted = page(&house, &cookie, &link.replace("&#38;", "&")).await;
+    assert!(counted.matches("<li id=\"m-").count() == 1 && counted.contains("without Waypost’s own"), "{counted}");
+}

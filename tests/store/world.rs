@@ -105,6 +105,7 @@ impl World {
             domain: Some(DomainId(1)),
             alias: Some(AliasId(1)),
             passed: Vec::new(),
+            own: None,
             status,
             sender: "ann@sender.example".to_owned(),
             recipient: "shop@my.example".to_owned(),

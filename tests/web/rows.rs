@@ -35,6 +35,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         domain: Some(domain.map_or(DomainId(1), |hosted| hosted.id)),
         alias: None,
         passed: Vec::new(),
+        own: None,
         status: Status::Forwarded,
         sender: "orders@shop.example".to_owned(),
         recipient: recipient.to_owned(),

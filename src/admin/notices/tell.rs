@@ -10,9 +10,10 @@ use crate::policy::notices::memory::{Change, News, Remembered};
 use crate::policy::notices::recipients::Recipients;
 use crate::policy::notices::words::{self, Item, Writer};
 use crate::policy::roles::Role;
+use crate::policy::status::OwnMail;
 use crate::store::StoreError;
 use crate::store::notices::Noted;
-use crate::store::queue::{Acceptance, Purpose};
+use crate::store::queue::Acceptance;
 use crate::store::rules::ListQuery;
 
 use super::super::letters::{Letter, composed};
@@ -93,7 +94,7 @@ impl Admin {
         let panel = self.links_at.as_deref();
         let (subject, text) = words(&Writer { host: &sending.host, panel, now: sending.at });
         let about = to.clone();
-        let letter = Letter { purpose: Purpose::Notice, subject, account: OWNER, about, to, reason: REASON };
+        let letter = Letter { own: OwnMail::Notice, subject, account: OWNER, about, to, reason: REASON };
         Ok(composed(&sending, &letter, &text))
     }
 

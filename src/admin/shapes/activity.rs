@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Envelope, Mailbox, Moment};
-use crate::policy::status::{RuleRef, Status, TraceStep};
+use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
 use crate::store::activity::{Attempt, Auth, BOUNCED, Client, DsnNote, Row};
 
 /// One recipient of one transaction with one destination.
@@ -20,6 +20,8 @@ pub struct ActivityShape {
     pub message_id: Option<String>,
     /// When.
     pub received_at: Moment,
+    /// What it is for, where the gateway itself wrote it; null for mail that came.
+    pub own: Option<OwnMail>,
     /// What became of it; `bounced` where a report came back to what was forwarded.
     pub status: &'static str,
     /// The reverse-path, empty for the null path.
@@ -109,6 +111,7 @@ impl ActivityShape {
             transaction_id: row.transaction,
             message_id: row.message_id.clone(),
             received_at: row.received_at,
+            own: row.own,
             status: status_word(row),
             sender: row.sender.clone(),
             recipient: row.recipient.clone(),

@@ -47,6 +47,7 @@ pub(super) fn filter(ask: &Ask) -> Result<ActivityFilter, Problem> {
         destination: ask.owned("destination"),
         since: ask.owned("since"),
         until: ask.owned("until"),
+        own: ask.flag("own")?,
         search: ask.owned("search").or_else(|| ask.owned("q")),
         paging: ask.paging()?,
     })

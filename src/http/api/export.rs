@@ -13,6 +13,7 @@ use crate::admin::shapes::ActivityShape;
 use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
+use crate::policy::status::OwnMail;
 
 use super::activity::filter;
 use super::{Ask, Caller};
@@ -23,7 +24,7 @@ const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv; charset=utf-8";
 /// The columns of the table.
 const COLUMNS: &str = "id,transaction_id,received_at,status,sender,recipient,destination,domain,subject,message_id,size,\
-    reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count\r\n";
+    reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count,own\r\n";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -149,6 +150,7 @@ fn table_line(row: &ActivityShape) -> String {
         word(&row.auth.dmarc),
         row.bounced_at.map(crate::mail::Moment::rfc3339).unwrap_or_default(),
         row.count.to_string(),
+        row.own.map_or("", OwnMail::as_str).to_owned(),
     ];
     cells.join(",") + "\r\n"
 }

@@ -18,6 +18,7 @@ use crate::store::activity::Row;
 use super::by_domain;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
+use super::own_words;
 use super::text::{self, When};
 
 /// Rows of a page.
@@ -34,7 +35,9 @@ const FILTERS: [(&str, &str); 7] = [
 ];
 
 /// What narrows the list, as the address has it.
-const KEYS: [&str; 6] = ["q", "status", "domain", "alias", "time", "since"];
+const KEYS: [&str; 7] = ["q", "status", "domain", "alias", "own", "time", "since"];
+/// What the gateway itself wrote alone, or the rest, as the address has it.
+const OWN: [(&str, bool); 2] = [("true", true), ("false", false)];
 /// Stretches of time: as the address has them, in words, and how long.
 const TIMES: [(&str, &str, Duration); 4] = [
     ("1h", "Last hour", Duration::from_secs(3600)),
@@ -76,7 +79,13 @@ impl Line {
         Self {
             id: row.id.to_string(),
             look: look::of(row),
-            from: if row.sender.is_empty() { "<>".to_owned() } else { text::short_sender(&row.sender) },
+            from: if row.own.is_some() {
+                own_words::SENDER.to_owned()
+            } else if row.sender.is_empty() {
+                "<>".to_owned()
+            } else {
+                text::short_sender(&row.sender)
+            },
             to: text::short_address(text::recipient(&row.recipient)),
             destination: row.destination.as_deref().map(text::short_address).unwrap_or_default(),
             subject: text::short(row.subject.as_deref().unwrap_or_default(), text::LINE),
@@ -94,8 +103,11 @@ struct ActivityPage {
     status: String,
     alias: String,
     domain: String,
+    own: String,
     chips: Vec<Chip>,
     alias_chip: Option<Chip>,
+    /// Where an address says it, that what the gateway itself wrote is left out, and the list with it.
+    without_own: Option<String>,
     /// From when on, where an address says it, and the list without that.
     since: Option<(When, String)>,
     times: Vec<Stretch>,
@@ -118,7 +130,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, AdminError> {
     let now = site.admin.clock.now();
     let wanted = |key| ask.owned(key).unwrap_or_default();
-    let (search, status, alias, domain) = (wanted("q"), wanted("status"), wanted("alias"), wanted("domain"));
+    let [search, status, alias, domain, own] = ["q", "status", "alias", "domain", "own"].map(wanted);
     let (found, wrong) = match site.admin.activity_rows(actor, &filter(ask, now)).await {
         Ok(found) => (Some(found), None),
         Err(error @ (AdminError::NotFound(_) | AdminError::Invalid(_))) => (None, Some(text::said(&error))),
@@ -131,9 +143,10 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     let last = found.iter().flat_map(|page| &page.rows).next_back().filter(|_| !filtered && older.is_none());
     Ok(ActivityPage {
         frame: Frame::inside(site, "Activity", "activity")
-            .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "time", "since"]).await?),
+            .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "own", "time", "since"]).await?),
         chips: chips(ask, &status),
         alias_chip: alias_chip(site, actor, ask).await,
+        without_own: (wants_own(ask) == Some(false)).then(|| href(ask, &[("own", "")])),
         since: beginning(ask, now),
         times: times(ask),
         exports: exports(ask, now),
@@ -144,6 +157,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         status,
         alias,
         domain,
+        own,
         wrong,
         rows,
         filtered,
@@ -157,10 +171,15 @@ fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
         status: ask.owned("status").into_iter().collect(),
         alias: ask.owned("alias"),
         domain: ask.owned("domain"),
+        own: wants_own(ask),
         search: ask.owned("q"),
         paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") },
         ..ActivityFilter::default()
     }
+}
+
+fn wants_own(ask: &Ask) -> Option<bool> {
+    OWN.iter().find(|(word, _)| ask.get("own") == Some(*word)).map(|(_, own)| *own)
 }
 
 /// This page with other filters: those of `changes` count, an empty value takes one away.
@@ -190,7 +209,7 @@ fn times(ask: &Ask) -> Vec<Stretch> {
 fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
     let since = since(ask, now).unwrap_or_default();
     let file = |(format, word): (&str, &str)| {
-        let kept = ["q", "status", "domain", "alias"].map(|key| (key, ask.get(key).unwrap_or_default()));
+        let kept = ["q", "status", "domain", "alias", "own"].map(|key| (key, ask.get(key).unwrap_or_default()));
         let pairs = [kept.as_slice(), &[("since", &since), ("format", format)]].concat();
         Chip { word: word.to_owned(), href: text::with_query("/activity/export", &pairs), current: false }
     };
@@ -216,7 +235,10 @@ fn chips(ask: &Ask, status: &str) -> Vec<Chip> {
         href: href(ask, &[("status", statuses)]),
         current: status == statuses,
     };
-    FILTERS.into_iter().map(chip).collect()
+    let is_own = wants_own(ask) == Some(true);
+    let own = href(ask, &[("own", if is_own { "" } else { "true" })]);
+    let own = Chip { word: "Waypost’s own".to_owned(), href: own, current: is_own };
+    FILTERS.into_iter().map(chip).chain([own]).collect()
 }
 
 async fn alias_chip(site: &Site, actor: &Actor, ask: &Ask) -> Option<Chip> {

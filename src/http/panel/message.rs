@@ -64,6 +64,8 @@ struct MessagePage {
 
 /// What a row says of itself.
 struct Facts {
+    /// The gateway itself wrote it.
+    is_own: bool,
     sender: String,
     /// All of it, where it is longer than addresses may be.
     sender_whole: Option<String>,
@@ -166,6 +168,7 @@ impl Facts {
         let is_long = row.sender.len() > MAX_ADDRESS_OCTETS;
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
+            is_own: row.own.is_some(),
             sender: if is_long { text::short_sender(&row.sender) } else { text::sender(&row.sender) },
             sender_whole: is_long.then(|| text::visible(&row.sender)),
             recipient: text::ours(text::recipient(&row.recipient)),
@@ -177,7 +180,7 @@ impl Facts {
             size: text::size(row.size),
             events: story::happenings(row, now),
             envelope: Compared::of(&row.envelope.before, row.envelope.after.as_ref()),
-            checks: checks(row),
+            checks: if row.own.is_some() { Vec::new() } else { checks(row) },
             octets: story::octets(row),
             hashes: hashes(row),
             steps: row.trace.iter().map(step).collect(),

@@ -26,6 +26,7 @@ mod message;
 mod new_alias;
 mod new_password;
 mod overview;
+mod own_words;
 mod qr;
 mod queue;
 mod reference;

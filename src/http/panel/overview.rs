@@ -263,7 +263,8 @@ const FAILED: &[&str] = &["failed", "expired", "bounced"];
 fn figures(counted: &StatsShape, domain: &str) -> Vec<Figure> {
     let (series, since) = (&counted.series, counted.since.rfc3339());
     let figure = |word, value: i64, statuses: &[&str]| {
-        let pairs = [("status", &*statuses.join(",")), ("domain", domain), ("since", &since)];
+        // What the gateway itself wrote did not come in, and is not counted.
+        let pairs = [("status", &*statuses.join(",")), ("domain", domain), ("own", "false"), ("since", &since)];
         Figure { word, value: value.max(0).to_string(), href: text::with_query("/activity", &pairs) }
     };
     let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);

@@ -24,6 +24,8 @@ pub(super) struct Remedy {
 
 /// Of what waits for its first try, and of what is held.
 pub(super) const UNTRIED: Remedy = Remedy { words: "Nothing is to be done now.", end: None, page: "waits" };
+/// Of what the gateway itself wrote: no alias leads there.
+const GONE: &str = "There is no such inbox, or it is closed.";
 const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits" };
 
 /// What stands against a delivery, as far as one could do something about it.
@@ -63,7 +65,8 @@ impl Remedy {
             (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
             (cause, _) => cause,
         };
-        Self { words: cause.words(), end: None, page: cause.page() }
+        let words = if cause == Cause::Gone && row.own.is_some() { GONE } else { cause.words() };
+        Self { words, end: None, page: cause.page() }
     }
 }
 
@@ -79,10 +82,15 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
     let last = text::full(retry::given_up_at(&tried, &site.admin.facts.instance.load()));
     let next = row.next_attempt_at.map(|at| format!(" {}", text::ahead(at, now))).unwrap_or_default();
     let kept = activity::span(site, "queue.keep_failed");
-    format!(
-        "It is tried again by itself{next}, and so on until {last}. If no try succeeds, its sender is told where it is \
-         certain who that is, and the message is kept here for {kept}, to be sent elsewhere."
-    )
+    let then = if row.own.is_some() {
+        "it is given up, and its row here says so".to_owned()
+    } else {
+        format!(
+            "its sender is told where it is certain who that is, and the message is kept here for {kept}, to be sent \
+             elsewhere"
+        )
+    };
+    format!("It is tried again by itself{next}, and so on until {last}. If no try succeeds, {then}.")
 }
 
 impl Cause {

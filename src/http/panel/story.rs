@@ -5,6 +5,7 @@ use crate::policy::status::Status;
 use crate::store::activity::{Attempt, BOUNCED, Row};
 
 use super::look::{self, Look};
+use super::own_words;
 use super::text::{self, When};
 
 /// One thing that happened.
@@ -17,6 +18,9 @@ pub(super) struct Happening {
 
 /// What became of it, in one sentence without its end.
 pub(super) fn headline(row: &Row, now: Moment) -> String {
+    if let Some(words) = own_words::headline(row, now) {
+        return words;
+    }
     let to = row.destination.as_deref().map_or_else(|| "its destination".to_owned(), text::short_address);
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
@@ -50,7 +54,7 @@ pub(super) fn why(row: &Row) -> String {
 }
 
 /// How long it took, or, where the first try did not do, which one did and how late it began.
-fn at_which_try(row: &Row) -> String {
+pub(super) fn at_which_try(row: &Row) -> String {
     match row.attempts.as_slice() {
         [] => String::new(),
         [only] => only.ended_at.map(|end| took(row.received_at, end)).unwrap_or_default(),
@@ -77,15 +81,15 @@ fn ordinal(n: usize) -> String {
     }
 }
 
-fn tries(n: usize) -> String {
+pub(super) fn tries(n: usize) -> String {
     if n == 1 { "one try".to_owned() } else { format!("{n} tries") }
 }
 
-fn next_try(row: &Row, now: Moment) -> String {
+pub(super) fn next_try(row: &Row, now: Moment) -> String {
     row.next_attempt_at.map(|at| format!("; next try {}", text::ahead(at, now))).unwrap_or_default()
 }
 
-fn put_off(row: &Row) -> &'static str {
+pub(super) fn put_off(row: &Row) -> &'static str {
     row.attempts.last().filter(|attempt| spoke(attempt)).map_or("could not take it yet", later)
 }
 
@@ -94,7 +98,7 @@ fn rule(row: &Row) -> String {
 }
 
 /// Who was talked to last: the host by its name, else the destination's domain.
-fn next_hop(row: &Row) -> String {
+pub(super) fn next_hop(row: &Row) -> String {
     let host = row.attempts.last().and_then(|attempt| attempt.mx.as_deref());
     let domain = || row.destination.as_deref().and_then(|to| to.rsplit_once('@')).map(|(_, domain)| domain);
     host.or_else(domain).map_or_else(|| "The next hop".to_owned(), text::visible)
@@ -102,7 +106,8 @@ fn next_hop(row: &Row) -> String {
 
 /// What happened, in order.
 pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
-    let mut told = vec![received(row, now), decided(row)];
+    let mut told =
+        if row.own.is_some() { vec![own_words::written(row, now)] } else { vec![received(row, now), decided(row)] };
     told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
     if let Some(at) = row.next_attempt_at.filter(|_| !row.status.is_terminal()) {
         let words = format!("The next try is {}.", text::ahead(at, now));

@@ -26,11 +26,11 @@ const MAX_PAGE_ROWS: u32 = 500;
 const MAX_TERMS: i64 = 100;
 
 /// Of the rows at these places those that are asked for: limit, since, until, account, domains beside, domain, alias,
-/// statuses, bounced, sender, recipient, destination, how a text begins.
+/// statuses, bounced, sender, recipient, destination, how a text begins, whether it is our own.
 pub(in crate::store) const AT: &str = concat!(
     "select ",
     row::columns!(),
-    " from activity where seq in (select value from json_each(?1)) and received_at >= ?3 and received_at < ?4 \
+    " from activity where seq in (select value from json_each(?1)) and (?15 is null or (own is not null) = ?15) and received_at >= ?3 and received_at < ?4 \
      and (?5 is null or account_id = ?5 or domain_id in (select value from json_each(?6))) \
      and (?7 is null or domain_id = ?7) and (?8 is null or alias_id = ?8) \
      and ((?9 is null and ?10 = 0) or case when status = 'forwarded' and bounced_at is not null then ?10 = 1 \
@@ -218,8 +218,8 @@ impl Activity {
         let ask = ask.bind(query.account.map(|a| a.0)).bind(json(&query.beside)).bind(query.domain.map(|d| d.0));
         let ask = ask.bind(query.alias.map(|a| a.0)).bind((!statuses.is_empty()).then(|| json(&statuses)));
         let ask = ask.bind(i64::from(query.bounced)).bind(query.sender.clone()).bind(query.recipient.clone());
-        let rows = ask.bind(query.destination.clone()).bind(beginning.map(str::to_owned)).fetch_all(&self.readers);
-        rows.await?.iter().map(row::read).collect()
+        let ask = ask.bind(query.destination.clone()).bind(beginning.map(str::to_owned)).bind(query.own.map(i64::from));
+        ask.fetch_all(&self.readers).await?.iter().map(row::read).collect()
     }
 
     /// Between which rows the page lies; `None` where there can be none.

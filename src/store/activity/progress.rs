@@ -17,7 +17,7 @@ use crate::store::columns::{Columns, hex_list, json};
 use crate::store::{Result, StoreError};
 
 pub(in crate::store) const FIND: &str = "select id, seq, status, bounced_at, received_at, domain_id, alias_id, \
-    destination, count from activity where id in (select unhex(value) from json_each(?1))";
+    destination, count, own is not null from activity where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const APPLY: &str = "update activity set status = coalesce(d.status, activity.status), \
     reason = coalesce(d.reason, activity.reason), \
     attempts = case when d.attempt is null then attempts else json_insert(attempts, '$[#]', json(d.attempt)) end, \
@@ -77,12 +77,13 @@ struct Found {
     alias: Option<AliasId>,
     destination: Option<String>,
     count: i64,
+    is_own: bool,
 }
 
 impl Found {
     fn counted(&self) -> Counted<'_> {
-        let Self { received_at: at, domain, alias, count, .. } = *self;
-        Counted { at, domain, alias, destination: self.destination.as_deref(), count }
+        let Self { received_at: at, domain, alias, count, is_own, .. } = *self;
+        Counted { at, domain, alias, destination: self.destination.as_deref(), count, is_own }
     }
 }
 
@@ -135,6 +136,7 @@ async fn find(connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<H
             alias: columns.take::<Option<i64>>()?.map(AliasId),
             destination: columns.take()?,
             count: columns.take()?,
+            is_own: columns.take()?,
         };
         Ok((id, found))
     });

@@ -12,7 +12,7 @@ use super::{Auth, Client, EnvelopePair, Row};
 use crate::mail::Moment;
 use crate::mail::wishes::Wishes;
 use crate::policy::ids::{AccountId, AliasId, DomainId};
-use crate::policy::status::{RuleRef, Status, TraceStep};
+use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
 use crate::store::Result;
 use crate::store::columns::{Columns, json, signed};
 use crate::store::statement::{Inserts, Statement, inserts};
@@ -21,15 +21,15 @@ use crate::store::statement::{Inserts, Statement, inserts};
 pub(in crate::store) const INSERT: Inserts = inserts!(
     "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, \
      sender, recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, \
-     next_attempt_at, bounced_at, count, attempts, dsn)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     next_attempt_at, bounced_at, count, attempts, dsn, own)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 /// The columns in the order of [`read`].
 macro_rules! columns {
     () => {
         "seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, sender, recipient, \
          destination, subject, message_id, size, reason, sha256_received, sha256_sent, next_attempt_at, bounced_at, \
-         count, attempts, dsn"
+         count, attempts, dsn, own"
     };
 }
 pub(super) use columns;
@@ -106,6 +106,7 @@ impl Written {
             .bind(signed(row.count.max(1)))
             .bind(self.attempts.as_str())
             .bind(row.dsn.as_ref().map(json))
+            .bind(row.own.map(OwnMail::as_str))
     }
 }
 
@@ -149,6 +150,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {
         trace: facts.trace.into_owned(),
         attempts: columns.json("the attempts of a row")?,
         dsn: columns.maybe_json("the report of a row")?,
+        own: columns.take::<Option<String>>()?.as_deref().and_then(OwnMail::parse),
     };
     Ok((seq, row))
 }

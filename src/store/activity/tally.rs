@@ -66,6 +66,8 @@ pub(super) struct Counted<'r> {
     pub(super) alias: Option<AliasId>,
     pub(super) destination: Option<&'r str>,
     pub(super) count: i64,
+    /// The gateway itself wrote it: it is no mail that came.
+    pub(super) is_own: bool,
 }
 
 impl<'r> Counted<'r> {
@@ -76,6 +78,7 @@ impl<'r> Counted<'r> {
             alias: row.alias,
             destination: row.destination.as_deref(),
             count: signed(row.count.max(1)),
+            is_own: row.own.is_some(),
         }
     }
 
@@ -136,6 +139,9 @@ impl Tally {
     }
 
     fn count(&mut self, counted: &Counted<'_>, status: &'static str, sign: i64) {
+        if counted.is_own {
+            return;
+        }
         let n = sign * counted.count;
         let hour = hour_of(counted.at);
         *self.counters.entry(("instance", String::new(), hour, status)).or_default() += n;

@@ -28,6 +28,8 @@ pub(in crate::store) const PLACES: &str = concat!(
     places!("seq", "activity indexed by activity_by_status", "status = s.value ->> 2"),
     " when 'bounced' then ",
     places!("seq", "activity indexed by activity_bounced", "bounced_at is not null"),
+    " when 'own' then ",
+    places!("seq", "activity indexed by activity_own", "own is not null"),
     " when 'term' then ",
     places!("seq", "terms", "term = s.value ->> 1"),
     " else ",
@@ -86,6 +88,9 @@ impl Sought {
 
 /// What a question may show, without what it searches for: by the narrowest index of each thing.
 fn shown(query: &Query) -> Vec<Source> {
+    if query.own == Some(true) {
+        return vec![("own", String::new(), "")];
+    }
     if let Some(alias) = query.alias {
         return vec![("alias", alias.0.to_string(), "")];
     }
