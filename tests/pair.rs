@@ -67,7 +67,7 @@ impl Server {
                 Reply::new(250, 0, 0, "kept")
             }
             Question::Sender(_) | Question::Recipient(_) => Reply::new(250, 1, 0, "fine"),
-            Question::Refusal(reply) => reply.clone(),
+            Question::Oversize(_, reply) | Question::Refusal(reply) => reply.clone(),
         }
     }
 }
@@ -184,7 +184,7 @@ proptest! {
                     let original = rcpt.wishes.original.as_ref().map(ToString::to_string);
                     prop_assert_eq!(original, dsn.then(|| "rfc822; a+b@c.example".to_owned()));
                 }
-                Question::Content | Question::Message { .. } | Question::Refusal(_) => {}
+                Question::Oversize(..) | Question::Content | Question::Message { .. } | Question::Refusal(_) => {}
             }
         }
     }

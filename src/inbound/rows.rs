@@ -14,6 +14,7 @@ use crate::policy::facts::ConnectFacts;
 use crate::policy::ids::OWNER;
 use crate::policy::rule::Privacy;
 use crate::policy::status::{Status, TraceStep};
+use crate::smtp::command::MailCommand;
 use crate::smtp::reply::Reply;
 use crate::store::activity::{Auth, Client, EnvelopePair, Row};
 
@@ -36,8 +37,30 @@ pub(super) fn refused_at_rcpt(
 
 /// A connection that was turned away before it could name anybody: neither sender nor recipient is known.
 pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Row {
+    let mut row = for_nobody(tools, Client { ip: peer, name: None, helo: String::new(), tls: None });
+    row.trace.push(refusal.step);
+    refuse(&mut row, &refusal.reply);
+    row.reason = refusal.reason;
+    row
+}
+
+/// A message that was refused by its announced size, before a recipient was named: whose privacy holds is not known, so the
+/// strictest does.
+pub(super) fn oversize(tools: &Tools, connect: &ConnectFacts, (mail, most, reply): (&MailCommand, u64, &Reply)) -> Row {
+    let mut row = for_nobody(tools, client(connect));
+    row.sender = shown_sender(&mail.from, Privacy::Envelope);
+    let announced = mail.size.unwrap_or_default();
+    let detail = format!("{announced} octets were announced, and at most {most} are taken (smtp.max_message_bytes)");
+    row.trace.push(TraceStep::new("size", "too big", detail.clone()));
+    refuse(&mut row, reply);
+    row.reason = format!("Larger than what is taken: {detail}");
+    row
+}
+
+/// What ends before a recipient is named.
+fn for_nobody(tools: &Tools, client: Client) -> Row {
     let now = tools.clock.now();
-    let mut row = Row {
+    Row {
         id: tools.chance.id(now),
         transaction: tools.chance.id(now),
         received_at: now,
@@ -55,7 +78,7 @@ pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Ro
         size: 0,
         reason: String::new(),
         rule: None,
-        client: Client { ip: peer, name: None, helo: String::new(), tls: None },
+        client,
         auth: Auth::default(),
         wishes: Wishes::default(),
         sha256_received: None,
@@ -63,14 +86,11 @@ pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Ro
         attempts: Vec::new(),
         next_attempt_at: None,
         envelope: EnvelopePair { before: Envelope { from: ReversePath::Null, to: Vec::new() }, after: None },
-        trace: vec![refusal.step],
+        trace: Vec::new(),
         dsn: None,
         bounced_at: None,
         count: 1,
-    };
-    refuse(&mut row, &refusal.reply);
-    row.reason = refusal.reason;
-    row
+    }
 }
 
 /// Our own reply refused it. By which entry a sender was kept out stands in the log, and not in the reply.

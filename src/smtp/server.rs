@@ -64,6 +64,9 @@ pub enum Step {
 pub enum Question {
     /// May this sender start a transaction? It replaces whatever transaction there was.
     Sender(MailCommand),
+    /// This sender announces a message that is too big (RFC 1870 §6.1), and is refused by this reply. Answer it, or another
+    /// refusal in its place; a 2yz stands for it.
+    Oversize(MailCommand, Reply),
     /// May this recipient be added?
     Recipient(RcptCommand),
     /// May content come now, by DATA or in chunks (disk, memory)? Answer 354 to go on.
@@ -144,6 +147,10 @@ impl Session {
                 Phase::Transaction(transaction.recipient_taken())
             }
             Asked::Sender(client, _) => Phase::Introduced(client),
+            Asked::Oversize(client, refusal) => {
+                let reply = if reply.is_positive() { &refusal } else { reply };
+                return self.say(reply, Phase::Introduced(client));
+            }
             Asked::Recipient(transaction) => Phase::Transaction(transaction.recipient_refused()),
             Asked::Content(transaction) => Phase::Transaction(transaction),
             Asked::Message(client) => {

@@ -1,5 +1,6 @@
 //! What a next hop says, and what becomes of it: refused in the session, queued, retried, reported, kept.
 
+use serde_json::json;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::{LETTER, World, without_prefix};
@@ -167,5 +168,30 @@ async fn a_destination_that_cannot_be_found_is_named_to_the_owner() {
     assert!(answers.last().starts_with("550 5.2.1 ") && !answers.last().contains("nowhere"), "{answers:?}");
     let reason = world.row().await["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("there is no way to the destination (550 5.1.2 "), "{reason}");
+    world.stop().await;
+}
+
+/// Nobody is named yet when the size is announced, and still it is in the log, with many of them on one row.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_is_announced_too_big_is_in_the_log_without_a_recipient() {
+    let world = World::start_with(&[("SMTP__MAX_MESSAGE_BYTES", "1000")]).await;
+    for _ in 0..6 {
+        let mut sender = world.sender().await;
+        for _ in 0..10 {
+            let answer = sender.command("MAIL FROM:<ann@sender.example> SIZE=2000").await.unwrap();
+            assert_eq!(answer, "552 5.3.4 The message is too big");
+        }
+        let answer = sender.send("ann@sender.example", &["shop@my.example"], LETTER).await.unwrap();
+        assert!(answer.is_accepted(), "the session goes on: {answer:?}");
+    }
+    let refused = world.get("/v1/activity?status=refused&limit=500").await["items"].as_array().unwrap().clone();
+    let counts: u64 = refused.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+    assert_eq!((refused.len(), counts), (51, 60), "what one network does beyond fifty shares a row");
+    let row = &refused[0];
+    assert_eq!((&row["recipient"], &row["sender"]), (&json!(""), &json!("@sender.example")), "{row:#}");
+    let reason =
+        "Larger than what is taken: 2000 octets were announced, and at most 1000 are taken (smtp.max_message_bytes)";
+    assert_eq!(row["reason"], reason);
+    assert_eq!(row["client"]["helo"], "mail.sender.example");
     world.stop().await;
 }

@@ -155,7 +155,7 @@ impl<'a> Player<'a> {
             Question::Recipient(rcpt) => self.recipient(&rcpt),
             Question::Content => self.world.content.clone(),
             Question::Message { octets } => self.message(octets),
-            Question::Refusal(reply) => reply,
+            Question::Oversize(_, reply) | Question::Refusal(reply) => reply,
         };
         self.session.answer(&reply);
     }

@@ -22,11 +22,13 @@ use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::TRANSACTION_TIMEOUT;
 use crate::smtp::reply::Reply;
 use crate::smtp::server::Question;
+use crate::store::activity::Row;
 
 impl Connection {
     pub(super) async fn ask(&mut self, question: Question, leaving: Leaving<'_>) -> Reply {
         match question {
             Question::Sender(mail) => self.sender(mail).await,
+            Question::Oversize(mail, reply) => self.refuse_size(&mail, reply).await,
             Question::Recipient(rcpt) => self.recipient(&rcpt).await,
             Question::Content => self.begin_content(),
             Question::Message { .. } => self.message(leaving).await,
@@ -41,11 +43,7 @@ impl Connection {
         if !self.tools.is_well().await {
             return replies::unwell();
         }
-        if let Some(helo) = self.session.helo()
-            && self.connect.helo != helo.name
-        {
-            self.connect.helo.clone_from(&helo.name);
-        }
+        self.note_greeting();
         let now = self.tools.clock.now();
         let protocol = Protocol {
             extended: self.session.helo().is_some_and(|helo| helo.extended),
@@ -59,6 +57,15 @@ impl Connection {
         self.deadline = Some(self.tools.clock.instant() + TRANSACTION_TIMEOUT);
         self.transaction = Some(transaction);
         Reply::new(250, 1, 0, "Sender ok")
+    }
+
+    /// What the client calls itself by now.
+    fn note_greeting(&mut self) {
+        if let Some(helo) = self.session.helo()
+            && self.connect.helo != helo.name
+        {
+            self.connect.helo.clone_from(&helo.name);
+        }
     }
 
     /// Lists are asked about the client from the first moment on, unless they are asked already.
@@ -124,11 +131,27 @@ impl Connection {
         }
     }
 
-    /// A refusal is written down before the client hears of it.
     async fn refuse(&self, recipient: Mailbox, decision: Decision, reply: Reply) -> Reply {
         let Some(transaction) = self.transaction.as_deref() else { return reply };
         let row = rows::refused_at_rcpt(&self.tools, &self.connect, transaction, (recipient, decision, &reply));
         tracing::info!(id = %row.id, peer = %self.connect.peer, recipient = %row.recipient, %reply, "recipient refused");
+        self.write_down(row, reply).await
+    }
+
+    /// The message is announced with more octets than are taken, before anybody is named whom it is for.
+    async fn refuse_size(&mut self, mail: &MailCommand, reply: Reply) -> Reply {
+        if !self.tools.is_well().await {
+            return replies::unwell();
+        }
+        self.note_greeting();
+        let most = self.settings.session.max_message_bytes;
+        let row = rows::oversize(&self.tools, &self.connect, (mail, most, &reply));
+        tracing::info!(id = %row.id, peer = %self.connect.peer, %reply, "sender refused");
+        self.write_down(row, reply).await
+    }
+
+    /// A refusal is written down before the client hears of it.
+    async fn write_down(&self, row: Row, reply: Reply) -> Reply {
         match self.tools.store.activity.record(vec![row]).await {
             Ok(()) => {
                 abuse::hold_back(&self.tools, self.connect.peer).await;

@@ -59,6 +59,8 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 pub(super) enum Asked {
     Sender(Introduced, Script),
+    /// A sender that is refused by this.
+    Oversize(Introduced, Reply),
     Recipient(Transaction),
     Content(Transaction),
     /// May content come, of which this is the first chunk?
@@ -162,7 +164,8 @@ impl Introduced {
 
     fn mail(self, mail: MailCommand, settings: &Settings) -> Next {
         if mail.size.is_some_and(|size| size > settings.max_message_bytes) {
-            return Next::Reply(replies::too_big(), Phase::Introduced(self));
+            let refusal = replies::too_big();
+            return Next::Ask(Question::Oversize(mail, refusal.clone()), Asked::Oversize(self, refusal));
         }
         let script = if mail.international { Script::Utf8 } else { Script::Ascii };
         Next::Ask(Question::Sender(mail), Asked::Sender(self, script))
@@ -251,7 +254,9 @@ impl Chunked {
 impl Asked {
     pub(super) const fn client(&self) -> Option<&Introduced> {
         match self {
-            Self::Sender(client, _) | Self::Chunk(client, _) | Self::Message(client) => Some(client),
+            Self::Sender(client, _) | Self::Oversize(client, _) | Self::Chunk(client, _) | Self::Message(client) => {
+                Some(client)
+            }
             Self::Recipient(transaction) | Self::Content(transaction) => Some(&transaction.client),
             Self::Refusal(skipping) => skipping.phase.client(),
         }
