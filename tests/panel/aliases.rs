@@ -228,9 +228,20 @@ async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() 
     }
     house.panel(&cookie, "POST", &place, &say("@shop.example", "block")).await.expect(303);
     let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
-    assert!(page.contains("blocked by @shop.example") && page.contains(">Unblock</button>"), "{page}");
+    assert!(page.contains("blocked, as all of @shop.example is") && page.contains(">Unblock</button>"), "{page}");
     let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &say("@shop.example", "forget")).await).await;
     assert!(page.contains("shop@my.example says nothing of @shop.example any more."), "{page}");
+    for (entry, what, stands) in [
+        ("Orders@shop.example", "block", "blocked"),
+        ("Orders@shop.example", "allow", "let in"),
+        ("orders*@shop.example", "allow", "let in, as all that matches orders*@shop.example is"),
+    ] {
+        let other = if what == "allow" { "block" } else { "allow" };
+        let lists = json!({ what: [entry], other: [] });
+        house.operator("PATCH", "/v1/aliases/shop@my.example", lists).await.expect(200);
+        let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
+        assert!(page.contains(&format!("<bdi>{stands}</bdi>")), "nobody blocks themselves: {page}");
+    }
     house.panel(&cookie, "POST", &place, &say("nobody", "block")).await.expect(422);
     house.panel(&cookie, "POST", &place, &say("a@b.example", "praise")).await.expect(404);
 }

@@ -236,17 +236,20 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
     let later = house.clock.now().after(Duration::from_secs(3600));
     let row = queued(&house, "shop@my.example", Entry::Due(later)).await;
     let path = format!("/activity/{}", row.id);
-    for (reply, words, help) in [
-        ("450 4.2.1 Mailbox busy", "Nothing is to be done: the other server asked for patience", "waits"),
-        ("421 4.7.28 Unusual rate of mail", "slows down mail from addresses that it hardly knows", "waits"),
-        ("452 4.2.2 Over quota", "The inbox is full", "waits"),
-        ("550 5.7.25 No PTR record", "minds this server, not the message", "refused"),
-        ("connection refused", "The other server cannot be reached", "port-25"),
+    let (why, what) = ("Why mail waits", "What to do about it");
+    let busy = page(&house, &cookie, "/queue").await;
+    assert!(busy.contains("You need do nothing") && busy.contains(why) && !busy.contains(what), "{busy}");
+    for (reply, words, help, more) in [
+        ("450 4.2.1 Mailbox busy", "You need do nothing: the other server asked for patience", "waits", why),
+        ("421 4.7.28 Unusual rate of mail", "slows down mail from addresses that it hardly knows", "waits", why),
+        ("452 4.2.2 Over quota", "The inbox is full", "waits", what),
+        ("550 5.7.25 No PTR record", "minds this server, not the message", "refused", what),
+        ("connection refused", "The other server cannot be reached", "port-25", what),
     ] {
         tried(&house, &row, Status::Deferred, reply).await;
         for path in [&path, "/queue"] {
             let shown = page(&house, &cookie, path).await;
-            assert!(shown.contains(words) && shown.contains(&format!("href=\"/help/{help}\">What to do")), "{shown}");
+            assert!(shown.contains(words) && shown.contains(&format!("href=\"/help/{help}\">{more}<")), "{shown}");
         }
         let shown = page(&house, &cookie, &path).await;
         let end =

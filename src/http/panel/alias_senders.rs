@@ -119,9 +119,19 @@ fn writer(sender: &SenderSeen, now: Moment) -> Writer {
 
 fn stands(sender: &SenderSeen) -> Option<String> {
     match (&sender.allowed_by, &sender.blocked_by) {
-        (Some(entry), _) => Some(format!("let in by {}", text::visible(entry))),
-        (None, Some(entry)) => Some(format!("blocked by {}", text::visible(entry))),
+        (Some(entry), _) => Some(by_entry("let in", entry, &sender.address)),
+        (None, Some(entry)) => Some(by_entry("blocked", entry, &sender.address)),
         (None, None) => None,
+    }
+}
+
+/// The entry is what was said of the sender, and not who said it.
+fn by_entry(stands: &str, entry: &str, address: &str) -> String {
+    let shown = text::visible(entry);
+    match entry {
+        _ if entry.eq_ignore_ascii_case(address) => stands.to_owned(),
+        _ if entry.starts_with('@') && !entry.contains(['*', '?']) => format!("{stands}, as all of {shown} is"),
+        _ => format!("{stands}, as all that matches {shown} is"),
     }
 }
 

@@ -20,13 +20,18 @@ pub(super) struct Remedy {
     pub(super) end: Option<String>,
     /// The page of the handbook.
     pub(super) page: &'static str,
+    /// What that page tells: there is not always something to do.
+    pub(super) more: &'static str,
 }
 
+const WHY: &str = "Why mail waits";
+const WHAT_TO_DO: &str = "What to do about it";
 /// Of what waits for its first try, and of what is held.
-pub(super) const UNTRIED: Remedy = Remedy { words: "Nothing is to be done now.", end: None, page: "waits" };
+pub(super) const UNTRIED: Remedy =
+    Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
 /// Of what the gateway itself wrote: no alias leads there.
 const GONE: &str = "There is no such inbox, or it is closed.";
-const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits" };
+const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits", more: WHY };
 
 /// What stands against a delivery, as far as one could do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +71,7 @@ impl Remedy {
             (cause, _) => cause,
         };
         let words = if cause == Cause::Gone && row.own.is_some() { GONE } else { cause.words() };
-        Self { words, end: None, page: cause.page() }
+        Self { words, end: None, page: cause.page(), more: cause.more() }
     }
 }
 
@@ -96,9 +101,9 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
 impl Cause {
     const fn words(self) -> &'static str {
         match self {
-            Self::Busy => "Nothing is to be done: the other server asked for patience, as busy and cautious ones do.",
+            Self::Busy => "You need do nothing: the other server asked for patience, as busy and cautious ones do.",
             Self::Slowed => {
-                "Nothing is to be done: the other server slows down mail from addresses that it hardly knows."
+                "You need do nothing: the other server slows down mail from addresses that it hardly knows."
             }
             Self::Impatient => {
                 "The other server asked for patience until the time was over: send it again, or elsewhere."
@@ -114,6 +119,14 @@ impl Cause {
             Self::Unreached => {
                 "The other server cannot be reached: if that is so of all of them, port 25 is blocked on the way out."
             }
+        }
+    }
+
+    /// Whoever need do nothing is not asked to.
+    const fn more(self) -> &'static str {
+        match self {
+            Self::Busy | Self::Slowed => WHY,
+            _ => WHAT_TO_DO,
         }
     }
 
