@@ -56,7 +56,7 @@ impl Admin {
     async fn looked(&self, actor: &Actor, domains: &[DomainRow]) -> Result<Checkup> {
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         if !sees_gateway(actor) {
-            return Ok(checkup::of_domains(&self.records_of(&gateway, domains).await));
+            return Ok(checkup::of_domains(&self.records_of(&gateway, domains).await?));
         }
         Ok(checkup::judge(&self.gathered(&gateway, domains).await?))
     }
@@ -94,7 +94,7 @@ impl Admin {
             is_laboratory: outside.is_laboratory(),
             ports: PortFacts { runs: self.courier.is_some(), ..ports },
             host: records::host(gateway, &host),
-            domains,
+            domains: domains?,
             certificate: self.certificate_facts(&gateway.hostname),
             lists,
             clients: clients?,
@@ -105,13 +105,17 @@ impl Admin {
         })
     }
 
-    async fn records_of(&self, gateway: &Gateway, domains: &[DomainRow]) -> Vec<(String, Vec<Record>)> {
+    /// Whatever asks DNS, its answer is what counts of a domain from then on.
+    async fn records_of(&self, gateway: &Gateway, domains: &[DomainRow]) -> Result<Vec<(String, Vec<Record>)>> {
         let mut all = Vec::with_capacity(domains.len());
         for some in domains.chunks(DOMAINS_AT_ONCE) {
             let looked = join_all(some.iter().map(|row| self.compared(gateway, row))).await;
-            all.extend(some.iter().map(|row| row.name.to_string()).zip(looked));
+            for (row, records) in some.iter().zip(looked) {
+                self.note_standing(row, &records).await?;
+                all.push((row.name.to_string(), records));
+            }
         }
-        all
+        Ok(all)
     }
 
     async fn first_domains(&self) -> Result<Vec<DomainRow>> {

@@ -84,6 +84,11 @@ impl Found {
         self.inner().last = Some(last);
     }
 
+    /// Drops what a later look at some of it shows to be over.
+    pub(super) fn drop(&self, is_over: impl Fn(&Finding) -> bool) {
+        self.inner().last.iter_mut().for_each(|last| last.retain(|finding| !is_over(finding)));
+    }
+
     /// What the last look at everything has found of the gateway; none before the first.
     pub(super) fn last(&self) -> Option<Vec<Finding>> {
         self.inner().last.clone()

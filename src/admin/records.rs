@@ -1,6 +1,7 @@
 //! The DNS records of domains: compared with what DNS says, proven by them, and looked at again for ever. What they say is
 //! shown and told, and never acted on.
 
+use crate::policy::checkup;
 use crate::policy::deeds::Deed;
 use crate::policy::records::{self, Gateway, HostFacts, Hosted, Record, Standing};
 use crate::store::rules::{DomainRow, ListQuery};
@@ -17,7 +18,9 @@ impl Admin {
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
         self.note_standing(&row, &records).await?;
-        let shape = self.shape_of(&row, records, records::host(&gateway, &host));
+        let host = records::host(&gateway, &host);
+        self.found.drop(|finding| checkup::is_past(finding, &host));
+        let shape = self.shape_of(&row, records, host);
         self.found.looks.keep(self.looked_at(&row), shape.clone());
         Ok(shape)
     }
@@ -125,7 +128,7 @@ impl Admin {
     }
 
     /// Keeps how the domain stands, and what is wrong. That DNS did not answer does not wash away what it said before.
-    async fn note_standing(&self, row: &DomainRow, all: &[Record]) -> Result<()> {
+    pub(super) async fn note_standing(&self, row: &DomainRow, all: &[Record]) -> Result<()> {
         let standing = records::standing(all);
         let wrong: Vec<_> = all.iter().filter(|record| record.is_drift()).map(Record::in_words).collect();
         let is_known = standing.as_str() == row.dns && wrong == row.dns_wrong;

@@ -21,10 +21,6 @@ macro_rules! columns {
     };
 }
 pub(in crate::store) const ALL: &str = concat!(columns!(), " order by n.id limit ?1");
-pub(in crate::store) const PAGE: &str = concat!(
-    columns!(),
-    " where n.id < ?1 and n.state in (select value from json_each(?2)) order by n.id desc limit ?3"
-);
 /// Who refused a mail since the cause was read stays noted: by another look, nobody is told but anew, at another moment.
 pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
     began_at, told_at, gone_since, ended_at, turns, told, refused) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
@@ -65,16 +61,13 @@ impl Notices {
 
     /// All that is remembered.
     pub async fn remembered(&self) -> Result<Vec<Remembered>> {
-        let limit = i64::try_from(MAX_REMEMBERED).unwrap_or(i64::MAX);
-        let rows = sqlx::query(ALL).bind(limit).fetch_all(&self.readers).await?;
-        rows.iter().map(|row| read(row).map(|(_, remembered)| remembered)).collect()
+        Ok(self.numbered().await?.into_iter().map(|(_, remembered)| remembered).collect())
     }
 
-    /// What is remembered in these states, the newest first, with numbers below `before`.
-    pub async fn page(&self, states: &[State], (before, limit): (i64, u32)) -> Result<Vec<(i64, Remembered)>> {
-        let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-        let rows = sqlx::query(PAGE).bind(before).bind(json(&words)).bind(limit).fetch_all(&self.readers).await?;
-        rows.iter().map(read).collect()
+    /// The same with its numbers: what came later has a greater one.
+    pub async fn numbered(&self) -> Result<Vec<(i64, Remembered)>> {
+        let limit = i64::try_from(MAX_REMEMBERED).unwrap_or(i64::MAX);
+        sqlx::query(ALL).bind(limit).fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 
     /// Notes that the mail which told this address, then, came to nothing.

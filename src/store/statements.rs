@@ -190,9 +190,8 @@ const fn lists_of_aliases() -> [(&'static str, &'static str); 19] {
 }
 
 /// The others.
-const fn other_lists_of_rules() -> [(&'static str, &'static str); 18] {
+const fn other_lists_of_rules() -> [(&'static str, &'static str); 17] {
     use super::accounts::{audit, people};
-    use super::notices;
     use super::queue::handling;
     use super::rules::{destination, domain, uses};
     [
@@ -222,7 +221,6 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 18] {
             "SEARCH destinations USING INDEX destinations_by_account (account_id=? AND rowid<?)",
         ),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
-        (notices::PAGE, "SEARCH n USING INTEGER PRIMARY KEY (rowid<?)"),
     ]
 }
 

@@ -88,6 +88,40 @@ async fn a_destination_that_takes_no_mail_for_an_hour_is_told_once_and_so_is_its
     assert_eq!((&past["items"][0]["state"], past["items"].as_array().unwrap().len()), (&json!("over"), 1), "{past}");
 }
 
+/// The list follows at once, and the mail waits whether it stays so: what is back soon is told to nobody.
+#[tokio::test]
+async fn what_is_gone_is_open_no_more_while_mail_keeps_its_rhythm() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    let kept = async || {
+        let until = house.clock.now().after(200 * HOUR);
+        queued(&house, "shop@my.example", Entry::Kept(until)).await.id
+    };
+    let listed = async |state: &str| {
+        let all = house.operator("GET", &format!("/v1/notices?state={state}"), Value::Null).await.expect(200).json();
+        all["items"].as_array().unwrap().clone()
+    };
+    let id = kept().await;
+    assert_eq!(listed("open").await.len(), 1, "nobody has looked by the clock yet");
+    pass(&house, MINUTE).await;
+    house.admin.store.queue.cancel(id).await.unwrap();
+    let (open, over) = (listed("pending,open").await, listed("over").await);
+    assert_eq!(open.len(), 0, "{open:?}");
+    assert_eq!((&over[0]["kind"], over[0]["ended_at"].is_string()), (&json!("untold"), true), "{over:?}");
+    pass(&house, 5 * MINUTE).await;
+    let again = kept().await;
+    let open = listed("open").await;
+    assert_eq!((open.len(), &open[0]["told"]), (1, &json!(["boss@office.example"])), "{open:?}");
+    pass(&house, 30 * MINUTE).await;
+    let subject = "Mail for owner@inbox.example failed, and its sender was not told";
+    let boss = "boss@office.example";
+    assert_eq!(subjects(&house).await, pairs(&[(boss, subject)]), "it was back before its end was told");
+    house.admin.store.queue.cancel(again).await.unwrap();
+    pass(&house, 20 * MINUTE).await;
+    let over = format!("Over: {subject}");
+    assert_eq!(subjects(&house).await, pairs(&[(boss, subject), (boss, &over)]));
+}
+
 #[tokio::test]
 async fn nobody_is_told_through_what_fails() {
     let house = House::furnished().await;

@@ -194,6 +194,26 @@ async fn records_of_a_domain_that_drift() {
     world.stop().await;
 }
 
+/// What any look at the DNS finds counts: the doctor's too.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_mended_are_told_of_no_more_once_the_doctor_has_looked() {
+    let world = World::start().await;
+    let drifts =
+        async || world.get("/v1/notices").await["items"].as_array().unwrap().iter().any(|one| one["kind"] == "drift");
+    world.dns.clear("my.example");
+    world.dns.mx("my.example", 10, "mx.elsewhere.example");
+    world.get("/v1/domains/my.example/dns").await;
+    assert!(drifts().await);
+    world.dns.clear("my.example");
+    world.dns.mx("my.example", 10, "gw.example");
+    world.dns.txt("my.example", "v=spf1 mx -all");
+    world.dns.txt("_dmarc.my.example", "v=DMARC1; p=none");
+    world.dns.a("gw.example", [192, 0, 2, 7].into());
+    world.get("/v1/doctor?domain=my.example").await;
+    assert!(!drifts().await);
+    world.stop().await;
+}
+
 /// And what is chosen not to write does not: the gateway is not on port 25 in a test, which `gateway` would tell.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_own_address_on_a_list() {

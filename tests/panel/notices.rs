@@ -36,10 +36,6 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
     assert!(overview.contains(" It began <time") && overview.contains(">1 h ago</time>."), "{overview}");
     assert!(overview.contains(">Look at it</a>") && !overview.contains("All mail is flowing."), "{overview}");
     house.admin.store.queue.cancel(id).await.unwrap();
-    for _ in 0..20 {
-        house.clock.advance(Duration::from_secs(60));
-        house.admin.notice_by_the_clock().await.unwrap();
-    }
     let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
     assert!(page.contains("Nothing does.") && page.contains("What is over"), "{page}");
 }

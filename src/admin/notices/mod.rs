@@ -136,7 +136,7 @@ impl Admin {
         self.send_noting(mails, Noted { changed, forgotten, digest: None }).await
     }
 
-    /// Lists causes that were told, are to be told, or are over; the newest first.
+    /// Lists causes that were told, are to be told, or are over; the newest first. What is open stands at this moment.
     pub async fn notices(
         &self,
         actor: &Actor,
@@ -149,13 +149,28 @@ impl Admin {
             Some(Ok(before)) => before,
             Some(Err(_)) => return Err(AdminError::field("cursor", "this is no cursor of this list")),
         };
-        let limit = paging.rows();
-        let mut rows = self.store.notices.page(&states(filter)?, (before, limit + 1)).await?;
-        let is_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
+        let states = states(filter)?;
+        let mut rows = self.standing_now().await?;
+        rows.retain(|(number, one)| *number < before && states.contains(&one.state));
+        let limit = paging.rows() as usize;
+        let is_more = rows.len() > limit;
+        rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| is_more).map(|(number, _)| number.to_string());
         let items = rows.into_iter().map(|(_, remembered)| NoticeShape::new(remembered)).collect();
         Ok(ListShape { items, next_cursor })
+    }
+
+    /// What stands at this moment, told or not, and what is over; the newest first.
+    pub async fn notices_now(&self, actor: &Actor) -> Result<Vec<NoticeShape>> {
+        actor.must_see_all("see its notices")?;
+        Ok(self.standing_now().await?.into_iter().map(|(_, remembered)| NoticeShape::new(remembered)).collect())
+    }
+
+    /// Memory knows what was told, and the table of causes what stands.
+    async fn standing_now(&self) -> Result<Vec<(i64, Remembered)>> {
+        let remembered = self.store.notices.numbered().await?;
+        let facts = self.facts_of_notices(&Actor::operator()).await?;
+        Ok(memory::shown(remembered, causes::seen(&facts), facts.now))
     }
 }
 

@@ -167,6 +167,12 @@ pub fn of_ports(held: &PortFacts, out: &PortOut) -> Vec<Finding> {
     ports::judge(held).into_iter().chain(ports::judge_out(out)).collect()
 }
 
+/// Whether a later look at the host's records shows that something which was found of them is over.
+#[must_use]
+pub fn is_past(finding: &Finding, host: &[Record]) -> bool {
+    records::are_past(host, finding)
+}
+
 /// A domain that was found to drift when it was looked at last.
 #[must_use]
 pub fn drifting(domain: &str) -> Finding {

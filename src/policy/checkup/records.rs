@@ -9,6 +9,16 @@ pub(super) fn judge_host(host: &[Record]) -> impl Iterator<Item = Finding> + '_ 
     host.iter().filter_map(|record| finding(record, &record.name))
 }
 
+/// Whether the host's records, as they are by now, are past what was found of them.
+pub(super) fn are_past(host: &[Record], found: &Finding) -> bool {
+    let is_about = |record: &&Record| {
+        let is_named_so = found.id.starts_with(record.id) || (record.id, &*found.id) == ("ptr", "ipv6_without_ptr");
+        is_named_so && record.name == found.subject && record.verdict != Verdict::Unknown
+    };
+    let is_else = |record: &Record| finding(record, &record.name).is_none_or(|now| now.id != found.id);
+    host.iter().filter(is_about).any(is_else)
+}
+
 /// What several domains share, such as the SPF of a common SRS domain, is found once.
 pub(super) fn judge_domains(domains: &[(String, Vec<Record>)]) -> Vec<Finding> {
     let mut seen = BTreeSet::new();

@@ -143,6 +143,37 @@ pub fn look(remembered: Vec<Remembered>, seen: Seen, now: Moment) -> Changes {
     changes
 }
 
+/// What is remembered as people are to see it, now and not as of the last look: what is gone is over for them at once, and
+/// what is back stands again. Nothing of it is told by mail, which waits whether it stays so. With numbers, the newest first;
+/// what is seen for the first time has numbers that nobody remembers yet.
+#[must_use]
+pub fn shown(remembered: Vec<(i64, Remembered)>, seen: Seen, now: Moment) -> Vec<(i64, Remembered)> {
+    let mut new: BTreeMap<_, _> = seen.causes.into_iter().map(|cause| (cause.key(), cause)).collect();
+    let next = remembered.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+    let as_it_is = |(number, before): (i64, Remembered)| {
+        let after = match new.remove(&before.cause.key()) {
+            Some(cause) => Some(stands(before, cause, now).after),
+            None if seen.blind.contains(&before.cause.kind) => Some(before),
+            None => gone(before, now),
+        };
+        after.map(|after| (number, after))
+    };
+    let mut all: Vec<_> = remembered.into_iter().filter_map(as_it_is).collect();
+    all.extend((next..).zip(new.into_values().map(|cause| begins(cause, now).after)));
+    all.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    all
+}
+
+/// What nobody was told of, and is gone, was nothing.
+fn gone(before: Remembered, now: Moment) -> Option<Remembered> {
+    let at = before.gone_since.unwrap_or(now);
+    match before.state {
+        State::Over => Some(before),
+        State::Pending if before.turns == 0 => None,
+        State::Pending | State::Open => Some(over(before, at, None).after),
+    }
+}
+
 impl Changes {
     fn note(&mut self, before: &Remembered, change: Change) {
         if change.after != *before || change.news.is_some() {
@@ -332,6 +363,41 @@ mod tests {
             play.now += 1;
         }
         assert_eq!(play.news, [(0, News::Began)]);
+    }
+
+    #[test]
+    fn what_is_shown_is_what_stands_now_while_mail_waits_whether_it_stays_so() {
+        let mut play = Play::of(Kind::Untold);
+        play.pass(10, true).pass(3, false);
+        let now = Moment::from_millis(START).after(MINUTE * 13);
+        let remembered = vec![(7, play.remembered[0].clone())];
+        let seen = |subjects: &[&str]| Seen {
+            causes: subjects.iter().map(|name| Cause { subject: (*name).to_owned(), ..cause(Kind::Untold) }).collect(),
+            ..Seen::default()
+        };
+        let states = |seen: Seen| -> Vec<(i64, State, Option<Moment>)> {
+            let all = shown(remembered.clone(), seen, now);
+            all.into_iter().map(|(number, one)| (number, one.state, one.ended_at)).collect()
+        };
+        let gone_at = Moment::from_millis(START).after(MINUTE * 10);
+        assert_eq!(states(seen(&[])), [(7, State::Over, Some(gone_at))]);
+        assert_eq!(states(seen(&["inbox.example"])), [(7, State::Open, None)]);
+        let both = states(seen(&["inbox.example", "other.example"]));
+        assert_eq!(both, [(8, State::Open, None), (7, State::Open, None)]);
+        let blind = Seen { blind: BTreeSet::from([Kind::Untold]), ..Seen::default() };
+        assert_eq!(states(blind), [(7, State::Open, None)]);
+        play.pass(20, true).pass(40, false);
+        assert_eq!(play.news, [(0, News::Began), (48, News::Ended)], "a gap of three minutes was told to nobody");
+    }
+
+    #[test]
+    fn what_nobody_was_told_of_is_not_shown_once_it_is_gone() {
+        let mut play = Play::of(Kind::Drift);
+        play.pass(5, true);
+        let remembered = vec![(1, play.remembered[0].clone())];
+        let all = |seen: Seen| shown(remembered.clone(), seen, Moment::from_millis(START).after(MINUTE * 6));
+        assert_eq!(all(Seen::default()), []);
+        assert_eq!(all(Seen { causes: vec![cause(Kind::Drift)], ..Seen::default() })[0].1.state, State::Pending);
     }
 
     #[test]

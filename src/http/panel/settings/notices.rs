@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Actor, AdminError, NoticeFilter, NoticeShape, Paging, Setting, SettingPlace};
+use crate::admin::{Actor, AdminError, NoticeShape, Setting, SettingPlace};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -19,8 +19,10 @@ use super::super::text::{self, When};
 use super::{Around, done, status};
 
 /// Notices that are shown.
-const MAX_OPEN: u32 = 50;
-const MAX_OVER: u32 = 20;
+const MAX_OPEN: usize = 50;
+const MAX_OVER: usize = 20;
+/// The state of those that stand no more.
+const OVER: &str = "over";
 /// How often a digest may come, as the setting has it and in words.
 const DIGESTS: [(&str, &str); 4] =
     [("off", "No digest"), ("daily", "Every day"), ("weekly", "Every week"), ("monthly", "Every thirty days")];
@@ -160,11 +162,13 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
     let choice = |kind: Kind| Choice { kind: kind.as_str(), words: kind.title(), ticked: is_ticked(kind) };
     let told = site.admin.who_is_told(actor).await?.first;
     let beat = site.admin.heartbeat.last();
+    let all = site.admin.notices_now(actor).await?.into_iter();
+    let (over, open): (Vec<_>, Vec<_>) = all.partition(|notice| notice.state == OVER);
     Ok(NoticesPage {
         frame: Frame::inside(site, "Notices", "settings"),
         around: Around::new(actor, "notices"),
-        open: lines(site, actor, ("pending,open", MAX_OPEN)).await?,
-        over: lines(site, actor, ("over", MAX_OVER)).await?,
+        open: lines(&open, (now, MAX_OPEN)),
+        over: lines(&over, (now, MAX_OVER)),
         choices: Kind::ALL.into_iter().map(choice).collect(),
         to: field("notify.to", "to"),
         told: text::all_ours(&told.iter().map(ToString::to_string).collect::<Vec<_>>()),
@@ -194,11 +198,8 @@ fn field_of(settings: &[Setting], key: &str) -> Field {
     Field { value, locked: !setting.changeable, place: text::visible(&place) }
 }
 
-async fn lines(site: &Site, actor: &Actor, (states, limit): (&str, u32)) -> Result<Vec<Line>, AdminError> {
-    let filter = NoticeFilter { state: Some(states.to_owned()) };
-    let found = site.admin.notices(actor, &filter, &Paging { limit: Some(limit), cursor: None }).await?;
-    let now = site.admin.clock.now();
-    Ok(found.items.iter().map(|notice| line(notice, now)).collect())
+fn lines(notices: &[NoticeShape], (now, limit): (Moment, usize)) -> Vec<Line> {
+    notices.iter().take(limit).map(|notice| line(notice, now)).collect()
 }
 
 fn line(notice: &NoticeShape, now: Moment) -> Line {
@@ -212,7 +213,7 @@ fn line(notice: &NoticeShape, now: Moment) -> Line {
         words: text::visible(&notice.what),
         remedy: text::visible(&notice.remedy),
         since: When::new(notice.since, now),
-        over: notice.ended_at.filter(|_| notice.state == "over").map(|at| When::new(at, now)),
+        over: notice.ended_at.filter(|_| notice.state == OVER).map(|at| When::new(at, now)),
         told: text::visible(&told),
         page: notice.page.clone(),
     }
