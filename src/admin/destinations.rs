@@ -80,10 +80,10 @@ impl Admin {
         actor.must(Area::Destinations, Access::Write)?;
         actor.must_be_admin("vouch for a destination")?;
         let row = self.find_destination(actor, id).await?;
+        // Its owner says that it is well: the next mail is to find out.
+        self.forget_refusals(&row.address).await?;
         if row.verified_at.is_some() {
-            // Its owner says that it is well: the next mail is to find out.
-            Mailbox::parse(&row.address).iter().for_each(|inbox| self.store.directory.forget_failing(inbox));
-            return Ok(row);
+            return self.find_destination(actor, id).await;
         }
         let audit = self.audit_plain(actor, Deed::DestinationVerify, &row.address);
         Ok(self.store.rules.verify_destination(row.key, self.clock.now(), audit).await?)

@@ -189,7 +189,11 @@ impl Admin {
         let Some(found) = self.store.rules.verification_link(hash).await? else { return Ok(Proof::Unknown) };
         let audit = self.audit_plain(&Actor::inbox(found.account), Deed::DestinationVerify, address);
         match self.store.rules.verify_by_link(hash, self.clock.now(), audit).await {
-            Ok(row) => Ok(Proof::Verified(row.address)),
+            Ok(row) => {
+                // The mail that brought the link has arrived.
+                self.forget_refusals(&row.address).await?;
+                Ok(Proof::Verified(row.address))
+            }
             // Somebody else was there first, or time has run out since the look.
             Err(StoreError::NotFound) => self.verification_link(link).await,
             Err(other) => Err(other.into()),

@@ -57,6 +57,8 @@ deeds! {
     DestinationAsk "destination.ask"
     /// It may get mail.
     DestinationVerify "destination.verify"
+    /// What waits for it is tried now.
+    DestinationRetry "destination.retry"
     /// New aliases lead there.
     DestinationDefault "destination.default"
     /// Another took its place.

@@ -250,6 +250,7 @@ fn of_log() -> Vec<&'static str> {
     all.push(redirect::REDIRECT);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
+    all.extend([inboxes::FORGET, inboxes::BELIEVE]);
     all.extend([repeats::LOAD, repeats::NOTE, repeats::FORGET, repeats::LAST_ROWS, repeats::ANSWERED]);
     all.extend([greylist::LOAD, greylist::SEEN, greylist::NOTE, greylist::FORGET, greylist::MAKE_ROOM]);
     all.extend([retention::OLD, retention::OF_STATUS, retention::OLDEST, retention::DROP, retention::TIDY]);

@@ -66,7 +66,7 @@ async fn each_role_opens_what_the_table_says() {
     let team = Team::new().await;
     let row = format!("/v1/activity/{}", team.row);
     let message = format!("/v1/queue/{}/message", team.waiting);
-    let table: [(&str, &str, Value, Answers); 29] = [
+    let table: [(&str, &str, Value, Answers); 30] = [
         ("GET", "/v1/domains/team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
         ("PATCH", "/v1/domains/team.example", json!({}), [200, 200, 200, 200, 403, 404]),
         ("DELETE", "/v1/domains/team.example", Value::Null, [0, 0, 0, 403, 403, 404]),
@@ -83,6 +83,7 @@ async fn each_role_opens_what_the_table_says() {
         ("POST", "/v1/route", json!({ "to": "shop@team.example" }), [200, 200, 200, 200, 200, 404]),
         ("GET", "/v1/destinations/inbox@team.test", Value::Null, [404, 404, 200, 404, 404, 404]),
         ("POST", "/v1/destinations/inbox@team.test/verify", json!({}), [404, 404, 403, 403, 403, 403]),
+        ("POST", "/v1/destinations/inbox@team.test/retry", json!({}), [404, 404, 409, 404, 404, 404]),
         ("POST", "/v1/destinations/inbox@team.test/replace", json!({}), [404, 404, 422, 404, 404, 404]),
         // Its owner proves it by a record, which nobody has published; the others do not own it.
         ("POST", "/v1/domains/team.example/verify", json!({}), [200, 200, 409, 403, 403, 404]),

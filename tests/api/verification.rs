@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waypost::admin::VERIFICATION_LIFETIME;
+use waypost::store::activity::Row;
+use waypost::store::queue::Entry;
 
+use crate::web::rows::{forwarded, handed_back, queued};
 use crate::web::{Answer, House};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -89,6 +92,52 @@ async fn a_link_works_once_and_says_so_afterwards() {
     assert!(open(&house, "POST", &path).await.expect(410).text().contains("This link was used already"));
     let seen = house.operator("GET", INBOX, Value::Null).await.json();
     assert_eq!(seen["verified_at"], Value::Null, "a link works once");
+}
+
+/// Its mail has arrived: what came back an hour before says nothing of it now.
+#[tokio::test]
+async fn an_inbox_that_says_yes_refuses_no_more() {
+    let house = House::linked().await;
+    let path = link(&house, &add(&house, "new@inbox.example").await).await;
+    let (inbox, words) = (Some("new@inbox.example".to_owned()), "552 5.2.2 mailbox full");
+    let row = Row { destination: inbox, ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    handed_back(&house, &row, words).await;
+    house.clock.advance(60 * MINUTE);
+    let refuses = house.operator("GET", INBOX, Value::Null).await.json();
+    assert_eq!(refuses["failing_reply"], words, "{refuses}");
+    assert_eq!(house.operator("GET", "/v1/notices", Value::Null).await.json()["items"][0]["kind"], "refusing");
+    open(&house, "POST", &path).await.expect(200);
+    let seen = house.operator("GET", INBOX, Value::Null).await.json();
+    assert!(seen["verified_at"].is_string() && seen["failing_since"].is_null(), "{seen}");
+    assert_eq!(seen["failing_reply"], Value::Null, "{seen}");
+    assert_eq!(house.operator("GET", "/v1/notices", Value::Null).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_its_owner_has_tried_again_is_tried_now_and_a_delivery_counts() {
+    let house = House::linked().await;
+    let path = "/v1/destinations/owner@inbox.example";
+    let retry = async || house.operator("POST", &format!("{path}/retry"), Value::Null).await;
+    let row = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    handed_back(&house, &row, "552 5.2.2 mailbox full").await;
+    let later = house.clock.now().after(120 * MINUTE);
+    let waits = queued(&house, "shop@my.example", Entry::Due(later)).await;
+    house.clock.advance(60 * MINUTE);
+    let tried = retry().await.expect(200).json();
+    assert!(tried["failing_since"].is_string(), "nothing has arrived yet: {tried}");
+    let queue = house.operator("GET", "/v1/queue", Value::Null).await.json();
+    assert_eq!(queue["items"][0]["next_attempt_at"], json!(house.clock.now().rfc3339()), "{queue}");
+    house.admin.store.queue.cancel(waits.id).await.unwrap();
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    let seen = house.operator("GET", path, Value::Null).await.json();
+    assert_eq!(seen["failing_since"], Value::Null, "it arrived after its owner mended it: {seen}");
+    handed_back(&house, &row, "552 5.2.2 mailbox full").await;
+    assert_eq!(retry().await.expect(200).json()["failing_since"], Value::Null, "nothing waits: the next mail tells");
+    add(&house, "new@inbox.example").await;
+    let refused = house.operator("POST", &format!("{INBOX}/retry"), Value::Null).await.expect(409);
+    assert!(refused.text().contains("is not verified"), "{}", refused.text());
 }
 
 #[tokio::test]

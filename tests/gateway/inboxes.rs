@@ -87,6 +87,21 @@ async fn an_inbox_that_only_puts_off_for_an_hour_is_flagged_until_it_takes_mail(
     world.stop().await;
 }
 
+/// Its owner has mended it, and does not wait for the clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_an_inbox_is_tried_when_its_owner_says_so() {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("451 4.3.2 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let row = world.until("shop@my.example", "deferred").await;
+    world.inbox.behave();
+    world.post(&format!("{ANNA}/retry"), Value::Null).await;
+    let done = world.until("shop@my.example", "forwarded").await;
+    assert_eq!((&done["id"], done["attempts"].as_array().unwrap().len()), (&row["id"], 2), "{done:#}");
+    assert_eq!(world.get("/v1/notices").await["items"], json!([]));
+    world.stop().await;
+}
+
 /// All aliases of an inbox lead elsewhere from one moment on, and mail does too.
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_where_the_new_destination_is() {

@@ -73,6 +73,7 @@ async fn inboxes(house: &House, cookie: &str) {
     let made = house.operator("GET", "/v1/destinations/new@inbox.example", Value::Null).await.expect(200).json();
     let path = format!("/destinations/{}", made["id"].as_str().unwrap());
     act(&format!("{path}/verify"), "").await;
+    act(&format!("{path}/retry"), "").await;
     act(&format!("{path}/default"), "").await;
     act(&format!("{path}/replace"), "to=owner%40inbox.example").await;
     let page = house.panel(cookie, "GET", "/settings/audit?q=new@inbox.example", "").await.expect(200).text();

@@ -1,12 +1,17 @@
 //! One destination: how it stands in its next hop's words, where it is used, another one in its place.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use waypost::policy::status::Status;
 use waypost::policy::verdict::Fault;
 use waypost::store::activity::{Attempt, Row};
+use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{attempt, forwarded};
+use crate::web::rows::{attempt, forwarded, queued};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 async fn path_of(house: &House, address: &str) -> String {
     let found = house.operator("GET", &format!("/v1/destinations/{address}"), Value::Null).await.expect(200).json();
@@ -36,6 +41,17 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
         assert!(page.contains("Try again"), "{page}");
     }
     assert!(open(&house, &cookie, &path).await.contains(&format!("/activity/{}", row.id)));
+    let waits = queued(&house, "shop@my.example", Entry::Due(house.clock.now().after(HOUR))).await;
+    let again = async |path: &str| {
+        house.follow(&cookie, house.panel(&cookie, "POST", &format!("{path}/retry"), "").await).await
+    };
+    let page = again(&path).await;
+    assert!(page.contains("One message for it is being tried now.") && page.contains("refusing since"), "{page}");
+    assert!(page.contains("data-live=\"/activity/stream\""), "what comes of it is said: {page}");
+    house.admin.store.queue.cancel(waits.id).await.unwrap();
+    let page = again(&path).await;
+    assert!(page.contains("The next mail shows how it stands.") && page.contains(">verified<"), "{page}");
+    assert!(!page.contains("refusing since"), "{page}");
 }
 
 #[tokio::test]

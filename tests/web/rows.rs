@@ -9,7 +9,8 @@ use waypost::policy::ids::{DomainId, OWNER};
 use waypost::policy::rule::Kind;
 use waypost::policy::settings::TlsPolicy;
 use waypost::policy::status::{RuleRef, Status, TraceStep};
-use waypost::store::activity::{Attempt, Auth, Client, EnvelopePair, Row};
+use waypost::policy::verdict::Fault;
+use waypost::store::activity::{Attempt, Auth, Bounced, Client, DsnNote, EnvelopePair, Row};
 use waypost::store::octets::Octets;
 use waypost::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 
@@ -98,6 +99,14 @@ pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
         fault: None,
         note: None,
     }
+}
+
+/// A report came back about what had been taken.
+pub(crate) async fn handed_back(house: &House, row: &Row, reply: &str) {
+    let at = house.clock.now();
+    let attempt = Attempt { fault: Some(Fault::Mailbox), ..attempt(at, "bounced", reply) };
+    let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
+    house.admin.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
 }
 
 /// Puts a message into the queue with its row.

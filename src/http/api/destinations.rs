@@ -81,6 +81,17 @@ pub(super) async fn resend(
     shown(&site, &site.admin.resend_verification(&actor, &id).await?).await
 }
 
+/// Has what waits for an inbox that refuses tried now, and new mail with it. What comes of that is how it stands; where
+/// nothing waits, nothing stands against it until the next mail.
+#[utoipa::path(post, path = "/destinations/{id}/retry", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
+pub(super) async fn retry(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    shown(&site, &site.admin.try_destination(&actor, &id).await?.row).await
+}
+
 /// Makes a destination the one that new aliases use.
 #[utoipa::path(post, path = "/destinations/{id}/default", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn make_default(

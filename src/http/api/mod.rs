@@ -84,6 +84,7 @@ fn inboxes() -> OpenApiRouter<Site> {
         .routes(routes!(destinations::show, destinations::remove))
         .routes(routes!(destinations::verify))
         .routes(routes!(destinations::resend))
+        .routes(routes!(destinations::retry))
         .routes(routes!(destinations::make_default))
         .routes(routes!(destinations::replace))
 }

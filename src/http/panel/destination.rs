@@ -55,10 +55,12 @@ struct Used {
 #[template(path = "destination.html", config = "web/askama.toml")]
 struct DestinationPage {
     frame: Frame,
-    done: Option<&'static str>,
+    done: Option<String>,
     wrong: Option<String>,
     inbox: Line,
     is_admin: bool,
+    /// What is being tried may end well at any moment.
+    is_tried: bool,
     asked: Option<Asked>,
     failing_reply: Option<String>,
     failing_row: Option<String>,
@@ -89,7 +91,8 @@ pub(super) async fn page(
     Path(id): Path<String>,
     ask: Ask,
 ) -> Response {
-    shown(&site, &actor, &id, (ask.get("done"), None)).await
+    let count = ask.get("count").and_then(|count| count.parse().ok()).unwrap_or(0);
+    shown(&site, &actor, &id, (ask.get("done").map(|word| (word, count)), None)).await
 }
 
 /// `GET /destinations/{id}/replace?to=`: what would change.
@@ -108,14 +111,16 @@ pub(super) async fn ask_first(
     }
 }
 
-/// `POST /destinations/{id}/verify|resend|default|replace|remove`.
+/// `POST /destinations/{id}/verify|resend|retry|default|replace|remove`.
 pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path((id, word)): Path<(String, String)>,
     filled: Filled,
 ) -> Response {
+    let mut count = String::new();
     let done = match word.as_str() {
+        "retry" => site.admin.try_destination(&actor, &id).await.map(|done| count = done.tried.to_string()),
         "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
         "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
         "default" => site.admin.make_default(&actor, &id).await.map(drop),
@@ -125,13 +130,16 @@ pub(super) async fn act(
     };
     match done {
         Ok(()) if word == "remove" => told::go("/destinations", &[("done", "remove")]),
-        Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word)]),
+        Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word), ("count", &count)]),
         Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }
 }
 
-async fn shown(site: &Site, actor: &Actor, id: &str, (done, error): (Option<&str>, Option<AdminError>)) -> Response {
+/// What was done, and to how many messages.
+type Done<'a> = Option<(&'a str, usize)>;
+
+async fn shown(site: &Site, actor: &Actor, id: &str, (done, error): (Done<'_>, Option<AdminError>)) -> Response {
     let built = build(site, actor, id, (done, error.as_ref())).await;
     frame::answer(error.as_ref(), built)
 }
@@ -140,22 +148,24 @@ async fn build(
     site: &Site,
     actor: &Actor,
     id: &str,
-    (done, error): (Option<&str>, Option<&AdminError>),
+    (done, error): (Done<'_>, Option<&AdminError>),
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
     let (inbox, shape, uses) = looked(site, actor, id, now).await?;
     let to = QueueFilter { destination: Some(shape.address.clone()), ..QueueFilter::default() };
     let used = used(&shape, &uses);
+    let waiting = queue::counted(site, actor, to).await?;
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
-        done: done.and_then(|word| told(word, &inbox, &used)),
+        is_tried: done.is_some_and(|(word, _)| word == "retry"),
+        done: done.and_then(|done| told(done, (&inbox, waiting.is_some()), &used)),
         wrong: error.map(|error| text::visible(&forms::faults(error).join(" "))),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         asked: shape.verification.as_ref().map(|told| asked(told, now)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         used,
-        waiting: queue::counted(site, actor, to).await?,
+        waiting,
         others: others(site, actor, &shape).await?,
         inbox,
     })
@@ -268,8 +278,11 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
 }
 
 /// What was done, as long as it is so.
-fn told(word: &str, inbox: &Line, used: &Used) -> Option<&'static str> {
-    Some(match word {
+fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used) -> Option<String> {
+    let words = match word {
+        "retry" if count == 0 => "Nothing waits for it that could be tried. The next mail shows how it stands.",
+        "retry" if waits => return Some(format!("{} What comes of it is said here.", being_tried(count))),
+        "retry" => "Nothing waits for it any more.",
         "verify" if inbox.is_well() => "Verified: mail goes there from now on.",
         "resend" if !inbox.is_well() => {
             "A mail with a link was sent: who opens it and presses its button verifies the inbox."
@@ -279,5 +292,13 @@ fn told(word: &str, inbox: &Line, used: &Used) -> Option<&'static str> {
             "Replaced: its aliases lead to the other destination now. The audit log takes it back."
         }
         _ => return None,
-    })
+    };
+    Some(words.to_owned())
+}
+
+fn being_tried(count: usize) -> String {
+    match count {
+        1 => "One message for it is being tried now.".to_owned(),
+        count => format!("{count} messages for it are being tried now."),
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::{Activity, Attempt, Bounced, Progress, Row};
@@ -58,6 +59,12 @@ pub(in crate::store) const FAILING: &str = "select address, failing_since, faili
 pub(in crate::store) const TAKING: &str = "select distinct substr(address, 1 + instr(address, '@')) \
     from destination_state indexed by destination_state_taking where last_delivered_at >= ?1 union all select address from destination_state \
     where last_delivered_at >= ?1 and address in (select value from json_each(?2))";
+
+/// Nothing is known of it any more but when mail last reached it.
+pub(in crate::store) const FORGET: &str = "update destination_state set failing_since = null, failing_reply = null, \
+    failing_row = null, bounced_at = null, deferred_since = null, deferred_last = null where address = ?1";
+/// A delivery counts again, whatever came back before.
+pub(in crate::store) const BELIEVE: &str = "update destination_state set bounced_at = null where address = ?1";
 
 /// Inboxes that are told of at a time; of more, those that fail the longest.
 const MAX_TOLD: u32 = 200;
@@ -237,10 +244,30 @@ impl Activity {
         read.collect()
     }
 
+    /// Mail reached this inbox, or its owner says that it will: what stood against it does so no more.
+    pub async fn forget_failing(&self, address: &str) -> Result<()> {
+        self.change_inbox(FORGET, address).await
+    }
+
+    /// The next delivery to this inbox is to end what stands against it, even though a report came back a while ago.
+    pub async fn believe_next_delivery(&self, address: &str) -> Result<()> {
+        self.change_inbox(BELIEVE, address).await
+    }
+
+    async fn change_inbox(&self, change: &'static str, address: &str) -> Result<()> {
+        self.settle_counts().await?;
+        self.writer.change((change, address.to_owned()), |c, needs| Box::pin(change_inbox(c, needs))).await
+    }
+
     /// What took mail since then: domains, and those of these inboxes.
     pub async fn taking(&self, inboxes: &[String], since: Moment) -> Result<BTreeSet<String>> {
         self.settle_counts().await?;
         let ask = sqlx::query_scalar(TAKING).bind(since.millis()).bind(json(inboxes));
         Ok(ask.fetch_all(&self.readers).await?.into_iter().collect())
     }
+}
+
+async fn change_inbox(connection: &mut SqliteConnection, (change, address): &(&'static str, String)) -> Result<()> {
+    sqlx::query(*change).bind(address.as_str()).execute(connection).await?;
+    Ok(())
 }

@@ -39,6 +39,7 @@ pub(super) const fn done(deed: Deed) -> &'static str {
         Deed::DestinationAdd => "Added the destination",
         Deed::DestinationAsk => "Asked by mail",
         Deed::DestinationVerify => "Verified the destination",
+        Deed::DestinationRetry => "Tried again",
         Deed::DestinationDefault => "Made the default",
         Deed::DestinationReplace => "Replaced the destination",
         Deed::DestinationPutBack => "Put back in place of another",

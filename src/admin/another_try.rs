@@ -1,0 +1,71 @@
+//! What its owner does about an inbox that refuses: verifies it again, or has it tried again. What stands against it was
+//! true once; who acts on it is not to wait until time has passed.
+
+use crate::mail::Mailbox;
+use crate::policy::deeds::Deed;
+use crate::store::queue::WaitingQuery;
+use crate::store::rules::DestinationRow;
+
+use super::{Access, Actor, Admin, AdminError, Area, QueueAction, Result};
+
+/// Messages that one word has tried again, the oldest first; the others follow by themselves where it takes those.
+const MAX_TRIED: u32 = 500;
+
+/// What is tried of what waits for an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnotherTry {
+    /// The inbox, as it stands.
+    pub row: DestinationRow,
+    /// How many messages are tried now.
+    pub tried: usize,
+}
+
+impl Admin {
+    /// Has what waits for an inbox tried now, and new mail with it. What comes of that is how it stands; where nothing waits,
+    /// nothing stands against it until the next mail.
+    pub async fn try_destination(&self, actor: &Actor, id: &str) -> Result<AnotherTry> {
+        actor.must(Area::Destinations, Access::Write)?;
+        actor.must(Area::Queue, Access::Write)?;
+        let row = self.find_destination(actor, id).await?;
+        let Ok(inbox) = Mailbox::parse(&row.address) else {
+            return Err(AdminError::Conflict(format!("{} is no inbox that could be tried.", row.address)));
+        };
+        if !self.is_verified(&row).await? {
+            let words = format!("{} is not verified: verify it, and its mail goes on.", row.address);
+            return Err(AdminError::Conflict(words));
+        }
+        self.store.directory.forget_failing(&inbox);
+        self.store.activity.believe_next_delivery(&row.address).await?;
+        let tried = self.try_what_waits(actor, &row).await?;
+        if tried == 0 {
+            self.store.activity.forget_failing(&row.address).await?;
+        }
+        self.store.accounts.audit(self.audit_plain(actor, Deed::DestinationRetry, &row.address)).await?;
+        Ok(AnotherTry { row: self.find_destination(actor, id).await?, tried })
+    }
+
+    async fn try_what_waits(&self, actor: &Actor, row: &DestinationRow) -> Result<usize> {
+        let (account, destination) = (Some(row.account), Some(row.address.clone()));
+        let query = WaitingQuery { account, destination, limit: MAX_TRIED, ..WaitingQuery::default() };
+        let mut tried = 0;
+        for one in self.store.queue.list_of(&query).await? {
+            match one.state {
+                // It is being tried at this moment.
+                "leased" => tried += 1,
+                "due" => match self.queue_action(actor, one.id, QueueAction::Retry).await {
+                    // Or delivered, or taken up for delivery, since it was listed.
+                    Ok(()) | Err(AdminError::NotFound(_) | AdminError::Conflict(_)) => tried += 1,
+                    Err(other) => return Err(other),
+                },
+                _ => {}
+            }
+        }
+        Ok(tried)
+    }
+
+    /// It is verified: what was said of it before that says nothing of it now.
+    pub(super) async fn forget_refusals(&self, address: &str) -> Result<()> {
+        Mailbox::parse(address).iter().for_each(|inbox| self.store.directory.forget_failing(inbox));
+        Ok(self.store.activity.forget_failing(address).await?)
+    }
+}
