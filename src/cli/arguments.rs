@@ -142,6 +142,7 @@ mod tests {
         "destination default b@c.example",
         "destination list",
         "destination verify b@c.example",
+        "destination retry b@c.example",
         "destination remove b@c.example",
         "alias add s@a.example --to b@c.example --to d@e.example --note x",
         "alias add s@a.example --drop",

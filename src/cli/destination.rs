@@ -50,6 +50,11 @@ pub(super) enum Destination {
         /// Its address or id
         address: String,
     },
+    /// Try what waits for it now, and new mail with it
+    Retry {
+        /// Its address or id
+        address: String,
+    },
     /// Let new aliases go to it unless they say otherwise
     Default {
         /// Its address or id
@@ -96,6 +101,10 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         Destination::Resend { address } => {
             out.object(&api.post(&format!("{}/resend", path(&address)), &json!({})).await?, state)
         }
+        Destination::Retry { address } => {
+            let answer = api.post(&format!("{}/retry", path(&address)), &json!({})).await?;
+            out.object(&answer, |_| format!("What waits for {address} is tried now, and new mail with it."))
+        }
         Destination::Default { address } => {
             let answer = api.post(&format!("{}/default", path(&address)), &json!({})).await?;
             out.object(&answer, |_| format!("{address} is the default now."))
@@ -140,6 +149,10 @@ fn asked(destination: &Value) -> String {
 /// How it fares and where it is used, a line each.
 fn told(destination: &Value) -> String {
     let mut lines = vec![state(destination)];
+    if destination["takes_no_mail"].is_object() {
+        let said = |key| cell(destination, key);
+        lines.push(format!("{} {}", said("/takes_no_mail/what"), said("/takes_no_mail/remedy")));
+    }
     match (time(destination, "/failing_since").as_str(), time(destination, "/last_delivered_at").as_str()) {
         ("-", "-") => lines.push("No mail has been delivered there yet.".to_owned()),
         ("-", at) => lines.push(format!("Mail last reached it at {at}.")),
