@@ -36,6 +36,7 @@ impl Admin {
         }
         self.store.directory.forget_failing(&inbox);
         self.store.activity.believe_next_delivery(&row.address).await?;
+        self.look_at_inbox(actor, id).await?;
         let tried = self.try_what_waits(actor, &row).await?;
         if tried == 0 {
             self.store.activity.forget_failing(&row.address).await?;

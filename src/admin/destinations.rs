@@ -148,10 +148,7 @@ impl Admin {
             ..ListQuery::default()
         };
         let page = self.store.rules.destinations(actor.account, query).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for row in &page.items {
-            items.push(self.destination_shape(row).await?);
-        }
+        let items = self.destination_shapes(&page.items).await?;
         Ok(ListShape { items, next_cursor: page.next_cursor })
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 19] = [
+const ECHOED: [&str; 20] = [
     "id",
     "kind",
     "unicode",
@@ -22,6 +22,7 @@ const ECHOED: [&str; 19] = [
     "failing_since",
     "failing_reply",
     "failing_activity_id",
+    "takes_no_mail",
     "uses",
     "trusted",
     "counts",

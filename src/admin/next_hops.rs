@@ -23,10 +23,22 @@ impl NextHops {
         Self { routes: routes.filter_map(route).collect(), relay: value("delivery.relay").and_then(host) }
     }
 
+    /// Host and port of the route of a domain.
+    #[must_use]
+    pub fn route(&self, domain: &str) -> Option<&str> {
+        self.routes.get(domain).map(String::as_str)
+    }
+
+    /// Whether what has no route goes by a relay.
+    #[must_use]
+    pub const fn has_relay(&self) -> bool {
+        self.relay.is_some()
+    }
+
     /// Host and port by which mail for a domain goes; none where its own mail servers are asked for.
     #[must_use]
     pub fn of(&self, domain: &str) -> Option<&str> {
-        self.routes.get(domain).or(self.relay.as_ref()).map(String::as_str)
+        self.route(domain).or(self.relay.as_deref())
     }
 }
 

@@ -21,7 +21,9 @@ pub use forms::{
     AliasForm, AliasTrialForm, BatchForm, DestinationForm, DomainForm, DomainsForm, MeForm, RandomAliasForm,
     ResendForm, RouteForm, SettingsForm, TokenForm, TotpForm, UserForm,
 };
-pub use others::{DestinationShape, EnvelopeChange, QueueShape, RouteShape, TokenShape, VerificationShape};
+pub use others::{
+    DestinationShape, EnvelopeChange, NoMailShape, QueueShape, RouteShape, TokenShape, VerificationShape,
+};
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 pub use records::{RecordShape, RecordsShape};
 pub use tried::{MatchedShape, RuleNamed, TriedShape};

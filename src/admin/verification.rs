@@ -15,7 +15,8 @@ use crate::store::rules::{AliasRow, DestinationRow};
 
 use super::letters::{Letter, Sending};
 use super::links::Secret;
-use super::shapes::{DestinationShape, VerificationShape, status_word};
+use super::no_mail::domain_of;
+use super::shapes::{DestinationShape, NoMailShape, VerificationShape, status_word};
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// How long a link is good.
@@ -202,6 +203,22 @@ impl Admin {
 
     /// A destination as the API shows it, with how the mail fares that asks its inbox.
     pub async fn destination_shape(&self, row: &DestinationRow) -> Result<DestinationShape> {
+        let mut shapes = self.destination_shapes(std::slice::from_ref(row)).await?;
+        Ok(shapes.remove(0))
+    }
+
+    /// The same of several, in their order.
+    pub(super) async fn destination_shapes(&self, rows: &[DestinationRow]) -> Result<Vec<DestinationShape>> {
+        let no_mail = self.no_mail_of(rows).await?;
+        let mut shapes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let takes_no_mail = no_mail.get(domain_of(row)).map(NoMailShape::new);
+            shapes.push(DestinationShape { takes_no_mail, ..self.asked_shape(row).await? });
+        }
+        Ok(shapes)
+    }
+
+    async fn asked_shape(&self, row: &DestinationRow) -> Result<DestinationShape> {
         let inbox = Mailbox::parse(&row.address).ok().filter(|_| row.verified_at.is_none());
         let Some(inbox) = inbox else { return Ok(DestinationShape::new(row)) };
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;

@@ -15,6 +15,7 @@ pub mod guessing;
 pub mod ids;
 pub mod limits;
 pub mod lists;
+pub mod no_mail;
 pub mod notices;
 pub mod proof;
 pub mod records;

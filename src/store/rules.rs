@@ -13,6 +13,7 @@ pub(super) mod destination;
 pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
+pub(super) mod no_mail;
 pub mod replacement;
 pub(super) mod unwell;
 pub mod uses;

@@ -9,8 +9,7 @@ fn of_rules() -> Vec<&'static str> {
     use super::notices;
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stays, stock, tokens as srs};
     use super::rules::{
-        alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, destination, domain, import,
-        unwell, uses, verification,
+        alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, domain, import, unwell,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::directory::VERIFIED, super::copy::TOUCH_RULES]);
@@ -49,14 +48,9 @@ fn of_rules() -> Vec<&'static str> {
         alias_ways::DOMAINS,
     ]);
     all.extend(lists_of_rules().into_iter().map(|(list, _)| list));
-    all.extend([destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT]);
-    all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
-    all.extend([verification::LAST, verification::SENDING_DOMAIN]);
-    all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
-    all.extend([alias_order::DOMAINS_OF_ACCOUNT, destination::LAST_KEY, destination::UNVERIFIED]);
-    all.extend([uses::CONTACT_OF, uses::TOKENS]);
+    all.push(alias_order::DOMAINS_OF_ACCOUNT);
+    all.extend(of_destinations());
     all.extend(of_replacements());
-    all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([
         domain::INSERT,
         domain::UPDATE,
@@ -73,6 +67,19 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
     all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);
     all.extend([import::sweep::SOME_DESTINATIONS, import::sweep::DELETE_DESTINATIONS]);
+    all
+}
+
+/// Those of destinations, but for their lists.
+fn of_destinations() -> Vec<&'static str> {
+    use super::rules::{destination, no_mail, uses, verification};
+    let mut all = vec![destination::ADD_MISSING, destination::INSERT, destination::VERIFY, destination::UNSET_DEFAULT];
+    all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
+    all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
+    all.extend([destination::LAST_KEY, destination::UNVERIFIED, uses::CONTACT_OF, uses::TOKENS]);
+    all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
+    all.extend([verification::LAST, verification::SENDING_DOMAIN]);
+    all.extend([no_mail::HOSTS, no_mail::NOTE, no_mail::FORGET, no_mail::TIDY, no_mail::AMONG, no_mail::IN_USE]);
     all
 }
 

@@ -1,5 +1,5 @@
 //! When, by the clock: the search index, retention, kept failures, expired aliases, certificates that changed, the records
-//! of domains, the doctor's look, notices, and backups.
+//! of domains, whether those of inboxes take mail, the doctor's look, notices, and backups.
 //!
 //! Each duty is one function of another part; here is only how often. A duty that fails is logged and tried again at its
 //! next turn.
@@ -25,8 +25,8 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
 const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 /// Kept failures are looked through so often.
 const KEPT_EVERY: Duration = Duration::from_secs(600);
-/// The records of all domains are compared with DNS so often, and a while longer by chance, so that gateways that were
-/// started together do not ask together.
+/// The records of all domains are compared with DNS, and the domains of inboxes asked about, so often, and a while longer by
+/// chance, so that gateways that were started together do not ask together.
 const RECORDS_EVERY: Duration = Duration::from_secs(4 * 3600);
 /// Between one domain and the next.
 const RECORDS_PAUSE: Duration = Duration::from_secs(2);
@@ -173,6 +173,9 @@ impl Upkeep {
             let pause = || tokio::time::sleep(chance.jitter(RECORDS_PAUSE.min(every)));
             if let Err(error) = self.admin.recheck_domains(pause).await {
                 tracing::warn!(%error, "comparing records with DNS failed, will be tried again");
+            }
+            if let Err(error) = self.admin.recheck_inboxes(pause).await {
+                tracing::warn!(%error, "asking the DNS about the domains of inboxes failed, will be tried again");
             }
             tokio::time::sleep(chance.jitter(every)).await;
         }

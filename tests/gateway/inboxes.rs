@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waypost::clock::Clock;
+use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::upkeep::Pace;
 
 use crate::support::{PATIENCE, World};
 
@@ -99,6 +101,59 @@ async fn what_waits_for_an_inbox_is_tried_when_its_owner_says_so() {
     let done = world.until("shop@my.example", "forwarded").await;
     assert_eq!((&done["id"], done["attempts"].as_array().unwrap().len()), (&row["id"], 2), "{done:#}");
     assert_eq!(world.get("/v1/notices").await["items"], json!([]));
+    world.stop().await;
+}
+
+/// The notices of inboxes that take no mail.
+async fn refusing(world: &World) -> Vec<Value> {
+    let all = world.get("/v1/notices").await["items"].as_array().unwrap().clone();
+    all.into_iter().filter(|notice| notice["kind"] == "refusing").collect()
+}
+
+/// Nothing was lost there yet, and nothing will ever arrive: that need not wait until a message is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_whose_domain_takes_no_mail_is_told_of_until_it_does() {
+    let pace = Pace { first: Duration::from_millis(25), every: Duration::from_millis(25) };
+    let world = World::bare_with(&[], |config, dns| {
+        config.records_pace = pace;
+        dns.null_mx("null.example");
+        dns.fail("broken.example", Failure::ServFail);
+        dns.a("bare.example", [127, 0, 0, 1].into());
+    })
+    .await;
+    world.domain("my.example").await;
+    for domain in ["gmial.example", "null.example", "broken.example", "bare.example"] {
+        world.destination(&format!("me@{domain}")).await;
+    }
+    world.alias("shop@my.example", &["me@gmial.example"]).await;
+    let of = async |domain: &str| world.get(&format!("/v1/destinations/me@{domain}")).await["takes_no_mail"].clone();
+    let until = async |domain: &str, stands: bool| {
+        let looked = async {
+            while of(domain).await.is_object() != stands {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looked).await.expect(domain);
+    };
+    until("gmial.example", true).await;
+    until("null.example", true).await;
+    let seen = of("gmial.example").await;
+    assert_eq!(seen["what"], "gmial.example takes no mail: the DNS knows no such domain.", "{seen}");
+    assert_eq!(of("null.example").await["why"], "null_mx");
+    for domain in ["broken.example", "bare.example"] {
+        assert_eq!(of(domain).await, Value::Null, "{domain}");
+    }
+    let told = refusing(&world).await;
+    assert_eq!(told.len(), 1, "no alias leads to the others: {told:#?}");
+    let (subject, page) = (&told[0]["subject"], &told[0]["page"]);
+    assert_eq!((subject, page), (&json!("gmial.example"), &json!("/destinations?q=gmial.example")), "{told:#?}");
+    world.dns.fail("gmial.example", Failure::ServFail);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(of("gmial.example").await["since"], seen["since"], "no answer washes nothing away");
+    world.dns.clear("gmial.example");
+    world.dns.mx("gmial.example", 10, "mx.inbox.example");
+    until("gmial.example", false).await;
+    assert_eq!(refusing(&world).await, Vec::<Value>::new());
     world.stop().await;
 }
 

@@ -43,16 +43,29 @@ async fn an_inbox_whose_domain_can_take_no_mail_has_to_be_said_twice() {
 }
 
 #[tokio::test]
-async fn by_a_relay_or_a_route_and_on_own_domains_only_the_shape_is_doubted() {
-    let world = World::bare(&[("DELIVERY__RELAY", "smtp://127.0.0.1:2599")]).await;
+async fn by_a_route_and_on_own_domains_only_the_shape_is_doubted() {
+    let world = World::bare(&[("DELIVERY__ROUTES", "corp.example=smtp://127.0.0.1:2599")]).await;
     let mut anna = owner(&world).await;
-    add(&mut anna, "me@gmial.example", &[]).await.says("can be used now");
+    add(&mut anna, "me@corp.example", &[]).await.says("can be used now");
     add(&mut anna, "me@inbox", &[]).await.says("has no dot in it");
     world.stop().await;
     let world = World::bare(&[]).await;
     let mut anna = owner(&world).await;
     world.domain("my.example").await;
     add(&mut anna, "me@my.example", &[]).await.says("can be used now");
+    world.stop().await;
+}
+
+/// A relay looks domains up as anybody does. What lies in its own network it may know alone.
+#[tokio::test]
+async fn by_a_relay_the_dns_counts_but_for_names_of_its_network() {
+    let world = World::bare(&[("DELIVERY__RELAY", "smtp://127.0.0.1:2599")]).await;
+    let mut anna = owner(&world).await;
+    world.dns.txt("example", "a top of the public DNS");
+    world.dns.null_mx("null.local");
+    add(&mut anna, "me@gmial.example", &[]).await.says("“gmial.example” is no domain that the DNS knows");
+    add(&mut anna, "me@corp.internal", &[]).await.says("can be used now");
+    add(&mut anna, "me@null.local", &[]).await.says("“null.local” takes no mail");
     world.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::policy::no_mail::NoMail;
 use waypost::policy::status::Status;
 use waypost::policy::verdict::Fault;
 use waypost::store::activity::{Attempt, Row};
@@ -52,6 +53,28 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
     let page = again(&path).await;
     assert!(page.contains("The next mail shows how it stands.") && page.contains(">verified<"), "{page}");
     assert!(!page.contains("refusing since"), "{page}");
+}
+
+#[tokio::test]
+async fn an_inbox_whose_domain_takes_no_mail_is_not_green() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = path_of(&house, "owner@inbox.example").await;
+    house.admin.store.rules.note_no_mail("inbox.example", Some(NoMail::NoAddress)).await.unwrap();
+    let why = "inbox.example takes no mail: it has no MX record and no address.";
+    for page in [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await] {
+        assert!(page.contains("its domain takes no mail, since") && page.contains(why), "{page}");
+        assert!(!page.contains(">verified<"), "{page}");
+    }
+    let page = open(&house, &cookie, &path).await;
+    assert!(page.contains("publish its MX record") && page.contains("?look=1\">Look again</a>"), "{page}");
+    let looked = open(&house, &cookie, &format!("{path}?look=1")).await;
+    assert!(looked.contains("no answer that proves anything") && looked.contains(why), "nobody answers: {looked}");
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let overview = open(&house, &cookie, "/").await;
+    assert!(overview.contains(why) && overview.contains("Aliases that are in use lead there."), "{overview}");
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "enabled": false })).await.expect(200);
+    assert!(!open(&house, &cookie, "/").await.contains(why), "no mail goes there");
 }
 
 #[tokio::test]

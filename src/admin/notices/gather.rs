@@ -37,6 +37,7 @@ impl Admin {
             stock: self.stock(stays, &taking).await?,
             taking,
             failing: self.failing(actor).await?,
+            no_mail: self.no_mail_in_use(actor).await?,
             drifting: drifting.into_iter().map(|(name, wrong)| Drifting { domain: name.to_string(), wrong }).collect(),
             present: if sees_gateway { self.present_findings(now).await } else { Vec::new() },
             doctor,

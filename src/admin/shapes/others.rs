@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::{Envelope, Moment};
+use crate::policy::no_mail::{NoMail, REMEDY, TakesNone};
 use crate::policy::status::{RuleRef, TraceStep};
 use crate::store::accounts::TokenRow;
 use crate::store::queue::{Purpose, Waiting};
@@ -34,6 +35,8 @@ pub struct DestinationShape {
     pub failing_reply: Option<String>,
     /// The row of the log that has these words.
     pub failing_activity_id: Option<Uuid>,
+    /// That its domain takes no mail at all, as the DNS says; `null` where nothing is known against it.
+    pub takes_no_mail: Option<NoMailShape>,
     /// The mail that asks the inbox; `null` once it is verified.
     pub verification: Option<VerificationShape>,
     /// Where it is used: of one that is asked for by itself.
@@ -57,10 +60,34 @@ impl DestinationShape {
             failing_since: row.failing_since,
             failing_reply: row.failing_reply.clone(),
             failing_activity_id: row.failing_row,
+            takes_no_mail: None,
             verification: None,
             uses: None,
             created_at: row.created_at,
         }
+    }
+}
+
+/// That the domain of an inbox takes no mail.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = TakesNoMail)]
+pub struct NoMailShape {
+    /// What the DNS says against it.
+    pub why: NoMail,
+    /// When that was found first.
+    pub since: Moment,
+    /// The same in words.
+    pub what: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl NoMailShape {
+    /// Shows what was found.
+    #[must_use]
+    pub fn new(found: &TakesNone) -> Self {
+        let TakesNone { domain, why, since } = found;
+        Self { why: *why, since: *since, what: why.told(domain), remedy: REMEDY }
     }
 }
 

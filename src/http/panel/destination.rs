@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::{ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape};
-use crate::admin::{Actor, AdminError, Paging, QueueFilter, Target};
+use crate::admin::{Actor, AdminError, Looked, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -62,6 +62,8 @@ struct DestinationPage {
     /// What is being tried may end well at any moment.
     is_tried: bool,
     asked: Option<Asked>,
+    /// That its domain takes no mail, and what to do about it.
+    no_mail: Option<(String, &'static str)>,
     failing_reply: Option<String>,
     failing_row: Option<String>,
     used: Used,
@@ -84,7 +86,7 @@ struct ReplacePage {
     untouched: Vec<ComputedShape>,
 }
 
-/// `GET /destinations/{id}`.
+/// `GET /destinations/{id}?look=`: the DNS is asked now.
 pub(super) async fn page(
     State(site): State<Site>,
     Caller(actor): Caller,
@@ -92,7 +94,24 @@ pub(super) async fn page(
     ask: Ask,
 ) -> Response {
     let count = ask.get("count").and_then(|count| count.parse().ok()).unwrap_or(0);
-    shown(&site, &actor, &id, (ask.get("done").map(|word| (word, count)), None)).await
+    let looked = match ask.get("look") {
+        Some(_) => site.admin.look_at_inbox(&actor, &id).await,
+        None => return shown(&site, &actor, &id, (ask.get("done").map(|word| (word, count)), None)).await,
+    };
+    match looked {
+        Ok(looked) => shown(&site, &actor, &id, (Some((found(looked), 0)), None)).await,
+        Err(error) => frame::failed(&error),
+    }
+}
+
+/// What came of a look, as [`told`] has it.
+const fn found(looked: Looked) -> &'static str {
+    match looked {
+        Looked::TakesMail => "takes",
+        Looked::TakesNone(_) => "takes none",
+        Looked::Unknown => "unknown",
+        Looked::NotAsked => "not asked",
+    }
 }
 
 /// `GET /destinations/{id}/replace?to=`: what would change.
@@ -162,6 +181,7 @@ async fn build(
         wrong: error.map(|error| text::visible(&forms::faults(error).join(" "))),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         asked: shape.verification.as_ref().map(|told| asked(told, now)),
+        no_mail: shape.takes_no_mail.as_ref().map(|found| (text::visible(&found.what), found.remedy)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         used,
@@ -283,6 +303,10 @@ fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used
         "retry" if count == 0 => "Nothing waits for it that could be tried. The next mail shows how it stands.",
         "retry" if waits => return Some(format!("{} What comes of it is said here.", being_tried(count))),
         "retry" => "Nothing waits for it any more.",
+        "takes" => "The DNS was asked: its domain takes mail.",
+        "takes none" => "The DNS was asked: its domain takes no mail.",
+        "unknown" => "The DNS was asked and gave no answer that proves anything: what was known before stays.",
+        "not asked" => "The DNS was not asked: this mail goes where it has no say.",
         "verify" if inbox.is_well() => "Verified: mail goes there from now on.",
         "resend" if !inbox.is_well() => {
             "A mail with a link was sent: who opens it and presses its button verifies the inbox."

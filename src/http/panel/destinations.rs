@@ -36,6 +36,8 @@ pub(super) struct Line {
     pub(super) waiting: When,
     pub(super) delivered: Option<When>,
     pub(super) failing: Option<When>,
+    /// Since when its domain is known to take no mail.
+    pub(super) no_mail: Option<When>,
     /// Why it is failing, or why the mail that asks it did not arrive.
     pub(super) why: Option<String>,
 }
@@ -149,10 +151,16 @@ pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
         waiting: When::new(destination.created_at, now),
         delivered: when(destination.last_delivered_at),
         failing: when(destination.failing_since),
-        why: destination
-            .failing_since
-            .and(destination.failing_reply.as_deref())
-            .map(|why| text::short(why, text::LINE)),
+        no_mail: when(destination.takes_no_mail.as_ref().map(|found| found.since)),
+        why: why(destination).map(|why| text::short(why, text::LINE)),
+    }
+}
+
+/// What the DNS says of its whole domain explains what its next hop says.
+fn why(destination: &DestinationShape) -> Option<&str> {
+    match &destination.takes_no_mail {
+        Some(found) => Some(&found.what),
+        None => destination.failing_since.and(destination.failing_reply.as_deref()),
     }
 }
 

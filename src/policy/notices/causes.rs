@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::memory::Seen;
-use super::{Cause, HOUR, Kind};
+use super::{Cause, HOUR, Kind, NO_MAIL};
 use crate::mail::{Moment, in_unicode, span_in_words};
 use crate::policy::checkup::{Finding, Severity};
+use crate::policy::no_mail::{self, TakesNone};
 
 /// A destination that has taken no mail for so long is spoken of.
 pub const REFUSING_AFTER: Duration = HOUR;
@@ -83,6 +84,8 @@ pub struct Facts {
     pub taking: BTreeSet<String>,
     /// Inboxes that took no mail since a refusal.
     pub failing: Vec<Refused>,
+    /// Domains that take no mail, and where aliases in use lead.
+    pub no_mail: Vec<TakesNone>,
     /// Domains whose records are not as they must be.
     pub drifting: Vec<Drifting>,
     /// What was found at this moment.
@@ -102,12 +105,22 @@ pub struct Drifting {
     pub wrong: Vec<String>,
 }
 
+impl Facts {
+    /// Whether the DNS says why nothing of this address, or this host, arrives.
+    fn is_explained(&self, address: &str) -> bool {
+        let host = address.rsplit_once('@').map_or(address, |(_, host)| host);
+        self.no_mail.iter().any(|one| one.domain.eq_ignore_ascii_case(host))
+    }
+}
+
 /// What stands, the worst first.
 #[must_use]
 pub fn seen(facts: &Facts) -> Seen {
     let mut causes = of_waiting(facts);
     causes.extend(of_others(facts));
-    causes.extend(facts.failing.iter().flat_map(|inbox| of_inbox(inbox, facts.now)));
+    let failing = facts.failing.iter().filter(|inbox| !facts.is_explained(&inbox.address));
+    causes.extend(failing.flat_map(|inbox| of_inbox(inbox, facts.now)));
+    causes.extend(facts.no_mail.iter().map(takes_none));
     causes.extend(facts.drifting.iter().map(drift));
     causes.extend(facts.present.iter().filter_map(of_finding));
     // What is looked at each time is not told by what was found hours ago.
@@ -138,7 +151,8 @@ pub fn is_of_doctor(kind: Kind) -> bool {
 
 fn of_waiting(facts: &Facts) -> Vec<Cause> {
     let mut hosts: BTreeMap<&str, Vec<&Stock>> = BTreeMap::new();
-    for stock in facts.stock.iter().filter(|stock| stock.stay == Stay::Waits) {
+    let is_open = |stock: &&Stock| stock.stay == Stay::Waits && !facts.is_explained(&stock.host);
+    for stock in facts.stock.iter().filter(is_open) {
         hosts.entry(&stock.host).or_default().push(stock);
     }
     hosts.into_iter().flat_map(|(host, stock)| of_host(facts, host, &stock)).collect()
@@ -300,6 +314,18 @@ fn of_inbox(inbox: &Refused, now: Moment) -> Vec<Cause> {
     causes
 }
 
+fn takes_none(found: &TakesNone) -> Cause {
+    Cause {
+        id: NO_MAIL.to_owned(),
+        kind: Kind::Refusing,
+        subject: found.domain.clone(),
+        severity: Severity::Fault,
+        since: Some(found.since),
+        what: format!("{} Aliases that are in use lead there.", found.why.told(&found.domain)),
+        remedy: no_mail::REMEDY.to_owned(),
+    }
+}
+
 fn drift(drifting: &Drifting) -> Cause {
     let domain = in_unicode(&drifting.domain);
     let mut what = format!("Some DNS records of {domain} are not as they should be.");
@@ -346,6 +372,7 @@ fn of_finding(finding: &Finding) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::no_mail::NoMail;
 
     fn now() -> Moment {
         Moment::from_millis(1_795_373_784_000)
@@ -372,6 +399,7 @@ mod tests {
             stock,
             taking: taking.iter().map(|host| (*host).to_owned()).collect(),
             failing: Vec::new(),
+            no_mail: Vec::new(),
             drifting: Vec::new(),
             present: Vec::new(),
             doctor: None,
@@ -388,6 +416,18 @@ mod tests {
 
     fn one(kind: &'static str, subject: &str) -> Told {
         vec![(kind, subject.to_owned())]
+    }
+
+    #[test]
+    fn what_the_dns_explains_is_told_once() {
+        let gone = TakesNone { domain: "inbox.example".to_owned(), why: NoMail::NullMx, since: now() };
+        let address = "new@inbox.example".to_owned();
+        let failing = vec![Refused { address, since: now().before(WAITING_AFTER), said: String::new() }];
+        let facts = Facts { failing, no_mail: vec![gone], ..facts(vec![stock("old@inbox.example", 300)], &[]) };
+        let causes = seen(&facts).causes;
+        assert_eq!(causes.len(), 1, "{causes:?}");
+        assert_eq!((causes[0].page().as_str(), causes[0].kind), ("/destinations?q=inbox.example", Kind::Refusing));
+        assert!(causes[0].what.starts_with("inbox.example takes no mail: its null MX record says so."), "{causes:?}");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::mail::Moment;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+/// The cause that the DNS finds.
+const NO_MAIL: &str = "no_mail";
 
 /// What kind of cause it is; mail is chosen for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
@@ -99,7 +101,7 @@ impl Kind {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Refusing => "A destination has taken no mail for an hour",
+            Self::Refusing => "A destination has taken no mail for an hour, or its domain takes none",
             Self::Throttled => "A provider has taken mail slowly for an hour",
             Self::Waiting => "Mail has waited for hours",
             Self::Untold => "A message failed and its sender was not told",
@@ -186,6 +188,9 @@ impl Cause {
     /// Where people see to it, in the panel.
     #[must_use]
     pub fn page(&self) -> String {
+        if self.id == NO_MAIL {
+            return format!("/destinations?q={}", self.subject);
+        }
         self.kind.page(&self.subject)
     }
 }
