@@ -26,7 +26,7 @@ pub struct ActivityFilter {
     pub alias: Option<String>,
     /// Only this domain.
     pub domain: Option<String>,
-    /// Only from this sender.
+    /// Only from this sender of the envelope.
     pub sender: Option<String>,
     /// Only for this address.
     pub recipient: Option<String>,
@@ -39,7 +39,7 @@ pub struct ActivityFilter {
     /// `true`: only what the gateway itself wrote; `false`: only the rest.
     #[param(value_type = Option<bool>)]
     pub own: Option<bool>,
-    /// An address, domain or id, or its beginning; else words of subject and reply, or a status. `q` means the same.
+    /// An address, domain or id, or its beginning; else words of author, subject and reply, or a status. `q` means the same.
     pub search: Option<String>,
     /// Which page.
     #[param(ignore)]
@@ -143,7 +143,7 @@ impl Admin {
     #[must_use]
     pub fn shown(&self, actor: &Actor, row: &Arc<Row>) -> Option<Arc<Row>> {
         match row_reach(actor, row)? {
-            Reach::Look => Some(Arc::new(Row { subject: None, ..Row::clone(row) })),
+            Reach::Look => Some(Arc::new(Row { author: None, subject: None, ..Row::clone(row) })),
             Reach::Manage | Reach::Own => Some(Arc::clone(row)),
         }
     }
@@ -159,16 +159,17 @@ fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {
     mail_reach(actor, (row.account, row.domain), &row.recipient)
 }
 
-/// Whether an actor may see a row; a viewer sees no subject.
+/// Whether an actor may see a row; a viewer sees neither subject nor author.
 fn shows(actor: &Actor, row: &mut Row) -> bool {
     let reach = row_reach(actor, row);
     if reach == Some(Reach::Look) {
         row.subject = None;
+        row.author = None;
     }
     reach.is_some()
 }
 
-/// A viewer finds a row by what the row shows: what was found by the words of a subject would tell them.
+/// A viewer finds a row by what the row shows: what was found by a subject or an author would tell it.
 fn is_no_guess(actor: &Actor, row: &Row, words: Option<&str>) -> bool {
     let Some(words) = words.filter(|_| row_reach(actor, row) == Some(Reach::Look)) else { return true };
     let id = row.id.to_string();

@@ -153,6 +153,7 @@ fn logged(letter: &Letter, sending: &Sending, message: &NewMessage) -> Row {
         alias: None,
         passed: Vec::new(),
         own: Some(letter.own),
+        author: None,
         status: Status::Queued,
         sender: sending.from.to_string(),
         recipient: letter.about.to_string(),

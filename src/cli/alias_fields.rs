@@ -55,7 +55,8 @@ pub(super) struct Fields {
     /// Messages in 24 hours
     #[arg(long, value_name = "N")]
     quota: Option<u64>,
-    /// What the log does not keep: off keeps all, subject no subjects, envelope of the sender only the domain
+    /// What the log does not keep: off keeps all; subject keeps no subjects and no authors; envelope
+    /// neither, and of the envelope sender only the domain
     #[arg(long, value_name = "WHAT")]
     privacy: Option<Privacy>,
     /// A policy of its own: spf, dkim, dmarc (off, observe, enforce), unauthenticated (accept, reject), tls (opportunistic,

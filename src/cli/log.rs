@@ -12,10 +12,12 @@ use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
 use super::since;
 
+/// Who wrote it; where nobody is known to have, the sender of the envelope.
+const FROM: &str = "/author|/sender";
 const COLUMNS: [Column; 7] = [
     ("RECEIVED", "/received_at"),
     ("STATUS", "/status"),
-    ("FROM", "/sender"),
+    ("FROM", FROM),
     ("TO", "/recipient"),
     ("DESTINATION", "/destination"),
     ("REASON", "/reason"),
@@ -89,7 +91,10 @@ fn is_wanted(row: &Value, log: &Log) -> bool {
 }
 
 fn line(row: &Value) -> String {
-    let sender = if row["sender"] == "" { "<>".to_owned() } else { cell(row, "/sender") };
+    let sender = match cell(row, FROM).as_str() {
+        "-" => "<>".to_owned(),
+        sender => sender.to_owned(),
+    };
     let onwards = row["destination"].as_str().map(|_| format!(" -> {}", cell(row, "/destination"))).unwrap_or_default();
     let reason =
         row["reason"].as_str().filter(|reason| !reason.is_empty()).map(|_| format!("  {}", cell(row, "/reason")));
@@ -159,5 +164,9 @@ mod tests {
         let row = json!({"received_at": "2026-11-22T18:56:24.120Z", "status": "refused", "sender": "", "recipient": "x@a.example",
             "destination": null, "reason": "no such address"});
         assert_eq!(line(&row), "2026-11-22 18:56:24  refused     <> -> x@a.example  no such address");
+        let row = json!({"received_at": "2026-11-22T18:56:24.120Z", "status": "forwarded", "sender": "b@bounces.test",
+            "author": "Müller <real@author.test>", "recipient": "x@a.example", "destination": "me@inbox.example", "reason": ""});
+        let told = "2026-11-22 18:56:24  forwarded   Müller <real@author.test> -> x@a.example -> me@inbox.example";
+        assert_eq!(line(&row), told);
     }
 }

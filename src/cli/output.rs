@@ -11,7 +11,8 @@ use super::api::Answer;
 use super::logging::is_unsafe;
 use crate::mail::{Moment, in_unicode};
 
-/// A column: its title, and where its value stands in a row (RFC 6901).
+/// A column: its title, and where its value stands in a row (RFC 6901); of several places parted by bars, the first that
+/// has one.
 pub(super) type Column = (&'static str, &'static str);
 
 /// Where and how to print.
@@ -96,7 +97,8 @@ fn table(columns: &[Column], rows: &[Value], style: Style) -> String {
 
 /// A value of a row as people read it.
 pub(super) fn cell(row: &Value, pointer: &str) -> String {
-    shown(row.pointer(pointer).unwrap_or(&Value::Null), pointer)
+    let mut places = pointer.split('|').filter_map(|place| row.pointer(place));
+    shown(places.find(|value| !value.is_null()).unwrap_or(&Value::Null), pointer)
 }
 
 /// A time in a sentence: `22 Nov 2026, 18:56:24 UTC`.

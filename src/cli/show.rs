@@ -49,7 +49,8 @@ fn facts(row: &Value) -> String {
         ("transaction", "/transaction_id"),
         ("received", "/received_at"),
         ("waypost's own", "/own"),
-        ("from", "/sender"),
+        ("from", "/author"),
+        ("envelope sender", "/sender"),
         ("to", "/recipient"),
         ("destination", "/destination"),
         ("subject", "/subject"),
@@ -130,7 +131,9 @@ mod tests {
                 "ended_at": "2026-11-22T18:56:24.960Z", "tls": {"version": "TLSv1.3"}, "reply": "250 ok", "outcome": "delivered"}],
         });
         let text = whole(&row);
-        assert!(text.starts_with("FORWARDED\nid      7\nfrom    a@b.example\n"), "{text}");
+        assert!(text.starts_with("FORWARDED\nid               7\nenvelope sender  a@b.example\n"), "{text}");
+        let told = facts(&json!({ "author": "Müller <real@author.test>", "sender": "a@b.example" }));
+        assert_eq!(told, "from             Müller <real@author.test>\nenvelope sender  a@b.example");
         assert!(text.contains("sha-256  ab (handed over octet for octet)"), "{text}");
         assert!(
             text.ends_with(

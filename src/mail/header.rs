@@ -10,7 +10,7 @@ mod received;
 
 use mail_parser::HeaderForm;
 
-use super::{Domain, Mailbox};
+use super::{Author, Domain, Mailbox};
 pub(super) use fields::fields;
 pub(super) use received::id_by;
 
@@ -34,6 +34,8 @@ pub struct HeaderFacts {
     pub message_id: Option<String>,
     /// The author domains of `From`; `None` when there are several From fields, none, or one that does not parse.
     pub author_domains: Option<Vec<Domain>>,
+    /// The author, where `From` names exactly one and there are `author_domains`.
+    pub author: Option<Author>,
     /// From fields, one more where the header goes on behind what was looked at.
     pub from_fields: usize,
     /// `Delivered-To` fields that are mailboxes.
@@ -133,7 +135,10 @@ impl HeaderScan {
         }
         // Behind what was looked at there may be another From.
         facts.from_fields = authors + usize::from(self.cut);
-        facts.author_domains = from.filter(|_| facts.from_fields == 1).and_then(author::domains);
+        if let Some(authors) = from.filter(|_| facts.from_fields == 1).and_then(author::of) {
+            facts.author_domains = Some(authors.domains);
+            facts.author = authors.only;
+        }
         facts
     }
 }
@@ -158,7 +163,12 @@ fn among_comments(value: &[u8]) -> Option<Mailbox> {
 
 /// On one line, without what could steer a terminal or turn the reading direction, and not too long.
 pub(super) fn printable(text: &str) -> Option<String> {
-    let mut shown = String::with_capacity(text.len().min(MAX_TEXT_OCTETS));
+    printable_within(text, MAX_TEXT_OCTETS)
+}
+
+/// The same in at most so many octets.
+pub(super) fn printable_within(text: &str, max: usize) -> Option<String> {
+    let mut shown = String::with_capacity(text.len().min(max));
     // CRLF of a folded field is no character of its value (RFC 5322 §2.2.3).
     for c in text.trim().chars().filter(|c| !matches!(c, '\r' | '\n')) {
         let c = match c {
@@ -166,11 +176,12 @@ pub(super) fn printable(text: &str) -> Option<String> {
             c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
             c => c,
         };
-        if shown.len() + c.len_utf8() > MAX_TEXT_OCTETS {
+        if shown.len() + c.len_utf8() > max {
             break;
         }
         shown.push(c);
     }
+    shown.truncate(shown.trim_end().len());
     (!shown.is_empty()).then_some(shown)
 }
 

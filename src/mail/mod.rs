@@ -4,6 +4,7 @@
 //! a moment is a value that somebody else read. Three address types, not six: [`Mailbox`], [`ReversePath`], [`ForwardPath`].
 
 mod address;
+mod author;
 mod domain;
 mod envelope;
 mod moment;
@@ -19,6 +20,7 @@ pub mod wishes;
 
 pub use address::fold;
 pub use address::{AddressError, AddressLiteral, Host, LocalPart, Mailbox};
+pub use author::Author;
 pub use domain::{Domain, DomainError, in_unicode, told_in_unicode};
 pub use envelope::Envelope;
 pub use moment::{Moment, span_in_words};

@@ -58,9 +58,9 @@ pub enum After {
 pub enum Privacy {
     /// All is logged.
     Off,
-    /// No subjects.
+    /// No subjects, and no authors.
     Subject,
-    /// No subject, and of the sender only the domain.
+    /// Neither, and of the sender of the envelope only the domain.
     Envelope,
 }
 

@@ -42,7 +42,7 @@ use super::Result;
 use super::writer::{Place, Writer};
 use crate::clock::Clock;
 use crate::mail::wishes::Wishes;
-use crate::mail::{Envelope, Moment};
+use crate::mail::{Author, Envelope, Moment};
 use crate::policy::facts::{TlsFacts, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
@@ -156,6 +156,9 @@ pub struct Row {
     pub recipient: String,
     /// The real inbox.
     pub destination: Option<String>,
+    /// Who the message says that it is from, where its subject is kept too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Author>,
     /// As privacy allows.
     pub subject: Option<String>,
     /// The header field.
@@ -259,7 +262,7 @@ pub struct Query {
     pub bounced: bool,
     /// Only what the gateway itself wrote, or only the rest.
     pub own: Option<bool>,
-    /// Words: an address, domain, or id (exact or prefix), or words of subject and reply.
+    /// Words: an address, domain, or id (exact or prefix), or words of author, subject and reply.
     pub search: Option<String>,
     /// Only of this reverse-path (in lower case).
     pub sender: Option<String>,

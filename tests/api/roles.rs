@@ -50,7 +50,8 @@ impl Team {
         let name = waypost::mail::Domain::parse("team.example").unwrap();
         let domain = Some(house.admin.store.rules.domain(&name).await.unwrap().key);
         let subject = Some("Secret plans".to_owned());
-        let row = Row { account, domain, subject, ..forwarded(house, "shop@team.example") };
+        let author = Some(waypost::mail::Author::read("Hidden Hand <hand@author.test>"));
+        let row = Row { account, domain, author, subject, ..forwarded(house, "shop@team.example") };
         house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
         let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(240)));
         let waiting = queued(house, "shop@my.example", due).await;
@@ -165,13 +166,18 @@ async fn a_viewer_reads_the_log_without_subjects_and_cannot_guess_them() {
     for query in ["", "?domain=team.example", "?search=shop@team.example"] {
         assert_eq!(log(&team.manager, query).await[0]["subject"], "Secret plans", "{query}");
         assert_eq!(log(&team.viewer, query).await[0]["subject"], Value::Null, "{query}");
+        assert_eq!(log(&team.manager, query).await[0]["author"], "Hidden Hand <hand@author.test>", "{query}");
+        assert_eq!(log(&team.viewer, query).await[0]["author"], Value::Null, "{query}");
     }
-    assert_eq!(log(&team.manager, "?search=plans").await.as_array().unwrap().len(), 1);
-    assert_eq!(log(&team.viewer, "?search=plans").await, json!([]));
+    for words in ["plans", "Hidden", "hand@author.test", "author.test"] {
+        let query = format!("?search={words}");
+        assert_eq!(log(&team.manager, &query).await.as_array().unwrap().len(), 1, "{words}");
+        assert_eq!(log(&team.viewer, &query).await, json!([]), "{words}");
+    }
     assert_eq!(log(&team.stranger, "").await, json!([]));
     let detail = format!("/v1/activity/{}", team.row);
     let seen = team.house.bearer(&team.viewer, "GET", &detail, Value::Null).await.expect(200);
-    assert!(!seen.text().contains("Secret"), "{}", seen.text());
+    assert!(!seen.text().contains("Secret") && !seen.text().contains("author.test"), "{}", seen.text());
 }
 
 #[tokio::test]

@@ -298,6 +298,7 @@ pub(crate) fn row(message: &NewMessage, delivery: &NewDelivery) -> Row {
         sender: message.reverse_path.to_string(),
         recipient: delivery.recipient.to_string(),
         destination: Some(delivery.destination.to_string()),
+        author: None,
         subject: None,
         message_id: None,
         size: message.octets.len(),

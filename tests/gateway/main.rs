@@ -9,6 +9,7 @@ mod support;
 
 mod abuse;
 mod acme;
+mod authors;
 mod backups;
 mod clocks;
 mod extensions;

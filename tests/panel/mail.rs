@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::mail::Author;
 use waypost::policy::rule::Kind;
 use waypost::policy::status::{RuleRef, Status};
 use waypost::store::activity::{Auth, Progress, Row};
@@ -256,6 +257,61 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
             "It is tried again by itself in 5 min, and so on until 27 Nov 2026, 18:56:24 UTC. If no try succeeds,";
         assert!(shown.contains(end) && shown.contains("kept here for 7 days"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn who_wrote_it_is_told_first_and_who_sent_it_where_that_is_another_one() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let shown = async |author: Option<&str>, sender: &str| {
+        let author = author.map(Author::read);
+        let row = Row { author, sender: sender.to_owned(), ..forwarded(&house, "shop@my.example") };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let list = page(&house, &cookie, "/activity").await;
+        let line =
+            list.split("<span class=\"from\">").nth(1).unwrap().split("<span class=\"alias-of\">").next().unwrap();
+        let whole = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+        let told = whole.split("<dl class=\"facts\">").nth(1).unwrap().split("</dd>").next().unwrap();
+        (in_words(line), in_words(told))
+    };
+    for (author, sender, line, told) in [
+        (
+            Some("Müller <real@author.test>"),
+            "env2@bounces.test",
+            "from Müller real@author.test sent by env2@bounces.test",
+            "From Müller <real@author.test>, sent by env2@bounces.test",
+        ),
+        (
+            Some("Müller <Real@author.test>"),
+            "real@AUTHOR.test",
+            "from Müller Real@author.test",
+            "From Müller <Real@author.test>",
+        ),
+        (Some("real@author.test"), "real@author.test", "from real@author.test", "From real@author.test"),
+        (
+            Some("real@author.test"),
+            "",
+            "from real@author.test sent by <>",
+            "From real@author.test, sent by <> (a report or automatic mail)",
+        ),
+        (None, "env2@bounces.test", "from env2@bounces.test", "Envelope sender env2@bounces.test"),
+    ] {
+        assert_eq!(shown(author, sender).await, (line.to_owned(), told.to_owned()), "{author:?} {sender}");
+    }
+    let table = page(&house, &cookie, "/activity/export?format=csv").await;
+    assert!(table.lines().next().unwrap().ends_with(",author"), "{table}");
+    assert!(table.contains(",Müller <real@author.test>\r\n"), "{table}");
+}
+
+/// What is read of a piece of a page.
+fn in_words(piece: &str) -> String {
+    let mut text = String::new();
+    for part in piece.split('<') {
+        text += part.split_once('>').map_or(part, |(_, text)| text);
+        text += if part.starts_with("/dt") { " " } else { "" };
+    }
+    let text = text.replace("&#60;", "<").replace("&#62;", ">").replace("&lt;", "<").replace("&gt;", ">");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use waypost::mail::ReversePath;
+use waypost::mail::{Author, ReversePath};
 use waypost::policy::greylist::{self, Seen, Triplet};
 use waypost::policy::limits::Limits;
 use waypost::policy::settings::{Abuse, Instance};
@@ -273,6 +273,7 @@ async fn hostile_mail_stays_inert() {
     };
     let row = Row {
         subject: Some(evil.to_owned()),
+        author: Some(Author::read(&format!("{evil} <{evil}@author.test>"))),
         sender: format!("{evil}@{}.example", "x".repeat(200)),
         reason: evil.to_owned(),
         message_id: Some(evil.to_owned()),

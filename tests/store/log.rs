@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use waypost::mail::Author;
 use waypost::policy::ids::{AliasId, OWNER};
 use waypost::policy::status::Status;
 use waypost::store::StoreError;
@@ -48,7 +51,8 @@ fn progress(row: &Row, status: Status, reply: &str) -> Progress {
 #[tokio::test]
 async fn a_row_reads_back_as_it_was_written() {
     let world = World::new().await;
-    let row = Row { passed: vec![AliasId(77)], ..world.row(Status::Forwarded) };
+    let author = Some(Author::read("Müller <real@author.test>"));
+    let row = Row { passed: vec![AliasId(77)], author, ..world.row(Status::Forwarded) };
     world.store.activity.record(vec![row.clone()]).await.unwrap();
     assert_eq!(world.store.activity.get(row.id).await.unwrap(), row);
     assert_eq!(world.store.activity.transaction(row.transaction).await.unwrap(), [row]);
@@ -228,6 +232,49 @@ async fn search_finds_addresses_domains_ids_and_words() {
     }
     let none = list(&world, Query { search: Some("\" OR *".to_owned()), limit: 10, ..Query::default() }).await;
     assert!(none.is_empty());
+}
+
+#[tokio::test]
+async fn search_finds_authors_by_name_and_address_as_long_as_they_are_kept() {
+    let world = World::new().await;
+    let author = Some(Author::read("Müller, Käthe <Real.One@author.test>"));
+    let row = Row { author, ..world.row(Status::Forwarded) };
+    let others = vec![world.row(Status::Forwarded), row.clone(), world.row(Status::Forwarded)];
+    world.store.activity.record(others).await.unwrap();
+    world.store.activity.index().await.unwrap();
+    let found = async |words: &str| {
+        let query = Query { search: Some(words.to_owned()), limit: 10, ..Query::default() };
+        list(&world, query).await.iter().map(|r| r.id).collect::<Vec<_>>()
+    };
+    for words in
+        ["real.one@AUTHOR.test", "real.", "author.test", "müller", "kathe mull", "fox Müller", "<real.one@author.test>"]
+    {
+        assert_eq!(found(words).await, [row.id], "{words}");
+    }
+    assert_eq!(found("Käthe <real.one@author.test>").await, [row.id]);
+    assert_eq!(found("ann@sender.example").await.len(), 3);
+    world.clock.advance(40 * 24 * 60 * MINUTE);
+    assert_eq!(world.store.activity.retain(30 * 24 * 60 * MINUTE).await.unwrap(), 3);
+    let file = SqliteConnectOptions::new().filename(world.directory.path().join("activity.db"));
+    let mut database = file.connect().await.unwrap();
+    let terms: i64 = sqlx::query_scalar("select count(*) from terms").fetch_one(&mut database).await.unwrap();
+    assert_eq!(terms, 0, "a row that goes takes its terms along");
+    database.close().await.unwrap();
+}
+
+/// So many begin alike that their rows are read for how their texts begin.
+#[tokio::test]
+async fn search_finds_one_author_of_many_that_begin_alike() {
+    let world = World::new().await;
+    let by = |n: usize| {
+        let author = Author::read(&format!("Writer <list-{n:03}@author.test>"));
+        Row { author: Some(author), ..world.row(Status::Forwarded) }
+    };
+    let rows: Vec<_> = (0..150).map(by).collect();
+    world.store.activity.record(rows.clone()).await.unwrap();
+    world.store.activity.index().await.unwrap();
+    let query = Query { search: Some("list-".to_owned()), limit: 500, ..Query::default() };
+    assert_eq!(list(&world, query).await.len(), rows.len());
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use waypost::mail::Author;
 use waypost::policy::status::Status;
+use waypost::store::activity::{Query, Row};
 use waypost::store::queue::Settlement;
 use waypost::store::{Settings, Store, StoreError};
 
@@ -180,7 +182,24 @@ async fn the_first_release_s_databases_are_opened_and_kept_as_they_were() {
     }
     assert!(!world.directory.path().join("waypost.db.before-upgrade-1").exists(), "one copy is kept");
     assert_eq!(mailbox("anna@inbox.example").to_string(), waiting[0].destination);
+    authors_are_kept_from_now_on(&world).await;
     world.store.close().await;
+}
+
+/// Rows of before have no author; those of now are found by theirs, and those of before as ever.
+async fn authors_are_kept_from_now_on(world: &World) {
+    let activity = &world.store.activity;
+    let of_before = activity.list(Query { limit: 10, ..Query::default() }).await.unwrap().rows;
+    assert!(!of_before.is_empty() && of_before.iter().all(|row| row.author.is_none()));
+    let row = Row { author: Some(Author::read("Müller <real@author.test>")), ..world.row(Status::Forwarded) };
+    activity.record(vec![row.clone()]).await.unwrap();
+    activity.index().await.unwrap();
+    let found = async |words: &str| {
+        let query = Query { search: Some(words.to_owned()), limit: 10, ..Query::default() };
+        activity.list(query).await.unwrap().rows
+    };
+    assert_eq!((found("müller").await, found("real@author.test").await), (vec![row.clone()], vec![row]));
+    assert_eq!(found(&of_before[0].id.to_string()).await, of_before[..1]);
 }
 
 #[tokio::test]

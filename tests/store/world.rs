@@ -110,6 +110,7 @@ impl World {
             sender: "ann@sender.example".to_owned(),
             recipient: "shop@my.example".to_owned(),
             destination: Some("me@inbox.example".to_owned()),
+            author: None,
             subject: Some("A quick brown fox".to_owned()),
             message_id: Some("<1@sender.example>".to_owned()),
             size: 4096,

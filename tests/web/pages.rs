@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use waypost::mail::Author;
 use waypost::policy::ids::OWNER;
 use waypost::policy::rule::Kind;
 use waypost::policy::status::{RuleRef, Status, TraceStep};
@@ -413,6 +414,7 @@ fn worst(house: &House) -> Row {
     };
     Row {
         sender: format!("{HOSTILE}@{}.example", "x".repeat(10_000)),
+        author: Some(Author::read(&format!("{HOSTILE} <{HOSTILE}@author.test>"))),
         subject: Some(format!("\u{5e9}\u{5dc}\u{5d5}\u{5dd} {HOSTILE}{}", "unbroken".repeat(30))),
         destination: Some(format!("{}@{}example", "y".repeat(64), "long-label.".repeat(16))),
         reason: HOSTILE.to_owned(),

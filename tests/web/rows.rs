@@ -41,6 +41,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         sender: "orders@shop.example".to_owned(),
         recipient: recipient.to_owned(),
         destination: Some("owner@inbox.example".to_owned()),
+        author: None,
         subject: Some("Your order".to_owned()),
         message_id: Some("<1@shop.example>".to_owned()),
         size: MESSAGE.len() as u64,

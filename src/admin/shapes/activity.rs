@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::mail::{Envelope, Mailbox, Moment};
+use crate::mail::{Author, Envelope, Mailbox, Moment};
 use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
 use crate::store::activity::{Attempt, Auth, BOUNCED, Client, DsnNote, Row};
 
@@ -24,8 +24,11 @@ pub struct ActivityShape {
     pub own: Option<OwnMail>,
     /// What became of it; `bounced` where a report came back to what was forwarded.
     pub status: &'static str,
-    /// The reverse-path, empty for the null path.
+    /// The sender of the envelope (the reverse-path), empty for the null path.
     pub sender: String,
+    /// Who the message says that it is from (its From field): name and address, where the log keeps subjects.
+    #[schema(value_type = Option<String>)]
+    pub author: Option<Author>,
     /// The alias address.
     pub recipient: String,
     /// The real inbox.
@@ -114,6 +117,7 @@ impl ActivityShape {
             own: row.own,
             status: status_word(row),
             sender: row.sender.clone(),
+            author: row.author.clone(),
             recipient: row.recipient.clone(),
             destination: row.destination.clone(),
             domain: row.domain.and_then(|_| domain_of(&row.recipient)),

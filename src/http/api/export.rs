@@ -24,7 +24,7 @@ const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv; charset=utf-8";
 /// The columns of the table.
 const COLUMNS: &str = "id,transaction_id,received_at,status,sender,recipient,destination,domain,subject,message_id,size,\
-    reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count,own\r\n";
+    reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count,own,author\r\n";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -151,6 +151,7 @@ fn table_line(row: &ActivityShape) -> String {
         row.bounced_at.map(crate::mail::Moment::rfc3339).unwrap_or_default(),
         row.count.to_string(),
         row.own.map_or("", OwnMail::as_str).to_owned(),
+        cell(&row.author.as_ref().map(ToString::to_string).unwrap_or_default()),
     ];
     cells.join(",") + "\r\n"
 }

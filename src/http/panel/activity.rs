@@ -15,10 +15,10 @@ use crate::http::api::{self, Ask, Caller, follow};
 use crate::mail::Moment;
 use crate::store::activity::Row;
 
+use super::author::Writer;
 use super::by_domain;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
-use super::own_words;
 use super::text::{self, When};
 
 /// Rows of a page.
@@ -65,7 +65,7 @@ struct Chip {
 pub(super) struct Line {
     pub(super) id: String,
     pub(super) look: Look,
-    pub(super) from: String,
+    pub(super) from: Writer,
     pub(super) to: String,
     pub(super) destination: String,
     pub(super) subject: String,
@@ -79,13 +79,7 @@ impl Line {
         Self {
             id: row.id.to_string(),
             look: look::of(row),
-            from: if row.own.is_some() {
-                own_words::SENDER.to_owned()
-            } else if row.sender.is_empty() {
-                "<>".to_owned()
-            } else {
-                text::short_sender(&row.sender)
-            },
+            from: Writer::of(row),
             to: text::short_address(text::recipient(&row.recipient)),
             destination: row.destination.as_deref().map(text::short_address).unwrap_or_default(),
             subject: text::short(row.subject.as_deref().unwrap_or_default(), text::LINE),

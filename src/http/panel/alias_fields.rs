@@ -43,8 +43,11 @@ pub(super) const AFTERS: Words = &[
     ("delete", "Refuse mail, and remove the alias"),
 ];
 /// What the log keeps.
-pub(super) const PRIVACIES: Words =
-    &[("off", "Everything"), ("subject", "No subjects"), ("envelope", "No subjects, and of senders only the domain")];
+pub(super) const PRIVACIES: Words = &[
+    ("off", "Everything"),
+    ("subject", "No subjects, no authors"),
+    ("envelope", "No subjects, no authors, and of envelope senders only the domain"),
+];
 /// What an alias may set for itself: the key, what it is, and what can be chosen.
 pub(super) const POLICIES: [(&str, &str, Words); 6] = [
     ("spf", "SPF", ENFORCEMENT),

@@ -18,6 +18,7 @@ use crate::store::queue::Entry;
 
 use super::activity::Line;
 use super::alias_senders::{self, Judge};
+use super::author::Told;
 use super::envelopes::Compared;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
@@ -28,9 +29,6 @@ use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
 use super::told;
-
-/// Octets of an address (RFC 5321 §4.5.3.1.3): what is longer is folded.
-const MAX_ADDRESS_OCTETS: usize = 254;
 
 /// A button.
 struct Button {
@@ -66,9 +64,7 @@ struct MessagePage {
 struct Facts {
     /// The gateway itself wrote it.
     is_own: bool,
-    sender: String,
-    /// All of it, where it is longer than addresses may be.
-    sender_whole: Option<String>,
+    from: Told,
     recipient: String,
     alias_query: String,
     destination: Option<String>,
@@ -165,12 +161,10 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
 
 impl Facts {
     fn of(row: &Row, subject: Result<String, &'static str>, now: Moment) -> Self {
-        let is_long = row.sender.len() > MAX_ADDRESS_OCTETS;
         let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
             is_own: row.own.is_some(),
-            sender: if is_long { text::short_sender(&row.sender) } else { text::sender(&row.sender) },
-            sender_whole: is_long.then(|| text::visible(&row.sender)),
+            from: Told::of(row),
             recipient: text::ours(text::recipient(&row.recipient)),
             alias_query: text::in_query(&alias_of(row)),
             destination: row.destination.as_deref().map(text::ours),

@@ -8,6 +8,7 @@ mod alias_filters;
 mod alias_senders;
 mod aliases;
 mod assets;
+mod author;
 mod by_domain;
 mod chart;
 mod connect;

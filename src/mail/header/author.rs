@@ -1,22 +1,30 @@
-//! Who a message claims to be from: the domains in its From field.
+//! Who a message claims to be from: the authors in its From field.
 
 use mail_parser::{Address, HeaderForm};
 
-use crate::mail::Domain;
 use crate::mail::address::is_atext;
+use crate::mail::{Author, Domain};
 
 /// Author domains in one From field; a field with more has no author that anybody could check.
 const MAX_AUTHOR_DOMAINS: usize = 20;
 
-/// The domains of all authors, each once; `None` when one of them cannot be told for sure.
-pub(super) fn domains(value: &[u8]) -> Option<Vec<Domain>> {
+/// Whom one From field names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Authors {
+    /// Their domains, each once.
+    pub(super) domains: Vec<Domain>,
+    /// Who it is, where it is one.
+    pub(super) only: Option<Author>,
+}
+
+/// All authors; `None` when one of them cannot be told for sure.
+pub(super) fn of(value: &[u8]) -> Option<Authors> {
     let parsed = HeaderForm::Addresses.parse(value);
     let addresses = parsed.value().as_address()?;
     if addresses.iter().any(is_doubtful) {
         return None;
     }
-    let mut domains = Vec::new();
-    let mut authors = 0;
+    let (mut domains, mut authors, mut only) = (Vec::new(), 0, None);
     for mailbox in addresses.mailboxes() {
         authors += 1;
         let (local, domain) = mailbox.address()?.rsplit_once('@')?;
@@ -24,6 +32,7 @@ pub(super) fn domains(value: &[u8]) -> Option<Vec<Domain>> {
             return None;
         }
         let domain = Domain::parse(domain).ok()?;
+        only = Author::new(mailbox.name(), (local, &domain)).filter(|_| authors == 1);
         if !domains.contains(&domain) {
             domains.push(domain);
         }
@@ -32,7 +41,7 @@ pub(super) fn domains(value: &[u8]) -> Option<Vec<Domain>> {
         }
     }
     // Whatever the parser made of it, another reader may take the other address.
-    (authors > 0 && angles(value) <= authors).then_some(domains)
+    (authors > 0 && angles(value) <= authors).then_some(Authors { domains, only })
 }
 
 /// A group named like an address: others read an author there.

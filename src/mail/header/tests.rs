@@ -40,6 +40,31 @@ fn reads_the_header_in_any_split() {
 }
 
 #[test]
+fn the_one_author_is_named_as_people_read_it() {
+    for (from, wanted) in [
+        ("=?utf-8?q?M=C3=BCller?= <Real@Author.test>", Some("Müller <Real@author.test>")),
+        ("\"Doe, Jane\" <jane@shop.example>", Some("Doe, Jane <jane@shop.example>")),
+        ("jane@shop.example (Jane)", Some("Jane <jane@shop.example>")),
+        ("jane@shop.example <jane@shop.example>", Some("jane@shop.example")),
+        ("<jane@shop.example>", Some("jane@shop.example")),
+        ("\"Boss <boss@bank.test>\" <evil@evil.test>", Some("Boss <boss@bank.test> <evil@evil.test>")),
+        ("=?utf-8?q?Boss_=3Cboss=40bank.test=3E?= <evil@evil.test>", Some("Boss <boss@bank.test> <evil@evil.test>")),
+        ("=?utf-8?b?G1sySm0u4oCu?=<a@b.example>", Some("\u{fffd}[2Jm.\u{fffd} <a@b.example>")),
+        ("folded\r\n name <a@b.example>", Some("folded name <a@b.example>")),
+        ("Jür <a@bücher.example>", Some("Jür <a@xn--bcher-kva.example>")),
+        ("a\u{202e}b@c.example", Some("a\u{fffd}b@c.example")),
+        ("A <a@b.example>, C <c@d.example>", None),
+        ("A <a@b.example>, <a@b.example>", None),
+        ("nobody at all", None),
+        ("\"a b\"@c.example", None),
+    ] {
+        let facts = scan(&format!("From: {from}\r\n\r\n"));
+        assert_eq!(facts.author.map(|author| author.to_string()).as_deref(), wanted, "{from:?}");
+    }
+    assert_eq!(scan("From: a@b.example\r\nFrom: c@d.example\r\n\r\n").author, None);
+}
+
+#[test]
 fn a_header_may_be_empty_or_never_end() {
     for piece in 1..5 {
         let facts = scan_in(b"\r\nFrom: a@x.example\r\n\r\n", piece);
@@ -170,8 +195,10 @@ proptest! {
 
     #[test]
     fn any_author_field_is_read_or_refused(from in prop::collection::vec(any::<u8>(), 0..60)) {
-        let found = author::domains(&from);
-        prop_assert!(found.is_none_or(|domains| !domains.is_empty()));
+        let found = author::of(&from);
+        prop_assert!(found.as_ref().is_none_or(|authors| !authors.domains.is_empty()));
+        let only = found.and_then(|authors| authors.only);
+        prop_assert!(only.as_ref().is_none_or(|author| crate::mail::Author::read(&author.to_string()) == *author));
     }
 }
 

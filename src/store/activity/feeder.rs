@@ -1,4 +1,5 @@
-//! Feeds the search index behind the log: terms to be found exactly or by prefix, words of subjects and replies.
+//! Feeds the search index behind the log: terms to be found exactly or by prefix, words of authors, subjects and
+//! replies.
 //!
 //! How far it is stands in the database with what it wrote, so a crash repeats nothing and leaves nothing out. Rows that
 //! change after they were indexed are queued by the change itself and indexed again.
@@ -11,6 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::Activity;
+use crate::mail::Author;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
@@ -23,7 +25,7 @@ const MAX_STEPS: u32 = 200;
 macro_rules! indexed {
     () => {
         "seq, id, transaction_id, sender, recipient, destination, message_id, facts ->> '$.client.ip', subject, reason, \
-         attempts"
+         attempts, author"
     };
 }
 pub(super) use indexed;
@@ -111,6 +113,7 @@ pub(super) struct Indexed {
     subject: Option<String>,
     reason: String,
     attempts: Vec<Said>,
+    author: Option<Author>,
 }
 
 /// What an attempt was told.
@@ -131,13 +134,15 @@ impl Indexed {
             subject: columns.take()?,
             reason: columns.take()?,
             attempts: columns.json("the attempts of a row")?,
+            author: columns.take::<Option<String>>()?.map(Author::from),
         })
     }
 
     /// What it is found by, folded: addresses, their domains, ids.
     pub(super) fn terms(&self) -> impl Iterator<Item = (String, i64)> + use<> {
         let mut terms: BTreeSet<String> = self.ids.iter().map(Uuid::to_string).collect();
-        for address in self.addresses.iter().flatten() {
+        let author = self.author.as_ref().map(Author::address);
+        for address in self.addresses.iter().flatten().map(String::as_str).chain(author) {
             terms.insert(address.to_lowercase());
             terms.extend(address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
         }
@@ -148,10 +153,12 @@ impl Indexed {
         terms.into_iter().map(move |term| (term, seq))
     }
 
-    /// Its subject, and all that was said about it.
-    fn words(&self) -> (i64, Option<&str>, String) {
+    /// Its author and subject, which share a column, and all that was said about it.
+    fn words(&self) -> (i64, String, String) {
         let said = self.attempts.iter().map(|attempt| attempt.reply.as_str());
         let replies = std::iter::once(self.reason.as_str()).chain(said).collect::<Vec<_>>().join("\n");
-        (self.seq, self.subject.as_deref(), replies)
+        let author = self.author.as_ref().map(ToString::to_string);
+        let written = self.subject.iter().chain(&author).map(String::as_str).collect::<Vec<_>>().join("\n");
+        (self.seq, written, replies)
     }
 }

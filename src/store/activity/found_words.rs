@@ -1,4 +1,4 @@
-//! Words of subjects and replies: as the search index is asked for them, and as a row is looked at for them.
+//! Words of authors, subjects and replies: as the search index is asked for them, and as a row is looked at for them.
 
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -10,10 +10,10 @@ use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
 /// What the words of rows are made of; without the rows that do not have a word (`?2`), as far as that is quickly seen.
-pub(in crate::store) const TEXTS: &str = "select seq, coalesce(subject, '') || char(10) || reason, attempts from activity \
-    where seq in (select value from json_each(?1)) and (?2 is null \
-        or instr(lower(coalesce(subject, '') || ' ' || reason || ' ' || attempts), ?2) > 0 \
-        or octet_length(subject) > length(subject) or octet_length(attempts) > length(attempts)) order by seq desc";
+pub(in crate::store) const TEXTS: &str = "select seq, coalesce(subject, '') || char(10) || coalesce(author, '') || char(10) || reason, \
+    attempts from activity where seq in (select value from json_each(?1)) and (?2 is null \
+        or instr(lower(coalesce(subject, '') || ' ' || coalesce(author, '') || ' ' || reason || ' ' || attempts), ?2) > 0 \
+        or octet_length(subject) > length(subject) or octet_length(author) > length(author) or octet_length(attempts) > length(attempts)) order by seq desc";
 
 /// One of these words that nothing has.
 pub(in crate::store) const UNKNOWN: &str = "select value from json_each(?1) as w \

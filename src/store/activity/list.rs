@@ -40,7 +40,8 @@ pub(in crate::store) const AT: &str = concat!(
      and (?14 is null or sender like ?14 || '%' escape '~' or recipient like ?14 || '%' escape '~' \
          or destination like ?14 || '%' escape '~' or message_id like '<' || ?14 || '%' escape '~' \
          or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
-         or destination like '%@' || ?14 || '%' escape '~' \
+         or destination like '%@' || ?14 || '%' escape '~' or author like ?14 || '%' escape '~' \
+         or author like '%<' || ?14 || '%' escape '~' or author like '%@' || ?14 || '%' escape '~' \
          or (?14 not glob '*[^0-9a-f.:-]*' and (hex(id) like replace(?14, '-', '') || '%' \
              or hex(transaction_id) like replace(?14, '-', '') || '%' or facts like '%\"ip\":\"' || ?14 || '%'))) \
      order by seq desc limit ?2"

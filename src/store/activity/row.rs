@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
 use super::{Auth, Client, EnvelopePair, Row};
-use crate::mail::Moment;
 use crate::mail::wishes::Wishes;
+use crate::mail::{Author, Moment};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::status::{OwnMail, RuleRef, Status, TraceStep};
 use crate::store::Result;
@@ -21,15 +21,15 @@ use crate::store::statement::{Inserts, Statement, inserts};
 pub(in crate::store) const INSERT: Inserts = inserts!(
     "insert into activity (seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, \
      sender, recipient, destination, subject, message_id, size, reason, sha256_received, sha256_sent, \
-     next_attempt_at, bounced_at, count, attempts, dsn, own)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     next_attempt_at, bounced_at, count, attempts, dsn, own, author)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 /// The columns in the order of [`read`].
 macro_rules! columns {
     () => {
         "seq, facts, id, transaction_id, received_at, account_id, domain_id, alias_id, status, sender, recipient, \
          destination, subject, message_id, size, reason, sha256_received, sha256_sent, next_attempt_at, bounced_at, \
-         count, attempts, dsn, own"
+         count, attempts, dsn, own, author"
     };
 }
 pub(super) use columns;
@@ -107,6 +107,7 @@ impl Written {
             .bind(self.attempts.as_str())
             .bind(row.dsn.as_ref().map(json))
             .bind(row.own.map(OwnMail::as_str))
+            .bind(row.author.as_ref().map(ToString::to_string))
     }
 }
 
@@ -151,6 +152,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(i64, Row)> {
         attempts: columns.json("the attempts of a row")?,
         dsn: columns.maybe_json("the report of a row")?,
         own: columns.take::<Option<String>>()?.as_deref().and_then(OwnMail::parse),
+        author: columns.take::<Option<String>>()?.map(Author::from),
     };
     Ok((seq, row))
 }

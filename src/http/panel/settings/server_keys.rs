@@ -122,7 +122,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             written("log.retention", "Kept for", "Such as 30d."),
             written("log.max_bytes", "At most", "Such as 4GiB. Beyond it, the oldest refusals go first."),
-            chosen(("log.subjects", "Subjects are kept"), "A domain or an alias may keep less.", YES_NO),
+            chosen(("log.subjects", "Subjects and authors are kept"), "A domain or an alias may keep less.", YES_NO),
         ],
     },
     Section {

@@ -1,0 +1,124 @@
+//! Who a message says that it is from, as people read it: the one author of its From field.
+//!
+//! That is a claim: whether it is true, SPF, DKIM and DMARC say. Bounded and inert, whatever was written.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::header::printable_within;
+use super::{Domain, fold};
+
+/// Octets kept of a name.
+const MAX_NAME_OCTETS: usize = 256;
+/// Octets of an address: more has none that is one (RFC 5321 §4.5.3.1), but for two dots in a row.
+const MAX_ADDRESS_OCTETS: usize = 320;
+
+/// A name, where there is one, and an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Author {
+    name: Option<String>,
+    address: String,
+}
+
+impl Author {
+    /// Nothing where the address has nobody before its domain, or is too long to be one. A name that only repeats the address says nothing.
+    #[must_use]
+    pub fn new(name: Option<&str>, (local, domain): (&str, &Domain)) -> Option<Self> {
+        let written = format!("{local}@{domain}");
+        if local.is_empty() || written.len() > MAX_ADDRESS_OCTETS {
+            return None;
+        }
+        let address = printable_within(&written, usize::MAX)?;
+        let name = name.and_then(|name| printable_within(name, MAX_NAME_OCTETS));
+        Some(Self { name: name.filter(|name| !name.eq_ignore_ascii_case(&address)), address })
+    }
+
+    /// Reads what it was written as: the address is what stands last, and has no angle brackets of its own.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let parted = text.strip_suffix('>').and_then(|rest| rest.rsplit_once(" <"));
+        let (name, address) = parted.map_or((None, text), |(name, address)| (Some(name.to_owned()), address));
+        Self { name, address: address.to_owned() }
+    }
+
+    /// The name, decoded.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The address, its domain in A-labels.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What is compared: the folded local part and the domain.
+    #[must_use]
+    pub fn key(&self) -> String {
+        fold(&self.address)
+    }
+
+    /// Whether it is this sender of an envelope.
+    #[must_use]
+    pub fn is(&self, sender: &str) -> bool {
+        self.address.eq_ignore_ascii_case(sender)
+    }
+}
+
+impl From<String> for Author {
+    fn from(text: String) -> Self {
+        Self::read(&text)
+    }
+}
+
+impl From<Author> for String {
+    fn from(author: Author) -> Self {
+        author.to_string()
+    }
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} <{}>", self.address),
+            None => f.write_str(&self.address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn author(name: &str, local: &str) -> Author {
+        Author::new(Some(name), (local, &Domain::parse("author.test").unwrap())).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (name, written) in [
+            ("Müller", "Müller <real@author.test>"),
+            ("Real@Author.test", "real@author.test"),
+            ("", "real@author.test"),
+            ("Boss <boss@bank.test>", "Boss <boss@bank.test> <real@author.test>"),
+            ("<", "< <real@author.test>"),
+            ("a\u{202e}b\r\n\u{1b}c", "a\u{fffd}b\u{fffd}c <real@author.test>"),
+        ] {
+            let author = author(name, "real");
+            assert_eq!(author.to_string(), written);
+            assert_eq!(Author::read(written), author);
+            assert_eq!((author.address(), author.key().as_str()), ("real@author.test", "real@author.test"));
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_and_an_address_is_not() {
+        assert_eq!(author(&"é".repeat(300), "a").name().unwrap().len(), MAX_NAME_OCTETS);
+        assert_eq!(author(&format!("{} y", "x".repeat(255)), "a").name().unwrap().len(), 255, "no blank at its end");
+        let domain = Domain::parse("author.test").unwrap();
+        assert_eq!(Author::new(None, (&"x".repeat(400), &domain)), None);
+    }
+}
