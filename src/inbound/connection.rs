@@ -1,6 +1,5 @@
 //! One connection: moves octets between its socket and the session, and brings the session's questions to the house.
 //!
-//!
 //! The session asks one question at a time and reads no further line before its answer, so this loop needs no flags. Whom a
 //! question is put to stands in [`questions`].
 
