@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::mail::Mailbox;
-use crate::policy::facts::{ArcFacts, AuthFacts, ConnectFacts, DkimFacts, DmarcFacts, MessageFacts, SpfFacts};
+use crate::policy::facts::{
+    ArcFacts, AuthFacts, ConnectFacts, DkimFacts, DmarcFacts, DmarcPolicy, DmarcResult, MessageFacts, SpfFacts,
+};
 use crate::store::activity::Auth;
 
 /// The results behind our name: `spf=pass smtp.mailfrom=a@b; dkim=pass header.d=b header.s=mail; dmarc=pass header.from=b`.
@@ -78,17 +80,22 @@ fn dmarc_field(dmarc: &DmarcFacts) -> String {
     if dmarc.domain.is_empty() {
         return words;
     }
-    if let Some(policy) = dmarc.policy {
+    if let Some(policy) = published(dmarc) {
         let _ = write!(words, " (p={})", policy.as_str());
     }
     let _ = write!(words, " header.from={}", dmarc.domain);
     words
 }
 
+/// A domain without a record asks for nothing.
+fn published(dmarc: &DmarcFacts) -> Option<DmarcPolicy> {
+    dmarc.policy.filter(|_| dmarc.result != DmarcResult::None)
+}
+
 /// `fail p=reject d=author.example`.
 fn dmarc_words(dmarc: &DmarcFacts) -> String {
     let mut words = dmarc.result.as_str().to_owned();
-    if let Some(policy) = dmarc.policy {
+    if let Some(policy) = published(dmarc) {
         let _ = write!(words, " p={}", policy.as_str());
     }
     if !dmarc.domain.is_empty() {
@@ -109,6 +116,19 @@ mod tests {
     use crate::mail::header::HeaderFacts;
     use crate::mail::{Moment, ReversePath};
     use crate::policy::facts::{DkimResult, SpfResult};
+
+    #[test]
+    fn a_policy_is_named_only_where_one_is_published() {
+        let of = |result| DmarcFacts {
+            result,
+            policy: Some(DmarcPolicy::None),
+            domain: "author.example".to_owned(),
+            detail: String::new(),
+        };
+        assert_eq!(dmarc_field(&of(DmarcResult::None)), "dmarc=none header.from=author.example");
+        assert_eq!(dmarc_words(&of(DmarcResult::None)), "none d=author.example");
+        assert_eq!(dmarc_field(&of(DmarcResult::Fail)), "dmarc=fail (p=none) header.from=author.example");
+    }
 
     #[test]
     fn what_others_chose_is_no_result_of_ours() {
