@@ -40,6 +40,12 @@ impl NextHops {
     pub fn of(&self, domain: &str) -> Option<&str> {
         self.route(domain).or(self.relay.as_deref())
     }
+
+    /// Whether that is a route of the domain's own.
+    #[must_use]
+    pub fn is_route(&self, domain: &str) -> bool {
+        self.routes.contains_key(domain)
+    }
 }
 
 /// `relay.example:587` of `smtp://relay.example:587`.
@@ -84,6 +90,7 @@ mod tests {
             (hops.of("corp.example"), hops.of("inbox.example")),
             (Some("10.0.0.5:25"), Some("relay.example:465"))
         );
+        assert!(hops.is_route("corp.example") && !hops.is_route("inbox.example"));
         assert_eq!((set("").of("corp.example"), set("").of("inbox.example")), (Some("10.0.0.5:25"), None));
     }
 }

@@ -38,8 +38,8 @@ struct Group {
     /// As its forms send it.
     key: String,
     summary: String,
-    /// The relay or route by which it goes.
-    by: Option<String>,
+    /// `the relay` or `the route`, and where that leads, where it goes by one.
+    by: Option<(&'static str, String)>,
     oldest: When,
     next: Option<String>,
     reason: String,
@@ -55,8 +55,10 @@ struct Waiting {
     id: String,
     state: &'static str,
     icon: &'static str,
+    sender: String,
     recipient: String,
     destination: String,
+    subject: Option<String>,
     at: When,
     tries: String,
 }
@@ -135,16 +137,16 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let room = (SHOWN_IN_ALL / sites.len().max(1)).clamp(LEAST_SHOWN, SHOWN);
     let ids: Vec<_> = sites.iter().flat_map(|(_, waiting)| picked(waiting, room)).map(|one| one.id).collect();
     let shown = site.admin.queue_of(actor, Some(&domain), &ids).await?;
+    let rows = rows_of(site, actor, &ids).await;
     let shown = by_site(&shown, |one| &one.destination);
-    let told = last_told(site, actor, shown.values()).await;
     let sites = sites.into_iter().map(|(domain, waiting)| {
-        let shown = shown.get(domain).map_or(&[][..], Vec::as_slice);
-        show((domain, &waiting), (shown, speaker(shown).and_then(|id| told.get(&id))), now)
+        show((domain, &waiting), (shown.get(domain).map_or(&[][..], Vec::as_slice), &rows), now)
     });
     let hops = site.admin.next_hops();
     let mut numbered = Vec::new();
     for (index, group) in sites.enumerate() {
-        let by = hops.of(&group.key).map(text::visible);
+        let kind = if hops.is_route(&group.key) { "the route" } else { "the relay" };
+        let by = hops.of(&group.key).map(|host| (kind, text::visible(host)));
         let workable = site.admin.may_work_on(actor, shown.get(&*group.key).map_or(&[], Vec::as_slice)).await?;
         let buttons = if workable { group.buttons } else { Vec::new() };
         numbered.push(Group { anchor: format!("to-{index}"), by, buttons, ..group });
@@ -192,19 +194,19 @@ fn speaker(shown: &[&QueueShape]) -> Option<Uuid> {
     shown.iter().max_by_key(|one| (rank(one.state), one.tries)).map(|one| one.id)
 }
 
-/// Of each site the row of that message.
-async fn last_told<'q>(
-    site: &Site,
-    actor: &Actor,
-    sites: impl Iterator<Item = &'q Vec<&'q QueueShape>>,
-) -> HashMap<Uuid, Row> {
-    let tried: Vec<_> = sites.filter_map(|shown| speaker(shown)).collect();
-    let rows = site.admin.activity_of_each(actor, &tried).await.unwrap_or_default();
+/// What the log has of these.
+async fn rows_of(site: &Site, actor: &Actor, ids: &[Uuid]) -> HashMap<Uuid, Row> {
+    let rows = site.admin.activity_of_each(actor, ids).await.unwrap_or_default();
     rows.into_iter().map(|row| (row.id, row)).collect()
 }
 
-/// A site with all that waits for it, and with what is shown of that: messages, and what was told last.
-fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], Option<&Row>), now: Moment) -> Group {
+/// A site with all that waits for it, and with what is shown of that, and what the log has of these.
+fn show(
+    (domain, waiting): (&str, &[&Outline]),
+    (shown, rows): (&[&QueueShape], &HashMap<Uuid, Row>),
+    now: Moment,
+) -> Group {
+    let last = speaker(shown).and_then(|id| rows.get(&id));
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
     let counts =
         [(count(&["due", "leased"]), "waiting"), (count(&["held"]), "held"), (count(&["kept"]), "failed, kept")];
@@ -227,13 +229,13 @@ fn show((domain, waiting): (&str, &[&Outline]), (shown, last): (&[&QueueShape], 
         reason: last.map(story::why).unwrap_or_default(),
         reply: last.and_then(|row| row.attempts.last()).map(|attempt| text::visible_lines(&attempt.reply)),
         remedy: last.map_or(remedy::UNTRIED, Remedy::now),
-        messages: shown.iter().map(|one| message(one, now)).collect(),
+        messages: shown.iter().map(|one| message(one, rows.get(&one.id), now)).collect(),
         more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
     }
 }
 
-fn message(one: &QueueShape, now: Moment) -> Waiting {
+fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
     let (state, icon) = match one.state {
         "held" => ("held", "held"),
         "kept" => ("failed, kept", "fail"),
@@ -249,8 +251,10 @@ fn message(one: &QueueShape, now: Moment) -> Waiting {
         id: one.id.to_string(),
         state,
         icon,
+        sender: row.map(|row| text::short_address(&row.sender)).unwrap_or_default(),
         recipient: text::short_address(&one.recipient),
         destination: text::short_address(&one.destination),
+        subject: row.and_then(|row| Some(text::short(row.subject.as_deref()?, text::LINE))),
         at: When::new(one.received_at, now),
         tries,
     }
