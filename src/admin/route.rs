@@ -134,10 +134,12 @@ impl Admin {
             let recipients = std::slice::from_ref(&recipient);
             let after_data = Some(&decision.after_data);
             let case = MessageCase { settings: &settings, facts: &facts, recipients, after_data };
-            let refused = admission::message(&case, &mut decision.trace);
-            if refused.is_some() {
-                return Ok((refused, None));
+            if let Some(refused) = admission::message(&case, &mut decision.trace) {
+                decision.reason = admission::why_refused(&decision.trace, &refused);
+                return Ok((Some(refused), None));
             }
+        } else if facts.sender_is_hosted {
+            must_prove(decision);
         }
         let planned = routing::plan(&[(recipient, decision.clone())], &facts, &settings);
         let from = self.rewritten(&facts.reverse_path, planned.first(), &mut decision.trace);
@@ -184,6 +186,15 @@ impl Admin {
             }
         }
     }
+}
+
+/// Without a client, nothing says whether the sender would.
+fn must_prove(decision: &mut Decision) {
+    decision.reason.push_str(
+        " Its sender is on a domain of yours, and must be proved by SPF or DKIM; without proof it is refused.",
+    );
+    let detail = "name the client, and its SPF is looked at";
+    decision.trace.push(TraceStep::new("hosted sender", "not judged", detail));
 }
 
 fn shape(

@@ -9,7 +9,7 @@ use super::outgoing::Outgoing;
 use super::transaction::Transaction;
 use crate::mail::wishes::{MessageWishes, RecipientWishes, Wishes};
 use crate::mail::{Envelope, Mailbox, ReversePath};
-use crate::policy::admission::{Decision, Disposition, Refusal, kept_out};
+use crate::policy::admission::{Decision, Disposition, Refusal, why_refused};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::ids::OWNER;
 use crate::policy::rule::Privacy;
@@ -99,7 +99,7 @@ pub(super) fn refuse(row: &mut Row, reply: &Reply) {
     let (status, word) =
         if reply.is_transient() { (Status::RefusedTemporarily, "later") } else { (Status::Refused, "refused") };
     row.status = status;
-    row.reason = kept_out(&row.trace).unwrap_or_else(|| reply.text().to_owned());
+    row.reason = why_refused(&row.trace, reply);
     row.trace.push(TraceStep::new("reply", word, reply.to_string()));
 }
 

@@ -327,3 +327,22 @@ async fn the_simulator_says_how_much_of_a_limit_is_used_and_whom_greylisting_ask
     let told = house.panel(&cookie, "GET", path, "").await.expect(200).text();
     assert!(told.contains("It would be sent on.") && told.contains("it has come again"), "{told}");
 }
+
+#[tokio::test]
+async fn the_simulator_says_why_the_message_itself_is_refused_and_what_it_could_not_judge() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let ask = async |ip: &str| {
+        let path = format!("/simulator?to=shop@my.example&from=anna@my.example&ip={ip}");
+        house.panel(&cookie, "GET", &path, "").await.expect(200).text()
+    };
+    let judged = ask("192.0.2.7").await;
+    assert!(judged.contains("It would be refused") && !judged.contains("forwards to"), "{judged}");
+    assert!(judged.contains("<p><bdi>The sender could not be checked for now"), "{judged}");
+    let unjudged = ask("").await;
+    assert!(
+        unjudged.contains("It would be sent on.") && unjudged.contains("must be proved by SPF or DKIM"),
+        "{unjudged}"
+    );
+}

@@ -14,10 +14,15 @@ pub(super) fn keeps_out(entry: &str) -> String {
 }
 
 /// The same, where that is how a message ended.
-#[must_use]
-pub fn kept_out(trace: &[TraceStep]) -> Option<String> {
+fn kept_out(trace: &[TraceStep]) -> Option<String> {
     let last = trace.last().filter(|step| step.step == "sender" && step.verdict == "blocked")?;
     Some(keeps_out(&last.detail))
+}
+
+/// Why a message was refused, for the log: by which entry a sender was kept out is not in the reply.
+#[must_use]
+pub fn why_refused(trace: &[TraceStep], reply: &Reply) -> String {
+    kept_out(trace).unwrap_or_else(|| reply.text().to_owned())
 }
 
 /// The refusal of a block that holds against whom the message was proved to be from. `None` lets it in.

@@ -32,9 +32,10 @@ pub(super) fn legs(
     let rule = &*selection.rule;
     let verified: Vec<_> = rule.targets.iter().filter_map(|target| verified(case, selection, target)).collect();
     note(rule, &verified, trace);
+    let verified: Vec<_> = verified.into_iter().map(|(address, _)| address).collect();
     let name = RuleRef::of(rule, &domain.name).pattern;
     if verified.is_empty() {
-        return nowhere(rule, &name, case.facts.now);
+        return nowhere(selection, &name, case.facts.now);
     }
     let reason = match &verified[..] {
         [only] => format!("{name} forwards to {only}."),
@@ -48,19 +49,22 @@ pub(super) fn legs(
     Ruling::new(Disposition::Forward(verified.into_iter().map(leg).collect()), reason)
 }
 
-fn verified(case: &RecipientCase<'_>, selection: &Selection, target: &Target) -> Option<Mailbox> {
+/// An address that gets the mail, and by what it does.
+fn verified(case: &RecipientCase<'_>, selection: &Selection, target: &Target) -> Option<(Mailbox, &'static str)> {
     let admitted = |address: &Mailbox| case.facts.admitted.contains(address);
     match target {
-        Target::Fixed(Destination { address, verified_at, .. }) => {
-            (verified_at.is_some() || admitted(address)).then(|| address.clone())
+        Target::Fixed(Destination { address, verified_at: Some(_), .. }) => Some((address.clone(), "verified")),
+        Target::Fixed(Destination { address, .. }) => {
+            admitted(address).then(|| (address.clone(), "verified by its domain"))
         }
-        Target::Template(template) => expand(template, &selection.captures).filter(admitted),
+        Target::Template(template) => Some((expand(template, &selection.captures).filter(admitted)?, "verified")),
     }
 }
 
 /// A computed address that nobody verified is an address that does not exist. One that somebody added gets its time.
-fn nowhere(rule: &Rule, name: &str, now: Moment) -> Ruling {
-    let fixed = rule.targets.iter().filter_map(|target| match target {
+fn nowhere(selection: &Selection, name: &str, now: Moment) -> Ruling {
+    let targets = &selection.rule.targets;
+    let fixed = targets.iter().filter_map(|target| match target {
         Target::Fixed(destination) => Some(destination.added_at),
         Target::Template(_) => None,
     });
@@ -69,10 +73,17 @@ fn nowhere(rule: &Rule, name: &str, now: Moment) -> Ruling {
             Ruling::defer(replies::not_ready(), format!("No destination of {name} is verified yet."))
         }
         Some(_) => Ruling::reject(replies::never_ready(), format!("No destination of {name} was ever verified.")),
-        None if rule.targets.is_empty() => {
-            Ruling::reject(replies::never_ready(), format!("{name} has no destination."))
-        }
-        None => Ruling::reject(replies::unknown(), format!("What {name} computes is no verified destination.")),
+        None if targets.is_empty() => Ruling::reject(replies::never_ready(), format!("{name} has no destination.")),
+        None => Ruling::reject(replies::unknown(), computes_nothing(selection, name)),
+    }
+}
+
+fn computes_nothing(selection: &Selection, name: &str) -> String {
+    let mut all = computed(selection);
+    match (all.next(), all.count()) {
+        (None, _) => format!("What {name} computes is no address."),
+        (Some(only), 0) => format!("{name} computes {only}, which is no verified destination."),
+        (Some(first), more) => format!("{name} computes {first} and {more} more, and none is a verified destination."),
     }
 }
 
@@ -82,9 +93,9 @@ fn tagged(address: &Mailbox, tag: &str) -> Option<Mailbox> {
     Some(Mailbox::new(local, address.host().clone()))
 }
 
-fn note(rule: &Rule, verified: &[Mailbox], trace: &mut Vec<TraceStep>) {
-    for address in verified.iter().take(MAX_TRACED_DESTINATIONS) {
-        trace.push(TraceStep::new("destination", "verified", address.to_string()));
+fn note(rule: &Rule, verified: &[(Mailbox, &'static str)], trace: &mut Vec<TraceStep>) {
+    for (address, how) in verified.iter().take(MAX_TRACED_DESTINATIONS) {
+        trace.push(TraceStep::new("destination", *how, address.to_string()));
     }
     if let Some(more) = verified.len().checked_sub(MAX_TRACED_DESTINATIONS).filter(|more| *more > 0) {
         trace.push(TraceStep::new("destination", "verified", format!("{more} more")));

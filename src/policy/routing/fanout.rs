@@ -25,8 +25,8 @@ pub struct Fanout {
     waiting: VecDeque<Leg>,
     legs: Vec<Leg>,
     followed: usize,
-    /// What the recipient gets if no leg arrives; the mildest that was met.
-    otherwise: Option<Disposition>,
+    /// What the recipient gets if no leg arrives, the mildest that was met; and why that way ended.
+    otherwise: Option<(Disposition, String)>,
 }
 
 impl Fanout {
@@ -59,9 +59,7 @@ impl Fanout {
             return;
         }
         self.note(TraceStep::new("hosted destination", "followed", format!("{}: {}", leg.destination, inner.reason)));
-        for step in inner.trace.drain(..) {
-            self.note(step);
-        }
+        inner.trace.drain(..).for_each(|step| self.note(step));
         if matches!(inner.disposition, Disposition::Forward(_)) {
             self.decision.passes(&inner);
         }
@@ -69,7 +67,7 @@ impl Fanout {
             Disposition::Forward(legs) => self.waiting.extend(legs.into_iter().map(|next| lengthened(leg, next))),
             // An SRS address is no way out: reports come from outside only.
             Disposition::Report(_) => self.fails(leg, Disposition::Reject(replies::unknown()), "an SRS address"),
-            other => self.fails(leg, other, "nothing is forwarded from there"),
+            other => self.fails(leg, other, &inner.reason),
         }
         self.stop_over_limit();
     }
@@ -86,8 +84,10 @@ impl Fanout {
         }
         self.decision.create = false;
         let name = self.decision.rule.as_ref().map_or("The alias", |rule| rule.pattern.as_str());
-        self.decision.reason = format!("{name} leads to no inbox: the trace says where each way ends.");
-        self.decision.disposition = self.otherwise.unwrap_or_else(|| Disposition::Reject(replies::routing_loop()));
+        let nowhere = || (Disposition::Reject(replies::routing_loop()), "no way is left".to_owned());
+        let (disposition, why) = self.otherwise.unwrap_or_else(nowhere);
+        self.decision.reason = format!("{name} leads to no inbox: {}.", why.trim_end_matches('.'));
+        self.decision.disposition = disposition;
         self.decision
     }
 
@@ -98,14 +98,15 @@ impl Fanout {
         }
         self.waiting.clear();
         self.legs.clear();
-        self.otherwise = Some(Disposition::Reject(replies::routing_loop()));
-        self.note(TraceStep::new("fan-out", "refused", format!("more than {MAX_FAN_OUT} ways lead on from here")));
+        let why = format!("more than {MAX_FAN_OUT} ways lead on from here");
+        self.otherwise = Some((Disposition::Reject(replies::routing_loop()), why.clone()));
+        self.note(TraceStep::new("fan-out", "refused", why));
     }
 
     fn fails(&mut self, leg: &Leg, with: Disposition, why: &str) {
         self.note(TraceStep::new("hosted destination", "ends", format!("{}: {why}", leg.destination)));
-        if self.otherwise.as_ref().is_none_or(|known| mildness(&with) > mildness(known)) {
-            self.otherwise = Some(with);
+        if self.otherwise.as_ref().is_none_or(|(known, _)| mildness(&with) > mildness(known)) {
+            self.otherwise = Some((with, why.to_owned()));
         }
     }
 
