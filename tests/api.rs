@@ -8,6 +8,8 @@ mod activity;
 mod aliases;
 #[path = "api/control.rs"]
 mod control;
+#[path = "support/cpu.rs"]
+mod cpu;
 #[path = "api/destinations.rs"]
 mod destinations;
 #[path = "api/domains.rs"]
@@ -22,6 +24,8 @@ mod many;
 mod notices;
 #[path = "api/openapi.rs"]
 mod openapi;
+#[path = "api/patterns.rs"]
+mod patterns;
 #[path = "api/people.rs"]
 mod people;
 #[path = "api/policies.rs"]

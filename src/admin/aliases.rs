@@ -20,7 +20,9 @@ use super::domains::{must_reach, reach_of};
 use super::error::{OrMissing, both};
 use super::fields::{read_word, refuse_past};
 use super::name::{AliasName, keep_name, read_name};
+use super::patterns::Matching;
 use super::shapes::{AliasShape, ListShape, alias_name};
+use super::spec::Named;
 use super::{
     Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, Subject, Target, check_version, lookalike,
     spec,
@@ -58,11 +60,18 @@ pub struct AliasFilter {
     pub paging: Paging,
 }
 
-/// An alias that may be made.
+/// An alias that may be made. Its pattern stays compiled as long as this is kept.
 pub(super) struct NewAlias {
     pub(super) domain: DomainRow,
-    pub(super) name: AliasName,
+    pub(super) named: Named,
     pub(super) draft: AliasSpec,
+}
+
+/// An alias before and after a change that may be made; its pattern stays compiled as long as this is kept.
+pub(super) struct Changed {
+    pub(super) before: AliasRow,
+    pub(super) after: AliasRow,
+    pub(super) named: Named,
 }
 
 impl Admin {
@@ -91,12 +100,18 @@ impl Admin {
     async fn new_named(&self, actor: &Actor, name: AliasName, form: Form<'_>) -> Result<NewAlias> {
         let domain = self.domain_for_alias(actor, &name.domain).await;
         let account = domain.as_ref().map_or(actor.account, |domain| domain.account);
-        let mut draft = spec::fresh(&name);
-        let read = self.read_spec(actor, (account, &name), (form, &mut draft)).await;
+        let (mut draft, named) = (spec::fresh(&name), self.named(name).await);
+        let read = self.read_spec(actor, (account, &named), (form, &mut draft)).await;
         let domain = both(domain, read)?;
-        self.refuse_look_alike(&domain, &name).await?;
-        self.refuse_circles(&name, &draft).await?;
-        Ok(NewAlias { domain, name, draft })
+        self.refuse_look_alike(&domain, &named.name).await?;
+        self.refuse_circles(&named, &draft).await?;
+        Ok(NewAlias { domain, named, draft })
+    }
+
+    /// An alias by its name, its pattern compiled.
+    pub(super) async fn named(&self, name: AliasName) -> Named {
+        let matching = Matching::of(&name, &self.store.matchers).await;
+        Named { name, matching }
     }
 
     /// Every fault of a form whose name could not be read.
@@ -105,7 +120,7 @@ impl Admin {
             form.given(field);
         }
         let stand_in = AliasName::new(Kind::Address, "nobody".to_owned(), Domain::invalid());
-        let mut draft = spec::fresh(&stand_in);
+        let (mut draft, stand_in) = (spec::fresh(&stand_in), self.named(stand_in).await);
         let read = self.read_spec(actor, (actor.account, &stand_in), (form, &mut draft)).await;
         read.err().unwrap_or_else(|| AdminError::field("address", "write the alias as name@your.domain"))
     }
@@ -114,7 +129,7 @@ impl Admin {
     async fn read_spec(
         &self,
         actor: &Actor,
-        (account, name): (AccountId, &AliasName),
+        (account, named): (AccountId, &Named),
         (mut form, spec): (Form<'_>, &mut AliasSpec),
     ) -> Result<()> {
         let nobody_says = spec.destinations.is_empty() && !form.has("destinations");
@@ -122,11 +137,11 @@ impl Admin {
             spec.destinations = self.default_destinations(actor, account).await?;
         }
         let ended = spec.expires_at;
-        spec::read(&mut form, name, spec);
+        spec::read(&mut form, named, spec);
         if spec.expires_at != ended && !actor.restores {
             refuse_past(&mut form, "expires_at", (spec.expires_at, self.clock.now()));
         }
-        self.read_alias_policy(actor, &name.domain, (&mut form, &mut spec.overrides));
+        self.read_alias_policy(actor, &named.name.domain, (&mut form, &mut spec.overrides));
         form.finish()?;
         if nobody_says && !sends_on(spec.action) {
             spec.destinations.clear();
@@ -137,13 +152,13 @@ impl Admin {
     async fn store_new(&self, actor: &Actor, new: &NewAlias) -> Result<AliasRow> {
         let audit = self.audit_new(actor, new);
         let added = self.store.rules.add_alias(new.domain.account, new.domain.key, &new.draft, audit).await;
-        let row = added.map_err(|error| taken(error, &new.name))?;
+        let row = added.map_err(|error| taken(error, &new.named.name))?;
         self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
         Ok(row)
     }
 
     pub(super) fn audit_new(&self, actor: &Actor, new: &NewAlias) -> AuditEntry {
-        let (address, draft) = (new.name.to_string(), &new.draft);
+        let (address, draft) = (new.named.name.to_string(), &new.draft);
         let written =
             serde_json::json!({ "address": address, "action": draft.action, "destinations": draft.destinations });
         self.audit(actor, Deed::AliasCreate, &Subject { object: &address, before: None, after: Some(&written) })
@@ -156,28 +171,28 @@ impl Admin {
         target: Target<'_, i64>,
         written: &Map<String, Value>,
     ) -> Result<AliasRow> {
-        let (before, after) = self.changed_alias(actor, target, written).await?;
+        let Changed { before, after, named: _kept } = self.changed_alias(actor, target, written).await?;
         let action = if after.spec == before.spec { return Ok(before) } else { Deed::AliasChange };
         self.store_change(actor, action, (&before, &after)).await
     }
 
-    /// An alias before and after a change that may be made.
+    /// The change of an alias, if it may be made.
     pub(super) async fn changed_alias(
         &self,
         actor: &Actor,
         target: Target<'_, i64>,
         written: &Map<String, Value>,
-    ) -> Result<(AliasRow, AliasRow)> {
+    ) -> Result<Changed> {
         actor.must(Area::Aliases, Access::Write)?;
         let before = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, before.version)?;
         let name = alias_name(&before);
         let mut form = Form::new(written);
         keep_name(&mut form, &name);
-        let mut after = before.clone();
-        self.read_spec(actor, (before.account, &name), (form, &mut after.spec)).await?;
-        self.refuse_circles(&name, &after.spec).await?;
-        Ok((before, after))
+        let (mut after, named) = (before.clone(), self.named(name).await);
+        self.read_spec(actor, (before.account, &named), (form, &mut after.spec)).await?;
+        self.refuse_circles(&named, &after.spec).await?;
+        Ok(Changed { before, after, named })
     }
 
     async fn store_change(
@@ -214,6 +229,7 @@ impl Admin {
         }
         let mut after = before.clone();
         after.spec.enabled = enabled;
+        let _kept = self.named(alias_name(&before)).await;
         let action = if enabled { Deed::AliasEnable } else { Deed::AliasDisable };
         self.store_change(actor, action, (&before, &after)).await
     }

@@ -2,15 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::mail::Mailbox;
 use crate::policy::deeds::Deed;
-use crate::policy::rule::Action;
-use crate::store::rules::{AliasRow, AliasSpec, AliasStep, Applied};
+use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, too_large};
+use crate::store::rules::{AliasRow, AliasStep, Applied};
 
-use super::aliases::taken;
-use super::name::AliasName;
-use super::patterns::Matching;
+use super::aliases::{Changed, taken};
 use super::shapes::alias_name;
+use super::ways::{self, End};
 use super::{Access, Actor, Admin, AdminError, Area, Fault, Form, Reach, Result, Target, fields};
 
 /// Changes of one batch at most.
@@ -80,12 +78,10 @@ fn operation(value: &Value) -> super::form::Read<Operation> {
     Ok(Operation { kind, id, written })
 }
 
-/// A change that may be made, and the alias as it will be.
+/// A change that may be made, and the alias as it will be. Patterns stay compiled as long as this is kept.
 struct Prepared {
     step: AliasStep,
-    name: AliasName,
-    /// As it will be; none where it goes.
-    spec: Option<AliasSpec>,
+    end: End,
 }
 
 impl Admin {
@@ -103,20 +99,40 @@ impl Admin {
 
     /// Does all that is asked for, or nothing.
     pub(super) async fn all_or_none(&self, actor: &Actor, batch: &AliasBatch) -> Result<Applied> {
-        let mut prepared: Vec<Prepared> = Vec::with_capacity(batch.operations.len());
-        for (index, operation) in batch.operations.iter().enumerate() {
-            let next = self.prepare(actor, operation).await.map_err(|error| within(index, error))?;
-            refuse_ways_within(&prepared, &next).map_err(|error| within(index, error))?;
-            prepared.push(next);
-        }
-        let names: Vec<_> = prepared.iter().map(|change| change.name.clone()).collect();
-        let steps = prepared.into_iter().map(|change| change.step).collect();
+        let (steps, ends) = self.prepare_all(actor, batch).await?;
+        let ends = self.without_ways_within(ends).await?;
         let applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| {
-            within(index, names.get(index).map_or(AdminError::Unwell, |name| taken(error, name)))
+            within(index, ends.get(index).map_or(AdminError::Unwell, |end| taken(error, &end.named.name)))
         })?;
         let there: Vec<_> = applied.rows.iter().flatten().cloned().collect();
         self.ask_inboxes_of(actor, &there).await;
         Ok(applied)
+    }
+
+    async fn prepare_all(&self, actor: &Actor, batch: &AliasBatch) -> Result<(Vec<AliasStep>, Vec<End>)> {
+        let (mut steps, mut ends) = (Vec::new(), Vec::new());
+        let mut octets = 0;
+        for (index, operation) in batch.operations.iter().enumerate() {
+            let Prepared { step, end } = self.prepare(actor, operation).await.map_err(|error| within(index, error))?;
+            octets += end.octets();
+            // So much at once would be too much, whoever has room for it.
+            if octets > MAX_COMPILED_OF_ACCOUNT {
+                return Err(within(index, AdminError::field("address", too_large())));
+            }
+            steps.push(step);
+            ends.push(end);
+        }
+        Ok((steps, ends))
+    }
+
+    /// Refuses ways within a batch; they are looked for beside the threads that carry mail.
+    async fn without_ways_within(&self, ends: Vec<End>) -> Result<Vec<End>> {
+        let looked = tokio::task::spawn_blocking(move || (ways::within(&ends), ends));
+        let (found, ends) = looked.await.map_err(|_| AdminError::Unwell)?;
+        match found {
+            Some((index, error)) => Err(within(index, error)),
+            None => Ok(ends),
+        }
     }
 
     async fn one_operation(&self, actor: &Actor, operation: &Operation) -> Outcome {
@@ -137,11 +153,11 @@ impl Admin {
                 let new = self.new_alias(actor, &operation.written).await?;
                 let (audit, spec) = (self.audit_new(actor, &new), Box::new(new.draft.clone()));
                 let step = AliasStep::Add { account: new.domain.account, domain: new.domain.key, spec, audit };
-                Ok(Prepared { step, name: new.name, spec: Some(new.draft) })
+                Ok(Prepared { step, end: End::new(new.named, Some(&new.draft)) })
             }
             OperationKind::Update => {
-                let rows = self.changed_alias(actor, target, &operation.written).await?;
-                Ok(self.prepared_change(actor, Deed::AliasChange, rows))
+                let changed = self.changed_alias(actor, target, &operation.written).await?;
+                Ok(self.prepared_change(actor, Deed::AliasChange, changed))
             }
             OperationKind::Enable | OperationKind::Disable => {
                 actor.must(Area::Aliases, Access::Write)?;
@@ -149,49 +165,24 @@ impl Admin {
                 let mut after = before.clone();
                 after.spec.enabled = operation.kind == OperationKind::Enable;
                 let action = if after.spec.enabled { Deed::AliasEnable } else { Deed::AliasDisable };
-                Ok(self.prepared_change(actor, action, (before, after)))
+                let named = self.named(alias_name(&before)).await;
+                Ok(self.prepared_change(actor, action, Changed { before, after, named }))
             }
             OperationKind::Delete => {
                 actor.must(Area::Aliases, Access::Write)?;
                 let row = self.alias_within(actor, &operation.id, Reach::Manage).await?;
                 let audit = self.audit_change(actor, Deed::AliasRemove, (Some(&row), None));
-                Ok(Prepared { step: AliasStep::Remove { key: row.key, audit }, name: alias_name(&row), spec: None })
+                let step = AliasStep::Remove { key: row.key, audit };
+                Ok(Prepared { step, end: End::new(self.named(alias_name(&row)).await, None) })
             }
         }
     }
 
-    fn prepared_change(&self, actor: &Actor, action: Deed, (before, after): (AliasRow, AliasRow)) -> Prepared {
+    fn prepared_change(&self, actor: &Actor, action: Deed, Changed { before, after, named }: Changed) -> Prepared {
         let audit = self.audit_change(actor, action, (Some(&before), Some(&after)));
-        let (name, spec) = (alias_name(&after), Some(after.spec.clone()));
-        Prepared { step: AliasStep::Change { row: Box::new(after), audit }, name, spec }
+        let end = End::new(named, Some(&after.spec));
+        Prepared { step: AliasStep::Change { row: Box::new(after), audit }, end }
     }
-}
-
-/// Circles are looked for among the aliases that there are. So an alias of a batch does not lead to one that the same batch
-/// makes or changes, nor is one changed twice.
-fn refuse_ways_within(earlier: &[Prepared], next: &Prepared) -> Result<()> {
-    if earlier.iter().any(|other| other.name == next.name) {
-        return Err(AdminError::Conflict(format!("{} stands in this batch twice.", next.name)));
-    }
-    for other in earlier {
-        for (from, to) in [(other, next), (next, other)] {
-            if leads_to(from, to) {
-                let why = format!(
-                    "{} leads to {}, which is in the same batch: send two, one after the other",
-                    from.name, to.name
-                );
-                return Err(AdminError::field("destinations", why));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn leads_to(from: &Prepared, to: &Prepared) -> bool {
-    let (Some(spec), Some(_), Ok(matching)) = (&from.spec, &to.spec, Matching::of(&to.name)) else { return false };
-    let sends = matches!(spec.action, Action::Forward | Action::Create);
-    let meets = |mailbox: Mailbox| mailbox.domain() == Some(&to.name.domain) && matching.matches(mailbox.local());
-    sends && spec.destinations.iter().filter_map(|text| Mailbox::parse(text).ok()).any(meets)
 }
 
 /// An error of one operation, with its place in the body.

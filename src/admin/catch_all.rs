@@ -97,7 +97,7 @@ impl Admin {
                 "say where to in catch_all_destinations, or set a default destination",
             ));
         }
-        self.refuse_circles(name, &spec).await?;
+        self.refuse_circles(&self.named(name.clone()).await, &spec).await?;
         Ok(spec)
     }
 }

@@ -87,6 +87,8 @@ impl From<StoreError> for AdminError {
             StoreError::Exists(what) => Self::Conflict(format!("{what} exists already.")),
             StoreError::Changed => Self::Changed,
             StoreError::Invalid(why) => Self::Conflict(why),
+            // Patterns alone are counted.
+            StoreError::Full(why) => Self::field("address", why),
             newer @ StoreError::Newer(_) => Self::Conflict(newer.to_string()),
             StoreError::Cursor => Self::field("cursor", "write the next_cursor of an earlier page of this list"),
             StoreError::Unwell(cause) => {

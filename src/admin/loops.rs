@@ -7,8 +7,10 @@ use crate::policy::routing;
 use crate::policy::rule::{Kind, Rule, Target};
 use crate::store::rules::AliasSpec;
 
+use super::aliases::sends_on;
 use super::name::AliasName;
 use super::patterns::Matching;
+use super::spec::Named;
 use super::{Admin, AdminError, Fault, Result};
 
 /// Addresses that are followed at most; mail itself fans out no further (DESIGN section 5).
@@ -16,11 +18,14 @@ const MAX_FOLLOWED: usize = 100;
 
 impl Admin {
     /// Refuses destinations from which mail would come back to the alias.
-    pub(super) async fn refuse_circles(&self, name: &AliasName, spec: &AliasSpec) -> Result<()> {
-        let Ok(matching) = Matching::of(name) else { return Ok(()) };
+    pub(super) async fn refuse_circles(&self, named: &Named, spec: &AliasSpec) -> Result<()> {
+        let Ok(matching) = &named.matching else { return Ok(()) };
+        if !sends_on(spec.action) {
+            return Ok(());
+        }
         for (index, text) in spec.destinations.iter().enumerate() {
             let Ok(mailbox) = Mailbox::parse(text) else { continue };
-            if let Some(via) = self.way_back(name, &matching, mailbox).await? {
+            if let Some(via) = self.way_back((&named.name, matching), mailbox).await? {
                 let detail = format!("mail would go round in a circle: {text} leads back here by way of {via}");
                 return Err(AdminError::Invalid(vec![Fault::at("destinations", index, detail)]));
             }
@@ -29,7 +34,7 @@ impl Admin {
     }
 
     /// The address by way of which `start` leads back to the alias.
-    async fn way_back(&self, name: &AliasName, matching: &Matching, start: Mailbox) -> Result<Option<Mailbox>> {
+    async fn way_back(&self, (name, matching): (&AliasName, &Matching), start: Mailbox) -> Result<Option<Mailbox>> {
         let mut seen = BTreeSet::new();
         let mut open = VecDeque::from([start]);
         while let Some(mailbox) = open.pop_front() {
@@ -37,6 +42,8 @@ impl Admin {
                 continue;
             }
             let Some(candidates) = self.store.directory.candidates(&mailbox).await? else { continue };
+            // Many destinations among many patterns are not to keep mail waiting.
+            tokio::task::yield_now().await;
             let rule = routing::select(&mailbox, &candidates, &mut Vec::new()).map(|selection| selection.rule);
             let is_ours = mailbox.domain() == Some(&name.domain) && matching.matches(mailbox.local());
             if is_ours && takes_precedence(name.kind, rule.as_deref()) {

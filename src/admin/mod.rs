@@ -61,6 +61,7 @@ mod stats;
 mod tokens;
 mod tried;
 mod verification;
+mod ways;
 
 use std::sync::Arc;
 

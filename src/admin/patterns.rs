@@ -1,10 +1,13 @@
 //! Whether a pattern can be used, asked when it is saved: it compiles within the limits of `policy`, and every group that a
 //! template names exists.
 
+use std::sync::Arc;
+
 use crate::mail::LocalPart;
 use crate::policy::facts::Matcher;
 use crate::policy::routing;
 use crate::policy::rule::Kind;
+use crate::store::matchers::Matchers;
 
 use super::name::AliasName;
 
@@ -14,21 +17,29 @@ pub(super) enum Matching {
     /// One local part, folded.
     Exactly(String),
     /// A glob or a regular expression.
-    Pattern(Matcher),
+    Pattern(Arc<Matcher>),
     /// Everything.
     All,
 }
 
 impl Matching {
     /// Compiles the pattern of an alias, or says why it cannot be.
-    pub(super) fn of(name: &AliasName) -> Result<Self, String> {
+    pub(super) async fn of(name: &AliasName, matchers: &Matchers) -> Result<Self, String> {
         let pattern = &name.pattern;
         match name.kind {
             Kind::Address => LocalPart::from_plain(pattern).map(|l| Self::Exactly(l.key())).map_err(|e| e.to_string()),
             Kind::Glob | Kind::Regex => {
-                Matcher::compile(name.kind, pattern).map(Self::Pattern).map_err(|why| why.to_string())
+                matchers.compile(name.kind, pattern).await.map(Self::Pattern).map_err(|why| why.to_string())
             }
             Kind::CatchAll => Ok(Self::All),
+        }
+    }
+
+    /// Octets that its compiled pattern takes.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Pattern(matcher) => matcher.octets(),
+            Self::Exactly(_) | Self::All => 0,
         }
     }
 
@@ -43,12 +54,13 @@ impl Matching {
 
     /// Checks a destination that is computed from captures.
     pub(super) fn check_template(&self, template: &str) -> Result<(), String> {
-        let Self::Pattern(matcher @ Matcher::Regex(_)) = self else {
-            return Err(format!(
-                "“{template}” is computed from the groups of a regular expression, and this alias is none"
-            ));
+        let groups = match self {
+            Self::Pattern(matcher) => matcher.groups(),
+            Self::Exactly(_) | Self::All => None,
         };
-        routing::check_template(template, matcher.groups()).map_err(|why| format!("“{template}”: {why}"))
+        let none =
+            || format!("“{template}” is computed from the groups of a regular expression, and this alias is none");
+        routing::check_template(template, groups.ok_or_else(none)?).map_err(|why| format!("“{template}”: {why}"))
     }
 }
 
@@ -62,17 +74,17 @@ pub(super) fn is_template(kind: Kind, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn matching(text: &str) -> Result<Matching, String> {
-        Matching::of(&AliasName::parse(text).unwrap())
+    async fn matching(text: &str) -> Result<Matching, String> {
+        Matching::of(&AliasName::parse(text).unwrap(), &Matchers::default()).await
     }
 
-    #[test]
-    fn templates_name_groups_that_exist() {
-        let two = matching("/^n([0-9]+)-([a-z]+)$/@my.example").unwrap();
+    #[tokio::test]
+    async fn templates_name_groups_that_exist() {
+        let two = matching("/^n([0-9]+)-([a-z]+)$/@my.example").await.unwrap();
         assert_eq!(two.check_template("$1@inbox.example"), Ok(()));
         assert_eq!(two.check_template("a+${2}@inbox.example"), Ok(()));
         assert!(two.check_template("$3@inbox.example").is_err());
-        assert!(matching("shop-*@my.example").unwrap().check_template("$1@inbox.example").is_err());
+        assert!(matching("shop-*@my.example").await.unwrap().check_template("$1@inbox.example").is_err());
     }
 
     #[test]
@@ -82,10 +94,10 @@ mod tests {
         assert!(!is_template(Kind::Regex, "a@inbox.example"));
     }
 
-    #[test]
-    fn what_does_not_compile_is_refused() {
+    #[tokio::test]
+    async fn what_does_not_compile_is_refused() {
         for text in ["/(/@my.example", "/[a/@my.example", "/(a{1000}){1000}/@my.example", "a[*@my.example"] {
-            assert!(matching(text).is_err(), "{text}");
+            assert!(matching(text).await.is_err(), "{text}");
         }
     }
 }

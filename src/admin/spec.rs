@@ -37,20 +37,27 @@ pub(super) fn fresh(name: &AliasName) -> AliasSpec {
     }
 }
 
+/// An alias by its name, and what that matches, or why it matches nothing.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) name: AliasName,
+    pub(super) matching: Result<Matching, String>,
+}
+
 /// Reads every field but the name into `spec`, then checks what fields say together.
-pub(super) fn read(form: &mut Form<'_>, name: &AliasName, spec: &mut AliasSpec) {
+pub(super) fn read(form: &mut Form<'_>, named: &Named, spec: &mut AliasSpec) {
     form.require("enabled", &mut spec.enabled, fields::boolean);
     form.set("priority", &mut spec.priority, fields::priority);
     form.set("description", &mut spec.description, |v| fields::prose(v, fields::MAX_NOTE_CHARS));
     form.set("labels", &mut spec.labels, fields::labels);
     read_words(form, spec);
     read_limits(form, spec);
-    let kind = name.kind;
+    let kind = named.name.kind;
     form.set("destinations", &mut spec.destinations, |v| fields::list(v, MAX_DESTINATIONS, |v| destination(kind, v)));
     form.set("allow", &mut spec.allow, senders);
     form.set("block", &mut spec.block, senders);
     form.set("reject_message", &mut spec.reject_message, |v| fields::reject_message(v).map(Some));
-    check(form, name, spec);
+    check(form, named, spec);
 }
 
 fn read_words(form: &mut Form<'_>, spec: &mut AliasSpec) {
@@ -88,7 +95,7 @@ pub(super) fn senders(value: &serde_json::Value) -> Read<Vec<String>> {
 }
 
 /// What the fields must be together.
-fn check(form: &mut Form<'_>, name: &AliasName, spec: &AliasSpec) {
+fn check(form: &mut Form<'_>, named: &Named, spec: &AliasSpec) {
     if spec.action == Action::Create && spec.kind != Kind::CatchAll {
         form.fault("action", "create is for the catch-all (*@your.domain) only");
     }
@@ -96,24 +103,24 @@ fn check(form: &mut Form<'_>, name: &AliasName, spec: &AliasSpec) {
     if wants_destination && spec.destinations.is_empty() && form.is_sound() {
         form.fault("destinations", "name at least one address that mail is to go to, or set a default destination");
     }
-    check_destinations(form, name, spec);
+    check_destinations(form, named, spec);
     if let Some(leaked) = leaked(spec) {
         let detail = format!("this text goes to senders and names {leaked}, which is to stay private");
         form.fault("reject_message", detail);
     }
 }
 
-fn check_destinations(form: &mut Form<'_>, name: &AliasName, spec: &AliasSpec) {
-    let matching = match Matching::of(name) {
+fn check_destinations(form: &mut Form<'_>, Named { name, matching }: &Named, spec: &AliasSpec) {
+    let matching = match matching {
         Ok(matching) => matching,
-        Err(why) => return form.fault("address", why),
+        Err(why) => return form.fault("address", why.clone()),
     };
     let mut seen = std::collections::BTreeSet::new();
     for (index, text) in spec.destinations.iter().enumerate() {
         let verdict = match Mailbox::parse(text).ok().filter(|_| !patterns::is_template(name.kind, text)) {
             None => matching.check_template(text),
             Some(mailbox) if !seen.insert(mailbox.key()) => Err(format!("{text} stands here twice")),
-            Some(mailbox) if is_self(name, &matching, &mailbox) => {
+            Some(mailbox) if is_self(name, matching, &mailbox) => {
                 Err(format!("{text} is this alias itself: its mail would go round in a circle"))
             }
             Some(_) => Ok(()),

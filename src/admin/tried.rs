@@ -53,7 +53,8 @@ impl Admin {
             let detail = format!("{} has the aliases of {original}: try it there", row.name);
             return Err(AdminError::field("address", detail));
         }
-        let matching = Matching::of(&name).map_err(|why| AdminError::field("address", why))?;
+        let matching =
+            Matching::of(&name, &self.store.matchers).await.map_err(|why| AdminError::field("address", why))?;
         let trial = Trial { rule: Arc::new(unsaved(&name, &hosted, priority)), matching, name };
         let since = self.clock.now().before(DAY * u32::try_from(days).unwrap_or(1));
         let seen = self.store.activity.recipients(row.key, since).await?;
@@ -126,12 +127,12 @@ fn with(trial: &Trial, mut candidates: Candidates) -> Candidates {
 
 fn among(
     patterns: &[Pattern],
-    (rule, matcher): (&Arc<Rule>, &Matcher),
+    (rule, matcher): (&Arc<Rule>, &Arc<Matcher>),
     is_same: impl Fn(&Rule) -> bool,
 ) -> Arc<[Pattern]> {
     let mut all: Vec<_> = patterns.iter().filter(|other| !is_same(&other.rule)).cloned().collect();
     let at = all.partition_point(|other| other.rule.priority <= rule.priority);
-    all.insert(at, Pattern { rule: Arc::clone(rule), matcher: matcher.clone() });
+    all.insert(at, Pattern { rule: Arc::clone(rule), matcher: Arc::clone(matcher) });
     all.into()
 }
 

@@ -259,14 +259,22 @@ pub struct Pattern {
     /// The rule.
     pub rule: Arc<Rule>,
     /// What it matches: anchored, over the folded local part.
-    pub matcher: Matcher,
+    pub matcher: Arc<Matcher>,
 }
 
-/// A compiled pattern.
-#[derive(Debug, Clone)]
-pub enum Matcher {
-    /// A glob.
-    Glob(globset::GlobMatcher),
+/// A compiled pattern, and what it takes.
+#[derive(Debug)]
+pub struct Matcher {
+    pub(super) compiled: Compiled,
+    /// Octets of memory, rounded up to a power of two.
+    pub(super) octets: usize,
+}
+
+/// What it was compiled to.
+#[derive(Debug)]
+pub(super) enum Compiled {
+    /// A glob, which sees octets.
+    Glob(regex::bytes::Regex),
     /// A regular expression.
     Regex(regex::Regex),
 }

@@ -23,6 +23,7 @@ use super::Result;
 use super::activity::Activity;
 use super::columns::json;
 use super::file::File;
+use super::matchers::Matchers;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
@@ -52,6 +53,7 @@ struct Inner {
     aliases: Aliases,
     failing: Failing,
     activity: Activity,
+    matchers: Matchers,
     clock: Clock,
     rules: SqlitePool,
     /// Questions that went to the databases.
@@ -86,8 +88,12 @@ pub(super) enum Touched {
 
 impl Directory {
     /// Reads domains and patterns; exact aliases are read when they are asked for.
-    pub(super) async fn open((file, rules): (File, SqlitePool), activity: Activity, clock: Clock) -> Result<Self> {
-        let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules).await?);
+    pub(super) async fn open(
+        (file, rules): (File, SqlitePool),
+        (activity, matchers): (Activity, Matchers),
+        clock: Clock,
+    ) -> Result<Self> {
+        let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules, &matchers).await?);
         let failing = Failing::default();
         let reading = tokio::sync::Mutex::new(());
         let aliases = Aliases::new(Lookup::start(file));
@@ -96,6 +102,7 @@ impl Directory {
             aliases,
             failing,
             activity,
+            matchers,
             clock,
             rules,
             asked: AtomicU64::new(0),
@@ -191,7 +198,7 @@ impl Directory {
 
     async fn read_all(&self) -> Result<()> {
         let _alone = self.0.reading.lock().await;
-        self.0.snapshot.store(Arc::new(Snapshot::read(&self.0.rules).await?));
+        self.0.snapshot.store(Arc::new(Snapshot::read(&self.0.rules, &self.0.matchers).await?));
         self.0.aliases.forget_all();
         Ok(())
     }

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// Cannot be stored as it is; says why.
     #[error("{0}")]
     Invalid(String),
+    /// There are as many as there may be; says of what.
+    #[error("{0}")]
+    Full(String),
     /// The cursor of a list is not one of ours.
     #[error("the cursor is not one of ours")]
     Cursor,

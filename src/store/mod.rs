@@ -13,6 +13,7 @@ pub mod faults;
 mod file;
 mod ids;
 mod lost;
+pub mod matchers;
 pub mod notices;
 pub mod octets;
 mod places;
@@ -71,6 +72,8 @@ pub struct Store {
     pub accounts: accounts::Accounts,
     /// What the owner is told.
     pub notices: notices::Notices,
+    /// Patterns, compiled.
+    pub matchers: matchers::Matchers,
     /// Files of large messages.
     pub spool: Spool,
     readers: Readers,
@@ -107,8 +110,9 @@ impl Store {
         };
         let queue = queue::Queue::start(rules_place, parts).await.map_err(of_rules)?;
         let readable = (rules.clone(), readers.rules.clone());
-        let directory =
-            directory::Directory::open(readable, activity.clone(), clock.clone()).await.map_err(of_rules)?;
+        let matchers = matchers::Matchers::default();
+        let kept = (activity.clone(), matchers.clone());
+        let directory = directory::Directory::open(readable, kept, clock.clone()).await.map_err(of_rules)?;
         let writer = queue.writer();
         let accounts = accounts::Accounts::new(writer.clone(), readers.rules.clone());
         let notices = notices::Notices::new(writer.clone(), readers.rules.clone());
@@ -117,6 +121,7 @@ impl Store {
             readers: readers.rules.clone(),
             activity: activity.clone(),
             directory: directory.clone(),
+            matchers: matchers.clone(),
             clock,
             chance,
         });
@@ -126,7 +131,18 @@ impl Store {
         let checkpoints = CancellationToken::new();
         checkpoints::start(rules, writer, checkpoints.clone());
         checkpoints::start(log, activity.writer.clone(), checkpoints.clone());
-        Ok(Self { directory, rules: rules_api, queue, activity, accounts, notices, spool, readers, checkpoints })
+        Ok(Self {
+            directory,
+            rules: rules_api,
+            queue,
+            activity,
+            accounts,
+            notices,
+            matchers,
+            spool,
+            readers,
+            checkpoints,
+        })
     }
 
     /// Lets the writers finish, checkpoints, closes.

@@ -14,6 +14,7 @@ pub(super) mod domain;
 pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod no_mail;
+pub mod patterns;
 pub mod replacement;
 pub(super) mod unwell;
 pub mod uses;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use super::accounts::AuditEntry;
 use super::activity::Activity;
 use super::directory::{Directory, Touched};
+use super::matchers::Matchers;
 use super::queue::ledger::Entry;
 use super::writer::{Change, Writer};
 use super::{Result, StoreError};
@@ -312,6 +314,7 @@ pub struct Rules {
     /// The log, for how destinations fare.
     activity: Activity,
     directory: Directory,
+    matchers: Matchers,
     clock: Clock,
     chance: Chance,
     /// One import at a time: what another one is about to bring cannot be compared with.
@@ -324,14 +327,15 @@ pub(super) struct Parts {
     pub(super) readers: SqlitePool,
     pub(super) activity: Activity,
     pub(super) directory: Directory,
+    pub(super) matchers: Matchers,
     pub(super) clock: Clock,
     pub(super) chance: Chance,
 }
 
 impl Rules {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { writer, readers, activity, directory, clock, chance } = parts;
-        Self { writer, readers, activity, directory, clock, chance, importing: Arc::default() }
+        let Parts { writer, readers, activity, directory, matchers, clock, chance } = parts;
+        Self { writer, readers, activity, directory, matchers, clock, chance, importing: Arc::default() }
     }
 
     /// Runs a change and makes it count, even if the asker goes away in between.

@@ -9,7 +9,8 @@ fn of_rules() -> Vec<&'static str> {
     use super::notices;
     use super::queue::{claims, delivery, handling, ledger, shares, staging, stays, stock, tokens as srs};
     use super::rules::{
-        alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, domain, import, unwell,
+        alias, alias_feed, alias_list, alias_order, alias_read, alias_ways, alias_words, domain, import, patterns,
+        unwell,
     };
     let mut all = super::directory::statements().to_vec();
     all.extend([super::directory::IS_VERIFIED, super::directory::VERIFIED, super::copy::TOUCH_RULES]);
@@ -28,7 +29,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([stock::DROP_CHUNKS, stock::DROP_STRAY_CHUNKS, stock::HOLD_THEM, super::copy::FILES]);
     all.extend([srs::KNOWN, srs::MAKE_ROOM, srs::ADD, srs::SENDER]);
     all.extend([alias::INSERT, alias::UPDATE, alias::EXISTS, alias::AIM, alias::LIST, alias::ADD_LABELS]);
-    all.extend([alias::LABEL, alias::REMOVE, alias::BY_KEY]);
+    all.extend([alias::LABEL, alias::REMOVE, alias::BY_KEY, alias::IS_ON, patterns::OF_ACCOUNT]);
     all.extend(alias::CLEAR);
     all.extend([
         alias_read::BY_ID,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use globset::GlobBuilder;
 use regex::RegexBuilder;
 
-use super::super::facts::{Matcher, Pattern};
+use super::super::facts::{Compiled, Matcher, Pattern};
 use super::super::rule::{Kind, Rule};
 use crate::mail::fold;
 
@@ -17,8 +17,10 @@ use crate::mail::fold;
 pub const MAX_PATTERN_OCTETS: usize = 512;
 /// Octets that a compiled pattern may take.
 pub const MAX_COMPILED_OCTETS: usize = 1 << 20;
-/// Octets of the automaton that a match may build.
-const MAX_AUTOMATON_OCTETS: usize = 1 << 20;
+/// Octets that it is first compiled within; then twice as many, and so on.
+const LEAST_COMPILED_OCTETS: usize = 4 << 10;
+/// Octets of the automaton that matches may build, for each thread that matches.
+const MAX_AUTOMATON_OCTETS: usize = 128 << 10;
 /// Groups within groups.
 const MAX_NESTING: u32 = 32;
 /// The one character outside ASCII that survives NFC and that a case-insensitive match would take for an ASCII letter
@@ -61,21 +63,27 @@ impl Matcher {
         }
     }
 
-    /// How many groups a destination may refer to, `$0` not counted.
+    /// Octets that it takes, rounded up to a power of two.
     #[must_use]
-    pub fn groups(&self) -> usize {
-        match self {
-            Self::Glob(_) => 0,
-            Self::Regex(regex) => regex.captures_len().saturating_sub(1),
+    pub const fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// How many groups a destination may refer to, `$0` not counted; none where there are no groups at all.
+    #[must_use]
+    pub fn groups(&self) -> Option<usize> {
+        match &self.compiled {
+            Compiled::Glob(_) => None,
+            Compiled::Regex(regex) => Some(regex.captures_len().saturating_sub(1)),
         }
     }
 
     /// Matches a local part as written; gives the captures (`$0` first; none for a glob).
     #[must_use]
     pub fn captures(&self, local: &str) -> Option<Vec<String>> {
-        match self {
-            Self::Glob(glob) => glob.is_match(fold(local)).then(Vec::new),
-            Self::Regex(regex) => {
+        match &self.compiled {
+            Compiled::Glob(glob) => glob.is_match(fold(local).as_bytes()).then(Vec::new),
+            Compiled::Regex(regex) => {
                 let found = regex.captures(&subject(local)?)?.iter().map(text_of).collect();
                 Some(found)
             }
@@ -86,30 +94,52 @@ impl Matcher {
 impl Pattern {
     /// Compiles the pattern of a rule of kind glob or regex.
     pub fn compile(rule: Arc<Rule>) -> Result<Self, PatternError> {
-        let matcher = Matcher::compile(rule.kind, &rule.pattern)?;
+        let matcher = Arc::new(Matcher::compile(rule.kind, &rule.pattern)?);
         Ok(Self { rule, matcher })
     }
 }
 
 fn glob(source: &str) -> Result<Matcher, PatternError> {
     let glob = GlobBuilder::new(&fold(source)).literal_separator(false).backslash_escape(true).build();
-    glob.map(|glob| Matcher::Glob(glob.compile_matcher())).map_err(|error| PatternError::Glob(error.kind().to_string()))
+    let glob = glob.map_err(|error| PatternError::Glob(error.kind().to_string()))?;
+    let build = |limit| {
+        let mut builder = regex::bytes::RegexBuilder::new(glob.regex());
+        builder.dot_matches_new_line(true).size_limit(limit).dfa_size_limit(MAX_AUTOMATON_OCTETS).build()
+    };
+    let (glob, octets) = smallest(build).map_err(|error| PatternError::Glob(last_line(&error.to_string())))?;
+    Ok(Matcher { compiled: Compiled::Glob(glob), octets })
 }
 
 /// The source must stand alone before it is wrapped: `a)|(b` would break out of its anchors.
 fn regex(source: &str) -> Result<Matcher, PatternError> {
-    build(source)?;
-    build(&format!("^(?:{source})$")).map(Matcher::Regex)
+    let why = |error: regex::Error| PatternError::Regex(last_line(&error.to_string()));
+    // It is read whole before it turns out that nothing has room for what it means.
+    if let Err(malformed @ regex::Error::Syntax(_)) = build(source, 0) {
+        return Err(why(malformed));
+    }
+    let anchored = format!("^(?:{source})$");
+    let (regex, octets) = smallest(|limit| build(&anchored, limit)).map_err(why)?;
+    Ok(Matcher { compiled: Compiled::Regex(regex), octets })
 }
 
-fn build(source: &str) -> Result<regex::Regex, PatternError> {
+fn build(source: &str, limit: usize) -> Result<regex::Regex, regex::Error> {
     RegexBuilder::new(source)
         .case_insensitive(true)
-        .size_limit(MAX_COMPILED_OCTETS)
+        .size_limit(limit)
         .dfa_size_limit(MAX_AUTOMATON_OCTETS)
         .nest_limit(MAX_NESTING)
         .build()
-        .map_err(|error| PatternError::Regex(last_line(&error.to_string())))
+}
+
+/// Compiles within the least room that is enough, for a compiled pattern does not say itself how much it takes.
+fn smallest<T>(build: impl Fn(usize) -> Result<T, regex::Error>) -> Result<(T, usize), regex::Error> {
+    let mut octets = LEAST_COMPILED_OCTETS;
+    loop {
+        match build(octets) {
+            Err(regex::Error::CompiledTooBig(_)) if octets < MAX_COMPILED_OCTETS => octets *= 2,
+            built => return built.map(|built| (built, octets)),
+        }
+    }
 }
 
 /// The reason; the lines before it draw where.
@@ -156,7 +186,7 @@ mod tests {
     #[test]
     fn regular_expressions_are_anchored_and_capture_as_written() {
         let matcher = Matcher::compile(Kind::Regex, "n([a-z]+)-(x)?.*").unwrap();
-        assert_eq!(matcher.groups(), 2);
+        assert_eq!(matcher.groups(), Some(2));
         assert_eq!(matcher.captures("NAnna-1").unwrap(), ["NAnna-1", "Anna", ""]);
         assert!(matcher.captures("an-anna").is_none());
         assert!(!matches(Kind::Regex, "a|b", "ab"));
@@ -173,6 +203,16 @@ mod tests {
     fn beyond_ascii_the_normal_form_counts() {
         assert!(matches(Kind::Glob, "m\u{FC}ller-*", "mu\u{308}ller-1"));
         assert!(matches(Kind::Regex, "m\u{FC}ller-.", "mu\u{308}ller-1"));
+    }
+
+    /// Case does not count, so that each letter is two; Unicode's letters are some hundred ranges.
+    #[test]
+    fn what_a_pattern_takes_is_known() {
+        let octets = |kind, source: &str| Matcher::compile(kind, source).unwrap().octets();
+        assert_eq!(octets(Kind::Regex, "shop-[0-9]+"), LEAST_COMPILED_OCTETS);
+        assert_eq!(octets(Kind::Glob, "shop-*"), LEAST_COMPILED_OCTETS);
+        assert!((32 << 10..=128 << 10).contains(&octets(Kind::Regex, "\\w+")));
+        assert!(octets(Kind::Regex, "\\w{8}") > 4 * octets(Kind::Regex, "\\w+"));
     }
 
     #[test]

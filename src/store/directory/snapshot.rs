@@ -1,4 +1,5 @@
-//! What is read whole: hosted domains, their patterns (compiled once) and catch-alls, the instance's blocks.
+//! What is read whole: hosted domains, their patterns and catch-alls, the instance's blocks. A pattern that was compiled for
+//! the snapshot before is not compiled again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::policy::ids::{AccountId, DestinationId, DomainId};
 use crate::policy::rule::{Destination, HostedDomain, Kind, Rule, SenderLists, SenderPattern};
 use crate::store::Result;
 use crate::store::columns::{Columns, broken};
+use crate::store::matchers::Matchers;
 use crate::store::rules::loaded::{self, Loaded};
 
 /// A domain's contact, else the first destination of its account that mail may go to: verified itself, or (of the first
@@ -64,13 +66,13 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) async fn read(rules: &SqlitePool) -> Result<Self> {
+    pub(super) async fn read(rules: &SqlitePool, matchers: &Matchers) -> Result<Self> {
         let mut reading = rules.begin().await?;
         let domains = sqlx::query(DOMAINS).fetch_all(&mut *reading).await?;
         let patterns = sqlx::query(PATTERNS).fetch_all(&mut *reading).await?;
         let instance = sqlx::query(INSTANCE).fetch_one(&mut *reading).await?;
         reading.rollback().await?;
-        let mut matched = matched(&patterns)?;
+        let mut matched = matched(&patterns, matchers).await?;
         let mut hosted = HashMap::with_capacity(domains.len());
         for row in &domains {
             let domain = hosted_domain(row)?;
@@ -98,7 +100,7 @@ impl Snapshot {
 type Matched = HashMap<DomainId, (Vec<Pattern>, Option<Arc<Rule>>)>;
 
 /// Patterns and catch-all of each domain, in the order that they are read in.
-fn matched(rows: &[SqliteRow]) -> Result<Matched> {
+async fn matched(rows: &[SqliteRow], matchers: &Matchers) -> Result<Matched> {
     let mut all = Matched::new();
     for row in rows {
         let rule = Arc::new(Loaded::read(&mut Columns::of(row))?.into_rule());
@@ -107,8 +109,8 @@ fn matched(rows: &[SqliteRow]) -> Result<Matched> {
             *catch_all = Some(rule);
             continue;
         }
-        match Pattern::compile(Arc::clone(&rule)) {
-            Ok(pattern) => patterns.push(pattern),
+        match matchers.compile(rule.kind, &rule.pattern).await {
+            Ok(matcher) => patterns.push(Pattern { rule, matcher }),
             // It was checked when it was written down; a newer release may read patterns more strictly.
             Err(error) => {
                 tracing::warn!(pattern = %rule.pattern, %error, "a pattern cannot be read and is passed over")

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::destination::{ADD_MISSING, key_and_host};
 use super::loaded::{self, Loaded};
+use super::patterns::{Written, is_pattern};
 use super::words::Word;
 use super::{AliasRow, AliasSpec, Rules};
 use crate::mail::fold;
@@ -19,6 +20,7 @@ use crate::store::accounts::{AuditEntry, AuditSpan, audit};
 use crate::store::columns::{Columns, json, signed};
 use crate::store::directory::Touched;
 use crate::store::ids::next;
+use crate::store::matchers::Matchers;
 use crate::store::statement::Statement;
 use crate::store::{Result, StoreError};
 
@@ -34,6 +36,7 @@ pub(in crate::store) const UPDATE: &str = "update aliases set kind = ?1, pattern
     action = ?5, enabled = ?6, description = ?7, expires_at = ?8, expires_after_messages = ?9, \
     expires_after_idle = ?10, after_expiry = ?11, quota = ?12, privacy = ?13, reject_message = ?14, overrides = ?15, \
     updated_at = ?16, version = version + 1 where id = ?17 and version = ?18";
+pub(in crate::store) const IS_ON: &str = "select enabled from aliases where id = ?1";
 pub(in crate::store) const EXISTS: &str = "select exists (select 1 from aliases where id = ?1)";
 pub(in crate::store) const AIM: &str = "insert into alias_destinations (alias_id, position, destination_id, template) \
     select ?1, j.key, d.id, j.value ->> 1 from json_each(?3) as j \
@@ -64,6 +67,8 @@ pub(super) struct Draft {
     aims: Vec<(Option<String>, Option<String>)>,
     now: Moment,
     audit: AuditEntry,
+    /// Its pattern, compiled: not again as long as this is kept.
+    matcher: Option<Arc<Matcher>>,
 }
 
 /// One of several changes that are made together.
@@ -105,9 +110,12 @@ pub struct Applied {
     pub entries: AuditSpan,
 }
 
+/// Which alias, its version of before, and what it is to be.
+type Revision = (AliasId, i64, Draft);
+
 enum Drafted {
     Add(Uuid, Draft),
-    Change((AliasId, i64, Draft)),
+    Change(Revision),
     Remove(AliasId, AuditEntry),
 }
 
@@ -121,15 +129,15 @@ impl Rules {
         audit: AuditEntry,
     ) -> Result<AliasRow> {
         let draft = self.draft((account, domain), spec, audit)?;
-        let id = self.chance.id(draft.now);
-        self.changed((id, draft), |c, (id, draft)| Box::pin(insert(c, *id, draft)), touched).await
+        let needs = (self.chance.id(draft.now), draft, self.matchers.clone());
+        self.changed(needs, |c, needs| Box::pin(add(c, needs)), touched).await
     }
 
     /// Changes an alias whose version is still `row.version`.
     pub async fn change_alias(&self, row: &AliasRow, audit: AuditEntry) -> Result<AliasRow> {
         let draft = self.draft((row.account, row.domain), &row.spec, audit)?;
-        let changed = self.changed((row.key, row.version, draft), |c, n| Box::pin(update(c, n)), |_| Touched::All);
-        changed.await
+        let needs = ((row.key, row.version, draft), self.matchers.clone());
+        self.changed(needs, |c, needs| Box::pin(change(c, needs)), touched).await
     }
 
     /// Removes it.
@@ -145,7 +153,7 @@ impl Rules {
             drafted.push(self.drafted(step).map_err(|error| (index, error))?);
         }
         let at = Arc::new(AtomicUsize::new(0));
-        let needs = (drafted, Arc::clone(&at));
+        let needs = (drafted, Arc::clone(&at), self.matchers.clone());
         let done = self.changed(needs, |c, n| Box::pin(apply(c, n)), |_| Touched::All).await;
         done.map_err(|error| (at.load(Ordering::SeqCst), error))
     }
@@ -170,6 +178,7 @@ impl Rules {
         audit: AuditEntry,
     ) -> Result<Draft> {
         check_pattern(spec)?;
+        let matcher = self.compiled(spec)?;
         let now = self.clock.now();
         let (mut destinations, mut aims) = (Vec::new(), Vec::new());
         for text in &spec.destinations {
@@ -182,7 +191,15 @@ impl Rules {
             aims.push((Some(key.clone()), None));
             destinations.push((self.chance.id(now).simple().to_string(), mailbox.to_string(), key, host));
         }
-        Ok(Draft { account, domain, spec: spec.clone(), destinations, aims, now, audit })
+        Ok(Draft { account, domain, spec: spec.clone(), destinations, aims, now, audit, matcher })
+    }
+
+    fn compiled(&self, spec: &AliasSpec) -> Result<Option<Arc<Matcher>>> {
+        if !is_pattern(spec.kind) {
+            return Ok(None);
+        }
+        let compiled = self.matchers.compile_here(spec.kind, &spec.pattern);
+        compiled.map(Some).map_err(|error| StoreError::Invalid(format!("{}: {error}", spec.pattern)))
     }
 }
 
@@ -191,18 +208,20 @@ impl Draft {
     pub(super) fn on(&self, domain: DomainId) -> Self {
         Self { domain, ..self.clone() }
     }
+
+    /// Notes it where it is a pattern.
+    pub(super) fn note(&self, written: &mut Written) {
+        written.note(self.spec.kind, (self.account, self.domain));
+    }
 }
 
 fn check_pattern(spec: &AliasSpec) -> Result<()> {
     match spec.kind {
-        Kind::Glob | Kind::Regex => Matcher::compile(spec.kind, &spec.pattern)
-            .map(drop)
-            .map_err(|error| StoreError::Invalid(format!("{}: {error}", spec.pattern))),
         Kind::CatchAll if spec.pattern != "*" => Err(StoreError::Invalid("a catch-all is written *".to_owned())),
         Kind::Address if spec.pattern.is_empty() => {
             Err(StoreError::Invalid("the part before the @ is missing".to_owned()))
         }
-        Kind::Address | Kind::CatchAll => Ok(()),
+        Kind::Address | Kind::Glob | Kind::Regex | Kind::CatchAll => Ok(()),
     }
 }
 
@@ -244,6 +263,37 @@ fn bind(statement: Statement, spec: &AliasSpec, now: Moment) -> Statement {
         .bind(now.millis())
 }
 
+async fn add(connection: &mut SqliteConnection, (id, draft, matchers): &(Uuid, Draft, Matchers)) -> Result<AliasRow> {
+    let added = insert(connection, *id, draft).await?;
+    let mut written = Written::default();
+    draft.note(&mut written);
+    written.check(connection, matchers).await?;
+    Ok(added)
+}
+
+async fn change(connection: &mut SqliteConnection, (change, matchers): &(Revision, Matchers)) -> Result<AliasRow> {
+    let mut written = Written::default();
+    note_switched_on(connection, change, &mut written).await?;
+    let changed = update(connection, change).await?;
+    written.check(connection, matchers).await?;
+    Ok(changed)
+}
+
+/// What was switched on before takes no more than it took.
+async fn note_switched_on(
+    connection: &mut SqliteConnection,
+    (key, _, draft): &Revision,
+    written: &mut Written,
+) -> Result<()> {
+    if draft.matcher.is_some() && draft.spec.enabled {
+        let is_on: Option<i64> = sqlx::query_scalar(IS_ON).bind(key.0).fetch_optional(connection).await?;
+        if is_on == Some(0) {
+            draft.note(written);
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn insert(connection: &mut SqliteConnection, id: Uuid, draft: &Draft) -> Result<AliasRow> {
     let insert = bind(sqlx::query(INSERT), &draft.spec, draft.now);
     let insert = insert.bind(id.as_bytes().as_slice()).bind(draft.account.0).bind(draft.domain.0);
@@ -254,7 +304,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, id: Uuid, draft: &
     by_key(connection, key).await
 }
 
-async fn update(connection: &mut SqliteConnection, (key, version, draft): &(AliasId, i64, Draft)) -> Result<AliasRow> {
+async fn update(connection: &mut SqliteConnection, (key, version, draft): &Revision) -> Result<AliasRow> {
     let update = bind(sqlx::query(UPDATE), &draft.spec, draft.now).bind(key.0).bind(*version);
     let updated = update.execute(&mut *connection).await.map_err(|error| taken(error, &draft.spec))?;
     if updated.rows_affected() == 0 {
@@ -270,20 +320,35 @@ async fn update(connection: &mut SqliteConnection, (key, version, draft): &(Alia
 }
 
 /// Says in `at` how far it is.
-async fn apply(connection: &mut SqliteConnection, (steps, at): &(Vec<Drafted>, Arc<AtomicUsize>)) -> Result<Applied> {
+async fn apply(
+    connection: &mut SqliteConnection,
+    (steps, at, matchers): &(Vec<Drafted>, Arc<AtomicUsize>, Matchers),
+) -> Result<Applied> {
     let first = audit::last(connection).await? + 1;
+    let (mut written, mut last) = (Written::default(), 0);
     let mut rows = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         at.store(index, Ordering::SeqCst);
         rows.push(match step {
-            Drafted::Add(id, draft) => Some(insert(connection, *id, draft).await?),
-            Drafted::Change(change) => Some(update(connection, change).await?),
+            Drafted::Add(id, draft) => {
+                last = if draft.matcher.is_some() { index } else { last };
+                draft.note(&mut written);
+                Some(insert(connection, *id, draft).await?)
+            }
+            Drafted::Change(change) => {
+                last = if change.2.matcher.is_some() { index } else { last };
+                note_switched_on(connection, change, &mut written).await?;
+                Some(update(connection, change).await?)
+            }
             Drafted::Remove(key, audit) => {
                 remove(connection, *key, audit).await?;
                 None
             }
         });
     }
+    // What a later step removes makes room for an earlier one; where there is none, the last pattern is one too many.
+    at.store(last, Ordering::SeqCst);
+    written.check(connection, matchers).await?;
     Ok(Applied { rows, entries: AuditSpan { first, last: audit::last(connection).await? } })
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::alias::{self, LIST};
 use super::loaded::maybe_domain;
+use super::patterns::Written;
 use super::uses::COUNTED_ALIASES;
 use super::{AliasSpec, DomainRow, ListQuery, Listing, NewDomain, Order, Rules};
 use crate::mail::{Domain, Moment};
@@ -17,6 +18,7 @@ use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, broken, json};
 use crate::store::directory::Touched;
 use crate::store::ids::next;
+use crate::store::matchers::Matchers;
 use crate::store::queue::ledger::Entry;
 use crate::store::statement::whole;
 use crate::store::writer::Writer;
@@ -149,7 +151,9 @@ impl Rules {
     pub async fn add_domains(&self, domains: Vec<NewDomain>) -> Result<Vec<DomainRow>> {
         let give_way = domains.iter().any(|domain| domain.instead_of.is_some());
         let drafts = domains.into_iter().map(|domain| self.domain_draft(domain)).collect::<Result<Vec<_>>>()?;
-        let added = self.changed(drafts, |c, drafts| Box::pin(insert_all(c, drafts)), |_| Touched::All).await?;
+        let added = self
+            .changed((drafts, self.matchers.clone()), |c, needs| Box::pin(insert_all(c, needs)), |_| Touched::All)
+            .await?;
         if give_way {
             tokio::spawn(sweep(self.writer.clone()));
         }
@@ -282,15 +286,19 @@ async fn sweep_some(connection: &mut SqliteConnection) -> Result<bool> {
     Ok(true)
 }
 
-async fn insert_all(connection: &mut SqliteConnection, drafts: &[Draft]) -> Result<Vec<DomainRow>> {
-    let mut added = Vec::with_capacity(drafts.len());
+async fn insert_all(
+    connection: &mut SqliteConnection,
+    (drafts, matchers): &(Vec<Draft>, Matchers),
+) -> Result<Vec<DomainRow>> {
+    let (mut added, mut written) = (Vec::with_capacity(drafts.len()), Written::default());
     for draft in drafts {
-        added.push(insert(connection, draft).await?);
+        added.push(insert(connection, draft, &mut written).await?);
     }
+    written.check(connection, matchers).await?;
     Ok(added)
 }
 
-async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<DomainRow> {
+async fn insert(connection: &mut SqliteConnection, draft: &Draft, written: &mut Written) -> Result<DomainRow> {
     let Draft { id, row, now, audit, aliases, instead_of } = draft;
     if let Some((claim, entry)) = instead_of {
         give_way(connection, (*claim, *now, entry)).await?;
@@ -317,7 +325,9 @@ async fn insert(connection: &mut SqliteConnection, draft: &Draft) -> Result<Doma
         set(connection, &whole, *now).await?;
     }
     for (id, alias) in aliases {
-        alias::insert(connection, *id, &alias.on(blank.key)).await?;
+        let alias = alias.on(blank.key);
+        alias.note(written);
+        alias::insert(connection, *id, &alias).await?;
     }
     crate::store::accounts::audit::write(connection, audit).await?;
     by_key(connection, blank.key).await
