@@ -1,11 +1,14 @@
 //! Passwords: which will do, and their work. Argon2id with OWASP's parameters (19 MiB, two passes, one lane) on a thread
 //! of its own, no more than two at a time; an account that is not there costs the same work as one that is.
+//!
+//! The memory of that work is kept for the next one, wiped. Taken anew each time, it would come from another arena of the
+//! allocator with each thread, and stay there.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::password_hash::PasswordHasher as _;
-use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{AdminError, Result};
@@ -39,16 +42,20 @@ const WORST: [&str; 14] = [
     "1q2w3e4r",
 ];
 
-/// Somebody's hash when there is nobody: verifying against it costs what verifying against any other does.
-static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| hash_of("nobody has this password").ok());
+/// The salt of somebody's hash when there is nobody: the work against it is what it is against any other.
+const NOBODYS_SALT: &[u8; Salt::RECOMMENDED_LENGTH] = b"nobody's account";
 
 /// The work with passwords, bounded; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Passwords(Arc<Semaphore>);
+pub struct Passwords {
+    turns: Arc<Semaphore>,
+    /// Memory that nobody works in: no more pieces than have been worked in at once.
+    memory: Arc<Mutex<Vec<Memory>>>,
+}
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), memory: Arc::default() }
     }
 }
 
@@ -56,24 +63,30 @@ impl Passwords {
     /// The PHC string of a password.
     pub(super) async fn hash(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
-        self.work(move || hash_of(&password)).await?
+        self.work(move |memory| memory.hash(&password)).await?
     }
 
     /// Whether `password` is the one of `hash`; without a hash it is not, after the same work.
     pub(super) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool> {
         let password = password.to_owned();
-        self.work(move || {
-            let known = hash.is_some();
-            let hash = hash.or_else(|| NOBODYS.clone()).unwrap_or_default();
-            Argon2::default().verify_password(password.as_bytes(), &*hash).is_ok() && known
+        self.work(move |memory| match hash {
+            Some(hash) => memory.verify(&password, &hash).unwrap_or(false),
+            None => {
+                let _nobody = memory.fill(&password, (NOBODYS_SALT, Argon2::default()));
+                false
+            }
         })
         .await
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let turn = self.turn().await?;
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
+        let (turn, pool) = (self.turn().await?, Arc::clone(&self.memory));
         let done = tokio::task::spawn_blocking(move || {
-            let done = work();
+            let pool = || pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = pool().pop().unwrap_or_default();
+            let done = work(&mut memory);
+            memory.wipe();
+            pool().push(memory);
             drop(turn);
             done
         });
@@ -84,19 +97,68 @@ impl Passwords {
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit> {
-        match tokio::time::timeout(WAIT, Arc::clone(&self.0).acquire_owned()).await {
+        match tokio::time::timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(AdminError::TooMany("Many people sign in at this moment. Try again in a minute.".to_owned())),
         }
     }
 }
 
-fn hash_of(password: &str) -> Result<String> {
-    let hash: std::result::Result<PasswordHash, _> = Argon2::default().hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| {
-        tracing::error!(%error, "a password could not be hashed");
-        AdminError::Unwell
-    })
+/// What one password is worked on in.
+#[derive(Default)]
+struct Memory(Vec<Block>);
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memory({} KiB)", self.0.len())
+    }
+}
+
+impl Memory {
+    fn hash(&mut self, password: &str) -> Result<String> {
+        let salt = Salt::generate();
+        let hash = self.fill(password, (&salt, Argon2::default())).and_then(|output| {
+            let params = ParamsString::try_from(&Params::default())?;
+            let (algorithm, version) = (Algorithm::default().ident(), Some(Version::default().into()));
+            Ok(PasswordHash { algorithm, version, params, salt: Some(salt), hash: Some(output) }.to_string())
+        });
+        hash.map_err(|error| {
+            tracing::error!(%error, "a password could not be hashed");
+            AdminError::Unwell
+        })
+    }
+
+    /// None where the hash is not one.
+    fn verify(&mut self, password: &str, hash: &str) -> Option<bool> {
+        let hash = PasswordHash::new(hash).ok()?;
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let argon = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+        let output = self.fill(password, (hash.salt.as_ref()?, argon)).ok()?;
+        // It compares in constant time.
+        Some(output == hash.hash?)
+    }
+
+    fn fill(
+        &mut self,
+        password: &str,
+        (salt, argon): (&[u8], Argon2<'_>),
+    ) -> std::result::Result<Output, argon2::password_hash::Error> {
+        let needed = argon.params().block_count();
+        if self.0.len() < needed {
+            self.0.resize(needed, Block::new());
+        }
+        let mut room = [0; Output::MAX_LENGTH];
+        let length = argon.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let output = room.get_mut(..length).ok_or(argon2::password_hash::Error::OutputSize)?;
+        argon.hash_password_into_with_memory(password.as_bytes(), salt, output, self.0.as_mut_slice())?;
+        Ok(Output::new(output)?)
+    }
+
+    /// Leaves nothing of a password behind.
+    fn wipe(&mut self) {
+        self.0.fill(Block::new());
+    }
 }
 
 /// Why a password will not do, if it will not.
@@ -145,8 +207,29 @@ mod tests {
         assert!(!passwords.verify("nobody has this password", None).await.unwrap(), "nobody signs in");
     }
 
-    #[test]
-    fn nobody_costs_what_somebody_does() {
-        assert!(NOBODYS.as_ref().unwrap().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    #[tokio::test]
+    async fn memory_is_used_again_and_holds_nothing() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("correct horse battery").await.unwrap();
+        for hash in [Some(hash), None, Some("$argon2id$".to_owned())] {
+            passwords.verify("correct horse battery", hash).await.unwrap();
+        }
+        let memory = passwords.memory.lock().unwrap();
+        assert_eq!(memory.iter().map(|piece| piece.0.len()).collect::<Vec<_>>(), [19_456]);
+        assert!(memory[0].0.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+    }
+
+    /// Hashes of before this memory was kept.
+    #[tokio::test]
+    async fn what_others_hashed_verifies() {
+        use argon2::password_hash::PasswordHasher as _;
+        let hash: PasswordHash = Argon2::default().hash_password(b"correct horse battery").unwrap();
+        let small = Argon2::new(Algorithm::Argon2i, Version::V0x10, Params::new(64, 3, 2, Some(16)).unwrap());
+        let small: PasswordHash = small.hash_password(b"correct horse battery").unwrap();
+        let passwords = Passwords::default();
+        for hash in [hash, small] {
+            assert!(passwords.verify("correct horse battery", Some(hash.to_string())).await.unwrap(), "{hash}");
+            assert!(!passwords.verify("correct horse batterz", Some(hash.to_string())).await.unwrap(), "{hash}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Signing in by password and second factor, the first set-up, new passwords; and what keeps guessers out.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use waypost::admin::Actor;
 use waypost::net::network::Network;
@@ -286,4 +287,25 @@ async fn who_does_not_get_in_stands_in_the_audit_log_once_an_hour_with_a_count()
     let page = house.visitor("GET", "/settings/audit?q=anna", &fields, "").await.expect(200).text();
     assert!(page.contains("11 times from 203.0.113.7, stopped at the limit"), "{page}");
     assert!(page.contains("once from 198.51.100.1") && page.contains("somebody not signed in"), "{page}");
+}
+
+/// What this process holds in memory, in MiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1024
+}
+
+/// A password takes 19 MiB, two are worked on at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn wrong_passwords_of_many_at_once_leave_no_memory_taken() {
+    let house = with_people(House::new().await).await;
+    let wrong = form("anna@my.example", "guess guess guess");
+    let before = resident();
+    for _ in 0..6 {
+        let answers = join_all((0..16).map(|_| here(&house, "/sign-in", &wrong))).await;
+        answers.into_iter().for_each(|answer| drop(answer.expect(422)));
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 100, "{grown} MiB more than before");
 }
