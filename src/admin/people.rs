@@ -441,7 +441,7 @@ fn email(value: &Value) -> Read<String> {
     fields::mailbox(value).map(|mailbox| folded_email(&mailbox.to_string()))
 }
 
-fn password(value: &Value) -> Read<String> {
+pub(super) fn password(value: &Value) -> Read<String> {
     fields::text(value).map(str::to_owned)
 }
 

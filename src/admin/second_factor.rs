@@ -8,9 +8,11 @@ use totp_rs::Builder;
 
 use crate::chance::Chance;
 use crate::policy::deeds::Deed;
+use crate::store::StoreError;
 use crate::store::accounts::{Credentials, NewTotp};
 
 use super::form::Read;
+use super::people::password;
 use super::shapes::{NewTotpShape, TotpOnShape};
 use super::{Access, Actor, Admin, AdminError, Area, Form, Result, fields};
 
@@ -70,7 +72,7 @@ impl Admin {
         actor.must(Area::Account, Access::Write)?;
         let account = self.store.accounts.account(actor.account).await?;
         if account.has_totp {
-            return Err(AdminError::Conflict("An authenticator is in use already: switch it off first.".to_owned()));
+            return Err(in_use());
         }
         self.told_totp(actor, &self.chance.token()[..SECRET_OCTETS]).await
     }
@@ -93,11 +95,13 @@ impl Admin {
         Ok(NewTotpShape { secret, uri })
     }
 
-    /// Switches the second factor on, by the secret and a code of it. Gives the recovery codes, once.
+    /// Switches the second factor on, by the secret, a code of it, and the present password: whoever has but found a way in
+    /// would lock its owner out. Gives the recovery codes, once.
     pub async fn enable_totp(&self, actor: &Actor, written: &Map<String, Value>) -> Result<TotpOnShape> {
         actor.must(Area::Account, Access::Write)?;
         let mut form = Form::new(written);
         let (secret, code) = (form.optional("secret", secret), form.optional("code", code));
+        let given = form.optional("current_password", password);
         if secret.is_none() && form.is_sound() {
             form.fault("secret", "ask for a secret first, and hand it back with a code");
         }
@@ -105,22 +109,20 @@ impl Admin {
         if step.is_none() && form.is_sound() {
             form.fault("code", "write the code that the authenticator shows now; if you did, are both clocks right?");
         }
+        if form.is_sound() {
+            self.check_current(actor, &mut form, given).await?;
+        }
         form.finish()?;
         let (Some(secret), Some(used_step)) = (secret, step) else { return Err(AdminError::Unwell) };
-        self.refuse_second_totp(actor).await?;
         let codes: Vec<_> = (0..RECOVERY_CODES).map(|_| draw_recovery_code(&self.chance)).collect();
         let hashes = codes.iter().map(|code| recovery_hash(code)).collect();
         let totp = NewTotp { secret, used_step, codes: hashes };
         let audit = self.account_audit(actor, Deed::AccountTotpOn).await?;
-        self.store.accounts.set_totp(actor.account, Some(totp), audit).await?;
-        Ok(TotpOnShape { recovery_codes: codes })
-    }
-
-    async fn refuse_second_totp(&self, actor: &Actor) -> Result<()> {
-        if self.store.accounts.account(actor.account).await?.has_totp {
-            return Err(AdminError::Conflict("An authenticator is in use already: switch it off first.".to_owned()));
+        match self.store.accounts.set_totp(actor.account, Some(totp), audit).await {
+            Ok(()) => Ok(TotpOnShape { recovery_codes: codes }),
+            Err(StoreError::Changed) => Err(in_use()),
+            Err(other) => Err(other.into()),
         }
-        Ok(())
     }
 
     /// Switches the second factor off, by a code of it or a recovery code.
@@ -161,6 +163,10 @@ impl Admin {
     fn seconds(&self) -> u64 {
         u64::try_from(self.clock.now().millis() / 1000).unwrap_or(0)
     }
+}
+
+fn in_use() -> AdminError {
+    AdminError::Conflict("An authenticator is in use already: switch it off first.".to_owned())
 }
 
 fn escaped(octet: u8) -> String {

@@ -287,3 +287,51 @@ async fn a_change_of_settings_is_taken_back_where_it_still_stands() {
     house.operator("POST", &undo, Value::Null).await.expect(200);
     assert_eq!(stored().await, [("log.subjects".to_owned(), json!(false))], "as it was before both");
 }
+
+/// The code that an authenticator shows now (RFC 6238).
+fn code(house: &House, secret: &str) -> String {
+    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    totp.generate(u64::try_from(house.clock.now().millis() / 1000).unwrap()).to_string()
+}
+
+/// What switches an authenticator on, but the password.
+async fn proposed(house: &House, token: &str) -> Value {
+    let secret = house.bearer(token, "POST", "/v1/me/totp", Value::Null).await.expect(201).json()["secret"].clone();
+    json!({ "secret": secret, "code": code(house, secret.as_str().unwrap()) })
+}
+
+fn with_password(mut body: Value, password: &str) -> Value {
+    body["current_password"] = json!(password);
+    body
+}
+
+/// Or whoever finds a token could lock its owner out.
+#[tokio::test]
+async fn a_second_factor_takes_the_present_password() {
+    let house = House::furnished().await;
+    somebody(&house, "anna@my.example", "member").await;
+    let token = token_of(&house, "anna@my.example", &["account"]).await;
+    let body = proposed(&house, &token).await;
+    let on = async |body: Value| house.bearer(&token, "POST", "/v1/me/totp", body).await;
+    assert_eq!(on(body.clone()).await.expect(422).pointers(), ["/current_password"]);
+    assert_eq!(
+        on(with_password(body.clone(), "guess guess guess")).await.expect(422).pointers(),
+        ["/current_password"]
+    );
+    let me = house.bearer(&token, "GET", "/v1/me", Value::Null).await.expect(200).json();
+    assert_eq!(me["account"]["totp"], false, "{me}");
+    on(with_password(body, PASSWORD)).await.expect(200);
+}
+
+#[tokio::test]
+async fn of_two_second_factors_at_once_one_counts() {
+    let house = House::furnished().await;
+    let token = somebody(&house, "anna@my.example", "member").await;
+    let (one, other) = (proposed(&house, &token).await, proposed(&house, &token).await);
+    let on = |body: Value| house.bearer(&token, "POST", "/v1/me/totp", with_password(body, PASSWORD));
+    let (one, other) = tokio::join!(on(one), on(other));
+    let mut told = [one.status.as_u16(), other.status.as_u16()];
+    told.sort_unstable();
+    assert_eq!(told, [200, 409], "{} {}", one.text(), other.text());
+}

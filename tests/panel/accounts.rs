@@ -195,9 +195,10 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
     let actor = house.actor_of("anna@my.example").await;
     let proposed = house.admin.propose_totp(&actor).await.unwrap();
     assert!(proposed.uri.starts_with("otpauth://totp/Waypost%20") && proposed.uri.contains(&proposed.secret));
-    let wrong = json!({ "secret": proposed.secret, "code": "000000" });
+    let wrong = json!({ "secret": proposed.secret, "code": "000000", "current_password": PASSWORD });
     assert!(house.admin.enable_totp(&actor, wrong.as_object().unwrap()).await.is_err());
-    let body = json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret) });
+    let body =
+        json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret), "current_password": PASSWORD });
     let codes = house.admin.enable_totp(&actor, body.as_object().unwrap()).await.unwrap().recovery_codes;
     assert_eq!(codes.len(), 10);
     let sign = async |code: &str| {
@@ -240,7 +241,8 @@ async fn a_second_factor_outlives_a_forgotten_password() {
     let house = with_people(House::new().await).await;
     let actor = house.actor_of("anna@my.example").await;
     let proposed = house.admin.propose_totp(&actor).await.unwrap();
-    let body = json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret) });
+    let body =
+        json!({ "secret": proposed.secret, "code": code(&house, &proposed.secret), "current_password": PASSWORD });
     house.admin.enable_totp(&actor, body.as_object().unwrap()).await.unwrap();
     let link = house.admin.password_link("anna@my.example").await.unwrap().unwrap();
     let path = format!("/reset/{}", link.secret.text());

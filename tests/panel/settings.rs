@@ -95,7 +95,11 @@ async fn an_authenticator_is_set_up_and_switched_off() {
     house.panel(&cookie, "POST", place, "secret=nonsense&code=000000").await.expect(422);
     let totp = totp_rs::Builder::new().with_secret(data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap());
     let code = totp.build().unwrap().generate(u64::try_from(house.clock.now().millis() / 1000).unwrap());
-    let page = house.panel(&cookie, "POST", place, &format!("secret={secret}&code={code}")).await.expect(200).text();
+    let page = house.panel(&cookie, "POST", place, &format!("secret={secret}&code={code}")).await.expect(422).text();
+    assert!(page.contains("id=\"proof\" name=\"current_password\"") && page.contains("id=\"e-proof\">"), "{page}");
+    assert_eq!(photographed(&page), format!("otpauth:{link}"));
+    let whole = format!("secret={secret}&code={code}&current_password={}", PASSWORD.replace(' ', "+"));
+    let page = house.panel(&cookie, "POST", place, &whole).await.expect(200).text();
     let codes = shown(&page);
     assert_eq!(codes.lines().count(), 10, "{codes}");
     let page = house.panel(&cookie, "GET", "/settings/account", "").await.expect(200).text();

@@ -329,7 +329,7 @@ pub struct MeForm {
     pub current_password: Option<String>,
 }
 
-/// An authenticator to be switched on (`secret` and `code`; empty to be given a secret) or off (`code`).
+/// An authenticator to be switched on (`secret`, `code` and `current_password`; empty to be given a secret) or off (`code`).
 #[derive(Debug, ToSchema)]
 #[schema(as = TotpForm)]
 #[serde(deny_unknown_fields)]
@@ -338,6 +338,8 @@ pub struct TotpForm {
     pub secret: Option<String>,
     /// What the authenticator shows, or a recovery code to switch it off.
     pub code: Option<String>,
+    /// The present password, which switching on asks for.
+    pub current_password: Option<String>,
 }
 
 /// Settings by their keys, such as `{"policy.spf": "enforce"}`; `null` takes back what was set here.

@@ -83,8 +83,8 @@ pub(super) async fn change_me(
     Ok(Json(site.admin.change_me(&actor, &body.0).await?).into_response())
 }
 
-/// Switches an authenticator on. Without a body a secret is proposed (201); with it and a code of it the second factor
-/// counts from now on, and the answer holds the recovery codes.
+/// Switches an authenticator on. Without a body a secret is proposed (201); with it, a code of it and the present password the
+/// second factor counts from now on, and the answer holds the recovery codes.
 #[utoipa::path(
     post,
     path = "/me/totp",

@@ -22,8 +22,8 @@ pub(in crate::store) const SET_PASSWORD: &str =
 pub(in crate::store) const END_OTHERS: &str = "delete from sessions where account_id = ?1 and uuid is not ?2";
 /// Links that were sent out or lie in browsers open nothing under the new password; those that ask an inbox are its own.
 pub(in crate::store) const CLEAR_LINKS: &str = "delete from links where account_id = ?1 and address is null";
-pub(in crate::store) const SET_TOTP: &str =
-    "update accounts set totp_secret = ?2, totp_used_step = ?3, version = version + 1 where id = ?1";
+pub(in crate::store) const SET_TOTP: &str = "update accounts set totp_secret = ?2, totp_used_step = ?3, version = version + 1 \
+    where id = ?1 and (?2 is null or totp_secret is null)";
 pub(in crate::store) const CLEAR_CODES: &str = "delete from recovery_codes where account_id = ?1";
 pub(in crate::store) const ADD_CODES: &str =
     "insert into recovery_codes (account_id, hash) select ?1, unhex(value) from json_each(?2)";
@@ -67,7 +67,7 @@ impl Accounts {
         self.writer.change((key, hash, keep, audit), |c, needs| Box::pin(set_password(c, needs))).await
     }
 
-    /// Switches the second factor on (with its codes), or off.
+    /// Switches the second factor on (with its codes), or off; `Changed` where it is to be switched on and is on.
     pub async fn set_totp(&self, key: AccountId, totp: Option<NewTotp>, audit: AuditEntry) -> Result<()> {
         self.writer.change((key, totp, audit), |c, needs| Box::pin(set_totp(c, needs))).await
     }
@@ -108,7 +108,10 @@ async fn set_totp(
 ) -> Result<()> {
     let secret = totp.as_ref().map(|totp| totp.secret.clone());
     let step = totp.as_ref().map(|totp| signed_step(totp.used_step));
-    sqlx::query(SET_TOTP).bind(key.0).bind(secret).bind(step).execute(&mut *connection).await?;
+    let set = sqlx::query(SET_TOTP).bind(key.0).bind(secret).bind(step).execute(&mut *connection).await?;
+    if set.rows_affected() == 0 {
+        return Err(StoreError::Changed);
+    }
     sqlx::query(CLEAR_CODES).bind(key.0).execute(&mut *connection).await?;
     let codes = totp.as_ref().map(|totp| hex_hashes(&totp.codes)).unwrap_or_else(|| "[]".to_owned());
     sqlx::query(ADD_CODES).bind(key.0).bind(codes).execute(&mut *connection).await?;

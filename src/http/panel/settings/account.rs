@@ -109,7 +109,8 @@ fn place_of_password(field: &str) -> Option<&str> {
     }
 }
 
-/// `POST /settings/account/totp`: a secret to write into the authenticator; with it and a code, the recovery codes.
+/// `POST /settings/account/totp`: a secret to write into the authenticator; with it, a code and
+/// the present password, the recovery codes.
 pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     if filled.get("secret").is_empty() {
         return match site.admin.propose_totp(&actor).await {
@@ -117,7 +118,7 @@ pub(super) async fn totp(State(site): State<Site>, Caller(actor): Caller, filled
             Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_code }).await,
         };
     }
-    match site.admin.enable_totp(&actor, &filled.change(&["secret", "code"])).await {
+    match site.admin.enable_totp(&actor, &filled.change(&["secret", "code", "current_password"])).await {
         Ok(on) => show(&site, &actor, (&Ask::default(), Extra { codes: on.recovery_codes, ..Extra::default() })).await,
         Err(error) => {
             let again = site.admin.propose_totp_again(&actor, &filled.change(&["secret"])).await;
@@ -136,7 +137,11 @@ pub(super) async fn no_totp(State(site): State<Site>, Caller(actor): Caller, fil
 }
 
 fn place_of_code(field: &str) -> Option<&str> {
-    (field == "code").then_some(field)
+    match field {
+        "code" => Some(field),
+        "current_password" => Some("proof"),
+        _ => None,
+    }
 }
 
 async fn refused(site: &Site, actor: &Actor, refused: Refused) -> Response {
