@@ -7,6 +7,7 @@ use tower::ServiceExt;
 use waypost::policy::status::Status;
 use waypost::store::activity::Row;
 
+use crate::people::somebody;
 use crate::web::rows::{attempt, forwarded};
 use crate::web::{House, request};
 
@@ -103,6 +104,48 @@ async fn the_stream_tells_what_happens() {
     let frame = answer.into_body().frame().await.unwrap().unwrap();
     let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
     assert!(text.starts_with("event: activity\ndata: {") && text.contains(&row.id.to_string()), "{text}");
+}
+
+/// Answers that go on, as many as there are before one is refused.
+async fn all_of(house: &House, token: &str, path: &str) -> Vec<axum::response::Response> {
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        let answer = ask(house, token, path).await;
+        if answer.status() == 429 {
+            assert!(answer.headers().contains_key("retry-after"));
+            return open;
+        }
+        assert_eq!(answer.status(), 200);
+        open.push(answer);
+    }
+    open
+}
+
+/// An answer as it begins.
+async fn ask(house: &House, token: &str, path: &str) -> axum::response::Response {
+    let bearer = format!("Bearer {token}");
+    let mut question = request("GET", path, &[("authorization", &bearer)], Body::empty());
+    let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 40000));
+    let arrival = waypost::http::Arrival { peer, over: waypost::http::Transport::Plain };
+    question.extensions_mut().insert(arrival);
+    house.public.clone().oneshot(question).await.unwrap()
+}
+
+#[tokio::test]
+async fn nobody_takes_all_streams_and_exports() {
+    let house = House::furnished().await;
+    let (anna, bert) =
+        (somebody(&house, "anna@my.example", "member").await, somebody(&house, "bert@my.example", "member").await);
+    let owner = house.token(&["admin"], &[]).await;
+    let export = "/v1/activity/export?format=csv";
+    for (path, share) in [("/v1/activity/stream", 20), (export, 1)] {
+        let open = all_of(&house, &anna, path).await;
+        assert_eq!(open.len(), share, "{path}");
+        let beside = (ask(&house, &bert, path).await, ask(&house, &owner, path).await);
+        assert_eq!((beside.0.status().as_u16(), beside.1.status().as_u16()), (200, 200), "{path}");
+        drop(open);
+        assert_eq!(ask(&house, &anna, path).await.status(), 200, "what has ended counts no more: {path}");
+    }
 }
 
 #[tokio::test]

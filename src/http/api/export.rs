@@ -1,13 +1,17 @@
-//! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page.
+//! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page. Whoever takes
+//! too long over a page loses the place, for there are few.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::admin::shapes::ActivityShape;
 use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Paging};
@@ -16,10 +20,13 @@ use crate::http::problem::Problem;
 use crate::policy::status::OwnMail;
 
 use super::activity::filter;
+use super::shares::{Full, Share};
 use super::{Ask, Caller};
 
 /// Rows of one export at most; what is beyond is asked for with `until`.
 const MAX_ROWS: u32 = 1_000_000;
+/// A page of some 300 KiB is to be read within so long.
+const PAGE_WITHIN: Duration = Duration::from_secs(60);
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv; charset=utf-8";
 /// The columns of the table.
@@ -50,12 +57,15 @@ pub(in crate::http) async fn export(
     let format = format(&ask, &fields)?;
     let mut filter = filter(&ask)?;
     filter.paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let permit = site.live.export().ok_or_else(|| {
-        let detail = "Several exports are under way already. Wait for one of them to end.";
+    let share = site.live.exports.take(actor.account).map_err(|full| {
+        let detail = match full {
+            Full::All => "Several exports are under way already. Wait for one of them to end.",
+            Full::Own => "An export of yours is under way already. Wait for it to end.",
+        };
         Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
     })?;
-    let mut export =
-        Export { site, actor, filter, format, lines: VecDeque::new(), left: MAX_ROWS, ended: false, _permit: permit };
+    let held = Held::new(share);
+    let mut export = Export { site, actor, filter, format, lines: VecDeque::new(), left: MAX_ROWS, ended: false, held };
     if format == Format::Table {
         export.lines.push_back(COLUMNS.to_owned());
     }
@@ -93,7 +103,32 @@ struct Export {
     lines: VecDeque<String>,
     left: u32,
     ended: bool,
-    _permit: OwnedSemaphorePermit,
+    held: Held,
+}
+
+/// A place, held while pages go out, each within [`PAGE_WITHIN`] of the one before.
+struct Held {
+    _share: Arc<Mutex<Option<Share>>>,
+    pages: watch::Sender<()>,
+}
+
+impl Held {
+    fn new(share: Share) -> Self {
+        let (share, (pages, mut going)) = (Arc::new(Mutex::new(Some(share))), watch::channel(()));
+        let place = Arc::downgrade(&share);
+        tokio::spawn(async move {
+            while matches!(timeout(PAGE_WITHIN, going.changed()).await, Ok(Ok(()))) {}
+            if let Some(place) = place.upgrade() {
+                place.lock().unwrap_or_else(PoisonError::into_inner).take();
+            }
+        });
+        Self { _share: share, pages }
+    }
+
+    /// One more page goes out, unless the place is lost.
+    fn go_on(&self) -> Result<(), AdminError> {
+        self.pages.send(()).map_err(|_| AdminError::Conflict("The export was read too slowly.".to_owned()))
+    }
 }
 
 impl Export {
@@ -109,10 +144,12 @@ impl Export {
         Ok(())
     }
 
-    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees.
+    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees; so
+    /// does a place that is lost.
     fn body(self) -> Body {
         Body::from_stream(stream::try_unfold(self, |mut export| async move {
             while export.lines.is_empty() && !export.ended {
+                export.held.go_on()?;
                 export.read_on().await?;
             }
             let piece: String = export.lines.drain(..).collect();
@@ -166,6 +203,28 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::api::shares::{Places, Shares};
+    use crate::policy::ids::OWNER;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_too_long_over_a_page_loses_the_place() {
+        let shares = Shares::new(Places { in_all: 1, for_account: 1 });
+        let held = Held::new(shares.take(OWNER).unwrap());
+        for _ in 0..5 {
+            tokio::time::sleep(PAGE_WITHIN - Duration::from_secs(1)).await;
+            held.go_on().unwrap();
+            assert!(shares.take(OWNER).is_err());
+        }
+        tokio::time::sleep(PAGE_WITHIN + Duration::from_secs(1)).await;
+        assert!(held.go_on().is_err() && shares.take(OWNER).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_ends_gives_its_place_back() {
+        let shares = Shares::new(Places { in_all: 1, for_account: 1 });
+        drop(Held::new(shares.take(OWNER).unwrap()));
+        assert!(shares.take(OWNER).is_ok());
+    }
 
     #[test]
     fn cells_are_quoted_and_never_formulas() {

@@ -10,8 +10,8 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use crate::admin::shapes::ActivityShape;
 use crate::admin::{Actor, Admin};
@@ -21,19 +21,20 @@ use crate::store::activity::Row;
 
 use super::Caller;
 use super::rate::Rates;
+use super::shares::{Full, Places, Share, Shares};
 
-/// Streams that are open at once.
-const MAX_STREAMS: usize = 200;
+/// Streams that are open at once, in all and of one account.
+const STREAMS: Places = Places { in_all: 200, for_account: 20 };
 /// Exports that are under way at once.
-const MAX_EXPORTS: usize = 4;
+const EXPORTS: Places = Places { in_all: 4, for_account: 1 };
 /// How often a quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What lives no longer than the process.
 #[derive(Debug)]
 pub(in crate::http) struct Live {
-    streams: Arc<Semaphore>,
-    exports: Arc<Semaphore>,
+    streams: Shares,
+    pub(super) exports: Shares,
     keys: Mutex<HashSet<String>>,
     pub(super) rates: Rates,
 }
@@ -41,8 +42,8 @@ pub(in crate::http) struct Live {
 impl Default for Live {
     fn default() -> Self {
         Self {
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            streams: Shares::new(STREAMS),
+            exports: Shares::new(EXPORTS),
             keys: Mutex::default(),
             rates: Rates::default(),
         }
@@ -57,11 +58,6 @@ pub(super) struct Turn<'a> {
 }
 
 impl Live {
-    /// Room for one more export, if there is any.
-    pub(super) fn export(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.exports).try_acquire_owned().ok()
-    }
-
     /// Takes a key; none if somebody has it.
     pub(super) fn begin(&self, key: &str) -> Option<Turn<'_>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,11 +86,14 @@ pub(super) async fn stream(State(site): State<Site>, Caller(actor): Caller) -> R
 /// Streams the rows that the actor may see, each as `show` tells it.
 pub(in crate::http) fn follow(site: &Site, actor: Actor, show: fn(&Row) -> Event) -> Result<Response, Problem> {
     let rows = site.admin.live(&actor)?;
-    let Ok(permit) = Arc::clone(&site.live.streams).try_acquire_owned() else {
-        let detail = format!("{MAX_STREAMS} live streams are open already. Close one, or try again.");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10"));
-    };
-    let follower = Follower { rows, admin: site.admin.clone(), actor, show, _permit: permit };
+    let share = site.live.streams.take(actor.account).map_err(|full| {
+        let detail = match full {
+            Full::All => format!("{} live streams are open already. Try again in a moment.", STREAMS.in_all),
+            Full::Own => format!("You have {} live streams open already. Close one.", STREAMS.for_account),
+        };
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
+    })?;
+    let follower = Follower { rows, admin: site.admin.clone(), actor, show, _share: share };
     Ok(Sse::new(events(follower)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -103,7 +102,7 @@ struct Follower {
     admin: Admin,
     actor: Actor,
     show: fn(&Row) -> Event,
-    _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 /// Whoever reads too slowly is told that rows were left out.

@@ -20,6 +20,7 @@ mod rate;
 mod route;
 mod sessions;
 mod settings;
+mod shares;
 mod sort;
 mod stats;
 mod tags;
