@@ -37,12 +37,12 @@ struct Draft {
 }
 
 /// What a link has set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NewPassword {
-    /// The account had none.
-    First,
-    /// In place of another.
-    Another,
+#[derive(Debug)]
+pub struct NewPassword {
+    /// Whether the account had none before.
+    pub is_first: bool,
+    /// By which the browser is known when it signs in: whoever has the inbox is not kept out by what strangers guess.
+    pub device: Secret,
 }
 
 /// A link that sets a password, and who is to get it.
@@ -351,7 +351,7 @@ impl Admin {
             Err(other) => return Err(other.into()),
         }
         self.store_password(&Actor::whole(account.key, ActorName::Session), &account, new).await?;
-        Ok(Some(if account.has_password { NewPassword::Another } else { NewPassword::First }))
+        Ok(Some(NewPassword { is_first: !account.has_password, device: self.know_browser(account.key).await? }))
     }
 
     /// The first set-up: uses its link up, gives the owner an address and a password, and opens a session; none if the

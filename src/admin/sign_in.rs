@@ -128,8 +128,7 @@ impl Admin {
 
     /// Opens a session under a new secret.
     pub(super) async fn open(&self, account: AccountId, visitor: &Visitor, by: &str) -> Result<Opened> {
-        let now = self.clock.now();
-        let (session, device) = (Secret::draw(&self.chance, ""), Secret::draw(&self.chance, ""));
+        let (now, session) = (self.clock.now(), Secret::draw(&self.chance, ""));
         let new = NewSession {
             hash: session.hash(),
             id: self.chance.id(now),
@@ -141,9 +140,15 @@ impl Admin {
         };
         let audit = self.session_audit(&new, by);
         self.store.accounts.add_session(new, audit).await?;
+        Ok(Opened { session, device: self.know_browser(account).await? })
+    }
+
+    /// Draws a secret by which a browser is known at its next sign-in to this account.
+    pub(super) async fn know_browser(&self, account: AccountId) -> Result<Secret> {
+        let (now, device) = (self.clock.now(), Secret::draw(&self.chance, ""));
         let until: (Moment, Moment) = (now, now.after(DEVICE_LIFETIME));
         self.store.accounts.add_link(device.hash(), LinkPurpose::Device, account, until).await?;
-        Ok(Opened { session, device })
+        Ok(device)
     }
 
     fn session_audit(&self, new: &NewSession, by: &str) -> AuditEntry {

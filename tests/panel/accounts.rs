@@ -182,7 +182,8 @@ async fn a_reset_link_sets_a_password_once_ends_sessions_and_signs_nobody_in() {
     house.visitor("GET", &path, &[HOST], "").await.expect(200);
     here(&house, &path, "password=short").await.expect(422);
     let done = here(&house, &path, "password=another+horse+battery").await.expect(200);
-    assert!(cookies(&done).is_empty());
+    assert!(cookies(&done).iter().all(|cookie| cookie.starts_with("waypost-device=")), "no session");
+    house.panel(&cookies(&done)[0], "GET", "/aliases", "").await.expect(303);
     here(&house, &path, "password=a+third+horse+battery").await.expect(410);
     house.panel(&cookies(&signed)[0], "GET", "/aliases", "").await.expect(303);
     here(&house, "/sign-in", &form("anna@my.example", PASSWORD)).await.expect(422);
@@ -289,6 +290,27 @@ async fn who_does_not_get_in_stands_in_the_audit_log_once_an_hour_with_a_count()
     let page = house.visitor("GET", "/settings/audit?q=anna", &fields, "").await.expect(200).text();
     assert!(page.contains("11 times from 203.0.113.7, stopped at the limit"), "{page}");
     assert!(page.contains("once from 198.51.100.1") && page.contains("somebody not signed in"), "{page}");
+}
+
+/// Strangers from everywhere have used up the guesses for an account. Whoever has its inbox gets in, and nobody else.
+#[tokio::test]
+async fn a_new_password_by_link_gets_past_the_guesses_of_strangers() {
+    let house = behind_a_proxy().await;
+    for network in 0..20 {
+        let ip = format!("198.51.{network}.1");
+        let wrong = form("anna@my.example", "guess guess guess");
+        join_all((0..10).map(|_| from(&house, &ip, "", &wrong))).await;
+    }
+    from(&house, "192.0.2.56", "", &form("anna@my.example", PASSWORD)).await.expect(429);
+    let link = house.admin.password_link("anna@my.example").await.unwrap().unwrap();
+    let fields =
+        [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "192.0.2.56"), OWN, FORM];
+    let path = format!("/reset/{}", link.secret.text());
+    let done = house.visitor("POST", &path, &fields, "password=another+horse+battery").await.expect(200);
+    let new = form("anna@my.example", "another horse battery");
+    from(&house, "192.0.2.56", "", &new).await.expect(429);
+    from(&house, "192.0.2.56", &cookies(&done).join("; "), &new).await.expect(303);
+    from(&house, "192.0.2.56", &cookies(&done).join("; "), &form("owner@my.example", "guess")).await.expect(422);
 }
 
 /// What this process holds in memory, in MiB.

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::admin::{AdminError, NewPassword};
+use crate::admin::AdminError;
 use crate::http::Site;
 use crate::store::accounts::LinkPurpose;
 
@@ -30,7 +30,7 @@ pub(super) async fn offer(State(site): State<Site>, Path(link): Path<String>, re
     }
 }
 
-/// `POST /reset/{link}`: one signs in with it afterwards, by second factor too where there is one.
+/// `POST /reset/{link}`: one signs in with it afterwards, by second factor too where there is one, from a browser that is known.
 pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
     if let Err(refusal) = usable(&site, &link, &channel).await {
@@ -39,11 +39,15 @@ pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, re
     let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     match site.admin.reset_password(&link, filled.get("password")).await {
         Ok(Some(new)) => {
-            let words = match new {
-                NewPassword::First => "Sign in with it from now on.",
-                NewPassword::Another => "It counts from now on, and every session of before has ended.",
+            let words = if new.is_first {
+                "Sign in with it from now on."
+            } else {
+                "It counts from now on, and every session of before has ended."
             };
-            Words::new("Your password is set", words).link("/sign-in", "Sign in").answer(StatusCode::OK)
+            let page = Words::new("Your password is set", words).link("/sign-in", "Sign in");
+            let mut answer = page.answer(StatusCode::OK);
+            session::know(&channel, &new.device, &mut answer);
+            answer
         }
         Ok(None) => used_up_by_somebody(),
         Err(error @ AdminError::Unwell) => frame::failed(&error),

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::admin::{Actor, DEVICE_LIFETIME, Opened, SESSION_LIFETIME, Visitor};
+use crate::admin::{Actor, DEVICE_LIFETIME, Opened, SESSION_LIFETIME, Secret, Visitor};
 use crate::http::shield::{self, names};
 use crate::http::{Arrival, Settings, Site, Transport};
 
@@ -79,18 +79,24 @@ pub(super) fn refused(why: &str) -> Response {
 
 /// Sets the cookies of somebody who has just signed in: the session, and by which the browser is known again.
 pub(super) fn open(channel: &Channel, opened: &Opened, answer: &mut Response) {
-    let session = written(channel, "", (opened.session.text(), SESSION_LIFETIME.as_secs()));
-    let device = written(channel, DEVICE, (opened.device.text(), DEVICE_LIFETIME.as_secs()));
-    for cookie in [session, device].into_iter().flatten() {
+    set(answer, written(channel, "", (opened.session.text(), SESSION_LIFETIME.as_secs())));
+    know(channel, &opened.device, answer);
+}
+
+/// Sets the cookie by which a browser is known again.
+pub(super) fn know(channel: &Channel, device: &Secret, answer: &mut Response) {
+    set(answer, written(channel, DEVICE, (device.text(), DEVICE_LIFETIME.as_secs())));
+}
+
+fn set(answer: &mut Response, cookie: Option<HeaderValue>) {
+    if let Some(cookie) = cookie {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
 }
 
 /// Ends the session's cookie.
 pub(super) fn close(channel: &Channel, answer: &mut Response) {
-    if let Some(cookie) = written(channel, "", ("", 0)) {
-        answer.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    set(answer, written(channel, "", ("", 0)));
 }
 
 /// Has the next page tell these words; none takes them back.
