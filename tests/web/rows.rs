@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use waypost::mail::{Envelope, Mailbox, Moment, ReversePath};
+use waypost::mail::{Author, Envelope, Mailbox, Moment, ReversePath};
 use waypost::policy::facts::TlsFacts;
 use waypost::policy::ids::{DomainId, OWNER};
 use waypost::policy::rule::Kind;
@@ -124,7 +124,8 @@ pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), e
     };
     let attempts = vec![attempt(house.clock.now(), outcome, reply)];
     let destination = Some(inbox.to_owned());
-    let row = Row { status, destination, sha256_sent: None, attempts, ..forwarded(house, recipient) };
+    let author = Some(Author::read("Orders <orders@shop.example>"));
+    let row = Row { status, destination, author, sha256_sent: None, attempts, ..forwarded(house, recipient) };
     let message = NewMessage {
         id: row.transaction,
         octets: Octets::Memory(Bytes::from_static(MESSAGE)),

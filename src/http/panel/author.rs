@@ -5,8 +5,8 @@ use crate::store::activity::Row;
 
 use super::{own_words, text};
 
-/// Characters of a name in a list.
-const NAME: usize = 40;
+/// Characters of a name in a list: the address behind it is to be seen as well.
+const NAME: usize = 18;
 /// Octets of an address (RFC 5321 §4.5.3.1.3): what is longer is folded.
 const MAX_ADDRESS_OCTETS: usize = 254;
 

@@ -15,6 +15,7 @@ use crate::mail::Moment;
 use crate::store::activity::Row;
 use crate::store::queue::Outline;
 
+use super::author::Writer;
 use super::by_domain;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
@@ -55,7 +56,7 @@ struct Waiting {
     id: String,
     state: &'static str,
     icon: &'static str,
-    sender: String,
+    from: Option<Writer>,
     recipient: String,
     destination: String,
     subject: Option<String>,
@@ -251,7 +252,7 @@ fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
         id: one.id.to_string(),
         state,
         icon,
-        sender: row.map(|row| text::short_address(&row.sender)).unwrap_or_default(),
+        from: row.map(Writer::of),
         recipient: text::short_address(&one.recipient),
         destination: text::short_address(&one.destination),
         subject: row.and_then(|row| Some(text::short(row.subject.as_deref()?, text::LINE))),
