@@ -37,12 +37,14 @@ pub struct RouteQuestion {
     pub to: ForwardPath,
     /// The client, where its SPF is to count.
     pub ip: Option<IpAddr>,
+    /// The author, where there is no header to name one.
+    pub author: Option<Mailbox>,
     /// The header, where its authors are to count.
     pub headers: Option<String>,
 }
 
 impl RouteQuestion {
-    /// Reads one: `to`, and optionally `from`, `ip` and `headers`.
+    /// Reads one: `to`, and optionally `from`, `ip`, `author` and `headers`.
     pub fn read(written: &Map<String, Value>) -> Result<Self> {
         let mut form = Form::new(written);
         let to = form.optional("to", |v| {
@@ -53,13 +55,16 @@ impl RouteQuestion {
                 .map_err(|why| format!("this is not a sender: {why}").into())
         });
         let ip = form.optional("ip", |v| fields::text(v)?.trim().parse().map_err(|_| "write an IP address".into()));
+        let author = form.optional("author", |v| {
+            Mailbox::parse(unbracketed(fields::text(v)?)).map_err(|why| format!("this is not an author: {why}").into())
+        });
         let headers = form.optional("headers", |v| fields::prose(&joined(v), MAX_HEADER_OCTETS));
         if to.is_none() && form.is_sound() {
             form.fault("to", "name the recipient, such as shop@my.example");
         }
         form.finish()?;
         let to = to.unwrap_or(ForwardPath::Postmaster);
-        Ok(Self { from: from.unwrap_or(ReversePath::Null), to, ip, headers })
+        Ok(Self { from: from.unwrap_or(ReversePath::Null), to, ip, author, headers })
     }
 }
 
@@ -130,15 +135,19 @@ impl Admin {
         let host = || Mailbox::parse(&format!("postmaster@{}", settings.hostname)).ok();
         let Some(recipient) = recipient(&question.to).or_else(host) else { return Ok((None, None)) };
         let facts = self.message_facts((question, spf), decision).await;
-        if question.ip.is_some() {
+        let refused = if question.ip.is_some() {
             let recipients = std::slice::from_ref(&recipient);
             let after_data = Some(&decision.after_data);
             let case = MessageCase { settings: &settings, facts: &facts, recipients, after_data };
-            if let Some(refused) = admission::message(&case, &mut decision.trace) {
-                decision.reason = admission::why_refused(&decision.trace, &refused);
-                return Ok((Some(refused), None));
-            }
-        } else if facts.sender_is_hosted {
+            admission::message(&case, &mut decision.trace)
+        } else {
+            admission::author_kept_out(&decision.after_data, &facts, &mut decision.trace)
+        };
+        if let Some(refused) = refused {
+            decision.reason = admission::why_refused(&decision.trace, &refused);
+            return Ok((Some(refused), None));
+        }
+        if question.ip.is_none() && facts.sender_is_hosted {
             must_prove(decision);
         }
         let planned = routing::plan(&[(recipient, decision.clone())], &facts, &settings);
@@ -225,7 +234,8 @@ fn shape(
 
 /// Without a header, the message is taken to be from whom the envelope says.
 fn header_facts(host: Domain, question: &RouteQuestion) -> HeaderFacts {
-    match &question.headers {
+    let named = || question.author.as_ref().map(|author| format!("From: <{author}>"));
+    match question.headers.clone().or_else(named) {
         Some(text) => {
             let mut scan = HeaderScan::new(host);
             scan.push(text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes());

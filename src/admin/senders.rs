@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use uuid::Uuid;
 
-use crate::mail::{Mailbox, Moment, fold};
+use crate::mail::{Author, Mailbox, Moment, fold};
 use crate::policy::routing;
 use crate::policy::rule::{Kind, SenderPattern};
 use crate::policy::status::Status;
@@ -45,10 +45,10 @@ pub enum Judgement {
     Forget,
 }
 
-/// A sender of an alias.
+/// Somebody who writes to an alias: an author, or the sender of an envelope where nobody is known to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderSeen {
-    /// Its address, or `@domain` where the log keeps no more.
+    /// The address, or `@domain` where the log keeps no more.
     pub address: String,
     /// How many of the newest messages are from it.
     pub messages: u64,
@@ -91,22 +91,30 @@ impl Admin {
         let query = Query { alias: Some(row.key), limit: LOOKED_AT, ..Query::default() };
         let (mut seen, mut counted) = (Vec::<SenderSeen>::new(), HashSet::new());
         for found in self.store.activity.list(query).await?.rows {
-            // Reports have no sender that could be judged; and several destinations have a row each.
-            if found.sender.is_empty() || !counted.insert(found.transaction) {
+            let address = found.author.as_ref().map_or(found.sender.as_str(), Author::address);
+            // Reports may have nobody who could be judged; and several destinations have a row each.
+            if address.is_empty() || !counted.insert(found.transaction) {
                 continue;
             }
             let refused = found.count * u64::from(matches!(found.status, Status::Refused | Status::RefusedTemporarily));
-            if let Some(sender) = seen.iter_mut().find(|other| other.address.eq_ignore_ascii_case(&found.sender)) {
+            if let Some(sender) = seen.iter_mut().find(|other| other.address.eq_ignore_ascii_case(address)) {
                 sender.messages += found.count;
                 sender.refused += refused;
             } else if seen.len() < MAX_SENDERS {
-                seen.push(new_sender(row, (&found.sender, found.received_at), (found.count, refused)));
+                seen.push(new_sender(row, (address, found.received_at), (found.count, refused)));
             }
         }
         Ok(seen)
     }
 
-    /// How an alias stands to the sender of a message; nothing where it has none.
+    /// How an alias stands to the author of a message; nothing where none is known.
+    #[must_use]
+    pub fn author_at(&self, alias: &AliasRow, row: &Row) -> Option<SenderSeen> {
+        let author = row.author.as_ref()?;
+        Some(new_sender(alias, (author.address(), row.received_at), (row.count, 0)))
+    }
+
+    /// How an alias stands to the sender of a message's envelope; nothing where it has none.
     #[must_use]
     pub fn sender_at(&self, alias: &AliasRow, row: &Row) -> Option<SenderSeen> {
         (!row.sender.is_empty()).then(|| new_sender(alias, (&row.sender, row.received_at), (row.count, 0)))

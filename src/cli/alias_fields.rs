@@ -48,8 +48,8 @@ pub(super) struct Fields {
     /// 'authenticated:@domain' means only who is proved. Those of one command replace all that were there
     #[arg(long, value_name = "SENDER")]
     allow: Vec<String>,
-    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved. Those of
-    /// one command replace all that were there
+    /// A sender that is refused, of the envelope or as the author (From): an address, @domain or a glob;
+    /// 'authenticated:@domain' means only who is proved. Those of one command replace all that were there
     #[arg(long, value_name = "SENDER")]
     block: Vec<String>,
     /// Messages in 24 hours

@@ -113,7 +113,8 @@ struct Changes {
     /// 'authenticated:@domain' means only who is proved; "" for none
     #[arg(long, value_name = "SENDER")]
     allow: Vec<String>,
-    /// A sender that is refused: an address, @domain or a glob; 'authenticated:@domain' means only who is proved; "" for none
+    /// A sender that is refused, of the envelope or as the author (From): an address, @domain or a glob;
+    /// 'authenticated:@domain' means only who is proved; "" for none
     #[arg(long, value_name = "SENDER")]
     block: Vec<String>,
     /// A policy of its own: spf, dkim, dmarc (off, observe, enforce), unauthenticated (accept, reject), tls (opportunistic,

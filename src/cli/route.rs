@@ -15,13 +15,16 @@ pub(super) struct Route {
     /// MAIL FROM; none is the null sender
     #[arg(long, value_name = "SENDER")]
     from: Option<String>,
+    /// Who the message says that it is from (From)
+    #[arg(long, value_name = "AUTHOR")]
+    author: Option<String>,
     /// The client's address, for SPF
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
 }
 
 pub(super) async fn run(route: Route, api: &Api, out: Output) -> anyhow::Result<()> {
-    let question = json!({"to": route.recipient, "from": route.from, "ip": route.ip});
+    let question = json!({"to": route.recipient, "from": route.from, "author": route.author, "ip": route.ip});
     out.object(&api.post("/v1/route", &question).await?, story)
 }
 

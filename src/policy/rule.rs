@@ -1,5 +1,6 @@
 //! What the owner wrote down: domains and the rules (aliases) within them, as values.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -81,13 +82,14 @@ pub struct Expiry {
 pub struct SenderPattern(pub String);
 
 /// Allow and block entries of one level; an allow overrides this level's and the wider levels' blocks as DESIGN says:
-/// blocks count instance, then domain, then alias; an alias's allow overrides its domain's block.
+/// blocks count instance, then domain, then alias; an alias's allow overrides its domain's block. A copy shares them: each
+/// recipient of a transaction carries those that are judged when the message is whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SenderLists {
     /// Let in.
-    pub allow: Vec<SenderPattern>,
+    pub allow: Arc<[SenderPattern]>,
     /// Kept out.
-    pub block: Vec<SenderPattern>,
+    pub block: Arc<[SenderPattern]>,
 }
 
 /// Where a rule sends mail.

@@ -1,6 +1,7 @@
 //! Who may write: block and allow entries of instance, domain and alias.
 //!
-//! An entry means whoever the envelope names, and is judged at RCPT. One with [`AUTHENTICATED`] in front means only who was
+//! An entry means whoever the envelope names, and is judged at RCPT; a block means the author too, whom the message's From
+//! names, and is judged again when the message is whole. One with [`AUTHENTICATED`] in front means only who was
 //! proved to be that sender ([`Proof`]), which shows when the message is whole: a block of that kind refuses then, and where
 //! an allow of that kind may yet lift a block, the recipient is taken and the block is judged then.
 //!
@@ -9,10 +10,11 @@
 
 use std::sync::Arc;
 
+use super::facts::MessageFacts;
 use super::proof::{Identity, Proof};
 use super::rule::{SenderLists, SenderPattern};
 use super::settings::{Effective, Level};
-use crate::mail::{AddressError, Domain, Mailbox, ReversePath, fold};
+use crate::mail::{AddressError, Author, Domain, Mailbox, ReversePath, fold};
 
 /// Octets of an entry.
 pub const MAX_ENTRY_OCTETS: usize = 320;
@@ -94,13 +96,35 @@ pub struct Levels<'a> {
     pub alias: &'a SenderLists,
 }
 
-/// The entry that keeps a sender out.
+/// By which of its names a message is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// The sender of its envelope, or whom it was proved to be from.
+    Sender,
+    /// Its author.
+    Author,
+}
+
+impl Named {
+    /// As the trace has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Author => "author",
+        }
+    }
+}
+
+/// The entry that keeps a message out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block<'a> {
     /// Whose it is.
     pub level: Level,
     /// The entry.
     pub entry: &'a SenderPattern,
+    /// Whom it means.
+    pub named: Named,
 }
 
 /// An allow entry that means somebody who was proved.
@@ -123,7 +147,7 @@ impl<'a> Levels<'a> {
         if lists.iter().all(|list| list.allow.is_empty()) {
             return false;
         }
-        let sender = Sender { key: sender.mailbox().map(Mailbox::key), proof: Some(&Proof::default()) };
+        let sender = Sender { key: sender.mailbox().map(Mailbox::key), author: None, proof: Some(&Proof::default()) };
         lists.iter().any(|list| Match::of(list, &sender).allowed)
     }
 
@@ -131,33 +155,68 @@ impl<'a> Levels<'a> {
     /// the message has not come yet, and an allow that wants one may yet let it in.
     #[must_use]
     pub fn block_of(&self, sender: &ReversePath, proof: Option<&Proof>) -> Option<Block<'a>> {
+        self.block(|| Sender { key: sender.mailbox().map(Mailbox::key), author: None, proof })
+    }
+
+    /// The block that holds against the author. What lifts it is an allow for the author or for the sender of the envelope;
+    /// an author lifts no block of another name.
+    #[must_use]
+    pub fn block_of_author(
+        &self,
+        (author, sender): (&Author, &ReversePath),
+        proof: Option<&Proof>,
+    ) -> Option<Block<'a>> {
+        self.block(|| Sender { key: sender.mailbox().map(Mailbox::key), author: Some(author.key()), proof })
+    }
+
+    fn block<'s>(&self, sender: impl FnOnce() -> Sender<'s>) -> Option<Block<'a>> {
         let lists = [self.instance, self.domain, self.alias];
         if lists.iter().all(|list| list.block.is_empty()) {
             return None;
         }
-        let sender = Sender { key: sender.mailbox().map(Mailbox::key), proof };
+        let sender = sender();
+        let named = if sender.author.is_some() { Named::Author } else { Named::Sender };
         let [instance, domain, alias] = lists.map(|list| Match::of(list, &sender));
         let blocked =
-            |level, of: Match<'a>, allowed: bool| Some(Block { level, entry: of.block.filter(|_| !allowed)? });
+            |level, of: Match<'a>, allowed: bool| Some(Block { level, entry: of.block.filter(|_| !allowed)?, named });
         blocked(Level::Instance, instance, instance.allowed)
             .or_else(|| blocked(Level::Domain, domain, domain.allowed || alias.allowed))
             .or_else(|| blocked(Level::Alias, alias, alias.allowed))
     }
 
-    /// What must still be known when the message is whole: everything where an entry wants proof; else the allows, where a
-    /// policy may refuse whom they mean.
+    /// What must still be known of a rule that sends mail on when the message is whole: everything where there is a block,
+    /// for its author shows only then, or where an entry wants proof; else the allows, where a policy may refuse whom they
+    /// mean.
     #[must_use]
     pub fn late(&self, policies: &Effective) -> Option<Arc<Late>> {
         let lists = [self.instance, self.domain, self.alias];
-        if lists.iter().any(|list| list.allow.iter().chain(&list.block).any(SenderPattern::wants_proof)) {
+        if lists.iter().all(|list| list.block.is_empty()) {
+            return self.late_but_for_authors(policies);
+        }
+        let wants_proof = self.wants_proof();
+        let [instance, domain, alias] = lists.map(SenderLists::clone);
+        Some(Arc::new(Late { instance, domain, alias, wants_proof, names_authors: true }))
+    }
+
+    fn wants_proof(&self) -> bool {
+        let lists = [self.instance, self.domain, self.alias];
+        lists.iter().any(|list| list.allow.iter().chain(list.block.iter()).any(SenderPattern::wants_proof))
+    }
+
+    /// The same where no author is kept out: nothing is sent on, or everybody may write there.
+    #[must_use]
+    pub fn late_but_for_authors(&self, policies: &Effective) -> Option<Arc<Late>> {
+        let lists = [self.instance, self.domain, self.alias];
+        if self.wants_proof() {
             let [instance, domain, alias] = lists.map(SenderLists::clone);
-            return Some(Arc::new(Late { instance, domain, alias }));
+            return Some(Arc::new(Late { instance, domain, alias, wants_proof: true, names_authors: false }));
         }
         if !policies.may_refuse() || lists.iter().all(|list| list.allow.is_empty()) {
             return None;
         }
-        let [instance, domain, alias] = lists.map(|list| SenderLists { allow: list.allow.clone(), block: Vec::new() });
-        Some(Arc::new(Late { instance, domain, alias }))
+        let [instance, domain, alias] =
+            lists.map(|list| SenderLists { allow: list.allow.clone(), block: Arc::default() });
+        Some(Arc::new(Late { instance, domain, alias, wants_proof: false, names_authors: false }))
     }
 }
 
@@ -170,13 +229,30 @@ pub struct Late {
     pub domain: SenderLists,
     /// The alias's.
     pub alias: SenderLists,
+    /// Whether any of them wants proof: else the sender of the envelope was judged at RCPT for good.
+    pub wants_proof: bool,
+    /// Whether blocks mean authors.
+    pub names_authors: bool,
 }
 
 impl Late {
-    /// As [`Levels::block_of`], with what the whole message proved.
+    /// The block that holds against what the whole message was proved to be from, or against its author.
     #[must_use]
-    pub fn block_of(&self, sender: &ReversePath, proof: &Proof) -> Option<Block<'_>> {
-        Levels { instance: &self.instance, domain: &self.domain, alias: &self.alias }.block_of(sender, Some(proof))
+    pub fn block_of(&self, facts: &MessageFacts, proof: &Proof) -> Option<Block<'_>> {
+        let sender = || self.levels().block_of(&facts.reverse_path, Some(proof));
+        let author = || self.block_of_author(facts, Some(proof));
+        self.wants_proof.then(sender).flatten().or_else(author)
+    }
+
+    /// The block that holds against its author. Without a proof, an allow that wants one may yet let it in.
+    #[must_use]
+    pub fn block_of_author(&self, facts: &MessageFacts, proof: Option<&Proof>) -> Option<Block<'_>> {
+        let author = facts.header.author.as_ref().filter(|_| self.names_authors)?;
+        self.levels().block_of_author((author, &facts.reverse_path), proof)
+    }
+
+    const fn levels(&self) -> Levels<'_> {
+        Levels { instance: &self.instance, domain: &self.domain, alias: &self.alias }
     }
 
     /// The allow entry, the nearest first, that means somebody who was proved. What a message only says of itself counts
@@ -193,6 +269,8 @@ impl Late {
 /// The sender as entries are compared with it.
 struct Sender<'a> {
     key: Option<String>,
+    /// The author, where that is whom blocks are to mean.
+    author: Option<String>,
     proof: Option<&'a Proof>,
 }
 
@@ -202,13 +280,18 @@ impl Sender<'_> {
     }
 
     fn is_blocked_by(&self, entry: &SenderPattern) -> bool {
+        if let Some(author) = &self.author {
+            // What was proved is no matter of From.
+            return !entry.wants_proof() && entry.matches(author);
+        }
         let is_proven = || self.proof.is_some_and(|proof| proof.of_entry(entry).is_some());
         if entry.wants_proof() { is_proven() } else { self.is_said(entry) }
     }
 
     fn is_allowed_by(&self, entry: &SenderPattern) -> bool {
         let may_be_proven = || self.proof.is_none_or(|proof| proof.of_entry(entry).is_some());
-        if entry.wants_proof() { may_be_proven() } else { self.is_said(entry) }
+        let is_author = || self.author.as_deref().is_some_and(|author| entry.matches(author));
+        if entry.wants_proof() { may_be_proven() } else { self.is_said(entry) || is_author() }
     }
 }
 

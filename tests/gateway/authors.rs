@@ -106,3 +106,79 @@ async fn what_a_stranger_writes_for_a_name_is_inert_and_bounded() {
     assert!(status.is_success());
     world.stop().await;
 }
+
+/// Whom a block means, the sender of the envelope hears at RCPT, and the author at the end of data: in the same words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_keeps_out_its_author_whatever_the_envelope_says() {
+    let world = World::start().await;
+    let sent = letter("From: M\u{fc}ller <real@author.test>\r\n");
+    for entry in ["real@author.test", "@author.test", "*@author.*"] {
+        world.patch("/v1/aliases/shop@my.example", json!({ "block": [entry] })).await;
+        let answers = world.send(BOUNCES, &["shop@my.example"], &sent).await;
+        assert!(answers.recipients[0].starts_with("250 "), "{entry}: {answers:?}");
+        let by_name = world.send("real@author.test", &["shop@my.example"], &sent).await;
+        assert_eq!(answers.last(), by_name.recipients[0], "{entry}");
+        let rows = world.rows().await;
+        assert_eq!(rows[0]["reason"], format!("The entry {entry} (alias) keeps this sender out."));
+        assert_eq!(rows[1]["reason"], format!("The entry {entry} (alias) keeps this author out."));
+        assert_eq!((&rows[1]["status"], &rows[1]["sender"]), (&json!("refused"), &json!(BOUNCES)));
+        let null = world.send("", &["shop@my.example"], &sent).await;
+        assert!(null.last().starts_with("550 5.1.1 "), "{null:?}");
+    }
+    assert!(world.send(BOUNCES, &["shop@my.example"], &letter("From: other@elsewhere.test\r\n")).await.is_accepted());
+    world.patch("/v1/aliases/shop@my.example", json!({ "allow": ["real@author.test"] })).await;
+    assert!(world.send(BOUNCES, &["shop@my.example"], &sent).await.is_accepted());
+    world.stop().await;
+}
+
+/// One DATA has one policy: no answer could be true for a recipient that keeps the author out and one that does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_that_differ_in_whom_they_keep_out_are_taken_one_after_another() {
+    let world = World::start().await;
+    for alias in ["like@my.example", "open@my.example"] {
+        world.alias(alias, &["anna@inbox.example"]).await;
+    }
+    for alias in ["shop@my.example", "like@my.example"] {
+        world.patch(&format!("/v1/aliases/{alias}"), json!({ "block": ["real@author.test"] })).await;
+    }
+    let sent = letter("From: real@author.test\r\n");
+    let both = world.send(BOUNCES, &["shop@my.example", "open@my.example", "like@my.example"], &sent).await;
+    assert!(both.recipients[1].starts_with("452 4.5.3 "), "{both:?}");
+    assert!(both.recipients[2].starts_with("250 ") && both.last().starts_with("550 5.1.1 "), "{both:?}");
+    assert!(world.send(BOUNCES, &["open@my.example"], &sent).await.is_accepted());
+    assert_eq!(world.inbox.received().len(), 1);
+    world.stop().await;
+}
+
+/// Everybody may write to postmaster; and what the domain keeps out its aliases keep out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_keeps_an_author_out_but_not_from_its_postmaster() {
+    let world = World::start().await;
+    world.patch("/v1/domains/my.example", json!({ "block": ["@author.test"] })).await;
+    let sent = letter("From: real@author.test\r\n");
+    let refused = world.send(BOUNCES, &["shop@my.example"], &sent).await;
+    assert!(refused.last().starts_with("550 5.1.1 "), "{refused:?}");
+    let taken = world.send(BOUNCES, &["postmaster@my.example"], &sent).await;
+    assert!(taken.is_accepted(), "{taken:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_knows_an_author() {
+    let world = World::start().await;
+    world.patch("/v1/aliases/shop@my.example", json!({ "block": ["real@author.test"] })).await;
+    let asked = json!({ "to": "shop@my.example", "from": BOUNCES });
+    assert_eq!(world.post("/v1/route", asked.clone()).await["disposition"], "forward");
+    for more in [
+        json!({ "author": "real@author.test" }),
+        json!({ "author": "real@author.test", "ip": "127.0.0.1" }),
+        json!({ "headers": "From: M <real@author.test>\nSubject: x" }),
+    ] {
+        let mut question = asked.clone();
+        question.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let told = world.post("/v1/route", question).await;
+        assert_eq!(told["disposition"], "reject", "{more}: {told}");
+        assert_eq!(told["reason"], "The entry real@author.test (alias) keeps this author out.");
+    }
+    world.stop().await;
+}

@@ -247,6 +247,36 @@ async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() 
 }
 
 #[tokio::test]
+async fn the_author_of_a_message_is_blocked_before_the_sender_of_its_envelope() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let row = mail_to(&house, &id, ("bounce-7@esp.example", "shop@my.example")).await;
+    let author = Some(waypost::mail::Author::read("Anna <anna@author.example>"));
+    let offered = async |auth: Auth| {
+        let again = Row { id: house.admin.chance.id(house.clock.now()), author: author.clone(), auth, ..row.clone() };
+        house.admin.store.activity.record(vec![again.clone()]).await.unwrap();
+        let page = house.panel(&cookie, "GET", &format!("/activity/{}", again.id), "").await.expect(200).text();
+        let labels = page.split("<button class=\"button\" aria-label=\"").skip(1);
+        labels.map(|rest| rest.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let signed = |domain: &str| Auth { dkim: vec![format!("pass d={domain} s=mail")], ..Auth::default() };
+    let blocks = ["Block author: anna@author.example", "Block author’s domain: @author.example"];
+    let envelope = "Block envelope sender: bounce-7@esp.example";
+    assert_eq!(offered(Auth::default()).await, [blocks[0], blocks[1], envelope], "nothing is proved");
+    let by_author = [blocks[0], blocks[1], "Allow author’s domain: @author.example", envelope];
+    assert_eq!(offered(signed("author.example")).await, by_author);
+    let by_service = [blocks[0], blocks[1], envelope, "Allow envelope sender: bounce-7@esp.example"];
+    assert_eq!(offered(signed("esp.example")).await, by_service);
+
+    let page = house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+    assert!(page.contains("Block sender: anna@author.example"), "{page}");
+    let block = format!("entry={}&what=block&back=/aliases", in_path("anna@author.example"));
+    house.panel(&cookie, "POST", &format!("/aliases/{id}/sender"), &block).await.expect(303);
+    assert_eq!(offered(Auth::default()).await, ["Unblock: anna@author.example", envelope]);
+}
+
+#[tokio::test]
 async fn to_allow_a_sender_is_no_remedy_for_mail_that_proved_nothing() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

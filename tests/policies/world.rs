@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waypost::mail::header::HeaderFacts;
-use waypost::mail::{Domain, Moment, ReversePath};
+use waypost::mail::{Author, Domain, Moment, ReversePath};
 use waypost::policy::admission::AfterData;
 use waypost::policy::facts::{
     AuthFacts, DkimFacts, DkimResult, DmarcFacts, DmarcPolicy, DmarcResult, MessageFacts, SpfFacts, SpfResult,
@@ -65,7 +65,7 @@ impl World {
     fn senders(&self) -> Option<Arc<Late>> {
         let entries = |name: &str| {
             let entries = values(&self.settings, name).flat_map(|words| words.split(','));
-            entries.map(|entry| SenderPattern::parse(entry).unwrap()).collect::<Vec<_>>()
+            entries.map(|entry| SenderPattern::parse(entry).unwrap()).collect()
         };
         let [instance, domain, alias] = ["instance", "domain", "alias"].map(|level| SenderLists {
             allow: entries(&format!("{level}-allow")),
@@ -75,7 +75,7 @@ impl World {
         Levels { instance: &instance, domain: &domain, alias: &alias }.late(&effective)
     }
 
-    /// `from=`, `author=` (several with commas, or `none`), `spf=RESULT[:DOMAIN]`, `dkim=RESULT:DOMAIN`,
+    /// `from=`, `author=` (several with commas, or `none`), `writer=` (the author's address), `spf=RESULT[:DOMAIN]`, `dkim=RESULT:DOMAIN`,
     /// `dmarc=RESULT[:POLICY]`; all domains are under their last two labels.
     pub(crate) fn facts(&self, words: &str) -> MessageFacts {
         let reverse_path = ReversePath::parse(value(words, "from").unwrap_or("ann@sender.example")).unwrap();
@@ -93,7 +93,12 @@ impl World {
         let names: Vec<_> = signers.chain([envelope]).chain(author.split(',').map(str::to_owned)).collect();
         MessageFacts {
             now: Moment::from_millis(0),
-            header: HeaderFacts { author_domains, from_fields: 1, ..HeaderFacts::default() },
+            header: HeaderFacts {
+                author_domains,
+                author: value(words, "writer").map(Author::read),
+                from_fields: 1,
+                ..HeaderFacts::default()
+            },
             auth,
             sender_is_hosted: reverse_path.domain() == Some(&domain("hosted.example")),
             reverse_path,

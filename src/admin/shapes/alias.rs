@@ -59,7 +59,8 @@ pub struct AliasShape {
     /// Let in: an address, `@domain` or a glob. It overrides blocks; and where SPF or a signature proved who it means, also a
     /// refusal by `policy`. With `authenticated:` in front it means only who was proved.
     pub allow: Vec<String>,
-    /// Kept out: an address, `@domain` or a glob; with `authenticated:` in front only who was proved.
+    /// Kept out, as sender of the envelope or as author (From): an address, `@domain` or a glob; with `authenticated:` in front
+    /// only who was proved.
     pub block: Vec<String>,
     /// Messages in rolling 24 h.
     pub quota: Option<u64>,

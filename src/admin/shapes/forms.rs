@@ -48,7 +48,7 @@ pub struct AliasForm {
     /// Senders let in whatever else blocks them: an address, `@domain`, or a glob.
     #[schema(max_items = 500)]
     pub allow: Option<Vec<String>>,
-    /// Senders kept out.
+    /// Kept out, as senders of the envelope or as authors (From).
     #[schema(max_items = 500)]
     pub block: Option<Vec<String>>,
     /// Messages in rolling 24 hours.
@@ -274,6 +274,8 @@ pub struct RouteForm {
     pub from: Option<String>,
     /// The client's address, where its SPF is to count.
     pub ip: Option<String>,
+    /// The author that From names, where there is no header.
+    pub author: Option<String>,
     /// The header, where its authors are to count: its text, or a list of its lines.
     pub headers: Option<serde_json::Value>,
 }

@@ -77,15 +77,24 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
     if !site.admin.may_change_alias(actor, &alias) {
         return None;
     }
-    let seen = site.admin.sender_at(&alias, row);
-    let is_unproven = story::refused_by(row).is_some() && !is_proven(row);
-    let mut says = seen.as_ref().map(says).unwrap_or_default();
-    says.retain(|say| !(is_unproven && say.what == "allow"));
+    let author = site.admin.author_at(&alias, row);
+    let is_both = row.author.as_ref().is_some_and(|author| author.is(&row.sender));
+    let seen = site.admin.sender_at(&alias, row).filter(|_| !is_both);
+    let mut says = match &author {
+        Some(author) if !is_both => of_both(row, author, seen.as_ref()),
+        known => known.as_ref().or(seen.as_ref()).map(|sender| says(sender, OF_SENDER)).unwrap_or_default(),
+    };
+    let is_refused = story::refused_by(row).is_some();
+    says.retain(|say| !(is_refused && say.what == "allow") || is_proven(row) || is_signed(row, &say.entry));
+    let is_unproven = is_refused && says.iter().all(|say| say.what != "allow") && !is_proven(row);
     let caught = if alias.spec.kind == Kind::CatchAll { site.admin.caught(&alias, row).await.ok()? } else { None };
     Some(Judge {
         name: text::short_address(&alias_name(&alias).to_string()),
         alias: alias.id.to_string(),
-        stands: seen.as_ref().and_then(stands),
+        stands: author.as_ref().and_then(stands).or_else(|| {
+            let of_sender = seen.as_ref().and_then(stands)?;
+            Some(if author.is_some() { format!("its envelope sender is {of_sender}") } else { of_sender })
+        }),
         says,
         is_unproven,
         came: caught.map(|address| shown(&address, now)),
@@ -94,10 +103,34 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
 
 /// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.
 fn is_proven(row: &Row) -> bool {
-    let domain = row.sender.rsplit_once('@').and_then(|(_, host)| Domain::parse(host).ok());
+    row.auth.spf.as_deref() == Some("pass") || is_signed(row, &row.sender)
+}
+
+/// Whether a signature of this address's domain passed.
+fn is_signed(row: &Row, address: &str) -> bool {
+    let domain = address.rsplit_once('@').and_then(|(_, host)| Domain::parse(host).ok());
     let signer = |result: &String| Domain::parse(result.strip_prefix("pass d=")?.split(' ').next()?).ok();
-    row.auth.spf.as_deref() == Some("pass")
-        || row.auth.dkim.iter().any(|result| domain.is_some() && signer(result) == domain)
+    row.auth.dkim.iter().any(|result| domain.is_some() && signer(result) == domain)
+}
+
+/// Of the author first. What is offered to be let in is what was proved: From proves nothing, a signature of its domain does.
+fn of_both(row: &Row, author: &SenderSeen, sender: Option<&SenderSeen>) -> Vec<Say> {
+    let mut all = says(author, OF_AUTHOR);
+    all.retain(|say| say.what != "allow");
+    all.extend(allow_signer(author, row));
+    let of_sender = sender.iter().flat_map(|sender| says(sender, OF_ENVELOPE));
+    // A whole service sends for many authors.
+    let fits = |say: &Say| !say.entry.starts_with('@') && (say.what != "allow" || is_proven(row));
+    all.extend(of_sender.filter(|say| say.what == "forget" || fits(say)));
+    all
+}
+
+/// To let in what the author's domain signs, where this message was.
+fn allow_signer(author: &SenderSeen, row: &Row) -> Option<Say> {
+    let (_, domain) = author.address.rsplit_once('@').filter(|_| is_signed(row, &author.address))?;
+    let entry = format!("@{domain}");
+    let word = "Allow author’s domain";
+    author.allowed_by.is_none().then(|| Say { word, label: format!("{word}: {entry}"), entry, what: "allow" })
 }
 
 fn writer(sender: &SenderSeen, now: Moment) -> Writer {
@@ -113,7 +146,7 @@ fn writer(sender: &SenderSeen, now: Moment) -> Writer {
         messages: format!("{messages}{refused}"),
         last: When::new(sender.last_at, now),
         stands: stands(sender),
-        says: says(sender),
+        says: says(sender, OF_SENDER),
     }
 }
 
@@ -135,8 +168,14 @@ fn by_entry(stands: &str, entry: &str, address: &str) -> String {
     }
 }
 
-fn says(sender: &SenderSeen) -> Vec<Say> {
-    let say = |word, what, entry: &str| Say {
+/// What the buttons are called: to block somebody, to block the whole domain, to let somebody in.
+type Words = [&'static str; 3];
+const OF_SENDER: Words = ["Block sender", "Block domain", "Allow sender"];
+const OF_AUTHOR: Words = ["Block author", "Block author’s domain", "Allow author"];
+const OF_ENVELOPE: Words = ["Block envelope sender", "Block its domain", "Allow envelope sender"];
+
+fn says(sender: &SenderSeen, [block, block_domain, allow]: Words) -> Vec<Say> {
+    let say = |word: &'static str, what, entry: &str| Say {
         word,
         label: format!("{word}: {}", text::visible(entry)),
         entry: entry.to_owned(),
@@ -151,14 +190,14 @@ fn says(sender: &SenderSeen) -> Vec<Say> {
     match (&sender.allowed_by, &sender.blocked_by) {
         (Some(entry), _) => all.push(say("Let in no more", "forget", entry)),
         (None, Some(entry)) => all.push(say("Unblock", "forget", entry)),
-        (None, None) if plain => all.push(say("Block sender", "block", &sender.address)),
+        (None, None) if plain => all.push(say(block, "block", &sender.address)),
         (None, None) => {}
     }
     if sender.blocked_by.is_none() && sender.allowed_by.is_none() && !domain.is_empty() {
-        all.push(say("Block domain", "block", &domain));
+        all.push(say(block_domain, "block", &domain));
     }
     if sender.allowed_by.is_none() && plain {
-        all.push(say("Allow sender", "allow", &sender.address));
+        all.push(say(allow, "allow", &sender.address));
     }
     all
 }

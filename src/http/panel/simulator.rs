@@ -17,7 +17,7 @@ use super::frame::{self, Frame};
 use super::text;
 
 /// The fields that ask.
-const FIELDS: [&str; 4] = ["to", "from", "ip", "headers"];
+const FIELDS: [&str; 5] = ["to", "from", "author", "ip", "headers"];
 
 /// The answer.
 struct Told {
@@ -36,13 +36,14 @@ struct SimulatorPage {
     frame: Frame,
     to: String,
     from: String,
+    author: String,
     ip: String,
     headers: String,
     wrong: Option<String>,
     told: Option<Told>,
 }
 
-/// `GET /simulator?to=&from=&ip=&headers=`.
+/// `GET /simulator?to=&from=&author=&ip=&headers=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     let asked = |key| ask.owned(key).unwrap_or_default();
     let (wrong, told) = match answer(&site, &actor, &ask).await {
@@ -51,11 +52,9 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
         Err(error) => return frame::failed(&error),
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let [to, from, ip, headers] = FIELDS.map(asked);
-    frame::page(
-        status,
-        &SimulatorPage { frame: Frame::inside(&site, "Simulator", "simulator"), to, from, ip, headers, wrong, told },
-    )
+    let [to, from, author, ip, headers] = FIELDS.map(asked);
+    let frame = Frame::inside(&site, "Simulator", "simulator");
+    frame::page(status, &SimulatorPage { frame, to, from, author, ip, headers, wrong, told })
 }
 
 async fn answer(site: &Site, actor: &Actor, ask: &Ask) -> Result<Option<Told>, AdminError> {

@@ -1,39 +1,52 @@
-//! Sender entries when the message is whole: blocks and allows that ask for proof, and the allows that let in what a policy
-//! would refuse. An owner so lets in a broken but wanted sender, and nobody who only takes its name.
+//! Sender entries when the message is whole: blocks of its author, blocks and allows that ask for proof, and the allows that
+//! let in what a policy would refuse. An owner so lets in a broken but wanted sender, and nobody who only takes its name.
 
+use super::super::facts::MessageFacts;
 use super::super::proof::Proof;
 use super::super::replies;
-use super::super::senders::Late;
+use super::super::senders::{Late, Named};
 use super::super::status::TraceStep;
-use crate::mail::ReversePath;
+use super::AfterData;
 use crate::smtp::reply::Reply;
 
-/// What the owner reads of a sender whom an entry keeps out; the sender is told of no entry.
-pub(super) fn keeps_out(entry: &str) -> String {
-    format!("The entry {entry} keeps this sender out.")
+/// What the owner reads of whom an entry keeps out; the sender is told of no entry.
+pub(super) fn keeps_out(entry: &str, named: &str) -> String {
+    format!("The entry {entry} keeps this {named} out.")
 }
 
 /// The same, where that is how a message ended.
 fn kept_out(trace: &[TraceStep]) -> Option<String> {
-    let last = trace.last().filter(|step| step.step == "sender" && step.verdict == "blocked")?;
-    Some(keeps_out(&last.detail))
+    let names = [Named::Sender, Named::Author].map(Named::as_str);
+    let last = trace.last().filter(|step| names.iter().any(|name| step.step == *name) && step.verdict == "blocked")?;
+    Some(keeps_out(&last.detail, &last.step))
 }
 
-/// Why a message was refused, for the log: by which entry a sender was kept out is not in the reply.
+/// Why a message was refused, for the log: by which entry it was kept out is not in the reply.
 #[must_use]
 pub fn why_refused(trace: &[TraceStep], reply: &Reply) -> String {
     kept_out(trace).unwrap_or_else(|| reply.text().to_owned())
 }
 
-/// The refusal of a block that holds against whom the message was proved to be from. `None` lets it in.
-pub(super) fn blocked(late: &Late, sender: &ReversePath, proof: &Proof, trace: &mut Vec<TraceStep>) -> Option<Reply> {
-    let block = late.block_of(sender, proof)?;
-    let entry = format!("{} ({})", block.entry.0, block.level);
-    if late.block_of(sender, &proof.at_best()).is_none() {
-        trace.push(TraceStep::new("sender", "not known yet", format!("{entry}, unless an allow entry is proved")));
+/// The refusal of a block that holds against whom the message was proved to be from, or against its author. `None` lets it
+/// in.
+pub(super) fn blocked(late: &Late, facts: &MessageFacts, proof: &Proof, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    let block = late.block_of(facts, proof)?;
+    let (entry, named) = (format!("{} ({})", block.entry.0, block.level), block.named.as_str());
+    if late.block_of(facts, &proof.at_best()).is_none() {
+        trace.push(TraceStep::new(named, "not known yet", format!("{entry}, unless an allow entry is proved")));
         return Some(replies::not_authenticated_yet());
     }
-    trace.push(TraceStep::new("sender", "blocked", entry));
+    trace.push(TraceStep::new(named, "blocked", entry));
+    Some(replies::unknown())
+}
+
+/// The refusal of a block that holds against the author, where nothing is known of what the message proves.
+#[must_use]
+pub fn author_kept_out(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
+    let mut late = after_data.all().filter_map(|policies| policies.senders.as_deref());
+    let block = late.find_map(|late| late.block_of_author(facts, None))?;
+    let entry = format!("{} ({})", block.entry.0, block.level);
+    trace.push(TraceStep::new(block.named.as_str(), "blocked", entry));
     Some(replies::unknown())
 }
 

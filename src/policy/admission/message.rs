@@ -47,11 +47,11 @@ pub fn message(case: &MessageCase<'_>, trace: &mut Vec<TraceStep>) -> Option<Rep
     case.after_data?.all().find_map(|policies| refused_by_owner(policies, case.facts, trace))
 }
 
-/// Entries that ask for proof, then policies, which an entry may overrule.
+/// Entries that mean its author or ask for proof, then policies, which an entry may overrule.
 fn refused_by_owner(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
     let Some(late) = after_data.senders.as_deref() else { return refused_by_policy(after_data, facts, trace) };
     let proof = Proof::of(facts);
-    if let Some(reply) = entries::blocked(late, &facts.reverse_path, &proof, trace) {
+    if let Some(reply) = entries::blocked(late, facts, &proof, trace) {
         return Some(reply);
     }
     let refusal = refused_by_policy(after_data, facts, trace)?;

@@ -27,7 +27,7 @@ use super::status::{RuleRef, TraceStep};
 use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
-pub use entries::why_refused;
+pub use entries::{author_kept_out, why_refused};
 pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
@@ -224,6 +224,7 @@ impl Decision {
         let overrides = (rule.map(|rule| &rule.overrides), domain.map(|domain| &domain.overrides));
         let effective = Effective::of(overrides.0, overrides.1, case.settings);
         let account = rule.map(|rule| rule.account).or(domain.map(|domain| domain.account)).unwrap_or(OWNER);
+        let late = late_senders((case, rule), &ruling.disposition, &effective);
         let own_srs = domain.map(|domain| domain.srs_domain.as_ref().or(case.settings.srs_domain.as_ref()));
         Self {
             disposition: ruling.disposition,
@@ -235,7 +236,7 @@ impl Decision {
             domain: domain.map(|domain| domain.id),
             account,
             privacy: privacy(rule, case.settings),
-            after_data: AfterData::of(account, &effective, late_senders(case, rule, &effective)),
+            after_data: AfterData::of(account, &effective, late),
             tls: effective.tls.value,
             forwarded_headers: effective.forwarded_headers.value,
             srs_domain: own_srs.flatten().or(domain.map(|domain| &domain.name)).cloned(),
@@ -245,13 +246,22 @@ impl Decision {
     }
 }
 
-/// The sender entries of all levels, as far as they count when the message is whole.
-fn late_senders(case: &RecipientCase<'_>, rule: Option<&Rule>, effective: &Effective) -> Option<Arc<Late>> {
+/// The sender entries of all levels, as far as they count when the message is whole. Authors are kept out of what a rule
+/// sends on: everybody may write to postmaster and abuse, and what is dropped reaches nobody.
+fn late_senders(
+    (case, rule): (&RecipientCase<'_>, Option<&Rule>),
+    disposition: &Disposition,
+    effective: &Effective,
+) -> Option<Arc<Late>> {
     let none = SenderLists::default();
     let domain = case.facts.candidates.as_ref().map(|candidates| &candidates.domain.senders);
     let instance = &case.facts.instance_senders;
     let alias = rule.map(|rule| &rule.senders);
-    Levels { instance, domain: domain.unwrap_or(&none), alias: alias.unwrap_or(&none) }.late(effective)
+    let levels = Levels { instance, domain: domain.unwrap_or(&none), alias: alias.unwrap_or(&none) };
+    match disposition {
+        Disposition::Forward(_) if rule.is_some() => levels.late(effective),
+        _ => levels.late_but_for_authors(effective),
+    }
 }
 
 /// `log.subjects` off means none for anybody.

@@ -175,8 +175,8 @@ impl Judge<'_> {
     fn blocked(&mut self) -> Option<Ruling> {
         let block = self.levels().block_of(self.case.reverse_path, None)?;
         let entry = format!("{} ({})", block.entry.0, block.level);
-        let reason = entries::keeps_out(&entry);
-        self.trace.push(TraceStep::new("sender", "blocked", entry));
+        let reason = entries::keeps_out(&entry, block.named.as_str());
+        self.trace.push(TraceStep::new(block.named.as_str(), "blocked", entry));
         Some(Ruling::reject(replies::unknown(), reason))
     }
 
