@@ -394,3 +394,19 @@ async fn what_the_gateway_itself_wrote_is_told_as_such() {
     let counted = page(&house, &cookie, &link.replace("&#38;", "&")).await;
     assert!(counted.matches("<li id=\"m-").count() == 1 && counted.contains("without Waypost’s own"), "{counted}");
 }
+
+#[tokio::test]
+async fn a_message_for_two_inboxes_says_in_each_row_which() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let one = forwarded(&house, "shop@my.example");
+    let id = uuid::Uuid::from_u128(one.id.as_u128() + 1);
+    let other = Row { id, destination: Some("bert@inbox.example".to_owned()), ..one.clone() };
+    house.admin.store.activity.record(vec![one]).await.unwrap();
+    let alone = page(&house, &cookie, "/activity").await;
+    assert!(!alone.contains("<small class=\"muted\">for "), "{alone}");
+    house.admin.store.activity.record(vec![other]).await.unwrap();
+    let both = page(&house, &cookie, "/activity").await;
+    assert!(both.contains("<small class=\"muted\">for <bdi>bert@inbox.example</bdi>"), "{both}");
+    assert_eq!(both.matches("<small class=\"muted\">for ").count(), 2, "{both}");
+}

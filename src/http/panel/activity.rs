@@ -1,5 +1,6 @@
 //! `/activity`: what became of my mail, newest first.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use askama::Template;
@@ -68,13 +69,23 @@ pub(super) struct Line {
     pub(super) from: Writer,
     pub(super) to: String,
     pub(super) destination: String,
+    /// The list has the same message for another destination too.
+    pub(super) is_copy: bool,
     pub(super) subject: String,
     pub(super) at: When,
     pub(super) count: u64,
 }
 
 impl Line {
-    /// Shows a row as seen from `now`.
+    /// Shows a list as seen from `now`.
+    pub(super) fn all(rows: &[Row], now: Moment) -> Vec<Self> {
+        let mut copies: HashMap<_, usize> = HashMap::new();
+        rows.iter().for_each(|row| *copies.entry((row.transaction, &row.recipient)).or_default() += 1);
+        let is_copy = |row: &Row| row.destination.is_some() && copies[&(row.transaction, &row.recipient)] > 1;
+        rows.iter().map(|row| Self { is_copy: is_copy(row), ..Self::new(row, now) }).collect()
+    }
+
+    /// Shows a row.
     pub(super) fn new(row: &Row, now: Moment) -> Self {
         Self {
             id: row.id.to_string(),
@@ -82,6 +93,7 @@ impl Line {
             from: Writer::of(row),
             to: text::short_address(text::recipient(&row.recipient)),
             destination: row.destination.as_deref().map(text::short_address).unwrap_or_default(),
+            is_copy: false,
             subject: text::short(row.subject.as_deref().unwrap_or_default(), text::LINE),
             at: When::new(row.received_at, now),
             count: row.count,
@@ -132,7 +144,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     };
     let older = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let older = older.map(|cursor| href(ask, &[("cursor", cursor)]));
-    let rows: Vec<_> = found.iter().flat_map(|page| &page.rows).map(|row| Line::new(row, now)).collect();
+    let rows = found.as_ref().map(|page| Line::all(&page.rows, now)).unwrap_or_default();
     let filtered = KEYS.iter().any(|key| !wanted(key).is_empty());
     let last = found.iter().flat_map(|page| &page.rows).next_back().filter(|_| !filtered && older.is_none());
     Ok(ActivityPage {

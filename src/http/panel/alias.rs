@@ -210,7 +210,7 @@ async fn build(
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         tried: None,
         senders: alias_senders::of(site, actor, &row, now).await?,
-        mail: mail.iter().map(|row| Line::new(row, now)).collect(),
+        mail: Line::all(&mail, now),
         is_catch_all,
         came,
     })
