@@ -167,6 +167,27 @@ pub enum Reach {
     Own,
 }
 
+/// What lets somebody in, by its id: whoever holds on to an answer for long is looked up by it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// None that could end: the operator, and the gateway itself.
+    Inherent,
+    /// A session of the panel.
+    Session(Uuid),
+    /// A token of the API.
+    Token(Uuid),
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inherent => f.write_str("inherent"),
+            Self::Session(id) => write!(f, "session {id}"),
+            Self::Token(id) => write!(f, "token {id}"),
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -176,8 +197,8 @@ pub struct Actor {
     pub role: Role,
     /// Its roles on domains of others.
     pub grants: Arc<[Grant]>,
-    /// The session, where it is one.
-    pub session: Option<Uuid>,
+    /// The session or token by which it asks.
+    pub by: Credential,
     /// By what name.
     pub name: ActorName,
     /// What for.
@@ -213,7 +234,7 @@ impl Actor {
     #[must_use]
     pub fn session(row: &SessionRow, standing: Standing) -> Self {
         let whole = Self::whole(row.account, ActorName::Session);
-        Self { role: standing.role, grants: standing.grants.into(), session: Some(row.id), ..whole }
+        Self { role: standing.role, grants: standing.grants.into(), by: Credential::Session(row.id), ..whole }
     }
 
     /// The bearer of a token. A scope that this version does not know gives no right.
@@ -223,7 +244,7 @@ impl Actor {
             account: row.account,
             role: standing.role,
             grants: standing.grants.into(),
-            session: None,
+            by: Credential::Token(row.id),
             name: ActorName::Token(row.name.clone()),
             scopes: row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
             domains: row.domains.clone(),
@@ -248,7 +269,7 @@ impl Actor {
             account,
             role: Role::Owner,
             grants: Arc::default(),
-            session: None,
+            by: Credential::Inherent,
             name,
             scopes: vec![Scope::Of(Area::Admin, Access::Write)],
             domains: Vec::new(),
@@ -263,10 +284,32 @@ impl Actor {
         self.scopes.iter().any(|scope| scope.includes(wanted))
     }
 
+    /// The session, where it is one.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<Uuid> {
+        match self.by {
+            Credential::Session(id) => Some(id),
+            Credential::Inherent | Credential::Token(_) => None,
+        }
+    }
+
+    /// Whether this is a token that is for some domains only.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.domains.is_empty()
+    }
+
     /// Whether this actor may act for the whole instance: the owner or an admin, with the scope `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.sees_all() && self.has(Scope::Of(Area::Admin, Access::Write))
+        self.oversees(Access::Write)
+    }
+
+    /// Whether the instance itself is this actor's to see, or to change: what is limited to domains is not for the instance,
+    /// whatever its scopes.
+    #[must_use]
+    pub fn oversees(&self, access: Access) -> bool {
+        self.sees_all() && !self.is_limited() && self.has(Scope::Of(Area::Admin, access))
     }
 
     /// Whether this actor's account sees what belongs to others, as far as its scopes go.
@@ -320,6 +363,15 @@ impl Actor {
         Err(AdminError::Forbidden(format!("This token has no right to this: it needs the scope {wanted}.")))
     }
 
+    /// Refuses to change how somebody signs in, which is to all domains, by what is for some of them.
+    pub fn must_be_unlimited(&self) -> Result<()> {
+        if !self.is_limited() {
+            return Ok(());
+        }
+        let detail = "This token is limited to some domains: how its account signs in is not for it to change.";
+        Err(AdminError::Forbidden(detail.to_owned()))
+    }
+
     /// Refuses what only the instance's owner and its admins decide.
     pub fn must_be_admin(&self, what: &str) -> Result<()> {
         self.must_be_admin_with(Access::Write, what)
@@ -331,18 +383,22 @@ impl Actor {
     }
 
     fn must_be_admin_with(&self, access: Access, what: &str) -> Result<()> {
-        if self.sees_all() && self.has(Scope::Of(Area::Admin, access)) {
+        if self.oversees(access) {
             return Ok(());
         }
         let who = "Only the owner of this gateway and its admins may";
-        let how = if self.session.is_some() { "" } else { "; a token needs the scope admin" };
+        let how = match self.by {
+            Credential::Session(_) => "",
+            _ if self.is_limited() => "; a token needs the scope admin without a limit to domains",
+            _ => "; a token needs the scope admin",
+        };
         Err(AdminError::Forbidden(format!("{who} {what}{how}.")))
     }
 
     /// Whether this actor may see the domain.
     #[must_use]
     pub fn sees_domain(&self, name: &Domain) -> bool {
-        self.domains.is_empty() || self.domains.iter().any(|domain| domain == name.as_str())
+        !self.is_limited() || self.domains.iter().any(|domain| domain == name.as_str())
     }
 }
 

@@ -66,7 +66,8 @@ const UNDOABLE: [Deed; 7] = [
 const POLICY: &str = "policy";
 
 impl Admin {
-    /// The audit log, newest first: the whole for admins, else what was done on the account's behalf.
+    /// The audit log, newest first: the whole for admins, else what was done on the account's behalf; for a token
+    /// that is limited to domains what it did itself.
     pub async fn audit_log(&self, actor: &Actor, filter: &AuditFilter) -> Result<ListShape<AuditShape>> {
         actor.must(Area::Account, Access::Read)?;
         let wrong = || AdminError::field("cursor", "write the next_cursor of an earlier page of this list");
@@ -74,6 +75,7 @@ impl Admin {
         let text = |field: &Option<String>| field.clone().map(|text| text.trim().to_owned()).filter(|t| !t.is_empty());
         let query = AuditQuery {
             account: only(actor),
+            by: own_name(actor),
             actor: text(&filter.actor),
             action: text(&filter.action),
             object: text(&filter.object),
@@ -93,7 +95,8 @@ impl Admin {
         actor.must(Area::Account, Access::Read)?;
         let number = id.parse().map_err(|_| AdminError::missing("entry of the audit log", id))?;
         let entry = self.store.accounts.audit_entry(number).await.or_missing("entry of the audit log", id)?;
-        if only(actor).is_some_and(|account| account != entry.account) {
+        let is_another_s = only(actor).is_some_and(|account| account != entry.account);
+        if is_another_s || own_name(actor).is_some_and(|name| name != entry.actor) {
             return Err(AdminError::missing("entry of the audit log", id));
         }
         let before = entry.before.is_some().then(|| again(&entry));
@@ -149,8 +152,12 @@ impl Admin {
 
 /// Whose entries an actor sees, where not all.
 fn only(actor: &Actor) -> Option<AccountId> {
-    let whole = actor.sees_all() && actor.has(super::Scope::Of(Area::Admin, Access::Read));
-    (!whole).then_some(actor.account)
+    (!actor.oversees(Access::Read)).then_some(actor.account)
+}
+
+/// By what name an actor did what it sees, where it sees nothing else: what others did may be on any domain.
+fn own_name(actor: &Actor) -> Option<String> {
+    actor.is_limited().then(|| actor.name.to_string())
 }
 
 fn shown(row: AuditRow) -> AuditShape {

@@ -10,7 +10,7 @@ use crate::store::activity::{Query, Row};
 use crate::store::rules::{DomainRow, ListQuery};
 
 use super::found::News;
-use super::{Access, Actor, Admin, AdminError, Area, Result, Scope};
+use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 /// Domains whose records are looked up; of others it is said how they stood when they were looked at last.
 const MAX_DOMAINS: usize = 20;
@@ -172,7 +172,7 @@ fn of_gateway(findings: &[checkup::Finding], domains: &[DomainRow]) -> Vec<check
 
 /// The gateway itself is the business of its owner and admins.
 fn sees_gateway(actor: &Actor) -> bool {
-    actor.sees_all() && actor.has(Scope::Of(Area::Admin, Access::Read))
+    actor.oversees(Access::Read)
 }
 
 fn last_mail(row: &Row) -> LastMail {

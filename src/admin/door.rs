@@ -53,7 +53,7 @@ impl Admin {
         decision: &Decision,
     ) -> std::result::Result<Vec<TraceStep>, Box<Refusal>> {
         let asker = match question.ip {
-            _ if !actor.sees_all() => Asker::Member,
+            _ if !actor.sees_all() || actor.is_limited() => Asker::Member,
             Some(ip) => Asker::Client(network_of(ip)),
             None => Asker::Nobody,
         };

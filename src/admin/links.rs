@@ -118,7 +118,7 @@ impl Admin {
     pub async fn sessions(&self, actor: &Actor) -> Result<ListShape<SessionShape>> {
         actor.must(Area::Account, Access::Read)?;
         let rows = self.store.accounts.sessions(actor.account, self.clock.now()).await?;
-        let items = rows.into_iter().map(|row| SessionShape::new(row, actor.session)).collect();
+        let items = rows.into_iter().map(|row| SessionShape::new(row, actor.session_id())).collect();
         Ok(ListShape { items, next_cursor: None })
     }
 

@@ -177,7 +177,7 @@ impl Admin {
     async fn store_password(&self, actor: &Actor, row: &AccountRow, password: &str) -> Result<()> {
         let hash = self.passwords.hash(password).await?;
         let audit = self.audit_plain(actor, Deed::AccountPassword, &object(row));
-        let keep = actor.session.filter(|_| actor.account == row.key);
+        let keep = actor.session_id().filter(|_| actor.account == row.key);
         Ok(self.store.accounts.set_password(row.key, hash, keep, audit).await?)
     }
 
@@ -224,7 +224,7 @@ impl Admin {
             return Ok(row);
         }
         if row.key == actor.account {
-            let place = if actor.session.is_some() { "in Settings, under Account" } else { "under /v1/me" };
+            let place = if actor.session_id().is_some() { "in Settings, under Account" } else { "under /v1/me" };
             let detail = format!("This is your own account: change it {place}, which asks for your password.");
             return Err(AdminError::Conflict(detail));
         }
@@ -284,6 +284,9 @@ impl Admin {
         check_password(&mut form, draft.password.as_deref(), &address);
         let given = form.optional("current_password", password);
         let is_sensitive = draft.password.is_some() || (draft.email.is_some() && draft.email != before.email);
+        if is_sensitive {
+            actor.must_be_unlimited()?;
+        }
         if is_sensitive && form.is_sound() {
             self.check_current(actor, &mut form, given).await?;
         }

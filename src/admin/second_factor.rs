@@ -99,6 +99,7 @@ impl Admin {
     /// would lock its owner out. Gives the recovery codes, once.
     pub async fn enable_totp(&self, actor: &Actor, written: &Map<String, Value>) -> Result<TotpOnShape> {
         actor.must(Area::Account, Access::Write)?;
+        actor.must_be_unlimited()?;
         let mut form = Form::new(written);
         let (secret, code) = (form.optional("secret", secret), form.optional("code", code));
         let given = form.optional("current_password", password);

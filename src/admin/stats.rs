@@ -253,7 +253,7 @@ impl Admin {
 
 /// Whether an actor may know of all mail.
 fn sees_all(actor: &Actor) -> bool {
-    actor.sees_all() && actor.domains.is_empty()
+    actor.sees_all() && !actor.is_limited()
 }
 
 /// The greatest first.

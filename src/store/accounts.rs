@@ -113,6 +113,8 @@ pub struct AuditSpan {
 pub struct AuditQuery {
     /// Only on this account's behalf.
     pub account: Option<AccountId>,
+    /// Only what was done by this name, whatever else is asked for.
+    pub by: Option<String>,
     /// Only by this actor (`operator`, `token NAME`), or this address.
     pub actor: Option<String>,
     /// Only this action (`alias.remove`), or all of this kind (`alias`).

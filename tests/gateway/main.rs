@@ -38,6 +38,7 @@ mod refusals;
 mod reload;
 mod repeats;
 mod returned;
+mod rights;
 mod rules;
 mod senders;
 mod storage;

@@ -26,7 +26,7 @@ macro_rules! columns {
     };
 }
 /// A list along `$along` over `?1`. Then: from which entry, before which, since, until, actor, area or action, part of the
-/// object, limit.
+/// object, limit, by which name alone.
 macro_rules! list {
     ($along:literal) => {
         concat!(
@@ -35,7 +35,8 @@ macro_rules! list {
             $along,
             " and l.id >= ?2 and l.id < ?3 and l.at >= ?4 and l.at < ?5 and (?6 is null or l.actor = ?6 or a.email = ?6) \
              and (?7 is null or l.action = ?7 or substr(l.action, 1, length(?7) + 1) = ?7 || '.') \
-             and (?8 is null or instr(lower(l.object), ?8) > 0) order by l.id desc limit ?9"
+             and (?8 is null or instr(lower(l.object), ?8) > 0) and (?10 is null or l.actor = ?10) \
+             order by l.id desc limit ?9"
         )
     };
 }
@@ -64,7 +65,8 @@ impl Accounts {
         let ask =
             ask.bind(query.since.map_or(i64::MIN, Moment::millis)).bind(query.until.map_or(i64::MAX, Moment::millis));
         let ask = ask.bind(query.actor.clone()).bind(query.action.clone());
-        let ask = ask.bind(query.object.as_ref().map(|text| text.to_lowercase())).bind(query.limit);
+        let ask =
+            ask.bind(query.object.as_ref().map(|text| text.to_lowercase())).bind(query.limit).bind(query.by.clone());
         let rows: Vec<_> = ask.fetch_all(&self.readers).await?.iter().map(read).collect::<Result<_>>()?;
         let is_full = rows.len() == query.limit as usize;
         let next = if is_full { rows.last().map(|row| row.id) } else { end };

@@ -1,0 +1,91 @@
+//! Rights that end where they should: at the domains of a token, and when somebody takes them away.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::World;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// An answer: its status, and its body as JSON where it is that.
+type Answer = (u16, Value);
+
+/// A request over a socket of its own, with these header fields.
+async fn sent(http: SocketAddr, request: &str, fields: &str, body: &str) -> String {
+    let mut stream = open(http, request, fields, body).await;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The same, not read yet.
+async fn open(http: SocketAddr, request: &str, fields: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(http).await.unwrap();
+    let length = body.len();
+    let own = format!("Host: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    stream.write_all(format!("{request} HTTP/1.1\r\n{own}{fields}\r\n{body}").as_bytes()).await.unwrap();
+    stream
+}
+
+/// Asks the API with a token.
+async fn ask(world: &World, token: &str, request: &str, body: Value) -> Answer {
+    ask_with(world, (token, ""), request, body).await
+}
+
+/// The same, with further header fields.
+async fn ask_with(world: &World, (token, fields): (&str, &str), request: &str, body: Value) -> Answer {
+    let fields = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n{fields}");
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = sent(world.gateway.listening.http[0], request, &fields, &body).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+}
+
+/// A token of the owner.
+async fn token(world: &World, name: &str, scopes: &[&str], domains: &[&str]) -> String {
+    let made = world.post("/v1/tokens", json!({ "name": name, "scopes": scopes, "domains": domains })).await;
+    made["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_limited_to_domains_has_no_right_to_the_instance() {
+    let world = World::start().await;
+    world.domain("lim.example").await;
+    world.post("/v1/users", json!({ "email": "ben@people.example", "password": PASSWORD })).await;
+    let limited = token(&world, "lim", &["admin"], &["lim.example"]).await;
+    let intruder = json!({ "email": "eve@people.example", "role": "admin", "password": PASSWORD });
+    for (request, body) in [
+        ("POST /v1/users", intruder),
+        ("GET /v1/users", Value::Null),
+        ("PATCH /v1/users/ben@people.example", json!({ "password": "another horse battery" })),
+        ("DELETE /v1/users/ben@people.example", Value::Null),
+        ("PATCH /v1/me", json!({ "email": "eve@people.example", "password": PASSWORD })),
+        ("POST /v1/me/totp", json!({ "secret": "JBSWY3DPEHPK3PXP", "code": "000000" })),
+        ("GET /v1/settings", Value::Null),
+        ("PATCH /v1/settings", json!({ "policy.spf": "off" })),
+        ("GET /v1/notices", Value::Null),
+        ("POST /v1/notices/test", Value::Null),
+        ("GET /v1/doctor", Value::Null),
+        ("GET /metrics", Value::Null),
+    ] {
+        let (status, told) = ask(&world, &limited, request, body).await;
+        assert_eq!(status, 403, "{request}: {told}");
+    }
+    let (status, more) =
+        ask(&world, &limited, "POST /v1/tokens", json!({ "name": "wide", "scopes": ["admin"], "domains": [] })).await;
+    assert_eq!(status, 422, "{more}");
+    let (_, audit) = ask(&world, &limited, "GET /v1/audit", Value::Null).await;
+    assert_eq!(audit["items"], json!([]), "what others did is on other domains");
+    let alias = json!({ "address": "a@lim.example", "destinations": ["anna@inbox.example"] });
+    assert_eq!(ask(&world, &limited, "POST /v1/aliases", alias).await.0, 201);
+    let (_, audit) = ask(&world, &limited, "GET /v1/audit?actor=operator", Value::Null).await;
+    assert_eq!(audit["items"], json!([]));
+    let (_, audit) = ask(&world, &limited, "GET /v1/audit", Value::Null).await;
+    assert_eq!(audit["items"][0]["object"], "a@lim.example", "{audit}");
+    assert_eq!(ask(&world, &limited, "GET /v1/domains/lim.example", Value::Null).await.0, 200);
+    world.stop().await;
+}
