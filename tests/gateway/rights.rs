@@ -51,6 +51,30 @@ async fn token(world: &World, name: &str, scopes: &[&str], domains: &[&str]) -> 
     made["token"].as_str().unwrap().to_owned()
 }
 
+/// A new person who is signed in: the cookie.
+async fn person(world: &World, email: &str, more: Value) -> String {
+    world.post("/v1/users", json!({ "email": email, "password": PASSWORD })).await;
+    world.patch(&format!("/v1/users/{email}"), more).await;
+    let form = format!("email={}&password={}", email.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+    let fields = "Sec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let answer = sent(world.gateway.listening.http[0], "POST /sign-in", fields, &form).await;
+    let cookie =
+        answer.lines().find_map(|line| line.strip_prefix("set-cookie: waypost=")).unwrap_or_else(|| panic!("{answer}"));
+    format!("waypost={}", cookie.split(';').next().unwrap())
+}
+
+/// A token of a person, made in the panel's own way: by the session.
+async fn token_of(world: &World, cookie: &str, scopes: &[&str]) -> String {
+    let form = scopes.iter().map(|scope| format!("scope+{scope}=on")).collect::<Vec<_>>().join("&");
+    let fields = format!(
+        "Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
+    let answer =
+        sent(world.gateway.listening.http[0], "POST /settings/tokens", &fields, &format!("name=phone&{form}")).await;
+    let at = answer.find("wp_").unwrap_or_else(|| panic!("{answer}"));
+    answer[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_limited_to_domains_has_no_right_to_the_instance() {
     let world = World::start().await;
@@ -87,5 +111,17 @@ async fn a_token_that_is_limited_to_domains_has_no_right_to_the_instance() {
     let (_, audit) = ask(&world, &limited, "GET /v1/audit", Value::Null).await;
     assert_eq!(audit["items"][0]["object"], "a@lim.example", "{audit}");
     assert_eq!(ask(&world, &limited, "GET /v1/domains/lim.example", Value::Null).await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counters_of_the_instance_are_for_its_admins() {
+    let world = World::start().await;
+    let cookie = person(&world, "ben@people.example", json!({})).await;
+    let member = token_of(&world, &cookie, &["admin"]).await;
+    assert_eq!(ask(&world, &member, "GET /v1/me", Value::Null).await.0, 200);
+    assert_eq!(ask(&world, &member, "GET /metrics", Value::Null).await.0, 403);
+    let owner = token(&world, "prometheus", &["admin:read"], &[]).await;
+    assert_eq!(ask(&world, &owner, "GET /metrics", Value::Null).await.0, 200);
     world.stop().await;
 }
