@@ -110,6 +110,15 @@ pub(super) fn both<T>(first: Result<T, AdminError>, second: Result<(), AdminErro
     }
 }
 
+/// Nothing where storage has no such row.
+pub(super) fn if_there<T>(found: Result<T, StoreError>) -> Result<Option<T>, AdminError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
 /// Names what was looked for when storage has no such row.
 pub(super) trait OrMissing<T> {
     /// Turns "not found" into a sentence that says what.

@@ -13,7 +13,7 @@ use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::accounts::LinkPurpose;
 
-use super::error::OrMissing;
+use super::error::{OrMissing, if_there};
 use super::shapes::{ListShape, SessionShape};
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
@@ -99,11 +99,7 @@ impl Admin {
             let standing = accounts.standing(row.account).await?;
             Ok(Actor::session(&row, standing))
         };
-        match found.await {
-            Ok(actor) => Ok(Some(actor)),
-            Err(StoreError::NotFound) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
+        if_there(found.await)
     }
 
     /// Ends the session of this secret.

@@ -57,6 +57,7 @@ pub mod shapes;
 mod sign_in;
 mod spec;
 mod srs;
+mod standing;
 mod stats;
 mod tokens;
 mod tried;

@@ -11,7 +11,7 @@ use crate::policy::ids::AccountId;
 use crate::store::StoreError;
 use crate::store::accounts::{Answer, TokenRow};
 
-use super::error::OrMissing;
+use super::error::{OrMissing, if_there};
 use super::form::{Misread, Read};
 use super::links::Secret;
 use super::shapes::{ListShape, TokenShape};
@@ -147,11 +147,7 @@ impl Admin {
             let standing = accounts.standing(row.account).await?;
             Ok(Bearer { actor: Actor::token(&row, standing), unserved: row.first_used_at.is_none().then_some(row.id) })
         };
-        match found.await {
-            Ok(bearer) => Ok(Some(bearer)),
-            Err(StoreError::NotFound) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
+        if_there(found.await)
     }
 
     /// Notes the first call of a token that was served: whoever connects a program waits for it.

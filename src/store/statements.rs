@@ -141,7 +141,7 @@ fn of_accounts() -> Vec<&'static str> {
     all.extend([credentials::USE_STEP, credentials::USE_CODE, credentials::CODES_LEFT]);
     all.extend([sessions::ADD_LINK, sessions::CLEAR_LINKS, sessions::LINK, sessions::USE_LINK, sessions::SEEN]);
     all.extend([sessions::ADD_SESSION, sessions::CLEAR_SESSIONS, sessions::SESSION, sessions::END_SESSION]);
-    all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID]);
+    all.extend([sessions::OF_ACCOUNT, sessions::END_BY_ID, sessions::BY_ID, tokens::BY_ID]);
     all.extend([settings::ALL, settings::SET, settings::UNSET]);
     all.extend([tokens::INSERT, tokens::BY_HASH, tokens::OF_ACCOUNT, tokens::USED, tokens::REVOKE]);
     all

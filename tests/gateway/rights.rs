@@ -1,12 +1,13 @@
 //! Rights that end where they should: at the domains of a token, and when somebody takes them away.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -123,5 +124,95 @@ async fn the_counters_of_the_instance_are_for_its_admins() {
     assert_eq!(ask(&world, &member, "GET /metrics", Value::Null).await.0, 403);
     let owner = token(&world, "prometheus", &["admin:read"], &[]).await;
     assert_eq!(ask(&world, &owner, "GET /metrics", Value::Null).await.0, 200);
+    world.stop().await;
+}
+
+/// A live stream.
+struct Stream(TcpStream, String);
+
+impl Stream {
+    async fn of(world: &World, path: &str, who: &str) -> Self {
+        let stream = open(world.gateway.listening.http[0], &format!("GET {path}"), &format!("{who}\r\n"), "").await;
+        let mut stream = Self(stream, String::new());
+        stream.until("text/event-stream").await;
+        stream
+    }
+
+    /// Reads until it has said this.
+    async fn until(&mut self, word: &str) {
+        let read = async {
+            while !self.1.contains(word) {
+                let mut octets = [0; 4096];
+                let read = self.0.read(&mut octets).await.unwrap();
+                assert!(read > 0, "it ended before {word}: {}", self.1);
+                self.1.push_str(&String::from_utf8_lossy(&octets[..read]));
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| panic!("it never said {word}"));
+    }
+
+    /// Reads to its end, which must come by itself and within seconds; all that it said.
+    async fn end(mut self) -> String {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(10), self.0.read_to_end(&mut rest)).await;
+        assert!(read.is_ok(), "the stream goes on");
+        self.1 + &String::from_utf8_lossy(&rest)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_right_to_it() {
+    let world = World::start().await;
+    let viewer = || json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] });
+    let mut streams = Vec::new();
+    for name in ["disabled", "removed", "signed-out"] {
+        let cookie = person(&world, &format!("{name}@people.example"), viewer()).await;
+        let token = token_of(&world, &cookie, &["activity:read"]).await;
+        streams
+            .push((Stream::of(&world, "/v1/activity/stream", &format!("Authorization: Bearer {token}")).await, name));
+        streams.push((Stream::of(&world, "/activity/stream", &format!("Cookie: {cookie}")).await, name));
+        if name == "signed-out" {
+            let fields = format!("Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n");
+            sent(world.gateway.listening.http[0], "POST /sign-out", &fields, "").await;
+            // The token goes on without the session.
+            streams.remove(streams.len() - 2);
+        }
+    }
+    let token = token(&world, "phone", &["activity:read"], &[]).await;
+    streams
+        .push((Stream::of(&world, "/v1/activity/stream", &format!("Authorization: Bearer {token}")).await, "revoked"));
+    world.patch("/v1/users/disabled@people.example", json!({ "disabled": true })).await;
+    world.ask(axum::http::Method::DELETE, "/v1/users/removed@people.example", Value::Null).await;
+    world.ask(axum::http::Method::DELETE, "/v1/tokens/phone", Value::Null).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.letter("shop@my.example").await;
+    for (stream, whose) in streams {
+        let said = stream.end().await;
+        assert!(!said.contains("shop"), "{whose}: {said}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_follows_the_roles_of_now() {
+    let world = World::start().await;
+    let other = json!({ "domains": [{ "domain": "other.example", "role": "viewer" }] });
+    world.domain("other.example").await;
+    world.alias("shop@other.example", &["anna@inbox.example"]).await;
+    let cookie = person(&world, "ben@people.example", other).await;
+    let token = token_of(&world, &cookie, &["activity:read"]).await;
+    let mut stream = Stream::of(&world, "/v1/activity/stream", &format!("Authorization: Bearer {token}")).await;
+    world.letter("shop@other.example").await;
+    stream.until("shop@other.example").await;
+    world
+        .patch("/v1/users/ben@people.example", json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] }))
+        .await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let before = stream.1.matches("shop@other.example").count();
+    world.letter("shop@other.example").await;
+    world.letter("shop@my.example").await;
+    stream.until("shop@my.example").await;
+    assert_eq!(stream.1.matches("shop@other.example").count(), before, "{}", stream.1);
+    assert!(!stream.1.contains("A letter"), "a viewer reads no subject: {}", stream.1);
     world.stop().await;
 }

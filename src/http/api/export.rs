@@ -132,8 +132,9 @@ impl Held {
 }
 
 impl Export {
-    /// Reads the next page.
+    /// Reads the next page, as far as rights still go.
     async fn read_on(&mut self) -> Result<(), AdminError> {
+        self.actor = self.site.admin.still(&self.actor).await?;
         let page = self.site.admin.activity(&self.actor, &self.filter).await?;
         for row in page.items.iter().take(self.left as usize) {
             self.lines.push_back(line(self.format, row));

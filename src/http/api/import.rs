@@ -50,6 +50,8 @@ pub(super) async fn import(
     let dry_run = ask.flag("dry_run")?.unwrap_or(false);
     let importer = site.admin.importer(&actor).await?;
     let plan = read(importer, body).await?;
+    // It may have taken its time.
+    let actor = site.admin.still(&actor).await?;
     if dry_run {
         return Ok(Json(Imported { imported: plan.len() as u64, dry_run }).into_response());
     }

@@ -12,9 +12,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 
 use crate::admin::shapes::ActivityShape;
-use crate::admin::{Actor, Admin};
+use crate::admin::{Access, Actor, Admin, Area};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::activity::Row;
@@ -29,6 +30,10 @@ const STREAMS: Places = Places { in_all: 200, for_account: 20 };
 const EXPORTS: Places = Places { in_all: 4, for_account: 1 };
 /// How often a quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A row is told by rights that are so old at most.
+const RIGHTS_FOR: Duration = Duration::from_secs(1);
+/// How often a quiet stream looks whether it may go on.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// What lives no longer than the process.
 #[derive(Debug)]
@@ -93,7 +98,8 @@ pub(in crate::http) fn follow(site: &Site, actor: Actor, show: fn(&Row) -> Event
         };
         Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
     })?;
-    let follower = Follower { rows, admin: site.admin.clone(), actor, show, _share: share };
+    let (admin, looked_at) = (site.admin.clone(), site.admin.clock.since_boot());
+    let follower = Follower { rows, admin, actor, looked_at, show, _share: share };
     Ok(Sse::new(events(follower)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -101,21 +107,42 @@ struct Follower {
     rows: broadcast::Receiver<Arc<Row>>,
     admin: Admin,
     actor: Actor,
+    /// When its rights were looked up, since the machine started.
+    looked_at: Duration,
     show: fn(&Row) -> Event,
     _share: Share,
 }
 
-/// Whoever reads too slowly is told that rows were left out.
+impl Follower {
+    /// Whether the stream may go on; its rights are from now on those of now.
+    async fn may_go_on(&mut self) -> bool {
+        let now = self.admin.clock.since_boot();
+        if now.saturating_sub(self.looked_at) < RIGHTS_FOR {
+            return true;
+        }
+        self.looked_at = now;
+        let Ok(Some(actor)) = self.admin.again(&self.actor).await else { return false };
+        self.actor = actor;
+        self.actor.must(Area::Activity, Access::Read).is_ok()
+    }
+}
+
+/// Whoever reads too slowly is told that rows were left out; whoever may not read on any more hears no more.
 fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(follower, |mut follower| async move {
         loop {
-            let event = match follower.rows.recv().await {
-                Ok(row) => match follower.admin.shown(&follower.actor, &row) {
+            let heard = timeout(LOOK_EVERY, follower.rows.recv()).await;
+            if !follower.may_go_on().await {
+                return None;
+            }
+            let event = match heard {
+                Err(_quiet) => continue,
+                Ok(Ok(row)) => match follower.admin.shown(&follower.actor, &row) {
                     Some(row) => (follower.show)(&row),
                     None => continue,
                 },
-                Err(RecvError::Lagged(missed)) => Event::default().event("missed").data(missed.to_string()),
-                Err(RecvError::Closed) => return None,
+                Ok(Err(RecvError::Lagged(missed))) => Event::default().event("missed").data(missed.to_string()),
+                Ok(Err(RecvError::Closed)) => return None,
             };
             return Some((Ok(event), follower));
         }

@@ -40,6 +40,11 @@ pub(in crate::store) const SESSION: &str = concat!(
     " join accounts as a on a.id = s.account_id \
      where s.hash = ?1 and s.expires_at > ?2 and s.seen_at > ?3 and a.disabled_at is null"
 );
+pub(in crate::store) const BY_ID: &str = concat!(
+    columns!(),
+    " join accounts as a on a.id = s.account_id \
+     where s.uuid = ?1 and s.expires_at > ?2 and s.seen_at > ?3 and a.disabled_at is null"
+);
 pub(in crate::store) const OF_ACCOUNT: &str = concat!(
     columns!(),
     " where s.account_id = ?1 and s.expires_at > ?2 and s.seen_at > ?3 order by s.seen_at desc limit 500"
@@ -87,6 +92,12 @@ impl Accounts {
             tokio::spawn(async move { writer.change((hash, now), |c, needs| Box::pin(seen(c, *needs))).await });
         }
         Ok(session)
+    }
+
+    /// The session of this id, if it has not ended; that somebody looks is no use of it.
+    pub async fn session_by_id(&self, id: Uuid, now: Moment) -> Result<SessionRow> {
+        let ask = sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).bind(now.millis());
+        read(&ask.bind(now.before(IDLE_FOR).millis()).fetch_one(&self.readers).await?)
     }
 
     /// An account's sessions, the last used first.

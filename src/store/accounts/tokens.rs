@@ -30,6 +30,11 @@ pub(in crate::store) const BY_HASH: &str = concat!(
     " join accounts as a on a.id = t.account_id where t.hash = ?1 and a.disabled_at is null \
      and (t.expires_at is null or t.expires_at > ?2)"
 );
+pub(in crate::store) const BY_ID: &str = concat!(
+    columns!(),
+    " join accounts as a on a.id = t.account_id where t.uuid = ?1 and a.disabled_at is null \
+     and (t.expires_at is null or t.expires_at > ?2)"
+);
 pub(in crate::store) const OF_ACCOUNT: &str = concat!(columns!(), " where t.account_id = ?1 order by t.id");
 pub(in crate::store) const USED: &str = "update tokens set last_used_at = ?2 where hash = ?1";
 pub(in crate::store) const SERVED: &str =
@@ -52,6 +57,11 @@ impl Accounts {
             tokio::spawn(async move { writer.change((hash, now), |c, needs| Box::pin(used(c, *needs))).await });
         }
         Ok(token)
+    }
+
+    /// The token of this id, unless expired or revoked; that somebody looks is no use of it.
+    pub async fn token(&self, id: Uuid, now: Moment) -> Result<TokenRow> {
+        read(&sqlx::query(BY_ID).bind(id.as_bytes().as_slice()).bind(now.millis()).fetch_one(&self.readers).await?)
     }
 
     /// Notes when and from where the first call came that was served.
