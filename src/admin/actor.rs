@@ -340,6 +340,13 @@ impl Actor {
         self.grants.iter().map(|grant| grant.domain).collect()
     }
 
+    /// Those of them of whose mail it is not told the subjects.
+    #[must_use]
+    pub fn blind(&self) -> Vec<DomainId> {
+        let viewed = self.grants.iter().filter(|grant| grant.role == DomainRole::Viewer && !self.sees_all());
+        viewed.map(|grant| grant.domain).collect()
+    }
+
     /// The account that lists are of; none where they are of all.
     #[must_use]
     pub fn only_account(&self) -> Option<AccountId> {

@@ -262,10 +262,13 @@ impl Admin {
     ) -> Result<(Vec<AliasRow>, Option<String>)> {
         actor.must(Area::Aliases, Access::Read)?;
         let domain = self.one_domain(actor, filter.domain.as_deref()).await?;
+        // Whose it is was found out with the domain itself.
+        let (account, beside) = if domain.is_some() { (None, Vec::new()) } else { self.seen_by(actor).await? };
         let query = ListQuery {
-            account: actor.only_account().filter(|_| domain.is_none()),
-            beside: if domain.is_none() { actor.granted() } else { Vec::new() },
+            account,
+            beside,
             domain: domain.map(|row| row.key),
+            names: None,
             search: filter.search.filter(|text| !text.trim().is_empty()),
             enabled: filter.enabled,
             destination: self.filter_destination(actor, filter.destination.as_deref()).await?,

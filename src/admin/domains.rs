@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::mail::Domain;
 use crate::policy::deeds::Deed;
+use crate::policy::ids::{AccountId, DomainId, NOBODY};
 use crate::store::StoreError;
 use crate::store::rules::uses::COUNTED_ALIASES;
 use crate::store::rules::{DomainRow, ListQuery, Order};
@@ -229,6 +230,17 @@ impl Admin {
         reach_of(actor, &row).ok_or_else(|| AdminError::missing("domain", name))
     }
 
+    /// Whose things a list shows that is narrowed to no domain: those of an account (of all, where it is none), and of domains
+    /// beside it. A token that is limited to domains sees these and no account's.
+    pub(super) async fn seen_by(&self, actor: &Actor) -> Result<(Option<AccountId>, Vec<DomainId>)> {
+        if !actor.is_limited() {
+            return Ok((actor.only_account(), actor.granted()));
+        }
+        let found = self.store.rules.domains_of_names(&actor.domains).await?;
+        let seen = found.into_iter().filter(|(key, owner, name)| actor.reach(*owner, Some(*key), name).is_some());
+        Ok((Some(NOBODY), seen.map(|(key, ..)| key).collect()))
+    }
+
     /// The domain of a filter, if one is named.
     pub(super) async fn one_domain(&self, actor: &Actor, name: Option<&str>) -> Result<Option<DomainRow>> {
         match name.filter(|name| !name.is_empty()) {
@@ -256,6 +268,7 @@ pub(super) fn domain_query(actor: &Actor, search: Option<String>, paging: &Pagin
     ListQuery {
         account: actor.only_account(),
         search: search.filter(|text| !text.trim().is_empty()),
+        names: actor.is_limited().then(|| actor.domains.clone()),
         cursor: paging.cursor.clone(),
         limit: paging.rows(),
         ..ListQuery::default()

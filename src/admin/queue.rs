@@ -151,8 +151,8 @@ impl Admin {
         actor.must(Area::Queue, Access::Read)?;
         let domain = self.one_domain(actor, domain).await?.map(|row| row.key);
         // Whose it is was found out with the domain itself.
-        let account = actor.only_account().filter(|_| domain.is_none());
-        Ok(WaitingQuery { account, beside: actor.granted(), domain, ..WaitingQuery::default() })
+        let (account, beside) = if domain.is_some() { (None, Vec::new()) } else { self.seen_by(actor).await? };
+        Ok(WaitingQuery { account, beside, domain, ..WaitingQuery::default() })
     }
 
     /// Makes a change to one delivery.

@@ -22,5 +22,7 @@ id! {
     DestinationId,
 }
 
+/// No account: whoever asks on its behalf is shown nothing but what lies beside it.
+pub const NOBODY: AccountId = AccountId(0);
 /// The owner's account.
 pub const OWNER: AccountId = AccountId(1);

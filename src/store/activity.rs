@@ -252,6 +252,10 @@ pub struct Query {
     pub account: Option<AccountId>,
     /// And those of these domains, whosever they are.
     pub beside: Vec<DomainId>,
+    /// The account that asks, which is told all of its own.
+    pub asker: Option<AccountId>,
+    /// Domains of others whose subjects and authors it is not told: what is not told is not searched for it either.
+    pub blind: Vec<DomainId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
     /// Only this alias's.

@@ -166,6 +166,14 @@ impl<'p> Walk<'p> {
         Ok(narrowest)
     }
 
+    /// Along the places that whoever asks may see, or along those where something was found, if these are few: then each of
+    /// them is looked at for one page, and where that ends says nothing of those that are not shown.
+    pub(super) async fn among_own(self, own: Vec<Source>, found: Vec<Source>) -> Result<Self> {
+        let mut ways = vec![own, found];
+        let way = self.narrowest(&ways).await?.unwrap_or(0);
+        Ok(self.along(ways.swap_remove(way)))
+    }
+
     /// All places of some indexes, where there are fewer than so many.
     pub(super) async fn few(&self, sources: &[Source], room: usize) -> Result<Option<Vec<i64>>> {
         let bounds = (self.from, self.before);

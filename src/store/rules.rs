@@ -249,6 +249,8 @@ pub struct ListQuery {
     pub beside: Vec<DomainId>,
     /// Only this domain's.
     pub domain: Option<DomainId>,
+    /// Only domains of these names.
+    pub names: Option<Vec<String>>,
     /// Part of the address, description or label; of one or two characters, the beginning of the address.
     pub search: Option<String>,
     /// Only switched on, or off.

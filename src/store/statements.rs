@@ -64,7 +64,7 @@ fn of_rules() -> Vec<&'static str> {
         domain::NAMED,
     ]);
     all.extend([domain::GIVE_WAY, domain::UNMIRROR, domain::TAKE_BACK, domain::SOME_ALIASES, domain::SWEEP]);
-    all.extend([domain::FORGET, domain::BY_KEY, domain::BY_NAME]);
+    all.extend([domain::FORGET, domain::BY_KEY, domain::BY_NAME, domain::OF_NAMES]);
     all.extend([import::BEGIN, import::CLASHES, import::NEXT_ID, import::ADD, import::FINISH, import::UNFINISHED]);
     all.extend([import::sweep::LEFT, import::sweep::SOME, import::sweep::DELETE, import::sweep::FORGET]);
     all.extend([import::sweep::SOME_DESTINATIONS, import::sweep::DELETE_DESTINATIONS]);

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
+
 use crate::support::{PATIENCE, World};
 
 const PASSWORD: &str = "correct horse battery";
@@ -214,5 +216,101 @@ async fn a_stream_follows_the_roles_of_now() {
     stream.until("shop@my.example").await;
     assert_eq!(stream.1.matches("shop@other.example").count(), before, "{}", stream.1);
     assert!(!stream.1.contains("A letter"), "a viewer reads no subject: {}", stream.1);
+    world.stop().await;
+}
+
+const NOTHING: fn() -> Value = || json!({ "items": [], "next_cursor": null });
+
+/// A world whose inbox takes nothing for now: two letters with a subject wait, and an alias has a note.
+async fn waiting_world() -> World {
+    let world = World::start().await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 come tomorrow")));
+    world.domain("lim.example").await;
+    world.patch("/v1/aliases/shop@my.example", json!({ "description": "zebrafish" })).await;
+    world.alias("post@my.example", &["anna@inbox.example"]).await;
+    for to in ["shop@my.example", "post@my.example"] {
+        assert!(world.letter(to).await.is_accepted());
+    }
+    for to in ["shop@my.example", "post@my.example"] {
+        world.until(to, "deferred").await;
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_token_learns_nothing_of_other_domains_by_a_cursor() {
+    let world = waiting_world().await;
+    let scopes = ["activity:read", "aliases:read", "queue:read", "domains:read"];
+    let limited = token(&world, "lim", &scopes, &["lim.example"]).await;
+    for list in [
+        "activity?",
+        "activity?recipient=shop@my.example&",
+        "activity?sender=ann@sender.example&",
+        "activity?destination=anna@inbox.example&",
+        "activity?status=deferred&",
+        "activity?status=bounced,deferred&",
+        "activity?search=shop@my.example&",
+        "activity?search=letter&",
+        "activity?search=tomorrow&",
+        "aliases?",
+        "aliases?search=zebrafish&",
+        "aliases?search=shop&",
+        "aliases?enabled=true&",
+        "aliases?sort=address&",
+        "aliases?sort=created_at&",
+        "queue?",
+        "queue?destination=anna@inbox.example&",
+    ] {
+        let (status, told) = ask(&world, &limited, &format!("GET /v1/{list}limit=1"), Value::Null).await;
+        assert_eq!((status, told), (200, NOTHING()), "{list}");
+    }
+    for sort in ["name", "-name", "created_at", "-created_at"] {
+        let (_, told) = ask(&world, &limited, &format!("GET /v1/domains?limit=1&sort={sort}"), Value::Null).await;
+        assert_eq!((&told["items"][0]["name"], &told["next_cursor"]), (&json!("lim.example"), &Value::Null), "{told}");
+    }
+    let wide = token(&world, "wide", &scopes, &["lim.example", "my.example"]).await;
+    for (list, items) in
+        [("activity?search=letter", 2), ("aliases?search=zebrafish", 1), ("queue?", 2), ("domains?", 2)]
+    {
+        let (_, told) = ask(&world, &wide, &format!("GET /v1/{list}"), Value::Null).await;
+        assert_eq!(told["items"].as_array().map(Vec::len), Some(items), "{list}: {told}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_s_search_does_not_touch_subjects() {
+    let world = waiting_world().await;
+    let role = json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] });
+    let cookie = person(&world, "ben@people.example", role).await;
+    let viewer = token_of(&world, &cookie, &["activity:read"]).await;
+    for indexed in [false, true] {
+        if indexed {
+            // Upkeep feeds the index.
+            let fed = async || world.count("activity.db", "select count(*) from words").await >= 2;
+            for _ in 0..600 {
+                if fed().await {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert!(fed().await, "upkeep never fed the index");
+        }
+        for word in ["letter", "lett", "a+letter", "giraffe", "tomorrow+letter", "letter+tomorrow"] {
+            for domain in ["", "&domain=my.example"] {
+                let request = format!("GET /v1/activity?limit=1&search={word}{domain}");
+                assert_eq!(ask(&world, &viewer, &request, Value::Null).await, (200, NOTHING()), "{request}");
+            }
+        }
+        let shown = ["tomorrow", "come+tomo", "shop@my.example", "ann@sender.example", "127.0.0.1", "1@sender.example"];
+        // Addresses are found once the index has them.
+        for word in &shown[..if indexed { shown.len() } else { 2 }] {
+            let (_, told) = ask(&world, &viewer, &format!("GET /v1/activity?search={word}"), Value::Null).await;
+            assert!(!told["items"].as_array().unwrap().is_empty(), "{word}: {told}");
+            assert_eq!(told["items"][0]["subject"], Value::Null);
+        }
+    }
+    let (_, export) = ask(&world, &viewer, "GET /v1/activity/export?search=letter&format=ndjson", Value::Null).await;
+    assert!(!export.to_string().contains("my.example"), "{export}");
     world.stop().await;
 }

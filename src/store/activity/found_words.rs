@@ -5,15 +5,40 @@ use sqlx::SqlitePool;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use super::Query;
 use super::ways::Last;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
-/// What the words of rows are made of; without the rows that do not have a word (`?2`), as far as that is quickly seen.
-pub(in crate::store) const TEXTS: &str = "select seq, coalesce(subject, '') || char(10) || coalesce(author, '') || char(10) || reason, \
-    attempts from activity where seq in (select value from json_each(?1)) and (?2 is null \
-        or instr(lower(coalesce(subject, '') || ' ' || coalesce(author, '') || ' ' || reason || ' ' || attempts), ?2) > 0 \
-        or octet_length(subject) > length(subject) or octet_length(author) > length(author) or octet_length(attempts) > length(attempts)) order by seq desc";
+/// Whether all of a row is told to whoever asks: an account, and the domains of others whose subjects and authors
+/// it is not told.
+macro_rules! told {
+    ($asker:literal, $blind:literal) => {
+        concat!("(account_id = ", $asker, " or domain_id not in (select value from json_each(", $blind, ")))")
+    };
+}
+pub(super) use told;
+/// What of a row is not told to everybody who sees it.
+macro_rules! withheld {
+    () => {
+        "coalesce(subject, '') || char(10) || coalesce(author, '')"
+    };
+}
+/// What the words of rows are made of, for whoever asks (`?3`, `?4`); without the rows that do not have a word (`?2`), as far
+/// as that is quickly seen.
+pub(in crate::store) const TEXTS: &str = concat!(
+    "select seq, iif(",
+    told!("?3", "?4"),
+    ", ",
+    withheld!(),
+    ", '') || char(10) || reason, attempts from activity where seq in (select value from json_each(?1)) and (?2 is null or instr(lower(",
+    withheld!(),
+    " || ' ' || reason || ' ' || attempts), ?2) > 0 or octet_length(",
+    withheld!(),
+    ") > length(",
+    withheld!(),
+    ") or octet_length(attempts) > length(attempts)) order by seq desc"
+);
 
 /// One of these words that nothing has.
 pub(in crate::store) const UNKNOWN: &str = "select value from json_each(?1) as w \
@@ -51,10 +76,17 @@ impl Words {
         Ok(unknown.is_none())
     }
 
-    /// Which of these places have them.
-    pub(super) async fn among(&self, places: &[i64], last: Last, readers: &SqlitePool) -> Result<Vec<i64>> {
+    /// Which of these places have them, in what is told to whoever asks.
+    pub(super) async fn among(
+        &self,
+        places: &[i64],
+        (query, last): (&Query, Last),
+        readers: &SqlitePool,
+    ) -> Result<Vec<i64>> {
         let plain = self.0.iter().filter(|word| word.is_ascii()).max_by_key(|word| word.len());
-        let rows = sqlx::query(TEXTS).bind(json(places)).bind(plain.cloned()).fetch_all(readers).await?;
+        let ask = sqlx::query(TEXTS).bind(json(places)).bind(plain.cloned());
+        let ask = ask.bind(query.asker.map(|asker| asker.0)).bind(json(&query.blind));
+        let rows = ask.fetch_all(readers).await?;
         let mut found = Vec::new();
         for row in &rows {
             let mut columns = Columns::of(row);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::found_words::Words;
+use super::found_words::{Words, told};
 use super::tally::hour_of;
 use super::ways::{self, Last, Sought};
 use super::{Activity, Counts, Had, LastSaid, Page, Query, Row, feeder, hours, row};
@@ -26,7 +26,8 @@ const MAX_PAGE_ROWS: u32 = 500;
 const MAX_TERMS: i64 = 100;
 
 /// Of the rows at these places those that are asked for: limit, since, until, account, domains beside, domain, alias,
-/// statuses, bounced, sender, recipient, destination, how a text begins, whether it is our own.
+/// statuses, bounced, sender, recipient, destination, how a text begins, whether it is our own; and who asks, which domains'
+/// subjects and authors it is not told, and the terms that a row of these must show.
 pub(in crate::store) const AT: &str = concat!(
     "select ",
     row::columns!(),
@@ -40,10 +41,19 @@ pub(in crate::store) const AT: &str = concat!(
      and (?14 is null or sender like ?14 || '%' escape '~' or recipient like ?14 || '%' escape '~' \
          or destination like ?14 || '%' escape '~' or message_id like '<' || ?14 || '%' escape '~' \
          or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
-         or destination like '%@' || ?14 || '%' escape '~' or author like ?14 || '%' escape '~' \
-         or author like '%<' || ?14 || '%' escape '~' or author like '%@' || ?14 || '%' escape '~' \
+         or destination like '%@' || ?14 || '%' escape '~' or ",
+    told!("?16", "?17"),
+    " and (author like ?14 || '%' escape '~' or author like '%<' || ?14 || '%' escape '~' \
+             or author like '%@' || ?14 || '%' escape '~') \
          or (?14 not glob '*[^0-9a-f.:-]*' and (hex(id) like replace(?14, '-', '') || '%' \
              or hex(transaction_id) like replace(?14, '-', '') || '%' or facts like '%\"ip\":\"' || ?14 || '%'))) \
+     and (?18 is null or ",
+    told!("?16", "?17"),
+    " or exists (select 1 from json_each(?18) as j where instr(' ' || lower(sender || ' ' || recipient || ' ' \
+             || coalesce(destination, '') || ' ' || coalesce(trim(message_id, '<>'), '')) || ' ' \
+             || (facts ->> '$.client.ip') || ' ', ' ' || j.value || ' ') > 0 \
+         or instr(lower(sender || ' ' || recipient || ' ' || coalesce(destination, '')) || ' ', '@' || j.value || ' ') > 0 \
+         or lower(hex(id)) = replace(j.value, '-', '') or lower(hex(transaction_id)) = replace(j.value, '-', ''))) \
      order by seq desc limit ?2"
 );
 
@@ -88,7 +98,7 @@ impl Activity {
             return self.walk((&query, term.as_ref(), None), bounds).await;
         };
         let mut found = nothing;
-        for (sought, beginning) in self.readings(words).await? {
+        for (sought, beginning) in self.readings(words, &query).await? {
             let page = self.walk((&query, sought.as_ref(), beginning), bounds).await?;
             let is_answer = !page.rows.is_empty() || page.next_cursor.is_some();
             // What did not fill a page is not everywhere: the index is asked.
@@ -149,7 +159,7 @@ impl Activity {
 
     /// What somebody means by what is searched for, the likeliest first: an address, domain or id; how one of them begins;
     /// words. Few terms that begin so are looked up, of many it is rows that are read.
-    async fn readings(&self, words: &str) -> Result<Vec<(Option<Sought>, Option<String>)>> {
+    async fn readings(&self, words: &str, query: &Query) -> Result<Vec<(Option<Sought>, Option<String>)>> {
         let term = words.to_lowercase();
         let ask = sqlx::query_scalar(ways::BEGINNING).bind(term.clone()).bind(MAX_TERMS + 1);
         let mut found: Vec<String> = ask.fetch_all(&self.readers).await?;
@@ -163,7 +173,8 @@ impl Activity {
             readings.push((Some(Sought::Terms(found)), None));
         }
         let Some(words) = Words::of(words) else { return Ok(readings) };
-        if !words.may_be(&self.readers).await? {
+        // Of what somebody is not told they do not even hear whether it is anywhere.
+        if query.blind.is_empty() && !words.may_be(&self.readers).await? {
             return Ok(readings);
         }
         let words = [
@@ -182,15 +193,16 @@ impl Activity {
         Bounds { from, before, limit }: Bounds,
     ) -> Result<Page> {
         let walk = Walk::new(ways::PLACES, (from, before), limit + 1, &self.readers);
+        let terms = sought.filter(|_| !query.blind.is_empty()).and_then(Sought::terms).map(json);
         let (mut walk, sought) = ways::along((query, sought), walk).await?;
         let mut rows = Vec::new();
         loop {
             let mut places = walk.next().await?;
             if let Some(sought) = &sought {
-                places = sought.among(&places, &self.readers).await?;
+                places = sought.among(&places, query, &self.readers).await?;
             }
             let wanted = limit + 1 - rows.len();
-            rows.extend(self.rows_at(&places, wanted, (query, beginning.as_deref())).await?);
+            rows.extend(self.rows_at(&places, wanted, (query, beginning.as_deref(), terms.as_deref())).await?);
             if rows.len() > limit {
                 rows.truncate(limit);
                 let last = rows.last().map(|(seq, _)| *seq);
@@ -207,7 +219,7 @@ impl Activity {
         &self,
         places: &[i64],
         limit: usize,
-        (query, beginning): (&Query, Option<&str>),
+        (query, beginning, terms): (&Query, Option<&str>, Option<&str>),
     ) -> Result<Vec<(i64, Row)>> {
         if places.is_empty() {
             return Ok(Vec::new());
@@ -220,6 +232,7 @@ impl Activity {
         let ask = ask.bind(query.alias.map(|a| a.0)).bind((!statuses.is_empty()).then(|| json(&statuses)));
         let ask = ask.bind(i64::from(query.bounced)).bind(query.sender.clone()).bind(query.recipient.clone());
         let ask = ask.bind(query.destination.clone()).bind(beginning.map(str::to_owned)).bind(query.own.map(i64::from));
+        let ask = ask.bind(query.asker.map(|a| a.0)).bind(json(&query.blind)).bind(terms.map(str::to_owned));
         ask.fetch_all(&self.readers).await?.iter().map(row::read).collect()
     }
 

@@ -4,7 +4,7 @@ use sqlx::SqlitePool;
 
 use super::Query;
 use super::found_words::Words;
-use crate::policy::ids::OWNER;
+use crate::policy::ids::{NOBODY, OWNER};
 use crate::policy::status::Status;
 use crate::store::Result;
 use crate::store::columns::json;
@@ -67,6 +67,14 @@ pub(super) enum Last {
 }
 
 impl Sought {
+    /// The terms, where it is those.
+    pub(super) fn terms(&self) -> Option<&Vec<String>> {
+        match self {
+            Self::Terms(terms) => Some(terms),
+            Self::Words(..) | Self::Newest(_) => None,
+        }
+    }
+
     fn sources(&self) -> Option<Vec<Source>> {
         match self {
             Self::Terms(terms) => Some(terms.iter().map(|term| ("term", term.clone(), "")).collect()),
@@ -76,11 +84,11 @@ impl Sought {
     }
 
     /// Which of these places have it.
-    pub(super) async fn among(&self, places: &[i64], readers: &SqlitePool) -> Result<Vec<i64>> {
+    pub(super) async fn among(&self, places: &[i64], query: &Query, readers: &SqlitePool) -> Result<Vec<i64>> {
         let terms = match self {
             Self::Terms(terms) => terms,
-            Self::Words(words, last) => return words.among(places, *last, readers).await,
-            Self::Newest(words) => return words.among(places, Last::Beginning, readers).await,
+            Self::Words(words, last) => return words.among(places, (query, *last), readers).await,
+            Self::Newest(words) => return words.among(places, (query, Last::Beginning), readers).await,
         };
         Ok(sqlx::query_scalar(WITH_TERMS).bind(json(places)).bind(json(terms)).fetch_all(readers).await?)
     }
@@ -88,7 +96,7 @@ impl Sought {
 
 /// What a question may show, without what it searches for: by the narrowest index of each thing.
 fn shown(query: &Query) -> Vec<Source> {
-    if query.own == Some(true) {
+    if query.own == Some(true) && query.account != Some(NOBODY) {
         return vec![("own", String::new(), "")];
     }
     if let Some(alias) = query.alias {
@@ -99,17 +107,22 @@ fn shown(query: &Query) -> Vec<Source> {
     if is_any {
         statuses = Status::ALL.iter().map(|status| status.as_str()).collect();
     }
+    // The index of all that came back goes beyond what is shown to whoever sees some domains only.
+    let by_bounce = query.bounced && query.account != Some(NOBODY);
+    if query.bounced && !by_bounce {
+        statuses.push(Status::Forwarded.as_str());
+    }
     let of_each = |name, key: i64| statuses.iter().map(move |status| (name, key.to_string(), *status));
     let mut sources: Vec<Source> = match (query.domain, query.account) {
         (Some(domain), _) => of_each("domain", domain.0).collect(),
         (None, Some(account)) if account != OWNER => {
-            let beside = query.beside.iter().flat_map(|domain| of_each("domain", domain.0));
-            of_each("account", account.0).chain(beside).collect()
+            let own = (account != NOBODY).then(|| of_each("account", account.0)).into_iter().flatten();
+            own.chain(query.beside.iter().flat_map(|domain| of_each("domain", domain.0))).collect()
         }
         _ if is_any => vec![("all", String::new(), "")],
         _ => of_each("status", 0).collect(),
     };
-    if query.bounced {
+    if by_bounce {
         sources.push(("bounced", String::new(), ""));
     }
     sources
@@ -123,6 +136,9 @@ pub(super) async fn along<'p>(
     let shown = shown(query);
     let Some(sought) = sought else { return Ok((walk.along(shown), None)) };
     let Some(found) = sought.sources() else { return Ok((walk.along(shown).once(), Some(sought.clone()))) };
+    if query.account == Some(NOBODY) || !query.blind.is_empty() {
+        return Ok((walk.among_own(shown, found).await?, Some(sought.clone())));
+    }
     let is_all = shown.iter().any(|(name, ..)| *name == "all");
     let is_few = !is_all && walk.narrowest(std::slice::from_ref(&shown)).await?.is_some();
     Ok(if is_few { (walk.along(shown), Some(sought.clone())) } else { (walk.along(found), None) })

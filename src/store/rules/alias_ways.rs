@@ -2,10 +2,10 @@
 
 use super::alias_words::Words;
 use super::{ListQuery, Rules};
-use crate::policy::ids::OWNER;
+use crate::policy::ids::{NOBODY, OWNER};
 use crate::policy::rule::{Action, Kind};
 use crate::store::Result;
-use crate::store::places::{Source, Walk, places};
+use crate::store::places::{SLICE, Source, Walk, places};
 
 /// Of each index that is asked for (its name and key): its places.
 pub(in crate::store) const PLACES: &str = concat!(
@@ -68,6 +68,20 @@ fn whole(name: &'static str) -> Source {
     (name, String::new(), "")
 }
 
+/// The indexes of whose aliases are asked for; none where they are all.
+fn own(query: &ListQuery) -> Option<Vec<Source>> {
+    let is_off = query.enabled == Some(false);
+    match (query.domain, query.account.filter(|account| *account != OWNER)) {
+        (Some(domain), _) if is_off => Some(vec![source("off of domain", domain.0)]),
+        (Some(domain), _) => Some(vec![source("domain", domain.0)]),
+        (None, Some(account)) => {
+            let beside = query.beside.iter().map(|domain| source("domain", domain.0));
+            Some((account != NOBODY).then(|| source("account", account.0)).into_iter().chain(beside).collect())
+        }
+        (None, None) => None,
+    }
+}
+
 /// The indexes of each thing that a question asks for, labels apart.
 fn asked(query: &ListQuery) -> Vec<Vec<Source>> {
     let is_off = query.enabled == Some(false);
@@ -84,15 +98,7 @@ fn asked(query: &ListQuery) -> Vec<Vec<Source>> {
     if let Some(destination) = query.destination {
         ways.push(vec![source("destination", destination.0)]);
     }
-    match (query.domain, query.account.filter(|account| *account != OWNER)) {
-        (Some(domain), _) if is_off => ways.push(vec![source("off of domain", domain.0)]),
-        (Some(domain), _) => ways.push(vec![source("domain", domain.0)]),
-        (None, Some(account)) => {
-            let beside = query.beside.iter().map(|domain| source("domain", domain.0));
-            ways.push(std::iter::once(source("account", account.0)).chain(beside).collect());
-        }
-        (None, None) => {}
-    }
+    ways.extend(own(query));
     if is_off && query.domain.is_none() {
         ways.push(vec![whole("off")]);
     }
@@ -119,9 +125,16 @@ impl Rules {
         if is_choice && let Some(narrowest) = walk.narrowest(&ways).await? {
             return Ok(ways.swap_remove(narrowest));
         }
-        match words {
-            Some(words) => self.sought(words, query).await,
-            None => Ok(ways.pop().unwrap_or_else(|| vec![whole("all")])),
+        // Where a page ends must not tell whoever sees some domains only of what lies beyond them.
+        let own = own(query).filter(|_| query.account == Some(NOBODY));
+        match (words, own) {
+            (Some(words), Some(own)) => {
+                let found = self.sought(words, query).await?;
+                Ok(if walk.few(&found, SLICE).await?.is_some() { found } else { own })
+            }
+            (Some(words), None) => self.sought(words, query).await,
+            (None, Some(own)) => Ok(own),
+            (None, None) => Ok(ways.pop().unwrap_or_else(|| vec![whole("all")])),
         }
     }
 

@@ -77,14 +77,16 @@ macro_rules! columns {
 pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where d.id = ?1");
 pub(in crate::store) const BY_NAME: &str = concat!(columns!(), " where d.name = ?1 and d.removed_at is null");
 
-/// A list along `$along` over `?1`, from `$from` on, in `$order`. Then: part of the name, where it begins, limit.
+/// A list along `$along` over `?1`, from `$from` on, in `$order`. Then: part of the name, where it begins, limit,
+/// of which names alone.
 macro_rules! list {
     ($along:expr, $from:literal, $order:literal) => {
         concat!(
             columns!(),
             " where ",
             $along,
-            " and d.removed_at is null and (?2 is null or instr(d.name, ?2) > 0) and ",
+            " and d.removed_at is null and (?2 is null or instr(d.name, ?2) > 0) \
+             and (?5 is null or d.name in (select value from json_each(?5))) and ",
             $from,
             " order by ",
             $order,
@@ -118,6 +120,9 @@ pub(in crate::store) const NAMED: &str = concat!(
     seen_by!(),
     ") order by d.name limit ?2)"
 );
+/// The same of those of these names.
+pub(in crate::store) const OF_NAMES: &str = "select json_group_array(json_array(id, account_id, name)) from domains \
+    where name in (select value from json_each(?1)) and removed_at is null";
 /// Behind every name.
 const BEHIND_NAMES: &str = "~";
 
@@ -215,7 +220,7 @@ impl Rules {
             Order::Oldest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MIN)?),
             Order::Newest => ask.bind(super::cursor_key(query.cursor.as_deref(), i64::MAX)?),
         };
-        let rows = ask.bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
+        let rows = ask.bind(i64::from(limit) + 1).bind(query.names.as_ref().map(json)).fetch_all(&self.readers).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         let by_name = !matches!(query.order, Order::Oldest | Order::Newest);
         let cursor = |row: &DomainRow| if by_name { row.name.as_str().to_owned() } else { row.key.0.to_string() };
@@ -230,11 +235,12 @@ impl Rules {
         limit: u32,
     ) -> Result<Vec<(DomainId, AccountId, Domain)>> {
         let ask = sqlx::query(NAMED).bind(account.map(|a| a.0)).bind(limit);
-        let found: Vec<(i64, i64, String)> = whole(ask, &self.readers, "the names of domains").await?;
-        let named = |(key, account, name): (i64, i64, String)| {
-            Ok((DomainId(key), AccountId(account), Domain::parse(&name).map_err(|_| broken("a domain"))?))
-        };
-        found.into_iter().map(named).collect()
+        named(whole(ask, &self.readers, "the names of domains").await?)
+    }
+
+    /// Key, account and name of those of these names.
+    pub async fn domains_of_names(&self, names: &[String]) -> Result<Vec<(DomainId, AccountId, Domain)>> {
+        named(whole(sqlx::query(OF_NAMES).bind(json(names)), &self.readers, "the names of domains").await?)
     }
 
     /// Goes on with what a crash interrupted.
@@ -244,6 +250,13 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+fn named(found: Vec<(i64, i64, String)>) -> Result<Vec<(DomainId, AccountId, Domain)>> {
+    let named = |(key, account, name): (i64, i64, String)| {
+        Ok((DomainId(key), AccountId(account), Domain::parse(&name).map_err(|_| broken("a domain"))?))
+    };
+    found.into_iter().map(named).collect()
 }
 
 /// The statement that lists them in the order that is asked for.
