@@ -82,7 +82,7 @@ use crate::store::accounts::AuditEntry;
 
 pub use crate::store::rules::Order;
 pub use activity::ActivityFilter;
-pub use actor::{Access, Actor, ActorName, Area, Reach, Scope};
+pub use actor::{Access, Actor, ActorName, Area, Credential, Reach, Scope};
 pub use alias_lines::{AliasLine, DAYS};
 pub use aliases::AliasFilter;
 pub use another_try::AnotherTry;

@@ -21,7 +21,7 @@ use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::roles::{DomainRole, Role};
 
 pub use credentials::NewTotp;
-pub use idempotency::Answer;
+pub use idempotency::{Answer, STAND_IN};
 pub use sessions::IDLE_FOR;
 
 /// A change of rules or settings, for the audit log.

@@ -120,6 +120,8 @@ fn of_accounts() -> Vec<&'static str> {
         idempotency::FIND,
         idempotency::CLEAR,
         idempotency::KEEP,
+        idempotency::MAKE_ROOM,
+        idempotency::CUT,
     ];
     all.extend([
         audit::RENEW,

@@ -314,3 +314,73 @@ async fn a_viewer_s_search_does_not_touch_subjects() {
     assert!(!export.to_string().contains("my.example"), "{export}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_is_its_token_s_own_and_its_rights_too() {
+    let world = World::start().await;
+    let (one, other) = (token(&world, "a b", &["admin"], &[]).await, token(&world, "a", &["domains:read"], &[]).await);
+    let question = || json!({ "from": "ann@sender.example", "to": "shop@my.example" });
+    let keyed = async |token: &str, key: &str, path: &str, body: Value| {
+        ask_with(&world, (token, &format!("Idempotency-Key: {key}\r\n")), &format!("POST {path}"), body).await
+    };
+    assert_eq!(keyed(&one, "c", "/v1/route", question()).await.0, 200);
+    assert_eq!(keyed(&other, "b c", "/v1/route", question()).await.0, 403);
+    // A token of the same name, made after the first was revoked, is another one.
+    let first = token(&world, "phone", &["aliases"], &[]).await;
+    let alias = || json!({ "address": "x@my.example", "destinations": ["anna@inbox.example"] });
+    assert_eq!(keyed(&first, "k", "/v1/aliases", alias()).await.0, 201);
+    world.ask(axum::http::Method::DELETE, "/v1/tokens/phone", Value::Null).await;
+    let second = token(&world, "phone", &["domains:read"], &[]).await;
+    assert_eq!(keyed(&second, "k", "/v1/aliases", alias()).await.0, 403);
+    // Whoever has lost a right since hears no answer that it gave.
+    let cookie = person(&world, "ben@people.example", json!({ "role": "admin" })).await;
+    let bens = token_of(&world, &cookie, &["admin"]).await;
+    assert_eq!(keyed(&bens, "k", "/v1/route", question()).await.0, 200);
+    assert_eq!(keyed(&bens, "k", "/v1/route", question()).await.0, 200);
+    world.patch("/v1/users/ben@people.example", json!({ "role": "member" })).await;
+    let (status, told) = keyed(&bens, "k", "/v1/route", question()).await;
+    assert!(status >= 400, "{status} {told}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_stay_few_and_small() {
+    let world = World::start().await;
+    let writer = token(&world, "writer", &["aliases"], &[]).await;
+    let keyed = async |key: &str, path: &str, body: Value| {
+        let answer = ask_with(&world, (&writer, &format!("Idempotency-Key: {key}\r\n")), path, body).await;
+        (answer, world.count("waypost.db", "select coalesce(sum(octet_length(body)), 0) from idempotency_keys").await)
+    };
+    let wrong = || json!({ "address": "a@my.example", "labels": vec![Value::Null; 20_000] });
+    for key in 0..3 {
+        let ((status, _), octets) = keyed(&format!("wrong {key}"), "POST /v1/aliases", wrong()).await;
+        assert_eq!(status, 422);
+        assert!(octets < 100_000, "{octets} octets are kept");
+    }
+    // Of a large answer stays that it was given: what it did is not done again.
+    let make = |n: usize| json!({ "op": "create", "address": format!("n{n}@my.example"), "destinations": ["anna@inbox.example"] });
+    let batch = || json!({ "operations": (0..400).map(make).collect::<Vec<_>>() });
+    let ((status, first), octets) = keyed("large", "POST /v1/aliases/batch", batch()).await;
+    assert_eq!(status, 200, "{first}");
+    assert!(octets < 100_000, "{octets} octets are kept");
+    let ((status, again), _) = keyed("large", "POST /v1/aliases/batch", batch()).await;
+    assert_eq!(status, 200, "{again}");
+    assert_eq!(world.count("waypost.db", "select count(*) from aliases").await, 401);
+    // However many keys there are, the oldest make room.
+    world
+        .change(
+            "waypost.db",
+            "insert into idempotency_keys (account_id, key, request, status, body, created_at) \
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < 20000) \
+        select 1, 'old ' || i, zeroblob(32), 200, printf('%.500c', 'x'), unixepoch() * 1000 - 60000 + i from n",
+        )
+        .await;
+    let alias = json!({ "address": "new@my.example", "destinations": ["anna@inbox.example"] });
+    let ((status, _), octets) = keyed("new", "POST /v1/aliases", alias.clone()).await;
+    assert_eq!(status, 201);
+    assert!(octets <= 4 << 20, "{octets} octets are kept");
+    let keys = world.count("waypost.db", "select count(*) from idempotency_keys").await;
+    assert!(keys <= 10_000, "{keys} keys are kept");
+    assert_eq!(keyed("new", "POST /v1/aliases", alias).await.0.0, 201, "the newest is there");
+    world.stop().await;
+}

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use moka::sync::Cache;
 
-use crate::admin::{Actor, ActorName};
+use crate::admin::{Actor, Credential};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::mail::Moment;
@@ -27,7 +27,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// Who has how much left.
 #[derive(Debug)]
-pub(in crate::http) struct Rates(Cache<String, Arc<Mutex<Bucket>>>);
+pub(in crate::http) struct Rates(Cache<Credential, Arc<Mutex<Bucket>>>);
 
 impl Default for Rates {
     fn default() -> Self {
@@ -89,11 +89,8 @@ pub(in crate::http) async fn limit(State(site): State<Site>, request: Request, n
     response
 }
 
-fn key(actor: &Actor) -> Option<String> {
-    match &actor.name {
-        ActorName::Operator => None,
-        name => Some(format!("{} {name}", actor.account.0)),
-    }
+fn key(actor: &Actor) -> Option<Credential> {
+    Some(actor.by).filter(|by| *by != Credential::Inherent)
 }
 
 fn tell(response: &mut Response, left: Left) {
