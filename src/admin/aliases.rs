@@ -17,7 +17,7 @@ use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quie
 
 use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
-use super::error::{OrMissing, both};
+use super::error::{OrMissing, both, in_spite_of_others};
 use super::fields::{read_word, refuse_past};
 use super::name::{AliasName, keep_name, read_name};
 use super::patterns::Matching;
@@ -171,6 +171,18 @@ impl Admin {
         target: Target<'_, i64>,
         written: &Map<String, Value>,
     ) -> Result<AliasRow> {
+        if target.version.is_some() {
+            return self.change_seen(actor, target, written).await;
+        }
+        in_spite_of_others(|| self.change_seen(actor, target, written)).await
+    }
+
+    async fn change_seen(
+        &self,
+        actor: &Actor,
+        target: Target<'_, i64>,
+        written: &Map<String, Value>,
+    ) -> Result<AliasRow> {
         let Changed { before, after, named: _kept } = self.changed_alias(actor, target, written).await?;
         let action = if after.spec == before.spec { return Ok(before) } else { Deed::AliasChange };
         self.store_change(actor, action, (&before, &after)).await
@@ -222,6 +234,10 @@ impl Admin {
 
     /// Switches an alias on or off.
     pub async fn switch_alias(&self, actor: &Actor, id: &str, enabled: bool) -> Result<AliasRow> {
+        in_spite_of_others(|| self.switch(actor, id, enabled)).await
+    }
+
+    async fn switch(&self, actor: &Actor, id: &str, enabled: bool) -> Result<AliasRow> {
         actor.must(Area::Aliases, Access::Write)?;
         let before = self.alias_within(actor, id, Reach::Manage).await?;
         if before.spec.enabled == enabled {

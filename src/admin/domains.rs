@@ -12,7 +12,7 @@ use crate::store::rules::uses::COUNTED_ALIASES;
 use crate::store::rules::{DomainRow, ListQuery, Order};
 
 use super::catch_all::{WantedCatchAll, read_catch_all};
-use super::error::OrMissing;
+use super::error::{OrMissing, in_spite_of_others};
 use super::shapes::{CatchAll, DomainShape, ListShape};
 use super::{
     Access, Actor, Admin, AdminError, Area, Form, MAX_LIMIT, Paging, Reach, Result, Subject, Target, fields, random,
@@ -22,6 +22,18 @@ use super::{
 impl Admin {
     /// Changes a domain and its catch-all; with its tag, only while both are still what was seen.
     pub async fn change_domain(
+        &self,
+        actor: &Actor,
+        target: Target<'_, &str>,
+        written: &Map<String, Value>,
+    ) -> Result<DomainShape> {
+        if target.version.is_some() {
+            return self.change_seen_domain(actor, target, written).await;
+        }
+        in_spite_of_others(|| self.change_seen_domain(actor, target, written)).await
+    }
+
+    async fn change_seen_domain(
         &self,
         actor: &Actor,
         target: Target<'_, &str>,

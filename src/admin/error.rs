@@ -65,6 +65,12 @@ impl AdminError {
         Self::Invalid(vec![Fault::new(field, detail)])
     }
 
+    /// Others change the same thing at the same time, and no condition was set.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self::Conflict("Somebody else changes this at the same moment. Try again.".to_owned())
+    }
+
     /// `There is no alias x@y.`
     #[must_use]
     pub fn missing(what: &str, name: impl std::fmt::Display) -> Self {
@@ -108,6 +114,23 @@ pub(super) fn both<T>(first: Result<T, AdminError>, second: Result<(), AdminErro
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         (Ok(value), Ok(())) => Ok(value),
     }
+}
+
+/// How often a change is made anew that met another one.
+const MAX_TRIES: u32 = 8;
+
+/// Makes a change that nobody bound to a version; where it meets another one, by what there is after that.
+pub(super) async fn in_spite_of_others<T, F>(change: impl Fn() -> F) -> Result<T, AdminError>
+where
+    F: Future<Output = Result<T, AdminError>>,
+{
+    for _ in 0..MAX_TRIES {
+        match change().await {
+            Err(AdminError::Changed) => {}
+            other => return other,
+        }
+    }
+    Err(AdminError::busy())
 }
 
 /// Nothing where storage has no such row.

@@ -18,7 +18,7 @@ use super::shapes::{ListShape, MeShape, UserShape};
 use super::sign_in::{Opened, Visitor, folded_email};
 use super::{
     Access, Actor, ActorName, Admin, AdminError, Area, Form, LINK_LIFETIME, Paging, RESET_LIFETIME, Result, Subject,
-    fields, passwords,
+    Target, fields, passwords,
 };
 
 /// Roles on domains of others that one account has, at most.
@@ -115,9 +115,14 @@ impl Admin {
         self.store.accounts.add_account(new, audit).await.map_err(|error| taken(error, &email))
     }
 
-    /// Changes somebody's account.
-    pub async fn change_user(&self, actor: &Actor, id: &str, written: &Map<String, Value>) -> Result<UserShape> {
-        let before = self.managed_user(actor, id).await?;
+    /// Changes somebody's account; with its tag, only while it is still what was seen.
+    pub async fn change_user(
+        &self,
+        actor: &Actor,
+        target: Target<'_, &str>,
+        written: &Map<String, Value>,
+    ) -> Result<UserShape> {
+        let before = self.managed_user(actor, target.id).await?;
         let mut form = Form::new(written);
         let draft = read(&mut form);
         let email = draft.email.clone().or_else(|| before.email.clone()).unwrap_or_default();
@@ -133,13 +138,29 @@ impl Admin {
         if before.key != OWNER {
             must_outrank(actor, draft.role.unwrap_or(before.role))?;
         }
+        let turn = self.store.accounts.turn().await;
+        let before = self.as_judged(&before, target.version).await?;
         let after = self.store_account(actor, &before, &draft).await?;
         if let Some(grants) = grants {
             self.store_grants(actor, &before, grants).await?;
         }
+        drop(turn);
         self.store_secrets(actor, &after, &draft).await?;
         let row = self.store.accounts.account(before.key).await?;
         self.user_shape(&row).await
+    }
+
+    /// An account as it is by now, in the turn of its change: its rank must be the one that was judged, and where there is a
+    /// condition, all of it what was seen.
+    async fn as_judged(&self, judged: &AccountRow, tag: Option<&str>) -> Result<AccountRow> {
+        let row = self.store.accounts.account(judged.key).await?;
+        if row.role != judged.role {
+            return Err(AdminError::busy());
+        }
+        match tag {
+            Some(tag) if tag != self.user_shape(&row).await?.tag() => Err(AdminError::Changed),
+            _ => Ok(row),
+        }
     }
 
     /// Writes what of a draft stands in the account's row itself.
@@ -192,9 +213,11 @@ impl Admin {
         Ok(self.store.accounts.set_grants(row.key, pairs, audit).await?)
     }
 
-    /// Removes somebody's account, which has no domains any more.
-    pub async fn remove_user(&self, actor: &Actor, id: &str) -> Result<()> {
-        let row = self.managed_user(actor, id).await?;
+    /// Removes somebody's account, which has no domains any more; with its tag, only while it is still what was seen.
+    pub async fn remove_user(&self, actor: &Actor, target: Target<'_, &str>) -> Result<()> {
+        let row = self.managed_user(actor, target.id).await?;
+        let _turn = self.store.accounts.turn().await;
+        let row = self.as_judged(&row, target.version).await?;
         if row.key == OWNER {
             return Err(AdminError::Conflict("The owner of this gateway cannot be removed.".to_owned()));
         }
@@ -269,8 +292,13 @@ impl Admin {
         })
     }
 
-    /// Changes one's own account: `email`, `name`, `password`. All but the name ask for `current_password`.
-    pub async fn change_me(&self, actor: &Actor, written: &Map<String, Value>) -> Result<MeShape> {
+    /// Changes one's own account: `email`, `name`, `password`. All but the name ask for `current_password`. With a tag, only
+    /// while the account is still what was seen.
+    pub async fn change_me(
+        &self,
+        actor: &Actor,
+        (written, tag): (&Map<String, Value>, Option<&str>),
+    ) -> Result<MeShape> {
         actor.must(Area::Account, Access::Write)?;
         let before = self.store.accounts.account(actor.account).await?;
         let mut form = Form::new(written);
@@ -291,7 +319,10 @@ impl Admin {
             self.check_current(actor, &mut form, given).await?;
         }
         form.finish()?;
+        let turn = self.store.accounts.turn().await;
+        let before = self.as_judged(&before, tag).await?;
         let after = self.store_account(actor, &before, &draft).await?;
+        drop(turn);
         self.store_secrets(actor, &after, &draft).await?;
         self.me(actor).await
     }

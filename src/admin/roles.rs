@@ -9,7 +9,7 @@ use crate::store::accounts::{AuditRow, AuditSpan};
 
 use super::audit::changed_since;
 use super::shapes::{GrantShape, UserShape};
-use super::{Actor, Admin, Result};
+use super::{Actor, Admin, Result, Target};
 
 impl Admin {
     /// Somebody whose account the actor looks after.
@@ -33,7 +33,7 @@ impl Admin {
         }
         let others = user.domains.iter().filter(|grant| grant.domain != domain).cloned();
         let all: Vec<_> = others.chain(role.map(|role| GrantShape { domain: domain.clone(), role })).collect();
-        let changed = self.change_user(actor, id, &of(json!(all))).await?;
+        let changed = self.change_user(actor, Target { id, version: None }, &of(json!(all))).await?;
         self.entry_of(actor, (Deed::UserRoles.as_str(), &changed.email.unwrap_or_default())).await
     }
 
@@ -41,9 +41,10 @@ impl Admin {
     pub(super) async fn undo_roles(&self, actor: &Actor, entry: &AuditRow) -> Result<()> {
         let has = json!(self.user(actor, &entry.object).await?.domains);
         match (&entry.before, &entry.after) {
-            (Some(before), Some(after)) if *after == has => {
-                self.change_user(actor, &entry.object, &of(before.clone())).await.map(drop)
-            }
+            (Some(before), Some(after)) if *after == has => self
+                .change_user(actor, Target { id: &entry.object, version: None }, &of(before.clone()))
+                .await
+                .map(drop),
             _ => Err(changed_since(entry)),
         }
     }

@@ -10,8 +10,11 @@ pub(super) mod tokens;
 
 pub(in crate::store) use sessions::clear_links;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sqlx::SqlitePool;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::queue::ledger::Entry;
@@ -279,10 +282,17 @@ impl LinkPurpose {
 pub struct Accounts {
     writer: Writer<Entry>,
     readers: SqlitePool,
+    turns: Arc<Mutex<()>>,
 }
 
 impl Accounts {
-    pub(super) const fn new(writer: Writer<Entry>, readers: SqlitePool) -> Self {
-        Self { writer, readers }
+    pub(super) fn new(writer: Writer<Entry>, readers: SqlitePool) -> Self {
+        Self { writer, readers, turns: Arc::default() }
+    }
+
+    /// Whoever changes an account by what it is holds this from before it looks: all in their turn, so that nobody keeps
+    /// anybody else from a change by making others.
+    pub async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turns).lock_owned().await
     }
 }

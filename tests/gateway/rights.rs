@@ -384,3 +384,73 @@ async fn kept_answers_stay_few_and_small() {
     assert_eq!(keyed("new", "POST /v1/aliases", alias).await.0.0, 201, "the newest is there");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_holds_off_a_change_by_changing_all_the_time() {
+    let world = World::start().await;
+    let cookie = person(&world, "ben@people.example", json!({})).await;
+    let bens = token_of(&world, &cookie, &["account"]).await;
+    let owners = token(&world, "owner", &["admin"], &[]).await;
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let hammer = async |who: usize| {
+        let mut turn = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            turn += 1;
+            let (status, told) =
+                ask(&world, &bens, "PATCH /v1/me", json!({ "name": format!("Ben {who} {turn}") })).await;
+            assert!(matches!(status, 200 | 401 | 409), "{status} {told}");
+        }
+    };
+    let rule = async {
+        for turn in 0..30 {
+            let body = json!({ "email": format!("ben{turn}@people.example") });
+            let path = if turn == 0 { "ben".to_owned() } else { format!("ben{}", turn - 1) };
+            let (status, told) = ask(&world, &owners, &format!("PATCH /v1/users/{path}@people.example"), body).await;
+            assert_eq!(status, 200, "{told}");
+        }
+        let body = json!({ "disabled": true });
+        let (status, told) = ask(&world, &owners, "PATCH /v1/users/ben29@people.example", body).await;
+        assert_eq!((status, &told["disabled"]), (200, &json!(true)), "{told}");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(hammer(1), hammer(2), hammer(3), hammer(4), rule);
+    for round in 0..10 {
+        let patch = async |body: Value| ask(&world, &owners, "PATCH /v1/aliases/shop@my.example", body).await.0;
+        let (note, label) = (format!("note {round}"), format!("label {round}"));
+        let both = tokio::join!(patch(json!({ "description": note })), patch(json!({ "labels": [label] })));
+        assert_eq!(both, (200, 200));
+        let is = world.get("/v1/aliases/shop@my.example").await;
+        assert_eq!((&is["description"], &is["labels"]), (&json!(note), &json!([label])));
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_an_account_may_be_bound_to_what_was_seen() {
+    let world = World::start().await;
+    let cookie = person(&world, "ben@people.example", json!({})).await;
+    let bens = token_of(&world, &cookie, &["account"]).await;
+    let owners = token(&world, "owner", &["admin"], &[]).await;
+    let http = world.gateway.listening.http[0];
+    for (token, path) in [(&owners, "/v1/users/ben@people.example"), (&bens, "/v1/me")] {
+        let patch = async |tag: &str, name: &str| {
+            let fields =
+                format!("Authorization: Bearer {token}\r\nIf-Match: {tag}\r\nContent-Type: application/json\r\n");
+            sent(http, &format!("PATCH {path}"), &fields, &json!({ "name": name }).to_string()).await
+        };
+        let tag =
+            |answer: &str| answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or("none").to_owned();
+        assert!(patch("\"0\"", "Eve").await.starts_with("HTTP/1.1 412 "), "{path}");
+        let changed = patch("*", "Ben").await;
+        assert!(changed.starts_with("HTTP/1.1 200 "), "{changed}");
+        let seen = tag(&changed);
+        let again = patch(&seen, "Benjamin").await;
+        assert!(again.starts_with("HTTP/1.1 200 ") && tag(&again) != seen, "{again}");
+        assert!(patch(&seen, "Eve").await.starts_with("HTTP/1.1 412 "), "{path}");
+        if path == "/v1/me" {
+            let me = sent(http, "GET /v1/me", &format!("Authorization: Bearer {token}\r\n"), "").await;
+            assert_eq!(tag(&me), tag(&again));
+        }
+    }
+    world.stop().await;
+}

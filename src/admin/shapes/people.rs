@@ -1,13 +1,18 @@
 //! People as the API shows them: accounts, who one is, sessions, the second factor, the audit log.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::Moment;
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::accounts::{AccountRow, AuditRow, Grant, IDLE_FOR, SessionRow};
+
+/// Octets of a hash that tell one state of an account from another.
+const TAG_OCTETS: usize = 8;
 
 /// A role on a domain of somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -63,6 +68,13 @@ impl UserShape {
             created_at: row.created_at,
             link: None,
         }
+    }
+
+    /// What changes with anything that is shown: the entity tag of HTTP.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let shown = serde_json::to_vec(self).unwrap_or_default();
+        HEXLOWER.encode(&Sha256::digest(shown)[..TAG_OCTETS])
     }
 }
 

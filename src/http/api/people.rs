@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::Paging;
 use crate::admin::shapes::{ListShape, MeForm, MeShape, NewTotpShape, TotpForm, TotpOnShape, UserForm, UserShape};
+use crate::admin::{Actor, Paging, Target};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
 use super::extract::Written;
 use super::sort::{self, SortUsers};
-use super::tags::created;
+use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
 /// Lists accounts, in the order in which they were made.
@@ -30,57 +30,78 @@ pub(super) async fn create(
     body: Written,
 ) -> Result<Response, Problem> {
     let (user, link) = site.admin.add_user(&actor, &body.0).await?;
+    let tag = user.tag();
     let user = UserShape { link: link.map(|link| site.url(&format!("/reset/{}", link.text()))), ..user };
-    Ok(created(&format!("/v1/users/{}", user.id), Json(user).into_response()))
+    Ok(created(&format!("/v1/users/{}", user.id), tagged(tag, Json(user))))
 }
 
 /// Changes somebody's account; one's own is changed under `/v1/me`.
 #[utoipa::path(
     patch,
     path = "/users/{id}",
-    params(("id" = String, Path, description = "Its id or address")),
+    params(("id" = String, Path, description = "Its id or address"), IfMatch),
     request_body = Option<UserForm>,
     responses((status = 200, body = UserShape))
 )]
 pub(super) async fn change(
     State(site): State<Site>,
-    Caller(actor): Caller,
+    (Caller(actor), if_match): (Caller, IfMatch),
     Path(id): Path<String>,
     body: Written,
 ) -> Result<Response, Problem> {
-    Ok(Json(site.admin.change_user(&actor, &id, &body.0).await?).into_response())
+    let held = condition(&site, (&actor, &id), &if_match).await?;
+    let user = site.admin.change_user(&actor, Target { id: &id, version: held.as_deref() }, &body.0).await?;
+    Ok(tagged(user.tag(), Json(user)))
+}
+
+/// The tag to hold on to, once it is the one that the client saw.
+async fn condition(site: &Site, (actor, id): (&Actor, &str), if_match: &IfMatch) -> Result<Option<String>, Problem> {
+    if *if_match == IfMatch::Any {
+        return Ok(None);
+    }
+    let tag = site.admin.user(actor, id).await?.tag();
+    if_match.check(&tag)?;
+    Ok(Some(tag))
 }
 
 /// Removes somebody's account, which has no domains any more.
 #[utoipa::path(
     delete,
     path = "/users/{id}",
-    params(("id" = String, Path, description = "Its id or address")),
+    params(("id" = String, Path, description = "Its id or address"), IfMatch),
     responses((status = 204))
 )]
 pub(super) async fn remove(
     State(site): State<Site>,
-    Caller(actor): Caller,
+    (Caller(actor), if_match): (Caller, IfMatch),
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    site.admin.remove_user(&actor, &id).await?;
+    let held = condition(&site, (&actor, &id), &if_match).await?;
+    site.admin.remove_user(&actor, Target { id: &id, version: held.as_deref() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who asks, and what for.
 #[utoipa::path(get, path = "/me", responses((status = 200, body = MeShape)))]
 pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
-    Ok(Json(site.admin.me(&actor).await?).into_response())
+    let me = site.admin.me(&actor).await?;
+    Ok(tagged(me.account.tag(), Json(me)))
 }
 
 /// Changes one's own account.
-#[utoipa::path(patch, path = "/me", request_body = Option<MeForm>, responses((status = 200, body = MeShape)))]
+#[utoipa::path(patch, path = "/me", params(IfMatch), request_body = Option<MeForm>, responses((status = 200, body = MeShape)))]
 pub(super) async fn change_me(
     State(site): State<Site>,
-    Caller(actor): Caller,
+    (Caller(actor), if_match): (Caller, IfMatch),
     body: Written,
 ) -> Result<Response, Problem> {
-    Ok(Json(site.admin.change_me(&actor, &body.0).await?).into_response())
+    let held = match if_match {
+        IfMatch::Any => None,
+        IfMatch::Tags(_) => Some(site.admin.me(&actor).await?.account.tag()),
+    };
+    held.as_ref().map_or(Ok(()), |tag| if_match.check(tag))?;
+    let me = site.admin.change_me(&actor, (&body.0, held.as_deref())).await?;
+    Ok(tagged(me.account.tag(), Json(me)))
 }
 
 /// Switches an authenticator on. Without a body a secret is proposed (201); with it, a code of it and the present password the

@@ -77,7 +77,7 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 pub(super) async fn change(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let mut written = filled.change(&["email", "current_password"]);
     written.insert("name".to_owned(), filled.get("name").into());
-    match site.admin.change_me(&actor, &written).await {
+    match site.admin.change_me(&actor, (&written, None)).await {
         Ok(_) => done("account", "saved"),
         Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_you }).await,
     }
@@ -95,7 +95,7 @@ fn place_of_you(field: &str) -> Option<&str> {
 pub(super) async fn password(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let mut written = filled.change(&["current_password"]);
     written.insert("password".to_owned(), filled.get("password").into());
-    match site.admin.change_me(&actor, &written).await {
+    match site.admin.change_me(&actor, (&written, None)).await {
         Ok(_) => done("account", "password"),
         Err(error) => refused(&site, &actor, Refused { filled, error, place: place_of_password }).await,
     }

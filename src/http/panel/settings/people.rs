@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, json};
 
 use crate::admin::shapes::UserShape;
-use crate::admin::{Actor, AdminError, Paging, PasswordLink};
+use crate::admin::{Actor, AdminError, Paging, PasswordLink, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::policy::roles::Role;
@@ -86,12 +86,13 @@ pub(super) async fn act(
             Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
         };
     }
+    let target = Target { id: id.as_str(), version: None };
     let did = match action.as_str() {
-        "remove" => site.admin.remove_user(&actor, &id).await,
-        "role" => site.admin.change_user(&actor, &id, &filled.change(&["role"])).await.map(drop),
+        "remove" => site.admin.remove_user(&actor, target).await,
+        "role" => site.admin.change_user(&actor, target, &filled.change(&["role"])).await.map(drop),
         "disable" | "enable" => {
             let written = Map::from_iter([("disabled".to_owned(), json!(action == "disable"))]);
-            site.admin.change_user(&actor, &id, &written).await.map(drop)
+            site.admin.change_user(&actor, target, &written).await.map(drop)
         }
         _ => Err(AdminError::missing("action", &action)),
     };
