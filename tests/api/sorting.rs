@@ -149,9 +149,9 @@ async fn what_is_no_order_of_a_list_is_named() {
         ("users", "created_at"),
         ("audit", "-at"),
     ] {
-        let refused = house.bearer(&owner, "GET", &format!("/v1/{list}?sort=colour"), Value::Null).await.expect(400);
+        let refused = house.bearer(&owner, "GET", &format!("/v1/{list}?sort=colour"), Value::Null).await.expect(422);
         assert!(refused.problem()["detail"].as_str().unwrap().contains(choice), "{list}: {}", refused.text());
-        house.bearer(&owner, "GET", &format!("/v1/{list}?sort="), Value::Null).await.expect(400).problem();
+        house.bearer(&owner, "GET", &format!("/v1/{list}?sort="), Value::Null).await.expect(422).problem();
         house.bearer(&owner, "GET", &format!("/v1/{list}?sort={choice}"), Value::Null).await.expect(200);
     }
     for filter in ["search=shop", "enabled=true", "kind=glob", "action=drop", "label=x", "destination=a@inbox.example"]

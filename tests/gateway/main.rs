@@ -22,6 +22,7 @@ mod inboxes;
 mod keeping;
 mod limits;
 mod lists;
+mod manners;
 
 mod millions;
 mod next_hops;

@@ -173,7 +173,7 @@ fn possible(path: &str, method: &HttpMethod, operation: &Operation) -> Vec<Statu
     let asks =
         operation.parameters.iter().flatten().any(|p| matches!(p, RefOr::T(p) if p.parameter_in == ParameterIn::Query));
     let rules = [
-        (StatusCode::BAD_REQUEST, takes_body || operation.has(idempotency::NAME) || operation.has("sort")),
+        (StatusCode::BAD_REQUEST, takes_body || operation.has(idempotency::NAME)),
         (StatusCode::UNAUTHORIZED, true),
         (StatusCode::FORBIDDEN, true),
         (StatusCode::NOT_FOUND, path.contains('{') || asks),

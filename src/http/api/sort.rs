@@ -1,9 +1,8 @@
-//! `?sort=`: in which order a list is. A word that is none of a list's orders is a bad request that names them.
+//! `?sort=`: in which order a list is. A word that is none of a list's orders is a wrong field, and the answer names them.
 
-use axum::http::StatusCode;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::admin::Order;
+use crate::admin::{AdminError, Order};
 use crate::http::problem::Problem;
 
 use super::Ask;
@@ -46,8 +45,8 @@ impl Ask {
         let found = orders.iter().find(|(known, _)| *known == word).map(|(_, order)| *order);
         found.ok_or_else(|| {
             let words: Vec<_> = orders.iter().map(|(word, _)| *word).collect();
-            let detail = format!("sort: this list has no such order. Write one of: {}.", words.join(", "));
-            Problem::new(StatusCode::BAD_REQUEST, detail)
+            let detail = format!("this list has no such order: write one of {}", words.join(", "));
+            AdminError::field("sort", detail).into()
         })
     }
 }

@@ -212,6 +212,10 @@ impl Rules {
     /// Those that an account sees, or all; by name, unless another order is asked for.
     pub async fn domains(&self, query: ListQuery) -> Result<Listing<DomainRow>> {
         let limit = super::page_rows(query.limit);
+        let by_name = !matches!(query.order, Order::Oldest | Order::Newest);
+        if by_name && query.cursor.as_deref().is_some_and(|cursor| Domain::parse(cursor).is_err()) {
+            return Err(StoreError::Cursor);
+        }
         let ask = sqlx::query(list_of(&query)).bind(query.account.map(|a| a.0));
         let ask = ask.bind(query.search.map(|s| s.to_lowercase()));
         let ask = match query.order {
@@ -222,7 +226,6 @@ impl Rules {
         };
         let rows = ask.bind(i64::from(limit) + 1).bind(query.names.as_ref().map(json)).fetch_all(&self.readers).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let by_name = !matches!(query.order, Order::Oldest | Order::Newest);
         let cursor = |row: &DomainRow| if by_name { row.name.as_str().to_owned() } else { row.key.0.to_string() };
         let next_cursor = super::cut(&mut items, limit).map(cursor);
         Ok(Listing { items, next_cursor })
