@@ -6,8 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
-use axum::middleware::AddExtension;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::middleware::{self, AddExtension, Next};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::leavers::Place;
+use super::problem::Problem;
 use crate::certificates::Certificates;
 use crate::meter::Meter;
 use crate::net::doors::{Doors, Permit};
@@ -148,6 +151,7 @@ impl Guest {
     fn new(listener: &Listener) -> Self {
         let tls = listener.certificates.as_ref().map(|certificates| TlsAcceptor::from(certificates.https_config()));
         let mut router = listener.router.clone().layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT));
+        router = router.layer(middleware::from_fn(sound));
         if tls.is_some() {
             let stay = SetResponseHeaderLayer::if_not_present(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
             router = router.layer(stay);
@@ -175,6 +179,33 @@ impl Guest {
     fn service(&self, arrival: Arrival, permit: Permit) -> Service {
         Extension(Place::new(permit)).layer(Extension(arrival).layer(self.router.clone()))
     }
+}
+
+/// Turns away what no server may serve: a header that names another number of hosts than one (RFC 9112 §3.2), or that came in
+/// one piece larger than there is room for.
+async fn sound(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let is_named = hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11;
+    if octets_of(&request) > MAX_HEADER_OCTETS {
+        let detail = format!("The header of this request is larger than {} KiB.", MAX_HEADER_OCTETS / 1024);
+        return unsound(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
+    }
+    if !is_named {
+        return unsound(StatusCode::BAD_REQUEST, "A request names one host, by one Host field.".to_owned());
+    }
+    next.run(request).await
+}
+
+fn unsound(status: StatusCode, detail: String) -> Response {
+    Problem::new(status, detail).with(header::CONNECTION, "close").into_response()
+}
+
+/// Octets of a header as it came, but for the spaces that a client may add.
+fn octets_of(request: &Request) -> usize {
+    const LINE: usize = ": \r\n".len();
+    let line = request.method().as_str().len() + request.uri().path().len() + request.uri().query().map_or(0, str::len);
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + LINE);
+    line + fields.sum::<usize>()
 }
 
 /// The router, which learns how a request came, and holds the place of its connection.

@@ -49,7 +49,7 @@ mod verify;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -112,6 +112,7 @@ pub(super) fn router(site: &Site) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
         .layer(DefaultBodyLimit::max(MAX_FORM_OCTETS))
+        .layer(middleware::from_fn(in_our_words))
         .layer(middleware::from_fn_with_state(site.clone(), guard))
         .layer(middleware::from_fn_with_state(site.clone(), frame::framed))
         .layer(middleware::from_fn(shield::page_headers))
@@ -136,6 +137,21 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
         return Words::new("Nothing was changed", words).answer(StatusCode::FORBIDDEN);
     }
     next.run(request).await
+}
+
+/// What the framework refuses by itself, an address or a form that cannot be read, is answered by a page like all others.
+async fn in_our_words(request: Request, next: Next) -> Response {
+    let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+    let answer = next.run(request).await;
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !answer.status().is_client_error() || !kind.starts_with("text/plain") {
+        return answer;
+    }
+    if is_look {
+        return nothing_here().await;
+    }
+    let words = "What was sent cannot be read: it is broken, or too large. Open the page and try again there.";
+    Words::new("Nothing was changed", words).back().answer(answer.status())
 }
 
 async fn nothing_here() -> Response {
