@@ -60,7 +60,7 @@ pub(in crate::http) async fn export(
     let share = site.live.exports.take(actor.account).map_err(|full| {
         let detail = match full {
             Full::All => "Several exports are under way already. Wait for one of them to end.",
-            Full::Own => "An export of yours is under way already. Wait for it to end.",
+            Full::Own => "Two exports of yours are under way already. Wait for one of them to end.",
         };
         Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
     })?;

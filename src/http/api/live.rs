@@ -27,7 +27,7 @@ use super::shares::{Full, Places, Share, Shares};
 /// Streams that are open at once, in all and of one account.
 const STREAMS: Places = Places { in_all: 200, for_account: 20 };
 /// Exports that are under way at once.
-const EXPORTS: Places = Places { in_all: 4, for_account: 1 };
+const EXPORTS: Places = Places { in_all: 8, for_account: 2 };
 /// How often a quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A row is told by rights that are so old at most.
