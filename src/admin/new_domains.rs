@@ -1,12 +1,15 @@
 //! New domains: one or many at once, blank or like another one, and mirrors, which have all the aliases of another domain.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
 use crate::policy::deeds::Deed;
+use crate::policy::facts::Matcher;
 use crate::policy::ids::DomainId;
+use crate::policy::rule::Kind;
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::rules::{AliasSpec, DomainRow, ListQuery, NewDomain};
@@ -69,6 +72,7 @@ impl Admin {
         form.finish()?;
         self.check_new_catch_all(actor, &draft, catch_all.as_ref()).await?;
         let aliases = if draft.mirror_of.is_some() { Vec::new() } else { aliases };
+        let _kept = self.compiled(&aliases).await;
         let mut new = Vec::with_capacity(names.len());
         for name in names {
             let claim = self.claim_that_gives_way(actor, &name).await?;
@@ -77,10 +81,20 @@ impl Admin {
         let last = self.store.rules.last_destination().await?;
         let rows = self.store.rules.add_domains(new).await.map_err(|error| match error {
             StoreError::Exists(name) => AdminError::Conflict(format!("The domain {name} exists already.")),
+            StoreError::Full(why) => AdminError::field("like", why),
             other => other.into(),
         })?;
         self.ask_inboxes_since(actor, last).await;
         self.shapes_of(actor, &rows, catch_all).await
+    }
+
+    /// The patterns among these, compiled beside the threads that carry mail: not again as long as this is kept.
+    async fn compiled(&self, aliases: &[AliasSpec]) -> Vec<Arc<Matcher>> {
+        let mut kept = Vec::new();
+        for spec in aliases.iter().filter(|spec| matches!(spec.kind, Kind::Glob | Kind::Regex)) {
+            kept.extend(self.store.matchers.compile(spec.kind, &spec.pattern).await);
+        }
+        kept
     }
 
     /// The claim of another account on a name that this one proves to be its own. Where nobody proved it so far, whoever can

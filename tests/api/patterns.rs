@@ -111,6 +111,8 @@ async fn the_patterns_of_an_account_are_compiled_within_bounds() {
     assert!(taken > 10, "{taken}");
     assert!(refused.text().contains("compiled"), "{}", refused.text());
     assert_eq!(refused.pointers(), ["/address"]);
+    let like = json!({ "name": "two.example", "like": "my.example" });
+    assert_eq!(house.operator("POST", "/v1/domains", like).await.expect(422).pointers(), ["/like"]);
     let off = async |number: u32, enabled: bool| {
         let place = in_path(&format!("/^{number}\\pL\\pL\\pL\\pL\\pL$/@my.example"));
         house.operator("PATCH", &format!("/v1/aliases/{place}"), json!({ "enabled": enabled })).await
