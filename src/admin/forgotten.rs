@@ -14,14 +14,22 @@ use super::people::PasswordLink;
 use super::sign_in::folded_email;
 use super::{Admin, AdminError, RESET_LIFETIME, Result};
 
-const NO_ADDRESS: &str = "This gateway has no address that a link in a mail could lead to. Whoever looks after it can set your \
-                          password (waypost user set-password), or set http.public_url.";
+/// Why no mail can bring a link, and who can.
+const NO_ADDRESS: &str = "This gateway has no address that a link in a mail could lead to. Whoever looks after it makes you a \
+                          link in Settings, under People (Password link), or sets your password (waypost user \
+                          set-password). With http.public_url set, a mail can bring the link.";
 
 impl Admin {
+    /// Why nobody can be sent a link, where that is so.
+    #[must_use]
+    pub fn no_link_by_mail(&self) -> Option<&'static str> {
+        self.links_at.is_none().then_some(NO_ADDRESS)
+    }
+
     /// Has a link sent that sets a new password, if there is such an account; the answer is the same if there is none.
     pub fn forgotten_password(&self, email: &str, ip: IpAddr) -> Result<()> {
-        if self.links_at.is_none() {
-            return Err(AdminError::Conflict(NO_ADDRESS.to_owned()));
+        if let Some(why) = self.no_link_by_mail() {
+            return Err(AdminError::Conflict(why.to_owned()));
         }
         let email = folded_email(email);
         if !self.guesses.may_ask_for_link(&email, ip, self.clock.now())? {

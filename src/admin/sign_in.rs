@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::mail::Moment;
+use crate::mail::{Mailbox, Moment};
 use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, OWNER};
 use crate::store::StoreError;
@@ -184,5 +184,7 @@ impl Admin {
 /// An address as accounts are found by it.
 pub(super) fn folded_email(text: &str) -> String {
     let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MAX_EMAIL_OCTETS).last();
-    text[..end.unwrap_or(0)].trim().to_lowercase()
+    let text = text[..end.unwrap_or(0)].trim();
+    // An address is stored as the DNS has its domain, and written as people read it.
+    Mailbox::parse(text).map_or_else(|_| text.to_owned(), |mailbox| mailbox.to_string()).to_lowercase()
 }

@@ -21,7 +21,7 @@ async fn roles(look: Look) {
     browser.open(&open.url("/settings/people")).await;
     browser.write("#email", "anna@my.example").await;
     browser.click("#part form button.primary").await;
-    browser.says("#part .notice", "Give this link to anna@my.example").await;
+    browser.says("#part .notice", "Hand this link to anna@my.example yourself: no mail is sent.").await;
     browser.click("a[aria-label='Roles on domains: anna@my.example']").await;
     browser.write("#domain", "my.example").await;
     browser.click("main button.primary").await;

@@ -90,6 +90,36 @@ async fn whatever_is_wrong_is_answered_alike() {
         told.push(answer.text().replace(email, ""));
     }
     assert!(told.iter().all(|page| *page == told[0]), "{told:?}");
+    assert!(told[0].contains("if you use one, write its code too"), "the code is asked for, of whomever: {}", told[0]);
+    let with_code = format!("{}&code=123456", form("anna@my.example", "wrong horse battery"));
+    let page = here(&house, "/sign-in", &with_code).await.expect(422).text();
+    assert!(page.contains("the password or the code is not right"), "{page}");
+}
+
+#[tokio::test]
+async fn who_cannot_be_sent_a_link_is_told_before_an_address_is_asked_for() {
+    let house = House::furnished().await;
+    let page = house.visitor("GET", "/reset", &[HOST], "").await.expect(200).text();
+    assert!(page.contains("in Settings, under People (Password link)") && !page.contains("name=\"email\""), "{page}");
+    let answer = here(&house, "/reset", "email=anna%40my.example").await.expect(409).text();
+    assert_eq!(answer.matches("no address that a link").count(), 1, "{answer}");
+    let linked = House::linked().await;
+    let page = linked.visitor("GET", "/reset", &[HOST], "").await.expect(200).text();
+    assert!(page.contains("name=\"email\"") && !page.contains("Password link"), "{page}");
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_signs_in_however_its_domain_is_written() {
+    let house = House::furnished().await;
+    let person = json!({ "email": "Grüße@Bücher.example", "password": PASSWORD });
+    house.operator("POST", "/v1/users", person).await.expect(201);
+    for email in ["grüße@bücher.example", "GRÜSSE@bücher.example", "grüße@xn--bcher-kva.example"] {
+        let filled = form(&crate::web::in_path(email), PASSWORD);
+        let status = if email.starts_with("GRÜSSE") { 422 } else { 303 };
+        here(&house, "/sign-in", &filled).await.expect(status);
+    }
+    let page = house.visitor("GET", "/sign-in", &[HOST], "").await.expect(200).text();
+    assert!(!page.contains("type=\"email\"") && page.contains("inputmode=\"email\""), "browsers refuse it: {page}");
 }
 
 #[tokio::test]

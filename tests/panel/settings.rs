@@ -154,7 +154,7 @@ async fn people_are_added_by_a_link_and_changed() {
     let users = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
     let id = users["items"][1]["id"].as_str().unwrap().to_owned();
     let page = house.panel(&cookie, "POST", &format!("/settings/people/{id}/link"), "").await.expect(200).text();
-    assert!(page.contains("Give this link to <bdi>anna@my.example</bdi>"), "{page}");
+    assert!(page.contains("Hand this link to <bdi>anna@my.example</bdi> yourself: no mail is sent."), "{page}");
     let again = set(&shown(&page).replace("http://127.0.0.1:8080", "")).await;
     assert!(again.contains("every session of before has ended"), "{again}");
     house.panel(&anna, "GET", "/aliases", "").await.expect(303);

@@ -18,6 +18,8 @@ use super::session::{self, Channel};
 struct ForgottenPage {
     frame: Frame,
     wrong: Option<String>,
+    /// Why nobody is sent a link.
+    cannot: Option<&'static str>,
 }
 
 /// `GET /reset`.
@@ -53,5 +55,8 @@ pub(super) async fn ask(State(site): State<Site>, request: Request) -> Response 
 }
 
 fn form(site: &Site, (status, wrong): (StatusCode, Option<String>)) -> Response {
-    frame::page(status, &ForgottenPage { frame: Frame::outside(site, "Forgotten password"), wrong })
+    let cannot = site.admin.no_link_by_mail();
+    // What is wrong is then told already.
+    let wrong = wrong.filter(|_| cannot.is_none());
+    frame::page(status, &ForgottenPage { frame: Frame::outside(site, "Forgotten password"), wrong, cannot })
 }

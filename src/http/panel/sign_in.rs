@@ -76,10 +76,7 @@ pub(super) async fn by_password(State(site): State<Site>, request: Request) -> R
             end(&site, old).await;
             answer
         }
-        Ok(None) => {
-            let words = "The e-mail address, the password or the code is not right.";
-            form(&site, &filled, Some((StatusCode::UNPROCESSABLE_ENTITY, words.to_owned())))
-        }
+        Ok(None) => form(&site, &filled, Some((StatusCode::UNPROCESSABLE_ENTITY, not_right(&filled).to_owned()))),
         Err(error @ AdminError::TooMany(_)) => {
             let mut answer = form(&site, &filled, Some((StatusCode::TOO_MANY_REQUESTS, error.to_string())));
             frame::retry_later(&mut answer, "60");
@@ -87,6 +84,16 @@ pub(super) async fn by_password(State(site): State<Site>, request: Request) -> R
         }
         Err(error) => frame::failed(&error),
     }
+}
+
+/// What may be wrong, told by what was written alone: whether the password was right is nobody's business who lacks the code.
+fn not_right(filled: &Filled) -> &'static str {
+    if filled.trimmed("code").is_empty() {
+        return "The e-mail address or the password is not right, or your account has an authenticator and its code is \
+                missing: if you use one, write its code too.";
+    }
+    "The e-mail address, the password or the code is not right. An authenticator shows a new \
+     code every half minute, and each works once."
 }
 
 /// Where somebody wanted to go, if it is a page of ours: nothing that another host could be read from.
