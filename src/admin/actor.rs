@@ -353,6 +353,13 @@ impl Actor {
         (!self.sees_all()).then_some(self.account)
     }
 
+    /// The account whose destinations are seen; none where those of all are. What a token of some domains is not about, it
+    /// does not see.
+    #[must_use]
+    pub fn only_inboxes_of(&self) -> Option<AccountId> {
+        if self.domains.is_empty() { self.only_account() } else { Some(self.account) }
+    }
+
     /// Refuses what no scope allows, naming the scope that would.
     pub fn must(&self, area: Area, access: Access) -> Result<()> {
         self.must_have(Scope::Of(area, access))

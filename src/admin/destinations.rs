@@ -1,4 +1,5 @@
-//! Destinations: add, verify by the operator's word, make the default, remove, list. `@domain` trusts a whole domain.
+//! Destinations: add, verify by the operator's word, make the default, remove, list. `@domain` trusts a whole domain. Each is
+//! an account's own; whoever sees all finds those of the others too, and is told whose they are.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -12,7 +13,10 @@ use crate::store::rules::{DestinationRow, ListQuery, Order};
 use super::error::OrMissing;
 use super::form::Read;
 use super::shapes::{DestinationShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Target, check_version, fields};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Result, Target, check_version, fields, people};
+
+/// Accounts that are named where several have a destination.
+const MAX_NAMED: u32 = 5;
 
 impl Admin {
     /// Adds a destination. `verified` is the operator's word that the inbox is the owner's. The first becomes the default.
@@ -122,17 +126,34 @@ impl Admin {
         self.find_destination(actor, id).await
     }
 
-    /// Lists destinations, by address.
-    pub async fn destinations(
-        &self,
-        actor: &Actor,
-        search: Option<String>,
-        paging: &Paging,
-    ) -> Result<ListShape<DestinationShape>> {
-        self.destinations_in(actor, search, (Order::Usual, paging)).await
+    /// The destinations of an account that the actor acts for, by address: those that its aliases can lead to.
+    pub async fn own_destinations(&self, actor: &Actor, paging: &Paging) -> Result<Vec<DestinationShape>> {
+        self.destinations_of(actor, actor.account, paging).await
     }
 
-    /// Lists destinations in an order.
+    /// The same of the account that has this one, which is among them.
+    pub async fn destinations_beside(
+        &self,
+        actor: &Actor,
+        row: &DestinationRow,
+        paging: &Paging,
+    ) -> Result<Vec<DestinationShape>> {
+        self.destinations_of(actor, row.account, paging).await
+    }
+
+    async fn destinations_of(
+        &self,
+        actor: &Actor,
+        account: AccountId,
+        paging: &Paging,
+    ) -> Result<Vec<DestinationShape>> {
+        actor.must(Area::Destinations, Access::Read)?;
+        let query = ListQuery { cursor: paging.cursor.clone(), limit: paging.rows(), ..ListQuery::default() };
+        let page = self.store.rules.destinations(account, query).await?;
+        self.destination_shapes(actor, &page.items).await
+    }
+
+    /// Lists the destinations that an actor sees, in an order: those of one account after those of another.
     pub async fn destinations_in(
         &self,
         actor: &Actor,
@@ -147,9 +168,20 @@ impl Admin {
             limit: paging.rows(),
             ..ListQuery::default()
         };
-        let page = self.store.rules.destinations(actor.account, query).await?;
-        let items = self.destination_shapes(&page.items).await?;
+        let page = match actor.only_inboxes_of() {
+            Some(account) => self.store.rules.destinations(account, query).await?,
+            None => self.store.rules.all_destinations(query).await?,
+        };
+        let items = self.destination_shapes(actor, &page.items).await?;
         Ok(ListShape { items, next_cursor: page.next_cursor })
+    }
+
+    /// Whose it is, where it is not the actor's own.
+    pub(super) async fn owner_of(&self, actor: &Actor, row: &DestinationRow) -> Result<Option<String>> {
+        if row.account == actor.account {
+            return Ok(None);
+        }
+        Ok(Some(people::object(&self.store.accounts.account(row.account).await?)))
     }
 
     /// Where an alias of `account` sends mail when nobody says: the default of a token of this account, else the account's.
@@ -162,15 +194,52 @@ impl Admin {
     }
 
     pub(super) async fn find_destination(&self, actor: &Actor, id: &str) -> Result<DestinationRow> {
-        let found = match Uuid::try_parse(id) {
-            Ok(uuid) => self.store.rules.destination_by_id(uuid).await,
-            Err(_) => match canonical(id) {
-                Some(address) => self.store.rules.destination(actor.account, &address).await,
-                None => Err(StoreError::NotFound),
-            },
+        let missing = || AdminError::missing("destination", id);
+        let Ok(uuid) = Uuid::try_parse(id) else {
+            let address = canonical(id).ok_or_else(missing)?;
+            return self.destination_of_address(actor, &address).await;
         };
-        let row = found.or_missing("destination", id)?;
-        if row.account == actor.account { Ok(row) } else { Err(AdminError::missing("destination", id)) }
+        let row = self.store.rules.destination_by_id(uuid).await.or_missing("destination", id)?;
+        if actor.only_inboxes_of().is_none_or(|account| account == row.account) { Ok(row) } else { Err(missing()) }
+    }
+
+    /// One's own comes first; of several others, which one is meant has to be said.
+    async fn destination_of_address(&self, actor: &Actor, address: &str) -> Result<DestinationRow> {
+        match self.store.rules.destination(actor.account, address).await {
+            Err(StoreError::NotFound) if actor.only_inboxes_of().is_none() => {}
+            own => return own.or_missing("destination", address),
+        }
+        let mut found = self.store.rules.destinations_of_address(address, MAX_NAMED).await?;
+        match found.pop() {
+            None => Err(AdminError::missing("destination", address)),
+            Some(only) if found.is_empty() => Ok(only),
+            Some(last) => {
+                found.push(last);
+                Err(self.ambiguous(actor, address, &found).await?)
+            }
+        }
+    }
+
+    async fn ambiguous(&self, actor: &Actor, address: &str, found: &[DestinationRow]) -> Result<AdminError> {
+        let mut owners = Vec::with_capacity(found.len());
+        for row in found {
+            owners.push(self.owner_of(actor, row).await?.unwrap_or_default());
+        }
+        let owners = owners.join(", ");
+        Ok(AdminError::Conflict(format!("{address} is a destination of {owners}: say by its id which one you mean.")))
+    }
+
+    /// A destination of this account, by its id or address.
+    pub(super) async fn destination_within(
+        &self,
+        actor: &Actor,
+        (account, id): (AccountId, &str),
+    ) -> Result<DestinationRow> {
+        let found = match canonical(id) {
+            Some(address) => self.store.rules.destination(account, &address).await.or_missing("destination", id)?,
+            None => self.find_destination(actor, id).await?,
+        };
+        if found.account == account { Ok(found) } else { Err(AdminError::missing("destination", id)) }
     }
 }
 

@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 20] = [
+const ECHOED: [&str; 21] = [
     "id",
+    "owner",
     "kind",
     "unicode",
     "dns",

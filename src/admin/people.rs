@@ -430,8 +430,8 @@ impl Admin {
     }
 }
 
-/// What an account is called in the audit log.
-fn object(row: &AccountRow) -> String {
+/// What an account is called in the audit log, and wherever else it is named.
+pub(super) fn object(row: &AccountRow) -> String {
     row.email.clone().unwrap_or_else(|| row.role.as_str().to_owned())
 }
 

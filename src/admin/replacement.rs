@@ -103,9 +103,12 @@ impl Admin {
             let words = format!("{} trusts a whole domain: no alias leads to it.", old.address);
             return Err(AdminError::Conflict(words));
         }
-        let new = match self.find_destination(actor, to).await {
+        let new = match self.destination_within(actor, (old.account, to)).await {
             Ok(new) => new,
-            Err(AdminError::NotFound(_)) => return refuse(format!("{to} is no destination yet: add it first")),
+            Err(AdminError::NotFound(_)) => {
+                let whose = self.owner_of(actor, old).await?.map(|owner| format!(" of {owner}")).unwrap_or_default();
+                return refuse(format!("{to} is no destination{whose} yet: add it first"));
+            }
             Err(other) => return Err(other),
         };
         if new.key == old.key {
@@ -138,7 +141,7 @@ impl Admin {
             return Err(AdminError::Conflict(words.to_owned()));
         };
         let old = self.find_destination(actor, &replaced.destination).await?;
-        let new = self.find_destination(actor, to).await?;
+        let new = self.destination_within(actor, (old.account, to)).await?;
         let audit = self.audit_plain(actor, Deed::DestinationPutBack, &old.address);
         let done = self.store.rules.put_destination_back((old, new), replaced, audit).await;
         done.map_err(|error| match error {

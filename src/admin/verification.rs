@@ -201,29 +201,34 @@ impl Admin {
         }
     }
 
-    /// A destination as the API shows it, with how the mail fares that asks its inbox.
-    pub async fn destination_shape(&self, row: &DestinationRow) -> Result<DestinationShape> {
-        let mut shapes = self.destination_shapes(std::slice::from_ref(row)).await?;
+    /// A destination as the API shows it, with whose it is and how the mail fares that asks its inbox.
+    pub async fn destination_shape(&self, actor: &Actor, row: &DestinationRow) -> Result<DestinationShape> {
+        let mut shapes = self.destination_shapes(actor, std::slice::from_ref(row)).await?;
         Ok(shapes.remove(0))
     }
 
     /// The same of several, in their order.
-    pub(super) async fn destination_shapes(&self, rows: &[DestinationRow]) -> Result<Vec<DestinationShape>> {
+    pub(super) async fn destination_shapes(
+        &self,
+        actor: &Actor,
+        rows: &[DestinationRow],
+    ) -> Result<Vec<DestinationShape>> {
         let no_mail = self.no_mail_of(rows).await?;
         let mut shapes = Vec::with_capacity(rows.len());
         for row in rows {
             let takes_no_mail = no_mail.get(domain_of(row)).map(NoMailShape::new);
-            shapes.push(DestinationShape { takes_no_mail, ..self.asked_shape(row).await? });
+            shapes.push(DestinationShape { takes_no_mail, ..self.asked_shape(actor, row).await? });
         }
         Ok(shapes)
     }
 
-    async fn asked_shape(&self, row: &DestinationRow) -> Result<DestinationShape> {
+    async fn asked_shape(&self, actor: &Actor, row: &DestinationRow) -> Result<DestinationShape> {
+        let shape = DestinationShape { owner: self.owner_of(actor, row).await?, ..DestinationShape::new(row) };
         let inbox = Mailbox::parse(&row.address).ok().filter(|_| row.verified_at.is_none());
-        let Some(inbox) = inbox else { return Ok(DestinationShape::new(row)) };
+        let Some(inbox) = inbox else { return Ok(shape) };
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
         let verification = if trusted { None } else { Some(self.verification_of(row, &inbox).await?) };
-        Ok(DestinationShape { trusted, verification, ..DestinationShape::new(row) })
+        Ok(DestinationShape { trusted, verification, ..shape })
     }
 
     async fn verification_of(&self, row: &DestinationRow, inbox: &Mailbox) -> Result<VerificationShape> {

@@ -9,8 +9,9 @@ use super::api::{Api, escaped, with_query};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell, time};
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     ("ADDRESS", "/address"),
+    ("OWNER", "/owner"),
     ("VERIFIED", "/verified_at"),
     ("DEFAULT", "/default"),
     ("LAST DELIVERY", "/last_delivered_at"),
@@ -149,6 +150,9 @@ fn asked(destination: &Value) -> String {
 /// How it fares and where it is used, a line each.
 fn told(destination: &Value) -> String {
     let mut lines = vec![state(destination)];
+    if destination["owner"].is_string() {
+        lines.push(format!("It belongs to {}.", cell(destination, "/owner")));
+    }
     if destination["takes_no_mail"].is_object() {
         let said = |key| cell(destination, key);
         lines.push(format!("{} {}", said("/takes_no_mail/what"), said("/takes_no_mail/remedy")));

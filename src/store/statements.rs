@@ -200,7 +200,7 @@ const fn lists_of_aliases() -> [(&'static str, &'static str); 19] {
 }
 
 /// The others.
-const fn other_lists_of_rules() -> [(&'static str, &'static str); 17] {
+const fn other_lists_of_rules() -> [(&'static str, &'static str); 23] {
     use super::accounts::{audit, people};
     use super::queue::handling;
     use super::rules::{destination, domain, uses};
@@ -230,6 +230,12 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 17] {
             destination::OF_ACCOUNT_NEWEST,
             "SEARCH destinations USING INDEX destinations_by_account (account_id=? AND rowid<?)",
         ),
+        (destination::OF_ALL, "SEARCH destinations USING INDEX destinations_by_key ((account_id,key)>(?,?))"),
+        (destination::OF_ALL_BACKWARDS, "SEARCH destinations USING INDEX destinations_by_key ((account_id,key)<(?,?))"),
+        (destination::OF_ALL_OLDEST, "SEARCH destinations USING INTEGER PRIMARY KEY (rowid>?)"),
+        (destination::OF_ALL_NEWEST, "SEARCH destinations USING INTEGER PRIMARY KEY (rowid<?)"),
+        (destination::OF_ADDRESS, "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"),
+        (destination::OF_ADDRESS, "SEARCH d USING INDEX destinations_by_key (account_id=? AND key=?)"),
         (handling::LIST, "SEARCH q USING INTEGER PRIMARY KEY (rowid>?)"),
     ]
 }

@@ -335,3 +335,91 @@ async fn of_two_second_factors_at_once_one_counts() {
     told.sort_unstable();
     assert_eq!(told, [200, 409], "{} {}", one.text(), other.text());
 }
+
+/// The list of destinations, page by page of this size.
+async fn inboxes(house: &House, token: &str, limit: u32, sort: &str) -> Vec<(String, Value)> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..10 {
+        let path = format!("/v1/destinations?limit={limit}&sort={sort}{cursor}");
+        let page = house.bearer(token, "GET", &path, Value::Null).await.expect(200).json();
+        let items = page["items"].as_array().unwrap().iter();
+        all.extend(items.map(|item| (item["address"].as_str().unwrap().to_owned(), item["owner"].clone())));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", crate::web::in_path(next)),
+            None => return all,
+        }
+    }
+    panic!("the list does not end: {all:?}");
+}
+
+#[tokio::test]
+async fn whoever_sees_all_finds_the_inboxes_of_members_and_vouches_for_them() {
+    let house = House::furnished().await;
+    let (a, b) = two_members(&house).await;
+    let shared = json!({ "address": "shared@inbox.test" });
+    for token in [&a, &b] {
+        house.bearer(token, "POST", "/v1/destinations", shared.clone()).await.expect(201);
+    }
+    let owner = house.token(&["admin"], &[]).await;
+    let of = |address: &str, who: Value| (address.to_owned(), who);
+    let (who_a, who_b) = (json!("a@people.example"), json!("b@people.example"));
+    let by_address = [
+        of("owner@inbox.example", Value::Null),
+        of("inbox@a.example.test", who_a.clone()),
+        of("shared@inbox.test", who_a.clone()),
+        of("inbox@b.example.test", who_b.clone()),
+        of("shared@inbox.test", who_b.clone()),
+    ];
+    for limit in [1, 2, 50] {
+        assert_eq!(inboxes(&house, &owner, limit, "address").await, by_address, "{limit}");
+        let backwards: Vec<_> = by_address.iter().rev().cloned().collect();
+        assert_eq!(inboxes(&house, &owner, limit, "-address").await, backwards, "{limit}");
+        let age = inboxes(&house, &owner, limit, "created_at").await;
+        assert_eq!((age.len(), &age[1], &age[3]), (5, &by_address[1], &by_address[2]), "{limit}");
+    }
+    assert_eq!(inboxes(&house, &a, 50, "address").await.len(), 2, "a member sees their own");
+    let limited = house.token(&["admin"], &["my.example"]).await;
+    assert_eq!(inboxes(&house, &limited, 50, "address").await, by_address[..1], "a token of one domain sees no others");
+    // Vouched for by address, by a person who is told whose it is.
+    let path = "/v1/destinations/inbox@b.example.test/verify";
+    house.bearer(&a, "POST", path, Value::Null).await.expect(403).problem();
+    let vouched = house.bearer(&owner, "POST", path, Value::Null).await.expect(200).json();
+    assert_eq!((&vouched["owner"], vouched["verified_at"].is_string()), (&who_b, true), "{vouched}");
+    let seen = house.bearer(&b, "GET", "/v1/destinations/inbox@b.example.test", Value::Null).await.expect(200).json();
+    assert_eq!((seen["verified_at"].is_string(), &seen["owner"]), (true, &Value::Null), "{seen}");
+    // Of two members who have the same one, which is meant has to be said.
+    let which = house.bearer(&owner, "GET", "/v1/destinations/shared@inbox.test", Value::Null).await.expect(409);
+    assert!(which.text().contains("a@people.example") && which.text().contains("b@people.example"), "{}", which.text());
+    let listed = house.bearer(&owner, "GET", "/v1/destinations?search=shared", Value::Null).await.expect(200).json();
+    let by_id = format!("/v1/destinations/{}/verify", listed["items"][1]["id"].as_str().unwrap());
+    let vouched = house.bearer(&owner, "POST", &by_id, Value::Null).await.expect(200).json();
+    assert_eq!(vouched["owner"], who_b);
+    house.bearer(&owner, "POST", "/v1/destinations", shared).await.expect(201);
+    let own = house.bearer(&owner, "GET", "/v1/destinations/shared@inbox.test", Value::Null).await.expect(200).json();
+    assert_eq!(own["owner"], Value::Null, "one's own is meant first");
+}
+
+#[tokio::test]
+async fn what_takes_the_place_of_a_members_inbox_is_the_members() {
+    let house = House::furnished().await;
+    let (a, _) = two_members(&house).await;
+    let owner = house.token(&["admin"], &[]).await;
+    let path = "/v1/destinations/inbox@a.example.test/replace";
+    let replace = async |to: &str| house.bearer(&owner, "POST", path, json!({ "to": to })).await;
+    let refused = replace("owner@inbox.example").await.expect(422);
+    assert!(
+        refused.text().contains("owner@inbox.example is no destination of a@people.example yet"),
+        "{}",
+        refused.text()
+    );
+    house.bearer(&a, "POST", "/v1/destinations", json!({ "address": "new@a.example.test" })).await.expect(201);
+    replace("new@a.example.test").await.expect(200);
+    let alias = house.bearer(&a, "GET", "/v1/aliases/shop@a.example", Value::Null).await.expect(200).json();
+    assert_eq!(alias["destinations"], json!(["new@a.example.test"]));
+    let entry =
+        house.bearer(&owner, "GET", "/v1/audit?action=destination.replace", Value::Null).await.expect(200).json();
+    let undo = format!("/v1/audit/{}/undo", entry["items"][0]["id"]);
+    house.bearer(&owner, "POST", &undo, Value::Null).await.expect(200);
+    let alias = house.bearer(&a, "GET", "/v1/aliases/shop@a.example", Value::Null).await.expect(200).json();
+    assert_eq!(alias["destinations"], json!(["inbox@a.example.test"]));
+}

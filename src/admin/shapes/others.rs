@@ -21,6 +21,8 @@ pub struct DestinationShape {
     pub id: Uuid,
     /// `a@b`, or `@b`.
     pub address: String,
+    /// The address of the account that it belongs to, where that is not one's own.
+    pub owner: Option<String>,
     /// When verified.
     pub verified_at: Option<Moment>,
     /// Its whole domain is verified, and this address with it.
@@ -53,6 +55,7 @@ impl DestinationShape {
         Self {
             id: row.id,
             address: row.address.clone(),
+            owner: None,
             verified_at: row.verified_at,
             trusted: false,
             default: row.default,

@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::Paging;
 use crate::admin::shapes::{DestinationForm, DestinationShape, ListShape, ReplaceForm, ReplacedShape};
+use crate::admin::{Actor, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::DestinationRow;
@@ -17,6 +17,8 @@ use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
 /// Lists destinations, by address where nobody says otherwise.
+///
+/// The owner and admins see those of all accounts, those of one after those of another, each with whose it is.
 #[utoipa::path(get, path = "/destinations", params(Search, SortDestinations, Paging), responses((status = 200, body = ListShape<DestinationShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let order = ask.sort(sort::DESTINATIONS)?;
@@ -32,7 +34,7 @@ pub(super) async fn create(
     body: Written,
 ) -> Result<Response, Problem> {
     let row = site.admin.add_destination(&actor, &body.0).await?;
-    Ok(created(&format!("/v1/destinations/{}", row.id), shown(&site, &row).await?))
+    Ok(created(&format!("/v1/destinations/{}", row.id), shown(&site, &actor, &row).await?))
 }
 
 /// Shows a destination, with where it is used.
@@ -44,7 +46,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let row = site.admin.destination(&actor, &id).await?;
     let uses = Some(site.admin.destination_uses(&actor, &row).await?);
-    let shape = DestinationShape { uses, ..site.admin.destination_shape(&row).await? };
+    let shape = DestinationShape { uses, ..site.admin.destination_shape(&actor, &row).await? };
     Ok(tagged(row.version, Json(shape).into_response()))
 }
 
@@ -68,7 +70,7 @@ pub(super) async fn verify(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    shown(&site, &site.admin.verify_destination(&actor, &id).await?).await
+    shown(&site, &actor, &site.admin.verify_destination(&actor, &id).await?).await
 }
 
 /// Sends an inbox another mail with a link that verifies it: one a minute and five a day at most.
@@ -78,7 +80,7 @@ pub(super) async fn resend(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    shown(&site, &site.admin.resend_verification(&actor, &id).await?).await
+    shown(&site, &actor, &site.admin.resend_verification(&actor, &id).await?).await
 }
 
 /// Has what waits for an inbox that refuses tried now, and new mail with it. What comes of that is how it stands; where
@@ -89,7 +91,7 @@ pub(super) async fn retry(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    shown(&site, &site.admin.try_destination(&actor, &id).await?.row).await
+    shown(&site, &actor, &site.admin.try_destination(&actor, &id).await?.row).await
 }
 
 /// Makes a destination the one that new aliases use.
@@ -99,7 +101,7 @@ pub(super) async fn make_default(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    shown(&site, &site.admin.make_default(&actor, &id).await?).await
+    shown(&site, &actor, &site.admin.make_default(&actor, &id).await?).await
 }
 
 /// Puts another destination in its place, everywhere and in one step: in aliases, as the default, as the contact of domains,
@@ -114,7 +116,7 @@ pub(super) async fn replace(
     Ok(Json(site.admin.replace_destination(&actor, &id, &body.0).await?).into_response())
 }
 
-async fn shown(site: &Site, row: &DestinationRow) -> Result<Response, Problem> {
-    let shape = site.admin.destination_shape(row).await?;
+async fn shown(site: &Site, actor: &Actor, row: &DestinationRow) -> Result<Response, Problem> {
+    let shape = site.admin.destination_shape(actor, row).await?;
     Ok(tagged(row.version, Json(shape).into_response()))
 }

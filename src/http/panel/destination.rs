@@ -11,8 +11,9 @@ use crate::admin::{Actor, AdminError, Looked, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::store::rules::DestinationRow;
 
-use super::destinations::{Line, line};
+use super::destinations::{self, Line, line};
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::look::{self, Look};
@@ -70,6 +71,8 @@ struct DestinationPage {
     /// `3 messages` that it is still to get.
     waiting: Option<String>,
     others: Vec<String>,
+    /// This panel has an address that a mail could lead to.
+    can_ask: bool,
 }
 
 #[derive(Template)]
@@ -149,6 +152,7 @@ pub(super) async fn act(
     };
     match done {
         Ok(()) if word == "remove" => told::go("/destinations", &[("done", "remove")]),
+        Ok(()) if filled.has("back") => destinations::back(filled.get("back"), (&word, &id)),
         Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word), ("count", &count)]),
         Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
@@ -170,7 +174,7 @@ async fn build(
     (done, error): (Done<'_>, Option<&AdminError>),
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
-    let (inbox, shape, uses) = looked(site, actor, id, now).await?;
+    let (row, inbox, shape, uses) = looked(site, actor, id, now).await?;
     let to = QueueFilter { destination: Some(shape.address.clone()), ..QueueFilter::default() };
     let used = used(&shape, &uses);
     let waiting = queue::counted(site, actor, to).await?;
@@ -186,7 +190,8 @@ async fn build(
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         used,
         waiting,
-        others: others(site, actor, &shape).await?,
+        others: others(site, actor, (&row, &shape)).await?,
+        can_ask: site.admin.links_at.is_some(),
         inbox,
     })
 }
@@ -196,11 +201,11 @@ async fn looked(
     actor: &Actor,
     id: &str,
     now: Moment,
-) -> Result<(Line, DestinationShape, UsesShape), AdminError> {
+) -> Result<(DestinationRow, Line, DestinationShape, UsesShape), AdminError> {
     let row = site.admin.destination(actor, id).await?;
-    let shape = site.admin.destination_shape(&row).await?;
+    let shape = site.admin.destination_shape(actor, &row).await?;
     let uses = site.admin.destination_uses(actor, &row).await?;
-    Ok((line(&shape, now), shape, uses))
+    Ok((row, line(&shape, now), shape, uses))
 }
 
 fn asked(told: &VerificationShape, now: Moment) -> Asked {
@@ -249,10 +254,14 @@ fn also(uses: &UsesShape) -> Vec<String> {
     also
 }
 
-/// Verified inboxes that could take its place.
-async fn others(site: &Site, actor: &Actor, shape: &DestinationShape) -> Result<Vec<String>, AdminError> {
+/// Verified inboxes of the same account that could take its place.
+async fn others(
+    site: &Site,
+    actor: &Actor,
+    (row, shape): (&DestinationRow, &DestinationShape),
+) -> Result<Vec<String>, AdminError> {
     let paging = Paging { limit: Some(PROPOSED), cursor: None };
-    let all = site.admin.destinations(actor, None, &paging).await?.items;
+    let all = site.admin.destinations_beside(actor, row, &paging).await?;
     let is_well = |other: &DestinationShape| other.verified_at.is_some() || other.trusted;
     let fit = |other: &DestinationShape| other.id != shape.id && !other.address.starts_with('@') && is_well(other);
     Ok(all.into_iter().filter(fit).map(|other| other.address).collect())
@@ -264,7 +273,7 @@ async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<Rep
     written.insert("to".to_owned(), Value::from(to));
     written.insert("dry_run".to_owned(), Value::Bool(true));
     let would = site.admin.replace_destination(actor, id, &written).await?;
-    let (inbox, shape, uses) = looked(site, actor, id, now).await?;
+    let (_, inbox, shape, uses) = looked(site, actor, id, now).await?;
     Ok(ReplacePage {
         frame: Frame::inside(site, "Replace everywhere", "destinations"),
         inbox,

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::DestinationShape;
-use crate::admin::{Actor, AdminError, Paging};
+use crate::admin::{Actor, AdminError, Order, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -14,9 +14,12 @@ use crate::store::rules::DestinationRow;
 
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
+use super::sign_in::local;
 use super::text::{self, When};
 use super::told;
 
+/// Where it stands.
+const LIST: &str = "/destinations";
 /// Rows of a page.
 const ROWS: u32 = 100;
 
@@ -27,6 +30,8 @@ pub(super) struct Line {
     pub(super) full: String,
     /// As a search takes it.
     pub(super) in_query: String,
+    /// Whose it is, where it is somebody else's.
+    pub(super) owner: Option<String>,
     /// `@domain`: all of its addresses.
     pub(super) is_domain: bool,
     pub(super) default: bool,
@@ -60,6 +65,10 @@ struct DestinationsPage {
     written: String,
     vouched: bool,
     is_admin: bool,
+    /// This panel has an address that a mail could lead to.
+    can_ask: bool,
+    /// Where the list is, as it is shown.
+    here: String,
     search: String,
     rows: Vec<Line>,
     more: Option<String>,
@@ -77,7 +86,7 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, fill
         written.insert("verified".to_owned(), Value::Bool(true));
     }
     match add(&site, &actor, (&filled, &written)).await {
-        Ok(row) => told::go("/destinations", &[("made", &row.id.to_string())]),
+        Ok(row) => told::go(LIST, &[("made", &row.id.to_string())]),
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => answer(&site, &actor, &Ask::default(), (&filled, Some(error))).await,
     }
@@ -106,6 +115,13 @@ pub(super) fn is_doubt(error: &AdminError) -> bool {
     matches!(error, AdminError::Invalid(faults) if faults.iter().all(|fault| fault.field == SURE))
 }
 
+/// The list that a button stood in, told what that did.
+pub(super) fn back(to: &str, (word, id): (&str, &str)) -> Response {
+    let is_list = to == LIST || to.starts_with("/destinations?");
+    let to = if is_list { local(to) } else { LIST };
+    told::go(&format!("{to}#d-{}", text::in_query(id)), &[(word, id)])
+}
+
 async fn answer(site: &Site, actor: &Actor, ask: &Ask, (filled, error): (&Filled, Option<AdminError>)) -> Response {
     frame::answer(error.as_ref(), build(site, actor, ask, (filled, error.as_ref())).await)
 }
@@ -119,9 +135,9 @@ async fn build(
     let now = site.admin.clock.now();
     let search = ask.owned("q").unwrap_or_default();
     let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
-    let page = site.admin.destinations(actor, ask.owned("q"), &paging).await?;
+    let page = site.admin.destinations_in(actor, ask.owned("q"), (Order::Usual, &paging)).await?;
     let more = page.next_cursor.as_deref();
-    let more = more.map(|cursor| text::with_query("/destinations", &[("q", &search), ("cursor", cursor)]));
+    let more = more.map(|cursor| text::with_query(LIST, &[("q", &search), ("cursor", cursor)]));
     Ok(DestinationsPage {
         frame: Frame::inside(site, "Destinations", "destinations"),
         done: told(site, actor, ask).await,
@@ -130,6 +146,8 @@ async fn build(
         written: filled.get("address").to_owned(),
         vouched: filled.has("verified"),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
+        can_ask: site.admin.links_at.is_some(),
+        here: text::with_query(LIST, &[("q", &search), ("cursor", &ask.owned("cursor").unwrap_or_default())]),
         search,
         rows: page.items.iter().map(|destination| line(destination, now)).collect(),
         more,
@@ -144,6 +162,7 @@ pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
         address: text::short_address(&destination.address),
         full: text::ours(&destination.address),
         in_query: text::in_query(&destination.address),
+        owner: destination.owner.as_deref().map(text::ours),
         is_domain: destination.address.starts_with('@'),
         default: destination.default,
         trusted: destination.trusted,
@@ -165,8 +184,8 @@ fn why(destination: &DestinationShape) -> Option<&str> {
 }
 
 /// Whether the inbox was asked.
-async fn asked(site: &Site, row: &DestinationRow) -> String {
-    let asked = site.admin.destination_shape(row).await.ok().and_then(|shape| shape.verification);
+async fn asked(site: &Site, actor: &Actor, row: &DestinationRow) -> String {
+    let asked = site.admin.destination_shape(actor, row).await.ok().and_then(|shape| shape.verification);
     match asked {
         Some(asked) if asked.sent_at.is_some() => "A mail with a link that verifies it is on its way there.".to_owned(),
         Some(asked) => asked.reply,
@@ -180,8 +199,19 @@ async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
         let address = text::ours(&row.address);
         return Some(match row.verified_at {
             Some(_) => format!("{address} can be used now."),
-            None => format!("{address} is added, and gets no mail until it is verified. {}", asked(site, &row).await),
+            None => {
+                format!("{address} is added, and gets no mail until it is verified. {}", asked(site, actor, &row).await)
+            }
         });
+    }
+    if let Some(id) = ask.get("verify") {
+        let row = site.admin.destination(actor, id).await.ok()?;
+        let address = text::ours(&row.address);
+        return row.verified_at.map(|_| format!("{address} is verified: mail goes there from now on."));
+    }
+    if let Some(id) = ask.get("resend") {
+        let row = site.admin.destination(actor, id).await.ok()?;
+        return Some(format!("{}: {}", text::ours(&row.address), asked(site, actor, &row).await));
     }
     ask.get("done").filter(|word| *word == "remove").map(|_| "Removed.".to_owned())
 }

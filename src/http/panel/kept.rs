@@ -47,7 +47,7 @@ pub(super) async fn build(
 }
 
 async fn inboxes(site: &Site, actor: &Actor, row: &Row) -> Result<Vec<String>, AdminError> {
-    let found = site.admin.destinations(actor, None, &Paging { limit: Some(MAX_INBOXES), cursor: None }).await?.items;
+    let found = site.admin.own_destinations(actor, &Paging { limit: Some(MAX_INBOXES), cursor: None }).await?;
     let verified = found.into_iter().filter(|inbox| inbox.verified_at.is_some() && !inbox.address.starts_with('@'));
     let own = row.destination.clone().unwrap_or_default();
     let others = verified.map(|inbox| inbox.address).filter(|address| *address != own);

@@ -59,7 +59,7 @@ impl NewAlias {
         let all = Paging { limit: Some(LOOKED_AT), cursor: None };
         let domains = site.admin.domain_names(actor).await?;
         let open_domains = site.admin.domains_for_aliases(actor).await?;
-        let known = site.admin.destinations(actor, None, &all).await?.items;
+        let known = site.admin.own_destinations(actor, &all).await?;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
         let proposed = [("domain", open_domains.first().cloned()), ("destination", default)];

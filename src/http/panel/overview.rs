@@ -216,7 +216,7 @@ async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminErro
         return Ok(Some(lacks(remedy, first_run(actor, ("/domains", "Add a domain")))));
     }
     // Whoever works on domains of others has them in their inboxes.
-    if actor.grants.is_empty() && site.admin.destinations(actor, None, &one).await?.items.is_empty() {
+    if actor.grants.is_empty() && site.admin.own_destinations(actor, &one).await?.is_empty() {
         let remedy = "There is no inbox yet that mail could be sent on to.";
         return Ok(Some(lacks(remedy, first_run(actor, ("/destinations", "Add a destination")))));
     }

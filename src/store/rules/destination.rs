@@ -41,12 +41,20 @@ pub(in crate::store) const BY_KEY: &str = concat!(columns!(), " where id = ?1");
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where uuid = ?1");
 pub(in crate::store) const BY_ADDRESS: &str = concat!(columns!(), " where account_id = ?1 and key = ?2");
 pub(in crate::store) const DEFAULT: &str = concat!(columns!(), " where account_id = ?1 and is_default = 1");
-/// A list of an account: part of the address, where it begins, limit.
+/// The same by address of any account: a walk over accounts, which are few.
+pub(in crate::store) const OF_ADDRESS: &str = concat!(
+    "select d.id, d.uuid, d.version, d.account_id, d.address, d.verified_at, d.is_default, d.created_at, d.key \
+     from accounts as a cross join destinations as d on d.account_id = a.id and d.key = ?1 where a.id > 0 ",
+    "order by a.id limit ?2"
+);
+/// A list of an account, or of all from one on: whose, part of the address, where it begins, limit.
 macro_rules! list {
-    ($from:literal, $order:literal) => {
+    ($whose:literal, $from:literal, $order:literal) => {
         concat!(
             columns!(),
-            " where account_id = ?1 and (?2 is null or instr(key, ?2) > 0) and ",
+            " where ",
+            $whose,
+            " and (?2 is null or instr(key, ?2) > 0) and ",
             $from,
             " order by ",
             $order,
@@ -54,10 +62,24 @@ macro_rules! list {
         )
     };
 }
-pub(in crate::store) const OF_ACCOUNT: &str = list!("key > ?3", "key");
-pub(in crate::store) const OF_ACCOUNT_BACKWARDS: &str = list!("key < ?3", "key desc");
-pub(in crate::store) const OF_ACCOUNT_OLDEST: &str = list!("id > ?3", "id");
-pub(in crate::store) const OF_ACCOUNT_NEWEST: &str = list!("id < ?3", "id desc");
+macro_rules! own {
+    ($from:literal, $order:literal) => {
+        list!("account_id = ?1", $from, $order)
+    };
+}
+macro_rules! all {
+    ($from:literal, $order:literal) => {
+        list!("?1 is not null", $from, $order)
+    };
+}
+pub(in crate::store) const OF_ACCOUNT: &str = own!("key > ?3", "key");
+pub(in crate::store) const OF_ACCOUNT_BACKWARDS: &str = own!("key < ?3", "key desc");
+pub(in crate::store) const OF_ACCOUNT_OLDEST: &str = own!("id > ?3", "id");
+pub(in crate::store) const OF_ACCOUNT_NEWEST: &str = own!("id < ?3", "id desc");
+pub(in crate::store) const OF_ALL: &str = all!("(account_id, key) > (?1, ?3)", "account_id, key");
+pub(in crate::store) const OF_ALL_BACKWARDS: &str = all!("(account_id, key) < (?1, ?3)", "account_id desc, key desc");
+pub(in crate::store) const OF_ALL_OLDEST: &str = all!("id > ?3", "id");
+pub(in crate::store) const OF_ALL_NEWEST: &str = all!("id < ?3", "id desc");
 /// Behind every address.
 const BEHIND_ADDRESSES: char = char::MAX;
 
@@ -150,6 +172,13 @@ impl Rules {
         self.with_state(read(&row)?.0).await
     }
 
+    /// By address, of whichever accounts have it, the oldest of them first.
+    pub async fn destinations_of_address(&self, address: &str, limit: u32) -> Result<Vec<DestinationRow>> {
+        let (_, key, _) = read_address(address)?;
+        let rows = sqlx::query(OF_ADDRESS).bind(key).bind(limit).fetch_all(&self.readers).await?;
+        self.with_states(rows.iter().map(|row| read(row).map(|(row, _)| row)).collect::<Result<_>>()?).await
+    }
+
     /// The newest destination of all.
     pub async fn last_destination(&self) -> Result<DestinationId> {
         Ok(DestinationId(sqlx::query_scalar(LAST_KEY).fetch_one(&self.readers).await?))
@@ -174,18 +203,28 @@ impl Rules {
 
     /// All of an account, by address, unless another order is asked for.
     pub async fn destinations(&self, account: AccountId, query: ListQuery) -> Result<Listing<DestinationRow>> {
+        self.listed_inboxes(ListQuery { account: Some(account), ..query }).await
+    }
+
+    /// The same of all accounts, one after the other where they go by address.
+    pub async fn all_destinations(&self, query: ListQuery) -> Result<Listing<DestinationRow>> {
+        self.listed_inboxes(ListQuery { account: None, ..query }).await
+    }
+
+    async fn listed_inboxes(&self, query: ListQuery) -> Result<Listing<DestinationRow>> {
         let limit = super::page_rows(query.limit);
         let (list, start) = start(&query)?;
-        let by_address = matches!(start, Start::Address(_));
-        let ask = sqlx::query(list).bind(account.0).bind(query.search.map(|s| s.to_lowercase()));
+        let by_address = matches!(start, Start::Address(..));
+        let (whose, part) = (query.account.map(|account| account.0), query.search.map(|s| s.to_lowercase()));
+        let ask = sqlx::query(list);
         let ask = match start {
-            Start::Address(address) => ask.bind(address),
-            Start::Key(key) => ask.bind(key),
+            Start::Address(address, from) => ask.bind(whose.unwrap_or(from)).bind(part).bind(address),
+            Start::Key(key) => ask.bind(whose.unwrap_or_default()).bind(part).bind(key),
         };
         let rows = ask.bind(i64::from(limit) + 1).fetch_all(&self.readers).await?;
         let mut read = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         let cursor = |(row, address): &(DestinationRow, String)| {
-            if by_address { super::pair_cursor(address, row.key.0) } else { row.key.0.to_string() }
+            if by_address { super::pair_cursor(address, row.account.0) } else { row.key.0.to_string() }
         };
         let next_cursor = super::cut(&mut read, limit).map(cursor);
         let items = self.with_states(read.into_iter().map(|(row, _)| row).collect()).await?;
@@ -210,24 +249,29 @@ impl Rules {
     }
 }
 
-/// Where a page begins: behind this address, or this key.
+/// Where a page begins: behind this address of this account, or this key.
 enum Start {
-    Address(String),
+    Address(String, i64),
     Key(i64),
 }
 
 /// The list in the order that is asked for, and where its page begins.
 fn start(query: &ListQuery) -> Result<(&'static str, Start)> {
     let cursor = query.cursor.as_deref();
-    let address = || super::cursor_pair(cursor).map(|(address, _)| Start::Address(address));
+    let address = || super::cursor_pair(cursor).map(|(address, account)| Start::Address(address, account));
+    let one_or_all = |own, all| if query.account.is_some() { own } else { all };
     Ok(match query.order {
-        Order::Usual | Order::Name | Order::LastMail => (OF_ACCOUNT, address()?),
-        Order::NameBackwards if cursor.is_none() => {
-            (OF_ACCOUNT_BACKWARDS, Start::Address(BEHIND_ADDRESSES.to_string()))
+        Order::Usual | Order::Name | Order::LastMail => (one_or_all(OF_ACCOUNT, OF_ALL), address()?),
+        Order::NameBackwards => (
+            one_or_all(OF_ACCOUNT_BACKWARDS, OF_ALL_BACKWARDS),
+            if cursor.is_none() { Start::Address(BEHIND_ADDRESSES.to_string(), i64::MAX) } else { address()? },
+        ),
+        Order::Oldest => {
+            (one_or_all(OF_ACCOUNT_OLDEST, OF_ALL_OLDEST), Start::Key(super::cursor_key(cursor, i64::MIN)?))
         }
-        Order::NameBackwards => (OF_ACCOUNT_BACKWARDS, address()?),
-        Order::Oldest => (OF_ACCOUNT_OLDEST, Start::Key(super::cursor_key(cursor, i64::MIN)?)),
-        Order::Newest => (OF_ACCOUNT_NEWEST, Start::Key(super::cursor_key(cursor, i64::MAX)?)),
+        Order::Newest => {
+            (one_or_all(OF_ACCOUNT_NEWEST, OF_ALL_NEWEST), Start::Key(super::cursor_key(cursor, i64::MAX)?))
+        }
     })
 }
 

@@ -66,7 +66,7 @@ struct InboxPage {
 /// The inbox that is spoken of: the one that the address names, else the default, else the first.
 pub(super) async fn first(led: &Led<'_>) -> Result<Option<Inbox>, AdminError> {
     let paging = Paging { limit: Some(KNOWN), cursor: None };
-    let all = led.site.admin.destinations(led.actor, None, &paging).await?.items;
+    let all = led.site.admin.own_destinations(led.actor, &paging).await?;
     let named = led.ask.get("inbox").and_then(|name| all.iter().find(|inbox| inbox.address == name));
     let whole = |inbox: &&DestinationShape| !inbox.address.starts_with('@');
     let chosen = named.or_else(|| all.iter().find(|inbox| inbox.default)).or_else(|| all.iter().find(whole));
