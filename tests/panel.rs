@@ -22,6 +22,8 @@ mod every;
 mod house;
 #[path = "panel/mail.rs"]
 mod mail;
+#[path = "panel/members.rs"]
+mod members;
 #[path = "panel/notices.rs"]
 mod notices;
 #[path = "panel/pages.rs"]

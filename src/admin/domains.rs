@@ -199,21 +199,22 @@ impl Admin {
 
     /// The names of the domains that an actor sees, as many as one page has.
     pub async fn domain_names(&self, actor: &Actor) -> Result<Vec<String>> {
-        self.names_within(actor, Reach::Look, |_| true).await
+        let names = self.names_within(actor, Reach::Look, |_| true).await?;
+        Ok(names.into_iter().map(|(_, name)| name.to_string()).collect())
     }
 
-    /// The same, of those on which the actor may make aliases: a mirror has those of another domain.
-    pub async fn domains_for_aliases(&self, actor: &Actor) -> Result<Vec<String>> {
-        let is_mirror =
-            |name: &Domain| self.store.directory.domain(name).is_some_and(|hosted| hosted.mirror_of.is_some());
-        self.names_within(actor, Reach::Manage, |name| !is_mirror(name)).await
-    }
-
-    async fn names_within(&self, actor: &Actor, wanted: Reach, fits: impl Fn(&Domain) -> bool) -> Result<Vec<String>> {
+    /// The domains that an actor sees and on which its rights go so far, each with its account.
+    pub(super) async fn names_within(
+        &self,
+        actor: &Actor,
+        wanted: Reach,
+        fits: impl Fn(&Domain) -> bool,
+    ) -> Result<Vec<(AccountId, Domain)>> {
         actor.must(Area::Domains, Access::Read)?;
         let found = self.store.rules.named_domains(actor.only_account(), MAX_LIMIT).await?;
-        let within = found.iter().filter(|(key, owner, name)| actor.reach(*owner, Some(*key), name) >= Some(wanted));
-        Ok(within.filter(|(.., name)| fits(name)).map(|(.., name)| name.to_string()).collect())
+        let within =
+            found.into_iter().filter(|(key, owner, name)| actor.reach(*owner, Some(*key), name) >= Some(wanted));
+        Ok(within.filter(|(.., name)| fits(name)).map(|(_, owner, name)| (owner, name)).collect())
     }
 
     pub(super) async fn domain_shape(&self, row: &DomainRow) -> Result<DomainShape> {

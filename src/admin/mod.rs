@@ -42,6 +42,7 @@ mod passwords;
 mod patterns;
 mod people;
 mod policy_field;
+mod proposals;
 mod queue;
 mod random;
 mod records;

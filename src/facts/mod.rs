@@ -155,7 +155,8 @@ impl Facts {
 
     /// Whether somebody has added this domain and not proved that it is theirs; what is ours by configuration is nobody's to
     /// claim.
-    fn is_claimed(&self, name: &Domain, settings: &Instance) -> bool {
+    #[must_use]
+    pub fn is_claimed(&self, name: &Domain, settings: &Instance) -> bool {
         let is_own = *name == settings.hostname || settings.srs_domain.as_ref() == Some(name);
         !is_own && self.store.directory.domain(name).is_some_and(|hosted| !hosted.verified)
     }

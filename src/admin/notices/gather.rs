@@ -1,12 +1,14 @@
 //! Gathers what the table of causes asks: the queue, the inboxes, the domains, and what the doctor found.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
-use crate::mail::{Mailbox, Moment};
+use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::checkup;
 use crate::policy::notices::Cause;
 use crate::policy::notices::causes::{Drifting, Facts, REFUSING_AFTER, Refused, Stay, Stock, is_of_doctor};
 use crate::policy::notices::memory::{Remembered, State};
+use crate::policy::rule::HostedDomain;
 use crate::store::queue::Stays;
 
 use super::super::{Actor, Admin, Result};
@@ -31,7 +33,7 @@ impl Admin {
         let doctor = self.found.last().filter(|_| sees_gateway);
         let stood = if sees_gateway && doctor.is_none() { self.stood().await? } else { Vec::new() };
         let mut drifting = self.store.rules.drifting(scope).await?;
-        drifting.retain(|(name, _)| actor.sees_domain(name));
+        drifting.retain(|(name, _)| actor.sees_domain(name) && self.concerns(actor, name));
         Ok(Facts {
             now,
             stock: self.stock(stays, &taking).await?,
@@ -43,6 +45,12 @@ impl Admin {
             doctor,
             stood,
         })
+    }
+
+    /// What somebody else has merely claimed takes no mail, and is no trouble of whoever looks after the gateway.
+    fn concerns(&self, actor: &Actor, name: &Domain) -> bool {
+        let is_own = |hosted: Arc<HostedDomain>| hosted.account == actor.account;
+        !actor.sees_all() || self.is_proved(name) || self.store.directory.domain(name).is_some_and(is_own)
     }
 
     /// What is told to stand of the gateway, be it by a process before this one, and no look of the doctor has missed since.

@@ -14,6 +14,7 @@ use crate::store::rules::AliasRow;
 use super::activity::Line;
 use super::alias_fields::{Choice, Fields, change};
 use super::alias_senders::{self, Came, Writer};
+use super::domains;
 use super::forms::Filled;
 use super::frame::{self, Frame};
 use super::rule_words;
@@ -23,6 +24,12 @@ use super::tried::{self, Tried};
 
 /// Rows of its mail that are shown.
 const ROWS: u32 = 8;
+
+/// A destination that gets no mail, and where it is listed.
+struct Unverified {
+    address: String,
+    href: String,
+}
 
 /// What stands at the top.
 struct Head {
@@ -36,7 +43,9 @@ struct Head {
     last: Option<When>,
     which: String,
     ending: Option<String>,
-    unverified: Vec<String>,
+    unverified: Vec<Unverified>,
+    /// What senders hear as long as nobody has proved its domain.
+    put_off: Option<String>,
     domain: String,
     domain_href: String,
     made: When,
@@ -204,7 +213,7 @@ async fn build(
         frame: Frame::inside(site, text::short_address(&alias.address), "aliases"),
         toast: Toast::of(site, actor, (ask, place(&row))).await,
         wrong: error.map(Fields::above),
-        head: head(&alias, subaddressing, now),
+        head: head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now),
         may_change: site.admin.may_change_alias(actor, &row),
         fields: Fields::of(&alias, row.version, (filled, error)),
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
@@ -225,8 +234,8 @@ async fn latest(site: &Site, actor: &Actor, row: &AliasRow) -> Result<Vec<crate:
     Ok(site.admin.activity_rows(actor, &filter).await?.rows)
 }
 
-fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
-    let (tone, icon, state) = rule_words::state(alias);
+fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), now: Moment) -> Head {
+    let (tone, icon, state) = rule_words::state(alias, put_off.as_deref());
     Head {
         id: alias.id.to_string(),
         full: text::ours(&alias.address),
@@ -238,10 +247,15 @@ fn head(alias: &AliasShape, subaddressing: bool, now: Moment) -> Head {
         last: alias.last_mail_at.map(|at| When::new(at, now)),
         which: rule_words::which(alias, subaddressing),
         ending: rule_words::ending(alias),
-        unverified: alias.unverified.iter().map(|address| text::ours(address)).collect(),
+        unverified: alias.unverified.iter().map(|address| unverified(address)).collect(),
+        put_off,
         domain: text::ours(&alias.domain),
         domain_href: format!("/domains/{}", text::in_query(&alias.domain)),
         made: When::new(alias.created_at, now),
         try_href: format!("/aliases/{}/try", alias.id),
     }
+}
+
+fn unverified(address: &str) -> Unverified {
+    Unverified { address: text::ours(address), href: text::with_query("/destinations", &[("q", address)]) }
 }

@@ -14,6 +14,7 @@ use crate::store::rules::AliasRow;
 
 use super::alias_fields::Choice;
 use super::alias_filters::Filters;
+use super::domains;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::new_alias::{self, NewAlias};
@@ -42,7 +43,8 @@ struct Line {
     labels: Vec<String>,
     to: String,
     to_full: Option<String>,
-    unverified: bool,
+    /// Why it gets no mail yet.
+    waits: Option<&'static str>,
     spark: Option<Spark>,
     refused_only: bool,
     last: Option<When>,
@@ -165,7 +167,9 @@ async fn build(
         Err(other) => return Err(other),
     };
     let next = found.as_ref().and_then(|page| page.next_cursor.as_deref());
-    let rows: Vec<_> = found.iter().flat_map(|page| &page.items).map(|alias| line(alias, now)).collect();
+    let lines = found.iter().flat_map(|page| &page.items);
+    let rows: Vec<_> =
+        lines.map(|alias| line(alias, (domains::put_off(site, &alias.shape.domain).as_deref(), now))).collect();
     let lonely = rows.is_empty() && !filters.any() && next.is_none();
     let form = NewAlias::show(site, actor, (filled, lonely), error).await?;
     Ok(AliasesPage {
@@ -184,7 +188,7 @@ async fn build(
     })
 }
 
-fn line(alias: &AliasLine, now: Moment) -> Line {
+fn line(alias: &AliasLine, (put_off, now): (Option<&str>, Moment)) -> Line {
     let shape = &alias.shape;
     let to_full = match shape.action {
         Action::Drop => "dropped".to_owned(),
@@ -212,7 +216,11 @@ fn line(alias: &AliasLine, now: Moment) -> Line {
         labels: shape.labels.iter().take(MAX_LABELS).map(|label| text::short(label, text::SHORT)).collect(),
         to_full: (!to.ends_with(&to_full)).then(|| text::short(&to_full, text::LINE)),
         to,
-        unverified: !shape.unverified.is_empty(),
+        waits: match shape.unverified.as_slice() {
+            _ if put_off.is_some() => Some("not proved"),
+            [] => None,
+            _ => Some("not verified"),
+        },
         spark: Spark::of(&alias.days),
         refused_only: !counts(shape).is_empty(),
         last: shape.last_mail_at.map(|at| When::new(at, now)),
@@ -238,15 +246,23 @@ async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
     let done = Toast::of(site, actor, (ask, Filters::of(ask).href(&[]))).await;
     let Some(id) = ask.get("made") else { return done };
     let row = site.admin.alias(actor, id).await.ok()?;
-    let (words, waits) = made(site.admin.alias_shapes(&[row]).await.ok()?.first()?);
+    let shapes = site.admin.alias_shapes(&[row]).await.ok()?;
+    let shape = shapes.first()?;
+    let (words, waits) = made(shape, domains::put_off(site, &shape.domain).as_deref());
     Some(match done {
         Some(done) => Toast { words, waits, ..done },
         None => Toast::words(words, waits),
     })
 }
 
-fn made(alias: &AliasShape) -> (String, bool) {
+fn made(alias: &AliasShape, put_off: Option<&str>) -> (String, bool) {
     let address = text::ours(&alias.address);
+    if put_off.is_some() {
+        let domain = text::ours(&alias.domain);
+        let words =
+            format!("{address} is made, but {domain} is not proved yet, and mail for it is put off until it is.");
+        return (words, true);
+    }
     let words = match alias.unverified.first().map(|inbox| text::ours(inbox)) {
         None if alias.action == Action::Drop => format!("{address} is made: its mail is taken and thrown away."),
         None if alias.action == Action::Reject => format!("{address} is made: its mail is refused."),

@@ -238,10 +238,15 @@ async fn build(
         domains,
         domain: written("domain"),
         makes_aliases: client.makes_aliases(),
-        default_domain: written("default_domain"),
+        default_domain: proposed(site, actor, written("default_domain")).await?,
         copied: shown.made.as_ref().map(|made| copied(client, made)).unwrap_or_default(),
         waiting: waits.map(|token| waiting(token, site.admin.clock.now())),
     })
+}
+
+/// What was chosen, else what is proposed.
+async fn proposed(site: &Site, actor: &Actor, chosen: String) -> Result<String, AdminError> {
+    if chosen.is_empty() { Ok(site.admin.proposed_domain(actor).await?.unwrap_or_default()) } else { Ok(chosen) }
 }
 
 /// `curl`, or `curl 2` where that is taken.

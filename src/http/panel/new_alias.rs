@@ -62,7 +62,7 @@ impl NewAlias {
         let known = site.admin.own_destinations(actor, &all).await?;
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
-        let proposed = [("domain", open_domains.first().cloned()), ("destination", default)];
+        let proposed = [("domain", site.admin.proposed_domain(actor).await?), ("destination", default)];
         let empty = MARKED.into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
         let form = Fields::of(empty.map(|(key, value)| (key, value.unwrap_or_default()))).filled(filled);
         Ok(Self {

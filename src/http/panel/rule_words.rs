@@ -65,8 +65,8 @@ fn end(told: &mut Vec<String>, plain: &mut String) {
     }
 }
 
-/// What an alias does with mail now, its look, and whether that needs a hand.
-pub(super) fn state(alias: &AliasShape) -> (&'static str, &'static str, String) {
+/// What an alias does with mail now, its look, and whether that needs a hand: its own, or its domain's, which is put off.
+pub(super) fn state(alias: &AliasShape, put_off: Option<&str>) -> (&'static str, &'static str, String) {
     if !alias.enabled {
         return ("", "stop", "Off: its mail is refused as if there were no such address.".to_owned());
     }
@@ -78,6 +78,10 @@ pub(super) fn state(alias: &AliasShape) -> (&'static str, &'static str, String) 
             After::Delete => "it is about to be removed",
         };
         return ("", "stop", format!("Expired: {then}."));
+    }
+    if put_off.is_some() {
+        let domain = text::ours(&alias.domain);
+        return ("wait", "wait", format!("Waits: {domain} is not proved yet, so its mail is put off."));
     }
     match alias.action {
         Action::Drop => ("", "stop", "Its mail is taken and thrown away.".to_owned()),

@@ -16,7 +16,8 @@ use crate::admin::shapes::DomainShape;
 use crate::admin::{Actor, AdminError, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
-use crate::mail::Moment;
+use crate::mail::{Domain, Moment};
+use crate::policy::replies;
 
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
@@ -135,6 +136,7 @@ fn told(ask: &Ask) -> Option<String> {
 fn line(domain: &DomainShape, now: Moment) -> Line {
     let (tone, icon, dns) = match domain.dns.as_str() {
         "ok" => ("ok", "done", "all records found"),
+        "drift" if domain.verified_at.is_none() => ("wait", "wait", "its mail is put off until it is proved"),
         "drift" => ("bad", "fail", "some records differ"),
         _ => ("", "stop", "records not checked yet"),
     };
@@ -152,6 +154,12 @@ fn line(domain: &DomainShape, now: Moment) -> Line {
         dns,
         about,
     }
+}
+
+/// What senders hear who write to a domain that nobody has proved; nothing of others.
+pub(super) fn put_off(site: &Site, name: &str) -> Option<String> {
+    let claimed = Domain::parse(name).ok().filter(|name| !site.admin.is_proved(name));
+    claimed.map(|_| replies::unproven_domain().to_string())
 }
 
 /// A text that a browser keeps as a file.

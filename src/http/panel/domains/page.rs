@@ -42,6 +42,8 @@ struct DomainPage {
     full: String,
     ascii: bool,
     verified: Option<When>,
+    /// What senders hear as long as nobody has proved it.
+    put_off: Option<String>,
     is_admin: bool,
     may_change: bool,
     may_remove: bool,
@@ -144,6 +146,7 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
         full: domain.name.clone(),
         ascii: domain.unicode != domain.name,
         verified: domain.verified_at.map(|at| When::new(at, now)),
+        put_off: super::put_off(site, &domain.name),
         is_admin: actor.is_admin(),
         may_change: reach >= Reach::Manage,
         may_remove: reach >= Reach::Own,

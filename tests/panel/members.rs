@@ -1,0 +1,134 @@
+//! What the owner sees of what members have: their inboxes, and their domains that nobody has proved.
+
+use serde_json::{Value, json};
+
+use crate::web::House;
+
+/// A house with bob, a member who is signed in and has an alias on a domain that is not proved, to an inbox that is not verified.
+async fn with_bob() -> (House, String, String) {
+    let house = House::furnished().await;
+    let bob = house.signed_in_as("bob@people.example", json!([])).await;
+    let owner = house.signed_in().await;
+    house.panel(&bob, "POST", "/domains", "name=bob.example").await.expect(303);
+    house.panel(&bob, "POST", "/destinations", "address=bob%40inbox.test").await.expect(303);
+    let alias = "local_part=shop&domain=bob.example&destination=bob%40inbox.test";
+    house.panel(&bob, "POST", "/aliases", alias).await.expect(303);
+    (house, owner, bob)
+}
+
+async fn open(house: &House, who: &str, path: &str) -> String {
+    house.panel(who, "GET", path, "").await.expect(200).text()
+}
+
+/// What a select has chosen.
+fn chosen(page: &str, id: &str) -> String {
+    let select = page.split(&format!("<select id=\"{id}\"")).nth(1).unwrap_or_else(|| panic!("no {id}: {page}"));
+    let select = select.split("</select>").next().unwrap();
+    let selected = select.split("<option value=\"").find(|option| option.contains(" selected"));
+    selected.map_or("nothing", |option| option.split('"').next().unwrap()).to_owned()
+}
+
+#[tokio::test]
+async fn the_inboxes_of_members_are_listed_for_the_owner_who_vouches_for_them() {
+    let (house, owner, bob) = with_bob().await;
+    let list = open(&house, &owner, "/destinations").await;
+    assert!(list.contains("bob@inbox.test") && list.contains("of <bdi>bob@people.example</bdi>"), "{list}");
+    assert_eq!(list.matches("of <bdi>").count(), 1, "nobody is told that their own is their own");
+    let alias = open(&house, &owner, "/aliases/shop@bob.example").await;
+    assert!(alias.contains("<a href=\"/destinations?q=bob@inbox.test\">Go to Destinations</a>"), "{alias}");
+    let page = open(&house, &owner, "/destinations/bob@inbox.test").await;
+    assert!(page.contains("It belongs to <bdi>bob@people.example</bdi>"), "{page}");
+    assert!(page.contains("It is theirs: verify it") && !page.contains("It is mine"), "{page}");
+    // From the list, the list stays.
+    let form = "back=%2Fdestinations%3Fq%3Dbob";
+    let verified = house.panel(&owner, "POST", "/destinations/bob@inbox.test/verify", form).await.expect(303);
+    assert!(verified.field("location").unwrap().starts_with("/destinations?q=bob#d-"));
+    let list = house.follow(&owner, verified).await;
+    assert!(list.contains("bob@inbox.test is verified: mail goes there from now on."), "{list}");
+    let own = open(&house, &bob, "/destinations").await;
+    assert!(own.contains(">verified<") && !own.contains("of <bdi>"), "{own}");
+    for elsewhere in ["//evil.example/", "https://evil.example/", "/aliases"] {
+        let form = format!("back={}", crate::web::in_path(elsewhere));
+        let answer = house.panel(&owner, "POST", "/destinations/bob@inbox.test/verify", &form).await.expect(303);
+        assert!(answer.field("location").unwrap().starts_with("/destinations"), "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_that_no_mail_can_ask_is_not_said_to_be_asked_by_mail() {
+    let (house, owner, bob) = with_bob().await;
+    for (who, path) in [(&bob, "/destinations"), (&bob, "/destinations/bob@inbox.test"), (&owner, "/destinations")] {
+        let page = open(&house, who, path).await;
+        assert!(!page.contains("Ask by mail"), "{path}: {page}");
+    }
+    let page = open(&house, &bob, "/destinations/bob@inbox.test").await;
+    assert!(page.contains("No mail can ask this inbox"), "{page}");
+    let linked = House::linked().await;
+    let owner = linked.signed_in().await;
+    linked.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example" })).await.expect(201);
+    assert!(open(&linked, &owner, "/destinations").await.contains("Ask by mail"));
+}
+
+#[tokio::test]
+async fn a_form_proposes_ones_own_domain_and_never_one_that_somebody_else_has_not_proved() {
+    let (house, owner, bob) = with_bob().await;
+    let proposed = async || {
+        let (new, curl) = (open(&house, &owner, "/aliases?new=1").await, open(&house, &owner, "/connect/curl").await);
+        (chosen(&new, "on"), chosen(&curl, "on"))
+    };
+    let both = |name: &str| (name.to_owned(), name.to_owned());
+    assert_eq!(proposed().await, both("my.example"));
+    house.operator("POST", "/v1/domains", json!({ "name": "zoo.example" })).await.expect(201);
+    house.operator("POST", "/v1/domains", json!({ "name": "aaa.example" })).await.expect(201);
+    house.operator("POST", "/v1/aliases", json!({ "address": "a@zoo.example" })).await.expect(201);
+    assert_eq!(proposed().await, both("zoo.example"), "the one that was used last");
+    house.operator("POST", "/v1/aliases", json!({ "address": "a@bob.example" })).await.expect(201);
+    assert_eq!(proposed().await, both("zoo.example"), "what was made for somebody else says nothing");
+    assert_eq!(chosen(&open(&house, &bob, "/aliases?new=1").await, "on"), "bob.example", "it is bob's only one");
+    for name in ["my.example", "zoo.example", "aaa.example"] {
+        house.operator("DELETE", &format!("/v1/domains/{name}"), Value::Null).await.expect(204);
+    }
+    let new = open(&house, &owner, "/aliases?new=1").await;
+    assert_eq!(chosen(&new, "on"), "", "a domain is to be chosen: {new}");
+    assert!(new.contains("Choose a domain"), "{new}");
+}
+
+#[tokio::test]
+async fn an_alias_on_a_domain_that_nobody_proved_says_what_its_senders_hear_and_why() {
+    let (house, owner, bob) = with_bob().await;
+    let form = "local_part=new&domain=bob.example&destination=bob%40inbox.test";
+    let told = house.follow(&owner, house.panel(&owner, "POST", "/aliases", form).await).await;
+    assert!(told.contains("new@bob.example is made, but bob.example is not proved yet"), "{told}");
+    for (who, path) in [(&owner, "/aliases/shop@bob.example"), (&bob, "/aliases/shop@bob.example")] {
+        let page = open(&house, who, path).await;
+        assert!(page.contains("bob.example is not proved yet: mail for it is put off with"), "{page}");
+        assert!(page.contains("451 4.3.5 Mail for this domain is not taken here yet, try again later"), "{page}");
+        assert!(!page.contains("none of its destinations is verified"), "{page}");
+        assert!(page.contains("href=\"/domains/bob.example#proof\""), "{page}");
+    }
+    let domain = open(&house, &bob, "/domains/bob.example").await;
+    assert!(domain.contains("451 4.3.5 Mail for this domain is not taken here yet, try again later"), "{domain}");
+    house.operator("POST", "/v1/domains/bob.example/verify", json!({})).await.expect(200);
+    let page = open(&house, &bob, "/aliases/shop@bob.example").await;
+    assert!(!page.contains("451 4.3.5") && page.contains("none of its destinations is verified"), "{page}");
+    assert!(!open(&house, &bob, "/domains/bob.example").await.contains("451 4.3.5"));
+}
+
+#[tokio::test]
+async fn records_of_a_domain_that_somebody_else_has_not_proved_are_no_headline_of_the_owners() {
+    let (house, owner, bob) = with_bob().await;
+    let drifts = async |name: &str| {
+        let name = waypost::mail::Domain::parse(name).unwrap();
+        let key = house.admin.store.rules.domain(&name).await.unwrap().key;
+        house.admin.store.rules.note_dns(key, "drift", &["MX".to_owned()]).await.unwrap();
+    };
+    let says = "DNS records of bob.example are not as they should be";
+    drifts("bob.example").await;
+    assert!(!open(&house, &owner, "/").await.contains(says));
+    assert!(open(&house, &bob, "/").await.contains(says), "it is bob's to see to");
+    let list = open(&house, &owner, "/domains").await;
+    assert!(list.contains("its mail is put off until it is proved") && !list.contains("some records differ"), "{list}");
+    house.operator("POST", "/v1/domains/bob.example/verify", json!({})).await.expect(200);
+    assert!(open(&house, &owner, "/").await.contains(says), "it takes mail now, by the owner's word");
+    assert!(open(&house, &owner, "/domains").await.contains("some records differ"));
+}
