@@ -41,6 +41,7 @@ mod notices;
 mod passwords;
 mod patterns;
 mod people;
+mod plain;
 mod policy_field;
 mod proposals;
 mod queue;

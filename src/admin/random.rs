@@ -13,6 +13,7 @@ use crate::store::rules::AliasRow;
 
 use super::form::Read;
 use super::name::{AliasName, read_domain, unfinished};
+use super::plain::plain;
 use super::{Actor, Admin, AdminError, Form, Result, fields};
 
 /// How often a name that is taken is drawn anew.
@@ -132,7 +133,7 @@ impl Admin {
 /// What a website is called: of `https://www.shop.example/cart` that is `shop`.
 fn site(value: &Value) -> Read<String> {
     const HOW: &str = "write the name of a website, such as shop.example";
-    let text = fields::text(value)?.trim().to_ascii_lowercase();
+    let text = fields::text(value)?.trim().to_lowercase();
     let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
     let host = host.split(['/', '?', '#', ':']).next().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
@@ -144,7 +145,7 @@ fn site(value: &Value) -> Read<String> {
         [.., name, second, last] if second.len() <= 3 && last.len() == 2 => name,
         [.., name, _] => name,
     };
-    let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(MAX_SITE_CHARS).collect();
+    let plain: String = plain(name).chars().take(MAX_SITE_CHARS).collect();
     let plain = plain.trim_matches('-');
     if plain.is_empty() { Err(HOW.into()) } else { Ok(plain.to_owned()) }
 }
@@ -198,10 +199,12 @@ mod tests {
             ("www.shop.co.uk", "shop"),
             ("shop", "shop"),
             ("xn--bcher-kva.example", "xn--bcher-kva"),
+            ("Größe Shop.example", "groesse-shop"),
+            ("ü.example", "ue"),
         ] {
             assert_eq!(site(&Value::from(text)), Ok(name.to_owned()), "{text}");
         }
-        for text in ["", "https://", "...", "--.example", "ü.example"] {
+        for text in ["", "https://", "...", "--.example", "日本.example"] {
             assert!(site(&Value::from(text)).is_err(), "{text}");
         }
     }

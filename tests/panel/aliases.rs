@@ -392,3 +392,40 @@ async fn hostile_addresses_stay_inert_on_the_page_of_an_alias() {
         .await;
     assert!(house.follow(&cookie, blocked).await.contains("is refused from now on"));
 }
+
+#[tokio::test]
+async fn a_new_alias_takes_a_random_name_or_an_end_where_it_is_made() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let page = house.panel(&cookie, "GET", "/aliases?new=1", "").await.expect(200).text();
+    let (first, folded) =
+        page.split("class=\"button primary\">Create alias").nth(1).unwrap().split_once("<details").unwrap();
+    assert!(first.contains("formaction=\"/aliases/random\"") && !folded.contains("/aliases/random"), "{page}");
+    let form = "local_part=once&domain=my.example&destination=owner%40inbox.example&expires_after=1&expires_at=2027-01-31\
+                &block=%40ads.example&allow=good%40ads.example";
+    house.panel(&cookie, "POST", "/aliases", form).await.expect(303);
+    let made = house.operator("GET", "/v1/aliases/once@my.example", Value::Null).await.expect(200).json();
+    assert_eq!((&made["expires_after"], &made["expires_at"]), (&json!(1), &json!("2027-01-31T00:00:00.000Z")));
+    assert_eq!((&made["block"], &made["allow"]), (&json!(["@ads.example"]), &json!(["good@ads.example"])));
+    let form = "domain=my.example&for=Gr%C3%B6%C3%9Fe+Shop.example&expires_after=30d";
+    let told = house.follow(&cookie, house.panel(&cookie, "POST", "/aliases/random", form).await).await;
+    assert!(told.contains("groesse-shop."), "{told}");
+    let wrong = "local_part=late&domain=my.example&destination=owner%40inbox.example&expires_at=2020-01-31";
+    let page = house.panel(&cookie, "POST", "/aliases", wrong).await.expect(422).text();
+    assert!(page.contains("aria-invalid=\"true\" aria-describedby=\"h-expires_at\""), "{page}");
+}
+
+#[tokio::test]
+async fn an_alias_beyond_ascii_says_who_cannot_write_to_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let form = "local_part=gr%C3%BC%C3%9Fe&domain=my.example&destination=owner%40inbox.example";
+    let told = house.follow(&cookie, house.panel(&cookie, "POST", "/aliases", form).await).await;
+    let words = "Only senders whose mail servers know internationalised addresses (SMTPUTF8) reach it";
+    assert!(told.contains("grüße@my.example is ready to receive mail.") && told.contains(words), "{told}");
+    let page = house.panel(&cookie, "GET", "/aliases/gr%C3%BC%C3%9Fe@my.example", "").await.expect(200).text();
+    assert!(page.contains(words), "{page}");
+    house.operator("POST", "/v1/aliases", json!({ "address": "plain@my.example" })).await.expect(201);
+    let page = house.panel(&cookie, "GET", "/aliases/plain@my.example", "").await.expect(200).text();
+    assert!(!page.contains("SMTPUTF8"), "{page}");
+}

@@ -42,6 +42,8 @@ struct Head {
     counts: String,
     last: Option<When>,
     which: String,
+    /// Who cannot write to it.
+    wants: Option<&'static str>,
     ending: Option<String>,
     unverified: Vec<Unverified>,
     /// What senders hear as long as nobody has proved its domain.
@@ -246,6 +248,7 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
         counts: super::aliases::counts(alias),
         last: alias.last_mail_at.map(|at| When::new(at, now)),
         which: rule_words::which(alias, subaddressing),
+        wants: rule_words::wants_smtputf8(alias),
         ending: rule_words::ending(alias),
         unverified: alias.unverified.iter().map(|address| unverified(address)).collect(),
         put_off,

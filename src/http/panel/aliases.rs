@@ -18,6 +18,7 @@ use super::domains;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::new_alias::{self, NewAlias};
+use super::rule_words;
 use super::spark::Spark;
 use super::text::{self, When};
 use super::toast::{self, Toast};
@@ -266,7 +267,10 @@ fn made(alias: &AliasShape, put_off: Option<&str>) -> (String, bool) {
     let words = match alias.unverified.first().map(|inbox| text::ours(inbox)) {
         None if alias.action == Action::Drop => format!("{address} is made: its mail is taken and thrown away."),
         None if alias.action == Action::Reject => format!("{address} is made: its mail is refused."),
-        None => format!("{address} is ready to receive mail."),
+        None => match rule_words::wants_smtputf8(alias) {
+            Some(wants) => format!("{address} is ready to receive mail. {wants}"),
+            None => format!("{address} is ready to receive mail."),
+        },
         Some(inbox) => {
             format!("{address} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.")
         }

@@ -31,9 +31,22 @@ const FORMATS: [(&str, &str); 6] = [
 ];
 
 /// The fields that are seldom needed.
-const SELDOM: [&str; 5] = ["action", "reject_message", "priority", "format", "for"];
+const SELDOM: [&str; 9] =
+    ["action", "reject_message", "priority", "format", "for", "expires_at", "expires_after", "block", "allow"];
 /// The fields that say themselves what is wrong with them.
-const MARKED: [&str; 7] = ["local_part", "destination", "description", "labels", "reject_message", "priority", "for"];
+const MARKED: [&str; 11] = [
+    "local_part",
+    "destination",
+    "description",
+    "labels",
+    "reject_message",
+    "priority",
+    "for",
+    "expires_at",
+    "expires_after",
+    "block",
+    "allow",
+];
 
 /// The form that makes an alias, as it was filled in, with what is wrong.
 pub(super) struct NewAlias {
@@ -167,6 +180,15 @@ fn shared(filled: &Filled) -> Map<String, Value> {
     change.insert("domain".to_owned(), json!(filled.trimmed("domain")));
     change.insert("description".to_owned(), json!(filled.trimmed("description")));
     change.insert("labels".to_owned(), entries(filled.trimmed("labels")).into());
+    for key in ["expires_at", "expires_after"] {
+        insert_given(&mut change, (key, filled.trimmed(key)));
+    }
+    for key in ["block", "allow"] {
+        let senders = entries(filled.trimmed(key));
+        if !senders.is_empty() {
+            change.insert(key.to_owned(), senders.into());
+        }
+    }
     change
 }
 

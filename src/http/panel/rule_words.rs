@@ -32,6 +32,15 @@ pub(super) fn which(alias: &AliasShape, subaddressing: bool) -> String {
     }
 }
 
+/// Who cannot write to an address with letters beyond ASCII in front of its @; the domain has a name that all can write.
+pub(super) fn wants_smtputf8(alias: &AliasShape) -> Option<&'static str> {
+    let local = alias.address.rsplit_once('@').map_or("", |(local, _)| local);
+    (!local.is_ascii()).then_some(
+        "Only senders whose mail servers know internationalised addresses (SMTPUTF8) reach it: others are told 553. Give \
+         everybody else an alias of plain letters.",
+    )
+}
+
 /// A glob, piece by piece: `“shop-”, then anything`.
 fn pieces(glob: &str) -> String {
     let (mut told, mut plain) = (Vec::new(), String::new());
