@@ -9,6 +9,7 @@ mod show;
 
 use anyhow::bail;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use letters::LETTERS;
 use scene::Scene;
@@ -28,7 +29,7 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
         scene.strike().await?;
     } else {
         show::invitation(&scene.panel_link().await?);
-        until_ended().await?;
+        until_ended(&scene).await?;
         scene.strike().await?;
     }
     if proved < LETTERS.len() {
@@ -37,11 +38,25 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn until_ended() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Until then each press of Enter gives another link: the one before is good for one use.
+async fn until_ended(scene: &Scene) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut enters = enters();
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            Some(()) = enters.recv() => show::another(&scene.panel_link().await?),
+        }
     }
-    Ok(())
+}
+
+/// Lines of the terminal, as they are entered. The thread waits in a read that nothing ends, so nobody waits for the thread.
+fn enters() -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lines().take_while(Result::is_ok);
+        lines.take_while(|_| sender.blocking_send(()).is_ok()).for_each(drop);
+    });
+    receiver
 }

@@ -63,5 +63,9 @@ pub(super) fn summary(proved: usize, all: usize) {
 
 pub(super) fn invitation(link: &str) {
     println!("\nThe panel, signed in by this one-time link:\n  {link}");
-    println!("Still running; press Ctrl-C to stop and to remove all data.");
+    println!("Still running; press Enter for another link, Ctrl-C to stop and to remove all data.");
+}
+
+pub(super) fn another(link: &str) {
+    println!("Another one-time link:\n  {link}");
 }

@@ -168,8 +168,8 @@ pub(super) fn ended() -> Response {
 }
 
 pub(super) fn used_up() -> Response {
-    let words =
-        "This link was used already, or is older than 24 hours. Make a new one on the machine where Waypost runs:";
+    let words = "This link was used already, or is older than 24 hours. Of a demo, press Enter in the terminal where \
+                 it runs: it prints another. Of any other gateway, make a new one on the machine where it runs:";
     Words::new("This link is used up", words).command("waypost panel-link").answer(StatusCode::GONE)
 }
 
