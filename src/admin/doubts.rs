@@ -4,7 +4,7 @@
 use crate::mail::{Domain, told_in_unicode};
 
 use super::no_mail::Looked;
-use super::{Access, Actor, Admin, Area, Result};
+use super::{Access, Actor, Admin, AdminError, Area, Result};
 
 impl Admin {
     /// Why hardly any mail would arrive at this address (or `@domain`), in words that begin a sentence; none where nothing
@@ -21,5 +21,22 @@ impl Admin {
             None
         };
         Ok(why.map(|why| told_in_unicode(&format!("“{domain}” {why}: mail for {address} would hardly arrive"))))
+    }
+
+    /// The same of what somebody vouches for and is on a domain of this gateway: unless an alias takes it on from there, mail
+    /// would only come back here.
+    pub async fn doubt_own(&self, actor: &Actor, address: &str) -> Result<Option<String>> {
+        let domain = address.rsplit_once('@').and_then(|(_, domain)| Domain::parse(domain).ok());
+        if domain.is_none_or(|domain| self.store.directory.domain(&domain).is_none()) {
+            return Ok(None);
+        }
+        match self.alias(actor, address).await {
+            Ok(_) => Ok(None),
+            Err(AdminError::NotFound(_)) => Ok(Some(told_in_unicode(&format!(
+                "{address} is on a domain of this gateway, and no alias leads on from there: its mail would come back here \
+                 and reach nobody. Write the address of the inbox where you read your mail"
+            )))),
+            Err(other) => Err(other),
+        }
     }
 }

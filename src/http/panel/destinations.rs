@@ -103,11 +103,23 @@ pub(super) async fn add(
 ) -> Result<DestinationRow, AdminError> {
     let address = filled.trimmed("address");
     if filled.trimmed(SURE) != address
-        && let Some(why) = site.admin.doubt_inbox(actor, address).await?
+        && let Some(why) = doubt(site, actor, (address, written)).await?
     {
         return Err(AdminError::field(SURE, why));
     }
     site.admin.add_destination(actor, written).await
+}
+
+async fn doubt(
+    site: &Site,
+    actor: &Actor,
+    (address, written): (&str, &Map<String, Value>),
+) -> Result<Option<String>, AdminError> {
+    let is_vouched = written.get("verified") == Some(&Value::Bool(true));
+    match site.admin.doubt_inbox(actor, address).await? {
+        None if is_vouched => site.admin.doubt_own(actor, address).await,
+        doubt => Ok(doubt),
+    }
 }
 
 /// Whether that is all that stands against it.

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::Map;
 
+use super::super::destinations::{SURE, is_doubt};
 use super::super::domains::records::{Records, look};
 use super::super::forms::Filled;
 use super::super::frame::Frame;
@@ -11,6 +12,7 @@ use super::super::text;
 use super::{Around, Led, Screen, Wrong, shown, value};
 use crate::admin::shapes::DomainShape;
 use crate::admin::{AdminError, Order, Paging};
+use crate::http::shield;
 
 #[derive(Template)]
 #[template(path = "setup_domain.html", config = "web/askama.toml")]
@@ -18,6 +20,8 @@ struct DomainPage {
     frame: Frame,
     around: Around,
     name: String,
+    /// Whoever is sure of it adds it all the same.
+    is_doubted: bool,
     /// Domains that are there already.
     known: Vec<(String, String)>,
 }
@@ -58,6 +62,7 @@ pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         frame: led.frame("Which domain is to get its mail here?"),
         around: led.around(Screen::Domain, wrong),
         name: value(wrong, "name", ""),
+        is_doubted: wrong.is_some_and(|(_, error)| is_doubt(error)),
         known: known.collect(),
     };
     Ok(shown(&page, wrong))
@@ -68,10 +73,21 @@ fn records_of(led: &Led<'_>, name: &str) -> String {
 }
 
 pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
-    let name = filled.get("name").trim();
+    let name = filled.trimmed("name");
+    if filled.trimmed(SURE) != name && is_this_server(led, name) {
+        let why = format!(
+            "{name} is the name of this server itself. A mail domain is what stands behind the @ of your addresses, such as \
+             my.example for shop@my.example; the server's name stands in its MX record"
+        );
+        return Err(AdminError::field(SURE, why));
+    }
     let written = Map::from_iter([("name".to_owned(), name.into())]);
     let added = led.site.admin.add_domain(led.actor, &written).await?;
     Ok(records_of(led, &added.name))
+}
+
+fn is_this_server(led: &Led<'_>, name: &str) -> bool {
+    shield::is_called(&led.site.admin.facts.instance.load().hostname, name)
 }
 
 /// The records to publish, looked up anew where `check` asks for it.

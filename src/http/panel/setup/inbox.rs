@@ -36,6 +36,13 @@ impl Inbox {
     }
 }
 
+/// An inbox beside the one that is spoken of.
+struct Other {
+    address: String,
+    in_query: String,
+    is_verified: bool,
+}
+
 /// The mail that asks it.
 struct Asked {
     look: Look,
@@ -51,6 +58,8 @@ struct InboxPage {
     frame: Frame,
     around: Around,
     inbox: Option<Inbox>,
+    /// Those that are not spoken of.
+    others: Vec<Other>,
     address: String,
     /// Whoever is sure of it adds it all the same.
     is_doubted: bool,
@@ -65,20 +74,40 @@ struct InboxPage {
 
 /// The inbox that is spoken of: the one that the address names, else the default, else the first.
 pub(super) async fn first(led: &Led<'_>) -> Result<Option<Inbox>, AdminError> {
+    Ok(spoken_of(led, &all(led).await?))
+}
+
+async fn all(led: &Led<'_>) -> Result<Vec<DestinationShape>, AdminError> {
     let paging = Paging { limit: Some(KNOWN), cursor: None };
-    let all = led.site.admin.own_destinations(led.actor, &paging).await?;
+    led.site.admin.own_destinations(led.actor, &paging).await
+}
+
+fn spoken_of(led: &Led<'_>, all: &[DestinationShape]) -> Option<Inbox> {
     let named = led.ask.get("inbox").and_then(|name| all.iter().find(|inbox| inbox.address == name));
     let whole = |inbox: &&DestinationShape| !inbox.address.starts_with('@');
     let chosen = named.or_else(|| all.iter().find(|inbox| inbox.default)).or_else(|| all.iter().find(whole));
-    let trusted = |inbox: &DestinationShape| {
-        let domain = inbox.address.rsplit_once('@').map_or("", |(_, domain)| domain);
-        all.iter().any(|other| other.verified_at.is_some() && other.address.strip_prefix('@') == Some(domain))
-    };
-    Ok(chosen.map(|inbox| Inbox {
+    chosen.map(|inbox| Inbox {
         address: inbox.address.clone(),
-        is_verified: inbox.verified_at.is_some() || trusted(inbox),
+        is_verified: is_verified(inbox, all),
         asked: asked(led, inbox),
-    }))
+    })
+}
+
+/// By itself, or with all of its domain.
+fn is_verified(inbox: &DestinationShape, all: &[DestinationShape]) -> bool {
+    let domain = inbox.address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let trusts = |other: &DestinationShape| other.address.strip_prefix('@') == Some(domain);
+    inbox.verified_at.is_some() || all.iter().any(|other| other.verified_at.is_some() && trusts(other))
+}
+
+fn others(inbox: Option<&Inbox>, all: &[DestinationShape]) -> Vec<Other> {
+    let is_other = |one: &&DestinationShape| inbox.is_none_or(|inbox| inbox.address != one.address);
+    let other = |one: &DestinationShape| Other {
+        address: one.address.clone(),
+        in_query: text::in_query(&one.address),
+        is_verified: is_verified(one, all),
+    };
+    all.iter().filter(is_other).map(other).collect()
 }
 
 fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
@@ -94,7 +123,8 @@ fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
 }
 
 pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
-    let inbox = first(led).await?;
+    let all = all(led).await?;
+    let inbox = spoken_of(led, &all);
     let place = led.place(Screen::Inbox);
     let waits = inbox.as_ref().is_some_and(|inbox| !inbox.is_verified) && wrong.is_none();
     let page = InboxPage {
@@ -107,6 +137,7 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         again: waits.then(|| place.clone()),
         look_again: place,
         can_ask: led.site.admin.links_at.is_some(),
+        others: others(inbox.as_ref(), &all),
         inbox,
     };
     Ok(shown(&page, wrong))

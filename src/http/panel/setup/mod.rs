@@ -166,7 +166,7 @@ fn place_of(screen: Screen, field: &str) -> Option<&str> {
         Screen::Host => matches!(field, "hostname" | "current_password"),
         Screen::WayOut => return server::place_of_relay(field),
         Screen::Limits => field.starts_with("limits."),
-        Screen::Domain => field == "name",
+        Screen::Domain => return matches!(field, "name" | SURE).then_some("name"),
         Screen::Inbox => return matches!(field, "address" | SURE).then_some("address"),
         Screen::Alias => field == "local_part",
         Screen::Records | Screen::Test => false,
