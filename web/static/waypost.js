@@ -46,6 +46,16 @@
     enliven();
     return answer;
   };
+  // Who presses a button twice means it once: what it does comes by its place, whatever it says by then.
+  const TWICE = 600;
+  let pressed = { at: -TWICE };
+  addEventListener("submit", (event) => {
+    const { target: form, submitter: by, timeStamp: at } = event;
+    if (form.getAttribute("method") !== "post") return;
+    const what = by?.getAttribute("formaction") ?? form.getAttribute("action") + (by?.value ?? "");
+    if (what === pressed.what && at - pressed.at < TWICE) event.stopImmediatePropagation(), event.preventDefault();
+    else pressed = { what, at };
+  }, true);
   const later = (form) => (error) => { if (error.name !== "AbortError") form.submit(); };
   document.addEventListener("submit", (event) => {
     const { target: form, submitter: by } = event;
@@ -84,6 +94,17 @@
     if (all) {
       all.hidden = false;
       all.onchange = () => { for (const box of boxes()) box.checked = all.firstElementChild.checked; };
+      const count = () => {
+        const n = document.querySelectorAll("[name=id]:checked").length;
+        for (const part of n ? document.querySelectorAll("[data-count]") : []) {
+          part.hidden = false;
+          part.textContent = n === 1 ? "1 alias" : `${n} aliases`;
+        }
+      };
+      $("#list").onchange = count;
+      count();
+      const more = $("[data-narrow]");
+      if (matchMedia("(max-width: 760px)").matches && ![...more.querySelectorAll("input")].some((field) => field.value)) more.open = false;
     }
     const toast = $("[data-toast]");
     if (!toast) return;

@@ -54,6 +54,8 @@ struct MessagePage {
     /// Why; where it names another message, what stands before that one's id, the id, and what stands after it.
     reason: (String, Option<String>, String),
     actions: Vec<Button>,
+    /// What is lost with the last of them.
+    lost: String,
     kept: Option<Kept>,
     remedy: Option<Remedy>,
     siblings: Vec<Line>,
@@ -108,9 +110,35 @@ pub(super) async fn act(
         _ => Err(forms::no_such_action()),
     };
     match done {
-        Ok(()) => told::go(&format!("/activity/{id}"), &[("done", &word)]),
+        Ok(()) => acted(&id, &word),
+        // The same button, pressed twice.
+        Err(AdminError::Conflict(_) | AdminError::NotFound(_)) if is_so(&site, &actor, &id, (&word, &filled)).await => {
+            acted(&id, &word)
+        }
         Err(error @ AdminError::Invalid(_)) => refused(&site, &actor, &id, (&filled, &error)).await,
         Err(error) => frame::failed(&error),
+    }
+}
+
+fn acted(id: &str, word: &str) -> Response {
+    told::go(&format!("/activity/{id}"), &[("done", word)])
+}
+
+/// Whether a message is already what an action makes of it.
+async fn is_so(site: &Site, actor: &Actor, id: &str, (word, filled): (&str, &Filled)) -> bool {
+    let Ok(rows) = site.admin.activity_of(actor, id).await else { return false };
+    let Some(row) = rows.first() else { return false };
+    let Ok(powers) = site.admin.queue_powers(actor, row.id).await else { return false };
+    let to = filled.get("destination");
+    let goes_on = matches!(word, "release" | "retry")
+        || word == "resend" && (to.is_empty() || row.destination.as_deref() == Some(to));
+    match powers.map(|powers| powers.entry) {
+        Some(Entry::Held) => word == "hold",
+        Some(Entry::Leased) => goes_on,
+        Some(Entry::Due(_)) => word == "release",
+        Some(Entry::Kept(_)) => false,
+        None if word == "cancel" => row.status == Status::Cancelled,
+        None => goes_on && matches!(row.status, Status::Queued | Status::Forwarded),
     }
 }
 
@@ -152,6 +180,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         headline: story::headline(row, now),
         reason: linked(&text::visible(&row.reason)),
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
+        lost: lost(row),
         kept,
         remedy: Remedy::of(site, row, now),
         siblings,
@@ -226,6 +255,18 @@ fn told(word: &str, status: Status) -> Option<&'static str> {
         ("cancel", Status::Cancelled) => Some("It is cancelled and will not be sent."),
         _ => None,
     }
+}
+
+/// What is lost with what is cancelled.
+fn lost(row: &Row) -> String {
+    let to = row
+        .destination
+        .as_deref()
+        .map_or_else(|| "Nobody ever gets it".to_owned(), |to| format!("{} never gets it", text::ours(to)));
+    format!(
+        "{to}, and its sender is not told. What is kept of it here is deleted: it can be neither downloaded nor sent again, \
+         and there is no Undo."
+    )
 }
 
 /// Only what works in this state.
