@@ -34,4 +34,6 @@ mod roles;
 mod settings;
 #[path = "panel/shield.rs"]
 mod shield;
+#[path = "panel/twice.rs"]
+mod twice;
 mod web;

@@ -161,7 +161,7 @@ fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {
 }
 
 /// Whether an actor may see a row; a viewer sees neither subject nor author.
-fn shows(actor: &Actor, row: &mut Row) -> bool {
+pub(super) fn shows(actor: &Actor, row: &mut Row) -> bool {
     let reach = row_reach(actor, row);
     if reach == Some(Reach::Look) {
         row.subject = None;

@@ -1,6 +1,7 @@
 //! Aliases: make, change, switch, remove, list.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::activity::{Counts, Had};
-use crate::store::rules::{AliasRow, AliasSpec, DomainRow, ListQuery, Order, Quiet};
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, Gone, ListQuery, Order, Quiet};
 
 use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
@@ -34,7 +35,7 @@ use super::{
 pub struct AliasFilter {
     /// Only of this domain.
     pub domain: Option<String>,
-    /// Part of the address, note or label; of one or two characters, how the address begins. `q` means the same.
+    /// Part of the address, note, label or destination; of one or two characters, how the address begins. `q` means the same.
     pub search: Option<String>,
     /// Only switched on, or off.
     pub enabled: Option<bool>,
@@ -65,6 +66,8 @@ pub(super) struct NewAlias {
     pub(super) domain: DomainRow,
     pub(super) named: Named,
     pub(super) draft: AliasSpec,
+    /// What it was, where it is there again.
+    pub(super) gone: Option<Gone>,
 }
 
 /// An alias before and after a change that may be made; its pattern stays compiled as long as this is kept.
@@ -73,6 +76,9 @@ pub(super) struct Changed {
     pub(super) after: AliasRow,
     pub(super) named: Named,
 }
+
+/// Where the audit log keeps what the log knows a removed alias by. Nobody is shown it.
+pub(super) const GONE: &str = "gone";
 
 impl Admin {
     /// Makes an alias. `address`, or `local_part` and `domain`; without destinations, the default one.
@@ -91,8 +97,13 @@ impl Admin {
     pub(super) async fn new_alias(&self, actor: &Actor, written: &Map<String, Value>) -> Result<NewAlias> {
         actor.must_create_aliases()?;
         let mut form = Form::new(written);
+        let gone = if actor.restores { form.given(GONE).and_then(|value| Gone::deserialize(value).ok()) } else { None };
         match read_name(&mut form, actor) {
-            Some(name) => self.new_named(actor, name, form).await,
+            Some(name) => {
+                let new = self.new_named(actor, name, form).await?;
+                // Whoever has the domain's name since is not shown what came for the one before.
+                Ok(NewAlias { gone: gone.filter(|gone| gone.domain == new.domain.key), ..new })
+            }
             None => Err(self.unnamed(actor, form).await),
         }
     }
@@ -105,7 +116,7 @@ impl Admin {
         let domain = both(domain, read)?;
         self.refuse_look_alike(&domain, &named.name).await?;
         self.refuse_circles(&named, &draft).await?;
-        Ok(NewAlias { domain, named, draft })
+        Ok(NewAlias { domain, named, draft, gone: None })
     }
 
     /// An alias by its name, its pattern compiled.
@@ -151,7 +162,11 @@ impl Admin {
 
     async fn store_new(&self, actor: &Actor, new: &NewAlias) -> Result<AliasRow> {
         let audit = self.audit_new(actor, new);
-        let added = self.store.rules.add_alias(new.domain.account, new.domain.key, &new.draft, audit).await;
+        let account = new.domain.account;
+        let added = match new.gone {
+            Some(gone) => self.store.rules.restore_alias((account, gone), &new.draft, audit).await,
+            None => self.store.rules.add_alias(account, new.domain.key, &new.draft, audit).await,
+        };
         let row = added.map_err(|error| taken(error, &new.named.name))?;
         self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
         Ok(row)
@@ -232,7 +247,16 @@ impl Admin {
         self.audit(actor, action, &Subject { object: &address, before: before.as_ref(), after: after.as_ref() })
     }
 
-    /// Switches an alias on or off.
+    /// The audit row of a removal, with what brings the same alias back.
+    pub(super) fn audit_removal(&self, actor: &Actor, row: &AliasRow) -> AuditEntry {
+        let mut entry = self.audit_change(actor, Deed::AliasRemove, (Some(row), None));
+        if let Some(Value::Object(before)) = &mut entry.before {
+            before.insert(GONE.to_owned(), json!(Gone::of(row)));
+        }
+        entry
+    }
+
+    /// Switches an alias on or off, whatever else is changed of it meanwhile.
     pub async fn switch_alias(&self, actor: &Actor, id: &str, enabled: bool) -> Result<AliasRow> {
         in_spite_of_others(|| self.switch(actor, id, enabled)).await
     }
@@ -255,7 +279,7 @@ impl Admin {
         actor.must(Area::Aliases, Access::Write)?;
         let row = self.alias_within(actor, target.id, Reach::Manage).await?;
         check_version(target.version, row.version)?;
-        let audit = self.audit_change(actor, Deed::AliasRemove, (Some(&row), None));
+        let audit = self.audit_removal(actor, &row);
         Ok(self.store.rules.remove_alias(row.key, audit).await?)
     }
 
@@ -375,7 +399,7 @@ impl Admin {
         actor.must(Area::Aliases, Access::Write).is_ok() && alias_reach(actor, row) >= Some(Reach::Manage)
     }
 
-    async fn find_named(&self, text: &str) -> Result<AliasRow> {
+    pub(super) async fn find_named(&self, text: &str) -> Result<AliasRow> {
         let name =
             AliasName::parse(text).map_err(|why| AdminError::NotFound(format!("There is no such alias: {why}.")))?;
         let domain = self.store.rules.domain(&name.domain).await.or_missing("alias", text)?;

@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 
 use crate::policy::deeds::Deed;
 use crate::policy::ids::AccountId;
+use crate::store::StoreError;
 use crate::store::accounts::{AuditQuery, AuditRow};
 use crate::store::activity::Counts;
 
@@ -14,7 +15,7 @@ use super::error::OrMissing;
 use super::replacement::replacement_of;
 use super::settings::PRESENT_PASSWORD;
 use super::shapes::{AliasShape, AuditShape, CatchAll, DomainShape, ListShape};
-use super::{Access, Actor, Admin, AdminError, Area, Paging, Result, Target};
+use super::{Access, Actor, Admin, AdminError, AliasName, Area, Paging, Result, Target};
 
 /// Which entries to list, as written.
 #[derive(Debug, Clone, Default, IntoParams)]
@@ -85,7 +86,28 @@ impl Admin {
             limit: filter.paging.rows(),
         };
         let (rows, next) = self.store.accounts.audit_log(&query).await?;
-        Ok(ListShape { items: rows.into_iter().map(shown).collect(), next_cursor: next.map(|id| id.to_string()) })
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            let is_settled = row.action == Deed::AliasRemove.as_str() && !self.may_come_back(&row.object).await?;
+            let shape = shown(row);
+            items.push(AuditShape { undoable: shape.undoable && !is_settled, ..shape });
+        }
+        Ok(ListShape { items, next_cursor: next.map(|id| id.to_string()) })
+    }
+
+    /// Whether an alias that was removed has its place still: its domain is there, and no alias of that name.
+    async fn may_come_back(&self, alias: &str) -> Result<bool> {
+        match self.find_named(alias).await {
+            Ok(_) => return Ok(false),
+            Err(AdminError::NotFound(_)) => {}
+            Err(other) => return Err(other),
+        }
+        let Ok(name) = AliasName::parse(alias) else { return Ok(false) };
+        match self.store.rules.domain(&name.domain).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Takes a change back: an alias is again what it was, or is there again; a domain has its settings again. The rights
@@ -104,7 +126,7 @@ impl Admin {
             (Some(Deed::AliasChange | Deed::AliasEnable | Deed::AliasDisable), Some(before)) => {
                 self.undo_alias(actor, &entry, before).await?;
             }
-            (Some(Deed::AliasRemove), Some(before)) => drop(self.add_alias(&actor.restoring(), &before).await?),
+            (Some(Deed::AliasRemove), Some(before)) => self.undo_removal(actor, &entry, before).await?,
             (Some(Deed::DomainSet), Some(before)) => self.undo_domain(actor, &entry, before).await?,
             (Some(Deed::SettingsChange), Some(_)) => self.undo_settings(actor, &entry, present).await?,
             (Some(Deed::UserRoles), Some(_)) => self.undo_roles(actor, &entry).await?,
@@ -122,6 +144,14 @@ impl Admin {
         must_stand(entry, &AliasShape::new(&row, Counts::default(), None))?;
         let target = Target { id: &entry.object, version: Some(row.version) };
         self.change_alias(&actor.restoring(), target, &before).await.map(drop)
+    }
+
+    /// What is there again already is as it was.
+    async fn undo_removal(&self, actor: &Actor, entry: &AuditRow, before: Map<String, Value>) -> Result<()> {
+        if self.is_there_again(actor, entry).await? {
+            return Ok(());
+        }
+        self.add_alias(&actor.restoring(), &before).await.map(drop)
     }
 
     async fn undo_domain(&self, actor: &Actor, entry: &AuditRow, before: Map<String, Value>) -> Result<()> {
@@ -195,6 +225,12 @@ fn must_stand(entry: &AuditRow, is: &impl serde::Serialize) -> Result<()> {
 
 pub(super) fn changed_since(entry: &AuditRow) -> AdminError {
     AdminError::Conflict(format!("{} was changed again since then, so this is not taken back.", entry.object))
+}
+
+/// Whether what there is, is what was before a change.
+pub(super) fn is_as_before(entry: &AuditRow, is: &impl serde::Serialize) -> bool {
+    let is = serde_json::to_value(is).unwrap_or_default();
+    entry.before.as_ref().is_some_and(|before| settable(before) == settable(&is))
 }
 
 /// Whether what a change made is still what there is.

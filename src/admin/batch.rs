@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::policy::deeds::Deed;
+use crate::store::StoreError;
 use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, too_large};
 use crate::store::rules::{AliasRow, AliasStep, Applied};
 
@@ -101,8 +102,10 @@ impl Admin {
     pub(super) async fn all_or_none(&self, actor: &Actor, batch: &AliasBatch) -> Result<Applied> {
         let (steps, ends) = self.prepare_all(actor, batch).await?;
         let ends = self.without_ways_within(ends).await?;
-        let applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| {
-            within(index, ends.get(index).map_or(AdminError::Unwell, |end| taken(error, &end.named.name)))
+        let applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| match error {
+            // It was there when it was read.
+            StoreError::NotFound => AdminError::Changed,
+            error => within(index, ends.get(index).map_or(AdminError::Unwell, |end| taken(error, &end.named.name))),
         })?;
         let there: Vec<_> = applied.rows.iter().flatten().cloned().collect();
         self.ask_inboxes_of(actor, &there).await;
@@ -152,7 +155,8 @@ impl Admin {
             OperationKind::Create => {
                 let new = self.new_alias(actor, &operation.written).await?;
                 let (audit, spec) = (self.audit_new(actor, &new), Box::new(new.draft.clone()));
-                let step = AliasStep::Add { account: new.domain.account, domain: new.domain.key, spec, audit };
+                let (account, domain, gone) = (new.domain.account, new.domain.key, new.gone);
+                let step = AliasStep::Add { account, domain, spec, gone, audit };
                 Ok(Prepared { step, end: End::new(new.named, Some(&new.draft)) })
             }
             OperationKind::Update => {
@@ -171,8 +175,7 @@ impl Admin {
             OperationKind::Delete => {
                 actor.must(Area::Aliases, Access::Write)?;
                 let row = self.alias_within(actor, &operation.id, Reach::Manage).await?;
-                let audit = self.audit_change(actor, Deed::AliasRemove, (Some(&row), None));
-                let step = AliasStep::Remove { key: row.key, audit };
+                let step = AliasStep::Remove { key: row.key, audit: self.audit_removal(actor, &row) };
                 Ok(Prepared { step, end: End::new(self.named(alias_name(&row)).await, None) })
             }
         }

@@ -7,6 +7,7 @@
 mod activity;
 mod actor;
 mod alias_lines;
+mod alias_mail;
 mod aliases;
 mod another_try;
 mod audit;

@@ -14,6 +14,7 @@ use crate::store::StoreError;
 use crate::store::activity::{Query, Row};
 use crate::store::rules::AliasRow;
 
+use super::error::in_spite_of_others;
 use super::{Access, Actor, Admin, AdminError, AliasName, Area, Reach, Result, Target};
 
 /// An address that a catch-all took.
@@ -29,9 +30,9 @@ pub struct CaughtAddress {
     pub alias: Option<Uuid>,
 }
 
-/// Newest rows of an alias that its senders are taken from.
+/// Newest rows of a catch-all that its addresses are taken from.
 const LOOKED_AT: u32 = 200;
-/// Senders that are shown.
+/// Senders and addresses that are shown.
 const MAX_SENDERS: usize = 20;
 
 /// What is to be of mail from a sender.
@@ -63,16 +64,21 @@ pub struct SenderSeen {
 }
 
 impl Admin {
-    /// Lets a sender in, keeps it out, or takes back what was said of it: an address, `@domain` or a glob.
-    pub async fn judge_sender(
-        &self,
-        actor: &Actor,
-        id: &str,
-        (sender, judgement): (&str, Judgement),
-    ) -> Result<AliasRow> {
+    /// Lets a sender in, keeps it out, or takes back what was said of it: an address, `@domain` or a glob; whatever else is
+    /// changed meanwhile.
+    pub async fn judge_sender(&self, actor: &Actor, id: &str, says: (&str, Judgement)) -> Result<AliasRow> {
+        in_spite_of_others(|| self.judge_once(actor, id, says)).await
+    }
+
+    async fn judge_once(&self, actor: &Actor, id: &str, (sender, judgement): (&str, Judgement)) -> Result<AliasRow> {
         actor.must(Area::Aliases, Access::Write)?;
         let row = self.alias_within(actor, id, Reach::Manage).await?;
         let entry = SenderPattern::parse(sender).map_err(|why| AdminError::field("sender", why.to_string()))?.0;
+        let (is_allowed, is_blocked) = (row.spec.allow.contains(&entry), row.spec.block.contains(&entry));
+        let wanted = (judgement == Judgement::Allow, judgement == Judgement::Block);
+        if (is_allowed, is_blocked) == wanted {
+            return Ok(row);
+        }
         let without = |list: &[String]| list.iter().filter(|other| **other != entry).cloned().collect::<Vec<_>>();
         let (mut allow, mut block) = (without(&row.spec.allow), without(&row.spec.block));
         match judgement {
@@ -85,12 +91,11 @@ impl Admin {
         self.change_alias(actor, Target { id: &id, version: Some(row.version) }, &written).await
     }
 
-    /// Who wrote to an alias of late, the newest first.
-    pub async fn senders_of(&self, actor: &Actor, row: &AliasRow) -> Result<Vec<SenderSeen>> {
-        actor.must(Area::Activity, Access::Read)?;
-        let query = Query { alias: Some(row.key), limit: LOOKED_AT, ..Query::default() };
+    /// Who wrote to an alias of late, the newest first, as its mail says.
+    #[must_use]
+    pub fn senders_of(&self, row: &AliasRow, mail: &[Row]) -> Vec<SenderSeen> {
         let (mut seen, mut counted) = (Vec::<SenderSeen>::new(), HashSet::new());
-        for found in self.store.activity.list(query).await?.rows {
+        for found in mail {
             let address = found.author.as_ref().map_or(found.sender.as_str(), Author::address);
             // Reports may have nobody who could be judged; and several destinations have a row each.
             if address.is_empty() || !counted.insert(found.transaction) {
@@ -104,7 +109,7 @@ impl Admin {
                 seen.push(new_sender(row, (address, found.received_at), (found.count, refused)));
             }
         }
-        Ok(seen)
+        seen
     }
 
     /// How an alias stands to the author of a message; nothing where none is known.

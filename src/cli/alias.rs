@@ -34,7 +34,7 @@ pub(super) enum Alias {
         /// Only of this domain
         #[arg(long, value_name = "DOMAIN")]
         domain: Option<String>,
-        /// Only with this in address, note or label; one or two characters begin the address
+        /// Only with this in address, note, label or destination; one or two characters begin the address
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         #[command(flatten)]

@@ -71,5 +71,6 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         before: None,
         after: None,
     };
-    tools.store.rules.add_alias(decision.account, of, &spec, audit).await.map(|_| ())
+    let made = tools.store.rules.add_alias(decision.account, of, &spec, audit).await?;
+    tools.store.activity.first_mail(made.key, now).await
 }

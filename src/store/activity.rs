@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 pub(super) mod busy;
 pub(super) mod feeder;
+pub(in crate::store) mod first_mail;
 pub(super) mod found_words;
 pub(super) mod greylist;
 pub(super) mod hours;

@@ -21,7 +21,7 @@ pub mod uses;
 pub mod verification;
 pub(super) mod words;
 
-pub use self::alias::{AliasStep, Applied};
+pub use self::alias::{AliasStep, Applied, Gone};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

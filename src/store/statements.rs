@@ -30,6 +30,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([srs::KNOWN, srs::MAKE_ROOM, srs::ADD, srs::SENDER]);
     all.extend([alias::INSERT, alias::UPDATE, alias::EXISTS, alias::AIM, alias::LIST, alias::ADD_LABELS]);
     all.extend([alias::LABEL, alias::REMOVE, alias::BY_KEY, alias::IS_ON, patterns::OF_ACCOUNT]);
+    all.push(alias::INSERT_AGAIN);
     all.extend(alias::CLEAR);
     all.extend([
         alias_read::BY_ID,
@@ -47,6 +48,7 @@ fn of_rules() -> Vec<&'static str> {
         domain::SOME_OF_DOMAIN,
         alias_ways::LABELS,
         alias_ways::DOMAINS,
+        alias_ways::DESTINATIONS,
     ]);
     all.extend(lists_of_rules().into_iter().map(|(list, _)| list));
     all.push(alias_order::DOMAINS_OF_ACCOUNT);
@@ -243,8 +245,8 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 23] {
 /// The statements of `activity.db`.
 fn of_log() -> Vec<&'static str> {
     use super::activity::{
-        busy, feeder, found_words, greylist, hours, inboxes, ledger, list, progress, redirect, repeats, retention, row,
-        stats, tally, usage, ways,
+        busy, feeder, first_mail, found_words, greylist, hours, inboxes, ledger, list, progress, redirect, repeats,
+        retention, row, stats, tally, usage, ways,
     };
     let mut all = row::INSERT.all().to_vec();
     all.extend([super::activity::recipients::LATELY, row::AFTER, tally::TALLIED]);
@@ -263,7 +265,7 @@ fn of_log() -> Vec<&'static str> {
         busy::TOP,
         busy::OF_ALIASES,
     ]);
-    all.push(redirect::REDIRECT);
+    all.extend([redirect::REDIRECT, first_mail::NOTE]);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
     all.extend([inboxes::FORGET, inboxes::BELIEVE]);

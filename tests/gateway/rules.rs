@@ -90,6 +90,7 @@ async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
     assert!(world.letter("new@my.example").await.is_accepted());
     let alias = world.get("/v1/aliases/new@my.example").await;
     assert_eq!(alias["destinations"][0], "anna@inbox.example");
+    assert!(alias["last_mail_at"].is_string(), "its first mail is its last until the next: {alias}");
     assert!(world.letter("Club+x+y@my.example").await.is_accepted());
     assert_eq!(world.get("/v1/aliases/club@my.example").await["address"], "Club@my.example", "made without its tag");
     world.stop().await;

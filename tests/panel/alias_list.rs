@@ -45,7 +45,7 @@ async fn several_aliases_are_changed_at_once_and_taken_back() {
             "destinations",
             json!([["new@inbox.example"], ["new@inbox.example"], ["owner@inbox.example"]]),
         ),
-        ("what=remove", "2 aliases are removed.", "address", json!(["c@my.example"])),
+        ("what=remove", "2 aliases are removed: mail to them is refused", "address", json!(["c@my.example"])),
     ] {
         let before = is(field).await;
         let form = chosen(&ids[..2], more);

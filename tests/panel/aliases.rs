@@ -178,8 +178,20 @@ async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written()
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
-    let stale = house.panel(&cookie, "POST", &path, "version=7&description=late").await.expect(409).text();
+    let late = "version=7&description=late&quota=&labels=a,b&then=drop&policy.dmarc=enforce&block=&privacy=off";
+    let stale = house.panel(&cookie, "POST", &path, late).await.expect(409).text();
     assert!(stale.contains("Somebody changed this meanwhile") && stale.contains("value=\"late\""), "{stale}");
+    let differs = stale.split_once("What differs</h2>").unwrap().1.split_once("</dl>").unwrap().0;
+    for (label, stored, written) in [
+        ("Note", "nothing", "late"),
+        ("Labels", "nothing", "a,b"),
+        ("Once it has ended", "Refuse mail as if there were no such address", "Take mail and throw it away"),
+        ("DMARC", "As the domain says", "Refuse what fails"),
+    ] {
+        let told = format!("<dt>{label}</dt><dd>Stored now: <bdi>{stored}</bdi><br>You wrote: <bdi>{written}</bdi>");
+        assert!(differs.contains(&told), "{label}: {differs}");
+    }
+    assert_eq!(differs.matches("<dt>").count(), 4, "what is the same is not told: {differs}");
     assert_eq!(shown(&house, "shop@my.example").await["description"], "");
 }
 
@@ -190,14 +202,14 @@ async fn an_alias_that_is_removed_comes_back_by_undo() {
     let id = alias(&house, json!({ "address": "shop@my.example", "description": "Shops", "quota": 4 })).await;
     let removed = house.panel(&cookie, "POST", &format!("/aliases/{id}/remove"), "").await;
     let page = house.follow(&cookie, removed).await;
-    assert!(page.contains("shop@my.example is removed."), "{page}");
+    assert!(page.contains("shop@my.example is removed: its mail is refused"), "{page}");
     house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(404);
     let form = undo(&page);
     let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &form).await).await;
     assert!(page.contains("It is as it was."), "{page}");
     let is = shown(&house, "shop@my.example").await;
     assert_eq!((&is["description"], &is["quota"]), (&json!("Shops"), &json!(4)));
-    house.panel(&cookie, "POST", "/undo", &form).await.expect(409);
+    house.panel(&cookie, "POST", "/undo", &form).await.expect(303);
     house.panel(&cookie, "POST", "/undo", "entries=nonsense&back=https://evil.example").await.expect(404);
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::admin::aliases::GONE;
 use crate::mail::Moment;
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::accounts::{AccountRow, AuditRow, Grant, IDLE_FOR, SessionRow};
@@ -189,9 +190,17 @@ impl AuditShape {
             email: row.email,
             action: row.action,
             object: row.object,
-            before: row.before,
+            before: row.before.map(without_gone),
             after: row.after,
             undoable,
         }
     }
+}
+
+/// What brings a removed alias back is for us alone.
+fn without_gone(mut before: Value) -> Value {
+    if let Some(fields) = before.as_object_mut() {
+        fields.remove(GONE);
+    }
+    before
 }

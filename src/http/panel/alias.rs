@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
-use crate::admin::{ActivityFilter, Actor, AdminError, Paging, Target};
+use crate::admin::{Actor, AdminError, Many, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::store::rules::AliasRow;
 
 use super::activity::Line;
-use super::alias_fields::{Choice, Fields, change};
+use super::alias_fields::{Choice, Differing, Fields, change};
 use super::alias_senders::{self, Came, Writer};
 use super::domains;
 use super::forms::Filled;
@@ -23,7 +23,7 @@ use super::toast::{self, Toast};
 use super::tried::{self, Tried};
 
 /// Rows of its mail that are shown.
-const ROWS: u32 = 8;
+const ROWS: usize = 8;
 
 /// A destination that gets no mail, and where it is listed.
 struct Unverified {
@@ -51,6 +51,8 @@ struct Head {
     domain: String,
     domain_href: String,
     made: When,
+    /// As a search takes it.
+    in_query: String,
     /// Where its pattern is tried.
     try_href: String,
 }
@@ -61,6 +63,8 @@ struct AliasPage {
     frame: Frame,
     toast: Option<Toast>,
     wrong: Option<String>,
+    /// Where somebody else changed it meanwhile: what is stored beside what was written.
+    differing: Vec<Differing>,
     head: Head,
     may_change: bool,
     fields: Fields,
@@ -68,6 +72,8 @@ struct AliasPage {
     spans: Vec<Choice>,
     tried: Option<Tried>,
     mail: Vec<Line>,
+    /// Some of it came for its address and was another's.
+    taken_by_others: bool,
     senders: Vec<Writer>,
     is_catch_all: bool,
     came: Vec<Came>,
@@ -157,15 +163,10 @@ fn at_row(row: &AliasRow, back: &str) -> String {
 
 /// `POST /aliases/{id}/remove`.
 pub(super) async fn remove(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
-    let removed = taken_away(&site, &actor, &id).await;
-    after(&site, &actor, (removed, "/aliases")).await
-}
-
-/// The alias as it was.
-async fn taken_away(site: &Site, actor: &Actor, id: &str) -> Result<AliasRow, AdminError> {
-    let row = site.admin.alias(actor, id).await?;
-    site.admin.remove_alias(actor, Target { id, version: None }).await?;
-    Ok(row)
+    match site.admin.change_many(&actor, &[id], &Many::Remove).await {
+        Ok(span) => toast::noted("/aliases", span),
+        Err(error) => frame::failed(&error),
+    }
 }
 
 /// After a change: back to where the form was, or to the alias, with what was done to it.
@@ -209,7 +210,7 @@ async fn build(
     let alias = shapes.pop().ok_or_else(|| AdminError::missing("alias", id))?;
     let subaddressing = site.admin.domain(actor, &alias.domain).await?.subaddressing;
     let is_catch_all = alias.kind == crate::policy::rule::Kind::CatchAll;
-    let mail = latest(site, actor, &row).await?;
+    let mail = site.admin.mail_of_alias(actor, &row).await?;
     let came = if is_catch_all { alias_senders::came(site, actor, &row, now).await? } else { Vec::new() };
     Ok(AliasPage {
         frame: Frame::inside(site, text::short_address(&alias.address), "aliases"),
@@ -217,23 +218,21 @@ async fn build(
         wrong: error.map(Fields::above),
         head: head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now),
         may_change: site.admin.may_change_alias(actor, &row),
+        differing: match (filled, error) {
+            (Some(filled), Some(AdminError::Changed)) => {
+                Fields::of(&alias, row.version, (None, None)).differing(filled)
+            }
+            _ => Vec::new(),
+        },
         fields: Fields::of(&alias, row.version, (filled, error)),
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         tried: None,
-        senders: alias_senders::of(site, actor, &row, now).await?,
-        mail: Line::all(&mail, now),
+        senders: alias_senders::of(site, (&row, &mail), now),
+        taken_by_others: mail.iter().any(|other| other.alias != Some(row.key)),
+        mail: Line::all(&mail[..mail.len().min(ROWS)], now),
         is_catch_all,
         came,
     })
-}
-
-async fn latest(site: &Site, actor: &Actor, row: &AliasRow) -> Result<Vec<crate::store::activity::Row>, AdminError> {
-    let filter = ActivityFilter {
-        alias: Some(row.id.to_string()),
-        paging: Paging { limit: Some(ROWS), cursor: None },
-        ..ActivityFilter::default()
-    };
-    Ok(site.admin.activity_rows(actor, &filter).await?.rows)
 }
 
 fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), now: Moment) -> Head {
@@ -255,6 +254,7 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
         domain: text::ours(&alias.domain),
         domain_href: format!("/domains/{}", text::in_query(&alias.domain)),
         made: When::new(alias.created_at, now),
+        in_query: text::in_query(&alias.address),
         try_href: format!("/aliases/{}/try", alias.id),
     }
 }

@@ -9,6 +9,7 @@ use crate::policy::rule::Kind;
 
 use super::forms::{self, Filled};
 use super::rule_words::date;
+use super::text;
 
 /// The texts of a form: the name of a field in the API, and where an empty one means none.
 const TEXTS: [(&str, Empty); 13] = [
@@ -84,6 +85,15 @@ pub(super) struct Policy {
     pub(super) choices: Vec<Choice>,
 }
 
+/// A field that somebody else has changed, or that is about to be.
+pub(super) struct Differing {
+    pub(super) label: &'static str,
+    /// What is stored.
+    pub(super) stored: String,
+    /// What was written instead.
+    pub(super) written: String,
+}
+
 /// The fields of a form.
 #[derive(Default)]
 pub(super) struct Fields {
@@ -129,6 +139,39 @@ impl Fields {
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
         let form = forms::Fields::of(values).filled(filled).marked(error, |field| field);
         Self { form, version, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
+    }
+
+    /// What was written that is not what is stored, which these fields show.
+    pub(super) fn differing(&self, filled: &Filled) -> Vec<Differing> {
+        let texts = TEXTS.iter().map(|(key, empty)| ((*key).to_owned(), *empty));
+        let policies = POLICIES.iter().map(|(key, ..)| (format!("policy.{key}"), Empty::Null));
+        let differs = |(key, empty): (String, Empty)| {
+            let (stored, written) = (self.form.value(&key), filled.given(&key)?.trim());
+            let is_same = meant((&key, stored.trim()), empty) == meant((&key, written), empty);
+            let words = |value: &str| self.words(&key, value);
+            (!is_same).then(|| Differing { label: label(&key), stored: words(stored), written: words(written) })
+        };
+        texts.chain(policies).filter_map(differs).collect()
+    }
+
+    /// A value as the form shows it.
+    fn words(&self, key: &str, value: &str) -> String {
+        let choices = match key {
+            "action" => self.actions(),
+            "then" => self.afters(),
+            "privacy" => self.privacies(),
+            _ => match key.strip_prefix("policy.") {
+                Some(policy) => {
+                    self.policies().into_iter().find(|one| one.key == policy).map_or_else(Vec::new, |one| one.choices)
+                }
+                None => Vec::new(),
+            },
+        };
+        let chosen = choices.iter().find(|choice| choice.word == value).map(|choice| choice.label);
+        match chosen.unwrap_or(value) {
+            "" => "nothing".to_owned(),
+            words => text::visible_lines(words),
+        }
     }
 
     /// What is said above the fields.
@@ -193,6 +236,28 @@ pub(super) fn change(filled: &Filled) -> Map<String, Value> {
         change.insert("policy".to_owned(), Value::Object(policies));
     }
     change
+}
+
+/// What a field is called on the page.
+fn label(key: &str) -> &'static str {
+    const LABELS: [(&str, &str); 13] = [
+        ("action", "Mail that comes"),
+        ("destinations", "Destinations"),
+        ("reject_message", "Words of a refusal"),
+        ("description", "Note"),
+        ("labels", "Labels"),
+        ("priority", "Priority"),
+        ("quota", "Messages a day"),
+        ("expires_at", "Ends on"),
+        ("expires_after", "Ends after"),
+        ("then", "Once it has ended"),
+        ("privacy", "The log keeps"),
+        ("allow", "Let in"),
+        ("block", "Kept out"),
+    ];
+    let policies = POLICIES.iter().map(|(name, label, _)| (*name, *label));
+    let name = key.strip_prefix("policy.").unwrap_or(key);
+    LABELS.into_iter().chain(policies).find(|(known, _)| *known == name).map_or("", |(_, label)| label)
 }
 
 fn meant((key, text): (&str, &str), empty: Empty) -> Value {

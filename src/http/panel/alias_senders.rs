@@ -60,9 +60,8 @@ pub(super) struct Judge {
 }
 
 /// Who wrote of late.
-pub(super) async fn of(site: &Site, actor: &Actor, row: &AliasRow, now: Moment) -> Result<Vec<Writer>, AdminError> {
-    let seen = site.admin.senders_of(actor, row).await?;
-    Ok(seen.iter().map(|sender| writer(sender, now)).collect())
+pub(super) fn of(site: &Site, (row, mail): (&AliasRow, &[Row]), now: Moment) -> Vec<Writer> {
+    site.admin.senders_of(row, mail).iter().map(|sender| writer(sender, now)).collect()
 }
 
 /// The addresses that mail came for of late.
@@ -73,7 +72,7 @@ pub(super) async fn came(site: &Site, actor: &Actor, row: &AliasRow, now: Moment
 
 /// What can be said of the sender of a message, and made of its address; nothing where there is no alias to say it to.
 pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) -> Option<Judge> {
-    let alias = site.admin.alias(actor, &row.rule.as_ref()?.id.to_string()).await.ok()?;
+    let alias = alias_of(site, actor, row).await?;
     if !site.admin.may_change_alias(actor, &alias) {
         return None;
     }
@@ -99,6 +98,14 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         is_unproven,
         came: caught.map(|address| shown(&address, now)),
     })
+}
+
+/// The alias that took it; or that of its address by now, where that one is gone.
+async fn alias_of(site: &Site, actor: &Actor, row: &Row) -> Option<AliasRow> {
+    match site.admin.alias(actor, &row.rule.as_ref()?.id.to_string()).await {
+        Ok(alias) => Some(alias),
+        Err(_) => site.admin.alias(actor, &row.recipient).await.ok(),
+    }
 }
 
 /// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.
@@ -244,8 +251,18 @@ pub(super) async fn make(
     Path(id): Path<String>,
     filled: Filled,
 ) -> Response {
-    let made = own_alias(&site, &actor, &id, &filled).await;
+    let made = match own_alias(&site, &actor, &id, &filled).await {
+        Err(AdminError::Conflict(why)) => made_before(&site, &actor, &filled).await.ok_or(AdminError::Conflict(why)),
+        made => made,
+    };
     alias::after(&site, &actor, (made, filled.get("back"))).await
+}
+
+/// The alias, where the same button made it already.
+async fn made_before(site: &Site, actor: &Actor, filled: &Filled) -> Option<AliasRow> {
+    let row = site.admin.alias(actor, filled.get("address")).await.ok()?;
+    let is_block = filled.get("what") == "block";
+    ((row.spec.action == Action::Reject) == is_block).then_some(row)
 }
 
 async fn own_alias(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Result<AliasRow, AdminError> {

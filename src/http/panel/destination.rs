@@ -11,6 +11,7 @@ use crate::admin::{Actor, AdminError, Looked, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::deeds::Deed;
 use crate::store::rules::DestinationRow;
 
 use super::destinations::{self, Line, line};
@@ -149,6 +150,14 @@ pub(super) async fn act(
         "replace" => site.admin.replace_destination(&actor, &id, &filled.change(&["to"])).await.map(drop),
         "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
         _ => Err(forms::no_such_action()),
+    };
+    let done = match done {
+        Err(AdminError::NotFound(_))
+            if word == "remove" && site.admin.just_did(&actor, Deed::DestinationRemove).await =>
+        {
+            Ok(())
+        }
+        done => done,
     };
     match done {
         Ok(()) if word == "remove" => told::go("/destinations", &[("done", "remove")]),

@@ -140,7 +140,8 @@ pub(super) fn above(error: &AdminError, marked: &[&str]) -> String {
         AdminError::Invalid(faults) if faults.iter().all(|fault| marked.contains(&fault.field.as_str())) => {
             "Nothing was saved yet: mend what is marked.".to_owned()
         }
-        AdminError::Changed => "Somebody changed this meanwhile. Look at what it says now, and save again.".to_owned(),
+        AdminError::Changed => "Somebody changed this meanwhile, so nothing was saved yet. The fields have what you wrote: save again to put it in the \
+             place of what is stored now.".to_owned(),
         AdminError::Invalid(_) => faults(error).join(" "),
         other => text::said(other),
     }

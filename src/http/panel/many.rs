@@ -49,9 +49,9 @@ async fn asked(back: &str) -> Ask {
 }
 
 fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
-    let label = || match value(pairs, "label").trim() {
-        "" => Err(AdminError::field("label", "write the label into the field beside the button")),
-        label => Ok(label.to_owned()),
+    let labels = || match entries(value(pairs, "label")) {
+        none if none.is_empty() => Err(AdminError::field("label", "write the label into the field beside the button")),
+        labels => Ok(labels),
     };
     let what = match value(pairs, "what") {
         "enter" => entered(pairs),
@@ -62,8 +62,8 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
         "enable" => Many::Enable,
         "disable" => Many::Disable,
         "remove" => Many::Remove,
-        "label" => Many::Label(label()?),
-        "unlabel" => Many::Unlabel(label()?),
+        "label" => Many::Label(labels()?),
+        "unlabel" => Many::Unlabel(labels()?),
         "send" => match entries(value(pairs, "to")) {
             to if to.is_empty() => {
                 return Err(AdminError::field(

@@ -39,7 +39,8 @@ impl Toast {
     /// What is said to have been done: `undo=12-15`, or `undone=2&left=1`.
     pub(super) async fn of(site: &Site, actor: &Actor, (ask, back): (&Ask, String)) -> Option<Self> {
         if let Some(back) = number(ask, "undone") {
-            return Some(Self::words(taken_back(back, number(ask, "left").unwrap_or(0)), false));
+            let count = |key| number(ask, key).unwrap_or(0);
+            return Some(Self::words(taken_back(back, count("left"), count("anew")), false));
         }
         let span = parse(ask.get("undo")?)?;
         let entries = site.admin.done_in(actor, span).await.ok()?;
@@ -65,7 +66,10 @@ pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, filled
     match site.admin.undo_span(&actor, span).await {
         Ok(undone) => {
             let (back, left) = (undone.back.to_string(), undone.left.to_string());
-            told::go(local(filled.get("back")), &[("undone", &back), ("left", &left)])
+            let mut words = vec![("undone", &*back), ("left", &*left)];
+            let anew = undone.anew.to_string();
+            words.extend((undone.anew > 0).then_some(("anew", &*anew)));
+            told::go(local(filled.get("back")), &words)
         }
         Err(error) => frame::failed(&error),
     }
@@ -84,7 +88,20 @@ fn number(ask: &Ask, key: &str) -> Option<usize> {
     ask.get(key)?.parse().ok()
 }
 
-fn taken_back(back: usize, left: usize) -> String {
+/// What is there again as another alias than it was: the log knows it by its address alone.
+pub(super) const ANEW: &str = "It is there again as a new alias, for it was removed before this gateway kept what ties an \
+    alias to its past: its counts begin anew, and so do its log and its senders, but for mail to its address.";
+
+fn taken_back(back: usize, left: usize, anew: usize) -> String {
+    let words = as_before(back, left);
+    match (anew, back) {
+        (0, _) => words,
+        (_, 1) => ANEW.to_owned(),
+        (anew, _) => format!("{words} Of {anew} the counts begin anew, and the log has them by their addresses alone."),
+    }
+}
+
+fn as_before(back: usize, left: usize) -> String {
     match (back, left) {
         (0, _) => "Nothing was taken back: it was changed again since.".to_owned(),
         (1, 0) => "It is as it was.".to_owned(),
@@ -108,7 +125,9 @@ fn told(entries: &[AuditShape]) -> Option<String> {
         "alias.create" if alike => "made",
         _ => "changed",
     };
-    Some(format!("{} aliases are {what}.", entries.len()))
+    let then =
+        if what == "removed" { ": mail to them is refused, unless a pattern or the catch-all takes it" } else { "" };
+    Some(format!("{} aliases are {what}{then}.", entries.len()))
 }
 
 fn one(entry: &AuditShape) -> String {
@@ -116,7 +135,9 @@ fn one(entry: &AuditShape) -> String {
     match entry.action.as_str() {
         "alias.enable" => format!("{name} is on: its mail is sent on again."),
         "alias.disable" => format!("{name} is off: its mail is refused as if there were no such address."),
-        "alias.remove" => format!("{name} is removed."),
+        "alias.remove" => {
+            format!("{name} is removed: its mail is refused, unless a pattern or the catch-all takes it.")
+        }
         "alias.create" => format!("{name} is made."),
         _ => senders(entry).or_else(|| roles(entry)).unwrap_or_else(|| format!("{name} is changed.")),
     }
@@ -136,6 +157,13 @@ fn senders(entry: &AuditShape) -> Option<String> {
         return Some(format!("Mail from {sender} to {name} is refused from now on."));
     }
     if let Some(sender) = more("allow", before, after) {
+        let is_off = after.as_ref().and_then(|after| after.get("enabled")) == Some(&Value::Bool(false));
+        if is_off {
+            return Some(format!(
+                "{sender} is on the list of whom {name} lets in. But {name} is off: until you switch it on, mail from there \
+                 is refused like all its mail."
+            ));
+        }
         return Some(format!(
             "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
              policy refuses comes in only where it proves who sent it."
@@ -168,8 +196,9 @@ mod tests {
 
     #[test]
     fn taking_back_says_how_much() {
-        assert_eq!(taken_back(1, 0), "It is as it was.");
-        assert_eq!(taken_back(3, 1), "3 taken back; one was changed again since and stays.");
-        assert_eq!(taken_back(0, 2), "Nothing was taken back: it was changed again since.");
+        assert_eq!(taken_back(1, 0, 0), "It is as it was.");
+        assert_eq!(taken_back(3, 1, 0), "3 taken back; one was changed again since and stays.");
+        assert_eq!(taken_back(0, 2, 0), "Nothing was taken back: it was changed again since.");
+        assert_eq!(taken_back(1, 0, 1), ANEW);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -32,6 +33,12 @@ pub(in crate::store) const INSERT: &str = concat!(
     next!("aliases"),
     ") returning id"
 );
+/// What is there again has the key that it had, which is given to nothing else: the log speaks of it by that.
+pub(in crate::store) const INSERT_AGAIN: &str = "insert into aliases (kind, pattern, key, priority, action, enabled, description, expires_at, \
+     expires_after_messages, expires_after_idle, after_expiry, quota, privacy, reject_message, overrides, updated_at, \
+     uuid, account_id, domain_id, created_at, id, version) \
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+     returning id";
 pub(in crate::store) const UPDATE: &str = "update aliases set kind = ?1, pattern = ?2, key = ?3, priority = ?4, \
     action = ?5, enabled = ?6, description = ?7, expires_at = ?8, expires_after_messages = ?9, \
     expires_after_idle = ?10, after_expiry = ?11, quota = ?12, privacy = ?13, reject_message = ?14, overrides = ?15, \
@@ -69,6 +76,29 @@ pub(super) struct Draft {
     audit: AuditEntry,
     /// Its pattern, compiled: not again as long as this is kept.
     matcher: Option<Arc<Matcher>>,
+    /// What it was, where it is there again.
+    gone: Option<Gone>,
+}
+
+/// What the log knows a removed alias by: with it the same one is there again, with its counts and its mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Its public id.
+    pub id: Uuid,
+    key: AliasId,
+    /// The domain that it stood on.
+    pub domain: DomainId,
+    version: i64,
+    created_at: Moment,
+}
+
+impl Gone {
+    /// Of an alias that is still there.
+    #[must_use]
+    pub const fn of(row: &AliasRow) -> Self {
+        let AliasRow { id, key, domain, version, created_at, .. } = row;
+        Self { id: *id, key: *key, domain: *domain, version: *version, created_at: *created_at }
+    }
 }
 
 /// One of several changes that are made together.
@@ -82,6 +112,8 @@ pub enum AliasStep {
         domain: DomainId,
         /// All of it.
         spec: Box<AliasSpec>,
+        /// What it was, where it is there again.
+        gone: Option<Gone>,
         /// Its audit row.
         audit: AuditEntry,
     },
@@ -128,7 +160,21 @@ impl Rules {
         spec: &AliasSpec,
         audit: AuditEntry,
     ) -> Result<AliasRow> {
-        let draft = self.draft((account, domain), spec, audit)?;
+        self.add_drafted(self.draft((account, domain), spec, audit)?).await
+    }
+
+    /// Adds again what was removed.
+    pub async fn restore_alias(
+        &self,
+        (account, gone): (AccountId, Gone),
+        spec: &AliasSpec,
+        audit: AuditEntry,
+    ) -> Result<AliasRow> {
+        let draft = self.draft((account, gone.domain), spec, audit)?;
+        self.add_drafted(Draft { gone: Some(gone), ..draft }).await
+    }
+
+    async fn add_drafted(&self, draft: Draft) -> Result<AliasRow> {
         let needs = (self.chance.id(draft.now), draft, self.matchers.clone());
         self.changed(needs, |c, needs| Box::pin(add(c, needs)), touched).await
     }
@@ -160,9 +206,9 @@ impl Rules {
 
     fn drafted(&self, step: AliasStep) -> Result<Drafted> {
         Ok(match step {
-            AliasStep::Add { account, domain, spec, audit } => {
+            AliasStep::Add { account, domain, spec, gone, audit } => {
                 let draft = self.draft((account, domain), &spec, audit)?;
-                Drafted::Add(self.chance.id(draft.now), draft)
+                Drafted::Add(self.chance.id(draft.now), Draft { gone, ..draft })
             }
             AliasStep::Change { row, audit } => {
                 Drafted::Change((row.key, row.version, self.draft((row.account, row.domain), &row.spec, audit)?))
@@ -191,7 +237,7 @@ impl Rules {
             aims.push((Some(key.clone()), None));
             destinations.push((self.chance.id(now).simple().to_string(), mailbox.to_string(), key, host));
         }
-        Ok(Draft { account, domain, spec: spec.clone(), destinations, aims, now, audit, matcher })
+        Ok(Draft { account, domain, spec: spec.clone(), destinations, aims, now, audit, matcher, gone: None })
     }
 
     fn compiled(&self, spec: &AliasSpec) -> Result<Option<Arc<Matcher>>> {
@@ -295,8 +341,13 @@ async fn note_switched_on(
 }
 
 pub(super) async fn insert(connection: &mut SqliteConnection, id: Uuid, draft: &Draft) -> Result<AliasRow> {
-    let insert = bind(sqlx::query(INSERT), &draft.spec, draft.now);
-    let insert = insert.bind(id.as_bytes().as_slice()).bind(draft.account.0).bind(draft.domain.0);
+    let id = draft.gone.map_or(id, |gone| gone.id);
+    let insert = if draft.gone.is_some() { INSERT_AGAIN } else { INSERT };
+    let insert = bind(sqlx::query(insert), &draft.spec, draft.now);
+    let mut insert = insert.bind(id.as_bytes().as_slice()).bind(draft.account.0).bind(draft.domain.0);
+    if let Some(gone) = &draft.gone {
+        insert = insert.bind(gone.created_at.millis()).bind(gone.key.0).bind(gone.version + 1);
+    }
     let added = insert.fetch_one(&mut *connection).await.map_err(|error| taken(error, &draft.spec))?;
     let key = AliasId(Columns::of(&added).take()?);
     write_lists(connection, key, draft).await?;

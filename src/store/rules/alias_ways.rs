@@ -46,6 +46,12 @@ pub(in crate::store) const PLACES: &str = concat!(
 /// Labels of this name (`?1`), or with this in their name (`?2`); of an account, or of all.
 pub(in crate::store) const LABELS: &str = "select id from labels where (?1 is null or name = ?1) \
     and (?2 is null or instr(lower(name), ?2) > 0) order by id limit 1000";
+/// Destinations that begin so, and of the first ten thousand those that have it anywhere: beyond, every search would pass over
+/// all of them.
+pub(in crate::store) const DESTINATIONS: &str = "select id from (select id, key from destinations order by id limit 10000) \
+    where instr(key, ?1) > 0 \
+    union select d.id from accounts as a cross join destinations as d indexed by destinations_by_key \
+    on d.account_id = a.id and d.key >= ?1 and d.key < ?1 || char(1114111) limit 100";
 /// Domains with this in their name.
 pub(in crate::store) const DOMAINS: &str = "select id from domains where instr(name, ?1) > 0 and removed_at is null \
     and (?2 is null or id = ?2) order by id limit 1000";
@@ -149,8 +155,15 @@ impl Rules {
         }
         if let Some(text) = words.label_part() {
             sources.extend(self.labels((None, Some(text))).await?);
+            sources.extend(self.destinations_with(text).await?);
         }
         Ok(sources)
+    }
+
+    async fn destinations_with(&self, text: &str) -> Result<Vec<Source>> {
+        let ask = sqlx::query_scalar(DESTINATIONS).bind(text.to_owned());
+        let found: Vec<i64> = ask.fetch_all(&self.readers).await?;
+        Ok(found.into_iter().map(|id| source("destination", id)).collect())
     }
 
     async fn labels(&self, (name, part): (Option<&str>, Option<&str>)) -> Result<Vec<Source>> {

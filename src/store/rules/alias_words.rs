@@ -1,4 +1,5 @@
-//! Searching aliases: by any part of address, note or label. Texts of one or two characters mean how the address begins.
+//! Searching aliases: by any part of address, note, label or destination. Texts of one or two characters mean how the
+//! address begins.
 //!
 //! The index knows pieces of three characters, so it finds whatever has all the pieces of a text; what it finds is
 //! compared before it is shown.
@@ -15,7 +16,9 @@ use crate::store::columns::json;
 pub(in crate::store) const MAY_HAVE: &str = "select a.id from aliases as a cross join domains as d on d.id = a.domain_id \
     where a.id in (select value from json_each(?1)) and (instr(lower(a.key || '@' || d.name || char(10) || a.description), ?2) > 0 \
         or octet_length(a.key || a.description) > length(a.key || a.description) \
-        or exists (select 1 from alias_labels as l where l.alias_id = a.id)) order by a.id desc";
+        or exists (select 1 from alias_labels as l where l.alias_id = a.id) \
+        or exists (select 1 from alias_destinations as t left join destinations as x on x.id = t.destination_id \
+            where t.alias_id = a.id and instr(lower(coalesce(t.template, x.address)), ?2) > 0)) order by a.id desc";
 pub(in crate::store) const FED_UPTO: &str = "select upto from alias_feeder";
 
 /// Characters of a piece.
@@ -53,6 +56,7 @@ impl Words {
         format!("{key}@{}", row.domain_name).contains(&self.text)
             || has(&row.spec.description)
             || row.spec.labels.iter().any(|label| has(label))
+            || row.spec.destinations.iter().any(|destination| has(destination))
     }
 
     /// Which of these aliases may be what was searched for.
@@ -83,7 +87,7 @@ impl Words {
         (!self.begins && !part.is_empty() && !part.contains('@')).then_some(part)
     }
 
-    /// The part of a label's name that the text may be.
+    /// The part of a label's name, or of a destination, that the text may be.
     pub(super) fn label_part(&self) -> Option<&str> {
         (!self.begins).then_some(&*self.text)
     }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use crate::admin::{Actor, AdminError, AliasFilter, Paging, QueueFilter, Reach, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
+use crate::policy::deeds::Deed;
 
 use super::super::forms::{self, Filled};
 use super::super::frame::{self, Frame};
@@ -103,6 +104,9 @@ pub(super) async fn act(
     };
     match done {
         Ok((place, word)) => told::go(&place, &[("done", word)]),
+        Err(AdminError::NotFound(_)) if word == "remove" && site.admin.just_did(&actor, Deed::DomainRemove).await => {
+            told::go("/domains", &[("done", "removed")])
+        }
         Err(error) => refused(&site, &actor, &name, (None, error)).await,
     }
 }

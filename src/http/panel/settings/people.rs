@@ -9,6 +9,7 @@ use crate::admin::shapes::UserShape;
 use crate::admin::{Actor, AdminError, Paging, PasswordLink, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
+use crate::policy::deeds::Deed;
 use crate::policy::roles::Role;
 
 use super::super::forms::Filled;
@@ -98,6 +99,9 @@ pub(super) async fn act(
     };
     match did {
         Ok(()) => done("people", &action),
+        Err(AdminError::NotFound(_)) if action == "remove" && site.admin.just_did(&actor, Deed::UserRemove).await => {
+            done("people", &action)
+        }
         Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
     }
 }

@@ -9,6 +9,7 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::deeds::Deed;
 
 use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
@@ -42,6 +43,9 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 pub(super) async fn end(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
     match site.admin.end_session(&actor, &id).await {
         Ok(()) => done("sessions", "ended"),
+        Err(AdminError::NotFound(_)) if site.admin.just_did(&actor, Deed::SessionEnd).await => {
+            done("sessions", "ended")
+        }
         Err(error) => show(&site, &actor, &Ask::default(), Some(error)).await,
     }
 }

@@ -10,6 +10,7 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::deeds::Deed;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
@@ -89,6 +90,9 @@ fn is_ticked(filled: &Filled, scope: &str) -> bool {
 pub(super) async fn revoke(State(site): State<Site>, Caller(actor): Caller, Path(id): Path<String>) -> Response {
     match site.admin.revoke_token(&actor, &id).await {
         Ok(()) => done("tokens", "revoked"),
+        Err(AdminError::NotFound(_)) if site.admin.just_did(&actor, Deed::TokenRevoke).await => {
+            done("tokens", "revoked")
+        }
         Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
     }
 }
