@@ -21,8 +21,8 @@ pub struct AnotherTry {
 }
 
 impl Admin {
-    /// Has what waits for an inbox tried now, and new mail with it. What comes of that is how it stands; where nothing waits,
-    /// nothing stands against it until the next mail.
+    /// Has what waits for an inbox tried now, and new mail with it: the next delivery shows how it stands. Until then stands
+    /// what it said last.
     pub async fn try_destination(&self, actor: &Actor, id: &str) -> Result<AnotherTry> {
         actor.must(Area::Destinations, Access::Write)?;
         actor.must(Area::Queue, Access::Write)?;
@@ -38,9 +38,6 @@ impl Admin {
         self.store.activity.believe_next_delivery(&row.address).await?;
         self.look_at_inbox(actor, id).await?;
         let tried = self.try_what_waits(actor, &row).await?;
-        if tried == 0 {
-            self.store.activity.forget_failing(&row.address).await?;
-        }
         self.store.accounts.audit(self.audit_plain(actor, Deed::DestinationRetry, &row.address)).await?;
         Ok(AnotherTry { row: self.find_destination(actor, id).await?, tried })
     }

@@ -16,6 +16,8 @@ use super::{Access, Actor, Admin, AdminError, Area, Result};
 const MAX_DOMAINS: usize = 20;
 /// Of these, so many at a time.
 const DOMAINS_AT_ONCE: usize = 5;
+/// Domains among which one is looked for that takes mail.
+const MAX_OFFERED: u32 = 100;
 /// Messages whose clients are looked at.
 const LAST_MESSAGES: u32 = 100;
 
@@ -155,9 +157,11 @@ impl Admin {
 
     /// Mail to postmaster is taken whatever the rules say.
     async fn offer(&self) -> Result<String> {
-        let first = self.store.rules.domains(ListQuery { limit: 1, ..ListQuery::default() }).await?.items;
+        let some = ListQuery { limit: MAX_OFFERED, ..ListQuery::default() };
+        let some = self.store.rules.domains(some).await?.items;
         let hostname = self.facts.instance.load().hostname.clone();
-        let domain = first.into_iter().next().map_or(hostname, |row| row.name);
+        // A domain that nobody has proved gets no mail.
+        let domain = some.into_iter().find(|row| row.verified_at.is_some()).map_or(hostname, |row| row.name);
         Ok(format!("postmaster@{domain}"))
     }
 }

@@ -228,7 +228,9 @@ impl Admin {
         let Some(inbox) = inbox else { return Ok(shape) };
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
         let verification = if trusted { None } else { Some(self.verification_of(row, &inbox).await?) };
-        Ok(DestinationShape { trusted, verification, ..shape })
+        // Until it is proved to be theirs, it may be somebody else's: when that one gets mail is not told.
+        let last_delivered_at = shape.last_delivered_at.filter(|_| trusted);
+        Ok(DestinationShape { trusted, verification, last_delivered_at, ..shape })
     }
 
     async fn verification_of(&self, row: &DestinationRow, inbox: &Mailbox) -> Result<VerificationShape> {
@@ -252,5 +254,5 @@ impl Admin {
 
 const NOT_ASKED: &str = "This inbox was not asked yet. Have a mail sent that asks it.";
 const NO_ADDRESS: &str = "No mail can ask this inbox, because the gateway has no address that a link could lead to: set \
-                          http.public_url (or http.https_listen). An admin may vouch for it instead: Verify in the panel, or \
-                          waypost destination verify.";
+                          http.public_url (or http.https_listen), which counts after a restart. An admin may vouch for it instead: \
+                          Verify in the panel, or waypost destination verify.";

@@ -353,6 +353,18 @@ async fn inboxes(house: &House, token: &str, limit: u32, sort: &str) -> Vec<(Str
 }
 
 #[tokio::test]
+async fn when_an_inbox_gets_mail_is_for_those_who_proved_it_to_be_theirs() {
+    let house = House::furnished().await;
+    let (member, _) = two_members(&house).await;
+    house.admin.store.activity.record(vec![crate::web::rows::forwarded(&house, "shop@my.example")]).await.unwrap();
+    let owned = house.operator("GET", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(200).json();
+    assert!(owned["last_delivered_at"].is_string(), "{owned}");
+    let claim = json!({ "address": "owner@inbox.example" });
+    let claimed = house.bearer(&member, "POST", "/v1/destinations", claim).await.expect(201).json();
+    assert_eq!((&claimed["verified_at"], &claimed["last_delivered_at"]), (&Value::Null, &Value::Null), "{claimed}");
+}
+
+#[tokio::test]
 async fn whoever_sees_all_finds_the_inboxes_of_members_and_vouches_for_them() {
     let house = House::furnished().await;
     let (a, b) = two_members(&house).await;

@@ -134,7 +134,8 @@ async fn what_its_owner_has_tried_again_is_tried_now_and_a_delivery_counts() {
     let seen = house.operator("GET", path, Value::Null).await.json();
     assert_eq!(seen["failing_since"], Value::Null, "it arrived after its owner mended it: {seen}");
     handed_back(&house, &row, "552 5.2.2 mailbox full").await;
-    assert_eq!(retry().await.expect(200).json()["failing_since"], Value::Null, "nothing waits: the next mail tells");
+    let untried = retry().await.expect(200).json();
+    assert!(untried["failing_since"].is_string(), "nothing waits, so nothing was tried: {untried}");
     add(&house, "new@inbox.example").await;
     let refused = house.operator("POST", &format!("{INBOX}/retry"), Value::Null).await.expect(409);
     assert!(refused.text().contains("is not verified"), "{}", refused.text());

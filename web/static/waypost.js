@@ -193,7 +193,7 @@
   const AGAIN = 5e3;
   // Where nothing but a time is new, only that is changed: what somebody is about to copy stays selected.
   const bare = (part) => part.innerHTML.replace(/<time.*?<\/time>/gs, "").replace(/ (hidden|open)=""/g, "");
-  const isWritten = (part) => [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+  const isWritten = (part) => part.querySelector("[aria-invalid]") || [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
   const again = async () => {
     const part = $("[data-again]");
     if (!part) return;

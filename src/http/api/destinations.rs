@@ -83,8 +83,8 @@ pub(super) async fn resend(
     shown(&site, &actor, &site.admin.resend_verification(&actor, &id).await?).await
 }
 
-/// Has what waits for an inbox that refuses tried now, and new mail with it. What comes of that is how it stands; where
-/// nothing waits, nothing stands against it until the next mail.
+/// Has what waits for an inbox that refuses tried now, and new mail with it: the next delivery shows how it stands. Until
+/// then stands what it said last.
 #[utoipa::path(post, path = "/destinations/{id}/retry", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn retry(
     State(site): State<Site>,

@@ -318,8 +318,12 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
 /// What was done, as long as it is so.
 fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used) -> Option<String> {
     let words = match word {
-        "retry" if count == 0 => "Nothing waits for it that could be tried. The next mail shows how it stands.",
-        "retry" if waits => return Some(format!("{} What comes of it is said here.", being_tried(count))),
+        "retry" if count == 0 => {
+            "Nothing waits for it, so nothing was tried: what it said last stands until its next mail, which is tried at once."
+        }
+        "retry" if waits => {
+            return Some(format!("{} The queue, and then Activity, says what comes of it.", being_tried(count)));
+        }
         "retry" => "Nothing waits for it any more.",
         "takes" => "The DNS was asked: its domain takes mail.",
         "takes none" => "The DNS was asked: its domain takes no mail.",
