@@ -23,7 +23,7 @@ async fn roles(look: Look) {
     browser.click("#part form button.primary").await;
     browser.says("#part .notice", "Hand this link to anna@my.example yourself: no mail is sent.").await;
     browser.click("a[aria-label='Roles on domains: anna@my.example']").await;
-    browser.write("#domain", "my.example").await;
+    browser.click("#domain option[value='my.example']").await;
     browser.click("main button.primary").await;
     browser.says("#told .notice", "anna@my.example is viewer of my.example from now on.").await;
     browser.click("[aria-label='Make manager of my.example']").await;
