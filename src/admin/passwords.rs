@@ -219,6 +219,14 @@ mod tests {
         assert!(memory[0].0.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
     }
 
+    #[tokio::test]
+    async fn nobody_costs_what_somebody_does() {
+        let passwords = Passwords::default();
+        passwords.verify("correct horse battery", None).await.unwrap();
+        let memory = passwords.memory.lock().unwrap();
+        assert_eq!(memory.iter().map(|piece| piece.0.len()).collect::<Vec<_>>(), [19_456], "the memory of a hash");
+    }
+
     /// Hashes of before this memory was kept.
     #[tokio::test]
     async fn what_others_hashed_verifies() {
