@@ -103,11 +103,6 @@ pub(super) fn is_called(hostname: &crate::mail::Domain, host: &str) -> bool {
     without_port(host).eq_ignore_ascii_case(hostname.as_str())
 }
 
-/// The port that a host names.
-pub(super) fn port_of(host: &str) -> Option<u16> {
-    host.strip_prefix(without_port(host))?.strip_prefix(':')?.parse().ok()
-}
-
 /// Whether this host is the client's own machine.
 pub(super) fn is_loopback_host(host: &str) -> bool {
     let name = without_port(host);

@@ -138,7 +138,7 @@ async fn timed(world: &World, (key, asker): (i64, &'static str), path: &str) -> 
 async fn ask(world: &World, key: i64, (method, path, body): (&str, &str, &str)) -> (Duration, u16) {
     let (secret, clock) = (secret(key), Clock::system());
     let is_api = path.starts_with("/v1/");
-    let who = if is_api { format!("Authorization: Bearer {secret}") } else { format!("Cookie: waypost-80={secret}") };
+    let who = if is_api { format!("Authorization: Bearer {secret}") } else { format!("Cookie: waypost={secret}") };
     let json = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n{json}\r\nConnection: close\r\n\r\n{body}");

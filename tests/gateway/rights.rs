@@ -62,8 +62,8 @@ async fn person(world: &World, email: &str, more: Value) -> String {
     let fields = "Sec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let answer = sent(world.gateway.listening.http[0], "POST /sign-in", fields, &form).await;
     let cookie =
-        answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap_or_else(|| panic!("{answer}"));
-    cookie.split(';').next().unwrap().to_owned()
+        answer.lines().find_map(|line| line.strip_prefix("set-cookie: waypost=")).unwrap_or_else(|| panic!("{answer}"));
+    format!("waypost={}", cookie.split(';').next().unwrap())
 }
 
 /// A token of a person, made in the panel's own way: by the session.

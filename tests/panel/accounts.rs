@@ -212,7 +212,7 @@ async fn a_reset_link_sets_a_password_once_ends_sessions_and_signs_nobody_in() {
     house.visitor("GET", &path, &[HOST], "").await.expect(200);
     here(&house, &path, "password=short").await.expect(422);
     let done = here(&house, &path, "password=another+horse+battery").await.expect(200);
-    assert!(cookies(&done).iter().all(|cookie| cookie.starts_with("waypost-8080-device=")), "no session");
+    assert!(cookies(&done).iter().all(|cookie| cookie.starts_with("waypost-device=")), "no session");
     house.panel(&cookies(&done)[0], "GET", "/aliases", "").await.expect(303);
     here(&house, &path, "password=a+third+horse+battery").await.expect(410);
     house.panel(&cookies(&signed)[0], "GET", "/aliases", "").await.expect(303);

@@ -14,7 +14,7 @@ async fn a_domain_is_added_set_and_removed() {
     assert!(wrong.contains("value=\"nonsense here\"") && wrong.contains("aria-invalid=\"true\""), "{wrong}");
     let added = house.panel(&cookie, "POST", "/domains", "name=m%C3%BCller.example").await;
     assert_eq!(added.field("location").as_deref(), Some("/domains/xn--mller-kva.example"));
-    assert_eq!(added.told().as_deref(), Some("waypost-8080-told=done=added"));
+    assert_eq!(added.told().as_deref(), Some("waypost-told=done=added"));
     let page = house.follow(&cookie, added).await;
     assert!(
         page.contains("<bdi>müller.example</bdi>") && page.contains("<code>xn--mller-kva.example</code>"),
@@ -83,7 +83,7 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
     assert!(page.contains("2 held, by the relay <bdi>relay.example:587</bdi>."), "{page}");
     let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
-    assert_eq!(other.told().as_deref(), Some("waypost-8080-told=done=release&count=0"));
+    assert_eq!(other.told().as_deref(), Some("waypost-told=done=release&count=0"));
     house.panel(&cookie, "POST", "/queue/nonsense", "domain=inbox.example").await.expect(404);
 }
 
@@ -99,7 +99,7 @@ async fn a_long_queue_shows_its_oldest_mail_and_counts_and_works_through_all() {
     assert!(page.contains("23 waiting") && page.contains("and 3 more"), "{page}");
     assert!(page.contains("n0@my.example") && !page.contains("n22@my.example"), "{page}");
     let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
-    assert_eq!(hold.told().as_deref(), Some("waypost-8080-told=done=hold&count=23"));
+    assert_eq!(hold.told().as_deref(), Some("waypost-told=done=hold&count=23"));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn the_queue_of_one_domain_is_shown_and_worked_with_alone() {
     let hold = house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example&of=other.example").await.expect(303);
     let place = hold.field("location").unwrap();
     assert_eq!(place, "/queue?domain=other.example");
-    assert_eq!(hold.told().as_deref(), Some("waypost-8080-told=done=hold&count=1"));
+    assert_eq!(hold.told().as_deref(), Some("waypost-told=done=hold&count=1"));
     assert!(page(&place).await.contains("1 held") && page("/queue").await.contains("1 waiting · 1 held"));
     assert!(page("/queue?domain=empty.example").await.contains("No mail of this domain waits."));
     house.panel(&cookie, "GET", "/queue?domain=elsewhere.example", "").await.expect(404);

@@ -66,7 +66,7 @@ async fn what_was_changed_of_roles_is_told_and_taken_back_while_it_stands() {
     let undo = async |entries: &str| -> Answer {
         house.panel(&owner, "POST", "/undo", &format!("entries={entries}&back=%2Fsettings%2Fpeople")).await.expect(303)
     };
-    assert_eq!(undo(&entries).await.told().as_deref(), Some("waypost-8080-told=undone=1&left=0"));
+    assert_eq!(undo(&entries).await.told().as_deref(), Some("waypost-told=undone=1&left=0"));
     assert_eq!(roles(&house).await, json!([]));
     undo(&entries).await;
     assert_eq!(roles(&house).await, json!([]), "it does not stand any more");

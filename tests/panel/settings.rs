@@ -289,7 +289,7 @@ async fn what_was_done_is_told_once_and_not_again_by_a_reload() {
     assert_eq!(stream.told(), None, "a file tells nothing and takes nothing away");
     let first = house.panel(&told, "GET", "/settings/server", "").await.expect(200);
     assert!(first.text().contains("Saved: it counts from now on."), "{}", first.text());
-    assert_eq!(first.told().as_deref(), Some("waypost-8080-told="), "shown, it is taken away");
+    assert_eq!(first.told().as_deref(), Some("waypost-told="), "shown, it is taken away");
     let again = house.panel(&cookie, "GET", "/settings/server", "").await.expect(200);
     assert!(!again.text().contains("Saved:") && again.told().is_none(), "{}", again.text());
 }

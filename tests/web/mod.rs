@@ -226,7 +226,7 @@ impl Answer {
     pub(crate) fn told(&self) -> Option<String> {
         let cookies = self.fields.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
         let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next());
-        pairs.find(|pair| pair.starts_with("waypost-8080-told=")).map(str::to_owned)
+        pairs.find(|pair| pair.starts_with("waypost-told=")).map(str::to_owned)
     }
 
     /// Where a problem's faults lie, after checking that it is a whole problem.

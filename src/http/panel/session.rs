@@ -16,11 +16,8 @@ use super::text;
 
 /// The cookie over HTTPS: bound to this host, its whole path, and HTTPS (RFC 6265bis §4.1.3.2).
 const SECURE_COOKIE: &str = "__Host-waypost";
-/// How the cookie over plain HTTP on the machine itself begins. Its port follows: cookies are of a host and not of a port, and
-/// two gateways there, such as one and the demo, must not sign each other out.
-const LOCAL_COOKIE: &str = "waypost-";
-/// The port of an address that names none.
-const HTTP_PORT: u16 = 80;
+/// The cookie over plain HTTP on the machine itself.
+const LOCAL_COOKIE: &str = "waypost";
 /// What is behind a cookie's name where a browser is to be known again at its next sign-in.
 const DEVICE: &str = "-device";
 /// And where it holds what the next page tells; for so many seconds.
@@ -32,8 +29,8 @@ const TOLD_LIFETIME: u64 = 60;
 pub(super) enum Channel {
     /// HTTPS.
     Secure,
-    /// Plain HTTP that never left the machine, to this port.
-    Local(u16),
+    /// Plain HTTP that never left the machine.
+    Local,
     /// Not fit for a sign-in; says why, and what would be.
     Open(&'static str),
 }
@@ -57,10 +54,8 @@ impl Channel {
         if arrival.over == Transport::Tls {
             return Self::Secure;
         }
-        match shield::host(request).filter(|host| peer.is_loopback() && shield::is_loopback_host(host)) {
-            Some(host) => Self::Local(shield::port_of(host).unwrap_or(HTTP_PORT)),
-            None => Self::Open(OPEN_HTTP),
-        }
+        let host_is_local = shield::host(request).is_some_and(shield::is_loopback_host);
+        if peer.is_loopback() && host_is_local { Self::Local } else { Self::Open(OPEN_HTTP) }
     }
 }
 
@@ -117,10 +112,10 @@ pub(super) fn told(channel: &Channel, fields: &HeaderMap) -> Option<String> {
     carried(channel, TOLD, fields)
 }
 
-fn name(channel: &Channel) -> Option<String> {
+const fn name(channel: &Channel) -> Option<&'static str> {
     match channel {
-        Channel::Secure => Some(SECURE_COOKIE.to_owned()),
-        Channel::Local(port) => Some(format!("{LOCAL_COOKIE}{port}")),
+        Channel::Secure => Some(SECURE_COOKIE),
+        Channel::Local => Some(LOCAL_COOKIE),
         Channel::Open(_) => None,
     }
 }
@@ -230,9 +225,8 @@ mod tests {
     #[test]
     fn secrets_travel_over_https_or_not_at_all() {
         let local = ("host", "localhost:8080");
-        assert_eq!(channel("127.0.0.1", &[local]), Channel::Local(8080));
-        assert_eq!(channel("::ffff:127.0.0.1", &[local]), Channel::Local(8080));
-        assert_eq!(channel("::1", &[("host", "[::1]")]), Channel::Local(80));
+        assert_eq!(channel("127.0.0.1", &[local]), Channel::Local);
+        assert_eq!(channel("::ffff:127.0.0.1", &[local]), Channel::Local);
         assert_eq!(channel("10.0.0.1", &[("x-forwarded-proto", "https")]), Channel::Secure);
         for (peer, fields) in [
             ("127.0.0.1", vec![("host", "panel.lan")]),
@@ -258,12 +252,9 @@ mod tests {
 
     #[test]
     fn the_cookie_is_bound_to_its_channel() {
-        let fields = HeaderMap::from_iter([(
-            header::COOKIE,
-            HeaderValue::from_static("x=1; waypost-8080=local; waypost-81=other; __Host-waypost=s"),
-        )]);
-        assert_eq!(secret(&Channel::Local(8080), &fields).as_deref(), Some("local"));
-        assert_eq!(secret(&Channel::Local(81), &fields).as_deref(), Some("other"));
+        let fields =
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("x=1; waypost=local; __Host-waypost=s"))]);
+        assert_eq!(secret(&Channel::Local, &fields).as_deref(), Some("local"));
         assert_eq!(secret(&Channel::Secure, &fields).as_deref(), Some("s"));
         assert_eq!(secret(&Channel::Open(""), &fields), None);
         let cookie = written(&Channel::Secure, "", ("s", 60)).unwrap();
