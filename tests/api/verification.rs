@@ -133,7 +133,9 @@ async fn what_its_owner_has_tried_again_is_tried_now_and_a_delivery_counts() {
     house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
     let seen = house.operator("GET", path, Value::Null).await.json();
     assert_eq!(seen["failing_since"], Value::Null, "it arrived after its owner mended it: {seen}");
-    handed_back(&house, &row, "552 5.2.2 mailbox full").await;
+    let another = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![another.clone()]).await.unwrap();
+    handed_back(&house, &another, "552 5.2.2 mailbox full").await;
     let untried = retry().await.expect(200).json();
     assert!(untried["failing_since"].is_string(), "nothing waits, so nothing was tried: {untried}");
     add(&house, "new@inbox.example").await;
