@@ -43,7 +43,7 @@ async fn an_inbox_whose_domain_can_take_no_mail_has_to_be_said_twice() {
 }
 
 #[tokio::test]
-async fn by_a_route_and_on_own_domains_only_the_shape_is_doubted() {
+async fn by_a_route_only_the_shape_is_doubted_and_on_own_domains_what_no_alias_leads_on() {
     let world = World::bare(&[("DELIVERY__ROUTES", "corp.example=smtp://127.0.0.1:2599")]).await;
     let mut anna = owner(&world).await;
     add(&mut anna, "me@corp.example", &[]).await.says("can be used now");
@@ -52,6 +52,9 @@ async fn by_a_route_and_on_own_domains_only_the_shape_is_doubted() {
     let world = World::bare(&[]).await;
     let mut anna = owner(&world).await;
     world.domain("my.example").await;
+    add(&mut anna, "me@my.example", &[]).await.says("no alias leads on from there").says("Add it all the same");
+    world.destination("anna@inbox.example").await;
+    world.alias("me@my.example", &["anna@inbox.example"]).await;
     add(&mut anna, "me@my.example", &[]).await.says("can be used now");
     world.stop().await;
 }
