@@ -274,7 +274,7 @@ async fn the_first_run_doubts_what_is_the_gateways_own_and_shows_every_inbox() {
     post("at=domain&name=mx.gateway.example&sure=mx.gateway.example").await.expect(303);
     post("at=inbox&do=mine&address=me%40else.example&sure=me%40else.example").await.expect(303);
     let page = house.panel(&cookie, "GET", "/setup/go-on?at=inbox", "").await.expect(200).text();
-    assert!(page.contains("me@else.example") && page.contains("Remove owner@inbox.example"), "{page}");
+    assert!(page.contains("me@else.example") && page.contains("Remove it: owner@inbox.example"), "{page}");
     post("at=inbox&do=remove&address=owner%40inbox.example").await.expect(303);
     let page = house.panel(&cookie, "GET", "/setup/go-on?at=inbox", "").await.expect(200).text();
     assert!(!page.contains("owner@inbox.example"), "{page}");
