@@ -22,10 +22,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::leavers::Place;
 use super::problem::Problem;
+use super::slow_bodies;
 use crate::certificates::Certificates;
 use crate::meter::Meter;
 use crate::net::doors::{Doors, Permit};
@@ -39,8 +39,6 @@ const MAX_CONNECTIONS_PER_IP: usize = 64;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the whole header of a request; it counts from the end of the request before, so it ends idle connections too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two pieces of a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Milliseconds for which a client may leave unread what was sent to it; the kernel watches.
 const UNREAD_TIMEOUT_MILLIS: u32 = 60_000;
 /// Octets of a header; more is answered 431.
@@ -150,7 +148,7 @@ struct Guest {
 impl Guest {
     fn new(listener: &Listener) -> Self {
         let tls = listener.certificates.as_ref().map(|certificates| TlsAcceptor::from(certificates.https_config()));
-        let mut router = listener.router.clone().layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT));
+        let mut router = listener.router.clone().layer(middleware::from_fn(slow_bodies::bounded));
         router = router.layer(middleware::from_fn(sound));
         if tls.is_some() {
             let stay = SetResponseHeaderLayer::if_not_present(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);

@@ -15,6 +15,7 @@ mod panel;
 mod problem;
 mod redirect;
 mod shield;
+mod slow_bodies;
 
 use std::sync::Arc;
 

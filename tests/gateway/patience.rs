@@ -55,6 +55,44 @@ async fn each_transaction_has_its_own_hour() {
     world.stop().await;
 }
 
+/// Sends a request whose body comes an octet at a time, each in time; what is answered, and after how long.
+async fn dribbled(world: &World, head: &str) -> (String, Duration) {
+    let mut stream = tokio::net::TcpStream::connect(world.gateway.listening.http[0]).await.unwrap();
+    let head = format!("POST {head}Host: localhost\r\nContent-Length: 4000\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (step, mut taken, mut answer) = (Duration::from_secs(29), Duration::ZERO, String::new());
+    while taken < Duration::from_secs(600) {
+        // What was sent is read before the clock moves.
+        let heard = tokio::time::timeout(Duration::from_millis(100), stream.read_to_string(&mut answer)).await;
+        if heard.is_ok() {
+            return (answer, taken);
+        }
+        later(step).await;
+        taken += step;
+        let _gone = stream.write_all(b" ").await;
+    }
+    panic!("it never ends: {answer}");
+}
+
+#[tokio::test]
+async fn a_request_that_dribbles_in_ends_before_it_outlives_its_rights_for_long() {
+    let world = World::start().await;
+    let made = world.post("/v1/tokens", serde_json::json!({ "name": "slow", "scopes": ["aliases"] })).await;
+    let with = format!("Authorization: Bearer {}\r\n", made["token"].as_str().unwrap());
+    for (path, more) in [("/v1/aliases", ""), ("/v1/aliases", "Idempotency-Key: k\r\n"), ("/v1/aliases/import", "")] {
+        let head = format!("{path} HTTP/1.1\r\n{with}{more}");
+        let (answer, taken) = dribbled(&world, &head).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path} {more}: {answer}");
+        assert!(answer.contains("application/problem+json") && answer.contains("connection: close"), "{answer}");
+        assert!(taken < Duration::from_secs(120), "{path} {more}: {taken:?}");
+    }
+    let form = "/sign-in HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let (answer, _) = dribbled(&world, form).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("did not come to its end in time"), "{answer}");
+    assert!(answer.contains("<!doctype html>") || answer.contains("<!DOCTYPE html>"), "{answer}");
+    world.stop().await;
+}
+
 /// The close is seen at once, not after the five minutes that a command has.
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_without_starttls_is_answered_at_once() {

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::error::Error;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -11,7 +10,6 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
-use tower_http::timeout::TimeoutError;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -122,21 +120,8 @@ fn incomplete(error: &BytesRejection) -> Problem {
     if let BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) = error {
         return Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024));
     }
-    let (status, detail) = if is_late(error) {
-        (StatusCode::REQUEST_TIMEOUT, "The body did not come to its end in time. Nothing was changed.")
-    } else {
-        (
-            StatusCode::BAD_REQUEST,
-            "The body is broken: its chunks are malformed, or it ended early. Nothing was changed.",
-        )
-    };
-    Problem::new(status, detail).with(header::CONNECTION, "close")
-}
-
-fn is_late(error: &BytesRejection) -> bool {
-    let first: &(dyn Error + 'static) = error;
-    std::iter::successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
-        .any(|error| error.is::<TimeoutError>())
+    let detail = "The body is broken: its chunks are malformed, or it ended early. Nothing was changed.";
+    Problem::new(StatusCode::BAD_REQUEST, detail).with(header::CONNECTION, "close")
 }
 
 fn limited(body: axum::body::Body) -> axum::body::Body {

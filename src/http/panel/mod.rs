@@ -56,6 +56,7 @@ use axum::routing::{get, post};
 
 use super::Site;
 use super::shield;
+use super::slow_bodies::Lateness;
 use frame::Words;
 
 /// Octets of a form.
@@ -142,7 +143,12 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
 /// What the framework refuses by itself, an address or a form that cannot be read, is answered by a page like all others.
 async fn in_our_words(request: Request, next: Next) -> Response {
     let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+    let late = request.extensions().get::<Lateness>().cloned();
     let answer = next.run(request).await;
+    if late.is_some_and(|late| late.is_so()) && answer.status().is_client_error() {
+        let words = "What was sent did not come to its end in time. Open the page and try again there.";
+        return Words::new("Nothing was changed", words).back().answer(StatusCode::REQUEST_TIMEOUT);
+    }
     let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !answer.status().is_client_error() || !kind.starts_with("text/plain") {
         return answer;
