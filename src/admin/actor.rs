@@ -299,6 +299,12 @@ impl Actor {
         !self.domains.is_empty()
     }
 
+    /// Whether what is for these domains only (none: for all) goes no further than this actor.
+    #[must_use]
+    pub fn covers(&self, domains: &[String]) -> bool {
+        !self.is_limited() || !domains.is_empty() && domains.iter().all(|domain| self.domains.contains(domain))
+    }
+
     /// Whether this actor may act for the whole instance: the owner or an admin, with the scope `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {

@@ -108,18 +108,24 @@ impl Admin {
         Ok(())
     }
 
-    /// Lists tokens.
+    /// Lists the account's tokens: to one that is limited to domains those that go no further than itself.
     pub async fn tokens(&self, actor: &Actor) -> Result<ListShape<TokenShape>> {
         actor.must(Area::Account, Access::Read)?;
-        let rows = self.store.accounts.tokens(actor.account).await?;
+        let rows = self.known_tokens(actor).await?;
         Ok(ListShape { items: rows.iter().map(TokenShape::new).collect(), next_cursor: None })
     }
 
-    /// Revokes a token, by its id, its prefix or its name. It ends at once. A name that several bear revokes none of them: whoever
+    async fn known_tokens(&self, actor: &Actor) -> Result<Vec<TokenRow>> {
+        let mut rows = self.store.accounts.tokens(actor.account).await?;
+        rows.retain(|row| actor.covers(&row.domains));
+        Ok(rows)
+    }
+
+    /// Revokes a token that the actor is told of, by its id, its prefix or its name. It ends at once. A name that several bear revokes none of them: whoever
     /// means one must not believe that it was that one.
     pub async fn revoke_token(&self, actor: &Actor, id: &str) -> Result<()> {
         actor.must(Area::Account, Access::Write)?;
-        let rows = self.store.accounts.tokens(actor.account).await?;
+        let rows = self.known_tokens(actor).await?;
         let uuid = Uuid::try_parse(id).ok();
         let meant = |row: &&TokenRow| Some(row.id) == uuid || row.prefix == id || row.name == id;
         let row = match *rows.iter().filter(meant).collect::<Vec<_>>() {

@@ -158,6 +158,49 @@ async fn nobody_gives_more_than_they_have() {
     house.bearer(&word_token, "POST", "/v1/destinations", word).await.expect(403).problem();
 }
 
+/// The scope `account` is for the account's tokens and sessions; a limit to domains is a limit there too.
+#[tokio::test]
+async fn a_token_of_one_domain_knows_and_ends_only_tokens_that_go_no_further_and_no_session() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    house.signed_in().await;
+    let make = async |name: &str, domains: &[&str]| {
+        let wanted = json!({ "name": name, "scopes": ["account", "aliases"], "domains": domains });
+        house.operator("POST", "/v1/tokens", wanted).await.expect(201).json()
+    };
+    let own = make("own", &["my.example"]).await;
+    let both = make("both", &["my.example", "other.example"]).await;
+    let all = make("all", &[]).await;
+    make("like it", &["my.example"]).await;
+    make("beside it", &["other.example"]).await;
+    let ask = async |token: &Value, method: &str, path: &str| {
+        house.bearer(token["token"].as_str().unwrap(), method, path, Value::Null).await
+    };
+    let names = async |token: &Value| {
+        let list = ask(token, "GET", "/v1/tokens").await.expect(200).json()["items"].clone();
+        let mut names: Vec<_> =
+            list.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&own).await, ["like it", "own"]);
+    assert_eq!(names(&both).await, ["beside it", "both", "like it", "own"]);
+    assert_eq!(names(&all).await.len(), 5);
+    for foreign in [&all["id"], &all["prefix"], &json!("all"), &both["id"], &json!("beside%20it")] {
+        let path = format!("/v1/tokens/{}", foreign.as_str().unwrap());
+        ask(&own, "DELETE", &path).await.expect(404).problem();
+    }
+    let sessions = ask(&all, "GET", "/v1/sessions").await.expect(200).json();
+    let session = format!("/v1/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());
+    assert_eq!(ask(&own, "GET", "/v1/sessions").await.expect(200).json()["items"], json!([]));
+    ask(&own, "DELETE", &session).await.expect(404).problem();
+    ask(&all, "DELETE", &session).await.expect(204);
+    ask(&own, "DELETE", "/v1/tokens/like%20it").await.expect(204);
+    ask(&own, "DELETE", "/v1/tokens/own").await.expect(204);
+    ask(&own, "GET", "/v1/tokens").await.expect(401).problem();
+    ask(&all, "DELETE", "/v1/tokens/both").await.expect(204);
+}
+
 #[tokio::test]
 async fn a_token_brings_its_defaults() {
     let house = House::furnished().await;

@@ -12,6 +12,8 @@ use crate::http::problem::Problem;
 use super::Caller;
 
 /// Lists the account's sessions of the panel, the last used first.
+///
+/// A token that is limited to domains is told of none, and ends none.
 #[utoipa::path(get, path = "/sessions", responses((status = 200, body = ListShape<SessionShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     Ok(Json(site.admin.sessions(&actor).await?).into_response())

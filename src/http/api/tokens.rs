@@ -13,7 +13,9 @@ use super::Caller;
 use super::extract::Written;
 use super::tags::created;
 
-/// Lists tokens.
+/// Lists the account's tokens.
+///
+/// One that is limited to domains is told of those that go no further than itself, and revokes no other.
 #[utoipa::path(get, path = "/tokens", responses((status = 200, body = ListShape<TokenShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     Ok(Json(site.admin.tokens(&actor).await?).into_response())
