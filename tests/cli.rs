@@ -282,7 +282,7 @@ fn a_pattern_goes_whole_into_the_path() {
 
 #[test]
 fn every_client_command_asks_its_own_path() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["domain", "add", "my.example"], "POST /v1/domains"),
         (&["domain", "show", "my.example"], "GET /v1/domains/my.example"),
         (&["domain", "set", "my.example", "--catch-all", "off"], "PATCH /v1/domains/my.example"),
@@ -298,6 +298,10 @@ fn every_client_command_asks_its_own_path() {
         (&["queue", "hold", "7"], "POST /v1/queue/7/hold"),
         (&["queue", "resend", "7", "--to", "a@b.example"], "POST /v1/queue/7/resend"),
         (&["srs", "forward", "a@b.example"], "GET /control/srs/forward?address=a%40b.example"),
+        (
+            &["user", "remove", "bob@x.example", "--hand-over-to", "carl@x.example"],
+            "DELETE /v1/users/bob%40x.example?hand_over_to=carl%40x.example",
+        ),
         (&["token", "revoke", "phone"], "DELETE /v1/tokens/phone"),
         (&["panel-link"], "POST /control/panel-link"),
     ];

@@ -28,6 +28,7 @@ mod form;
 mod found;
 mod guesses;
 mod import;
+mod leaving;
 mod letters;
 mod links;
 mod lookalike;

@@ -152,7 +152,7 @@ impl Admin {
 
     /// An account as it is by now, in the turn of its change: its rank must be the one that was judged, and where there is a
     /// condition, all of it what was seen.
-    async fn as_judged(&self, judged: &AccountRow, tag: Option<&str>) -> Result<AccountRow> {
+    pub(super) async fn as_judged(&self, judged: &AccountRow, tag: Option<&str>) -> Result<AccountRow> {
         let row = self.store.accounts.account(judged.key).await?;
         if row.role != judged.role {
             return Err(AdminError::busy());
@@ -213,36 +213,10 @@ impl Admin {
         Ok(self.store.accounts.set_grants(row.key, pairs, audit).await?)
     }
 
-    /// Removes somebody's account, which has no domains any more; with its tag, only while it is still what was seen.
-    pub async fn remove_user(&self, actor: &Actor, target: Target<'_, &str>) -> Result<()> {
-        let row = self.managed_user(actor, target.id).await?;
-        let _turn = self.store.accounts.turn().await;
-        let row = self.as_judged(&row, target.version).await?;
-        if row.key == OWNER {
-            return Err(AdminError::Conflict("The owner of this gateway cannot be removed.".to_owned()));
-        }
-        let shape = UserShape::new(&row, &[]);
-        let subject = Subject { object: &object(&row), before: Some(&shape), after: None };
-        let audit = self.audit(actor, Deed::UserRemove, &subject);
-        self.store.accounts.remove_account(row.key, audit).await.map_err(|error| match error {
-            StoreError::Invalid(why) => AdminError::Conflict(format!(
-                "{} is not removed: {why}. Remove these first, or switch the account off.",
-                object(&row)
-            )),
-            other => other.into(),
-        })
-    }
-
     /// Somebody's account, by its id or address, that the actor may change.
     pub(super) async fn managed_user(&self, actor: &Actor, id: &str) -> Result<AccountRow> {
         actor.must_be_admin("change accounts")?;
-        let found = match Uuid::try_parse(id) {
-            Ok(uuid) => self.store.accounts.account_by_id(uuid).await,
-            // Before the first set-up the owner has no address.
-            Err(_) if id == Role::Owner.as_str() => self.store.accounts.account(OWNER).await,
-            Err(_) => self.store.accounts.account_by_email(&folded_email(id)).await,
-        };
-        let row = found.or_missing("account", id)?;
+        let row = self.account_of(id).await?;
         if actor.name == ActorName::Operator {
             return Ok(row);
         }
@@ -253,6 +227,17 @@ impl Admin {
         }
         must_outrank(actor, row.role)?;
         Ok(row)
+    }
+
+    /// An account, by its id or address.
+    pub(super) async fn account_of(&self, id: &str) -> Result<AccountRow> {
+        let found = match Uuid::try_parse(id) {
+            Ok(uuid) => self.store.accounts.account_by_id(uuid).await,
+            // Before the first set-up the owner has no address.
+            Err(_) if id == Role::Owner.as_str() => self.store.accounts.account(OWNER).await,
+            Err(_) => self.store.accounts.account_by_email(&folded_email(id)).await,
+        };
+        found.or_missing("account", id)
     }
 
     /// Reads whose domains somebody is to have a role on.

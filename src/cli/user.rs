@@ -43,10 +43,13 @@ pub(super) enum User {
         /// The address that signs in
         email: String,
     },
-    /// Remove an account that has no domains
+    /// Remove an account; one that has domains hands them over
     Remove {
         /// The address that signs in
         email: String,
+        /// Who gets its domains with their aliases, its inboxes, and what waits in the queue
+        #[arg(long, value_name = "EMAIL")]
+        hand_over_to: Option<String>,
     },
 }
 
@@ -126,8 +129,10 @@ pub(super) async fn run(command: User, api: &Api, out: Output) -> anyhow::Result
             let answer = api.patch(&path(&email), &json!({"disabled": false})).await?;
             out.object(&answer, |_| format!("{email} is switched on."))
         }
-        User::Remove { email } => {
-            out.object(&api.delete(&path(&email)).await?, |_| format!("{email} has no account any more."))
+        User::Remove { email, hand_over_to } => {
+            let heir = hand_over_to.map(|heir| format!("?hand_over_to={}", escaped(&heir))).unwrap_or_default();
+            let answer = api.delete(&format!("{}{heir}", path(&email))).await?;
+            out.object(&answer, |_| format!("{email} has no account any more."))
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) mod alias_ways;
 pub(super) mod alias_words;
 pub(super) mod destination;
 pub(super) mod domain;
+pub mod hand_over;
 pub(super) mod import;
 pub(super) mod loaded;
 pub(super) mod no_mail;

@@ -140,6 +140,8 @@ fn of_accounts() -> Vec<&'static str> {
     all.extend([people::CHANGE, people::END_ALL, people::CLEAR_GRANTS, people::GRANT, people::OWNS, people::REMOVE]);
     all.extend([audit::BETWEEN, audit::LAST]);
     all.extend(people::EMPTY);
+    all.push(super::rules::hand_over::COUNTS);
+    all.extend(super::rules::hand_over::STEPS);
     all.extend([credentials::BY_EMAIL, credentials::BY_KEY, credentials::SET_PASSWORD, credentials::END_OTHERS]);
     all.extend([credentials::CLEAR_LINKS, credentials::SET_TOTP, credentials::CLEAR_CODES, credentials::ADD_CODES]);
     all.extend([credentials::USE_STEP, credentials::USE_CODE, credentials::CODES_LEFT]);

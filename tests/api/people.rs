@@ -57,6 +57,78 @@ async fn accounts_are_made_changed_and_removed() {
     }
 }
 
+/// Bob, a member with a domain, a labelled alias and a pattern to two inboxes of his own, one of which the owner has too.
+async fn with_bob(house: &House) {
+    let bob = somebody(house, "bob@people.example", "member").await;
+    let ask = async |path: &str, body: Value| house.bearer(&bob, "POST", path, body).await.expect(201).json();
+    ask("/v1/domains", json!({ "name": "bob.example" })).await;
+    for inbox in ["bob@inbox.test", "owner@inbox.example"] {
+        ask("/v1/destinations", json!({ "address": inbox })).await;
+    }
+    let to = json!(["bob@inbox.test", "owner@inbox.example"]);
+    ask("/v1/aliases", json!({ "address": "shop@bob.example", "destinations": to, "labels": ["toys"] })).await;
+    ask("/v1/aliases", json!({ "address": "s-*@bob.example", "destinations": ["bob@inbox.test"] })).await;
+    house.operator("POST", "/v1/destinations/bob@inbox.test/verify", json!({})).await.expect(200);
+    house.operator("POST", "/v1/domains/bob.example/verify", json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_somebody_has_is_handed_over_when_they_are_removed() {
+    let house = House::furnished().await;
+    with_bob(&house).await;
+    let carl = somebody(&house, "carl@people.example", "member").await;
+    let role = json!({ "domains": [{ "domain": "bob.example", "role": "viewer" }] });
+    house.operator("PATCH", "/v1/users/carl@people.example", role).await.expect(200);
+    house.operator("POST", "/v1/users", json!({ "email": "off@people.example" })).await.expect(201);
+    house.operator("PATCH", "/v1/users/off@people.example", json!({ "disabled": true })).await.expect(200);
+    let remove = async |query: &str| {
+        house.operator("DELETE", &format!("/v1/users/bob@people.example{query}"), Value::Null).await
+    };
+    let stays = remove("").await.expect(409).problem();
+    assert!(stays["detail"].as_str().unwrap().contains("it still has domains. Hand over"), "{stays}");
+    for heir in ["nobody@people.example", "bob@people.example", "off@people.example"] {
+        assert_eq!(remove(&format!("?hand_over_to={heir}")).await.expect(422).pointers(), ["/hand_over_to"], "{heir}");
+    }
+    remove("?hand_over_to=carl@people.example").await.expect(204);
+    remove("?hand_over_to=carl@people.example").await.expect(404).problem();
+    let get = async |path: &str| house.bearer(&carl, "GET", path, Value::Null).await.expect(200).json();
+    assert_eq!(get("/v1/me").await["account"]["domains"], json!([]), "it is carl's own now");
+    let alias = get("/v1/aliases/shop@bob.example").await;
+    assert_eq!(alias["destinations"], json!(["bob@inbox.test", "owner@inbox.example"]));
+    assert_eq!(alias["labels"], json!(["toys"]));
+    let inboxes = get("/v1/destinations").await;
+    assert_eq!(inboxes["items"].as_array().unwrap().len(), 2);
+    assert!(get("/v1/destinations/bob@inbox.test").await["verified_at"].is_string());
+    house.bearer(&carl, "PATCH", "/v1/aliases/s-*@bob.example", json!({ "labels": ["toys"] })).await.expect(200);
+    let route = get_route(&house, "s-1@bob.example").await;
+    assert_eq!(route["disposition"], "forward", "{route}");
+    house.bearer(&carl, "DELETE", "/v1/domains/bob.example", Value::Null).await.expect(204);
+    let entry = house.operator("GET", "/v1/audit?action=user.remove", Value::Null).await.json()["items"][0].clone();
+    assert_eq!(entry["after"]["handed_over_to"], "carl@people.example");
+    assert_eq!(entry["after"]["handed_over"], json!({ "domains": 1, "aliases": 2, "inboxes": 2 }));
+}
+
+async fn get_route(house: &House, to: &str) -> Value {
+    house.operator("POST", "/v1/route", json!({ "to": to })).await.expect(200).json()
+}
+
+/// The owner has one of bob's inboxes too, verified there and not here: it stays one, and the aliases lead to it.
+#[tokio::test]
+async fn an_inbox_that_both_have_is_one_afterwards() {
+    let house = House::furnished().await;
+    with_bob(&house).await;
+    let list = async || house.operator("GET", "/v1/destinations?limit=100", Value::Null).await.json()["items"].clone();
+    assert_eq!(list().await.as_array().unwrap().len(), 3);
+    house.operator("DELETE", "/v1/users/bob@people.example?hand_over_to=owner", Value::Null).await.expect(204);
+    let inboxes = list().await;
+    assert_eq!(inboxes.as_array().unwrap().len(), 2, "{inboxes}");
+    let defaults = inboxes.as_array().unwrap().iter().filter(|inbox| inbox["default"] == true);
+    assert_eq!(defaults.count(), 1, "{inboxes}");
+    let alias = house.operator("GET", "/v1/aliases/shop@bob.example", Value::Null).await.expect(200).json();
+    assert_eq!(alias["destinations"], json!(["bob@inbox.test", "owner@inbox.example"]));
+    assert_eq!(get_route(&house, "shop@bob.example").await["disposition"], "forward");
+}
+
 #[tokio::test]
 async fn nobody_has_two_roles_on_one_domain() {
     let house = House::furnished().await;

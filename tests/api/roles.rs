@@ -67,7 +67,7 @@ async fn each_role_opens_what_the_table_says() {
     let team = Team::new().await;
     let row = format!("/v1/activity/{}", team.row);
     let message = format!("/v1/queue/{}/message", team.waiting);
-    let table: [(&str, &str, Value, Answers); 30] = [
+    let table: [(&str, &str, Value, Answers); 31] = [
         ("GET", "/v1/domains/team.example", Value::Null, [200, 200, 200, 200, 200, 404]),
         ("PATCH", "/v1/domains/team.example", json!({}), [200, 200, 200, 200, 403, 404]),
         ("DELETE", "/v1/domains/team.example", Value::Null, [0, 0, 0, 403, 403, 404]),
@@ -92,6 +92,7 @@ async fn each_role_opens_what_the_table_says() {
         ("POST", "/v1/users", json!({}), [422, 422, 403, 403, 403, 403]),
         ("PATCH", "/v1/users/stranger@people.example", json!({}), [200, 200, 403, 403, 403, 403]),
         ("DELETE", "/v1/users/nobody@people.example", Value::Null, [404, 404, 403, 403, 403, 403]),
+        ("DELETE", "/v1/users/nobody@people.example?hand_over_to=owner", Value::Null, [404, 404, 403, 403, 403, 403]),
         ("GET", "/v1/me", Value::Null, [200, 200, 200, 200, 200, 200]),
         ("PATCH", "/v1/me", json!({}), [200, 200, 200, 200, 200, 200]),
         ("GET", "/v1/tokens", Value::Null, [200, 200, 200, 200, 200, 200]),

@@ -55,6 +55,42 @@ async fn the_inboxes_of_members_are_listed_for_the_owner_who_vouches_for_them() 
 }
 
 #[tokio::test]
+async fn who_is_removed_hands_over_what_is_theirs_and_the_page_says_what_that_is() {
+    let (house, owner, _) = with_bob().await;
+    house.operator("POST", "/v1/users", json!({ "email": "eva@people.example" })).await.expect(201);
+    let list = open(&house, &owner, "/settings/people").await;
+    let place = list.split("href=\"/settings/people/").nth(1).unwrap().split(['"', '#']).next().unwrap();
+    let place = format!("/settings/people/{place}");
+    assert!(list.contains(&format!("href=\"{place}#leave\"")), "{list}");
+    let page = open(&house, &owner, &place).await;
+    assert!(page.contains("Theirs are one domain with one alias, and one inbox."), "{page}");
+    assert!(!page.contains("Nobody: their inboxes go too"), "{page}");
+    let me = house.operator("GET", "/v1/me", Value::Null).await.json()["account"]["id"].clone();
+    assert_eq!(chosen(&page, "heir"), me.as_str().unwrap(), "whoever removes");
+    let refused = house.panel(&owner, "POST", &format!("{place}/remove"), "hand_over_to=").await.expect(409).text();
+    assert!(refused.contains("it still has domains. Hand over"), "{refused}");
+    let unknown = house.panel(&owner, "POST", &format!("{place}/remove"), "hand_over_to=x").await.expect(422).text();
+    assert!(
+        unknown.contains("There is no account x here.") && unknown.contains("<details open><summary>Remove"),
+        "{unknown}"
+    );
+    let form = format!("hand_over_to={}", me.as_str().unwrap());
+    for _ in 0..2 {
+        let done = house.panel(&owner, "POST", &format!("{place}/remove"), &form).await.expect(303);
+        assert!(house.follow(&owner, done).await.contains("The account is removed"));
+    }
+    assert!(!open(&house, &owner, "/destinations").await.contains("of <bdi>"), "they are the owner's own now");
+    open(&house, &owner, "/aliases/shop@bob.example").await;
+    let log = open(&house, &owner, "/settings/audit").await;
+    assert!(log.contains("Handed over to: ") && log.contains("aliases 1, domains 1, inboxes 1"), "{log}");
+    let eva = open(&house, &owner, "/settings/people/eva@people.example").await;
+    assert!(eva.contains("They have no domains, aliases or inboxes.") && !eva.contains("id=\"heir\""), "{eva}");
+    house.panel(&owner, "POST", "/settings/people/eva@people.example/remove", "").await.expect(303);
+    // The owner's own page is none of those that anybody may remove.
+    house.panel(&owner, "POST", &format!("/settings/people/{}/remove", me.as_str().unwrap()), "").await.expect(409);
+}
+
+#[tokio::test]
 async fn an_inbox_that_no_mail_can_ask_is_not_said_to_be_asked_by_mail() {
     let (house, owner, bob) = with_bob().await;
     for (who, path) in [(&bob, "/destinations"), (&bob, "/destinations/bob@inbox.test"), (&owner, "/destinations")] {

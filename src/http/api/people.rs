@@ -64,20 +64,28 @@ async fn condition(site: &Site, (actor, id): (&Actor, &str), if_match: &IfMatch)
     Ok(Some(tag))
 }
 
-/// Removes somebody's account, which has no domains any more.
+/// Removes somebody's account.
+///
+/// What it has goes to the account `hand_over_to`: domains with their aliases, inboxes, and what waits in the queue. Where none
+/// is named, an account that has domains is not removed, and the inboxes of another go with it.
 #[utoipa::path(
     delete,
     path = "/users/{id}",
-    params(("id" = String, Path, description = "Its id or address"), IfMatch),
+    params(
+        ("id" = String, Path, description = "Its id or address"),
+        ("hand_over_to" = Option<String>, Query, description = "Who gets what it has, by id or address"),
+        IfMatch
+    ),
     responses((status = 204))
 )]
 pub(super) async fn remove(
     State(site): State<Site>,
     (Caller(actor), if_match): (Caller, IfMatch),
-    Path(id): Path<String>,
+    (Path(id), ask): (Path<String>, Ask),
 ) -> Result<StatusCode, Problem> {
     let held = condition(&site, (&actor, &id), &if_match).await?;
-    site.admin.remove_user(&actor, Target { id: &id, version: held.as_deref() }).await?;
+    let target = Target { id: id.as_str(), version: held.as_deref() };
+    site.admin.remove_user(&actor, target, ask.get("hand_over_to")).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -151,7 +151,11 @@ async fn set_grants(
     audit::write(connection, entry).await
 }
 
-async fn remove(connection: &mut SqliteConnection, key: AccountId, entry: &AuditEntry) -> Result<()> {
+pub(in crate::store) async fn remove(
+    connection: &mut SqliteConnection,
+    key: AccountId,
+    entry: &AuditEntry,
+) -> Result<()> {
     let owns: i64 = sqlx::query_scalar(OWNS).bind(key.0).fetch_one(&mut *connection).await?;
     if owns != 0 {
         return Err(StoreError::Invalid("it still has domains".to_owned()));

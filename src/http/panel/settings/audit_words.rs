@@ -71,6 +71,8 @@ pub(super) const fn done(deed: Deed) -> &'static str {
 
 /// What a field is called, and how its words are said.
 const FIELDS: &[(&str, &str, Words)] = &[
+    ("handed_over_to", "Handed over to", &[]),
+    ("handed_over", "What that was", &[]),
     ("destination", "Destination", &[]),
     ("aliases", "Aliases that led there", &[]),
     ("default", "It was the default", &[]),
@@ -194,8 +196,9 @@ fn line(deed: Option<Deed>, key: &str, sides: (&Option<Side>, &Option<Side>)) ->
     let is_settings = deed == Some(Deed::SettingsChange);
     let (label, choices) = named(key, is_settings);
     let said = |value: &Value| text::short(&text::visible(&in_words((key, value), &choices)), VALUE_CHARS);
-    // Of a replacement, the entry has what it was done to on one side, and where it leads on the other.
-    let is_change = sides.0.is_some() && sides.1.is_some();
+    // Of a replacement, the entry has what it was done to on one side, and where it leads on the other; of somebody who was
+    // removed, who they were, and who has what was theirs.
+    let is_change = sides.0.is_some() && sides.1.is_some() && deed != Some(Deed::UserRemove);
     if is_change && (deed != Some(Deed::DestinationReplace) || is.is_some()) {
         let none = || absent(key, is_settings).to_owned();
         let side = |value: Option<&Value>| value.map_or_else(none, said);

@@ -9,13 +9,12 @@ use crate::admin::shapes::UserShape;
 use crate::admin::{Actor, AdminError, Paging, PasswordLink, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
-use crate::policy::deeds::Deed;
 use crate::policy::roles::Role;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::text;
-use super::{Around, done, status};
+use super::{Around, done, person, status};
 
 /// Rows of a page.
 const ROWS: u32 = 50;
@@ -46,11 +45,12 @@ struct PeoplePage {
     may_make_admins: bool,
 }
 
-const DONE: [(&str, &str); 5] = [
+const DONE: [(&str, &str); 6] = [
     ("role", "The role is changed, and counts at once."),
     ("disable", "The account is switched off. Its sessions have ended."),
     ("enable", "The account is switched on."),
     ("remove", "The account is removed."),
+    ("handed", "The account is removed, and what it had is handed over."),
     ("add", "The account is made."),
 ];
 
@@ -89,7 +89,7 @@ pub(super) async fn act(
     }
     let target = Target { id: id.as_str(), version: None };
     let did = match action.as_str() {
-        "remove" => site.admin.remove_user(&actor, target).await,
+        "remove" => return person::remove(&site, &actor, &id, &filled).await,
         "role" => site.admin.change_user(&actor, target, &filled.change(&["role"])).await.map(drop),
         "disable" | "enable" => {
             let written = Map::from_iter([("disabled".to_owned(), json!(action == "disable"))]);
@@ -99,9 +99,6 @@ pub(super) async fn act(
     };
     match did {
         Ok(()) => done("people", &action),
-        Err(AdminError::NotFound(_)) if action == "remove" && site.admin.just_did(&actor, Deed::UserRemove).await => {
-            done("people", &action)
-        }
         Err(error) => show(&site, &actor, (&Ask::default(), &Filled::default()), (None, Some(error))).await,
     }
 }

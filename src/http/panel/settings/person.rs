@@ -1,19 +1,24 @@
-//! `/settings/people/{id}`: on which domains of others somebody has a role, and giving, changing and taking one.
+//! `/settings/people/{id}`: on which domains of others somebody has a role, and giving, changing and taking one; and
+//! removing them, with who is to have what is theirs.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
 use crate::admin::shapes::{GrantShape, UserShape};
-use crate::admin::{Actor, AdminError};
+use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
+use crate::policy::deeds::Deed;
 use crate::policy::roles::{DomainRole, Role};
+use crate::store::rules::hand_over::Belongings;
+use crate::store::rules::uses::COUNTED_ALIASES;
 
 use super::super::forms::{self, Fields, Filled};
 use super::super::frame::{self, Frame};
 use super::super::text;
 use super::super::toast::{self, Toast};
+use super::done;
 
 /// A role as the list shows it, and the one that it can be made.
 struct Line {
@@ -35,6 +40,20 @@ struct PersonPage {
     rows: Vec<Line>,
     /// What may be chosen.
     domains: Vec<String>,
+    leaving: Leaving,
+}
+
+/// What goes where when somebody is removed.
+struct Leaving {
+    /// `2 domains with 14 aliases, and 3 inboxes`; none where they have nothing.
+    has: Option<String>,
+    /// Why that cannot be handed over.
+    obstacle: Option<String>,
+    /// Whether they may go without handing anything over.
+    may_lose: bool,
+    /// Who may get it: id, words, and whether they are chosen.
+    heirs: Vec<(String, String, bool)>,
+    is_open: bool,
 }
 
 /// `GET /settings/people/{id}`.
@@ -68,6 +87,20 @@ pub(super) async fn give(
     }
 }
 
+/// `POST /settings/people/{id}/remove`.
+pub(super) async fn remove(site: &Site, actor: &Actor, id: &str, filled: &Filled) -> Response {
+    let heir = Some(filled.get("hand_over_to")).filter(|heir| !heir.is_empty());
+    match site.admin.remove_user(actor, Target { id, version: None }, heir).await {
+        Ok(()) => done("people", if heir.is_some() { "handed" } else { "remove" }),
+        Err(AdminError::NotFound(_)) if site.admin.just_did(actor, Deed::UserRemove).await => done("people", "remove"),
+        Err(error @ (AdminError::Invalid(_) | AdminError::Conflict(_))) => {
+            let built = build(site, actor, id, (&Ask::default(), Some((filled, &error)))).await;
+            frame::answer(Some(&error), built)
+        }
+        Err(error) => frame::failed(&error),
+    }
+}
+
 fn role(word: &str) -> Result<Option<DomainRole>, AdminError> {
     match (word, DomainRole::parse(word)) {
         ("none", _) => Ok(None),
@@ -90,7 +123,8 @@ async fn build(
         frame: Frame::inside(site, text::short_address(&email), "settings"),
         toast: Toast::of(site, actor, (ask, format!("/settings/people/{}", user.id))).await,
         wrong,
-        fields: marks.with([("domain", String::new()), ("role", String::new())]).filled(filled),
+        fields: marks.with(["domain", "role", "hand_over_to"].map(|key| (key, String::new()))).filled(filled),
+        leaving: leaving(site, actor, (&user, filled)).await?,
         id: user.id.to_string(),
         email: text::ours(&email),
         is_admin: user.role > Role::Member,
@@ -104,8 +138,49 @@ fn place(field: &str) -> Option<&str> {
     match field {
         "domains" => Some("domain"),
         "role" => Some("role"),
+        "hand_over_to" => Some("hand_over_to"),
         _ => None,
     }
+}
+
+async fn leaving(
+    site: &Site,
+    actor: &Actor,
+    (user, filled): (&UserShape, Option<&Filled>),
+) -> Result<Leaving, AdminError> {
+    let has = site.admin.belongings(actor, &user.id.to_string()).await?;
+    let chosen = match filled.and_then(|filled| filled.given("hand_over_to")) {
+        Some(chosen) => chosen.to_owned(),
+        None => site.admin.me(actor).await?.account.id.to_string(),
+    };
+    let everybody = site.admin.users(actor, &Paging { limit: Some(MAX_LIMIT), cursor: None }).await?.items;
+    let others = everybody.iter().filter(|other| other.id != user.id && !other.disabled);
+    let heir = |other: &UserShape| {
+        let id = other.id.to_string();
+        let email = other.email.clone().unwrap_or_else(|| "the owner".to_owned());
+        let is_chosen = id == chosen;
+        (id, text::ours(&email), is_chosen)
+    };
+    Ok(Leaving {
+        obstacle: has.obstacle(),
+        may_lose: has.domains == 0 && has.aliases == 0,
+        heirs: others.map(heir).collect(),
+        is_open: filled.is_some_and(|filled| filled.has("hand_over_to")),
+        has: named(&has),
+    })
+}
+
+fn named(has: &Belongings) -> Option<String> {
+    let is_more = has.aliases > COUNTED_ALIASES;
+    let domains = text::counted(has.domains, false, ("domain", "domains"));
+    let aliases = text::counted(has.aliases.min(COUNTED_ALIASES), is_more, ("alias", "aliases"));
+    let inboxes = text::counted(has.destinations, false, ("inbox", "inboxes"));
+    let hosted = match (domains, aliases) {
+        (Some(domains), Some(aliases)) => Some(format!("{domains} with {aliases}")),
+        (domains, aliases) => domains.or(aliases),
+    };
+    let told: Vec<_> = hosted.into_iter().chain(inboxes).collect();
+    (!told.is_empty()).then(|| told.join(", and "))
 }
 
 fn lines(user: &UserShape) -> Vec<Line> {
