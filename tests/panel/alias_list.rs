@@ -24,6 +24,41 @@ fn chosen(ids: &[String], more: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_the_list_shows_is_saved_as_a_table() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    some(&house).await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "two@inbox.example" })).await.expect(201);
+    let both = json!(["owner@inbox.example", "two@inbox.example"]);
+    let note = "=HYPERLINK(\"http://evil.example\"), shop";
+    alias(&house, json!({ "address": "d@my.example", "destinations": both, "description": note })).await;
+    alias(&house, json!({ "address": "+e@my.example", "action": "drop", "labels": ["buy", "no more"] })).await;
+    let get = async |who: &str, path: &str| house.panel(who, "GET", path, "").await.expect(200);
+    let list = get(&cookie, "/aliases?label=buy").await.text();
+    let link = list.split("<a href=\"/aliases/export").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    let saved = get(&cookie, &format!("/aliases/export{link}")).await;
+    assert_eq!(saved.field("content-type").unwrap(), "text/csv; charset=utf-8");
+    assert_eq!(saved.field("content-disposition").unwrap(), "attachment; filename=\"aliases.csv\"");
+    let lines = [
+        "alias,destination,action,enabled,description,labels",
+        "'+e@my.example,,drop,true,,\"buy, no more\"",
+        "a@my.example,owner@inbox.example,forward,true,,buy",
+    ];
+    assert_eq!(saved.text(), lines.join("\r\n") + "\r\n");
+    let all = get(&cookie, "/aliases/export").await.text();
+    let noted = "d@my.example,owner@inbox.example two@inbox.example,forward,true,\
+                 \"'=HYPERLINK(\"\"http://evil.example\"\"), shop\",";
+    assert!(all.lines().count() == 6 && all.contains(noted), "{all}");
+    let viewer = json!([{ "domain": "my.example", "role": "viewer" }]);
+    let viewer = house.signed_in_as("viewer@people.example", viewer).await;
+    assert_eq!(get(&viewer, "/aliases/export").await.text().lines().count(), 6, "who sees the list may save it");
+    let stranger = house.signed_in_as("stranger@people.example", json!([])).await;
+    assert_eq!(get(&stranger, "/aliases/export").await.text().lines().count(), 1);
+    house.panel("", "GET", "/aliases/export", "").await.expect(303);
+    assert!(!get(&cookie, "/aliases?q=nowhere").await.text().contains("/aliases/export"), "there is nothing to save");
+}
+
+#[tokio::test]
 async fn several_aliases_are_changed_at_once_and_taken_back() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -97,6 +97,7 @@ pub(crate) const PAGES: &[Page] = &[
             "/aliases?to={hostile}&mail=never",
         ],
     ),
+    nobody("/aliases/export", "a file"),
     inside(
         "/aliases/{id}",
         &["/aliases/{alias}", "/aliases/shop-*@my.example", "/aliases/*@my.example", "404 /aliases/none"],

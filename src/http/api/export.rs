@@ -1,17 +1,12 @@
-//! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page. Whoever takes
-//! too long over a page loses the place, for there are few.
+//! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use futures_util::stream;
-use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::admin::shapes::ActivityShape;
 use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Paging};
@@ -20,15 +15,10 @@ use crate::http::problem::Problem;
 use crate::policy::status::OwnMail;
 
 use super::activity::filter;
-use super::shares::{Full, Share};
+use super::exports::{CSV, Held, MAX_ROWS, cell, saved};
 use super::{Ask, Caller};
 
-/// Rows of one export at most; what is beyond is asked for with `until`.
-const MAX_ROWS: u32 = 1_000_000;
-/// A page of some 300 KiB is to be read within so long.
-const PAGE_WITHIN: Duration = Duration::from_secs(60);
 const NDJSON: &str = "application/x-ndjson";
-const CSV: &str = "text/csv; charset=utf-8";
 /// The columns of the table.
 const COLUMNS: &str = "id,transaction_id,received_at,status,sender,recipient,destination,domain,subject,message_id,size,\
     reason,client_ip,client_name,spf,dkim,dmarc,bounced_at,count,own,author\r\n";
@@ -57,14 +47,7 @@ pub(in crate::http) async fn export(
     let format = format(&ask, &fields)?;
     let mut filter = filter(&ask)?;
     filter.paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let share = site.live.exports.take(actor.account).map_err(|full| {
-        let detail = match full {
-            Full::All => "Several exports are under way already. Wait for one of them to end.",
-            Full::Own => "Two exports of yours are under way already. Wait for one of them to end.",
-        };
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "10")
-    })?;
-    let held = Held::new(share);
+    let held = Held::take(&site, &actor)?;
     let mut export = Export { site, actor, filter, format, lines: VecDeque::new(), left: MAX_ROWS, ended: false, held };
     if format == Format::Table {
         export.lines.push_back(COLUMNS.to_owned());
@@ -75,11 +58,7 @@ pub(in crate::http) async fn export(
         Format::Lines => (NDJSON, "activity.ndjson"),
         Format::Table => (CSV, "activity.csv"),
     };
-    let fields = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    Ok((fields, export.body()).into_response())
+    Ok(saved(kind, name, export.body()))
 }
 
 fn format(ask: &Ask, fields: &HeaderMap) -> Result<Format, Problem> {
@@ -104,31 +83,6 @@ struct Export {
     left: u32,
     ended: bool,
     held: Held,
-}
-
-/// A place, held while pages go out, each within [`PAGE_WITHIN`] of the one before.
-struct Held {
-    _share: Arc<Mutex<Option<Share>>>,
-    pages: watch::Sender<()>,
-}
-
-impl Held {
-    fn new(share: Share) -> Self {
-        let (share, (pages, mut going)) = (Arc::new(Mutex::new(Some(share))), watch::channel(()));
-        let place = Arc::downgrade(&share);
-        tokio::spawn(async move {
-            while matches!(timeout(PAGE_WITHIN, going.changed()).await, Ok(Ok(()))) {}
-            if let Some(place) = place.upgrade() {
-                place.lock().unwrap_or_else(PoisonError::into_inner).take();
-            }
-        });
-        Self { _share: share, pages }
-    }
-
-    /// One more page goes out, unless the place is lost.
-    fn go_on(&self) -> Result<(), AdminError> {
-        self.pages.send(()).map_err(|_| AdminError::Conflict("The export was read too slowly.".to_owned()))
-    }
 }
 
 impl Export {
@@ -192,53 +146,4 @@ fn table_line(row: &ActivityShape) -> String {
         cell(&row.author.as_ref().map(ToString::to_string).unwrap_or_default()),
     ];
     cells.join(",") + "\r\n"
-}
-
-/// A cell of RFC 4180. What strangers wrote is never a formula to the program that opens the table.
-fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::api::shares::{Places, Shares};
-    use crate::policy::ids::OWNER;
-
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_too_long_over_a_page_loses_the_place() {
-        let shares = Shares::new(Places { in_all: 1, for_account: 1 });
-        let held = Held::new(shares.take(OWNER).unwrap());
-        for _ in 0..5 {
-            tokio::time::sleep(PAGE_WITHIN - Duration::from_secs(1)).await;
-            held.go_on().unwrap();
-            assert!(shares.take(OWNER).is_err());
-        }
-        tokio::time::sleep(PAGE_WITHIN + Duration::from_secs(1)).await;
-        assert!(held.go_on().is_err() && shares.take(OWNER).is_ok());
-    }
-
-    #[tokio::test]
-    async fn what_ends_gives_its_place_back() {
-        let shares = Shares::new(Places { in_all: 1, for_account: 1 });
-        drop(Held::new(shares.take(OWNER).unwrap()));
-        assert!(shares.take(OWNER).is_ok());
-    }
-
-    #[test]
-    fn cells_are_quoted_and_never_formulas() {
-        for (text, written) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
-            ("+1,2", "\"'+1,2\""),
-            ("@sum", "'@sum"),
-        ] {
-            assert_eq!(cell(text), written);
-        }
-    }
 }

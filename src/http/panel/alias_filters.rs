@@ -142,10 +142,19 @@ impl Filters {
 
     /// The list with these changes; an empty value takes a filter away.
     pub(super) fn href(&self, changes: &[(&str, &str)]) -> String {
+        self.at("/aliases", changes)
+    }
+
+    /// What they show as a file.
+    pub(super) fn export(&self) -> String {
+        self.at("/aliases/export", &[])
+    }
+
+    fn at(&self, path: &str, changes: &[(&str, &str)]) -> String {
         let changed = |key: &str| changes.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         let keys = KEYS.iter().chain(&["cursor"]);
         let pairs: Vec<_> = keys.map(|key| (*key, changed(key).unwrap_or_else(|| self.value(key)))).collect();
-        text::with_query("/aliases", &pairs)
+        text::with_query(path, &pairs)
     }
 
     /// The fields to choose in.

@@ -3,6 +3,7 @@
 
 mod activity;
 mod alias;
+mod alias_export;
 mod alias_fields;
 mod alias_filters;
 mod alias_senders;
@@ -73,6 +74,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/activity/{id}/message", get(kept::download))
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
+        .route("/aliases/export", get(alias_export::export))
         .route("/aliases/many", post(many::change))
         .route("/aliases/try", post(aliases::try_out))
         .route("/aliases/random", post(aliases::random))

@@ -320,6 +320,8 @@ pub(super) const PAGES: &[&str] = &[
     "/aliases?sort=name",
     "/aliases?sort=backwards",
     "/aliases?sort=mail",
+    "/aliases/export",
+    "/aliases/export?domain={domain}&sort=name",
     "/aliases/{alias}",
     "/aliases/*@{domain}",
     "/domains",
