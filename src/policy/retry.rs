@@ -11,7 +11,8 @@ pub const MIN_TRIES_BEFORE_EXPIRY: u32 = 8;
 pub const NULL_SENDER_LIFETIME: Duration = Duration::from_secs(2 * 86_400);
 /// The next try after an outcome that is unknown.
 pub const AFTER_UNKNOWN: Duration = Duration::from_secs(300);
-
+/// Of a wait, jitter leaves so much at least.
+pub const SHORTEST_JITTER: f64 = 0.8;
 /// A sender that asks for it is told of mail that waits for so long (sendmail: 4 h).
 pub const LONG_WAIT: Duration = Duration::from_secs(4 * 3600);
 
@@ -63,9 +64,20 @@ fn lifetime(tried: &Tried, settings: &Instance) -> Duration {
 }
 
 fn wait(tried: &Tried, settings: &Instance) -> Duration {
-    let step = usize::try_from(tried.tries.saturating_sub(1)).unwrap_or(usize::MAX);
-    let wait = settings.retry.get(step).or(settings.retry.last()).copied().unwrap_or(AFTER_UNKNOWN);
+    let wait = settings.retry.get(step(tried, settings)).or(settings.retry.last()).copied().unwrap_or(AFTER_UNKNOWN);
     if tried.unknown { wait.max(AFTER_UNKNOWN) } else { wait }
+}
+
+/// How many of the waits are behind it: as many as it was tried again, but none that its age has no room for, even if each
+/// was as short as jitter makes it. So a try that somebody asked for takes no step, and the table's own tries all do.
+fn step(tried: &Tried, settings: &Instance) -> usize {
+    let tried_again = usize::try_from(tried.tries.saturating_sub(1)).unwrap_or(usize::MAX);
+    let age = tried.now.since(tried.accepted_at);
+    let ends = settings.retry.iter().scan(Duration::ZERO, |end, wait| {
+        *end = end.saturating_add(wait.mul_f64(SHORTEST_JITTER));
+        Some(*end)
+    });
+    tried_again.min(ends.take_while(|end| *end <= age).count())
 }
 
 #[cfg(test)]
@@ -91,8 +103,27 @@ mod tests {
     #[test]
     fn waits_grow_and_the_last_repeats() {
         let settings = instance();
-        let waits: Vec<_> = (1..=9).map(|tries| minutes(next(&tried(tries, 60), &settings))).collect();
-        assert_eq!(waits, [1, 5, 15, 30, 60, 120, 240, 240, 240].map(Some));
+        let mut age = 0;
+        let waits = (1..=9).map(|tries| {
+            let Next::Wait(wait) = next(&tried(tries, age), &settings) else { panic!("{tries}") };
+            // Jitter that is never kind, and an answer that comes at once.
+            age += wait.mul_f64(SHORTEST_JITTER).as_secs();
+            wait.as_secs() / 60
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [1, 5, 15, 30, 60, 120, 240, 240, 240]);
+    }
+
+    #[test]
+    fn a_try_that_somebody_asked_for_takes_no_step() {
+        let settings = instance();
+        // Within the first minute, again and again; then between the third try and the fourth.
+        for tries in 2..20 {
+            assert_eq!(minutes(next(&tried(tries, 40), &settings)), Some(1), "{tries}");
+        }
+        assert_eq!(minutes(next(&tried(3, 6 * 60), &settings)), Some(15));
+        assert_eq!(minutes(next(&tried(4, 10 * 60), &settings)), Some(15));
+        // What waited long for its first try, as what was held does, goes up from the first step.
+        assert_eq!(minutes(next(&tried(1, DAY), &settings)), Some(1));
     }
 
     #[test]
@@ -118,6 +149,6 @@ mod tests {
     fn an_unknown_outcome_waits_five_minutes_at_least() {
         let settings = instance();
         assert_eq!(minutes(next(&Tried { unknown: true, ..tried(1, 60) }, &settings)), Some(5));
-        assert_eq!(minutes(next(&Tried { unknown: true, ..tried(4, 60) }, &settings)), Some(30));
+        assert_eq!(minutes(next(&Tried { unknown: true, ..tried(4, 30 * 60) }, &settings)), Some(30));
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use waypost::chance::Chance;
 use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::mail::Moment;
+use waypost::policy::retry::SHORTEST_JITTER;
 use waypost::policy::status::Status;
 use waypost::store::queue::Entry;
 
@@ -94,4 +96,13 @@ async fn leases_lapse_by_the_time_that_passes_and_nothing_is_claimed_twice() {
     queue.give_back(ids, clock.now().after(DAY)).await.unwrap();
     assert_eq!(queue.not_after(clock.now().after(HOUR)).await.unwrap(), 2);
     assert_eq!(queue.next_due().await.unwrap(), Some(clock.now().after(HOUR)));
+}
+
+/// The step of the table is read off the age of a message: no wait may be shorter than is reckoned with there.
+#[test]
+fn no_wait_is_shorter_than_jitter_makes_it() {
+    let chance = Chance::seeded(7);
+    for _ in 0..10_000 {
+        assert!(chance.jitter(HOUR) >= HOUR.mul_f64(SHORTEST_JITTER));
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use waypost::clock::Clock;
 use waypost::demo::dns::Failure;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
+use waypost::mail::Moment;
 use waypost::upkeep::Pace;
 
 use crate::support::{PATIENCE, World};
@@ -101,6 +102,26 @@ async fn what_waits_for_an_inbox_is_tried_when_its_owner_says_so() {
     let done = world.until("shop@my.example", "forwarded").await;
     assert_eq!((&done["id"], done["attempts"].as_array().unwrap().len()), (&row["id"], 2), "{done:#}");
     assert_eq!(world.get("/v1/notices").await["items"], json!([]));
+    world.stop().await;
+}
+
+/// Whoever asks for a try asks for one more: it takes no step of the table, and the waits grow no faster for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_that_somebody_asked_for_leaves_the_rhythm_as_it_was() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1m,5m,15m,30m,1h,2h,4h")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("451 4.3.2 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let id = world.until("shop@my.example", "deferred").await["id"].as_str().unwrap().to_owned();
+    for asked in 1..=4 {
+        let way = if asked % 2 == 0 { format!("{ANNA}/retry") } else { format!("/v1/queue/{id}/retry") };
+        world.post(&way, Value::Null).await;
+        let tried = |rows: &[Value]| rows[0]["attempts"].as_array().unwrap().len() == 1 + asked;
+        world.until_rows(tried).await;
+        let row = world.until("shop@my.example", "deferred").await;
+        let at = |moment: &Value| Moment::parse_rfc3339(moment.as_str().unwrap()).unwrap();
+        let wait = at(&row["next_attempt_at"]).since(at(&row["attempts"][asked]["at"]));
+        assert!(wait <= Duration::from_secs(80), "the table's first wait is a minute, and this is {wait:?}");
+    }
     world.stop().await;
 }
 
