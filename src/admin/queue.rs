@@ -169,7 +169,7 @@ impl Admin {
         let now = self.clock.now();
         match action {
             QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, now).await,
-            QueueAction::Hold => self.store.queue.hold(id).await,
+            QueueAction::Hold => self.store.queue.hold(id, now).await,
             QueueAction::Cancel => self.store.queue.cancel(id).await,
         }
         .or_missing("waiting delivery", id)?;

@@ -127,13 +127,14 @@ async fn settle(stage: &Path) -> anyhow::Result<Left> {
 /// What waited may have been delivered since: nothing goes out before a person says so.
 async fn hold_rows(store: &Store) -> anyhow::Result<usize> {
     // Who was delivering at the time of the backup is not here.
-    store.queue.lapse_all(Clock::system().now()).await?;
+    let now = Clock::system().now();
+    store.queue.lapse_all(now).await?;
     let (mut cursor, mut held) = (None, 0);
     loop {
         let rows = store.queue.list(None, cursor, BATCH).await?;
         let waiting: Vec<Uuid> = rows.iter().filter(|row| row.state == "due").map(|row| row.id).collect();
         for id in &waiting {
-            store.queue.hold(*id).await?;
+            store.queue.hold(*id, now).await?;
         }
         store.activity.progress(waiting.iter().copied().map(as_held).collect()).await?;
         held += waiting.len();

@@ -253,7 +253,7 @@ impl Queue {
     /// Starts the writer of `waypost.db`, after taking stock of what is there.
     pub(super) async fn start(mut place: Place, parts: Parts) -> Result<Self> {
         let Parts { readers, activity, clock, chance, spool } = parts;
-        let held = stock::take(&mut place.connection, &spool).await?;
+        let held = stock::take(&mut place.connection, &spool, clock.now()).await?;
         if !held.is_empty() {
             activity.progress(held).await?;
         }

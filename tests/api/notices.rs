@@ -173,6 +173,37 @@ async fn what_flickers_is_told_seldom_and_what_is_muted_never() {
     );
 }
 
+/// It stands since somebody put it on hold, and not since the mail came; of several, since the first of them.
+#[tokio::test]
+async fn mail_is_held_since_it_was_put_on_hold() {
+    let house = House::furnished().await;
+    let due = || Entry::Due(house.clock.now().after(HOUR * 200));
+    let (first, second) =
+        (queued(&house, "shop@my.example", due()).await.id, queued(&house, "shop@my.example", due()).await.id);
+    house.clock.advance(HOUR * 50);
+    let since = house.clock.now();
+    for id in [second, first] {
+        house.operator("POST", &format!("/v1/queue/{id}/hold"), Value::Null).await.expect(200);
+        house.clock.advance(MINUTE);
+    }
+    let stands = async || {
+        house.admin.notice_by_the_clock().await.unwrap();
+        let all = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+        let held = all["items"].as_array().unwrap().iter().find(|notice| notice["kind"] == "held").cloned();
+        held.unwrap_or_else(|| panic!("{all}"))["since"].clone()
+    };
+    assert_eq!(stands().await, json!(since));
+    // Of what nobody could take, that is when it came.
+    house.operator("POST", &format!("/v1/queue/{second}/cancel"), Value::Null).await.expect(200);
+    house.operator("POST", &format!("/v1/queue/{first}/release"), Value::Null).await.expect(200);
+    house.admin.notice_by_the_clock().await.unwrap();
+    pass(&house, 2 * HOUR).await;
+    let since = house.clock.now();
+    queued(&house, "shop@my.example", Entry::Held).await;
+    house.clock.advance(MINUTE);
+    assert_eq!(stands().await, json!(since));
+}
+
 #[tokio::test]
 async fn several_things_at_a_time_are_one_mail_and_words_of_strangers_are_inert() {
     let house = House::furnished().await;

@@ -147,12 +147,12 @@ async fn people_hold_retry_redirect_and_cancel_but_not_what_is_being_delivered()
     let queue = &world.store.queue;
     let (now, delivery) = (world.clock.now(), world.due());
     queue.accept(world.message(bytes(10)), vec![delivery.clone()], Vec::new()).await.unwrap();
-    queue.hold(delivery.id).await.unwrap();
+    queue.hold(delivery.id, now).await.unwrap();
     assert_eq!(queue.list(None, None, 10).await.unwrap()[0].state, "held");
     assert!(claim(&world).await.is_empty());
     queue.redirect(delivery.id, mailbox("you@else.example"), now).await.unwrap();
     assert_eq!(claim(&world).await[0].delivery.destination, mailbox("you@else.example"));
-    assert!(matches!(queue.hold(delivery.id).await, Err(StoreError::Invalid(_))));
+    assert!(matches!(queue.hold(delivery.id, now).await, Err(StoreError::Invalid(_))));
     assert!(matches!(queue.cancel(delivery.id).await, Err(StoreError::Invalid(_))));
     queue.lapse_all(now).await.unwrap();
     queue.cancel(delivery.id).await.unwrap();

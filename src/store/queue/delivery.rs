@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::staging::Place;
 use super::stock;
-use super::{Claim, Entry, NewDelivery, NewMessage, Purpose, Queue, StoredOctets};
+use super::{Claim, Entry, LEASE, NewDelivery, NewMessage, Purpose, Queue, StoredOctets};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::settings::TlsPolicy;
@@ -25,8 +25,8 @@ pub(in crate::store) const INSERT_MESSAGES: Inserts = inserts!(
 /// Inserts deliveries; the order of [`bind_delivery`].
 pub(in crate::store) const INSERT_DELIVERIES: Inserts = inserts!(
     "insert into deliveries (uuid, message_id, purpose, account_id, domain_id, alias_id, recipient, destination, \
-     reverse_path, prefix, tls, reportable, tries, state, due_at, charged, log_row, wishes)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     reverse_path, prefix, tls, reportable, tries, state, due_at, held_at, charged, log_row, wishes)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 
 /// A delivery and its message, in the order of [`read_claim`]. Octets that are few come along.
@@ -66,17 +66,18 @@ pub(super) struct Beside<'a> {
     pub(super) message: i64,
     pub(super) charged: i64,
     pub(super) log_row: Option<&'a str>,
-    /// When a lease that begins now lapses.
-    pub(super) lapses_at: Moment,
+    /// The present, at which a lease begins.
+    pub(super) now: Moment,
 }
 
 pub(super) fn bind_delivery(statement: Statement, delivery: &NewDelivery, beside: Beside<'_>) -> Statement {
     let (state, due_at) = match delivery.entry {
         Entry::Due(at) => ("due", Some(at)),
-        Entry::Leased => ("leased", Some(beside.lapses_at)),
+        Entry::Leased => ("leased", Some(beside.now.after(LEASE))),
         Entry::Held => ("held", None),
         Entry::Kept(until) => ("kept", Some(until)),
     };
+    let held_at = (delivery.entry == Entry::Held).then_some(beside.now);
     statement
         .bind(delivery.id.as_bytes().as_slice())
         .bind(beside.message)
@@ -93,6 +94,7 @@ pub(super) fn bind_delivery(statement: Statement, delivery: &NewDelivery, beside
         .bind(i64::from(delivery.tries))
         .bind(state)
         .bind(due_at.map(Moment::millis))
+        .bind(held_at.map(Moment::millis))
         .bind(beside.charged)
         .bind(beside.log_row)
         .bind((!delivery.wishes.are_none()).then(|| json(&delivery.wishes)))

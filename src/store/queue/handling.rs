@@ -55,7 +55,7 @@ pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where q.uuid = ?1
 pub(in crate::store) const RETRY: &str =
     "update deliveries set state = 'due', due_at = ?2 where uuid = ?1 and state <> 'leased'";
 pub(in crate::store) const HOLD: &str =
-    "update deliveries set state = 'held', due_at = null where uuid = ?1 and state <> 'leased'";
+    "update deliveries set state = 'held', due_at = null, held_at = ?2 where uuid = ?1 and state <> 'leased'";
 /// A report that came back is mail like any other once somebody has sent it to an inbox.
 pub(in crate::store) const REDIRECT: &str = "update deliveries set destination = ?3, state = 'due', due_at = ?2, \
     tries = 0, purpose = case purpose when 'returned' then 'forward' else purpose end where uuid = ?1 and state <> 'leased'";
@@ -114,9 +114,9 @@ impl Queue {
         self.writer.change((id, Some(now), None), |c, needs| Box::pin(set(c, RETRY, needs))).await
     }
 
-    /// Held until released.
-    pub async fn hold(&self, id: Uuid) -> Result<()> {
-        self.writer.change((id, None, None), |c, needs| Box::pin(set(c, HOLD, needs))).await
+    /// Held from now on, until released.
+    pub async fn hold(&self, id: Uuid, now: Moment) -> Result<()> {
+        self.writer.change((id, Some(now), None), |c, needs| Box::pin(set(c, HOLD, needs))).await
     }
 
     /// Another destination, due at once.

@@ -9,7 +9,7 @@ use super::delivery::{Beside, INSERT_DELIVERIES, INSERT_MESSAGES, bind_delivery,
 use super::shares::Shares;
 use super::staging::Place;
 use super::stock;
-use super::{LEASE, NewDelivery, NewMessage, Settlement};
+use super::{NewDelivery, NewMessage, Settlement};
 use crate::clock::Clock;
 use crate::policy::ids::DomainId;
 use crate::store::Result;
@@ -133,13 +133,13 @@ impl QueueLedger {
     }
 
     async fn insert_deliveries(&self, connection: &mut SqliteConnection, accepted: &[&Accepted]) -> Result<()> {
-        let lapses_at = self.clock.now().after(LEASE);
+        let now = self.clock.now();
         let all: Vec<_> = accepted.iter().flat_map(|a| a.deliveries.iter().enumerate().map(move |d| (a, d))).collect();
         for some in all.chunks(MAX_ROWS) {
             let insert = sqlx::query(INSERT_DELIVERIES.of(some.len()));
             let insert = some.iter().fold(insert, |insert, (accepted, (number, delivery))| {
                 let (log_row, charged) = accepted.beside(*number);
-                bind_delivery(insert, delivery, Beside { message: accepted.key, charged, log_row, lapses_at })
+                bind_delivery(insert, delivery, Beside { message: accepted.key, charged, log_row, now })
             });
             insert.execute(&mut *connection).await?;
         }

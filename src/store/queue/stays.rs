@@ -22,11 +22,12 @@ const MAX_OF_HOST: usize = 8;
 /// Hosts that are told of, and so many destinations whose mail is kept: those that have the oldest mail.
 const MAX_TOLD: usize = 200;
 
-/// Of each destination and state: which delivery is the oldest, how many there are, and how many of them were tried. Kept
-/// reports of others were never tried.
+/// Of each destination and state: which delivery is the oldest, how many there are, how many of them were tried, and since
+/// when the first is held. Kept reports of others were never tried.
 pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(destination, state, account_id, first, n, \
-    tried)) from (select o.destination, o.state, o.account_id, min(o.id) as first, count(*) as n, \
-    sum(o.tries > 0) as tried from (select id, destination, state, account_id, tries from deliveries \
+    tried, held_at)) from (select o.destination, o.state, o.account_id, min(o.id) as first, count(*) as n, \
+    sum(o.tries > 0) as tried, min(o.held_at) as held_at from (select id, destination, state, account_id, tries, \
+    case state when 'held' then held_at end as held_at from deliveries \
     where purpose = 'forward' and (state <> 'kept' or tries > 0) \
     and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
     order by id limit ?3) as o group by o.destination, o.state = 'held', o.state = 'kept')";
@@ -54,7 +55,7 @@ pub struct Stays {
     pub account: AccountId,
     /// Its row in the log.
     pub id: Uuid,
-    /// When it came.
+    /// When it came; of what is held, since when.
     pub since: Moment,
     /// How many.
     pub count: u64,
@@ -108,8 +109,8 @@ impl Queue {
     }
 }
 
-/// Destination, state, account, the oldest, how many, and how many of them were tried.
-type Summed = (String, String, i64, i64, u64, u64);
+/// Destination, state, account, the oldest, how many, how many of them were tried, and since when they are held.
+type Summed = (String, String, i64, i64, u64, u64, Option<i64>);
 
 /// All that stays of one destination in one way.
 struct Sum {
@@ -120,6 +121,7 @@ struct Sum {
     first: i64,
     count: u64,
     tried: u64,
+    held_at: Option<Moment>,
 }
 
 impl Sum {
@@ -132,15 +134,17 @@ impl Sum {
         }
     }
 
-    fn told(self, (id, since): (Uuid, Moment)) -> Result<Stays> {
-        let Self { destination, stay, account, count, tried, .. } = self;
+    fn told(self, (id, came): (Uuid, Moment)) -> Result<Stays> {
+        let Self { destination, stay, account, count, tried, held_at, .. } = self;
+        let since = held_at.unwrap_or(came);
         let destination = Mailbox::parse(&destination).map_err(|_| broken("a destination"))?;
         Ok(Stays { destination, stay, account, id, since, count, is_tried: tried > 0 })
     }
 }
 
-fn read((destination, state, account, first, count, tried): Summed) -> Result<Sum> {
-    Ok(Sum { destination, stay: stay(&state)?, account: AccountId(account), first, count, tried })
+fn read((destination, state, account, first, count, tried, held_at): Summed) -> Result<Sum> {
+    let (stay, held_at) = (stay(&state)?, held_at.map(Moment::from_millis));
+    Ok(Sum { destination, stay, account: AccountId(account), first, count, tried, held_at })
 }
 
 /// The oldest, within the bounds of what is told.
@@ -158,6 +162,7 @@ fn worst(mut sums: Vec<Sum>) -> Vec<Sum> {
             Some(&last) if part.len() == MAX_OF_HOST => {
                 told[last].count += sum.count;
                 told[last].tried += sum.tried;
+                told[last].held_at = told[last].held_at.min(sum.held_at);
                 continue;
             }
             Some(_) => {}
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
 
     fn sum(first: i64, stay: Stay, destination: String) -> Sum {
-        Sum { destination, stay, account: AccountId(1), first, count: 2, tried: 1 }
+        Sum { destination, stay, account: AccountId(1), first, count: 2, tried: 1, held_at: None }
     }
 
     /// How many of this kind are told, and how much mail they are.

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, SqliteConnection};
 use uuid::Uuid;
 
+use crate::mail::Moment;
 use crate::policy::status::Status;
 use crate::store::activity::Progress;
 use crate::store::columns::{Columns, broken, json};
@@ -21,8 +22,8 @@ pub(in crate::store) const MOVED: &str = "update messages set file = ?2 where id
 pub(in crate::store) const DROP_CHUNKS: &str = "delete from message_chunks where message_id = ?1";
 pub(in crate::store) const DROP_STRAY_CHUNKS: &str =
     "delete from message_chunks where message_id not in (select id from messages)";
-pub(in crate::store) const HOLD_THEM: &str = "update deliveries set state = 'held', due_at = null, node_id = null \
-    where state in ('due', 'leased') and message_id in (select value from json_each(?1)) returning uuid";
+pub(in crate::store) const HOLD_THEM: &str = "update deliveries set state = 'held', due_at = null, held_at = ?2, \
+    node_id = null where state in ('due', 'leased') and message_id in (select value from json_each(?1)) returning uuid";
 
 /// A message whose octets are not in its row.
 struct Apart {
@@ -45,7 +46,7 @@ impl Apart {
 }
 
 /// Brings both in line; what is to be told of deliveries that are held now.
-pub(super) async fn take(connection: &mut SqliteConnection, spool: &Spool) -> Result<Vec<Progress>> {
+pub(super) async fn take(connection: &mut SqliteConnection, spool: &Spool, now: Moment) -> Result<Vec<Progress>> {
     sqlx::query(DROP_STRAY_CHUNKS).execute(&mut *connection).await?;
     let apart = messages_apart(connection).await?;
     let there = remove_strays(spool, &apart).await?;
@@ -64,7 +65,7 @@ pub(super) async fn take(connection: &mut SqliteConnection, spool: &Spool) -> Re
     if moved > 0 {
         tracing::info!(messages = moved, "large messages that waited in the database lie in the spool now");
     }
-    if missing.is_empty() { Ok(Vec::new()) } else { hold(connection, &missing).await }
+    if missing.is_empty() { Ok(Vec::new()) } else { hold(connection, &missing, now).await }
 }
 
 async fn messages_apart(connection: &mut SqliteConnection) -> Result<Vec<Apart>> {
@@ -116,8 +117,8 @@ fn tell_missing(spool: &Spool, message: &Apart, there: Option<u64>) {
     tracing::error!(%id, %file, octets, there, "a message that waits has lost its octets; its deliveries are held");
 }
 
-async fn hold(connection: &mut SqliteConnection, missing: &[i64]) -> Result<Vec<Progress>> {
-    let rows = sqlx::query(HOLD_THEM).bind(json(missing)).fetch_all(connection).await?;
+async fn hold(connection: &mut SqliteConnection, missing: &[i64], now: Moment) -> Result<Vec<Progress>> {
+    let rows = sqlx::query(HOLD_THEM).bind(json(missing)).bind(now.millis()).fetch_all(connection).await?;
     rows.iter().map(|row| Columns::of(row).uuid().map(as_held)).collect()
 }
 
