@@ -141,7 +141,7 @@ impl Clock {
     #[must_use]
     pub fn since_boot(&self) -> Duration {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        Duration::try_from(now).unwrap_or_default()
+        Duration::try_from(now).unwrap_or_default() + self.haste()
     }
 
     /// The monotonic clock, for deadlines (tokio's, so that tests can pause it).

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use waypost::clock::Clock;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::{PATIENCE, World};
 
 const PASSWORD: &str = "correct horse battery";
+/// By rights that are so old nothing is told any more.
+const RIGHTS_FOR: Duration = Duration::from_secs(1);
 
 /// An answer: its status, and its body as JSON where it is that.
 type Answer = (u16, Value);
@@ -164,7 +167,8 @@ impl Stream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_the_right_to_it() {
-    let world = World::start().await;
+    let clock = Clock::hastened();
+    let world = World::start_at(&clock).await;
     let viewer = || json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] });
     let mut streams = Vec::new();
     for name in ["disabled", "removed", "signed-out"] {
@@ -186,7 +190,8 @@ async fn a_stream_ends_with_the_right_to_it() {
     world.patch("/v1/users/disabled@people.example", json!({ "disabled": true })).await;
     world.ask(axum::http::Method::DELETE, "/v1/users/removed@people.example", Value::Null).await;
     world.ask(axum::http::Method::DELETE, "/v1/tokens/phone", Value::Null).await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Their rights are looked up before the next row is told, and that one comes while they are all open.
+    clock.advance(RIGHTS_FOR);
     world.letter("shop@my.example").await;
     for (stream, whose) in streams {
         let said = stream.end().await;
@@ -197,7 +202,8 @@ async fn a_stream_ends_with_the_right_to_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_follows_the_roles_of_now() {
-    let world = World::start().await;
+    let clock = Clock::hastened();
+    let world = World::start_at(&clock).await;
     let other = json!({ "domains": [{ "domain": "other.example", "role": "viewer" }] });
     world.domain("other.example").await;
     world.alias("shop@other.example", &["anna@inbox.example"]).await;
@@ -209,7 +215,7 @@ async fn a_stream_follows_the_roles_of_now() {
     world
         .patch("/v1/users/ben@people.example", json!({ "domains": [{ "domain": "my.example", "role": "viewer" }] }))
         .await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    clock.advance(RIGHTS_FOR);
     let before = stream.1.matches("shop@other.example").count();
     world.letter("shop@other.example").await;
     world.letter("shop@my.example").await;

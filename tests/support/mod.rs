@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tower::ServiceExt;
+use waypost::clock::Clock;
 use waypost::config::Config;
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::{Delivery, Inbox};
@@ -43,11 +44,19 @@ impl World {
 
     /// The same with further settings, written as environment variables without `WAYPOST_`.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let world = Self::bare(settings).await;
-        world.domain("my.example").await;
-        world.destination("@inbox.example").await;
-        world.alias("shop@my.example", &["anna@inbox.example"]).await;
-        world
+        Self::bare(settings).await.furnished().await
+    }
+
+    /// The same on a clock that can be hastened.
+    pub(crate) async fn start_at(clock: &Clock) -> Self {
+        Self::bare_with(&[], |config, _| config.clock = Some(clock.clone())).await.furnished().await
+    }
+
+    async fn furnished(self) -> Self {
+        self.domain("my.example").await;
+        self.destination("@inbox.example").await;
+        self.alias("shop@my.example", &["anna@inbox.example"]).await;
+        self
     }
 
     /// A world without any rule.
