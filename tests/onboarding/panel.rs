@@ -60,6 +60,23 @@ async fn a_domain_s_page_follows_its_records() {
     world.stop().await;
 }
 
+/// What DNS said is shown as said, however little could be told from it.
+#[tokio::test]
+async fn a_record_that_was_answered_and_cannot_be_judged_is_not_said_to_have_no_answer() {
+    let world = records::world().await;
+    let mut anna = owner(&world).await;
+    world.domain("my.example").await;
+    world.dns.mx("my.example", 10, "gw.example");
+    world.dns.txt("my.example", "v=spf1 include:spf.provider.example -all");
+    world.dns.fail("spf.provider.example", waypost::demo::dns::Failure::ServFail);
+    let page = anna.get("/domains/my.example?check=1").await;
+    let page = page.says("Whether it lets our addresses pass could not be told: DNS did not say.");
+    let page = page.says("<bdi>v=spf1 include:spf.provider.example -all</bdi>").says("<span>cannot tell</span>");
+    let spf = page.text.split("class=\"record\"").find(|row| row.contains("include:spf")).unwrap();
+    assert!(!spf.contains("no answer"), "{spf}");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn domains_are_added_by_the_dozen_and_each_says_what_goes_with_it() {
     let world = records::world().await;

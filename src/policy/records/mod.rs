@@ -203,9 +203,9 @@ impl Record {
     /// The record, what is wrong with it, and what is there: a sentence or two for somebody who is elsewhere.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let quoted = |value: &String| value.chars().take(MAX_QUOTED_CHARS).collect::<String>();
+        let quoted = |value: &String| bare(self.kind, value).chars().take(MAX_QUOTED_CHARS).collect::<String>();
         let found: Vec<_> = self.found.iter().take(MAX_QUOTED).map(quoted).collect();
-        let there = if found.is_empty() { String::new() } else { format!(" DNS says: {}.", found.join(", ")) };
+        let there = if found.is_empty() { String::new() } else { format!(" DNS says: {}", ended(&found.join(", "))) };
         format!("{} of {}: {}{there}", self.kind, self.name, self.detail)
     }
 
@@ -254,10 +254,24 @@ impl Record {
     }
 }
 
+/// A name in a sentence has no dot of its own at its end, unless it is nothing but that.
+fn bare<'v>(kind: &str, value: &'v str) -> &'v str {
+    let without = value.strip_suffix('.').filter(|bare| kind != "TXT" && !bare.ends_with(' '));
+    without.unwrap_or(value)
+}
+
+/// Words of others at the end of a sentence, which may have brought its dot.
+fn ended(words: &str) -> String {
+    format!("{}.", words.trim_end_matches('.'))
+}
+
 /// Judges `record` by `judge` if DNS gave an answer, and says why not otherwise.
 fn judged(record: Record, answers: &Answers, judge: impl FnOnce(Record, &[String]) -> Record) -> Record {
     match answers.values() {
-        Err(why) => record.said(Verdict::Unknown, format!("DNS gave no answer: {why}. It is asked again by itself.")),
+        Err(why) => {
+            let why = ended(why);
+            record.said(Verdict::Unknown, format!("DNS gave no answer: {why} It is asked again by itself."))
+        }
         Ok(values) => {
             let mut record = judge(record, values);
             if let Some(remark) = answers.remark() {

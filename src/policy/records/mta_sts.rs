@@ -1,7 +1,7 @@
 //! MTA-STS (RFC 8461) and TLS reports (RFC 8460) that a domain publishes by itself. Neither is asked for. A policy that does
 //! not name the MX hosts keeps mail away, and is therefore drift.
 
-use super::{Answers, Facts, Gateway, Hosted, Record, Verdict, Weight, judged, mx};
+use super::{Answers, Facts, Gateway, Hosted, Record, Verdict, Weight, ended, judged, mx};
 use crate::mail::Domain;
 
 /// Where the policy of a domain lies; with a port, where it lies in a test.
@@ -74,7 +74,9 @@ pub(super) fn judge(gateway: &Gateway, domain: &Hosted, facts: &Facts) -> Record
 fn by_policy(record: Record, gateway: &Gateway, facts: &Facts) -> Record {
     let policy = match &facts.mta_sts_policy {
         None => return record.said(Verdict::Unknown, "Its policy was not fetched."),
-        Some(Err(why)) => return record.said(Verdict::Differs, format!("Its policy cannot be fetched: {why}.")),
+        Some(Err(why)) => {
+            return record.said(Verdict::Differs, format!("Its policy cannot be fetched: {}", ended(why)));
+        }
         Some(Ok(text)) => Policy::parse(text),
     };
     let policy = match policy {

@@ -213,3 +213,21 @@ fn the_host_must_have_the_address_that_mail_leaves_by() {
     assert_eq!(judged(&["192.0.2.1"], &["10 mx.gateway.example."]), [Verdict::Differs, Verdict::Ok]);
     assert_eq!(judged(&[], &["10 mx.elsewhere.example."]), [Verdict::Missing, Verdict::Differs]);
 }
+
+#[test]
+fn a_value_that_ends_with_a_dot_ends_a_sentence_with_one() {
+    let facts = Facts { mx: Answers::all(&["10 mx.elsewhere.example.", "20 mx2.elsewhere.example."]), ..sound() };
+    let told = one(&facts, "mx").in_words();
+    assert!(told.ends_with(" DNS says: 10 mx.elsewhere.example, 20 mx2.elsewhere.example."), "{told}");
+    let unheard = Facts { mx: Answers::unheard("DNS failed for now: no route."), ..sound() };
+    assert_eq!(
+        one(&unheard, "mx").detail,
+        "DNS gave no answer: DNS failed for now: no route. It is asked again by itself."
+    );
+    let unfetched = Facts {
+        mta_sts: Answers::all(&["v=STSv1; id=1"]),
+        mta_sts_policy: Some(Err("the host closed the connection.".to_owned())),
+        ..sound()
+    };
+    assert_eq!(one(&unfetched, "mta_sts").detail, "Its policy cannot be fetched: the host closed the connection.");
+}

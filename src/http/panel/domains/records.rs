@@ -106,13 +106,17 @@ impl Records {
 
     /// As they were found.
     fn new(found: &RecordsShape, now: Moment) -> Self {
-        let shown = |records: &[RecordShape]| -> Vec<Shown> {
-            records.iter().enumerate().map(|(index, shape)| shown(&shape.record, index)).collect()
+        let is_spare = |(_, shape): &(usize, &RecordShape)| match shape.record.verdict {
+            Verdict::Absent => true,
+            Verdict::Unknown => shape.record.weight == Weight::Optional,
+            _ => false,
         };
-        let is_spare =
-            |record: &Shown| record.icon == "stop" || (record.word == "no answer" && record.weight == "optional");
-        let (rest, main) = shown(&found.records).into_iter().partition(is_spare);
-        Self { state: state(found, now), main, rest, host: shown(&found.host), zone: zone(found).replace('\t', " ") }
+        let (rest, main): (Vec<_>, Vec<_>) = found.records.iter().enumerate().partition(is_spare);
+        let all = |records: Vec<(usize, &RecordShape)>| -> Vec<Shown> {
+            records.into_iter().map(|(index, shape)| shown(&shape.record, index)).collect()
+        };
+        let (main, rest) = (all(main), all(rest));
+        Self { state: state(found, now), main, rest, host: of_host(&found.host), zone: zone(found).replace('\t', " ") }
     }
 }
 
@@ -192,6 +196,7 @@ fn shown(record: &Record, index: usize) -> Shown {
         (Verdict::Missing, _) => ("wait", "wait", "missing"),
         (Verdict::Differs, _) => ("bad", "fail", "differs"),
         (Verdict::Absent, _) => ("", "stop", "not needed"),
+        (Verdict::Unknown, _) if is_answered(record) => ("wait", "wait", "cannot tell"),
         (Verdict::Unknown, _) => ("wait", "wait", "no answer"),
     };
     Shown {
@@ -210,6 +215,11 @@ fn shown(record: &Record, index: usize) -> Shown {
         wanted: record.wanted.as_deref().map(text::visible),
         mouths: mouths(record),
     }
+}
+
+/// Whether anybody said anything of it, be it that there is none.
+fn is_answered(record: &Record) -> bool {
+    record.servers.iter().map(|heard| &heard.said).chain([&record.resolver]).any(|said| said.values().is_some())
 }
 
 /// Who says what; one line where all say the same.
