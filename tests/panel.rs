@@ -28,6 +28,8 @@ mod members;
 mod notices;
 #[path = "panel/pages.rs"]
 mod pages;
+#[path = "panel/refusals.rs"]
+mod refusals;
 #[path = "panel/roles.rs"]
 mod roles;
 #[path = "panel/settings.rs"]

@@ -51,10 +51,15 @@ pub(super) fn oversize(tools: &Tools, connect: &ConnectFacts, (mail, most, reply
     row.sender = shown_sender(&mail.from, Privacy::Envelope);
     let announced = mail.size.unwrap_or_default();
     let detail = format!("{announced} octets were announced, and at most {most} are taken (smtp.max_message_bytes)");
-    row.trace.push(TraceStep::new("size", "too big", detail.clone()));
-    refuse(&mut row, reply);
-    row.reason = format!("Larger than what is taken: {detail}");
+    refuse_as_too_big(&mut row, detail, reply);
     row
+}
+
+fn refuse_as_too_big(row: &mut Row, detail: String, reply: &Reply) {
+    let reason = format!("Larger than what is taken: {detail}");
+    row.trace.push(TraceStep::new("size", "too big", detail));
+    refuse(row, reply);
+    row.reason = reason;
 }
 
 /// What ends before a recipient is named.
@@ -108,6 +113,8 @@ pub(super) fn refuse(row: &mut Row, reply: &Reply) {
 pub(super) enum Unfinished<'a> {
     /// The message was refused as malformed, or could not be taken.
     Refused(&'a Reply),
+    /// More octets of it came than are taken.
+    TooBig(&'a Reply, u64),
     /// It never came, for this reason.
     Abandoned(&'static str),
 }
@@ -123,6 +130,9 @@ pub(super) fn unfinished(
         let mut row = bare(tools, connect, transaction, (recipient, decision));
         match end {
             Unfinished::Refused(reply) => refuse(&mut row, reply),
+            Unfinished::TooBig(reply, most) => {
+                refuse_as_too_big(&mut row, format!("at most {most} octets are taken (smtp.max_message_bytes)"), reply)
+            }
             Unfinished::Abandoned(reason) => {
                 row.status = Status::Abandoned;
                 reason.clone_into(&mut row.reason);

@@ -67,7 +67,10 @@ async fn a_refused_chunk_is_written_down_and_the_next_message_arrives() {
     let told = rows.iter().map(|row| (row["status"].as_str().unwrap(), row["reason"].as_str().unwrap()));
     let told = told.map(|(status, reason)| format!("{status}: {reason}")).collect::<Vec<_>>();
     assert!(told[0].starts_with("forwarded"), "{told:#?}");
-    assert_eq!(told[1], "refused: The message is too big");
+    let too_big = "refused: Larger than what is taken: at most 1000 octets are taken (smtp.max_message_bytes)";
+    assert_eq!(told[1], too_big);
+    let large = world.get(&format!("/v1/activity/{}", rows[1]["id"].as_str().unwrap())).await;
+    assert!(large["trace"].to_string().contains("too big"), "{large:#}");
     assert!(told[2].starts_with("refused: Bare LF in the message"), "{told:#?}");
     assert_eq!(world.inbox.received().len(), 1);
     world.stop().await;

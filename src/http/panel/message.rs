@@ -24,6 +24,7 @@ use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::kept::{self, Kept};
 use super::look::{self, Look};
+use super::next_step::NextStep;
 use super::remedy::Remedy;
 use super::story::{self, Happening};
 use super::text::{self, When};
@@ -58,6 +59,7 @@ struct MessagePage {
     lost: String,
     kept: Option<Kept>,
     remedy: Option<Remedy>,
+    next: Option<NextStep>,
     siblings: Vec<Line>,
     facts: Facts,
 }
@@ -183,6 +185,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         lost: lost(row),
         kept,
         remedy: Remedy::of(site, row, now),
+        next: NextStep::of(site, actor, row).await,
         siblings,
         facts: Facts::of(row, subject(site, actor, row).await, now),
     })

@@ -27,6 +27,7 @@ mod many;
 mod message;
 mod new_alias;
 mod new_password;
+mod next_step;
 mod overview;
 mod own_words;
 mod qr;

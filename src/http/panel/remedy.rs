@@ -55,6 +55,8 @@ impl Remedy {
         match row.status {
             Status::Deferred => Some(Self { end: Some(end(site, row, now)), ..Self::now(row) }),
             Status::Failed | Status::Expired => Some(Self::now(row)),
+            // By the next hop, while the sender waited.
+            Status::Refused | Status::RefusedTemporarily if !row.attempts.is_empty() => Some(Self::now(row)),
             _ if is_bounced => Some(Self::now(row)),
             _ => None,
         }

@@ -20,7 +20,7 @@ use crate::policy::lists::Finding;
 use crate::policy::replies::recipient_ok;
 use crate::smtp::command::{MailCommand, RcptCommand};
 use crate::smtp::limits::TRANSACTION_TIMEOUT;
-use crate::smtp::reply::Reply;
+use crate::smtp::reply::{Enhanced, Reply};
 use crate::smtp::server::Question;
 use crate::store::activity::Row;
 
@@ -191,7 +191,10 @@ impl Connection {
     /// The message is malformed, too large, or could not be kept: that is written down before the client hears of it.
     async fn refuse_message(&mut self, reply: Reply) -> Reply {
         let Some(transaction) = self.transaction.take() else { return reply };
-        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, Unfinished::Refused(&reply));
+        let is_too_big = (reply.code(), reply.enhanced()) == (552, Some(Enhanced { subject: 3, detail: 4 }));
+        let most = self.settings.session.max_message_bytes;
+        let end = if is_too_big { Unfinished::TooBig(&reply, most) } else { Unfinished::Refused(&reply) };
+        let rows = rows::unfinished(&self.tools, &self.connect, &transaction, end);
         match self.tools.store.activity.record(rows).await {
             Ok(()) => reply,
             Err(error) => {

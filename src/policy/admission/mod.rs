@@ -31,8 +31,8 @@ pub use entries::{author_kept_out, why_refused};
 pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
-pub use recipient::{Ended, by_rules, ended, is_closed, recipient};
-pub use targets::{TIME_TO_VERIFY, computed};
+pub use recipient::{Ended, REFUSES, SWITCHED_OFF, by_rules, ended, is_closed, recipient};
+pub use targets::{NO_DESTINATION, TIME_TO_VERIFY, computed};
 
 /// What is done with one recipient. (`Report`, mail to an SRS address of ours, is decided before rules are asked.)
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,10 @@ use super::targets::legs;
 use super::{Decision, Disposition, RecipientCase, Ruling};
 use crate::mail::{Moment, ReversePath};
 
+/// What is said of a rule that is off, and of one that refuses, behind its name.
+pub const SWITCHED_OFF: &str = "is switched off.";
+pub const REFUSES: &str = "refuses its mail.";
+
 /// The decision on a recipient that selected `selection` (or nothing), given how much the rule was used.
 #[must_use]
 pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage: Usage) -> Decision {
@@ -123,7 +127,7 @@ impl Judge<'_> {
             Action::Drop => Ruling::new(Disposition::Discard, format!("{} drops its mail.", self.name())),
             Action::Reject => {
                 let reply = replies::owners_words(self.rule().reject_text.as_deref());
-                refusal_of(reply, format!("{} refuses its mail.", self.name()))
+                refusal_of(reply, format!("{} {REFUSES}", self.name()))
             }
         })
     }
@@ -146,7 +150,7 @@ impl Judge<'_> {
 
     fn out_of_force(&mut self) -> Option<Ruling> {
         if !self.rule().enabled {
-            return Some(Ruling::reject(replies::unknown(), format!("{} is switched off.", self.name())));
+            return Some(Ruling::reject(replies::unknown(), format!("{} {SWITCHED_OFF}", self.name())));
         }
         let rule = self.rule();
         let how = ended((rule.expiry, rule.created_at), self.usage, self.case.facts.now)?.in_words();

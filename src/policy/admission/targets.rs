@@ -11,6 +11,8 @@ use crate::mail::{LocalPart, Mailbox, Moment};
 
 /// So long after a destination was added, mail is only deferred while its owner has not verified it.
 pub const TIME_TO_VERIFY: Duration = Duration::from_secs(3 * 86_400);
+/// What is said of a rule that leads nowhere, behind its name.
+pub const NO_DESTINATION: &str = "has no destination.";
 /// Destinations that the trace names one by one; the others are counted.
 pub(super) const MAX_TRACED_DESTINATIONS: usize = 10;
 
@@ -73,7 +75,7 @@ fn nowhere(selection: &Selection, name: &str, now: Moment) -> Ruling {
             Ruling::defer(replies::not_ready(), format!("No destination of {name} is verified yet."))
         }
         Some(_) => Ruling::reject(replies::never_ready(), format!("No destination of {name} was ever verified.")),
-        None if targets.is_empty() => Ruling::reject(replies::never_ready(), format!("{name} has no destination.")),
+        None if targets.is_empty() => Ruling::reject(replies::never_ready(), format!("{name} {NO_DESTINATION}")),
         None => Ruling::reject(replies::unknown(), computes_nothing(selection, name)),
     }
 }
