@@ -8,6 +8,7 @@ mod lists;
 pub mod outside;
 mod recipient;
 mod reports;
+mod trials;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
 pub use lists::{Health, ListState, Lists};
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
+pub use trials::Trials;
 
 /// All that is asked; cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Facts {
     pub counts: Arc<Counts>,
     /// DNS lists.
     pub lists: Lists,
+    /// What the gateway itself brings to its own door.
+    pub trials: Trials,
 }
 
 impl Facts {

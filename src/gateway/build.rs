@@ -102,6 +102,7 @@ impl Parts {
             ring: Arc::new(ArcSwap::from_pointee(ring)),
             reports: crate::facts::ReportCounter::default(),
             counts: Arc::default(),
+            trials: Default::default(),
             lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };
         let dns = Dns::new(auth.resolver(), config.dns_timeout);

@@ -110,8 +110,9 @@ fn admit(tools: &Tools, arrival: &mut Arrival) -> Option<Reply> {
         settings: &tools.facts.instance.load(),
         facts: &arrival.facts,
         recipients: &recipients,
-        after_data: arrival.policies(),
+        after_data: arrival.policies().filter(|_| !arrival.is_own),
     };
+    trace.extend(arrival.is_own.then(admission::not_checked));
     let refusal = admission::message(&case, &mut trace);
     for (_, decision) in &mut arrival.taken {
         decision.trace.extend(trace.iter().cloned());

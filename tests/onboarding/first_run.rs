@@ -167,15 +167,36 @@ async fn the_gateway_writes_the_first_message_itself_through_its_own_door() {
     world.domain("my.example").await;
     world.destination("anna@inbox.example").await;
     world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    world.dns.txt("gw.example", "v=spf1 -all");
+    world.dns.txt("_dmarc.gw.example", "v=DMARC1; p=reject");
     anna.get(&link).await.says("Let Waypost send one");
     let end = fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
     let end = end.says("Forwarded to anna@inbox.example").says("The first message of your gateway");
     assert!(end.path.starts_with("/activity/"), "{}", end.path);
     let mail = world.inbox.wait_for(1).await.remove(0);
     assert!(String::from_utf8(mail.octets.clone()).unwrap().contains("Delivered-To: shop@my.example"));
+    // Nothing vouches for it, and nothing has to.
+    let end = end.says("<dt>SPF, DKIM, DMARC</dt><dd><bdi>not asked: the gateway itself wrote this message</bdi>");
+    end.does_not_say("<dt>DMARC</dt>").does_not_say("<dt>SPF</dt>").does_not_say(">fail");
+    for check in ["spf", "dkim", "dmarc"] {
+        let stats = world.get(&format!("/v1/stats?by={check}")).await;
+        assert!(!stats.to_string().contains("fail") && !stats.to_string().contains("none"), "{check}: {stats}");
+    }
+    anna.get("/").await.does_not_say("0 % passed");
+    // The same words from somebody else are checked like all mail.
+    world.send("", &["shop@my.example"], &mail_of(&mail.octets)).await;
+    let stats = world.get("/v1/stats?by=dmarc").await;
+    assert!(stats.to_string().contains("fail"), "{stats}");
     let gone = fill(&mut anna, &link, ("test", &[("alias", "nobody@my.example")])).await;
     gone.says("There is no alias");
     world.stop().await;
+}
+
+/// What was handed over without what was put before it, and with another name.
+fn mail_of(octets: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(octets.to_vec()).unwrap();
+    let begins = text.find("From: Waypost").unwrap();
+    text[begins..].replace("Message-ID: <", "Message-ID: <x").into_bytes()
 }
 
 #[tokio::test]

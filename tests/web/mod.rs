@@ -312,6 +312,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         ring: Arc::new(ArcSwap::from_pointee(Ring { secrets, hash_length: 8, max_age_days: 21 })),
         reports: ReportCounter::default(),
         counts: Arc::default(),
+        trials: Default::default(),
     };
     let dns = Dns::new(facts.auth.resolver(), asking.timeout);
     let outside = Outside::new(dns, looking(directory));

@@ -11,6 +11,7 @@ use crate::admin::{Actor, AdminError, QueueAction, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::admission::NOT_CHECKED;
 use crate::policy::rule::Privacy;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
@@ -294,6 +295,9 @@ fn buttons(QueuePowers { entry, has_a_way, .. }: QueuePowers) -> Vec<Button> {
 }
 
 fn checks(row: &Row) -> Vec<(&'static str, String)> {
+    if row.trace.iter().any(|step| step.step == NOT_CHECKED) {
+        return vec![("SPF, DKIM, DMARC", "not asked: the gateway itself wrote this message".to_owned())];
+    }
     let not_asked = || "not asked".to_owned();
     let told = |result: &Option<String>| result.as_deref().map_or_else(not_asked, text::visible);
     let dkim = match row.auth.dkim.as_slice() {

@@ -34,6 +34,15 @@ pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
 pub use recipient::{Ended, REFUSES, SWITCHED_OFF, by_rules, ended, is_closed, recipient};
 pub use targets::{NO_DESTINATION, TIME_TO_VERIFY, computed};
 
+/// The step of the decision on a message of the gateway itself, of which nothing is checked.
+pub const NOT_CHECKED: &str = "checks";
+
+/// That step.
+#[must_use]
+pub fn not_checked() -> TraceStep {
+    TraceStep::new(NOT_CHECKED, "not asked", "the gateway itself wrote this message")
+}
+
 /// What is done with one recipient. (`Report`, mail to an SRS address of ours, is decided before rules are asked.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposition {
