@@ -3,6 +3,10 @@
 
 use crate::mail::{Domain, told_in_unicode};
 
+use crate::mail::Mailbox;
+use crate::policy::routing::may_give;
+use crate::store::rules::{AliasRow, ListQuery};
+
 use super::no_mail::Looked;
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
@@ -23,6 +27,23 @@ impl Admin {
         Ok(why.map(|why| told_in_unicode(&format!("“{domain}” {why}: mail for {address} would hardly arrive"))))
     }
 
+    /// Whether a verified inbox, or one on a verified domain, is one that a pattern may compute.
+    pub async fn may_compute_verified(&self, actor: &Actor, alias: &AliasRow) -> Result<bool> {
+        actor.must(Area::Aliases, Access::Read)?;
+        let mut query = ListQuery { limit: super::MAX_LIMIT, ..ListQuery::default() };
+        loop {
+            let page = self.store.rules.destinations(alias.account, query.clone()).await?;
+            let verified = page.items.iter().filter(|inbox| inbox.verified_at.is_some());
+            if verified.map(|inbox| inbox.address.as_str()).any(|address| may_give_any(alias, address)) {
+                return Ok(true);
+            }
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
     /// The same of what somebody vouches for and is on a domain of this gateway: unless an alias takes it on from there, mail
     /// would only come back here.
     pub async fn doubt_own(&self, actor: &Actor, address: &str) -> Result<Option<String>> {
@@ -39,4 +60,12 @@ impl Admin {
             Err(other) => Err(other),
         }
     }
+}
+
+/// Whether a destination of an alias may give this address; of a whole domain, one on it.
+fn may_give_any(alias: &AliasRow, address: &str) -> bool {
+    alias.spec.destinations.iter().any(|template| match Mailbox::parse(address) {
+        Ok(inbox) => may_give(template, &inbox),
+        Err(_) => template.to_ascii_lowercase().ends_with(&address.to_ascii_lowercase()),
+    })
 }

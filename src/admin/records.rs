@@ -33,6 +33,14 @@ impl Admin {
         Ok(last.unwrap_or_else(|| KnownRecords { records: self.unasked(&row), age: LookAge::None }))
     }
 
+    /// That the mail of a domain does not come here, in the words of its last look; nothing where nobody has looked.
+    pub async fn mx_trouble(&self, actor: &Actor, name: &str) -> Result<Option<String>> {
+        actor.must(Area::Domains, Access::Read)?;
+        let row = self.find_domain(actor, name).await?;
+        let of_mx = format!("MX of {}: ", row.name);
+        Ok(row.dns_wrong.iter().find_map(|wrong| wrong.strip_prefix(&of_mx)).map(str::to_owned))
+    }
+
     fn unasked(&self, row: &DomainRow) -> RecordsShape {
         const WHY: &str = "it was not asked yet";
         let gateway = self.outside.gateway_unasked(&self.facts.instance.load().hostname);

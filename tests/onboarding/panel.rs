@@ -60,6 +60,30 @@ async fn a_domain_s_page_follows_its_records() {
     world.stop().await;
 }
 
+/// However well an alias leads on: as long as its domain's mail goes elsewhere, none comes for it.
+#[tokio::test]
+async fn a_new_alias_is_not_ready_where_the_mail_of_its_domain_does_not_come_here() {
+    let world = records::world().await;
+    let mut anna = owner(&world).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    let form = |local| [("local_part", local), ("domain", "my.example"), ("destination", "anna@inbox.example")];
+    anna.post("/aliases", &form("before")).await.says("before@my.example is ready to receive mail.");
+    anna.get("/domains/my.example?check=1").await.says("the MX record is missing");
+    let missing = "is made, but no mail comes for it yet: There is no MX record: no mail for this domain comes here.";
+    anna.post("/aliases", &form("shop")).await.says(missing).does_not_say("is ready to receive mail");
+    world.dns.mx("my.example", 10, "mx.elsewhere.example");
+    anna.get("/domains/my.example?check=1").await.says("the MX record leads elsewhere");
+    let elsewhere = "yet: Mail goes to mx.elsewhere.example and not to this gateway.";
+    anna.post("/aliases", &form("news")).await.says(elsewhere);
+    world.dns.clear("my.example");
+    world.dns.ns("my.example", "ns1.my.example");
+    world.dns.mx("my.example", 10, "gw.example");
+    anna.get("/domains/my.example?check=1").await.says("Mail arrives");
+    anna.post("/aliases", &form("post")).await.says("post@my.example is ready to receive mail.");
+    world.stop().await;
+}
+
 /// What DNS said is shown as said, however little could be told from it.
 #[tokio::test]
 async fn a_record_that_was_answered_and_cannot_be_judged_is_not_said_to_have_no_answer() {

@@ -93,6 +93,42 @@ async fn several_aliases_are_changed_at_once_and_taken_back() {
     }
 }
 
+/// What is said of a new alias is what would become of its mail.
+#[tokio::test]
+async fn a_new_alias_is_ready_only_where_its_mail_would_be_sent_on() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "gone@my.example", "verified": true })).await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "@team.example", "verified": true })).await;
+    let made = async |local: &str, to: &str| {
+        let form = format!("local_part={local}&domain=my.example&destination={to}");
+        house.follow(&cookie, house.panel(&cookie, "POST", "/aliases", &form).await.expect(303)).await
+    };
+    for (local, to, words) in [
+        ("a", "owner%40inbox.example", "a@my.example is ready to receive mail."),
+        ("b-*", "owner%40inbox.example", "b-*@my.example is ready to receive mail."),
+        ("c", "new%40inbox.example", "c@my.example is made, but new@inbox.example is not verified and gets no mail"),
+        ("loop", "gone%40my.example", "loop@my.example is made, but its mail is refused: "),
+        (
+            "%2Fx(.*)%2F",
+            "%241%40nobody.example",
+            "/x(.*)/@my.example is made, but no verified inbox is one that it computes ($1@nobody.example): its mail is refused \
+             until there is one.",
+        ),
+        (
+            "%2Fy(.*)%2F",
+            "%241%40team.example",
+            "/y(.*)/@my.example is ready to receive mail, as far as the inbox that it computes ($1@team.example) is verified.",
+        ),
+        ("%2Fz(.*)%2F", "owner%40inbox.example", "/z(.*)/@my.example is ready to receive mail."),
+        ("*", "owner%40inbox.example", "*@my.example is ready to receive mail."),
+    ] {
+        let page = made(local, to).await;
+        assert!(page.contains(words), "{local}: {words}\n{page}");
+        assert_eq!(page.contains("is ready to receive mail"), words.contains("is ready"), "{local}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_changed_again_since_is_left_alone_by_undo() {
     let house = House::furnished().await;

@@ -81,7 +81,7 @@ async fn an_alias_to_an_inbox_that_is_not_verified_says_so() {
     let form = "local_part=shop&domain=my.example&destination=new%40inbox.example";
     let page = house.follow(&cookie, house.panel(&cookie, "POST", "/aliases", form).await).await;
     assert!(
-        page.contains("new@inbox.example is not verified and gets no mail: open Destinations")
+        page.contains("new@inbox.example is not verified and gets no mail until it is: open Destinations")
             && !page.contains("ready"),
         "{page}"
     );

@@ -18,7 +18,7 @@ use super::domains;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::new_alias::{self, NewAlias};
-use super::rule_words;
+use super::ready;
 use super::spark::Spark;
 use super::text::{self, When};
 use super::toast::{self, Toast};
@@ -247,33 +247,9 @@ async fn toast(site: &Site, actor: &Actor, ask: &Ask) -> Option<Toast> {
     let done = Toast::of(site, actor, (ask, Filters::of(ask).href(&[]))).await;
     let Some(id) = ask.get("made") else { return done };
     let row = site.admin.alias(actor, id).await.ok()?;
-    let shapes = site.admin.alias_shapes(&[row]).await.ok()?;
-    let shape = shapes.first()?;
-    let (words, waits) = made(shape, domains::put_off(site, &shape.domain).as_deref());
+    let (words, waits) = ready::of_new(site, actor, &row).await?;
     Some(match done {
         Some(done) => Toast { words, waits, ..done },
         None => Toast::words(words, waits),
     })
-}
-
-fn made(alias: &AliasShape, put_off: Option<&str>) -> (String, bool) {
-    let address = text::ours(&alias.address);
-    if put_off.is_some() {
-        let domain = text::ours(&alias.domain);
-        let words =
-            format!("{address} is made, but {domain} is not proved yet, and mail for it is put off until it is.");
-        return (words, true);
-    }
-    let words = match alias.unverified.first().map(|inbox| text::ours(inbox)) {
-        None if alias.action == Action::Drop => format!("{address} is made: its mail is taken and thrown away."),
-        None if alias.action == Action::Reject => format!("{address} is made: its mail is refused."),
-        None => match rule_words::wants_smtputf8(alias) {
-            Some(wants) => format!("{address} is ready to receive mail. {wants}"),
-            None => format!("{address} is ready to receive mail."),
-        },
-        Some(inbox) => {
-            format!("{address} is made, but {inbox} is not verified and gets no mail: open Destinations to verify it.")
-        }
-    };
-    (words, !alias.unverified.is_empty())
 }

@@ -32,6 +32,7 @@ mod overview;
 mod own_words;
 mod qr;
 mod queue;
+mod ready;
 mod reference;
 mod remedy;
 mod role_words;

@@ -7,12 +7,12 @@ use serde_json::{Map, json};
 use super::super::forms::Filled;
 use super::super::frame::Frame;
 use super::super::look::{self, Look};
+use super::super::ready;
 use super::super::story::{self, Happening};
 use super::super::text;
 use super::{Around, Led, Screen, Wrong, domain, inbox, shown, value};
 use crate::admin::shapes::alias_name;
-use crate::admin::{ActivityFilter, AdminError, AliasFilter, AliasName, Paging};
-use crate::policy::rule::Kind;
+use crate::admin::{ActivityFilter, AdminError, AliasFilter, Paging};
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 
@@ -135,19 +135,8 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     });
     let again = test_of(led, &alias);
     let (frame, around) = (led.frame("Send it a message"), led.around(Screen::Test, wrong));
-    let example = example(&alias_name(&led.site.admin.alias(led.actor, &alias).await?));
+    let example = ready::example(&alias_name(&led.site.admin.alias(led.actor, &alias).await?));
     Ok(shown(&TestPage { frame, around, alias, example, ended, journey, again }, wrong))
-}
-
-/// An address that an alias takes, where one can be read off it.
-fn example(name: &AliasName) -> Option<String> {
-    match name.kind {
-        Kind::Address => Some(name.to_string()),
-        Kind::CatchAll => Some(format!("hello@{}", name.domain)),
-        Kind::Glob if name.pattern.contains('[') => None,
-        Kind::Glob => Some(format!("{}@{}", name.pattern.replace('*', "hello").replace('?', "x"), name.domain)),
-        Kind::Regex => None,
-    }
 }
 
 /// Has the gateway write to the alias itself.
