@@ -93,6 +93,34 @@ async fn several_aliases_are_changed_at_once_and_taken_back() {
     }
 }
 
+/// An inbox that nobody knew is added, and gets nothing before it is verified: whoever sends mail there hears of it at once.
+#[tokio::test]
+async fn aliases_that_are_sent_to_an_inbox_that_is_not_verified_say_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let ids = some(&house).await;
+    let many = async |to: &str| {
+        let form = chosen(&ids[..2], &format!("what=send&to={to}"));
+        house.follow(&cookie, house.panel(&cookie, "POST", "/aliases/many", &form).await).await
+    };
+    let page = many("stranger%40inbox.example").await;
+    let words = "2 aliases are changed. stranger@inbox.example is not verified and gets no mail until it is: open Destinations \
+                 to verify it. Until then their mail is put off, and refused after 3 days.";
+    assert!(page.contains(words) && page.contains(">Undo</button>"), "{page}");
+    let page = many("owner%40inbox.example%2C+stranger%40inbox.example").await;
+    let words = "stranger@inbox.example is not verified and gets no mail until it is: open Destinations to verify it.";
+    assert!(page.contains(words) && !page.contains("is put off"), "{page}");
+    let page = many("owner%40inbox.example").await;
+    assert!(page.contains("2 aliases are changed.") && !page.contains("gets no mail"), "{page}");
+    // Where it is one alone, on its own page.
+    let alias = shown(&house, "c@my.example").await;
+    let form = format!("version={}&destinations=stranger%40inbox.example", alias["version"]);
+    let saved = house.panel(&cookie, "POST", &format!("/aliases/{}", ids[2]), &form).await.expect(303);
+    let page = house.follow(&cookie, saved).await;
+    let words = "c@my.example is changed. stranger@inbox.example is not verified and gets no mail until it is";
+    assert!(page.contains(words), "{page}");
+}
+
 /// What is said of a new alias is what would become of its mail.
 #[tokio::test]
 async fn a_new_alias_is_ready_only_where_its_mail_would_be_sent_on() {

@@ -1,11 +1,13 @@
-//! What would become of mail for an alias that was just made, by the function that decides at RCPT: what is
+//! What would become of mail for an alias that was just made or led elsewhere, by the function that decides at RCPT: what is
 //! said to be ready is.
 
 use serde_json::{Map, Value};
 
-use crate::admin::shapes::{AliasShape, RouteShape, alias_name};
+use crate::admin::shapes::{AliasShape, AuditShape, RouteShape, alias_name};
 use crate::admin::{Actor, AliasName, RouteQuestion};
 use crate::http::Site;
+use crate::policy::admission::TIME_TO_VERIFY;
+use crate::policy::deeds::Deed;
 use crate::policy::rule::{Action, Kind};
 use crate::store::rules::AliasRow;
 
@@ -97,6 +99,33 @@ fn as_far_as(alias: &AliasShape) -> String {
     }
     let templates = text::all_ours(&alias.destinations);
     format!(", as far as the inbox that it computes ({templates}) is verified")
+}
+
+/// What is to be said beside a change that led aliases to an inbox which is not verified.
+pub(super) async fn of_changed(site: &Site, actor: &Actor, entries: &[AuditShape]) -> Option<String> {
+    let all: Vec<_> = entries.iter().filter(|entry| leads_elsewhere(entry)).collect();
+    let row = site.admin.alias(actor, &all.first()?.object).await.ok()?;
+    let alias = site.admin.alias_shapes(std::slice::from_ref(&row)).await.ok()?.pop()?;
+    if alias.unverified.is_empty() {
+        return None;
+    }
+    let whose = if all.len() == 1 { "its" } else { "their" };
+    let is_in_force = alias.enabled && alias.ended.is_none();
+    let meanwhile =
+        match would(site, actor, (&row, &alias)).await.map(|route| route.disposition).filter(|_| is_in_force) {
+            Some("defer") => {
+                let days = TIME_TO_VERIFY.as_secs() / 86_400;
+                format!(" Until then {whose} mail is put off, and refused after {days} days.")
+            }
+            Some("reject") => format!(" Until then {whose} mail is refused."),
+            _ => String::new(),
+        };
+    Some(format!("{}{meanwhile}", unverified(&alias)))
+}
+
+fn leads_elsewhere(entry: &AuditShape) -> bool {
+    let of = |side: &Option<Value>| side.as_ref().and_then(|side| side.get("destinations").cloned());
+    entry.action == Deed::AliasChange.as_str() && of(&entry.before) != of(&entry.after)
 }
 
 fn unverified(alias: &AliasShape) -> String {

@@ -14,6 +14,7 @@ use crate::store::accounts::AuditSpan;
 
 use super::forms::Filled;
 use super::frame;
+use super::ready;
 use super::role_words;
 use super::sign_in::local;
 use super::text;
@@ -44,8 +45,11 @@ impl Toast {
         }
         let span = parse(ask.get("undo")?)?;
         let entries = site.admin.done_in(actor, span).await.ok()?;
-        let words = text::visible(&told_in_unicode(&told(&entries)?));
-        Some(Self { words, waits: false, undo: Some(written(span)), back })
+        let done = text::visible(&told_in_unicode(&told(&entries)?));
+        let unverified = ready::of_changed(site, actor, &entries).await;
+        let waits = unverified.is_some();
+        let words = unverified.map_or_else(|| done.clone(), |unverified| format!("{done} {unverified}"));
+        Some(Self { words, waits, undo: Some(written(span)), back })
     }
 }
 
