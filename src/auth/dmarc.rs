@@ -39,7 +39,8 @@ impl Inner {
 
     /// One author domain is judged by its own policy. Of several in one field any could be the one that is shown, so that
     /// the message fails by the strictest of their policies; where they cannot be told for sure, nothing milder than
-    /// reject is known to be asked for (RFC 7489 §6.6.1). Without any From nobody is impersonated, and nobody asks.
+    /// reject is known to be asked for (RFC 7489 §6.6.1). Without any From nobody is impersonated, and there is nobody whose
+    /// policy it could fail.
     pub(super) async fn dmarc(&self, header: &HeaderFacts, proofs: Proofs<'_>, deadline: Instant) -> DmarcFacts {
         match header.author_domains.as_deref() {
             Some([author]) => self.of_author(author, proofs, deadline).await,
@@ -51,7 +52,10 @@ impl Inner {
                 }
                 without_author(strictest, "From names authors of several domains")
             }
-            _ if header.from_fields == 0 => without_author(Some(DmarcPolicy::None), "there is no From field"),
+            _ if header.from_fields == 0 => DmarcFacts {
+                result: DmarcResult::None,
+                ..without_author(Some(DmarcPolicy::None), "there is no From field")
+            },
             _ => without_author(Some(DmarcPolicy::Reject), "From cannot be read as authors of one domain"),
         }
     }

@@ -92,15 +92,17 @@ fn published(dmarc: &DmarcFacts) -> Option<DmarcPolicy> {
     dmarc.policy.filter(|_| dmarc.result != DmarcResult::None)
 }
 
-/// `fail p=reject d=author.example`.
+/// `fail p=reject d=author.example`; `fail (no one author)`, whose policy nobody published.
 fn dmarc_words(dmarc: &DmarcFacts) -> String {
     let mut words = dmarc.result.as_str().to_owned();
+    if dmarc.domain.is_empty() {
+        words.push_str(if dmarc.result == DmarcResult::None { " (no author)" } else { " (no one author)" });
+        return words;
+    }
     if let Some(policy) = published(dmarc) {
         let _ = write!(words, " p={}", policy.as_str());
     }
-    if !dmarc.domain.is_empty() {
-        let _ = write!(words, " d={}", dmarc.domain);
-    }
+    let _ = write!(words, " d={}", dmarc.domain);
     words
 }
 

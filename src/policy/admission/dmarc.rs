@@ -32,7 +32,7 @@ fn passes_anyhow(dmarc: &DmarcFacts, facts: &MessageFacts) -> bool {
 /// The verdict, with what is asked for.
 pub(super) fn steps(policy: Enforcement, facts: &MessageFacts, trace: &mut Vec<TraceStep>) {
     let Some(dmarc) = &facts.auth.dmarc else { return };
-    let name = if dmarc.domain.is_empty() { "no one author" } else { &dmarc.domain };
+    let name = if dmarc.domain.is_empty() { "the author" } else { &dmarc.domain };
     trace.push(TraceStep::new("dmarc", dmarc.result.as_str(), because(asks(name, dmarc), &dmarc.detail)));
     if is_quarantined(policy, dmarc) {
         let detail = format!("{name} asks to take it for suspicious: it is forwarded and marked here");
@@ -42,6 +42,10 @@ pub(super) fn steps(policy: Enforcement, facts: &MessageFacts, trace: &mut Vec<T
 
 fn asks(name: &str, dmarc: &DmarcFacts) -> String {
     match (dmarc.result, dmarc.policy) {
+        (DmarcResult::None, _) if dmarc.domain.is_empty() => "there is no author whose domain could ask".to_owned(),
+        (_, Some(policy)) if dmarc.domain.is_empty() => {
+            format!("without one author it counts as if {} were asked for", policy.as_str())
+        }
         (DmarcResult::None, _) => format!("{name} publishes nothing"),
         (_, Some(policy)) => format!("{name} asks for {}", policy.as_str()),
         (_, None) => format!("nobody knows what {name} asks for"),
