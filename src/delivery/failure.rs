@@ -44,7 +44,7 @@ impl Failure {
 
     /// It did not answer in time.
     pub(super) fn late(stage: Stage, limit: Duration) -> Self {
-        Self::silent(stage, format!("no answer within {} s", limit.as_secs_f32()))
+        Self::silent(stage, format!("{} within {} s", silence(stage), limit.as_secs_f32()))
     }
 
     /// Its own words where it spoke, else ours.
@@ -65,6 +65,22 @@ impl Failure {
                 Outcome::Deferred { stage, reply, reason, of_site }
             }
         }
+    }
+}
+
+/// What did not come.
+const fn silence(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Resolve | Stage::Connect => "no answer",
+        Stage::Greeting => "no greeting",
+        Stage::Hello => "no answer to EHLO",
+        Stage::Tls => "no end of the TLS handshake",
+        Stage::SignIn => "no answer to AUTH",
+        Stage::Mail => "no answer to MAIL",
+        Stage::Recipient => "no answer to RCPT",
+        Stage::Data => "no answer to DATA",
+        Stage::Content => "no reading of the message",
+        Stage::Dot => "no answer to the end of the message",
     }
 }
 

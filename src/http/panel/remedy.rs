@@ -46,6 +46,8 @@ enum Cause {
     Insecure,
     Unresolved,
     Unreached,
+    /// It took the connection, and said nothing that is an end.
+    Silent,
 }
 
 impl Remedy {
@@ -68,7 +70,7 @@ impl Remedy {
         let cause = match (cause(last), row.status) {
             (_, Status::Held) => return HELD,
             // A report that came back is no connection that failed.
-            (Cause::Unreached, Status::Forwarded) => Cause::Unwanted,
+            (Cause::Unreached | Cause::Silent, Status::Forwarded) => Cause::Unwanted,
             (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
             (cause, _) => cause,
         };
@@ -118,6 +120,10 @@ impl Cause {
             Self::Ours => "The other server minds this server, not the message: mend what its words name.",
             Self::Insecure => "No connection came about that is as secure as it has to be.",
             Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
+            Self::Silent => {
+                "The other server takes the connection and then says no more, or breaks it off: mostly that passes by \
+                 itself."
+            }
             Self::Unreached => {
                 "The other server cannot be reached: if that is so of all of them, port 25 is blocked on the way out."
             }
@@ -127,19 +133,24 @@ impl Cause {
     /// Whoever need do nothing is not asked to.
     const fn more(self) -> &'static str {
         match self {
-            Self::Busy | Self::Slowed => WHY,
+            Self::Busy | Self::Slowed | Self::Silent => WHY,
             _ => WHAT_TO_DO,
         }
     }
 
     const fn page(self) -> &'static str {
         match self {
-            Self::Busy | Self::Slowed | Self::Impatient | Self::Full | Self::Insecure | Self::Unresolved => "waits",
+            Self::Busy | Self::Slowed | Self::Impatient | Self::Full | Self::Insecure | Self::Unresolved | Self::Silent => {
+                "waits"
+            }
             Self::Gone | Self::Unwanted | Self::Ours => "refused",
             Self::Unreached => "port-25",
         }
     }
 }
+
+/// Our words for a server that no connection leads to.
+const UNREACHED: [&str; 3] = ["connection refused", "no answer within", "no way to this address"];
 
 /// By the answer, its code before its words; where nobody answered, by ours.
 fn cause(attempt: &Attempt) -> Cause {
@@ -149,7 +160,8 @@ fn cause(attempt: &Attempt) -> Cause {
         return match () {
             () if says(&["tls", "certificate", "handshake"]) => Cause::Insecure,
             () if says(&["dns"]) => Cause::Unresolved,
-            () => Cause::Unreached,
+            () if says(&UNREACHED) => Cause::Unreached,
+            () => Cause::Silent,
         };
     }
     let is_for_now = words.starts_with('4');
@@ -207,6 +219,10 @@ mod tests {
             ("451 4.7.10 Encryption needed", Cause::Insecure),
             ("connection refused", Cause::Unreached),
             ("no answer within 30 s", Cause::Unreached),
+            ("no way to this address", Cause::Unreached),
+            ("no answer to RCPT within 300 s", Cause::Silent),
+            ("the next hop broke the connection", Cause::Silent),
+            ("no end of the TLS handshake within 60 s", Cause::Insecure),
             ("DNS failed for now: no answer within 5 s", Cause::Unresolved),
             ("invalid peer certificate: UnknownIssuer", Cause::Insecure),
             ("the host offers no TLS", Cause::Insecure),
