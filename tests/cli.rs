@@ -807,6 +807,10 @@ fn an_earlier_release_s_data_are_all_there_and_what_waits_comes_back_held_from_a
     let waiting = items(new.path(), &["queue", "list", "--json"]);
     assert_eq!(waiting.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["held", "held"]);
     assert_eq!(statuses(new.path()).iter().filter(|status| *status == "held").count(), 2);
+    assert!(made(new.path(), &["queue", "release", "--all"]).contains("2 messages go on."));
+    let waiting = items(new.path(), &["queue", "list", "--json"]);
+    assert!(waiting.iter().all(|one| one["state"] == "due"), "{waiting:?}");
+    assert!(made(new.path(), &["queue", "release", "--all"]).contains("Nothing was held."));
     assert_eq!(spooled(new.path()), letters);
     let replaced = alone(new.path(), &["restore", file.to_str().unwrap(), "--replace"]);
     assert_eq!(spooled(new.path()), letters, "those of before are gone with their rows");

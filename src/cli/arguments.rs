@@ -165,6 +165,7 @@ mod tests {
         "queue retry 7",
         "queue hold 7",
         "queue release 7",
+        "queue release --all",
         "queue cancel 7",
         "queue resend 7 --to b@c.example",
         "srs forward a@b.example",

@@ -1,9 +1,10 @@
 //! `waypost queue`: what waits, is held, or is kept after it failed.
 
+use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::api::{Api, escaped};
+use super::api::{Answer, Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output};
 use super::show::{self, Show};
@@ -38,7 +39,11 @@ pub(super) enum Queue {
     /// Let a held one go on
     Release {
         /// The id of its row
-        id: String,
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All that are held
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
     },
     /// Take it out of the queue; nobody gets it
     Cancel {
@@ -61,12 +66,38 @@ pub(super) async fn run(command: Queue, api: &Api, out: Output) -> anyhow::Resul
         Queue::Show(one) => return show::run(one, api, out).await,
         Queue::Retry { id } => (id, "retry", "is tried at once", json!({})),
         Queue::Hold { id } => (id, "hold", "is held", json!({})),
-        Queue::Release { id } => (id, "release", "goes on", json!({})),
+        Queue::Release { id: Some(id), .. } => (id, "release", "goes on", json!({})),
+        Queue::Release { id: None, .. } => return release_all(api, out).await,
         Queue::Cancel { id } => (id, "cancel", "is taken out of the queue", json!({})),
         Queue::Resend { id, to } => (id, "resend", "is sent again", resend_body(to)),
     };
     let answer = api.post(&format!("/v1/queue/{}/{verb}", escaped(&id)), &body).await?;
     out.object(&answer, |_| format!("{id} {done}."))
+}
+
+/// One by one: what somebody else has released or cancelled meanwhile is theirs.
+async fn release_all(api: &Api, out: Output) -> anyhow::Result<()> {
+    let all = listing::fetch(api, "/v1/queue", &[], Paging { limit: u32::MAX }).await?;
+    let held = all.value["items"].as_array().into_iter().flatten().filter(|item| item["state"] == "held");
+    let (mut released, mut failed) = (0_u32, 0_u32);
+    for id in held.filter_map(|item| item["id"].as_str()) {
+        match api.post(&format!("/v1/queue/{}/release", escaped(id)), &json!({})).await {
+            Ok(_) => released += 1,
+            Err(error) => {
+                eprintln!("{id}: {error:#}");
+                failed += 1;
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{released} go on, {failed} do not");
+    }
+    let value = json!({ "released": released });
+    out.object(&Answer { text: value.to_string(), value }, |_| match released {
+        0 => "Nothing was held.".to_owned(),
+        1 => "1 message goes on.".to_owned(),
+        some => format!("{some} messages go on."),
+    })
 }
 
 async fn list(paging: Paging, api: &Api, out: Output) -> anyhow::Result<()> {

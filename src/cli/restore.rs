@@ -52,7 +52,7 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     eprintln!("{} is restored from {}.", config.data_dir.display(), restore.file.display());
     if held > 0 {
         let messages = if held == 1 { "1 message that waited is" } else { &format!("{held} messages that waited are") };
-        eprintln!("{messages} held; `waypost queue list` shows them, `waypost queue release` lets them go.");
+        eprintln!("{messages} held; `waypost queue list` shows them, `waypost queue release --all` lets them go.");
     }
     if gone > 0 {
         let messages = if gone == 1 { "1 message" } else { &format!("{gone} messages") };
