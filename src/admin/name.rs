@@ -12,7 +12,8 @@ use super::{Actor, AdminError, Form, fields};
 /// Characters that make a local part a glob. A quoted local part never is one.
 const GLOB_CHARS: [char; 3] = ['*', '?', '['];
 /// What is said of a local part that is none, to somebody who has never read the grammar.
-const WELL_FORMED: &str = "the part before the @ takes letters, digits, hyphens, and dots between them, and no spaces";
+const WELL_FORMED: &str =
+    "the part before the @ takes letters, digits, dots between them, signs such as - _ and +, and no spaces";
 
 /// An alias as people write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
