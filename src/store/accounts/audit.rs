@@ -21,8 +21,8 @@ const MAX_LOOKED_AT: i64 = 40_000;
 
 macro_rules! columns {
     () => {
-        "select l.id, l.at, l.account_id, a.email, l.actor, l.action, l.object, l.before, l.after \
-         from audit as l left join accounts as a on a.id = l.account_id"
+        "select l.id, l.at, l.account_id, coalesce(a.email, f.email) as email, l.actor, l.action, l.object, l.before, l.after \
+         from audit as l left join accounts as a on a.id = l.account_id left join former_accounts as f on f.id = l.account_id"
     };
 }
 /// A list along `$along` over `?1`. Then: from which entry, before which, since, until, actor, area or action, part of the
@@ -33,7 +33,7 @@ macro_rules! list {
             columns!(),
             " where ",
             $along,
-            " and l.id >= ?2 and l.id < ?3 and l.at >= ?4 and l.at < ?5 and (?6 is null or l.actor = ?6 or a.email = ?6) \
+            " and l.id >= ?2 and l.id < ?3 and l.at >= ?4 and l.at < ?5 and (?6 is null or l.actor = ?6 or coalesce(a.email, f.email) = ?6) \
              and (?7 is null or l.action = ?7 or substr(l.action, 1, length(?7) + 1) = ?7 || '.') \
              and (?8 is null or instr(lower(l.object), ?8) > 0) and (?10 is null or l.actor = ?10) \
              order by l.id desc limit ?9"
