@@ -193,3 +193,36 @@ async fn what_a_manager_makes_is_the_domain_s_and_a_role_ends_at_once() {
     let roles = house.operator("GET", "/v1/audit?action=user.roles", Value::Null).await.expect(200).json();
     assert_eq!(roles["items"][0]["before"][0], json!({ "domain": "team.example", "role": "manager" }));
 }
+
+#[tokio::test]
+async fn a_token_that_may_not_change_hears_of_the_scope_that_may() {
+    let house = House::furnished().await;
+    let token = house.token(&["aliases:create", "destinations:read"], &[]).await;
+    house.bearer(&token, "POST", "/v1/aliases", json!({ "address": "mine@my.example" })).await.expect(201);
+    for (method, path, scope) in [
+        ("PATCH", "/v1/aliases/mine@my.example", "aliases"),
+        ("DELETE", "/v1/aliases/mine@my.example", "aliases"),
+        ("DELETE", "/v1/destinations/owner@inbox.example", "destinations"),
+    ] {
+        let refused = house.bearer(&token, method, path, json!({})).await.expect(403).problem();
+        let wanted = format!("it needs the scope {scope}.");
+        assert!(refused["detail"].as_str().unwrap().ends_with(&wanted), "{method} {path}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_left_is_told_of_by_name() {
+    let house = House::furnished().await;
+    let leaver = somebody(&house, "leaver@people.example", "member").await;
+    house.bearer(&leaver, "POST", "/v1/destinations", json!({ "address": "leaver@inbox.test" })).await.expect(201);
+    let told = async || {
+        let log = house.operator("GET", "/v1/audit?action=destination.add&limit=1", Value::Null).await.expect(200).json();
+        log["items"][0]["email"].clone()
+    };
+    assert_eq!(told().await, "leaver@people.example");
+    house.operator("DELETE", "/v1/users/leaver@people.example", Value::Null).await.expect(204);
+    assert_eq!(told().await, "leaver@people.example");
+    let theirs = "/v1/audit?actor=leaver@people.example&action=destination.add";
+    let theirs = house.operator("GET", theirs, Value::Null).await.expect(200).json();
+    assert_eq!(theirs["items"].as_array().unwrap().len(), 1, "and is found by it");
+}

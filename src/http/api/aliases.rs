@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::admin::shapes::{AliasForm, AliasShape, AliasTrialForm, ListShape, RandomAliasForm, TriedShape};
-use crate::admin::{AliasFilter, Paging};
+use crate::admin::{Access, AliasFilter, Area, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::AliasRow;
@@ -88,6 +88,7 @@ pub(super) async fn change(
     Path(id): Path<String>,
     body: Written,
 ) -> Result<Response, Problem> {
+    actor.must(Area::Aliases, Access::Write)?;
     let seen = site.admin.alias(&actor, &id).await?;
     if_match.check(seen.version)?;
     let row = site.admin.change_alias(&actor, if_match.target(&id, seen.version), &body.0).await?;
@@ -101,6 +102,7 @@ pub(super) async fn remove(
     (Caller(actor), if_match): (Caller, IfMatch),
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    actor.must(Area::Aliases, Access::Write)?;
     let seen = site.admin.alias(&actor, &id).await?;
     if_match.check(seen.version)?;
     site.admin.remove_alias(&actor, if_match.target(&id, seen.version)).await?;

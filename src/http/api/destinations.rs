@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::admin::shapes::{DestinationForm, DestinationShape, ListShape, ReplaceForm, ReplacedShape};
-use crate::admin::{Actor, Paging};
+use crate::admin::{Access, Actor, Area, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::rules::DestinationRow;
@@ -57,6 +57,7 @@ pub(super) async fn remove(
     (Caller(actor), if_match): (Caller, IfMatch),
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    actor.must(Area::Destinations, Access::Write)?;
     let seen = site.admin.destination(&actor, &id).await?;
     if_match.check(seen.version)?;
     site.admin.remove_destination(&actor, if_match.target(&id, seen.version)).await?;
