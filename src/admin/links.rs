@@ -102,12 +102,10 @@ impl Admin {
         if_there(found.await)
     }
 
-    /// Ends the session of this secret.
-    pub async fn close_session(&self, session: &str) -> Result<()> {
-        match self.store.accounts.end_session(Secret::from_text(session).hash()).await {
-            Ok(()) | Err(StoreError::NotFound) => Ok(()),
-            Err(other) => Err(other.into()),
-        }
+    /// Ends the session of this secret; false where there is none.
+    pub async fn close_session(&self, session: &str) -> Result<bool> {
+        let ended = self.store.accounts.end_session(Secret::from_text(session).hash()).await;
+        Ok(if_there(ended)?.is_some())
     }
 
     /// The account's sessions, the last used first. A session is for all domains: what is for some of them is told of none.

@@ -54,6 +54,33 @@ async fn a_link_ends_after_a_day_and_a_session_after_thirty_or_a_quiet_week() {
     house.panel(&cookie, "GET", "/aliases", "").await.expect(303);
 }
 
+/// A browser sends one cookie to all ports of a host.
+#[tokio::test]
+async fn two_gateways_on_one_machine_leave_each_other_signed_in() {
+    let (gateway, demo) = (House::new().await, House::new().await);
+    let sign_in = async |house: &House, cookie: &str| {
+        let link = house.admin.add_panel_link(&Actor::operator()).await.unwrap();
+        let fields = [HOST, ("sec-fetch-site", "same-origin"), ("cookie", cookie)];
+        let answer = house.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(303);
+        answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    };
+    let first = sign_in(&gateway, "").await;
+    let both = sign_in(&demo, &first).await;
+    for house in [&gateway, &demo] {
+        house.panel(&both, "GET", "/activity", "").await.expect(200);
+    }
+    let again = sign_in(&demo, &both).await;
+    assert_eq!(again.matches('.').count(), 1, "what is replaced is not kept: {again}");
+    demo.panel(&both.replace(first.split_once('=').unwrap().1, ""), "GET", "/activity", "").await.expect(303);
+    let left = demo.panel(&again, "POST", "/sign-out", "").await.expect(303).field("set-cookie").unwrap();
+    let left = left.split(';').next().unwrap();
+    assert_eq!(left, first);
+    gateway.panel(left, "GET", "/activity", "").await.expect(200);
+    demo.panel(left, "GET", "/activity", "").await.expect(303);
+    let gone = gateway.panel(left, "POST", "/sign-out", "").await.expect(303).field("set-cookie").unwrap();
+    assert!(gone.starts_with("waypost=;") && gone.contains("Max-Age=0"), "{gone}");
+}
+
 fn hash_of(cookie: &str) -> [u8; 32] {
     use sha2::Digest as _;
     sha2::Sha256::digest(cookie.split_once('=').unwrap().1).into()

@@ -139,14 +139,14 @@ const PARTS: [(&str, &str, &str); 10] = [
 
 /// Puts a page of a few words into its frame: with the rail for who is signed in.
 pub(super) async fn framed(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let secret = session::brought(&site, &request);
+    let secrets = session::brought(&site, &request);
     let part = PARTS.iter().find(|(begin, ..)| request.uri().path().starts_with(begin));
     let mut answer = next.run(request).await;
     let Some(words) = answer.extensions_mut().remove::<Words>() else { return answer };
     let here = part.map_or("", |(_, here, _)| here);
     let (place, _, word) = part.unwrap_or(&PARTS[PARTS.len() - 1]);
     let Words { title, paragraphs, command, way_on } = words;
-    let is_signed_in = session::is_good(&site, secret).await;
+    let is_signed_in = session::is_good(&site, &secrets).await;
     let frame = if is_signed_in { Frame::inside(&site, title, here) } else { Frame::outside(&site, title) };
     let link = match way_on {
         WayOn::Nowhere => None,

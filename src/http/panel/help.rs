@@ -12,6 +12,7 @@ use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
 use crate::http::Site;
 
 use super::frame::{self, Frame, Words};
+use super::secrets::Secrets;
 use super::session;
 
 /// The pages in their order: the last part of the address, and what is written.
@@ -66,9 +67,9 @@ pub(super) async fn page(State(site): State<Site>, Path(name): Path<String>, req
     }
 }
 
-async fn show(site: &Site, secret: Option<String>, shown: Option<&'static Chapter>) -> Response {
+async fn show(site: &Site, secrets: Secrets, shown: Option<&'static Chapter>) -> Response {
     let title = shown.map_or("Help", |chapter| chapter.title);
-    let is_signed_in = session::is_good(site, secret).await;
+    let is_signed_in = session::is_good(site, &secrets).await;
     let frame = if is_signed_in { Frame::inside(site, title, "help") } else { Frame::outside(site, title) };
     frame::page(StatusCode::OK, &HelpPage { frame, chapters: &CHAPTERS, shown })
 }

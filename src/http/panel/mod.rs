@@ -37,6 +37,7 @@ mod reference;
 mod remedy;
 mod role_words;
 mod rule_words;
+mod secrets;
 mod session;
 mod settings;
 mod setup;

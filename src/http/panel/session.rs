@@ -12,6 +12,7 @@ use crate::http::shield::{self, names};
 use crate::http::{Arrival, Settings, Site, Transport};
 
 use super::frame::{self, Words};
+use super::secrets::Secrets;
 use super::text;
 
 /// The cookie over HTTPS: bound to this host, its whole path, and HTTPS (RFC 6265bis §4.1.3.2).
@@ -77,34 +78,41 @@ pub(super) fn refused(why: &str) -> Response {
     page.command("ssh -L 8080:127.0.0.1:8080 your-server").answer(StatusCode::FORBIDDEN)
 }
 
-/// Sets the cookies of somebody who has just signed in: the session, and by which the browser is known again.
-pub(super) fn open(channel: &Channel, opened: &Opened, answer: &mut Response) {
-    set(answer, written(channel, "", (opened.session.text(), SESSION_LIFETIME.as_secs())));
-    know(channel, &opened.device, answer);
+/// Signs somebody in: ends the session that is replaced, and sets the cookies of the new one, and by which the browser is
+/// known again.
+pub(super) async fn open(site: &Site, (channel, brought): (&Channel, Secrets), opened: &Opened) -> HeaderMap {
+    let others = brought.end(site).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a session that was replaced could not be ended");
+        Secrets::default()
+    });
+    let mut fields = HeaderMap::new();
+    keep(channel, &others.behind(&opened.session), &mut fields);
+    set(&mut fields, written(channel, DEVICE, (opened.device.text(), DEVICE_LIFETIME.as_secs())));
+    fields
 }
 
 /// Sets the cookie by which a browser is known again.
 pub(super) fn know(channel: &Channel, device: &Secret, answer: &mut Response) {
-    set(answer, written(channel, DEVICE, (device.text(), DEVICE_LIFETIME.as_secs())));
+    set(answer.headers_mut(), written(channel, DEVICE, (device.text(), DEVICE_LIFETIME.as_secs())));
 }
 
-fn set(answer: &mut Response, cookie: Option<HeaderValue>) {
+fn set(fields: &mut HeaderMap, cookie: Option<HeaderValue>) {
     if let Some(cookie) = cookie {
-        answer.headers_mut().append(header::SET_COOKIE, cookie);
+        fields.append(header::SET_COOKIE, cookie);
     }
 }
 
-/// Ends the session's cookie.
-pub(super) fn close(channel: &Channel, answer: &mut Response) {
-    set(answer, written(channel, "", ("", 0)));
+/// Sets the cookie of these sessions, or ends it where there is none.
+pub(super) fn keep(channel: &Channel, secrets: &Secrets, fields: &mut HeaderMap) {
+    let text = secrets.text();
+    let age = if text.is_empty() { 0 } else { SESSION_LIFETIME.as_secs() };
+    set(fields, written(channel, "", (&text, age)));
 }
 
 /// Has the next page tell these words; none takes them back.
 pub(super) fn tell(channel: &Channel, words: &str, answer: &mut Response) {
     let lifetime = if words.is_empty() { 0 } else { TOLD_LIFETIME };
-    if let Some(cookie) = written(channel, TOLD, (words, lifetime)) {
-        answer.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    set(answer.headers_mut(), written(channel, TOLD, (words, lifetime)));
 }
 
 /// The words that this page is to tell.
@@ -126,12 +134,8 @@ fn written(channel: &Channel, suffix: &str, (value, age): (&str, u64)) -> Option
     HeaderValue::try_from(text).ok()
 }
 
-/// The session's secret that a request carries, for the channel that it came over.
-pub(super) fn secret(channel: &Channel, fields: &HeaderMap) -> Option<String> {
-    carried(channel, "", fields)
-}
-
-fn carried(channel: &Channel, suffix: &str, fields: &HeaderMap) -> Option<String> {
+/// What a cookie holds that a request brings, for the channel that it came over.
+pub(super) fn carried(channel: &Channel, suffix: &str, fields: &HeaderMap) -> Option<String> {
     let name = format!("{}{suffix}", name(channel)?);
     let cookies = fields.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -147,27 +151,19 @@ pub(super) fn visitor(settings: &Settings, channel: &Channel, request: &Request)
     }
 }
 
-/// The session's secret that a request brings, on a page that is for everybody.
-pub(super) fn brought(site: &Site, request: &Request) -> Option<String> {
-    secret(&Channel::of(&site.settings, request), request.headers())
+/// The sessions' secrets that a request brings.
+pub(super) fn brought(site: &Site, request: &Request) -> Secrets {
+    Secrets::of(&Channel::of(&site.settings, request), request.headers())
 }
 
-/// Whether somebody is signed in by this secret. Whoever cannot be looked up is not.
-pub(super) async fn is_good(site: &Site, secret: Option<String>) -> bool {
-    match secret {
-        Some(secret) => matches!(site.admin.session(&secret).await, Ok(Some(_))),
-        None => false,
-    }
+/// Whether somebody is signed in. Whoever cannot be looked up is not.
+pub(super) async fn is_good(site: &Site, secrets: &Secrets) -> bool {
+    matches!(secrets.actor(site).await, Ok(Some(_)))
 }
 
 /// Lets in who is signed in; shows everybody else how to be.
 pub(super) async fn required(State(site): State<Site>, mut request: Request, next: Next) -> Response {
-    let channel = Channel::of(&site.settings, &request);
-    let actor = match secret(&channel, request.headers()) {
-        None => Ok(None),
-        Some(secret) => site.admin.session(&secret).await,
-    };
-    match actor {
+    match brought(&site, &request).actor(&site).await {
         Ok(Some(actor)) => {
             request.extensions_mut().insert::<Actor>(actor);
             next.run(request).await
@@ -254,9 +250,9 @@ mod tests {
     fn the_cookie_is_bound_to_its_channel() {
         let fields =
             HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("x=1; waypost=local; __Host-waypost=s"))]);
-        assert_eq!(secret(&Channel::Local, &fields).as_deref(), Some("local"));
-        assert_eq!(secret(&Channel::Secure, &fields).as_deref(), Some("s"));
-        assert_eq!(secret(&Channel::Open(""), &fields), None);
+        assert_eq!(carried(&Channel::Local, "", &fields).as_deref(), Some("local"));
+        assert_eq!(carried(&Channel::Secure, "", &fields).as_deref(), Some("s"));
+        assert_eq!(carried(&Channel::Open(""), "", &fields), None);
         let cookie = written(&Channel::Secure, "", ("s", 60)).unwrap();
         assert!(cookie.to_str().unwrap().contains("; Secure; HttpOnly; SameSite=Lax"));
         assert_eq!(written(&Channel::Open(""), "", ("s", 60)), None);

@@ -12,6 +12,7 @@ use crate::store::accounts::LinkPurpose;
 
 use super::forms::{self, Filled};
 use super::frame::{self, Frame, Words};
+use super::secrets::Secrets;
 use super::session::{self, Channel};
 
 /// Characters of a link; anything longer is none of ours.
@@ -41,7 +42,8 @@ pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) ->
     match site.admin.anybody_signs_in().await {
         Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
         Ok(false) => {
-            let words = "You begin with a link that works once. Make one on the machine where Waypost runs:";
+            let words = "You begin with a link that works once. Of a demo, press Enter in the terminal where it runs: it \
+                         prints one. Of any other gateway, make one on the machine where it runs:";
             Words::new("Set Waypost up", words).command("waypost panel-link").answer(StatusCode::OK)
         }
         Err(error) => frame::failed(&error),
@@ -65,16 +67,14 @@ pub(super) async fn by_password(State(site): State<Site>, request: Request) -> R
     if let Channel::Open(why) = channel {
         return session::refused(why);
     }
-    let (visitor, old) =
-        (session::visitor(&site.settings, &channel, &request), session::secret(&channel, request.headers()));
+    let (visitor, brought) =
+        (session::visitor(&site.settings, &channel, &request), Secrets::of(&channel, request.headers()));
     let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let written = SignIn { email: filled.get("email"), password: filled.get("password"), code: filled.get("code") };
     match site.admin.sign_in(&written, &visitor).await {
         Ok(Some(opened)) => {
-            let mut answer = Redirect::to(local(filled.get("to"))).into_response();
-            session::open(&channel, &opened, &mut answer);
-            end(&site, old).await;
-            answer
+            let to = Redirect::to(local(filled.get("to")));
+            (session::open(&site, (&channel, brought), &opened).await, to).into_response()
         }
         Ok(None) => form(&site, &filled, Some((StatusCode::UNPROCESSABLE_ENTITY, not_right(&filled).to_owned()))),
         Err(error @ AdminError::TooMany(_)) => {
@@ -100,15 +100,6 @@ fn not_right(filled: &Filled) -> &'static str {
 pub(super) fn local(to: &str) -> &str {
     let plain = to.bytes().all(|octet| (0x21..0x7f).contains(&octet) && octet != b'\\');
     if plain && to.starts_with('/') && !to.starts_with("//") { to } else { "/" }
-}
-
-/// A session that is replaced ends.
-async fn end(site: &Site, old: Option<String>) {
-    if let Some(old) = old
-        && let Err(error) = site.admin.close_session(&old).await
-    {
-        tracing::warn!(%error, "a session that was replaced could not be ended");
-    }
 }
 
 /// `GET /sign-in/{link}`: one button.
@@ -138,10 +129,8 @@ pub(super) async fn by_link(State(site): State<Site>, Path(link): Path<String>, 
     let visitor = session::visitor(&site.settings, &channel, &request);
     match site.admin.open_session(&link, &visitor).await {
         Ok(Some(opened)) => {
-            let mut answer = Redirect::to("/activity").into_response();
-            session::open(&channel, &opened, &mut answer);
-            end(&site, session::secret(&channel, request.headers())).await;
-            answer
+            let brought = Secrets::of(&channel, request.headers());
+            (session::open(&site, (&channel, brought), &opened).await, Redirect::to("/activity")).into_response()
         }
         Ok(None) => used_up(),
         Err(error) => frame::failed(&error),
@@ -151,13 +140,12 @@ pub(super) async fn by_link(State(site): State<Site>, Path(link): Path<String>, 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Response {
     let channel = Channel::of(&site.settings, &request);
-    if let Some(secret) = session::secret(&channel, request.headers())
-        && let Err(error) = site.admin.close_session(&secret).await
-    {
-        return frame::failed(&error);
-    }
+    let others = match Secrets::of(&channel, request.headers()).end(&site).await {
+        Ok(others) => others,
+        Err(error) => return frame::failed(&error),
+    };
     let mut answer = Redirect::to("/sign-in").into_response();
-    session::close(&channel, &mut answer);
+    session::keep(&channel, &others, answer.headers_mut());
     answer
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
+use super::super::secrets::Secrets;
 use super::super::session::{self, Channel};
 use super::super::sign_in::used_up;
 use super::super::text;
@@ -52,14 +53,12 @@ pub(super) fn form(site: &Site, link: &str, wrong: Option<(&Filled, &AdminError)
 /// Makes the owner's account and signs in.
 pub(super) async fn set_up(
     site: &Site,
-    (link, visitor, channel): (&str, &Visitor, &Channel),
+    (link, visitor, came): (&str, &Visitor, (&Channel, Secrets)),
     filled: &Filled,
 ) -> Response {
     match site.admin.set_up((link, visitor), &filled.change(&["email", "password"])).await {
         Ok(Some(opened)) => {
-            let mut answer = Redirect::to(&place(link, Screen::Host)).into_response();
-            session::open(channel, &opened, &mut answer);
-            answer
+            (session::open(site, came, &opened).await, Redirect::to(&place(link, Screen::Host))).into_response()
         }
         Ok(None) => used_up(),
         Err(error @ AdminError::Unwell) => frame::failed(&error),

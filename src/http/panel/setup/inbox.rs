@@ -145,7 +145,8 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
 
 /// The first mail is about to leave, or waits: whether it can is worth knowing before.
 async fn way_out(led: &Led<'_>, inbox: Option<&Inbox>) -> Result<Option<&'static str>, AdminError> {
-    if led.site.admin.links_at.is_none() || inbox.is_some_and(|inbox| inbox.is_verified) {
+    let is_away = inbox.is_some_and(|inbox| inbox.is_verified || inbox.was_sent() && !inbox.waits());
+    if led.site.admin.links_at.is_none() || is_away {
         return Ok(None);
     }
     let tried = led.site.admin.way_out(led.actor, TryNow::No).await?;

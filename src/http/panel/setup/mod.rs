@@ -23,6 +23,7 @@ use crate::store::accounts::LinkPurpose;
 use super::destinations::SURE;
 use super::forms::{self, Fields, Filled};
 use super::frame::{self, Frame, Words};
+use super::secrets::Secrets;
 use super::session::{self, Channel};
 use super::sign_in::{MAX_LINK_CHARS, used_up};
 use super::text;
@@ -202,10 +203,10 @@ enum Guest {
 /// `GET /setup/{link}?at=`.
 pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
     let secret = match came(&site, &request) {
-        Ok(secret) => secret,
+        Ok(secrets) => secrets,
         Err(why) => return session::refused(why),
     };
-    match guest(&site, &link, secret).await {
+    match guest(&site, &link, &secrets).await {
         Ok(Guest::New) => account::form(&site, &link, None),
         Ok(Guest::Known(actor)) => {
             let led = Led { site: &site, actor: &actor, link: &link, ask: &ask };
@@ -226,19 +227,19 @@ pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, as
 
 /// `POST /setup/{link}`: what was written on the screen that `at` names.
 pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
-    let secret = match came(&site, &request) {
-        Ok(secret) => secret,
+    let secrets = match came(&site, &request) {
+        Ok(secrets) => secrets,
         Err(why) => return session::refused(why),
     };
     let channel = Channel::of(&site.settings, &request);
     let visitor = session::visitor(&site.settings, &channel, &request);
-    let guest = match guest(&site, &link, secret).await {
+    let guest = match guest(&site, &link, &secrets).await {
         Ok(guest) => guest,
         Err(refusal) => return refusal,
     };
     let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let Guest::Known(actor) = guest else {
-        return account::set_up(&site, (&link, &visitor, &channel), &filled).await;
+        return account::set_up(&site, (&link, &visitor, (&channel, secrets)), &filled).await;
     };
     let led = Led { site: &site, actor: &actor, link: &link, ask: &ask };
     let Some(screen) = Screen::of(filled.get("at")) else { return forms::unreadable() };
@@ -250,23 +251,19 @@ pub(super) async fn act(State(site): State<Site>, Path(link): Path<String>, ask:
     answer.unwrap_or_else(|error| frame::failed(&error))
 }
 
-/// The secret of the session, if somebody brings one, over a channel that is fit for secrets.
-fn came(site: &Site, request: &Request) -> Result<Option<String>, &'static str> {
+/// The secrets of sessions that somebody brings, over a channel that is fit for them.
+fn came(site: &Site, request: &Request) -> Result<Secrets, &'static str> {
     match Channel::of(&site.settings, request) {
         Channel::Open(why) => Err(why),
-        channel => Ok(session::secret(&channel, request.headers())),
+        channel => Ok(Secrets::of(&channel, request.headers())),
     }
 }
 
-async fn guest(site: &Site, link: &str, secret: Option<String>) -> Result<Guest, Response> {
+async fn guest(site: &Site, link: &str, secrets: &Secrets) -> Result<Guest, Response> {
     let asked = async {
         let is_good = link.len() <= MAX_LINK_CHARS && site.admin.link_is_good(link, LinkPurpose::Setup).await?;
         let is_set_up = site.admin.is_set_up().await?;
-        let actor = match secret {
-            Some(secret) => site.admin.session(&secret).await?,
-            None => None,
-        };
-        Ok((is_good && !is_set_up, is_set_up, actor))
+        Ok((is_good && !is_set_up, is_set_up, secrets.actor(site).await?))
     };
     match asked.await {
         Ok((_, _, Some(actor))) if actor.is_admin() => Ok(Guest::Known(actor)),
