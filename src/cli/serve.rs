@@ -18,7 +18,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let manager = Manager::of_environment();
     let gateway = Gateway::start(loaded.config).await?;
     manager.ready(&gateway);
-    invite(&gateway).await?;
+    invite(&gateway).await;
     tokio::select! {
         () = manager.watch(&gateway) => {}
         () = until_stopped(&mut signals, (&gateway, &manager), options) => {}
@@ -27,12 +27,16 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     gateway.stop().await
 }
 
-/// Before somebody has set the gateway up, says where to. It is a secret, so it is told here and not in the log's fields.
-async fn invite(gateway: &Gateway) -> anyhow::Result<()> {
-    if let Some(url) = gateway.setup_url().await? {
-        eprintln!("Nobody has set this gateway up yet. Open this link once, within 24 hours:\n  {url}");
+/// Before somebody has set the gateway up, says where to. It is a secret, so it is told here and not in the log's fields. Mail
+/// does not wait for it: a disk that fails at this moment costs the link, and not the gateway.
+async fn invite(gateway: &Gateway) {
+    match gateway.setup_url().await {
+        Ok(None) => {}
+        Ok(Some(url)) => {
+            eprintln!("Nobody has set this gateway up yet. Open this link once, within 24 hours:\n  {url}");
+        }
+        Err(error) => tracing::warn!(%error, "no link to set the gateway up was made; `waypost panel-link` makes one"),
     }
-    Ok(())
 }
 
 async fn until_stopped(signals: &mut Signals, (gateway, manager): (&Gateway, &Manager), options: &Options) {

@@ -216,7 +216,8 @@ async fn who_has_left_is_told_of_by_name() {
     let leaver = somebody(&house, "leaver@people.example", "member").await;
     house.bearer(&leaver, "POST", "/v1/destinations", json!({ "address": "leaver@inbox.test" })).await.expect(201);
     let told = async || {
-        let log = house.operator("GET", "/v1/audit?action=destination.add&limit=1", Value::Null).await.expect(200).json();
+        let log =
+            house.operator("GET", "/v1/audit?action=destination.add&limit=1", Value::Null).await.expect(200).json();
         log["items"][0]["email"].clone()
     };
     assert_eq!(told().await, "leaver@people.example");

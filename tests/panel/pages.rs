@@ -98,7 +98,10 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_written_stays() {
     let cookie = house.signed_in().await;
     let form = "local_part=a..b&domain=my.example&destination=nowhere&description=Keep+me";
     let page = house.panel(&cookie, "POST", "/aliases", form).await.expect(422).text();
-    assert!(page.contains("takes letters, digits, dots between them, signs such as - _ and +, and no spaces."), "{page}");
+    assert!(
+        page.contains("takes letters, digits, dots between them, signs such as - _ and +, and no spaces."),
+        "{page}"
+    );
     assert!(page.contains("value=\"a..b\"") && page.contains("value=\"Keep me\""));
     for (name, why) in
         [("", "Write what stands before the @."), ("x%40two.example", "only what stands before the @: x.")]

@@ -140,9 +140,13 @@ impl Cause {
 
     const fn page(self) -> &'static str {
         match self {
-            Self::Busy | Self::Slowed | Self::Impatient | Self::Full | Self::Insecure | Self::Unresolved | Self::Silent => {
-                "waits"
-            }
+            Self::Busy
+            | Self::Slowed
+            | Self::Impatient
+            | Self::Full
+            | Self::Insecure
+            | Self::Unresolved
+            | Self::Silent => "waits",
             Self::Gone | Self::Unwanted | Self::Ours => "refused",
             Self::Unreached => "port-25",
         }

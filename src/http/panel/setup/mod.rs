@@ -202,7 +202,7 @@ enum Guest {
 
 /// `GET /setup/{link}?at=`.
 pub(super) async fn begin(State(site): State<Site>, Path(link): Path<String>, ask: Ask, request: Request) -> Response {
-    let secret = match came(&site, &request) {
+    let secrets = match came(&site, &request) {
         Ok(secrets) => secrets,
         Err(why) => return session::refused(why),
     };
