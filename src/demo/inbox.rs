@@ -91,6 +91,11 @@ impl Inbox {
         self.shared.state().script.add(rule);
     }
 
+    /// Keeps only the first octets of each message from now on: under a long load all of them fill the memory.
+    pub fn keep_at_most(&self, octets: usize) {
+        self.shared.state().kept_octets = Some(octets);
+    }
+
     /// Forgets the script: everything is taken again.
     pub fn behave(&self) {
         self.shared.state().script = Script::default();

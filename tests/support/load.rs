@@ -18,6 +18,8 @@ use waypost::demo::sender::Sender;
 const SENDERS: u32 = 4;
 /// The longest that a test waits for something to become true.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// A letter tells its number within so many octets.
+const NUMBERED_WITHIN: usize = 4096;
 pub(crate) const ANN: &str = "ann@sender.example";
 
 /// A gateway's world.
@@ -43,6 +45,7 @@ pub(crate) struct Ledger {
 impl Bench {
     pub(crate) async fn new() -> Self {
         let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+        inbox.keep_at_most(NUMBERED_WITHIN);
         dns.mx("inbox.example", 10, "mx.inbox.example");
         dns.a("mx.inbox.example", [127, 0, 0, 1].into());
         dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
@@ -186,6 +189,6 @@ pub(crate) fn letter(number: u32, lines: usize) -> Vec<u8> {
 }
 
 fn number_of(octets: &[u8]) -> u32 {
-    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(NUMBERED_WITHIN)]);
     text.split("Subject: number ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap()
 }

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) extensions: Extensions,
     pub(super) script: Script,
     pub(super) received: Vec<Delivery>,
+    /// Octets that are kept of each message, where not all are.
+    pub(super) kept_octets: Option<usize>,
     pub(super) commands: Vec<(usize, String)>,
     pub(super) violations: Vec<String>,
     pub(super) connections: usize,
@@ -55,8 +57,14 @@ impl Shared {
         self.state().script.at(stage, conversation)
     }
 
-    pub(super) fn keep(&self, delivery: Delivery) {
-        self.state().received.push(delivery);
+    pub(super) fn keep(&self, mut delivery: Delivery) {
+        let mut state = self.state();
+        if let Some(most) = state.kept_octets {
+            delivery.octets.truncate(most);
+            delivery.octets.shrink_to_fit();
+        }
+        state.received.push(delivery);
+        drop(state);
         self.changed.notify_waiters();
     }
 
