@@ -198,7 +198,11 @@ fn shown(row: AuditRow) -> AuditShape {
 
 /// What of a shape can be set again.
 fn settable(shape: &Value) -> Map<String, Value> {
-    let fields = shape.as_object().cloned().unwrap_or_default();
+    let mut fields = shape.as_object().cloned().unwrap_or_default();
+    // They have no order, and earlier releases wrote them down as they were typed.
+    if let Some(labels) = fields.get_mut("labels").and_then(Value::as_array_mut) {
+        labels.sort_unstable_by(|one, other| one.as_str().cmp(&other.as_str()));
+    }
     fields.into_iter().filter(|(key, _)| !NOT_SET.contains(&key.as_str())).collect()
 }
 

@@ -119,7 +119,7 @@ pub(super) fn list<T>(value: &Value, max: usize, read: impl Fn(&Value) -> Read<T
     entries.iter().enumerate().map(|(index, entry)| read(entry).map_err(|fault| fault.at(index))).collect()
 }
 
-/// Labels: short names, each once.
+/// Labels: short names, each once, in the order in which they are read back.
 pub(super) fn labels(value: &Value) -> Read<Vec<String>> {
     let mut labels = list(value, MAX_LABELS, |entry| {
         let label = name(entry)?;
@@ -128,8 +128,8 @@ pub(super) fn labels(value: &Value) -> Read<Vec<String>> {
         }
         Ok(label)
     })?;
-    let mut seen = std::collections::BTreeSet::new();
-    labels.retain(|label| seen.insert(label.clone()));
+    labels.sort_unstable();
+    labels.dedup();
     Ok(labels)
 }
 

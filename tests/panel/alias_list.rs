@@ -382,3 +382,30 @@ async fn a_pattern_is_tried_as_it_is_changed_and_nothing_is_saved() {
     assert_eq!((&is["priority"], &is["description"]), (&json!(0), &json!("")), "nothing is saved");
     house.panel(&cookie, "POST", &format!("/aliases/{nearer}x/try"), "").await.expect(404);
 }
+
+#[tokio::test]
+async fn labels_are_taken_back_in_whatever_order_they_were_written() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "books@my.example", "labels": ["shopping"] })).await;
+    let labels = async || {
+        house.operator("GET", &format!("/v1/aliases/{id}"), Value::Null).await.expect(200).json()["labels"].clone()
+    };
+    let (many, own) = ("/aliases/many".to_owned(), format!("/aliases/{id}"));
+    for (path, form, then) in [
+        (&many, format!("id={id}&back=/aliases&what=label&label=aaa"), json!(["aaa", "shopping"])),
+        (&many, format!("id={id}&back=/aliases&what=label&label=zzz%2C+bbb"), json!(["bbb", "shopping", "zzz"])),
+        (&own, "labels=zzz%2C+mmm%2C+aaa".to_owned(), json!(["aaa", "mmm", "zzz"])),
+    ] {
+        let page = house.follow(&cookie, house.panel(&cookie, "POST", path, &form).await).await;
+        assert_eq!(labels().await, then, "{form}");
+        let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
+        assert!(page.contains("It is as it was."), "{form}: {page}");
+        assert_eq!(labels().await, json!(["shopping"]), "{form}");
+    }
+    house.panel(&cookie, "POST", &own, "labels=zzz%2C+aaa&block=b%40x.example%0Aa%40x.example").await.expect(303);
+    let page = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
+    let place = page.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
+    house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), "").await.expect(303);
+    assert_eq!(labels().await, json!(["shopping"]), "under Changes too");
+}
