@@ -341,7 +341,9 @@ async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
     assert!(page.contains("books@my.example is made.") && page.contains("is an alias of its own by now"), "{page}");
     let kept = shown(&house, "books@my.example").await;
     assert_eq!(kept["destinations"], json!(["owner@inbox.example"]));
-    house.panel(&cookie, "POST", &place, "address=spam%40my.example&what=block&back=").await.expect(303);
+    let block = "address=spam%40my.example&what=block&back=";
+    let told = house.follow(&cookie, house.panel(&cookie, "POST", &place, block).await).await;
+    assert!(told.contains("spam@my.example is made: its mail is refused from now on."), "{told}");
     assert_eq!(shown(&house, "spam@my.example").await["action"], "reject");
     let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
     assert!(page.contains("It is as it was.") && page.contains("has no alias of its own"), "{page}");

@@ -142,7 +142,10 @@ fn one(entry: &AuditShape) -> String {
         "alias.remove" => {
             format!("{name} is removed: its mail is refused, unless a pattern or the catch-all takes it.")
         }
-        "alias.create" => format!("{name} is made."),
+        "alias.create" => match entry.after.as_ref().and_then(|after| after.get("action")?.as_str()) {
+            Some("reject") => format!("{name} is made: its mail is refused from now on."),
+            _ => format!("{name} is made."),
+        },
         _ => senders(entry).or_else(|| roles(entry)).unwrap_or_else(|| format!("{name} is changed.")),
     }
 }
