@@ -72,8 +72,8 @@ async fn several_aliases_are_changed_at_once_and_taken_back() {
     };
     for (more, words, field, then) in [
         ("what=disable", "2 aliases are switched off.", "enabled", json!([false, false, true])),
-        ("what=label&label=buy", "b@my.example is changed.", "labels", json!([["buy"], ["buy"], []])),
-        ("what=unlabel&label=buy", "a@my.example is changed.", "labels", json!([[], [], []])),
+        ("what=label&label=buy", "b@my.example is changed: Labels.", "labels", json!([["buy"], ["buy"], []])),
+        ("what=unlabel&label=buy", "a@my.example is changed: Labels.", "labels", json!([[], [], []])),
         (
             "what=send&to=new%40inbox.example",
             "2 aliases are changed.",
@@ -117,7 +117,8 @@ async fn aliases_that_are_sent_to_an_inbox_that_is_not_verified_say_so() {
     let form = format!("version={}&destinations=stranger%40inbox.example", alias["version"]);
     let saved = house.panel(&cookie, "POST", &format!("/aliases/{}", ids[2]), &form).await.expect(303);
     let page = house.follow(&cookie, saved).await;
-    let words = "c@my.example is changed. stranger@inbox.example is not verified and gets no mail until it is";
+    let words =
+        "c@my.example is changed: Destinations. stranger@inbox.example is not verified and gets no mail until it is";
     assert!(page.contains(words), "{page}");
 }
 

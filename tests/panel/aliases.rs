@@ -113,7 +113,7 @@ async fn what_is_set_on_the_page_counts_and_is_taken_back() {
     let form = "version=1&description=Shops&labels=buy,+old&quota=9&expires_at=2027-01-31&expires_after=30d&then=drop\
                 &privacy=subject&block=%40ads.example%0D%0Aeve%40shop.example&allow=&policy.dmarc=enforce&policy.spf=";
     let page = house.follow(&cookie, house.panel(&cookie, "POST", &path, form).await).await;
-    assert!(page.contains("shop@my.example is refused from now on.") && page.contains(">Undo</button>"), "{page}");
+    assert!(page.contains("shop@my.example is changed: Note, Labels, ") && page.contains(">Undo</button>"), "{page}");
     let is = shown(&house, "shop@my.example").await;
     assert_eq!(is["labels"], json!(["buy", "old"]));
     assert_eq!((&is["quota"], &is["then"], &is["privacy"]), (&json!(9), &json!("drop"), &json!("subject")));
@@ -442,4 +442,21 @@ async fn an_alias_beyond_ascii_says_who_cannot_write_to_it() {
     house.operator("POST", "/v1/aliases", json!({ "address": "plain@my.example" })).await.expect(201);
     let page = house.panel(&cookie, "GET", "/aliases/plain@my.example", "").await.expect(200).text();
     assert!(!page.contains("SMTPUTF8"), "{page}");
+}
+
+#[tokio::test]
+async fn what_changes_several_things_names_them_all() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    for (form, words) in [
+        ("block=%40ads.example&labels=buy", "shop@my.example is changed: Labels, Kept out."),
+        ("block=%40ads.example%0A%40more.example", "Mail from @more.example to shop@my.example is refused"),
+        ("block=%40one.example%0A%40two.example", "shop@my.example is changed: Kept out."),
+        ("description=Shops", "shop@my.example is changed: Note."),
+    ] {
+        let saved = house.panel(&cookie, "POST", &format!("/aliases/{id}"), form).await.expect(303);
+        let page = house.follow(&cookie, saved).await;
+        assert!(page.contains(words), "{words}: {page}");
+    }
 }

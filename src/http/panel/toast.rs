@@ -1,6 +1,8 @@
 //! What was just done, told on the page that follows, with a button that takes it back. The words come from the audit log:
 //! what [`told`] carries can name what was done, and say nothing else.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
@@ -16,9 +18,13 @@ use super::forms::Filled;
 use super::frame;
 use super::ready;
 use super::role_words;
+use super::settings::audit_words;
 use super::sign_in::local;
 use super::text;
 use super::told;
+
+/// How the lists of senders begin where a change of them is told.
+const LISTS: [&str; 2] = ["Kept out:", "Let in:"];
 
 /// What was just done.
 pub(super) struct Toast {
@@ -146,38 +152,61 @@ fn one(entry: &AuditShape) -> String {
             Some("reject") => format!("{name} is made: its mail is refused from now on."),
             _ => format!("{name} is made."),
         },
-        _ => senders(entry).or_else(|| roles(entry)).unwrap_or_else(|| format!("{name} is changed.")),
+        _ => senders(entry).or_else(|| roles(entry)).unwrap_or_else(|| changed(entry)),
     }
+}
+
+/// What was changed, by the names of the fields.
+fn changed(entry: &AuditShape) -> String {
+    let lines = audit_words::fields(entry);
+    let names: Vec<_> = lines.iter().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    let what = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+    format!("{} is changed{what}.", entry.object)
 }
 
 /// What a change says of one sender, where it says that and nothing else.
 fn senders(entry: &AuditShape) -> Option<String> {
-    let list = |side: &Option<Value>, key: &str| -> Option<Vec<String>> {
-        serde_json::from_value(side.as_ref()?.get(key)?.clone()).ok()
-    };
-    let more = |key: &str, from: &Option<Value>, to: &Option<Value>| {
-        let known = list(from, key)?;
-        list(to, key)?.into_iter().find(|one| !known.contains(one))
-    };
     let (before, after, name) = (&entry.before, &entry.after, &entry.object);
-    if let Some(sender) = more("block", before, after) {
+    let lists = [more("block", (before, after)), more("allow", (before, after))];
+    let gone = [more("block", (after, before)), more("allow", (after, before))].concat();
+    let named: BTreeSet<_> = lists.iter().flatten().chain(&gone).collect();
+    let changed = audit_words::fields(entry);
+    if named.len() != 1 || changed.iter().any(|line| !LISTS.iter().any(|list| line.starts_with(list))) {
+        return None;
+    }
+    let [blocked, allowed] = lists.map(|list| list.into_iter().next());
+    if let Some(sender) = blocked {
         return Some(format!("Mail from {sender} to {name} is refused from now on."));
     }
-    if let Some(sender) = more("allow", before, after) {
-        let is_off = after.as_ref().and_then(|after| after.get("enabled")) == Some(&Value::Bool(false));
-        if is_off {
-            return Some(format!(
-                "{sender} is on the list of whom {name} lets in. But {name} is off: until you switch it on, mail from there \
-                 is refused like all its mail."
-            ));
-        }
-        return Some(format!(
-            "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
-             policy refuses comes in only where it proves who sent it."
-        ));
+    if let Some(sender) = allowed {
+        return Some(let_in(&sender, entry));
     }
-    let gone = more("block", after, before).or_else(|| more("allow", after, before))?;
-    Some(format!("{name} says nothing of {gone} any more."))
+    Some(format!("{name} says nothing of {} any more.", gone.first()?))
+}
+
+/// Whom a list names on the second side and not on the first.
+fn more(key: &str, (from, to): (&Option<Value>, &Option<Value>)) -> Vec<String> {
+    let list = |side: &Option<Value>| -> Vec<String> {
+        let list = side.as_ref().and_then(|side| side.get(key)).cloned();
+        list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
+    };
+    let known = list(from);
+    list(to).into_iter().filter(|one| !known.contains(one)).collect()
+}
+
+fn let_in(sender: &str, entry: &AuditShape) -> String {
+    let name = &entry.object;
+    let is_off = entry.after.as_ref().and_then(|after| after.get("enabled")) == Some(&Value::Bool(false));
+    if is_off {
+        return format!(
+            "{sender} is on the list of whom {name} lets in. But {name} is off: until you switch it on, mail from there is \
+             refused like all its mail."
+        );
+    }
+    format!(
+        "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
+         policy refuses comes in only where it proves who sent it."
+    )
 }
 
 /// What a change says of somebody's role on one domain.

@@ -151,7 +151,7 @@ const ELSEWHERE: &[(&str, &str)] =
 type Side = BTreeMap<String, Value>;
 
 /// `Note: Shops → Toys`, for each field that differs; of what came or went, `Note: Shops`.
-pub(super) fn fields(entry: &AuditShape) -> Vec<String> {
+pub(in crate::http::panel) fn fields(entry: &AuditShape) -> Vec<String> {
     let deed = Deed::parse(&entry.action);
     let sides = (side(entry.before.as_ref()), side(entry.after.as_ref()));
     let mut told: Vec<_> = keys(&sides).into_iter().filter_map(|key| line(deed, key, (&sides.0, &sides.1))).collect();

@@ -3,7 +3,7 @@
 
 mod account;
 mod audit;
-mod audit_words;
+pub(super) mod audit_words;
 mod notices;
 mod people;
 mod person;
