@@ -1,5 +1,7 @@
 //! Domains, destinations, the queue and the simulator: what they say, and what their buttons do.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use waypost::store::queue::Entry;
 
@@ -187,4 +189,36 @@ async fn the_simulator_decides_as_the_server_does() {
     assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
     assert!(wrong.contains("<bdi>Write an IP address.</bdi>"), "{wrong}");
+}
+
+#[tokio::test]
+async fn the_first_run_makes_its_alias_on_a_domain_that_has_aliases() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "zoo.example" })).await.expect(201);
+    house.clock.advance(Duration::from_secs(60));
+    let mirror = json!({ "name": "mirror.example", "mirror_of": "my.example" });
+    house.operator("POST", "/v1/domains", mirror).await.expect(201);
+    for place in ["/setup/go-on?at=alias", "/setup/go-on?at=alias&domain=mirror.example"] {
+        let page = house.panel(&cookie, "GET", place, "").await.expect(200).text();
+        let (_, choice) = page.split_once("<select id=\"domain\"").unwrap();
+        let (choice, _) = choice.split_once("</select>").unwrap();
+        assert!(choice.contains("zoo.example") && !choice.contains("mirror.example"), "{place}: {choice}");
+        assert!(choice.contains("<option value=\"my.example\" selected>"), "{place}: {choice}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_alias_is_proposed_on_the_domain_of_the_last_one() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for name in ["a.example", "zoo.example"] {
+        house.operator("POST", "/v1/domains", json!({ "name": name })).await.expect(201);
+    }
+    for name in ["zoo.example", "my.example"] {
+        let form = format!("local_part=shop&domain={name}&destination=owner%40inbox.example");
+        house.panel(&cookie, "POST", "/aliases", &form).await.expect(303);
+        let page = house.panel(&cookie, "GET", "/aliases?new=1", "").await.expect(200).text();
+        assert!(page.contains(&format!("<option value=\"{name}\" selected>")), "{page}");
+    }
 }

@@ -80,7 +80,7 @@ pub(super) async fn newest(led: &Led<'_>, alias: &str) -> Result<Option<Row>, Ad
 }
 
 pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
-    let (domain, inbox) = (domain::first(led).await?, inbox::first(led).await?);
+    let (domain, inbox) = (domain::for_aliases(led).await?, inbox::first(led).await?);
     let known = match &domain {
         Some(domain) => first(led, &domain.name).await?,
         None => None,
@@ -90,12 +90,13 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         (_, None) => Some(("There is no inbox yet.", led.place(Screen::Inbox))),
         _ => None,
     };
+    let all = domain::all(led).await?;
     let page = AliasPage {
         frame: led.frame("Which address do you begin with?"),
         around: led.around(Screen::Alias, wrong),
         local: value(wrong, "local_part", ""),
         domain: value(wrong, "domain", domain.map(|domain| domain.name).unwrap_or_default()),
-        domains: domain::all(led).await?.into_iter().map(|domain| domain.name).collect(),
+        domains: all.into_iter().filter(|domain| domain.mirror_of.is_none()).map(|domain| domain.name).collect(),
         to: inbox.map(|inbox| inbox.address),
         known,
         missing,
@@ -115,7 +116,7 @@ pub(super) async fn take(led: &Led<'_>, filled: &Filled) -> Result<String, Admin
 
 /// Waits for a message, shows its journey, and ends on its page.
 pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
-    let alias = match domain::first(led).await? {
+    let alias = match domain::for_aliases(led).await? {
         Some(domain) => first(led, &domain.name).await?,
         None => None,
     };

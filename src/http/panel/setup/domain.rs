@@ -49,6 +49,15 @@ pub(super) async fn first(led: &Led<'_>) -> Result<Option<DomainShape>, AdminErr
     Ok(all(led).await?.into_iter().next())
 }
 
+/// The domain that an alias is made on: a mirror has those of another one.
+pub(super) async fn for_aliases(led: &Led<'_>) -> Result<Option<DomainShape>, AdminError> {
+    let named = first(led).await?;
+    match named.as_ref().and_then(|domain| domain.mirror_of.as_deref()) {
+        Some(original) => led.site.admin.domain(led.actor, original).await.map(Some),
+        None => Ok(named),
+    }
+}
+
 /// The last that were added.
 pub(super) async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
     let paging = Paging { limit: Some(KNOWN), cursor: None };
