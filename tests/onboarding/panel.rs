@@ -51,6 +51,10 @@ async fn a_domain_s_page_follows_its_records() {
     anna.get("/domains").await.says("all records found");
     let zone = anna.get("/domains/my.example/zone").await.text;
     assert!(zone.starts_with("my.example.\tIN\tMX\t10 gw.example.\n"), "{zone}");
+    assert!(
+        zone.contains("my.example.\tIN\tTXT\t\"v=spf1 ") && zone.contains("_dmarc.my.example.\tIN\tTXT\t"),
+        "{zone}"
+    );
 
     world.dns.clear("my.example");
     world.dns.ns("my.example", "ns1.my.example");

@@ -29,7 +29,7 @@ pub struct RecordShape {
     /// The judgement.
     #[serde(flatten)]
     pub record: Record,
-    /// To copy into a zone file; none where nothing is asked for.
+    /// To copy into a zone file: what is wanted, or is there and right; none where nothing is asked for.
     pub zone: Option<String>,
 }
 

@@ -1,16 +1,24 @@
 //! A record as a line of a zone file (RFC 1035 §5.1).
 
-use super::Record;
+use super::{Record, Verdict};
 
 /// Octets of one string of a TXT record (RFC 1035 §3.3.14).
 const MAX_STRING_OCTETS: usize = 255;
 
-/// The line that publishes what is wanted; none where nothing is.
+/// The line that publishes what is wanted, or, where nothing is, the text that is there and right; none of what is neither.
 #[must_use]
 pub fn zone_line(record: &Record) -> Option<String> {
-    let wanted = record.wanted.as_ref()?;
+    let wanted = record.wanted.as_ref().or_else(|| right(record))?;
     let value = if record.kind == "TXT" { strings(wanted) } else { wanted.clone() };
     Some(format!("{}.\tIN\t{}\t{value}", record.name, record.kind))
+}
+
+/// A zone that takes the place of another one has to have this too.
+fn right(record: &Record) -> Option<&String> {
+    match record.found.as_slice() {
+        [only] if record.kind == "TXT" && record.verdict == Verdict::Ok => Some(only),
+        _ => None,
+    }
 }
 
 /// The text in quoted strings that are no longer than they may be.
