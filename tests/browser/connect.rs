@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use waypost::clock::Clock;
+use waypost::policy::status::Status;
 use waypost::store::activity::Row;
 
 use crate::driver::{Browser, Look};
@@ -30,12 +31,14 @@ async fn what_is_copied_works_and_the_page_sees_the_first_call() {
     let open = Open::new().await;
     // The script asks by its own machine's clock.
     let row = Row { received_at: Clock::system().now(), ..forwarded(&open.house, "shop@my.example") };
-    open.house.admin.store.activity.record(vec![row]).await.unwrap();
+    let tagged = "shop+new@my.example".to_owned();
+    let refused = Row { id: uuid::Uuid::from_u128(1), status: Status::Refused, recipient: tagged, ..row.clone() };
+    open.house.admin.store.activity.record(vec![row, refused]).await.unwrap();
     let browser = open.visitor(WIDE).await;
     let made = connected(&open, &browser, "curl").await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["address"].as_str().unwrap().starts_with("shop"), "{made}");
     browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
-    assert_eq!(connected(&open, &browser, "script").await, "1 forwarded shop@my.example\n");
+    assert_eq!(connected(&open, &browser, "script").await, "2 shop@my.example: 1 forwarded, 1 refused\n");
     browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
 }

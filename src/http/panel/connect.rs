@@ -72,7 +72,7 @@ const CLIENTS: &[Client] = &[
         why: "It can read the log and change nothing.",
         fields: &[("WAYPOST_URL", Part::Url), ("WAYPOST_TOKEN", Part::Token)],
         example: include_str!("../../../web/connect/script.txt"),
-        then: "It prints a line for each alias: how many messages came, and what became of them.",
+        then: "It prints a line for each alias, and for each address without one: how many messages came, and what became of them.",
     },
 ];
 
