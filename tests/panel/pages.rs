@@ -347,3 +347,21 @@ async fn the_simulator_says_why_the_message_itself_is_refused_and_what_it_could_
         "{unjudged}"
     );
 }
+
+#[tokio::test]
+async fn what_is_held_is_in_the_list_of_what_waits() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    queued(&house, "shop@my.example", Entry::Held).await;
+    let waits = async || {
+        let page = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+        assert!(page.contains("waiting</a>"), "{page}");
+        page.split_once("<h2 id=\"waits\">").unwrap().1.split_once("</section>").unwrap().0.to_owned()
+    };
+    let held = waits().await;
+    assert!(held.contains("<dt><bdi>inbox.example</bdi></dt>") && !held.contains("Nothing waits"), "{held}");
+    assert!(held.contains("#i-held") && held.contains("1 held") && !held.contains("waiting"), "{held}");
+    queued(&house, "news@my.example", Entry::Due(house.clock.now())).await;
+    let both = waits().await;
+    assert!(both.contains("1 waiting") && both.contains("1 held"), "{both}");
+}

@@ -78,13 +78,16 @@ struct Range {
 /// What waits for one domain.
 struct Waiting {
     domain: String,
+    /// What goes on by itself, and what somebody has to release.
     count: u64,
+    held: u64,
     oldest: text::When,
 }
 
 impl Waiting {
-    fn of(Waits { host, count, since }: Waits, now: Moment) -> Self {
-        Self { domain: text::ours(&host), count, oldest: text::When::new(since, now) }
+    fn of(Waits { host, count, held, since }: Waits, now: Moment) -> Self {
+        let count = count.saturating_sub(held);
+        Self { domain: text::ours(&host), count, held, oldest: text::When::new(since, now) }
     }
 }
 

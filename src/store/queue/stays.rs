@@ -34,10 +34,11 @@ pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(dest
 /// Which rows of the log some deliveries have, and when they came.
 pub(in crate::store) const CAME: &str = "select q.id, q.uuid, m.received_at from json_each(?1) as j \
     join deliveries as q on q.id = j.value join messages as m on m.id = q.message_id";
-/// By what stands behind the `@` of the destination: how many, and when the first of them came.
-pub(in crate::store) const WAITING: &str = "select w.host, w.n, m.received_at from (select host, count(*) as n, \
-    min(id) as first from (select id, substr(destination, 1 + instr(destination, '@')) as host from deliveries \
-    where state in ('due', 'leased') and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
+/// By what stands behind the `@` of the destination: how many, how many of them are held, and when the first of them came.
+pub(in crate::store) const WAITING: &str = "select w.host, w.n, w.held, m.received_at from (select host, count(*) as n, \
+    sum(is_held) as held, min(id) as first from (select id, state = 'held' as is_held, \
+        substr(destination, 1 + instr(destination, '@')) as host from deliveries \
+    where state in ('due', 'leased', 'held') and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
     and (?5 is null or domain_id = ?5) order by id limit ?3) group by host order by n desc, host limit ?4) as w \
     join deliveries as q on q.id = w.first join messages as m on m.id = q.message_id order by w.n desc, w.host";
 
@@ -70,6 +71,8 @@ pub struct Waits {
     pub host: String,
     /// How many messages.
     pub count: u64,
+    /// How many of them are held.
+    pub held: u64,
     /// When the oldest came.
     pub since: Moment,
 }
@@ -103,7 +106,12 @@ impl Queue {
         let rows = ask.fetch_all(&self.readers).await?;
         let read = |row: &SqliteRow| {
             let mut columns = Columns::of(row);
-            Ok(Waits { host: columns.take()?, count: columns.count()?, since: columns.moment()? })
+            Ok(Waits {
+                host: columns.take()?,
+                count: columns.count()?,
+                held: columns.count()?,
+                since: columns.moment()?,
+            })
         };
         rows.iter().map(read).collect()
     }
