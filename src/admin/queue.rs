@@ -301,12 +301,24 @@ impl Admin {
 
     /// What an actor may work on: a viewer sees that it waits, and neither its octets nor its fate are theirs.
     async fn managed_delivery(&self, actor: &Actor, id: Uuid) -> Result<Claim> {
-        let claim = self.find_delivery(actor, id).await?;
+        let claim = match self.find_delivery(actor, id).await {
+            Err(gone @ AdminError::NotFound(_)) => return Err(self.told_of(actor, id).await.unwrap_or(gone)),
+            found => found?,
+        };
         if delivery_reach(actor, &claim) >= Some(Reach::Manage) {
             return Ok(claim);
         }
         let detail = "You have no right to this on the domain that it came for: that takes the role manager.";
         Err(AdminError::Forbidden(detail.to_owned()))
+    }
+
+    /// Why there is nothing left of a message whose sender was told.
+    async fn told_of(&self, actor: &Actor, id: Uuid) -> Option<AdminError> {
+        let rows = self.activity_of(actor, &id.to_string()).await.ok()?;
+        rows.first()?.dsn.as_ref().filter(|dsn| dsn.dsn == "sent")?;
+        let words =
+            format!("The message {id} is kept no more: its sender was told that it failed, and can send it again.");
+        Some(AdminError::NotFound(words))
     }
 
     /// A report of ours has no row in the log.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use waypost::mail::Author;
 use waypost::policy::rule::Kind;
 use waypost::policy::status::{RuleRef, Status};
-use waypost::store::activity::{Auth, Progress, Row};
+use waypost::store::activity::{Auth, DsnNote, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
@@ -255,7 +255,7 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
         let shown = page(&house, &cookie, &path).await;
         let end =
             "It is tried again by itself in 5 min, and so on until 27 Nov 2026, 18:56:24 UTC. If no try succeeds,";
-        assert!(shown.contains(end) && shown.contains("kept here for 7 days"), "{shown}");
+        assert!(shown.contains(end) && shown.contains("its sender is told"), "{shown}");
     }
 }
 
@@ -409,4 +409,46 @@ async fn a_message_for_two_inboxes_says_in_each_row_which() {
     let both = page(&house, &cookie, "/activity").await;
     assert!(both.contains("<small class=\"muted\">for <bdi>bert@inbox.example</bdi>"), "{both}");
     assert_eq!(both.matches("<small class=\"muted\">for ").count(), 2, "{both}");
+}
+
+#[tokio::test]
+async fn what_its_sender_was_told_of_is_not_said_to_be_kept() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let until = house.clock.now().after(Duration::from_secs(300));
+    let waits = queued(&house, "shop@my.example", Entry::Due(until)).await;
+    let shown = page(&house, &cookie, &format!("/activity/{}", waits.id)).await;
+    let then = "If no try succeeds, its sender is told where it is certain who that is; where nobody can be told, the \
+                message is kept here for 7 days, to be sent elsewhere.";
+    assert!(shown.contains(then), "{shown}");
+    let busy = "450 4.2.1 Mailbox busy";
+    let attempts = vec![attempt(house.clock.now(), "deferred", busy)];
+    let dsn = Some(DsnNote { dsn: "sent".to_owned(), why: String::new() });
+    let told = Row { status: Status::Expired, attempts, dsn, ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![told.clone()]).await.unwrap();
+    let shown = page(&house, &cookie, &format!("/activity/{}", told.id)).await;
+    assert!(shown.contains("until the time was over. Nothing of it is kept here, for its sender was told"), "{shown}");
+    assert!(!shown.contains("send it again, or elsewhere") && !shown.contains("/resend"), "{shown}");
+    let path = format!("/v1/queue/{}/resend", told.id);
+    let refused = house.operator("POST", &path, json!({})).await.expect(404).text();
+    assert!(refused.contains("is kept no more: its sender was told"), "{refused}");
+    let help = page(&house, &cookie, "/help/waits").await;
+    assert!(
+        help.contains("Where nobody can be told, the message is kept for") && help.contains("or is kept"),
+        "{help}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_kept_can_be_sent_again_and_what_is_kept_no_more_cannot() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let kept = queued(&house, "shop@my.example", Entry::Kept(house.clock.now().after(Duration::from_secs(60)))).await;
+    tried(&house, &kept, Status::Expired, "450 4.2.1 Mailbox busy").await;
+    let path = format!("/activity/{}", kept.id);
+    let shown = page(&house, &cookie, &path).await;
+    assert!(shown.contains("send it again, or elsewhere") && shown.contains("/resend"), "{shown}");
+    house.admin.store.queue.cancel(kept.id).await.unwrap();
+    let shown = page(&house, &cookie, &path).await;
+    assert!(shown.contains("Nothing of it is kept here any more") && !shown.contains("or elsewhere"), "{shown}");
 }

@@ -26,7 +26,7 @@ use super::frame::{self, Frame};
 use super::kept::{self, Kept};
 use super::look::{self, Look};
 use super::next_step::NextStep;
-use super::remedy::Remedy;
+use super::remedy::{Octets, Remedy};
 use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
@@ -185,7 +185,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         lost: lost(row),
         kept,
-        remedy: Remedy::of(site, row, now),
+        remedy: Remedy::of(site, (row, if powers.is_some() { Octets::Here } else { Octets::Gone }), now),
         next: NextStep::of(site, actor, row).await,
         siblings,
         facts: Facts::of(row, subject(site, actor, row).await, now),

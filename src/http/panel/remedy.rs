@@ -31,6 +31,8 @@ pub(super) const UNTRIED: Remedy =
     Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
 /// Of what the gateway itself wrote: no alias leads there.
 const GONE: &str = "There is no such inbox, or it is closed.";
+/// Of what waited until its time was over, where nothing of it is left.
+const OVER: &str = "The other server asked for patience until the time was over.";
 const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits", more: WHY };
 
 /// What stands against a delivery, as far as one could do something about it.
@@ -50,12 +52,21 @@ enum Cause {
     Silent,
 }
 
+/// Where the octets of a message are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Octets {
+    /// In the queue: it can be sent again.
+    Here,
+    Gone,
+}
+
 impl Remedy {
     /// What to do about a row, where it is not well.
-    pub(super) fn of(site: &Site, row: &Row, now: Moment) -> Option<Self> {
+    pub(super) fn of(site: &Site, (row, octets): (&Row, Octets), now: Moment) -> Option<Self> {
         let is_bounced = row.status == Status::Forwarded && row.bounced_at.is_some();
         match row.status {
             Status::Deferred => Some(Self { end: Some(end(site, row, now)), ..Self::now(row) }),
+            Status::Failed | Status::Expired if octets == Octets::Gone && row.own.is_none() => Some(Self::gone(row)),
             Status::Failed | Status::Expired => Some(Self::now(row)),
             // By the next hop, while the sender waited.
             Status::Refused | Status::RefusedTemporarily if !row.attempts.is_empty() => Some(Self::now(row)),
@@ -77,6 +88,15 @@ impl Remedy {
         let words = if cause == Cause::Gone && row.own.is_some() { GONE } else { cause.words() };
         Self { words, end: None, page: cause.page(), more: cause.more() }
     }
+
+    /// Of what can be sent again by nobody but its sender.
+    fn gone(row: &Row) -> Self {
+        let now = Self::now(row);
+        let words = if now.words == Cause::Impatient.words() { OVER } else { now.words };
+        let is_told = row.dsn.as_ref().is_some_and(|dsn| dsn.dsn == "sent");
+        let why = if is_told { ", for its sender was told and can send it again." } else { " any more." };
+        Self { words, end: Some(format!("Nothing of it is kept here{why}")), ..now }
+    }
 }
 
 fn end(site: &Site, row: &Row, now: Moment) -> String {
@@ -95,8 +115,8 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         "it is given up, and its row here says so".to_owned()
     } else {
         format!(
-            "its sender is told where it is certain who that is, and the message is kept here for {kept}, to be sent \
-             elsewhere"
+            "its sender is told where it is certain who that is; where nobody can be told, the message is kept here for \
+             {kept}, to be sent elsewhere"
         )
     };
     format!("It is tried again by itself{next}, and so on until {last}. If no try succeeds, {then}.")
