@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::mail::{Domain, Host, LocalPart, Mailbox};
+use crate::policy::admission::reserved::{self, Reserved};
 use crate::policy::facts::{Candidates, Matcher, Pattern};
 use crate::policy::ids::AliasId;
 use crate::policy::routing;
@@ -31,6 +32,14 @@ struct Trial {
     name: AliasName,
     rule: Arc<Rule>,
     matching: Matching,
+}
+
+/// A recipient of whom it is asked.
+struct Asked {
+    recipient: Recipient,
+    mailbox: Mailbox,
+    reserved: Option<Reserved>,
+    candidates: Candidates,
 }
 
 impl Admin {
@@ -62,12 +71,26 @@ impl Admin {
         for recipient in seen {
             let Some(mailbox) = mailbox(&recipient.address, &row.name) else { continue };
             let Some(candidates) = self.store.directory.candidates(&mailbox).await? else { continue };
-            asked.push((recipient, mailbox, candidates));
+            let reserved = self.facts.reserved(&mailbox);
+            let candidates = if reserved.is_some() { self.in_force(candidates).await? } else { candidates };
+            asked.push(Asked { recipient, mailbox, reserved, candidates });
         }
         // Patterns are matched beside the threads that carry mail.
         let judged = tokio::task::spawn_blocking(move || judge(&trial, asked));
         let (looked_at, matched) = judged.await.map_err(|_| AdminError::Unwell)?;
         Ok(TriedShape { days, looked_at, matched })
+    }
+
+    /// Without the aliases that do not keep a role address from the contact.
+    async fn in_force(&self, mut candidates: Candidates) -> Result<Candidates> {
+        let now = self.clock.now();
+        let mut kept = Vec::new();
+        for rule in candidates.addresses {
+            let usage = self.store.directory.usage(&rule).await?;
+            kept.extend(reserved::wins(&rule, usage, now).then_some(rule));
+        }
+        candidates.addresses = kept;
+        Ok(candidates)
     }
 }
 
@@ -83,11 +106,11 @@ fn mailbox(address: &str, domain: &Domain) -> Option<Mailbox> {
 }
 
 /// What of recipients the alias takes; how many were asked, and those that it matches.
-fn judge(trial: &Trial, asked: Vec<(Recipient, Mailbox, Candidates)>) -> (usize, Vec<MatchedShape>) {
+fn judge(trial: &Trial, asked: Vec<Asked>) -> (usize, Vec<MatchedShape>) {
     let looked_at = asked.len();
-    let matched = asked.into_iter().filter_map(|(recipient, mailbox, candidates)| {
-        let now = routing::select(&mailbox, &candidates, &mut Vec::new()).map(|found| found.rule);
-        let then = routing::select(&mailbox, &with(trial, candidates), &mut Vec::new()).map(|found| found.rule);
+    let matched = asked.into_iter().filter_map(|Asked { recipient, mailbox, reserved, candidates }| {
+        let now = selected((&mailbox, reserved), &candidates);
+        let then = selected((&mailbox, reserved), &with(trial, candidates));
         let wins = then.as_ref().is_some_and(|rule| rule.id == UNSAVED);
         if !wins && !trial.matching.matches(mailbox.local()) {
             return None;
@@ -103,9 +126,20 @@ fn judge(trial: &Trial, asked: Vec<(Recipient, Mailbox, Candidates)>) -> (usize,
             wins,
             now: now.as_ref().map(named),
             then: then.as_ref().filter(|_| !wins).map(named),
+            reserved,
         })
     });
     (looked_at, matched.collect())
+}
+
+/// The rule that a recipient selects.
+fn selected((mailbox, reserved): (&Mailbox, Option<Reserved>), candidates: &Candidates) -> Option<Arc<Rule>> {
+    let found = match reserved {
+        None => routing::select(mailbox, candidates, &mut Vec::new()),
+        Some(Reserved::Contact) => routing::explicit(mailbox, candidates),
+        Some(Reserved::Reports) => None,
+    };
+    found.map(|found| found.rule)
 }
 
 /// The rules as they would be with this one among them.

@@ -21,12 +21,13 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, ForwardPath, LocalPart, Mailbox, Moment, ReversePath};
+use crate::policy::admission::reserved::{Reserved, is_role};
 use crate::policy::admission::{Decision, Refusal};
 use crate::policy::alignment;
 use crate::policy::facts::{AuthFacts, ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::lists::Finding;
 use crate::policy::settings::Instance;
-use crate::srs::{Reversed, Ring, SrsError};
+use crate::srs::{Reversed, Ring, SrsError, looks_like_srs};
 use crate::store::{Result, Store};
 
 pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
@@ -78,6 +79,16 @@ impl Facts {
         let recipient = mailbox_of(to, &settings.hostname);
         let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
         inquiry.decide(recipient).await
+    }
+
+    /// What a recipient is for where no pattern speaks for it.
+    #[must_use]
+    pub fn reserved(&self, recipient: &Mailbox) -> Option<Reserved> {
+        let is_srs = || looks_like_srs(recipient.local()) && self.reverse(recipient.local()) != Err(SrsError::NotSrs);
+        if !self.is_ours(recipient.domain(), &self.instance.load()) {
+            return None;
+        }
+        if is_srs() { Some(Reserved::Reports) } else { is_role(recipient.local()).then_some(Reserved::Contact) }
     }
 
     /// The decision on a recipient that is turned away before any rule is asked: all recipients are told the same.

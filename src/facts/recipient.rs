@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use crate::mail::{Domain, ForwardPath, Host, LocalPart, Mailbox, Moment, ReversePath};
-use crate::policy::admission::reserved::{self, Srs};
+use crate::policy::admission::reserved::{self, Reserved, Srs};
 use crate::policy::admission::{self, Decision, Disposition, Failing, RecipientCase, Refusal, computed};
 use crate::policy::facts::{Candidates, ConnectFacts, RecipientFacts, Usage};
 use crate::policy::ids::{AccountId, OWNER};
@@ -13,7 +13,7 @@ use crate::policy::routing::{self, Fanout, Selection};
 use crate::policy::rule::{Rule, Target};
 use crate::policy::senders::Levels;
 use crate::policy::settings::Instance;
-use crate::srs::{self, Reversed, SrsError};
+use crate::srs::Reversed;
 use crate::store::Result;
 use crate::store::rules::{DestinationRow, ListQuery};
 
@@ -74,16 +74,16 @@ impl Inquiry<'_> {
 
     /// The decision on one address, its destinations not followed.
     async fn judge(&self, recipient: Mailbox) -> Result<Decision> {
-        if srs::looks_like_srs(recipient.local())
-            && let Some(srs) = self.srs(&recipient).await?
-        {
+        let reserved = self.facts.reserved(&recipient);
+        if reserved == Some(Reserved::Reports) {
+            let srs = self.srs(&recipient).await?;
             let facts = self.known(recipient);
             return Ok(reserved::report(&self.case(&facts), srs));
         }
         // Our own name is ours, whoever claims it.
         let candidates = self.facts.store.directory.candidates(&recipient).await?.filter(|known| known.domain.verified);
         let facts = RecipientFacts { candidates, ..self.bare(recipient) };
-        if reserved::is_role(facts.recipient.local()) && self.is_ours(facts.recipient.domain()) {
+        if reserved == Some(Reserved::Contact) {
             return self.role(facts).await;
         }
         let mut trace = Vec::new();
@@ -122,19 +122,14 @@ impl Inquiry<'_> {
 
     /// What an address that looks like SRS leads to. A valid hash is ours whichever of our domains it came by; on any
     /// other domain it is somebody else's.
-    async fn srs(&self, recipient: &Mailbox) -> Result<Option<Srs>> {
-        if !self.is_ours(recipient.domain()) {
-            return Ok(None);
-        }
-        let reversed = self.facts.reverse(recipient.local());
-        Ok(match reversed {
-            Ok(Reversed::Sender(sender) | Reversed::FirstHop(sender)) => Some(Srs::Ours(sender)),
+    async fn srs(&self, recipient: &Mailbox) -> Result<Srs> {
+        Ok(match self.facts.reverse(recipient.local()) {
+            Ok(Reversed::Sender(sender) | Reversed::FirstHop(sender)) => Srs::Ours(sender),
             Ok(Reversed::Token(token)) => {
                 let sender = self.facts.store.queue.token_sender(&token).await?;
-                Some(sender.map_or(Srs::TokenGone, Srs::Ours))
+                sender.map_or(Srs::TokenGone, Srs::Ours)
             }
-            Err(SrsError::NotSrs) => None,
-            Err(error) => Some(Srs::Invalid(error)),
+            Err(error) => Srs::Invalid(error),
         })
     }
 

@@ -410,3 +410,42 @@ async fn labels_are_taken_back_in_whatever_order_they_were_written() {
     house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), "").await.expect(303);
     assert_eq!(labels().await, json!(["shopping"]), "under Changes too");
 }
+
+/// RFC 5321 §4.5.1: what a pattern takes at RCPT, and nothing else, is what a trial of it says.
+#[tokio::test]
+async fn a_trial_leaves_the_contact_and_reports_what_mail_leaves_them() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let sender = "orders@shop.example";
+    let srs = house.admin.srs_forward(&Actor::operator(), sender, Some("my.example")).await.unwrap().to_string();
+    let came = ["postmaster@my.example", "Abuse@my.example", "post@my.example", &srs.to_lowercase()];
+    let rows = came.map(|to| forwarded(&house, to));
+    house.admin.store.activity.record(rows.to_vec()).await.unwrap();
+    let tried = async |name: &str| {
+        let form = format!("local_part={name}&domain=my.example");
+        house.panel(&cookie, "POST", "/aliases/try", &form).await.expect(200).text()
+    };
+    for (name, words) in [
+        ("*", "Of 4 addresses with mail in the last 7 days it matches 4, and would get the mail of 1."),
+        ("post*", "it matches 2, and would get the mail of 1."),
+        ("srs0*", "it matches 1, and would get the mail of none."),
+    ] {
+        let page = tried(name).await;
+        assert!(page.contains(words), "{name}: {page}");
+        assert_eq!(page.contains("stays with the contact"), name != "srs0*", "{name}: {page}");
+        assert_eq!(page.contains("takes reports that come back"), name != "post*", "{name}: {page}");
+    }
+    assert!(
+        tried("postmaster").await.contains("would come here; now the contact takes it"),
+        "an alias of that name wins"
+    );
+    alias(&house, json!({ "address": "abuse@my.example" })).await;
+    assert!(tried("a*").await.contains("stays with abuse@my.example, which is nearer"));
+    house.operator("PATCH", "/v1/aliases/abuse@my.example", json!({ "enabled": false })).await.expect(200);
+    assert!(tried("a*").await.contains("stays with the contact"), "what is off does not keep it from the contact");
+    for to in ["postmaster@my.example", &srs] {
+        house.operator("POST", "/v1/aliases", json!({ "address": "*@my.example" })).await;
+        let route = house.operator("POST", "/v1/route", json!({ "from": "", "to": to })).await.expect(200).json();
+        assert_eq!(route["rule"], Value::Null, "and so does mail: {route}");
+    }
+}

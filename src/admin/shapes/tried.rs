@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::mail::Moment;
+use crate::policy::admission::reserved::Reserved;
 
 /// What an alias would take of the last days' mail.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -34,6 +35,8 @@ pub struct MatchedShape {
     pub now: Option<RuleNamed>,
     /// The alias that would take it all the same.
     pub then: Option<RuleNamed>,
+    /// What the address is for where no pattern speaks for it: mail for the domain's contact, or reports that come back.
+    pub reserved: Option<Reserved>,
 }
 
 /// An alias by its name.

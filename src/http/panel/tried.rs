@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::admin::shapes::{MatchedShape, TriedShape};
 use crate::mail::Moment;
+use crate::policy::admission::reserved::Reserved;
 
 use super::alias_fields::Choice;
 use super::forms::Filled;
@@ -77,12 +78,14 @@ fn summary(tried: &TriedShape, won: usize) -> String {
 
 fn row(hit: &MatchedShape, now: Moment) -> Hit {
     let now_at = hit.now.as_ref().map(|rule| text::short_address(&rule.address));
-    let (tone, icon, verdict) = match (&hit.then, now_at) {
-        (Some(nearer), _) => {
-            ("", "stop", format!("stays with {}, which is nearer", text::short_address(&nearer.address)))
-        }
-        (None, Some(before)) => ("ok", "done", format!("would come here; now {before} takes it")),
-        (None, None) => ("ok", "done", "would come here; now it is refused".to_owned()),
+    let stays = |words: String| ("", "stop", words);
+    let (tone, icon, verdict) = match (&hit.then, now_at, hit.reserved) {
+        (Some(nearer), ..) => stays(format!("stays with {}, which is nearer", text::short_address(&nearer.address))),
+        (None, _, Some(Reserved::Reports)) => stays("takes reports that come back, and no other mail".to_owned()),
+        (None, _, Some(Reserved::Contact)) if !hit.wins => stays("stays with the contact of the domain".to_owned()),
+        (None, Some(before), _) => ("ok", "done", format!("would come here; now {before} takes it")),
+        (None, None, Some(_)) => ("ok", "done", "would come here; now the contact takes it".to_owned()),
+        (None, None, None) => ("ok", "done", "would come here; now it is refused".to_owned()),
     };
     Hit {
         recipient: text::ours(&hit.recipient),
@@ -108,6 +111,7 @@ mod tests {
             wins,
             now: None,
             then: None,
+            reserved: None,
         };
         let told =
             |looked_at, matched: Vec<MatchedShape>| Tried::new(&TriedShape { days: 7, looked_at, matched }, now).words;

@@ -1,6 +1,9 @@
 //! Addresses that have no rule of their own: postmaster and abuse, which every mail domain must answer to (RFC 5321
 //! §4.5.1, RFC 2142), and the SRS addresses that we made.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::super::facts::Usage;
 use super::super::replies;
 use super::super::rule::Rule;
@@ -13,6 +16,16 @@ use crate::srs::SrsError;
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
 /// Local parts that mailers send reports from when they do not use the null sender.
 const REPORTERS: [&str; 2] = ["postmaster", "mailer-daemon"];
+
+/// What an address is for that no pattern speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reserved {
+    /// Postmaster or abuse: an alias of just this name speaks for it, else the contact.
+    Contact,
+    /// It has the shape of an SRS address of ours: it takes reports that come back.
+    Reports,
+}
 
 /// Whether this is `postmaster` or `abuse`.
 #[must_use]
