@@ -10,7 +10,7 @@ use waypost::store::activity::{Attempt, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{attempt, forwarded, queued};
+use crate::web::rows::{attempt, forwarded, handed_back, queued};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -155,4 +155,29 @@ async fn another_one_takes_its_place_after_a_look_at_what_changes() {
     assert_eq!(shop().await["destinations"], json!(["new@inbox.example"]));
     let removed = house.panel(&cookie, "POST", &format!("{path}/remove"), "").await;
     assert!(house.follow(&cookie, removed).await.contains("Removed."));
+}
+
+#[tokio::test]
+async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = path_of(&house, "owner@inbox.example").await;
+    let first = forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![first.clone()]).await.unwrap();
+    house.clock.advance(Duration::from_secs(60));
+    handed_back(&house, &first, "550 5.1.1 No such user").await;
+    let states = async || [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await];
+    house.clock.advance(Duration::from_secs(60));
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    for page in states().await {
+        assert!(page.contains("takes mail, but sent one back <time") && !page.contains("refusing since"), "{page}");
+    }
+    let again = house.panel(&cookie, "POST", &format!("{path}/retry"), "").await;
+    let page = house.follow(&cookie, again).await;
+    assert!(page.contains("that it sent one back stands until the next that it takes"), "{page}");
+    house.clock.advance(Duration::from_secs(60));
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    for page in states().await {
+        assert!(page.contains(">verified<") && !page.contains("sent one back"), "the next mail clears it: {page}");
+    }
 }

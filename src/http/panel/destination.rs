@@ -318,6 +318,9 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
 /// What was done, as long as it is so.
 fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used) -> Option<String> {
     let words = match word {
+        "retry" if count == 0 && inbox.sends_back => {
+            "Nothing waits for it, so nothing was tried. It takes mail: that it sent one back stands until the next that it takes."
+        }
         "retry" if count == 0 => {
             "Nothing waits for it, so nothing was tried: what it said last stands until its next mail, which is tried at once."
         }
