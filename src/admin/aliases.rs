@@ -14,7 +14,7 @@ use crate::policy::rule::{Action, Kind};
 use crate::store::StoreError;
 use crate::store::accounts::AuditEntry;
 use crate::store::activity::{Counts, Had};
-use crate::store::rules::{AliasRow, AliasSpec, DomainRow, Gone, ListQuery, Order, Quiet};
+use crate::store::rules::{AliasRow, AliasSpec, DomainRow, Gone, ListQuery, MAX_SORTED, Order, Quiet};
 
 use super::activity::read_moment;
 use super::domains::{must_reach, reach_of};
@@ -53,7 +53,7 @@ pub struct AliasFilter {
     pub ending: Option<bool>,
     /// Only those whose last mail came before this time, or never; or `never`: those that never had any.
     pub last_mail_before: Option<String>,
-    /// In which order; others than the newest first go with `domain` alone.
+    /// In which order; with other filters than `domain`, one but the newest first is for some hundreds of aliases.
     #[param(ignore)]
     pub order: Order,
     /// Which page.
@@ -321,11 +321,12 @@ impl Admin {
             cursor: filter.paging.cursor.clone(),
             limit: filter.paging.rows(),
         };
-        if !query.is_plain() && !matches!(query.order, Order::Usual | Order::Newest) {
-            let why = "this order goes with domain alone: leave the other filters out, or the order";
-            return Err(AdminError::field("sort", why));
-        }
-        let mut page = self.store.rules.aliases(query).await?;
+        let is_indexed = query.is_plain() || matches!(query.order, Order::Usual | Order::Newest);
+        let mut page = if is_indexed {
+            self.store.rules.aliases(query).await?
+        } else {
+            self.store.rules.sorted_aliases(&query).await?.ok_or_else(too_many_to_sort)?
+        };
         page.items.retain(|row| actor.sees_domain(&row.domain_name));
         Ok((page.items, page.next_cursor))
     }
@@ -450,6 +451,14 @@ impl Admin {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+fn too_many_to_sort() -> AdminError {
+    let detail = format!(
+        "this order goes with domain alone, or with at most {MAX_SORTED} aliases that the other filters find soon: narrow \
+         them further, or leave the order out"
+    );
+    AdminError::field("sort", detail)
 }
 
 /// For how long aliases are to have been quiet.

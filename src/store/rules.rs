@@ -7,6 +7,7 @@ mod alias_latest;
 pub(super) mod alias_list;
 pub(super) mod alias_order;
 pub(super) mod alias_read;
+mod alias_sorted;
 pub(super) mod alias_ways;
 pub(super) mod alias_words;
 pub(super) mod destination;
@@ -23,6 +24,7 @@ pub mod verification;
 pub(super) mod words;
 
 pub use self::alias::{AliasStep, Applied, Gone};
+pub use self::alias_sorted::MAX_SORTED;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -73,8 +73,8 @@ macro_rules! described {
 described!(SortDomains, DomainOrder: "By name, or as they were made; a minus turns it round.",
     Name = "name", NameBackwards = "-name", Oldest = "created_at", Newest = "-created_at");
 described!(SortAliases, AliasOrder: "Newest first; as they were made; by domain and address; by their \
-    last mail, without those that never had any. An order other than the newest first may be narrowed by `domain`, and by \
-    nothing else.",
+    last mail, without those that never had any. An order other than the newest first may be narrowed by `domain`, and by other \
+    filters where these leave 500 aliases at most and find them soon; else the answer is 422.",
     Newest = "-created_at", Oldest = "created_at", Address = "address", AddressBackwards = "-address",
     LastMail = "-last_mail_at");
 described!(SortDestinations, DestinationOrder: "By address, or as they were made; a minus turns it round.",

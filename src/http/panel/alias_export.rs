@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
 use crate::admin::shapes::AliasShape;
-use crate::admin::{Actor, AdminError, AliasFilter, MAX_LIMIT, Paging};
+use crate::admin::{Actor, AdminError, AliasFilter, MAX_LIMIT, Order, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, CSV, Caller, Held, MAX_ROWS, cell, saved};
 use crate::http::problem::Problem;
 use crate::policy::rule::Action;
 
 use super::alias_filters::Filters;
+use super::aliases::is_too_much_to_sort;
 
 /// The columns of the table.
 pub(super) const COLUMNS: [&str; 6] = ["alias", "destination", "action", "enabled", "description", "labels"];
@@ -42,7 +43,13 @@ async fn begun(site: Site, actor: Actor, ask: &Ask) -> Result<Response, Problem>
     let (lines, held) = (COLUMNS.join(",") + "\r\n", Held::take(&site, &actor)?);
     let mut export = Export { site, actor, filter, lines, left: MAX_ROWS, ended: false, held };
     // What is wrong with the question is said before the first row goes out.
-    export.read_on().await?;
+    match export.read_on().await {
+        Err(error) if is_too_much_to_sort(&error) => {
+            export.filter.order = Order::Usual;
+            export.read_on().await?;
+        }
+        read => read?,
+    }
     Ok(saved(CSV, "aliases.csv", export.body()))
 }
 

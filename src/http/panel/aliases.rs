@@ -4,8 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::admin::shapes::{AliasShape, alias_name};
-use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Fault, Paging};
+use crate::admin::shapes::{AliasShape, ListShape, alias_name};
+use crate::admin::{Actor, AdminError, AliasFilter, AliasLine, Fault, Order, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -27,6 +27,9 @@ use super::tried::{self, Tried};
 
 /// Rows of a page.
 const ROWS: u32 = 30;
+/// Of an order that cannot be given.
+const TOO_MANY_TO_SORT: &str =
+    "More match than can be put in this order, so the newest stand first. Narrow them further to have them in order.";
 /// Labels that are shown of one alias.
 const MAX_LABELS: usize = 3;
 
@@ -71,6 +74,8 @@ struct AliasesPage {
     here: String,
     filters: Filters,
     wrong: Option<String>,
+    /// The filters say what to look for.
+    is_looked_for: bool,
     rows: Vec<Line>,
     may_change: bool,
     bulk: Bulk,
@@ -162,11 +167,7 @@ async fn build(
     let filters = Filters::of(ask);
     let filter =
         AliasFilter { paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") }, ..filters.wanted(now) };
-    let (found, wrong) = match site.admin.alias_lines(actor, filter).await {
-        Ok(page) => (Some(page), None),
-        Err(error @ (AdminError::Invalid(_) | AdminError::NotFound(_))) => (None, Some(text::said(&error))),
-        Err(other) => return Err(other),
-    };
+    let (found, wrong) = look(site, actor, filter).await?;
     let next = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let lines = found.iter().flat_map(|page| &page.items);
     let rows: Vec<_> =
@@ -177,6 +178,7 @@ async fn build(
         frame: Frame::inside(site, "Aliases", "aliases"),
         toast: toast(site, actor, ask).await,
         here: filters.href(&[]),
+        is_looked_for: found.is_some(),
         more: next.map(|cursor| filters.href(&[("cursor", cursor)])),
         may_change: rows.iter().any(|row| row.may_change),
         filters: filters.on(&form.domains),
@@ -187,6 +189,30 @@ async fn build(
         wrong,
         rows,
     })
+}
+
+/// What the filters find, and what is to be said of them: nothing is found where one is wrong; what is too much for an order
+/// is shown newest first.
+async fn look(
+    site: &Site,
+    actor: &Actor,
+    filter: AliasFilter,
+) -> Result<(Option<ListShape<AliasLine>>, Option<String>), AdminError> {
+    let newest = AliasFilter { order: Order::Usual, ..filter.clone() };
+    match site.admin.alias_lines(actor, filter).await {
+        Ok(page) => Ok((Some(page), None)),
+        Err(error) if is_too_much_to_sort(&error) => {
+            let page = site.admin.alias_lines(actor, newest).await?;
+            Ok((Some(page), Some(TOO_MANY_TO_SORT.to_owned())))
+        }
+        Err(error @ (AdminError::Invalid(_) | AdminError::NotFound(_))) => Ok((None, Some(text::said(&error)))),
+        Err(other) => Err(other),
+    }
+}
+
+/// Whether what is asked for is sound, and only its order cannot be given.
+pub(super) fn is_too_much_to_sort(error: &AdminError) -> bool {
+    matches!(error, AdminError::Invalid(faults) if faults.iter().all(|fault| fault.field == "sort"))
 }
 
 fn line(alias: &AliasLine, (put_off, now): (Option<&str>, Moment)) -> Line {
