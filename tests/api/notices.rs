@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
-use waypost::policy::checkup::DiskFacts;
+use waypost::policy::checkup::{DiskFacts, Severity};
+use waypost::policy::notices::memory::{Remembered, State};
+use waypost::policy::notices::{Cause, Kind};
+use waypost::store::notices::Noted;
 use waypost::store::queue::{Entry, Purpose};
 
 use crate::web::House;
@@ -321,4 +324,46 @@ async fn bad_choices_are_refused_by_their_name_and_lists_by_their_words() {
     assert_eq!(pages, json!({ "items": [], "next_cursor": null }));
     let nowhere = House::new().await;
     nowhere.operator("POST", "/v1/notices/test", Value::Null).await.expect(409).problem();
+}
+
+/// Nothing comes again by starting the gateway anew, and no end is later for it.
+#[tokio::test]
+async fn what_was_over_before_a_restart_is_over_after_it_and_lasted_as_long_as_it_did() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": ["boss@office.example"] })).await;
+    let began = house.clock.now();
+    let cause = |subject: &str| Cause {
+        id: "listed".to_owned(),
+        kind: Kind::Listed,
+        subject: subject.to_owned(),
+        severity: Severity::Fault,
+        since: Some(began),
+        what: format!("{subject} is on a list."),
+        remedy: "Have it taken off.".to_owned(),
+    };
+    let came_and_went = |subject: &str| Remembered {
+        cause: cause(subject),
+        state: State::Open,
+        began_at: began,
+        told_at: Some(began),
+        gone_since: Some(began.after(5 * MINUTE)),
+        ended_at: None,
+        turns: 1,
+        told: vec!["boss@office.example".to_owned()],
+        refused: Vec::new(),
+    };
+    let changed = vec![came_and_went("192.0.2.7"), came_and_went("192.0.2.8")];
+    house.admin.store.queue.accept_noting(Vec::new(), Noted { changed, ..Noted::default() }).await.unwrap();
+    house.clock.advance(6 * MINUTE);
+    let house = house.reopened().await;
+    let all = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+    let items = all["items"].as_array().unwrap();
+    let gone_at = json!(began.after(5 * MINUTE).rfc3339());
+    assert_eq!(items.len(), 2, "{all}");
+    assert!(items.iter().all(|one| one["state"] == "over" && one["ended_at"] == gone_at), "{all}");
+    house.operator("GET", "/v1/doctor", Value::Null).await.expect(200);
+    pass(&house, 20 * MINUTE).await;
+    let over: Vec<_> = mails(&house).await.into_iter().filter(|(_, mail)| mail.contains("Subject: Over")).collect();
+    assert_eq!(over.len(), 1, "{over:?}");
+    assert_eq!(over[0].1.matches("this is over. It lasted 5 min.").count(), 2, "{}", over[0].1);
 }

@@ -3,7 +3,6 @@
 use crate::mail::Moment;
 use crate::policy::notices::Cause;
 use crate::policy::notices::causes;
-use crate::policy::notices::memory::State;
 use crate::policy::notices::words::{self, Digest, Writer};
 use crate::store::notices::Noted;
 
@@ -51,7 +50,7 @@ impl Admin {
 
     async fn over_since(&self, since: Moment) -> Result<Vec<Cause>> {
         let remembered = self.store.notices.remembered().await?;
-        let over = remembered.into_iter().filter(|one| one.state == State::Over && one.ended_at >= Some(since));
+        let over = remembered.into_iter().filter(|one| one.away_since() >= Some(since));
         Ok(over.map(|one| one.cause).collect())
     }
 }

@@ -171,7 +171,8 @@ fn wants_end(change: &Change) -> bool {
 }
 
 fn item(change: &Change) -> Option<Item<'_>> {
-    Some(Item { news: change.news?, cause: &change.after.cause, began_at: change.after.began_at })
+    let Remembered { cause, began_at, ended_at, .. } = &change.after;
+    Some(Item { news: change.news?, cause, began_at: *began_at, ended_at: *ended_at })
 }
 
 fn log(news: News, cause: &Cause) {

@@ -63,7 +63,7 @@ pub struct Remembered {
     pub told_at: Option<Moment>,
     /// Since when it is away.
     pub gone_since: Option<Moment>,
-    /// When it was over.
+    /// When it was over: since it is away, however much later that was told.
     pub ended_at: Option<Moment>,
     /// How often it has begun lately.
     pub turns: u32,
@@ -74,6 +74,16 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// Since when what was told of does not stand any more, be its end told yet or not.
+    #[must_use]
+    pub const fn away_since(&self) -> Option<Moment> {
+        match self.state {
+            State::Pending => None,
+            State::Open => self.gone_since,
+            State::Over => self.ended_at,
+        }
+    }
+
     /// Whether those whose mail about it came to nothing may be written to again, where nobody else is left to tell.
     #[must_use]
     pub fn may_try_again(&self, now: Moment) -> bool {
@@ -153,7 +163,8 @@ pub fn shown(remembered: Vec<(i64, Remembered)>, seen: Seen, now: Moment) -> Vec
     let as_it_is = |(number, before): (i64, Remembered)| {
         let after = match new.remove(&before.cause.key()) {
             Some(cause) => Some(stands(before, cause, now).after),
-            None if seen.blind.contains(&before.cause.kind) => Some(before),
+            // Nobody looks yet; what was gone when somebody did is no less gone.
+            None if seen.blind.contains(&before.cause.kind) && before.gone_since.is_none() => Some(before),
             None => gone(before, now),
         };
         after.map(|after| (number, after))
@@ -228,7 +239,7 @@ fn is_away(before: Remembered, now: Moment) -> Option<Change> {
     match after.state {
         State::Over if now.since(after.ended_at.unwrap_or(gone_since)) >= KEPT => None,
         State::Pending if away >= CALM => (after.turns > 0).then(|| over(after, gone_since, None)),
-        State::Open if away >= calm(after.turns) => Some(over(after, now, Some(News::Ended))),
+        State::Open if away >= calm(after.turns) => Some(over(after, gone_since, Some(News::Ended))),
         _ => Some(Change { after, news: None }),
     }
 }
@@ -385,9 +396,24 @@ mod tests {
         let both = states(seen(&["inbox.example", "other.example"]));
         assert_eq!(both, [(8, State::Open, None), (7, State::Open, None)]);
         let blind = Seen { blind: BTreeSet::from([Kind::Untold]), ..Seen::default() };
-        assert_eq!(states(blind), [(7, State::Open, None)]);
+        assert_eq!(states(blind), [(7, State::Over, Some(gone_at))], "it was gone when somebody looked last");
         play.pass(20, true).pass(40, false);
         assert_eq!(play.news, [(0, News::Began), (48, News::Ended)], "a gap of three minutes was told to nobody");
+    }
+
+    /// Before the doctor's first look nobody knows of what he finds more than when he looked last.
+    #[test]
+    fn what_was_gone_when_somebody_looked_last_is_shown_to_be_over_while_nobody_looks() {
+        let mut play = Play::of(Kind::Gateway);
+        play.pass(5, true).pass(3, false);
+        let now = Moment::from_millis(START).after(MINUTE * 20);
+        let blind = Seen { blind: BTreeSet::from([Kind::Gateway]), ..Seen::default() };
+        let all = shown(vec![(1, play.remembered[0].clone())], blind.clone(), now);
+        let gone_at = Moment::from_millis(START).after(MINUTE * 5);
+        assert_eq!((all[0].1.state, all[0].1.ended_at), (State::Over, Some(gone_at)));
+        assert_eq!(look(play.remembered.clone(), blind, now), Changes::default(), "its end is not told unseen");
+        play.pass(20, false);
+        assert_eq!((play.remembered[0].state, play.remembered[0].ended_at), (State::Over, Some(gone_at)));
     }
 
     #[test]

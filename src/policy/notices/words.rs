@@ -17,6 +17,8 @@ pub struct Item<'a> {
     pub cause: &'a Cause,
     /// When it was seen first.
     pub began_at: Moment,
+    /// When it was over, where it is.
+    pub ended_at: Option<Moment>,
 }
 
 /// Who writes, and where more can be seen.
@@ -88,7 +90,7 @@ fn told(writer: &Writer<'_>, item: &Item<'_>) -> Vec<String> {
             text.push(format!("What to do: {}", cause.remedy));
         }
         News::Ended => {
-            let span = span_in_words(writer.now.since(since));
+            let span = span_in_words(item.ended_at.unwrap_or(writer.now).since(since));
             text.push(format!("{}: this is over. It lasted {span}.", headline(cause).trim_end_matches('.')));
             text.push("There is nothing to do.".to_owned());
         }
@@ -198,7 +200,9 @@ mod tests {
         let began_at = Moment::from_millis(1_795_373_784_000);
         let now = began_at.after(std::time::Duration::from_secs(7200));
         let host = Domain::parse("gw.example").unwrap();
-        let items: Vec<_> = items.iter().map(|(news, cause)| Item { news: *news, cause, began_at }).collect();
+        // Its end is told an hour later.
+        let ended_at = Some(now.before(std::time::Duration::from_secs(3600)));
+        let items: Vec<_> = items.iter().map(|(news, cause)| Item { news: *news, cause, began_at, ended_at }).collect();
         let (subject, text) = mail(&Writer { host: &host, panel, now }, &items);
         (subject, text.join("\n"))
     }
@@ -217,7 +221,7 @@ mod tests {
         }
         let (subject, text) = written(None, &[(News::Ended, &cause)]);
         assert_eq!(subject, "Over: DNS records of my.example differ");
-        assert!(text.contains("this is over. It lasted 2 h.") && !text.contains("http"), "{text}");
+        assert!(text.contains("this is over. It lasted 1 h.") && !text.contains("http"), "{text}");
     }
 
     #[test]
