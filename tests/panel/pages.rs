@@ -365,3 +365,28 @@ async fn what_is_held_is_in_the_list_of_what_waits() {
     let both = waits().await;
     assert!(both.contains("1 waiting") && both.contains("1 held"), "{both}");
 }
+
+/// Whoever looks after what somebody else has set up is told of that, and not of what is not their own.
+#[tokio::test]
+async fn an_admin_without_an_inbox_sees_the_state_of_the_gateway_and_a_member_their_own() {
+    let house = House::furnished().await;
+    let member = house.signed_in_as("ben@people.example", json!([])).await;
+    let overview = house.panel(&member, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("You have no domain yet.") && overview.contains(">Add a domain</a>"), "{overview}");
+    house.panel(&member, "POST", "/domains", "name=ben.example").await.expect(303);
+    let overview = house.panel(&member, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("You have no inbox yet"), "{overview}");
+
+    let admin = house.signed_in_as("ada@people.example", json!([])).await;
+    let change = json!({ "role": "admin" });
+    house.operator("PATCH", "/v1/users/ada@people.example", change).await.expect(200);
+    let overview = house.panel(&admin, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("All mail is flowing."), "{overview}");
+    assert!(
+        !overview.contains("No mail can reach you yet.") && !overview.contains("Go on with setting up"),
+        "{overview}"
+    );
+    house.operator("DELETE", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(204);
+    let overview = house.panel(&admin, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("There is no inbox yet that mail could be sent on to."), "{overview}");
+}

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::admin::{Actor, AdminError, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
+use crate::admin::{Actor, AdminError, Order, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -214,13 +214,16 @@ async fn count(
 /// What is missing before mail can come at all.
 async fn lacking(site: &Site, actor: &Actor) -> Result<Option<Notice>, AdminError> {
     let one = Paging { limit: Some(1), cursor: None };
+    // Whoever looks after the gateway is told of all of it, and others of what is theirs.
+    let is_of = if actor.sees_all() { "There is" } else { "You have" };
     if site.admin.domains(actor, None, &one).await?.items.is_empty() {
-        let remedy = "There is no domain yet. Add yours, publish its records, and make the first alias.";
+        let remedy = format!("{is_of} no domain yet. Add yours, publish its records, and make the first alias.");
         return Ok(Some(lacks(remedy, first_run(actor, ("/domains", "Add a domain")))));
     }
     // Whoever works on domains of others has them in their inboxes.
-    if actor.grants.is_empty() && site.admin.own_destinations(actor, &one).await?.is_empty() {
-        let remedy = "There is no inbox yet that mail could be sent on to.";
+    let inboxes = site.admin.destinations_in(actor, None, (Order::Usual, &one)).await?.items;
+    if actor.grants.is_empty() && inboxes.is_empty() {
+        let remedy = format!("{is_of} no inbox yet that mail could be sent on to.");
         return Ok(Some(lacks(remedy, first_run(actor, ("/destinations", "Add a destination")))));
     }
     Ok(None)
@@ -231,9 +234,9 @@ fn first_run(actor: &Actor, page: (&'static str, &'static str)) -> (&'static str
     if actor.is_admin() { (setup::GO_ON, "Go on with setting up") } else { page }
 }
 
-fn lacks(remedy: &str, (href, action): (&str, &'static str)) -> Notice {
+fn lacks(remedy: String, (href, action): (&str, &'static str)) -> Notice {
     let what = "No mail can reach you yet.".to_owned();
-    Notice { tone: "wait", what, since: None, remedy: remedy.to_owned(), href: href.to_owned(), action }
+    Notice { tone: "wait", what, since: None, remedy, href: href.to_owned(), action }
 }
 
 /// What is wrong in its first sentence; what else is known of it stands with what to do, unless that was said just before.
