@@ -58,9 +58,20 @@ impl Admin {
     async fn looked(&self, actor: &Actor, domains: &[DomainRow]) -> Result<Checkup> {
         let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
         if !sees_gateway(actor) {
-            return Ok(checkup::of_domains(&self.records_of(&gateway, domains).await?));
+            let (records, host) = tokio::join!(self.records_of(&gateway, domains), self.outside.host(&gateway));
+            let records = records?;
+            self.keep_looks(domains, &records, &records::host(&gateway, &host));
+            return Ok(checkup::of_domains(&records));
         }
-        Ok(checkup::judge(&self.gathered(&gateway, domains).await?))
+        let facts = self.gathered(&gateway, domains).await?;
+        self.keep_looks(domains, &facts.domains, &facts.host);
+        Ok(checkup::judge(&facts))
+    }
+
+    fn keep_looks(&self, domains: &[DomainRow], looked: &[(String, Vec<Record>)], host: &[Record]) {
+        for (row, (_, records)) in domains.iter().zip(looked) {
+            self.keep_look(row, records.clone(), host.to_vec());
+        }
     }
 
     /// The doctor's look by the clock. What is new, and what is over, stands in the log of the process; nothing is done.

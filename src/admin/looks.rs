@@ -30,6 +30,8 @@ pub struct KnownRecords {
     pub records: RecordsShape,
     /// Whether it still counts.
     pub age: LookAge,
+    /// What was wrong, in words, by the last look of all, be it by a process before this one.
+    pub wrong: Vec<String>,
 }
 
 /// How old a look is.
@@ -49,18 +51,19 @@ pub(super) struct Looks(Arc<Mutex<BTreeMap<Uuid, (LookedAt, RecordsShape)>>>);
 
 impl Looks {
     /// The last look at this.
-    pub(super) fn last(&self, at: &LookedAt, now: Moment) -> Option<KnownRecords> {
+    pub(super) fn last(&self, at: &LookedAt, now: Moment) -> Option<(RecordsShape, LookAge)> {
         let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, records) = looks.get(&at.id).filter(|(was, _)| was == at)?;
         let age = if now.since(records.checked_at) < FRESH_FOR { LookAge::Fresh } else { LookAge::Old };
-        Some(KnownRecords { records: records.clone(), age })
+        Some((records.clone(), age))
     }
 
-    /// Keeps a look; when there are too many, all others are forgotten.
+    /// Keeps a look; when there are too many, the oldest is forgotten.
     pub(super) fn keep(&self, at: LookedAt, shape: RecordsShape) {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if looks.len() >= MAX_LOOKS {
-            looks.clear();
+        if looks.len() >= MAX_LOOKS && !looks.contains_key(&at.id) {
+            let oldest = looks.iter().min_by_key(|(_, (_, shape))| shape.checked_at).map(|(id, _)| *id);
+            oldest.and_then(|id| looks.remove(&id));
         }
         looks.insert(at.id, (at, shape));
     }
@@ -83,7 +86,7 @@ mod tests {
             host: Vec::new(),
         };
         looks.keep(at.clone(), shape);
-        let age = |now| looks.last(&at, now).map(|look| look.age);
+        let age = |now| looks.last(&at, now).map(|(_, age)| age);
         assert_eq!((age(now), age(now.after(FRESH_FOR))), (Some(LookAge::Fresh), Some(LookAge::Old)));
         assert!(looks.last(&LookedAt { version: 2, ..at.clone() }, now).is_none());
         assert!(looks.last(&LookedAt { hostname: Domain::parse("b.example").unwrap(), ..at }, now).is_none());

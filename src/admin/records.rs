@@ -15,14 +15,25 @@ impl Admin {
     pub async fn domain_records(&self, actor: &Actor, name: &str) -> Result<RecordsShape> {
         actor.must(Area::Domains, Access::Read)?;
         let row = self.find_domain(actor, name).await?;
-        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
-        let (records, host) = tokio::join!(self.compared(&gateway, &row), self.outside.host(&gateway));
-        self.note_standing(&row, &records).await?;
-        let host = records::host(&gateway, &host);
+        let (shape, host) = self.look_up(&row).await?;
         self.found.drop(|finding| checkup::is_past(finding, &host));
-        let shape = self.shape_of(&row, records, host);
-        self.found.looks.keep(self.looked_at(&row), shape.clone());
         Ok(shape)
+    }
+
+    /// Asks DNS of a domain, and keeps what it said; gives the records of the host by themselves too.
+    async fn look_up(&self, row: &DomainRow) -> Result<(RecordsShape, Vec<Record>)> {
+        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
+        let (records, host) = tokio::join!(self.compared(&gateway, row), self.outside.host(&gateway));
+        self.note_standing(row, &records).await?;
+        let host = records::host(&gateway, &host);
+        Ok((self.keep_look(row, records, host.clone()), host))
+    }
+
+    /// Whoever asked DNS, each page shows what it said.
+    pub(super) fn keep_look(&self, row: &DomainRow, records: Vec<Record>, host: Vec<Record>) -> RecordsShape {
+        let shape = self.shape_of(row, records, host);
+        self.found.looks.keep(self.looked_at(row), shape.clone());
+        shape
     }
 
     /// The same as somebody saw it last, at once: DNS is not asked. Where nobody has looked, what is wanted.
@@ -30,7 +41,8 @@ impl Admin {
         actor.must(Area::Domains, Access::Read)?;
         let row = self.find_domain(actor, name).await?;
         let last = self.found.looks.last(&self.looked_at(&row), self.clock.now());
-        Ok(last.unwrap_or_else(|| KnownRecords { records: self.unasked(&row), age: LookAge::None }))
+        let (records, age) = last.unwrap_or_else(|| (self.unasked(&row), LookAge::None));
+        Ok(KnownRecords { records, age, wrong: row.dns_wrong })
     }
 
     /// That the mail of a domain does not come here, in the words of its last look; nothing where nobody has looked.
@@ -113,9 +125,7 @@ impl Admin {
     }
 
     async fn recheck(&self, row: &DomainRow) -> Result<()> {
-        let gateway = self.outside.gateway(&self.facts.instance.load().hostname).await;
-        let records = self.compared(&gateway, row).await;
-        self.note_standing(row, &records).await
+        self.look_up(row).await.map(drop)
     }
 
     pub(super) async fn compared(&self, gateway: &Gateway, row: &DomainRow) -> Vec<Record> {

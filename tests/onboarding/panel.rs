@@ -189,3 +189,46 @@ async fn the_server_is_set_in_place_and_what_could_lead_mail_elsewhere_takes_the
     assert!(!world.data.path().join("relay.password").exists());
     world.stop().await;
 }
+
+/// The doctor asks DNS, and so does the clock: what either found is what every page shows.
+#[tokio::test]
+async fn what_the_doctor_saw_of_the_records_is_shown_wherever_they_stand() {
+    let world = records::world().await;
+    world.domain("my.example").await;
+    let mut anna = owner(&world).await;
+    let pages = ["/domains/my.example", "/setup/go-on?at=records&domain=my.example"];
+    for page in pages {
+        anna.get(page).await.says("DNS was not asked yet.").says("not asked yet");
+    }
+    world.get("/v1/doctor").await;
+    for page in pages {
+        anna.get(page)
+            .await
+            .says("Mail does not arrive yet: the MX record is missing; SPF is missing; DMARC is advised and missing.")
+            .says("<span>missing</span>")
+            .does_not_say("not asked yet");
+    }
+    // Nothing is kept over a restart but what was wrong.
+    let world = world.restart().await;
+    anna.visit(&world);
+    for page in pages {
+        anna.get(page)
+            .await
+            .says("Some records differed when DNS was asked last: MX of my.example, TXT of my.example.")
+            .says("<span>differed then</span>")
+            .does_not_say("not asked yet");
+    }
+    let wanted = world.get("/v1/domains/my.example/dns").await;
+    records::publish(&world, &wanted);
+    anna.get("/domains/my.example?check=1").await.says("all records are as they must be.");
+    let world = world.restart().await;
+    anna.visit(&world);
+    for page in pages {
+        anna.get(page)
+            .await
+            .says("All records were found when DNS was asked last.")
+            .says("<span>not asked since the start</span>")
+            .does_not_say("not asked yet");
+    }
+    world.stop().await;
+}

@@ -77,27 +77,28 @@ pub(in crate::http::panel) async fn look(
 impl Records {
     /// As they are known.
     fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
-        let KnownRecords { records: found, age } = known;
+        let KnownRecords { records: found, age, wrong } = known;
         match age {
             LookAge::Fresh => Self::new(found, now),
             LookAge::Old => {
                 let shown = Self::new(found, now);
                 Self { state: State { unsettled: true, ..shown.state }, ..shown }
             }
-            LookAge::None => Self::unasked(found, domain),
+            LookAge::None => Self::unasked((found, wrong), domain),
         }
     }
 
-    /// What is wanted, while nothing is known of what is there.
-    fn unasked(found: &RecordsShape, domain: &DomainShape) -> Self {
+    /// What is wanted, and what was wrong when a process before this one asked, while no more is known of what is there.
+    fn unasked((found, wrong): (&RecordsShape, &[String]), domain: &DomainShape) -> Self {
+        let word = if was_asked(domain) { "not asked since the start" } else { "not asked yet" };
         let shown = |records: &[RecordShape]| -> Vec<Shown> {
             let wanted = records.iter().enumerate().filter(|(_, shape)| shape.record.wanted.is_some());
-            wanted.map(|(index, shape)| unasked(shown(&shape.record, index))).collect()
+            wanted.map(|(index, shape)| unasked(shown(&shape.record, index), (word, wrong))).collect()
         };
         let words = match domain.dns.as_str() {
-            "ok" => "All records were found when DNS was asked last",
-            "drift" => "Some records differed when DNS was asked last",
-            _ => "DNS was not asked yet",
+            "ok" => "All records were found when DNS was asked last".to_owned(),
+            "drift" => format!("Some records differed when DNS was asked last{}", named(wrong)),
+            _ => "DNS was not asked yet".to_owned(),
         };
         let state = State { tone: "wait", icon: "wait", words: format!("{words}."), at: None, unsettled: true };
         let (main, host) = (shown(&found.records), shown(&found.host));
@@ -120,8 +121,23 @@ impl Records {
     }
 }
 
-fn unasked(record: Shown) -> Shown {
-    Shown { word: "not asked yet", tone: "", detail: String::new(), mouths: Vec::new(), ..record }
+fn was_asked(domain: &DomainShape) -> bool {
+    matches!(domain.dns.as_str(), "ok" | "drift")
+}
+
+/// A record that nobody asked for as long as the process runs: what was wrong with it before that is known still.
+fn unasked(record: Shown, (word, wrong): (&'static str, &[String])) -> Shown {
+    let begin = format!("{} of {}: ", record.kind, record.name);
+    let then = wrong.iter().find_map(|words| text::visible(words).strip_prefix(&begin).map(str::to_owned));
+    let (word, tone) = if then.is_some() { ("differed then", "wait") } else { (word, "") };
+    Shown { word, tone, detail: then.unwrap_or_default(), mouths: Vec::new(), ..record }
+}
+
+/// `: MX of my.example, TXT of my.example`, of what was wrong.
+fn named(wrong: &[String]) -> String {
+    let names = wrong.iter().filter_map(|words| words.split_once(": ")).map(|(name, _)| text::visible(name));
+    let names = names.collect::<Vec<_>>().join(", ");
+    if names.is_empty() { String::new() } else { format!(": {names}") }
 }
 
 /// The gateway's own records, by themselves.
