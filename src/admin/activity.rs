@@ -59,7 +59,26 @@ impl Admin {
         let query = self.activity_query(actor, filter).await?;
         let mut page = self.store.activity.list(query).await?;
         page.rows.retain_mut(|row| shows(actor, row));
+        self.tell_next_tries(&mut page.rows).await?;
         Ok(page)
+    }
+
+    /// The log has the next try as it was when the last one ended; the queue knows of what delays it, and whether it runs.
+    async fn tell_next_tries(&self, rows: &mut [Row]) -> Result<()> {
+        let waiting: Vec<_> = rows.iter().filter(|row| row.status.waits()).map(|row| row.id).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let (next, now) = (self.store.queue.next_tries(&waiting).await?, self.clock.now());
+        for row in rows.iter_mut().filter(|row| row.status.waits()) {
+            row.next_attempt_at = match next.get(&row.id) {
+                Some(Some(at)) => Some(*at),
+                // What a try came to is in the log before the queue lets go of it.
+                Some(None) => row.next_attempt_at.filter(|at| *at > now),
+                None => row.next_attempt_at,
+            };
+        }
+        Ok(())
     }
 
     async fn activity_query(&self, actor: &Actor, filter: &ActivityFilter) -> Result<Query> {
@@ -116,6 +135,7 @@ impl Admin {
             Err(other) => return Err(other.into()),
         };
         rows.retain_mut(|row| shows(actor, row));
+        self.tell_next_tries(&mut rows).await?;
         if rows.is_empty() { Err(missing()) } else { Ok(rows) }
     }
 

@@ -113,7 +113,14 @@ fn next(row: &Value) -> Vec<String> {
     // As what a report was sent is said to whoever reads the API: it has no row that could be shown.
     let is_told = |pointer: &str| pointer != "/dsn/why" || row["dsn"]["dsn"] != "sent";
     let there = said.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-" && is_told(pointer));
-    there.map(|(label, pointer)| format!("{label}  {}", cell(row, pointer))).collect()
+    let there = there.map(|(label, pointer)| format!("{label}  {}", cell(row, pointer)));
+    being_tried(row).into_iter().chain(there).collect()
+}
+
+/// What waits and has no next try is at it.
+fn being_tried(row: &Value) -> Option<String> {
+    let waits = matches!(row["status"].as_str(), Some("queued" | "deferred"));
+    (waits && row["next_attempt_at"].is_null()).then(|| "next try  being tried".to_owned())
 }
 
 #[cfg(test)]
@@ -141,6 +148,16 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_waits_without_a_next_try_is_being_tried() {
+        let end = |row: Value| next(&row).join("\n");
+        assert_eq!(end(json!({"status": "deferred", "next_attempt_at": null})), "next try  being tried");
+        assert_eq!(end(json!({"status": "queued", "next_attempt_at": null})), "next try  being tried");
+        let waits = json!({"status": "queued", "next_attempt_at": "2026-11-22T18:56:24.120Z"});
+        assert_eq!(end(waits), "next try  2026-11-22 18:56:24");
+        assert_eq!(end(json!({"status": "forwarded", "next_attempt_at": null})), "");
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Status {
         Self::Consumed,
     ];
 
+    /// Whether it is to be tried, or is being tried.
+    #[must_use]
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Queued | Self::Deferred)
+    }
+
     /// As the API and the database write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -24,6 +24,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend(delivery::INSERT_DELIVERIES.all());
     all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
     all.extend([handling::STATE, handling::ENDED, handling::AMONG, handling::LISTED, handling::OUTLINE, shares::SUMS]);
+    all.push(handling::NEXT_TRIES);
     all.extend([ledger::DELETE, ledger::SWEEP, ledger::PASS_ON, ledger::PUT_BACK, ledger::TOLD]);
     all.extend([staging::NEXT_KEY, staging::READ_INLINE, stock::APART, stock::CHUNK, stock::MOVED]);
     all.extend([stock::DROP_CHUNKS, stock::DROP_STRAY_CHUNKS, stock::HOLD_THEM, super::copy::FILES]);

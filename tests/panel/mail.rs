@@ -234,7 +234,7 @@ async fn the_queue_is_asked_for_again_as_long_as_anything_is_in_it() {
 async fn what_is_to_be_done_fits_what_the_other_server_said() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    let later = house.clock.now().after(Duration::from_secs(3600));
+    let later = house.clock.now().after(Duration::from_secs(300));
     let row = queued(&house, "shop@my.example", Entry::Due(later)).await;
     let path = format!("/activity/{}", row.id);
     let (why, what) = ("Why mail waits", "What to do about it");
@@ -451,4 +451,24 @@ async fn what_is_kept_can_be_sent_again_and_what_is_kept_no_more_cannot() {
     house.admin.store.queue.cancel(kept.id).await.unwrap();
     let shown = page(&house, &cookie, &path).await;
     assert!(shown.contains("Nothing of it is kept here any more") && !shown.contains("or elsewhere"), "{shown}");
+}
+
+/// What the log wrote down as the next try is over once that try runs.
+#[tokio::test]
+async fn what_is_being_tried_is_said_to_be_and_no_next_try_of_the_past_is_named() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = queued(&house, "shop@my.example", Entry::Leased).await;
+    tried(&house, &row, Status::Deferred, "450 4.2.0 Try later").await;
+    house.clock.advance(Duration::from_secs(480));
+    let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+    assert!(shown.contains("mx1.inbox.example asked to try later; it is being tried now</bdi></h1>"), "{shown}");
+    assert!(shown.contains("<bdi>It is being tried now.</bdi>") && !shown.contains("next try"), "{shown}");
+    assert!(!shown.contains("It is tried again by itself in") && !shown.contains("by itself now"), "{shown}");
+    for path in [format!("/v1/activity/{}", row.id), format!("/v1/activity/{}", row.transaction)] {
+        let seen = house.operator("GET", &path, Value::Null).await.expect(200).json();
+        assert_eq!((&seen["status"], &seen["next_attempt_at"]), (&json!("deferred"), &Value::Null), "{seen}");
+    }
+    let listed = house.operator("GET", "/v1/activity", Value::Null).await.expect(200).json();
+    assert_eq!(listed["items"][0]["next_attempt_at"], Value::Null, "{listed}");
 }

@@ -55,7 +55,7 @@ pub struct ActivityShape {
     pub sha256_sent: Option<String>,
     /// The attempts so far.
     pub attempts: Vec<Attempt>,
-    /// The next one.
+    /// The next one; of what is `queued` or `deferred`, null while it is being tried.
     pub next_attempt_at: Option<Moment>,
     /// When a report came back.
     pub bounced_at: Option<Moment>,

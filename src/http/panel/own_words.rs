@@ -26,6 +26,7 @@ fn fate(row: &Row, now: Moment) -> String {
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => "delivered, and sent back from there".to_owned(),
         Status::Forwarded => format!("delivered{}", story::at_which_try(row)),
+        Status::Queued if story::is_being_tried(row) => "being tried now".to_owned(),
         Status::Queued if row.attempts.is_empty() => "waiting for its first try".to_owned(),
         Status::Queued => "waiting for its next try".to_owned(),
         Status::Deferred => {

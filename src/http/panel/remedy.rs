@@ -9,7 +9,7 @@ use crate::policy::verdict::Fault;
 use crate::store::activity::{Attempt, Row};
 
 use super::activity;
-use super::story::spoke;
+use super::story::{is_being_tried, spoke};
 use super::text;
 
 /// What to do.
@@ -65,6 +65,9 @@ impl Remedy {
     pub(super) fn of(site: &Site, (row, octets): (&Row, Octets), now: Moment) -> Option<Self> {
         let is_bounced = row.status == Status::Forwarded && row.bounced_at.is_some();
         match row.status {
+            Status::Deferred if row.attempts.is_empty() && is_being_tried(row) => {
+                Some(Self { words: "You need do nothing.", end: Some(end(site, row, now)), ..UNTRIED })
+            }
             Status::Deferred => Some(Self { end: Some(end(site, row, now)), ..Self::now(row) }),
             Status::Failed | Status::Expired if octets == Octets::Gone && row.own.is_none() => Some(Self::gone(row)),
             Status::Failed | Status::Expired => Some(Self::now(row)),
@@ -109,7 +112,10 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         frozen: false,
     };
     let last = text::full(retry::given_up_at(&tried, &site.admin.facts.instance.load()));
-    let next = row.next_attempt_at.map(|at| format!(" {}", text::ahead(at, now))).unwrap_or_default();
+    let next = match row.next_attempt_at {
+        Some(at) => format!("It is tried again by itself {}, and so on until {last}", text::ahead(at, now)),
+        None => format!("It is being tried now, and after that by itself until {last}"),
+    };
     let kept = activity::span(site, "queue.keep_failed");
     let then = if row.own.is_some() {
         "it is given up, and its row here says so".to_owned()
@@ -119,7 +125,7 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
              {kept}, to be sent elsewhere"
         )
     };
-    format!("It is tried again by itself{next}, and so on until {last}. If no try succeeds, {then}.")
+    format!("{next}. If no try succeeds, {then}.")
 }
 
 impl Cause {

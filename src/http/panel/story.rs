@@ -25,6 +25,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     match row.status {
         Status::Forwarded if row.bounced_at.is_some() => format!("Forwarded to {to}, and sent back from there"),
         Status::Forwarded => format!("Forwarded to {to}{}", at_which_try(row)),
+        Status::Queued if is_being_tried(row) => format!("Being tried now, to {to}"),
         Status::Queued if row.attempts.is_empty() => format!("Waits for its first try to {to}"),
         Status::Queued => format!("Waits for its next try to {to}"),
         Status::Deferred => format!("{} {}{}", next_hop(row), put_off(row), next_try(row, now)),
@@ -85,7 +86,15 @@ pub(super) fn tries(n: usize) -> String {
     if n == 1 { "one try".to_owned() } else { format!("{n} tries") }
 }
 
+/// What waits and has no next try is at it.
+pub(super) const fn is_being_tried(row: &Row) -> bool {
+    row.status.waits() && row.next_attempt_at.is_none()
+}
+
 pub(super) fn next_try(row: &Row, now: Moment) -> String {
+    if is_being_tried(row) {
+        return "; it is being tried now".to_owned();
+    }
     row.next_attempt_at.map(|at| format!("; next try {}", text::ahead(at, now))).unwrap_or_default()
 }
 
@@ -109,10 +118,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     let mut told =
         if row.own.is_some() { vec![own_words::written(row, now)] } else { vec![received(row, now), decided(row)] };
     told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
-    if let Some(at) = row.next_attempt_at.filter(|_| !row.status.is_terminal()) {
-        let words = format!("The next try is {}.", text::ahead(at, now));
-        told.push(Happening { look: look::WAITING, words, at: Some(When::new(at, now)), reply: None });
-    }
+    told.extend(next(row, now));
     if let Some(dsn) = &row.dsn {
         let words = match dsn.dsn.as_str() {
             // It has no row of its own.
@@ -126,6 +132,16 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
         told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
     }
     told
+}
+
+fn next(row: &Row, now: Moment) -> Option<Happening> {
+    if is_being_tried(row) {
+        let words = "It is being tried now.".to_owned();
+        return Some(Happening { look: look::WAITING, words, at: None, reply: None });
+    }
+    let at = row.next_attempt_at.filter(|_| !row.status.is_terminal())?;
+    let words = format!("The next try is {}.", text::ahead(at, now));
+    Some(Happening { look: look::WAITING, words, at: Some(When::new(at, now)), reply: None })
 }
 
 fn received(row: &Row, now: Moment) -> Happening {

@@ -1,6 +1,6 @@
 //! The queue as people see it and handle it: list, show, retry, hold, cancel, redirect; and the end of what is kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -65,6 +65,10 @@ pub(in crate::store) const ENDED: &str =
 pub(in crate::store) const AMONG: &str =
     "select uuid from deliveries where uuid in (select unhex(value) from json_each(?1))";
 
+/// When some are tried next; nothing of what is being tried.
+pub(in crate::store) const NEXT_TRIES: &str = "select uuid, case state when 'due' then due_at end from deliveries \
+    where state in ('due', 'leased') and uuid in (select unhex(value) from json_each(?1))";
+
 /// Deliveries of a page at most.
 const MAX_PAGE_ROWS: u32 = 500;
 /// Deliveries of an outline at most, the oldest: of a queue of a million they tell enough.
@@ -107,6 +111,16 @@ impl Queue {
     pub async fn among(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
         let rows = sqlx::query(AMONG).bind(hex_list(ids)).fetch_all(&self.readers).await?;
         rows.iter().map(|row| Columns::of(row).uuid()).collect()
+    }
+
+    /// When those of these that wait are tried next; nothing while one is being tried.
+    pub async fn next_tries(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Option<Moment>>> {
+        let rows = sqlx::query(NEXT_TRIES).bind(hex_list(ids)).fetch_all(&self.readers).await?;
+        let read = |row: &SqliteRow| {
+            let mut columns = Columns::of(row);
+            Ok((columns.uuid()?, columns.maybe_moment()?))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Due at once (from due, held or kept).
