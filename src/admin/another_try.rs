@@ -45,12 +45,12 @@ impl Admin {
     async fn try_what_waits(&self, actor: &Actor, row: &DestinationRow) -> Result<usize> {
         let (account, destination) = (Some(row.account), Some(row.address.clone()));
         let query = WaitingQuery { account, destination, limit: MAX_TRIED, ..WaitingQuery::default() };
-        let mut tried = 0;
+        let (mut tried, asked) = (0, self.clock.instant());
         for one in self.store.queue.list_of(&query).await? {
             match one.state {
                 // It is being tried at this moment.
                 "leased" => tried += 1,
-                "due" => match self.queue_action(actor, one.id, QueueAction::Retry).await {
+                "due" => match self.queue_action_of(actor, one.id, (QueueAction::Retry, asked)).await {
                     // Or delivered, or taken up for delivery, since it was listed.
                     Ok(()) | Err(AdminError::NotFound(_) | AdminError::Conflict(_)) => tried += 1,
                     Err(other) => return Err(other),

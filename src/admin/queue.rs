@@ -1,6 +1,7 @@
 //! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
 
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -157,6 +158,17 @@ impl Admin {
 
     /// Makes a change to one delivery.
     pub async fn queue_action(&self, actor: &Actor, id: Uuid, action: QueueAction) -> Result<()> {
+        self.queue_action_of(actor, id, (action, self.clock.instant())).await
+    }
+
+    /// The same as one of several changes that were asked for at that moment, with one word: a site that is left alone is
+    /// tried once for it.
+    pub async fn queue_action_of(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        (action, asked): (QueueAction, Instant),
+    ) -> Result<()> {
         actor.must(Area::Queue, Access::Write)?;
         let claim = self.managed_delivery(actor, id).await?;
         let entry = claim.delivery.entry;
@@ -165,6 +177,9 @@ impl Admin {
         }
         if action == QueueAction::Retry {
             self.refuse_lost(&claim).await?;
+        }
+        if matches!(action, QueueAction::Retry | QueueAction::Release) {
+            self.ask_for(&claim.delivery.destination, asked);
         }
         let now = self.clock.now();
         match action {
@@ -191,6 +206,7 @@ impl Admin {
             return Err(unfit(Entry::Leased));
         }
         let to = self.resend_to(&claim, destination).await?;
+        self.ask_for(&to, self.clock.instant());
         let now = self.clock.now();
         if to == claim.delivery.destination && claim.delivery.purpose != Purpose::Returned {
             self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;
@@ -339,6 +355,14 @@ impl Admin {
         match self.store.activity.progress(vec![change]).await {
             Ok(()) | Err(StoreError::NotFound) => Ok(()),
             Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Whoever asks for a try gets one, even where the site is left alone: said before it is due, so that no look at the
+    /// queue comes between.
+    fn ask_for(&self, inbox: &Mailbox, asked: Instant) {
+        if let Some(courier) = &self.courier {
+            courier.ask_for(inbox.host(), asked);
         }
     }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, OwnedMutexGuard, broadcast};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::asked_for::AskedFor;
 use super::attempt::Job;
 use super::exchangers::Way;
 use super::fates::nobody_to_ask;
@@ -23,7 +25,7 @@ use super::tell_sender::{Failed, Quota, Telling, ToReturn};
 use super::tell_success::Told;
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
-use crate::mail::Moment;
+use crate::mail::{Host, Moment};
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
 use crate::policy::verdict::Outcome;
@@ -48,6 +50,7 @@ pub(super) struct Shared {
     pub(super) jumps: Jumps,
     pub(super) in_hand: InHand,
     pub(super) turns: Turns,
+    pub(super) asked: AskedFor,
     /// Of deliveries that next hops refused as spam.
     pub(super) refused: broadcast::Sender<Uuid>,
     /// Deliveries that are claimed and not yet settled.
@@ -89,6 +92,7 @@ impl Courier {
             jumps: Jumps::default(),
             in_hand: InHand::default(),
             turns: Turns::new(),
+            asked: AskedFor::default(),
             refused: broadcast::channel(MAX_UNHEARD_REFUSALS).0,
             in_flight: AtomicUsize::new(0),
             queued: Notify::new(),
@@ -182,6 +186,11 @@ impl Courier {
     /// Tells the scheduler that something was queued.
     pub fn wake(&self) {
         self.0.queued.notify_one();
+    }
+
+    /// Somebody asks, at that moment, for a try of what is about to be due for this host: even if its site is left alone.
+    pub fn ask_for(&self, host: &Host, asked: Instant) {
+        self.0.asked.add(host, asked);
     }
 
     /// The turn to give up deliveries of a message: until it is dropped, the queue gives up none of them.

@@ -4,6 +4,7 @@
 //! attempt over the same sites and judge by the same table.
 
 mod addresses;
+mod asked_for;
 mod attempt;
 mod connection;
 mod content;

@@ -155,6 +155,9 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
         Ok(way) => way,
         Err(outcome) => return settle(shared, &claims, Report::of_all(&parcel, &outcome)).await,
     };
+    if let Some(asked) = shared.asked.take(host) {
+        way.site.end_pause(asked);
+    }
     match slot(shared, &way).await {
         Ok(slot) => {
             let report = attempt(shared, (outfit, way, slot, parcel), &ids).await;

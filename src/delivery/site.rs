@@ -57,6 +57,7 @@ struct State {
 
 #[derive(Debug, Clone, Copy)]
 struct BackOff {
+    began: Instant,
     until: Instant,
     /// How many went before it without a success.
     step: usize,
@@ -254,6 +255,16 @@ impl Site {
         state.window = (state.window / 2).max(FIRST_WINDOW);
     }
 
+    /// Somebody asked for a try at that moment: a pause that had begun by then is over. If the try fails, the site is left
+    /// alone for as long again, and no longer for having been asked.
+    pub(super) fn end_pause(&self, asked: Instant) {
+        let mut state = self.state();
+        let now = self.clock.instant();
+        if let Some(pause) = state.back_off.filter(|pause| pause.until > now && pause.began <= asked) {
+            state.back_off = pause.step.checked_sub(1).map(|step| BackOff { until: now, step, ..pause });
+        }
+    }
+
     /// How much longer it backs off.
     pub(super) fn backs_off_for(&self) -> Option<Duration> {
         let until = self.state().back_off?.until;
@@ -287,7 +298,7 @@ impl State {
             None => 0,
         };
         let wait = waits.get(step).or(waits.last()).copied().unwrap_or(LONGEST_BACK_OFF).min(LONGEST_BACK_OFF);
-        self.back_off = Some(BackOff { until: now + jitter(wait), step });
+        self.back_off = Some(BackOff { began: now, until: now + jitter(wait), step });
         Some(wait)
     }
 }

@@ -125,6 +125,58 @@ async fn a_try_that_somebody_asked_for_leaves_the_rhythm_as_it_was() {
     world.stop().await;
 }
 
+/// The next try of a message, as the queue has it and as its own page.
+async fn next_tries(world: &World, id: &Value) -> (Value, Value) {
+    let queue = world.get("/v1/queue").await;
+    let waiting =
+        queue["items"].as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap()["next_attempt_at"].clone();
+    let row = world.get(&format!("/v1/activity/{}", id.as_str().unwrap())).await;
+    (waiting, row["next_attempt_at"].clone())
+}
+
+/// Waits until so many tries of a message have ended.
+async fn until_tried(world: &World, id: &Value, tries: usize) {
+    let has = |row: &Value| row["id"] == *id && row["attempts"].as_array().unwrap().len() == tries;
+    world.until_rows(|rows| rows.iter().any(has)).await;
+}
+
+/// Whoever asks for a try means one: the pause of a site that took no mail is over for it, however often it fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_that_somebody_asks_for_ends_the_pause_of_a_site_that_is_left_alone() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "3h")]).await;
+    world.inbox.script(Rule::at(Stage::Greeting, Behaviour::reply("421 4.3.2 not now")));
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let first = world.until("shop@my.example", "deferred").await["id"].clone();
+    until_tried(&world, &first, 1).await;
+    world.post(&format!("/v1/queue/{}/retry", first.as_str().unwrap()), Value::Null).await;
+    until_tried(&world, &first, 2).await;
+    world.post(&format!("{ANNA}/retry"), Value::Null).await;
+    until_tried(&world, &first, 3).await;
+    world.post(&format!("/v1/queue/{}/resend", first.as_str().unwrap()), json!({})).await;
+    until_tried(&world, &first, 4).await;
+
+    // It is left alone for as long as at first, and what comes meanwhile waits as well.
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    let second = world.rows().await.remove(0)["id"].clone();
+    let settled = async {
+        loop {
+            let (queue, log) = next_tries(&world, &second).await;
+            let at = queue.as_str().and_then(Moment::parse_rfc3339);
+            if at.is_some_and(|at| at > Clock::system().now().after(Duration::from_secs(600))) {
+                return (queue, log);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (queue, log) = tokio::time::timeout(PATIENCE, settled).await.expect("it must be left alone");
+    assert_eq!(queue, log, "what waits for a site that is left alone has one next try");
+    assert_eq!(world.inbox.connections(), 4, "one for each try that was asked for");
+    world.inbox.behave();
+    world.post(&format!("{ANNA}/retry"), Value::Null).await;
+    world.until_rows(|rows| rows.iter().all(|row| row["status"] == "forwarded")).await;
+    world.stop().await;
+}
+
 /// The notices of inboxes that take no mail.
 async fn refusing(world: &World) -> Vec<Value> {
     let all = world.get("/v1/notices").await["items"].as_array().unwrap().clone();

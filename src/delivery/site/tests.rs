@@ -32,6 +32,24 @@ async fn backs_off_longer_each_time_up_to_an_hour_and_starts_over_when_well() {
     assert_eq!([fail(&site), fail(&site), fail(&site)], [0, 300, 3600], "one connection is the least");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_somebody_ends_is_as_long_again_when_the_try_fails() {
+    let site = site();
+    fail(&site);
+    for _ in 0..3 {
+        let asked_before = site.clock.instant();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        site.deferred(era(&site), &WAITS, |wait| wait);
+        assert_eq!(site.backs_off_for(), Some(WAITS[1]));
+        site.end_pause(asked_before);
+        assert_eq!(site.backs_off_for(), Some(WAITS[1]), "its try has failed already");
+        site.end_pause(site.clock.instant());
+        assert_eq!((site.backs_off_for(), site.was_in_trouble()), (None, (false, true)));
+    }
+    site.end_pause(site.clock.instant());
+    assert_eq!(fail(&site), 300, "nothing is forgotten where there is no pause");
+}
+
 #[tokio::test]
 async fn failures_during_a_back_off_do_not_lengthen_it() {
     let site = site();

@@ -102,8 +102,9 @@ async fn act_on_all(site: &Site, actor: &Actor, (word, filled): (&str, &Filled))
     let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
     let (waiting, _) = site.admin.queue_outline(actor, Some(filled.get("of"))).await?;
     let (to, mut count, mut forbidden) = (filled.get("domain"), 0, None);
+    let asked = site.admin.clock.instant();
     for one in waiting.iter().filter(|one| domain_of(&one.destination) == to && fits(action, one.state)) {
-        match site.admin.queue_action(actor, one.id, action).await {
+        match site.admin.queue_action_of(actor, one.id, (action, asked)).await {
             Ok(()) => count += 1,
             // Delivered, or taken up for delivery, since it was listed; or it is another one's to judge.
             Err(AdminError::NotFound(_) | AdminError::Conflict(_)) => {}
