@@ -167,8 +167,8 @@ impl Admin {
             Some(gone) => self.store.rules.restore_alias((account, gone), &new.draft, audit).await,
             None => self.store.rules.add_alias(account, new.domain.key, &new.draft, audit).await,
         };
-        let row = added.map_err(|error| taken(error, &new.named.name))?;
-        self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
+        let mut row = added.map_err(|error| taken(error, &new.named.name))?;
+        self.hear_inboxes_of(actor, &mut [&mut row]).await;
         Ok(row)
     }
 
@@ -229,8 +229,8 @@ impl Admin {
         (before, after): (&AliasRow, &AliasRow),
     ) -> Result<AliasRow> {
         let audit = self.audit_change(actor, action, (Some(before), Some(after)));
-        let row = self.store.rules.change_alias(after, audit).await?;
-        self.ask_inboxes_of(actor, std::slice::from_ref(&row)).await;
+        let mut row = self.store.rules.change_alias(after, audit).await?;
+        self.hear_inboxes_of(actor, &mut [&mut row]).await;
         Ok(row)
     }
 

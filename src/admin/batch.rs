@@ -102,13 +102,13 @@ impl Admin {
     pub(super) async fn all_or_none(&self, actor: &Actor, batch: &AliasBatch) -> Result<Applied> {
         let (steps, ends) = self.prepare_all(actor, batch).await?;
         let ends = self.without_ways_within(ends).await?;
-        let applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| match error {
+        let mut applied = self.store.rules.apply_aliases(steps).await.map_err(|(index, error)| match error {
             // It was there when it was read.
             StoreError::NotFound => AdminError::Changed,
             error => within(index, ends.get(index).map_or(AdminError::Unwell, |end| taken(error, &end.named.name))),
         })?;
-        let there: Vec<_> = applied.rows.iter().flatten().cloned().collect();
-        self.ask_inboxes_of(actor, &there).await;
+        let mut there: Vec<_> = applied.rows.iter_mut().flatten().collect();
+        self.hear_inboxes_of(actor, &mut there).await;
         Ok(applied)
     }
 

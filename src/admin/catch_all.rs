@@ -50,12 +50,12 @@ impl Admin {
         let (was, is) = (before.as_ref().map(|alias| shown(&alias.spec)), shown(&new));
         let subject = Subject { object: domain.name.as_str(), before: was.as_ref(), after: Some(&is) };
         let audit = self.audit(actor, Deed::DomainCatchAll, &subject);
-        let row = match before {
+        let mut row = match before {
             Some(alias) if alias.spec == new => return Ok(()),
             Some(alias) => self.store.rules.change_alias(&AliasRow { spec: new, ..alias }, audit).await?,
             None => self.store.rules.add_alias(domain.account, domain.key, &new, audit).await?,
         };
-        self.ask_inboxes_of(actor, &[row]).await;
+        self.hear_inboxes_of(actor, &mut [&mut row]).await;
         Ok(())
     }
 

@@ -90,7 +90,7 @@ impl Admin {
             return self.find_destination(actor, id).await;
         }
         let audit = self.audit_plain(actor, Deed::DestinationVerify, &row.address);
-        Ok(self.store.rules.verify_destination(row.key, self.clock.now(), audit).await?)
+        Ok(self.store.rules.vouch_for_destination(row.key, self.clock.now(), audit).await?)
     }
 
     /// Makes a destination the one that new aliases use.

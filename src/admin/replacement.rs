@@ -83,6 +83,9 @@ impl Admin {
         if dry_run {
             return Ok(looked);
         }
+        if !self.is_verified(&new).await? {
+            self.take_over(actor, &new).await?;
+        }
         let done = self.store_replacement(actor, (old, new)).await?;
         let Replaced { aliases, default, contact_of, tokens, .. } = done;
         Ok(ReplacedShape { aliases, default, contact_of, tokens, ..looked })
@@ -119,7 +122,8 @@ impl Admin {
             return refuse(format!("{to} is an address of this gateway: aliases that lead to it are set one by one"));
         }
         // From one unverified inbox to another nothing is lost.
-        if !self.is_verified(&new).await? && self.is_verified(old).await? {
+        let is_heard = self.is_verified(&new).await? || self.said_yes_to(actor, &new).await?;
+        if !is_heard && self.is_verified(old).await? {
             return refuse(format!("{to} is not verified: mail would wait for that. Verify it first"));
         }
         Ok(new)

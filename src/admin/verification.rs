@@ -1,7 +1,6 @@
 //! Asks inboxes whether they want to be destinations: a mail with a link to a page whose button verifies. Looking at the
 //! link uses none up, since mail scanners look at links too.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::mail::link_mail::LinkFor;
@@ -10,8 +9,8 @@ use crate::policy::deeds::Deed;
 use crate::policy::ids::DestinationId;
 use crate::policy::status::OwnMail;
 use crate::store::StoreError;
+use crate::store::rules::DestinationRow;
 use crate::store::rules::verification::{Allowance, Asked, NewVerification};
-use crate::store::rules::{AliasRow, DestinationRow};
 
 use super::letters::{Letter, Sending};
 use super::links::Secret;
@@ -72,21 +71,6 @@ impl Admin {
         }
     }
 
-    /// The same for the inboxes that came into being with these aliases.
-    pub(super) async fn ask_inboxes_of(&self, actor: &Actor, aliases: &[AliasRow]) {
-        if self.links_at.is_none() {
-            return;
-        }
-        let named = aliases.iter().flat_map(|row| row.unverified.iter().map(|address| (row.account, address)));
-        let named: BTreeSet<_> = named.collect();
-        for (account, address) in named.into_iter().take(MAX_ASKED_AT_ONCE) {
-            match self.store.rules.destination(account, address).await {
-                Ok(row) => self.ask_if_never(actor, &row).await,
-                Err(error) => tracing::warn!(%error, destination = %address, "no verification mail is sent now"),
-            }
-        }
-    }
-
     /// The same for all inboxes of an account that came after `last`.
     pub(super) async fn ask_inboxes_since(&self, actor: &Actor, last: DestinationId) {
         if self.links_at.is_none() {
@@ -105,7 +89,7 @@ impl Admin {
 
     /// Addresses of this gateway are resolved inside, and need no verification. Who was asked since the destination was made
     /// has an answer to give: another mail is asked for by somebody.
-    async fn ask_if_never(&self, actor: &Actor, row: &DestinationRow) {
+    pub(super) async fn ask_if_never(&self, actor: &Actor, row: &DestinationRow) {
         let Ok(inbox) = Mailbox::parse(&row.address) else { return };
         let hosted = inbox.domain().and_then(|domain| self.store.directory.domain(domain));
         if hosted.is_some_and(|hosted| hosted.account == row.account) {

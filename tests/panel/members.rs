@@ -1,6 +1,7 @@
 //! What the owner sees of what members have: their inboxes, and their domains that nobody has proved.
 
 use serde_json::{Value, json};
+use waypost::store::queue::{Purpose, Waiting};
 
 use crate::web::House;
 
@@ -167,4 +168,138 @@ async fn records_of_a_domain_that_somebody_else_has_not_proved_are_no_headline_o
     house.operator("POST", "/v1/domains/bob.example/verify", json!({})).await.expect(200);
     assert!(open(&house, &owner, "/").await.contains(says), "it takes mail now, by the owner's word");
     assert!(open(&house, &owner, "/domains").await.contains("some records differ"));
+}
+
+/// A house that asks inboxes by mail, and fred, who manages my.example and is signed in.
+async fn with_fred() -> (House, String, String) {
+    let house = House::linked().await;
+    let manages = json!([{ "domain": "my.example", "role": "manager" }]);
+    let fred = house.signed_in_as("fred@people.example", manages).await;
+    let owner = house.signed_in().await;
+    (house, owner, fred)
+}
+
+/// The link in the mail that asked this inbox last.
+async fn link_to(house: &House, inbox: &str) -> String {
+    let waiting = house.admin.store.queue.list(None, None, 100).await.unwrap();
+    let asks = |one: &&Waiting| one.purpose == Purpose::Verification && one.destination == inbox;
+    let id = waiting.iter().rfind(asks).expect("it was asked").id;
+    let octets = house.admin.store.queue.get(id).await.unwrap().message.octets.read(0).await.unwrap();
+    let text = String::from_utf8(octets.to_vec()).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("https://gw.example")).unwrap().to_owned()
+}
+
+/// Whoever reads the inbox says yes.
+async fn says_yes(house: &House, inbox: &str) {
+    let fields = [("host", "localhost"), ("sec-fetch-site", "same-origin")];
+    house.visitor("POST", &link_to(house, inbox).await, &fields, "").await.expect(200);
+}
+
+/// Makes an alias, and reads what the page says of it.
+async fn makes(house: &House, who: &str, (name, inbox): (&str, &str)) -> String {
+    let form = format!("local_part={name}&domain=my.example&destination={}", crate::web::in_path(inbox));
+    house.follow(who, house.panel(who, "POST", "/aliases", &form).await).await
+}
+
+/// The destinations of an alias that get no mail.
+async fn unverified(house: &House, alias: &str) -> Value {
+    house.operator("GET", &format!("/v1/aliases/{alias}"), Value::Null).await.expect(200).json()["unverified"].clone()
+}
+
+#[tokio::test]
+async fn an_inbox_that_a_manager_has_verified_gets_the_mail_of_aliases_on_the_owners_domain() {
+    let (house, owner, fred) = with_fred().await;
+    house.panel(&fred, "POST", "/destinations", "address=fred%40inbox.test").await.expect(303);
+    says_yes(&house, "fred@inbox.test").await;
+    let told = makes(&house, &fred, ("fred", "fred@inbox.test")).await;
+    assert!(told.contains("fred@my.example is ready to receive mail."), "{told}");
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+    assert!(!open(&house, &owner, "/destinations").await.contains("not verified"));
+    let audit = house.operator("GET", "/v1/audit", Value::Null).await.json();
+    let words = audit["items"].as_array().unwrap().iter().filter(|entry| entry["action"] == "destination.verify");
+    let words: Vec<_> = words.map(|entry| (entry["object"].clone(), entry["actor"].clone())).collect();
+    let word = |actor: &str| (json!("fred@inbox.test"), json!(actor));
+    assert_eq!(words, [word("session"), word("verification link")]);
+    // By a batch, and by a change, too.
+    for inbox in ["second@inbox.test", "third@inbox.test"] {
+        house.panel(&fred, "POST", "/destinations", &format!("address={inbox}")).await.expect(303);
+        says_yes(&house, inbox).await;
+    }
+    let change = "destinations=second%40inbox.test&enabled=on";
+    house.panel(&fred, "POST", "/aliases/fred@my.example", change).await.expect(303);
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+    let sent = "id=fred%40my.example&do=send&to=third%40inbox.test";
+    house.panel(&fred, "POST", "/aliases/many", sent).await;
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+}
+
+#[tokio::test]
+async fn an_inbox_that_says_yes_to_a_manager_says_it_of_the_owners_aliases_that_lead_there_already() {
+    let (house, owner, fred) = with_fred().await;
+    house.panel(&fred, "POST", "/destinations", "address=fred%40inbox.test").await.expect(303);
+    let told = makes(&house, &fred, ("fred", "fred@inbox.test")).await;
+    assert!(told.contains("fred@inbox.test is not verified and gets no mail until it is"), "{told}");
+    assert!(told.contains("a mail with a link was sent there") && !told.contains("open Destinations"), "{told}");
+    assert_eq!(unverified(&house, "fred@my.example").await, json!(["fred@inbox.test"]));
+    says_yes(&house, "fred@inbox.test").await;
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+    assert!(!open(&house, &owner, "/destinations").await.contains("not verified"));
+}
+
+#[tokio::test]
+async fn nobody_s_word_but_the_inbox_s_counts_and_only_where_who_asked_it_may_lead_aliases() {
+    let (house, owner, fred) = with_fred().await;
+    let bob = house.signed_in_as("bob@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    makes(&house, &owner, ("shop", "anna@inbox.test")).await;
+    house.clock.advance(std::time::Duration::from_secs(120));
+    // To bob, who only looks on, it says yes, and not to the owner.
+    house.panel(&bob, "POST", "/destinations", "address=anna%40inbox.test").await.expect(303);
+    says_yes(&house, "anna@inbox.test").await;
+    assert_eq!(unverified(&house, "shop@my.example").await, json!(["anna@inbox.test"]));
+    // What fred has, and was not asked or has not answered, is no word of anybody.
+    house.panel(&fred, "POST", "/destinations", "address=anna%40inbox.test").await.expect(303);
+    makes(&house, &fred, ("news", "anna@inbox.test")).await;
+    assert_eq!(unverified(&house, "news@my.example").await, json!(["anna@inbox.test"]));
+    // Where no alias leads, a yes to fred verifies nothing of the owner's.
+    house.operator("POST", "/v1/destinations", json!({ "address": "lone@inbox.test" })).await.expect(201);
+    house.clock.advance(std::time::Duration::from_secs(120));
+    house.panel(&fred, "POST", "/destinations", "address=lone%40inbox.test").await.expect(303);
+    says_yes(&house, "lone@inbox.test").await;
+    let own = house.operator("GET", "/v1/destinations/lone@inbox.test", Value::Null).await.expect(200).json();
+    assert_eq!(own["verified_at"], Value::Null, "{own}");
+}
+
+#[tokio::test]
+async fn what_an_admin_says_is_theirs_gets_the_mail_of_the_owners_domain() {
+    let (house, _, _) = with_fred().await;
+    let ada = house.signed_in_as("ada@people.example", json!([])).await;
+    house.operator("PATCH", "/v1/users/ada@people.example", json!({ "role": "admin" })).await.expect(200);
+    house.panel(&ada, "POST", "/destinations", "address=ada%40inbox.test").await.expect(303);
+    makes(&house, &ada, ("early", "ada@inbox.test")).await;
+    house.panel(&ada, "POST", "/destinations/ada@inbox.test/verify", "").await.expect(303);
+    let told = makes(&house, &ada, ("ada", "ada@inbox.test")).await;
+    assert!(told.contains("ada@my.example is ready to receive mail."), "{told}");
+    for alias in ["early@my.example", "ada@my.example"] {
+        assert_eq!(unverified(&house, alias).await, json!([]), "{alias}");
+    }
+}
+
+#[tokio::test]
+async fn where_an_inbox_was_not_asked_it_is_said_who_can_have_it_verified() {
+    let house = House::furnished().await;
+    let manages = json!([{ "domain": "my.example", "role": "manager" }]);
+    let fred = house.signed_in_as("fred@people.example", manages).await;
+    let owner = house.signed_in().await;
+    let told = makes(&house, &fred, ("fred", "fred@inbox.test")).await;
+    assert!(
+        told.contains("fred@inbox.test is not verified and gets no mail until it is: ask the owner of my.example"),
+        "{told}"
+    );
+    let page = open(&house, &fred, "/aliases/fred@my.example").await;
+    assert!(
+        page.contains("Ask the owner of my.example to verify it.") && !page.contains("Go to Destinations"),
+        "{page}"
+    );
+    let told = makes(&house, &owner, ("shop", "fred@inbox.test")).await;
+    assert!(told.contains("fred@inbox.test is not verified and gets no mail until it is: open Destinations"), "{told}");
 }

@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
-use crate::admin::{Actor, AdminError, Many, Target};
+use crate::admin::{Actor, AdminError, Many, Target, Unheard};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::ids::AccountId;
 use crate::store::rules::AliasRow;
 
 use super::activity::Line;
@@ -25,10 +26,11 @@ use super::tried::{self, Tried};
 /// Rows of its mail that are shown.
 const ROWS: usize = 8;
 
-/// A destination that gets no mail, and where it is listed.
+/// A destination that gets no mail, what is left to do about it, and where it is listed for whoever looks.
 struct Unverified {
     address: String,
-    href: String,
+    words: String,
+    href: Option<String>,
 }
 
 /// What stands at the top.
@@ -216,7 +218,10 @@ async fn build(
         frame: Frame::inside(site, text::short_address(&alias.address), "aliases"),
         toast: Toast::of(site, actor, (ask, place(&row))).await,
         wrong: error.map(Fields::above),
-        head: head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now),
+        head: Head {
+            unverified: unverified(site, actor, (row.account, &alias)).await?,
+            ..head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now)
+        },
         may_change: site.admin.may_change_alias(actor, &row),
         differing: match (filled, error) {
             (Some(filled), Some(AdminError::Changed)) => {
@@ -249,7 +254,7 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
         which: rule_words::which(alias, subaddressing),
         wants: rule_words::wants_smtputf8(alias),
         ending: rule_words::ending(alias),
-        unverified: alias.unverified.iter().map(|address| unverified(address)).collect(),
+        unverified: Vec::new(),
         put_off,
         domain: text::ours(&alias.domain),
         domain_href: format!("/domains/{}", text::in_query(&alias.domain)),
@@ -259,6 +264,22 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
     }
 }
 
-fn unverified(address: &str) -> Unverified {
-    Unverified { address: text::ours(address), href: text::with_query("/destinations", &[("q", address)]) }
+/// The inboxes that get no mail yet, and for each what is left to do about it by whom.
+async fn unverified(
+    site: &Site,
+    actor: &Actor,
+    (account, alias): (AccountId, &AliasShape),
+) -> Result<Vec<Unverified>, AdminError> {
+    let mut all = Vec::with_capacity(alias.unverified.len());
+    for address in &alias.unverified {
+        let Unheard { is_asked, is_seen } = site.admin.unheard(actor, (account, address)).await?;
+        let words = match (is_asked, is_seen) {
+            (true, _) => "A mail with a link was sent there: whoever presses its button verifies it.".to_owned(),
+            (false, true) => String::new(),
+            (false, false) => format!("Ask the owner of {} to verify it.", text::ours(&alias.domain)),
+        };
+        let href = is_seen.then(|| text::with_query("/destinations", &[("q", address)]));
+        all.push(Unverified { address: text::ours(address), words, href });
+    }
+    Ok(all)
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::{AliasShape, AuditShape, RouteShape, alias_name};
-use crate::admin::{Actor, AliasName, RouteQuestion};
+use crate::admin::{Actor, AliasName, RouteQuestion, Unheard};
 use crate::http::Site;
 use crate::policy::admission::TIME_TO_VERIFY;
 use crate::policy::deeds::Deed;
@@ -47,7 +47,7 @@ async fn trouble(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasSha
         return Some(format!("{domain} is not proved yet, and mail for it is put off until it is."));
     }
     if !alias.unverified.is_empty() {
-        return Some(unverified(alias));
+        return Some(unverified(site, actor, (row, alias)).await);
     }
     let refused = match would(site, actor, (row, alias)).await {
         Some(route) => not_sent_on(&route),
@@ -120,7 +120,7 @@ pub(super) async fn of_changed(site: &Site, actor: &Actor, entries: &[AuditShape
             Some("reject") => format!(" Until then {whose} mail is refused."),
             _ => String::new(),
         };
-    Some(format!("{}{meanwhile}", unverified(&alias)))
+    Some(format!("{}{meanwhile}", unverified(site, actor, (&row, &alias)).await))
 }
 
 fn leads_elsewhere(entry: &AuditShape) -> bool {
@@ -128,12 +128,31 @@ fn leads_elsewhere(entry: &AuditShape) -> bool {
     entry.action == Deed::AliasChange.as_str() && of(&entry.before) != of(&entry.after)
 }
 
-fn unverified(alias: &AliasShape) -> String {
+/// Which of its inboxes get no mail, and what is to be done about it by whom.
+async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> String {
     let names = text::all_ours(&alias.unverified);
-    match alias.unverified.len() {
-        1 => format!("{names} is not verified and gets no mail until it is: open Destinations to verify it."),
-        _ => format!("{names} are not verified and get no mail until they are: open Destinations to verify them."),
+    let (begin, them) = match alias.unverified.len() {
+        1 => (format!("{names} is not verified and gets no mail until it is"), "it"),
+        _ => (format!("{names} are not verified and get no mail until they are"), "them"),
+    };
+    match unheard(site, actor, (row, alias)).await {
+        Unheard { is_asked: true, .. } => {
+            format!("{begin}: a mail with a link was sent there, and whoever presses its button verifies it.")
+        }
+        Unheard { is_seen: true, .. } => format!("{begin}: open Destinations to verify {them}."),
+        Unheard { .. } => format!("{begin}: ask the owner of {} to verify {them}.", text::ours(&alias.domain)),
     }
+}
+
+/// What is left to do about all of its inboxes.
+async fn unheard(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Unheard {
+    let mut all = Unheard { is_asked: true, is_seen: false };
+    for inbox in &alias.unverified {
+        let usual = Unheard { is_asked: false, is_seen: true };
+        let one = site.admin.unheard(actor, (row.account, inbox)).await.unwrap_or(usual);
+        all = Unheard { is_asked: all.is_asked && one.is_asked, is_seen: all.is_seen || one.is_seen };
+    }
+    all
 }
 
 /// An address that an alias takes, where one can be read off it.

@@ -101,7 +101,7 @@ pub(super) fn key_and_host(mailbox: &Mailbox) -> (String, String) {
 }
 
 /// An address, or `@domain`: as shown, its key, its host.
-fn read_address(text: &str) -> Result<(String, String, String)> {
+pub(super) fn read_address(text: &str) -> Result<(String, String, String)> {
     let invalid = |error: &dyn std::fmt::Display| StoreError::Invalid(format!("{text}: {error}"));
     if let Some(domain) = text.strip_prefix('@') {
         let trusted = format!("@{}", Domain::parse(domain).map_err(|error| invalid(&error))?);
@@ -231,7 +231,7 @@ impl Rules {
         Ok(Listing { items, next_cursor })
     }
 
-    async fn with_state(&self, row: DestinationRow) -> Result<DestinationRow> {
+    pub(super) async fn with_state(&self, row: DestinationRow) -> Result<DestinationRow> {
         let rows = self.with_states(vec![row]).await?;
         rows.into_iter().next().ok_or(StoreError::NotFound)
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::destination::{self, key_and_host};
 use super::{DestinationRow, Rules};
 use crate::mail::{Domain, Mailbox, Moment};
-use crate::policy::ids::{AccountId, OWNER};
+use crate::policy::ids::{AccountId, DestinationId, OWNER};
 use crate::store::Result;
 use crate::store::accounts::{AuditEntry, audit, clear_links};
 use crate::store::columns::Columns;
@@ -27,6 +27,17 @@ pub(in crate::store) const USE: &str = "update links set used_at = ?2 where hash
     and used_at is null and expires_at > ?2 returning account_id, address";
 pub(in crate::store) const LAST: &str = "select created_at, delivery from links \
     where address = ?1 and account_id = ?2 order by created_at desc limit 1";
+/// What else a yes to an account is a yes for: records of the same inbox, of other accounts, where aliases lead to it that
+/// whoever has the account may lead: those on domains that they manage, and an admin those of the owner. Of the newest
+/// aliases of each: there may be a million.
+pub(in crate::store) const LED: &str = "select d.id from accounts as a \
+    cross join destinations as d on d.account_id = a.id and d.key = ?2 \
+    where a.id > 0 and a.id <> ?1 and d.verified_at is null and exists (select 1 from \
+        (select alias_id from alias_destinations where destination_id = d.id order by alias_id desc limit 1000) as t \
+        join aliases as l on l.id = t.alias_id join domains as m on m.id = l.domain_id \
+        where m.removed_at is null and (d.account_id = ?3 and (select role from accounts where id = ?1) = 'admin' \
+            or exists (select 1 from domain_roles as r where r.account_id = ?1 and r.domain_id = m.id and r.role = 'manager'))) \
+    order by a.id limit 50";
 pub(in crate::store) const SENDING_DOMAIN: &str = "select name from domains \
     where removed_at is null and (verified_at is not null or account_id = ?1) \
     order by verified_at is null, id limit 1";
@@ -108,6 +119,17 @@ impl Rules {
         self.changed((hash, at, audit), |c, n| Box::pin(verify(c, n)), destination::touched).await
     }
 
+    /// Verifies a destination by somebody's word for its account, which counts where that account leads aliases of others, too.
+    pub async fn vouch_for_destination(
+        &self,
+        key: DestinationId,
+        at: Moment,
+        audit: AuditEntry,
+    ) -> Result<DestinationRow> {
+        let vouched = self.changed((key, at, audit), |c, n| Box::pin(verify_and_led(c, n)), destination::touched);
+        self.with_state(vouched.await?).await
+    }
+
     /// When an inbox was last asked, and the activity row of that mail.
     pub async fn last_verification(&self, account: AccountId, address: &Mailbox) -> Result<Option<(Moment, Uuid)>> {
         let ask = sqlx::query(LAST).bind(key_and_host(address).0).bind(account.0);
@@ -159,5 +181,20 @@ async fn verify(
     let (account, key): (i64, String) = (columns.take()?, columns.take()?);
     let found = sqlx::query(destination::BY_ADDRESS).bind(account).bind(key).fetch_one(&mut *connection).await?;
     let row = destination::read(&found)?.0;
-    destination::verify(connection, &(row.key, *at, entry.clone())).await
+    verify_and_led(connection, &(row.key, *at, entry.clone())).await
+}
+
+/// A yes to one account. What it says of others' records goes no further from there: nobody said yes to those.
+async fn verify_and_led(
+    connection: &mut SqliteConnection,
+    needs: &(DestinationId, Moment, AuditEntry),
+) -> Result<DestinationRow> {
+    let row = destination::verify(connection, needs).await?;
+    let (_, at, entry) = needs;
+    let key = destination::read_address(&row.address)?.1;
+    let led = sqlx::query_scalar::<_, i64>(LED).bind(row.account.0).bind(key).bind(OWNER.0);
+    for other in led.fetch_all(&mut *connection).await? {
+        destination::verify(connection, &(DestinationId(other), *at, entry.clone())).await?;
+    }
+    Ok(row)
 }
