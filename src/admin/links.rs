@@ -104,8 +104,7 @@ impl Admin {
 
     /// Ends the session of this secret; false where there is none.
     pub async fn close_session(&self, session: &str) -> Result<bool> {
-        let ended = self.store.accounts.end_session(Secret::from_text(session).hash()).await;
-        Ok(if_there(ended)?.is_some())
+        Ok(self.store.accounts.end_session(Secret::from_text(session).hash()).await?)
     }
 
     /// The account's sessions, the last used first. A session is for all domains: what is for some of them is told of none.

@@ -106,8 +106,8 @@ impl Accounts {
         ask.fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 
-    /// Ends the session of this secret.
-    pub async fn end_session(&self, hash: [u8; 32]) -> Result<()> {
+    /// Ends the session of this secret; false where there is none.
+    pub async fn end_session(&self, hash: [u8; 32]) -> Result<bool> {
         self.writer.change(hash, |c, hash| Box::pin(end_session(c, *hash))).await
     }
 
@@ -154,9 +154,9 @@ async fn seen(connection: &mut SqliteConnection, (hash, now): ([u8; 32], Moment)
     Ok(())
 }
 
-async fn end_session(connection: &mut SqliteConnection, hash: [u8; 32]) -> Result<()> {
-    sqlx::query(END_SESSION).bind(hash.as_slice()).execute(connection).await?;
-    Ok(())
+async fn end_session(connection: &mut SqliteConnection, hash: [u8; 32]) -> Result<bool> {
+    let ended = sqlx::query(END_SESSION).bind(hash.as_slice()).execute(connection).await?;
+    Ok(ended.rows_affected() > 0)
 }
 
 async fn end_by_id(
