@@ -4,6 +4,8 @@
 
 #[path = "panel/accounts.rs"]
 mod accounts;
+#[path = "panel/alias_import.rs"]
+mod alias_import;
 #[path = "panel/alias_list.rs"]
 mod alias_list;
 #[path = "panel/aliases.rs"]

@@ -355,7 +355,7 @@ impl Admin {
             let had = had.get(&row.key).copied().unwrap_or_default();
             let mut shape = AliasShape::new(row, had.counts, had.last_mail_at);
             shape.ended = self.ended(row, had);
-            shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row, address));
+            shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row.account, address));
             shape
         };
         Ok(rows.iter().map(shape).collect())
@@ -369,10 +369,10 @@ impl Admin {
     }
 
     /// Whether a destination is on a domain of the same owner here: it is resolved inside and needs no verification.
-    fn is_hosted(&self, row: &AliasRow, address: &str) -> bool {
+    pub(super) fn is_hosted(&self, account: AccountId, address: &str) -> bool {
         let mailbox = Mailbox::parse(address).ok();
         let domain = mailbox.and_then(|mailbox| self.store.directory.domain(mailbox.domain()?));
-        domain.is_some_and(|domain| domain.account == row.account)
+        domain.is_some_and(|domain| domain.account == account)
     }
 
     /// Finds what an actor may see.

@@ -43,6 +43,17 @@ pub(super) fn within(ends: &[End]) -> Option<(usize, AdminError)> {
     twice.into_iter().chain(way).min_by_key(|(index, _)| *index)
 }
 
+/// Which of these lead to another one of them, and to which, so that none of the rest leads to one of the rest. There is a
+/// rest, even where they lead to each other.
+pub(super) fn to_make_later(ends: &[End]) -> Vec<Option<usize>> {
+    let (goals, mut later) = (Goals::of(ends), vec![None; ends.len()]);
+    for (from, end) in ends.iter().enumerate() {
+        let mut met = end.targets.iter().flat_map(|target| goals.met_by(target));
+        later[from] = met.find(|to| *to != from && later[*to].is_none());
+    }
+    later
+}
+
 /// The first alias that stands there a second time.
 fn twice(ends: &[End]) -> Option<usize> {
     let mut seen = std::collections::HashSet::new();

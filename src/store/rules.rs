@@ -23,6 +23,7 @@ pub mod uses;
 pub mod verification;
 pub(super) mod words;
 
+pub(crate) use self::alias::key_of;
 pub use self::alias::{AliasStep, Applied, Gone};
 pub use self::alias_sorted::MAX_SORTED;
 use std::sync::Arc;

@@ -98,6 +98,7 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     nobody("/aliases/export", "a file"),
+    inside("/aliases/import", &["/aliases/import"]),
     inside(
         "/aliases/{id}",
         &["/aliases/{alias}", "/aliases/shop-*@my.example", "/aliases/*@my.example", "404 /aliases/none"],

@@ -71,6 +71,17 @@
     }).catch(later(form));
   });
 
+  // A file that is chosen is read into the field of what is pasted.
+  const file = $("[data-into]");
+  if (file) {
+    file.parentElement.hidden = false;
+    file.addEventListener("change", async () => {
+      const [chosen] = file.files;
+      file.setCustomValidity(chosen?.size > file.dataset.max ? file.dataset.large : "");
+      if (chosen && file.reportValidity()) document.getElementById(file.dataset.into).value = await chosen.text();
+    });
+  }
+
   // Searching while typing stops.
   const instant = $("form[data-instant]");
   let typing;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::admin::{Actor, AdminError};
+use crate::admin::{Actor, AdminError, is_formula};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
@@ -70,8 +70,7 @@ pub(in crate::http) fn saved(kind: &str, name: &str, body: axum::body::Body) -> 
 
 /// A cell of RFC 4180. What strangers wrote is never a formula to the program that opens the table.
 pub(in crate::http) fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let text = if is_formula(text) { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 

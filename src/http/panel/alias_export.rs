@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
 use crate::admin::shapes::AliasShape;
-use crate::admin::{Actor, AdminError, AliasFilter, MAX_LIMIT, Order, Paging};
+use crate::admin::{ALIAS_COLUMNS, Actor, AdminError, AliasFilter, MAX_LIMIT, Order, Paging, labels_in_a_cell};
 use crate::http::Site;
 use crate::http::api::{Ask, CSV, Caller, Held, MAX_ROWS, cell, saved};
 use crate::http::problem::Problem;
@@ -16,8 +16,6 @@ use crate::policy::rule::Action;
 use super::alias_filters::Filters;
 use super::aliases::is_too_much_to_sort;
 
-/// The columns of the table.
-pub(super) const COLUMNS: [&str; 6] = ["alias", "destination", "action", "enabled", "description", "labels"];
 /// What parts several of one cell.
 pub(super) const BETWEEN: &str = " ";
 
@@ -40,7 +38,7 @@ pub(super) async fn export(State(site): State<Site>, Caller(actor): Caller, ask:
 async fn begun(site: Site, actor: Actor, ask: &Ask) -> Result<Response, Problem> {
     let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
     let filter = AliasFilter { paging, ..Filters::of(ask).wanted(site.admin.clock.now()) };
-    let (lines, held) = (COLUMNS.join(",") + "\r\n", Held::take(&site, &actor)?);
+    let (lines, held) = (ALIAS_COLUMNS.join(",") + "\r\n", Held::take(&site, &actor)?);
     let mut export = Export { site, actor, filter, lines, left: MAX_ROWS, ended: false, held };
     // What is wrong with the question is said before the first row goes out.
     match export.read_on().await {
@@ -88,7 +86,7 @@ fn line(alias: &AliasShape) -> String {
         word(alias.action).to_owned(),
         alias.enabled.to_string(),
         cell(&alias.description),
-        cell(&alias.labels.join(", ")),
+        cell(&labels_in_a_cell(&alias.labels)),
     ];
     cells.join(",") + "\r\n"
 }

@@ -6,6 +6,7 @@ mod alias;
 mod alias_export;
 mod alias_fields;
 mod alias_filters;
+mod alias_import;
 mod alias_senders;
 mod aliases;
 mod assets;
@@ -78,6 +79,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/activity/{id}/{action}", post(message::act))
         .route("/aliases", get(aliases::page).post(aliases::create))
         .route("/aliases/export", get(alias_export::export))
+        .route("/aliases/import", get(alias_import::page).post(alias_import::act).layer(alias_import::size()))
         .route("/aliases/many", post(many::change))
         .route("/aliases/try", post(aliases::try_out))
         .route("/aliases/random", post(aliases::random))

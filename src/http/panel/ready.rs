@@ -130,17 +130,23 @@ fn leads_elsewhere(entry: &AuditShape) -> bool {
 
 /// Which of its inboxes get no mail, and what is to be done about it by whom.
 async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> String {
-    let names = text::all_ours(&alias.unverified);
-    let (begin, them) = match alias.unverified.len() {
-        1 => (format!("{names} is not verified and gets no mail until it is"), "it"),
-        _ => (format!("{names} are not verified and get no mail until they are"), "them"),
-    };
+    let begin = not_verified(&alias.unverified);
+    let them = if alias.unverified.len() == 1 { "it" } else { "them" };
     match unheard(site, actor, (row, alias)).await {
         Unheard { is_asked: true, .. } => {
             format!("{begin}: a mail with a link was sent there, and whoever presses its button verifies it.")
         }
         Unheard { is_seen: true, .. } => format!("{begin}: open Destinations to verify {them}."),
         Unheard { .. } => format!("{begin}: ask the owner of {} to verify {them}.", text::ours(&alias.domain)),
+    }
+}
+
+/// Inboxes that get no mail yet, in words that end no sentence.
+pub(super) fn not_verified(inboxes: &[String]) -> String {
+    let names = text::all_ours(inboxes);
+    match inboxes.len() {
+        1 => format!("{names} is not verified and gets no mail until it is"),
+        _ => format!("{names} are not verified and get no mail until they are"),
     }
 }
 

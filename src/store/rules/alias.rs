@@ -272,7 +272,7 @@ fn check_pattern(spec: &AliasSpec) -> Result<()> {
 }
 
 /// What is unique within a domain, and looked up.
-pub(super) fn key_of(kind: Kind, pattern: &str) -> String {
+pub(crate) fn key_of(kind: Kind, pattern: &str) -> String {
     match kind {
         Kind::Address | Kind::Glob => fold(pattern),
         // Folding would change what `\D` means.

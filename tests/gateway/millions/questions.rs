@@ -327,6 +327,7 @@ pub(super) const PAGES: &[&str] = &[
     "/aliases?sort=mail&q=user77",
     "/aliases?sort=oldest&mail=never",
     "/aliases/export",
+    "/aliases/import",
     "/aliases/export?domain={domain}&sort=name",
     "/aliases/{alias}",
     "/aliases/*@{domain}",
