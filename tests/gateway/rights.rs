@@ -460,3 +460,26 @@ async fn a_change_of_an_account_may_be_bound_to_what_was_seen() {
     }
     world.stop().await;
 }
+
+/// A destination on a domain of one's own needs no proof, since its mail does not leave; on one that is merely claimed it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_opens_no_way_out() {
+    let world = World::start().await;
+    let cookie = person(&world, "eve@people.example", json!({})).await;
+    let eve = token_of(&world, &cookie, &["aliases", "destinations"]).await;
+    let database = "insert into domains (uuid, account_id, name, verified_at, created_at, updated_at) \
+        select randomblob(16), id, 'eve.example', 1, 0, 0 from accounts where email = 'eve@people.example';\n\
+        insert into domains (uuid, account_id, name, created_at, updated_at) \
+        select randomblob(16), id, 'inbox.example', 0, 0 from accounts where email = 'eve@people.example'";
+    let world =
+        world.restart_after(|data| async move { World::run_script(&data.join("waypost.db"), database).await }).await;
+    for (alias, inbox) in [("a@eve.example", "victim@inbox.example"), ("/^n([a-z]+)$/@eve.example", "$1@inbox.example")]
+    {
+        let made = ask(&world, &eve, "POST /v1/aliases", json!({ "address": alias, "destinations": [inbox] })).await;
+        assert_eq!(made.0, 201, "{made:?}");
+    }
+    assert!(world.letter("a@eve.example").await.last().starts_with("450 4.2.1 "));
+    assert!(world.letter("nvictim@eve.example").await.last().starts_with("550 5.1.1 "));
+    assert!(world.inbox.received().is_empty());
+    world.stop().await;
+}
