@@ -354,6 +354,9 @@ fn what_the_panel_has_set_is_checked_with_the_rest() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let row = ran.cells().into_iter().find(|cells| cells[0] == "log.retention").unwrap();
     assert_eq!(row[1..], ["\"40d\"", "panel"]);
+    let place_of = |key: &str| ran.cells().into_iter().find(|cells| cells[0] == key).unwrap().pop().unwrap();
+    assert_eq!(place_of("http.compat"), "default, not acted on in this version");
+    assert_eq!(place_of("policy.arc"), "default");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::output::{Column, Output};
 use super::owner;
 use crate::admin::PanelSettings;
 use crate::certificates::Certificates;
-use crate::config::{Config, Loaded, Place, Source};
+use crate::config::{Config, Loaded, Place, Source, is_not_acted_on};
 use crate::gateway::gateway_runs;
 
 const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/place")];
@@ -29,7 +29,7 @@ pub(super) async fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
         let all = json!({"values": values, "warnings": warnings, "faults": faults});
         out.line(&all.to_string())?;
     } else {
-        let rows: Vec<Value> = sources.iter().map(|source| row(source, &source.written.as_str().into())).collect();
+        let rows: Vec<Value> = sources.iter().map(told).collect();
         out.rows(&rows, &COLUMNS)?;
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         faults.iter().for_each(|fault| eprintln!("fault: {fault}"));
@@ -61,6 +61,15 @@ async fn panel(config: &Config) -> anyhow::Result<PanelSettings> {
     let answer = api.get("/v1/settings").await?;
     let set = answer.items().iter().filter(|setting| setting["place"] == "panel");
     Ok(set.filter_map(|setting| Some((setting["key"].as_str()?.to_owned(), setting["value"].clone()))).collect())
+}
+
+/// As people read it: with what comes of it, where nothing does.
+fn told(source: &Source) -> Value {
+    let mut row = row(source, &source.written.as_str().into());
+    if is_not_acted_on(source.key, &source.written) {
+        row["place"] = json!(format!("{}, not acted on in this version", source.place));
+    }
+    row
 }
 
 fn row(source: &Source, value: &Value) -> Value {

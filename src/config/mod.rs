@@ -23,6 +23,7 @@ use crate::mail::{Domain, Mailbox};
 use crate::net::network::Networks;
 
 pub use current::Current;
+pub use unbuilt::is_not_acted_on;
 pub(crate) use units::parse_span;
 pub use written::{ConfigError, Place};
 
