@@ -16,8 +16,9 @@ use super::secrets::Secrets;
 use super::session;
 
 /// The pages in their order: the last part of the address, and what is written.
-const TEXTS: [(&str, &str); 12] = [
+const TEXTS: [(&str, &str); 13] = [
     ("go-live", include_str!("../../../web/help/go-live.md")),
+    ("come", include_str!("../../../web/help/come.md")),
     ("answer-as-your-alias", include_str!("../../../web/help/answer-as-your-alias.md")),
     ("did-not-arrive", include_str!("../../../web/help/did-not-arrive.md")),
     ("waits", include_str!("../../../web/help/waits.md")),
