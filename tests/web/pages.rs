@@ -189,6 +189,7 @@ pub(crate) const PAGES: &[Page] = &[
             "/help/port-25",
             "/help/backup",
             "/help/move",
+            "/help/come",
             "/help/leave",
             "/help/security",
             "/help/not-for",
