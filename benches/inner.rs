@@ -190,6 +190,7 @@ mod storage {
             tries: 0,
             entry: Entry::Held,
             wishes: waypost::mail::wishes::Wishes::default(),
+            about: None,
         };
         (kept, delivery)
     }

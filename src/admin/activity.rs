@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::mail::Moment;
 use crate::policy::status::Status;
 use crate::store::StoreError;
-use crate::store::activity::{Page, Query, Row};
+use crate::store::activity::{DsnNote, Page, Query, Row};
+use crate::store::queue::{Waiting, WaitingQuery};
 
 use super::queue::mail_reach;
 use super::shapes::{ActivityDetail, ActivityShape, ListShape};
@@ -124,18 +125,19 @@ impl Admin {
         Ok(first)
     }
 
-    /// The row of this id, or the rows of the transaction of this id.
+    /// The row of this id, or the rows of the transaction of this id; of a report of ours that waits, the row that it is about.
     pub async fn activity_of(&self, actor: &Actor, id: &str) -> Result<Vec<Row>> {
         actor.must(Area::Activity, Access::Read)?;
         let missing = || AdminError::missing("message", id);
         let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
         let mut rows = match self.store.activity.get(uuid).await {
             Ok(row) => vec![row],
-            Err(StoreError::NotFound) => self.transaction_rows(uuid).await?,
+            Err(StoreError::NotFound) => self.rows_beside(uuid).await?,
             Err(other) => return Err(other.into()),
         };
         rows.retain_mut(|row| shows(actor, row));
         self.tell_next_tries(&mut rows).await?;
+        self.tell_reports(&mut rows).await?;
         if rows.is_empty() { Err(missing()) } else { Ok(rows) }
     }
 
@@ -145,6 +147,35 @@ impl Admin {
         let mut rows = self.store.activity.those(ids).await?;
         rows.retain_mut(|row| shows(actor, row));
         Ok(rows)
+    }
+
+    /// The log has that a report went into the queue, and how it ended; the queue knows how it fares until then.
+    async fn tell_reports(&self, rows: &mut [Row]) -> Result<()> {
+        let report = |row: &Row| row.dsn.as_ref().and_then(DsnNote::in_queue);
+        let reports: Vec<_> = rows.iter().filter_map(report).collect();
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.store.queue.listed(&WaitingQuery::default(), &reports).await?;
+        for row in rows.iter_mut() {
+            let found = report(row).and_then(|id| waiting.iter().find(|one| one.id == id));
+            if let Some(found) = found {
+                row.dsn = Some(DsnNote::waiting(&fares(found)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn rows_beside(&self, id: Uuid) -> Result<Vec<Row>> {
+        let rows = self.transaction_rows(id).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+        match self.store.queue.get(id).await {
+            Ok(claim) => Ok(self.store.activity.those(claim.delivery.about.as_slice()).await?),
+            Err(StoreError::NotFound) => Ok(Vec::new()),
+            Err(other) => Err(other.into()),
+        }
     }
 
     async fn transaction_rows(&self, id: Uuid) -> Result<Vec<Row>> {
@@ -174,6 +205,22 @@ impl Admin {
     pub fn reads_no_subject(&self, actor: &Actor, row: &Row) -> bool {
         row_reach(actor, row) == Some(Reach::Look)
     }
+}
+
+/// How a report fares in the queue: its state, its tries, and what it was answered last.
+fn fares(report: &Waiting) -> String {
+    let state = match report.state {
+        "held" => "held until somebody releases it",
+        "leased" => "being tried now",
+        _ => "waiting",
+    };
+    let tries = match report.tries {
+        0 => "not tried yet".to_owned(),
+        1 => "tried once".to_owned(),
+        tries => format!("tried {tries} times"),
+    };
+    let said = report.answer.as_ref().map(|answer| format!(": {}", answer.reply)).unwrap_or_default();
+    format!("{state}, {tries}{said}")
 }
 
 fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {

@@ -139,6 +139,7 @@ fn delivery(letter: &Letter, sending: &Sending) -> NewDelivery {
         tries: 0,
         entry: Entry::Due(sending.at),
         wishes: Default::default(),
+        about: None,
     }
 }
 

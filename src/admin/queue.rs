@@ -10,7 +10,7 @@ use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::status::Status;
 use crate::store::StoreError;
-use crate::store::activity::Progress;
+use crate::store::activity::{DsnNote, Progress};
 use crate::store::octets::Octets;
 use crate::store::queue::{Claim, Entry, Outline, Purpose, Waiting, WaitingQuery, Waits};
 
@@ -331,16 +331,22 @@ impl Admin {
     /// Why there is nothing left of a message whose sender was told.
     async fn told_of(&self, actor: &Actor, id: Uuid) -> Option<AdminError> {
         let rows = self.activity_of(actor, &id.to_string()).await.ok()?;
-        rows.first()?.dsn.as_ref().filter(|dsn| dsn.dsn == "sent")?;
-        let words =
-            format!("The message {id} is kept no more: its sender was told that it failed, and can send it again.");
+        let dsn = rows.first()?.dsn.as_ref().filter(|dsn| dsn.dsn == "sent")?;
+        let words = if dsn.is_waiting() {
+            format!("The message {id} is kept no more: a report for its sender is {}.", dsn.why)
+        } else {
+            format!("The message {id} is kept no more: its sender was told that it failed, and can send it again.")
+        };
         Some(AdminError::NotFound(words))
     }
 
-    /// A report of ours has no row in the log.
+    /// A report of ours has no row in the log: the one that it is about says that it was cancelled.
     async fn tell_row(&self, claim: &Claim, status: Status, reason: String) -> Result<()> {
         if claim.delivery.purpose == Purpose::Dsn {
-            return Ok(());
+            let about = claim.delivery.about.filter(|_| status == Status::Cancelled);
+            let Some(about) = about else { return Ok(()) };
+            let note = DsnNote::suppressed("the report was cancelled, so its sender was not told".to_owned());
+            return Ok(self.store.activity.reported((about, claim.delivery.id), &note).await?);
         }
         let next_attempt_at: Option<Moment> = (status == Status::Queued).then(|| self.clock.now());
         let change = Progress {

@@ -24,7 +24,7 @@ const COLUMNS: [Column; 8] = [
 pub(super) enum Queue {
     /// What is in the queue, oldest first
     List(Paging),
-    /// One message with its attempts
+    /// One message with its attempts; of a report, the message that it is about
     Show(Show),
     /// Try at once what waits, or has failed and is kept
     Retry {
@@ -45,7 +45,7 @@ pub(super) enum Queue {
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
-    /// Take it out of the queue; nobody gets it
+    /// Take it out of the queue; nobody gets it. Of a report, its sender is not told
     Cancel {
         /// The id of its row
         id: String,

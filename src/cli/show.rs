@@ -108,11 +108,12 @@ fn took(attempt: &Value) -> String {
 }
 
 fn next(row: &Value) -> Vec<String> {
-    let said =
-        [("next try", "/next_attempt_at"), ("bounced", "/bounced_at"), ("report", "/dsn/dsn"), ("because", "/dsn/why")];
-    // As what a report was sent is said to whoever reads the API: it has no row that could be shown.
-    let is_told = |pointer: &str| pointer != "/dsn/why" || row["dsn"]["dsn"] != "sent";
-    let there = said.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-" && is_told(pointer));
+    // What became of a report in the queue says more than that it went there.
+    let is_sent = row["dsn"]["dsn"] == "sent" && cell(row, "/dsn/why") != "-";
+    let report: &[_] =
+        if is_sent { &[("report", "/dsn/why")] } else { &[("report", "/dsn/dsn"), ("because", "/dsn/why")] };
+    let said = [("next try", "/next_attempt_at"), ("bounced", "/bounced_at")];
+    let there = said.iter().chain(report).filter(|(_, pointer)| cell(row, pointer) != "-");
     let there = there.map(|(label, pointer)| format!("{label}  {}", cell(row, pointer)));
     being_tried(row).into_iter().chain(there).collect()
 }
@@ -158,6 +159,13 @@ mod tests {
         let waits = json!({"status": "queued", "next_attempt_at": "2026-11-22T18:56:24.120Z"});
         assert_eq!(end(waits), "next try  2026-11-22 18:56:24");
         assert_eq!(end(json!({"status": "forwarded", "next_attempt_at": null})), "");
+    }
+
+    #[test]
+    fn a_report_is_told_by_what_became_of_it_and_not_as_sent() {
+        let end = |dsn: &str, why: &str| next(&json!({"status": "failed", "dsn": {"dsn": dsn, "why": why}})).join("\n");
+        assert_eq!(end("sent", "in the queue, waiting, tried once"), "report  in the queue, waiting, tried once");
+        assert_eq!(end("suppressed", "it was cancelled"), "report  suppressed\nbecause  it was cancelled");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod in_hand;
 mod jumps;
 mod lanes;
 mod outfit;
+mod own_reports;
 mod pool;
 mod scheduler;
 mod settle;

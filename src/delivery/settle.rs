@@ -15,7 +15,7 @@ use super::courier::Shared;
 use super::give_up::{GivenUp, give_up};
 use super::tell_sender::Failed;
 use super::{Report, Running};
-use super::{tell_delay, tell_success};
+use super::{own_reports, tell_delay, tell_success};
 use crate::mail::Moment;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::spam::is_refused_as_spam;
@@ -103,8 +103,10 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
         if claim.delivery.purpose == Purpose::Forward {
             tell_of_spam(shared, claim, outcome);
         }
-        if claim.delivery.purpose != Purpose::Dsn {
-            let attempts = taken(&mut report.attempts, claim.delivery.id);
+        let attempts = taken(&mut report.attempts, claim.delivery.id);
+        if claim.delivery.purpose == Purpose::Dsn {
+            own_reports::note(shared, (claim, &end), attempts).await;
+        } else {
             changes.extend(end.progress(claim.delivery.id, attempts, report.sha256_sent));
         }
     }

@@ -81,7 +81,7 @@ pub struct Telling {
 
 impl Telling {
     pub(super) fn suppressed(why: &str) -> Self {
-        Self { note: DsnNote { dsn: "suppressed".to_owned(), why: why.to_owned() }, dsn: None }
+        Self { note: DsnNote::suppressed(why.to_owned()), dsn: None }
     }
 }
 
@@ -126,8 +126,7 @@ pub(super) async fn telling(
         },
     };
     let dsn = report(shared, message, ((sender, first.delivery), &said), at);
-    let note = DsnNote { dsn: "sent".to_owned(), why: format!("sent as {}", dsn.message.id) };
-    Telling { note, dsn: Some(dsn) }
+    Telling { note: DsnNote::sent(dsn.message.id), dsn: Some(dsn) }
 }
 
 /// Why no report can reach a sender, where that is known: nobody takes its mail, or it would come back to this gateway.
@@ -257,6 +256,7 @@ fn to_be_queued(id: Uuid, octets: Vec<u8>, (sender, about): (&Mailbox, &NewDeliv
         tries: 0,
         entry: Entry::Due(at),
         wishes: Wishes::default(),
+        about: Some(about.id),
     };
     Acceptance { message, deliveries: vec![delivery], rows: Vec::new() }
 }

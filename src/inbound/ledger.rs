@@ -234,6 +234,7 @@ pub(super) fn new_delivery(arrival: &Arrival, delivery: &Outgoing, (entry, tries
         tries,
         entry,
         wishes: arrival.wishes(delivery.taken),
+        about: None,
     }
 }
 
@@ -275,5 +276,6 @@ fn kept_delivery(
         tries: 0,
         entry,
         wishes: Wishes::default(),
+        about: None,
     }
 }

@@ -23,6 +23,7 @@ pub mod recipients;
 pub(super) mod redirect;
 mod refusals;
 pub(super) mod repeats;
+pub(super) mod reported;
 pub(super) mod retention;
 pub(super) mod row;
 pub mod stats;

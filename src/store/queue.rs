@@ -24,7 +24,7 @@ use self::shares::Shares;
 pub use self::stays::{Stays, Waits};
 pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
-use super::activity::{Activity, Row};
+use super::activity::{Activity, Attempt, Row};
 use super::notices::Noted;
 use super::octets::Octets;
 use super::spool::Spool;
@@ -132,6 +132,8 @@ pub struct NewDelivery {
     pub entry: Entry,
     /// What the sender wants to hear of it.
     pub wishes: Wishes,
+    /// Of a report of ours, the activity row that it is about.
+    pub about: Option<Uuid>,
 }
 
 /// A message with its deliveries, as it enters the queue.
@@ -195,6 +197,10 @@ pub struct Waiting {
     pub received_at: Moment,
     /// The next try, or until when it is kept.
     pub due_at: Option<Moment>,
+    /// Of a report of ours, the activity row that it is about.
+    pub about: Option<Uuid>,
+    /// Of a report of ours, what its last try came to.
+    pub answer: Option<Attempt>,
 }
 
 /// A delivery in one line: what is to be known of each by whoever looks at all of them.

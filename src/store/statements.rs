@@ -24,7 +24,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend(delivery::INSERT_DELIVERIES.all());
     all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
     all.extend([handling::STATE, handling::ENDED, handling::AMONG, handling::LISTED, handling::OUTLINE, shares::SUMS]);
-    all.push(handling::NEXT_TRIES);
+    all.extend([handling::NEXT_TRIES, handling::ANSWERED]);
     all.extend([ledger::DELETE, ledger::SWEEP, ledger::PASS_ON, ledger::PUT_BACK, ledger::TOLD]);
     all.extend([staging::NEXT_KEY, staging::READ_INLINE, stock::APART, stock::CHUNK, stock::MOVED]);
     all.extend([stock::DROP_CHUNKS, stock::DROP_STRAY_CHUNKS, stock::HOLD_THEM, super::copy::FILES]);
@@ -249,7 +249,7 @@ const fn other_lists_of_rules() -> [(&'static str, &'static str); 23] {
 fn of_log() -> Vec<&'static str> {
     use super::activity::{
         busy, feeder, first_mail, found_words, greylist, hours, inboxes, ledger, list, progress, redirect, repeats,
-        retention, row, stats, tally, usage, ways,
+        reported, retention, row, stats, tally, usage, ways,
     };
     let mut all = row::INSERT.all().to_vec();
     all.extend([super::activity::recipients::LATELY, row::AFTER, tally::TALLIED]);
@@ -268,7 +268,7 @@ fn of_log() -> Vec<&'static str> {
         busy::TOP,
         busy::OF_ALIASES,
     ]);
-    all.extend([redirect::REDIRECT, first_mail::NOTE]);
+    all.extend([redirect::REDIRECT, reported::REPORTED, first_mail::NOTE]);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
     all.extend([inboxes::FORGET, inboxes::BELIEVE]);

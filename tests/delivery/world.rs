@@ -280,6 +280,7 @@ pub(crate) fn delivery(to: &str, entry: Entry) -> NewDelivery {
         tries: 0,
         entry,
         wishes: waypost::mail::wishes::Wishes::default(),
+        about: None,
     }
 }
 

@@ -11,7 +11,7 @@ use waypost::store::activity::{Auth, DsnNote, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{MESSAGE, attempt, forwarded, queued, queued_to};
+use crate::web::rows::{MESSAGE, attempt, forwarded, queued, queued_to, reported};
 
 #[tokio::test]
 async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
@@ -437,6 +437,33 @@ async fn what_its_sender_was_told_of_is_not_said_to_be_kept() {
         help.contains("Where nobody can be told, the message is kept for") && help.contains("or is kept"),
         "{help}"
     );
+}
+
+/// The sender is not said to be told before their server has the report, nor once somebody has cancelled it.
+#[tokio::test]
+async fn a_sender_is_said_to_be_told_when_the_report_was_taken_and_not_before() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let (row, report) = reported(&house, "shop@my.example", Entry::Due(house.clock.now())).await;
+    let story = format!("/activity/{}", row.id);
+    let waits = page(&house, &cookie, &story).await;
+    assert!(waits.contains("A report for its sender is in the queue, waiting, not tried yet."), "{waits}");
+    assert!(waits.contains("Nothing of it is kept here: a report for its sender is in the queue."), "{waits}");
+    let resend = format!("/v1/queue/{}/resend", row.id);
+    let refused = house.operator("POST", &resend, json!({})).await.expect(404).text();
+    assert!(
+        refused.contains("a report for its sender is in the queue, waiting") && !refused.contains("told"),
+        "{refused}"
+    );
+    house.operator("POST", &format!("/v1/queue/{report}/cancel"), json!({})).await.expect(200);
+    let ended = page(&house, &cookie, &story).await;
+    let words = "No report went to the sender: the report was cancelled, so its sender was not told";
+    assert!(ended.contains(words) && ended.contains("Nothing of it is kept here any more."), "{ended}");
+    house.operator("GET", &format!("/v1/activity/{report}"), Value::Null).await.expect(404);
+    let (row, report) = reported(&house, "news@my.example", Entry::Due(house.clock.now())).await;
+    house.admin.store.activity.reported((row.id, report), &DsnNote::taken(report)).await.unwrap();
+    let told = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+    assert!(told.contains("The sender was told by a report, which their server took."), "{told}");
 }
 
 #[tokio::test]

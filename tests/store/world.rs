@@ -178,6 +178,7 @@ impl World {
             tries: 0,
             entry,
             wishes: waypost::mail::wishes::Wishes::default(),
+            about: None,
         }
     }
 

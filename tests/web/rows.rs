@@ -126,7 +126,14 @@ pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), e
     let destination = Some(inbox.to_owned());
     let author = Some(Author::read("Orders <orders@shop.example>"));
     let row = Row { status, destination, author, sha256_sent: None, attempts, ..forwarded(house, recipient) };
-    let message = NewMessage {
+    let (message, delivery) = (message(&row), delivery(&row, (recipient, inbox), entry));
+    house.admin.store.queue.accept(message, vec![delivery], vec![row.clone()]).await.unwrap();
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    row
+}
+
+fn message(row: &Row) -> NewMessage {
+    NewMessage {
         id: row.transaction,
         octets: Octets::Memory(Bytes::from_static(MESSAGE)),
         sha256: Sha256::digest(MESSAGE).into(),
@@ -135,8 +142,11 @@ pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), e
         header_octets: 47,
         eight_bit: false,
         international: false,
-    };
-    let delivery = NewDelivery {
+    }
+}
+
+fn delivery(row: &Row, (recipient, inbox): (&str, &str), entry: Entry) -> NewDelivery {
+    NewDelivery {
         id: row.id,
         purpose: Purpose::Forward,
         account: OWNER,
@@ -151,8 +161,28 @@ pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), e
         tries: 1,
         entry,
         wishes: waypost::mail::wishes::Wishes::default(),
-    };
-    house.admin.store.queue.accept(message, vec![delivery], vec![row.clone()]).await.unwrap();
+        about: None,
+    }
+}
+
+/// A message that failed, and the report of that to its sender, which waits in the queue.
+pub(crate) async fn reported(house: &House, recipient: &str, entry: Entry) -> (Row, Uuid) {
+    let report = house.admin.chance.id(house.clock.now());
+    let dsn = Some(DsnNote::sent(report));
+    let attempts = vec![attempt(house.clock.now(), "refused", "550 5.1.1 No such user")];
+    let row = Row { status: Status::Failed, sha256_sent: None, dsn, attempts, ..forwarded(house, recipient) };
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
-    row
+    let message = NewMessage { id: report, reverse_path: ReversePath::Null, ..message(&row) };
+    let delivery = NewDelivery {
+        id: report,
+        purpose: Purpose::Dsn,
+        destination: mailbox("orders@sender.example"),
+        reverse_path: ReversePath::Null,
+        reportable: false,
+        tries: 0,
+        about: Some(row.id),
+        ..delivery(&row, (recipient, "orders@sender.example"), entry)
+    };
+    house.admin.store.queue.accept(message, vec![delivery], Vec::new()).await.unwrap();
+    (row, report)
 }

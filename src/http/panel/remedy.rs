@@ -96,8 +96,11 @@ impl Remedy {
     fn gone(row: &Row) -> Self {
         let now = Self::now(row);
         let words = if now.words == Cause::Impatient.words() { OVER } else { now.words };
-        let is_told = row.dsn.as_ref().is_some_and(|dsn| dsn.dsn == "sent");
-        let why = if is_told { ", for its sender was told and can send it again." } else { " any more." };
+        let why = match &row.dsn {
+            Some(dsn) if dsn.is_waiting() => ": a report for its sender is in the queue.",
+            Some(dsn) if dsn.dsn == "sent" => ", for its sender was told and can send it again.",
+            _ => " any more.",
+        };
         Self { words, end: Some(format!("Nothing of it is kept here{why}")), ..now }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::mail::{Moment, span_in_words};
 use crate::policy::status::Status;
-use crate::store::activity::{Attempt, BOUNCED, Row};
+use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
 use super::look::{self, Look};
 use super::own_words;
@@ -120,18 +120,27 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
     told.extend(next(row, now));
     if let Some(dsn) = &row.dsn {
-        let words = match dsn.dsn.as_str() {
-            // It has no row of its own.
-            "sent" => "The sender was told by a report. Until their server takes it, it waits in the queue.".to_owned(),
-            _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
-        };
-        told.push(Happening { look: look::ENDED, words, at: None, reply: None });
+        told.push(reported(dsn));
     }
     if let Some(at) = row.bounced_at.filter(|_| row.attempts.iter().all(|attempt| attempt.outcome != BOUNCED)) {
         let words = "A report came back: it was not delivered in the end.".to_owned();
         told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
     }
     told
+}
+
+/// The report to the sender, which has no row of its own.
+fn reported(dsn: &DsnNote) -> Happening {
+    let look = if dsn.is_waiting() { look::WAITING } else { look::ENDED };
+    let words = match dsn.dsn.as_str() {
+        _ if dsn.is_waiting() => {
+            format!("A report for its sender is {}.", text::visible(dsn.why.trim_end_matches('.')))
+        }
+        "sent" if dsn.is_taken() => "The sender was told by a report, which their server took.".to_owned(),
+        "sent" => "The sender was told by a report.".to_owned(),
+        _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
+    };
+    Happening { look, words, at: None, reply: None }
 }
 
 fn next(row: &Row, now: Moment) -> Option<Happening> {

@@ -83,6 +83,7 @@ fn as_refused(sender: &Mailbox, (row, said): &Failed<'_>) -> Option<(NewDelivery
         tries: 0,
         entry: Entry::Held,
         wishes: row.wishes.clone(),
+        about: None,
     };
     Some((delivery, refusal(said)))
 }

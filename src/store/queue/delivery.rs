@@ -25,15 +25,15 @@ pub(in crate::store) const INSERT_MESSAGES: Inserts = inserts!(
 /// Inserts deliveries; the order of [`bind_delivery`].
 pub(in crate::store) const INSERT_DELIVERIES: Inserts = inserts!(
     "insert into deliveries (uuid, message_id, purpose, account_id, domain_id, alias_id, recipient, destination, \
-     reverse_path, prefix, tls, reportable, tries, state, due_at, held_at, charged, log_row, wishes)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     reverse_path, prefix, tls, reportable, tries, state, due_at, held_at, charged, log_row, wishes, about)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 
 /// A delivery and its message, in the order of [`read_claim`]. Octets that are few come along.
 macro_rules! columns {
     () => {
         "select q.id, q.state, q.due_at, q.uuid, q.purpose, q.account_id, q.domain_id, q.alias_id, q.recipient, \
-         q.destination, q.reverse_path, q.prefix, q.tls, q.reportable, q.tries, q.wishes, m.id, m.size, \
+         q.destination, q.reverse_path, q.prefix, q.tls, q.reportable, q.tries, q.wishes, q.about, m.id, m.size, \
          case when m.size <= 16384 then m.octets end, m.file, m.uuid, m.sha256, m.received_at, m.reverse_path, \
          m.header_octets, m.eight_bit, m.international \
          from deliveries as q join messages as m on m.id = q.message_id"
@@ -98,6 +98,7 @@ pub(super) fn bind_delivery(statement: Statement, delivery: &NewDelivery, beside
         .bind(beside.charged)
         .bind(beside.log_row)
         .bind((!delivery.wishes.are_none()).then(|| json(&delivery.wishes)))
+        .bind(delivery.about.map(|id| id.as_bytes().to_vec()))
 }
 
 /// What each delivery of a message charges its domain: the first of a domain all, the others nothing.
@@ -149,6 +150,7 @@ fn read_delivery(columns: &mut Columns<'_>, entry: Entry) -> Result<NewDelivery>
         tries: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
         entry,
         wishes: columns.maybe_json("a sender's wishes")?.unwrap_or_default(),
+        about: columns.maybe_uuid()?,
     })
 }
 

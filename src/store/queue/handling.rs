@@ -11,6 +11,7 @@ use super::ledger::{Gone, delete};
 use super::{Claim, Outline, Queue, Waiting, WaitingQuery};
 use crate::mail::{Mailbox, Moment};
 use crate::policy::ids::AccountId;
+use crate::store::activity::Attempt;
 use crate::store::columns::{Columns, broken, hex_list, json};
 use crate::store::statement::{Statement, whole};
 use crate::store::{Result, StoreError};
@@ -31,7 +32,7 @@ macro_rules! listed {
     ($where:literal) => {
         seen!(
             "select q.uuid, q.purpose, q.account_id, q.recipient, q.destination, q.state, m.size, q.tries, m.received_at, \
-             q.due_at from deliveries as q join messages as m on m.id = q.message_id",
+             q.due_at, q.about, q.answer from deliveries as q join messages as m on m.id = q.message_id",
             $where
         )
     };
@@ -59,6 +60,7 @@ pub(in crate::store) const HOLD: &str =
 /// A report that came back is mail like any other once somebody has sent it to an inbox.
 pub(in crate::store) const REDIRECT: &str = "update deliveries set destination = ?3, state = 'due', due_at = ?2, \
     tries = 0, purpose = case purpose when 'returned' then 'forward' else purpose end where uuid = ?1 and state <> 'leased'";
+pub(in crate::store) const ANSWERED: &str = "update deliveries set answer = ?2 where uuid = ?1";
 pub(in crate::store) const STATE: &str = "select state from deliveries where uuid = ?1";
 pub(in crate::store) const ENDED: &str =
     "select uuid from deliveries where state = 'kept' and due_at <= ?1 order by due_at limit 500";
@@ -139,6 +141,11 @@ impl Queue {
         self.writer.change(needs, |c, needs| Box::pin(set(c, REDIRECT, needs))).await
     }
 
+    /// What the last try of a report came to.
+    pub async fn answered(&self, id: Uuid, answer: &Attempt) -> Result<()> {
+        self.writer.change((id, json(answer)), |c, needs| Box::pin(answered(c, needs))).await
+    }
+
     /// Taken out of the queue.
     pub async fn cancel(&self, id: Uuid) -> Result<()> {
         let gone = self.writer.change(id, |c, id| Box::pin(cancel(c, *id))).await?;
@@ -191,6 +198,11 @@ async fn set(connection: &mut SqliteConnection, statement: &'static str, (id, at
     }
 }
 
+async fn answered(connection: &mut SqliteConnection, (id, answer): &(Uuid, String)) -> Result<()> {
+    sqlx::query(ANSWERED).bind(id.as_bytes().as_slice()).bind(answer.as_str()).execute(connection).await?;
+    Ok(())
+}
+
 /// Nothing was changed: it is not there, or an attempt is at it.
 async fn why_not(connection: &mut SqliteConnection, id: Uuid) -> Result<StoreError> {
     let ask = sqlx::query_scalar::<_, String>(STATE).bind(id.as_bytes().as_slice());
@@ -228,6 +240,8 @@ fn waiting(row: &SqliteRow) -> Result<Waiting> {
         tries: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
         received_at: columns.moment()?,
         due_at: columns.maybe_moment()?,
+        about: columns.maybe_uuid()?,
+        answer: columns.maybe_json("what a report was answered")?,
     })
 }
 
