@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::queued;
+use crate::web::rows::{attempt, queued, reported};
 
 #[tokio::test]
 async fn a_domain_is_added_set_and_removed() {
@@ -122,6 +122,38 @@ async fn the_head_of_a_group_speaks_of_what_waits_unless_all_is_held() {
     let mixed = head().await;
     assert!(mixed.contains("1 waiting · 21 held") && mixed.contains("450 4.2.0 Try later"), "{mixed}");
     assert!(mixed.contains("the other server asked for patience") && !mixed.contains("releases it"), "{mixed}");
+}
+
+/// Of a report the queue tells what it was answered, as of other mail; its row leads to the message that it is about.
+#[tokio::test]
+async fn a_report_in_the_queue_is_told_by_its_last_answer_and_leads_to_its_message() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    let (row, report) = reported(&house, "shop@my.example", due).await;
+    let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let untried = page("/queue").await;
+    assert!(untried.contains("It waits for its first try: you need do nothing."), "{untried}");
+    let answer = attempt(house.clock.now(), "deferred", "450 4.7.1 Greylisted, come back");
+    house.admin.store.queue.answered(report, &answer).await.unwrap();
+    let tried = page("/queue").await;
+    assert!(tried.contains("450 4.7.1 Greylisted, come back") && !tried.contains("first try"), "{tried}");
+    assert!(tried.contains("mx1.inbox.example asked to try later.") && tried.contains("asked for patience"), "{tried}");
+    assert!(tried.contains("Waypost itself, a report"), "{tried}");
+    assert!(tried.contains(&format!("id=\"m-{report}\" href=\"/activity/{}\"", row.id)), "{tried}");
+    house.panel(&cookie, "POST", "/queue/hold", "domain=sender.example").await.expect(303);
+    let held = page("/queue").await;
+    assert!(held.contains("It goes on when somebody releases it.") && !held.contains("first try"), "{held}");
+    let listed = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
+    let item = &listed["items"][0];
+    assert_eq!((&item["purpose"], &item["about_activity_id"]), (&json!("dsn"), &json!(row.id)), "{listed}");
+    assert_eq!(item["last_attempt"]["reply"], "450 4.7.1 Greylisted, come back", "{listed}");
+    for path in [format!("/activity/{report}"), format!("/activity/{}", row.id)] {
+        let story = page(&path).await;
+        let words =
+            "A report for its sender is in the queue, held until somebody releases it, not tried yet: 450 4.7.1";
+        assert!(story.contains(words) && story.contains("550 5.1.1 No such user"), "{story}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use crate::mail::{Envelope, Moment};
 use crate::policy::no_mail::{NoMail, REMEDY, TakesNone};
 use crate::policy::status::{RuleRef, TraceStep};
 use crate::store::accounts::TokenRow;
+use crate::store::activity::Attempt;
 use crate::store::queue::{Purpose, Waiting};
 use crate::store::rules::DestinationRow;
 
@@ -133,6 +134,10 @@ pub struct QueueShape {
     pub next_attempt_at: Option<Moment>,
     /// Until when its octets are kept.
     pub kept_until: Option<Moment>,
+    /// Of a report of ours, the activity row that it is about: it has none of its own.
+    pub about_activity_id: Option<Uuid>,
+    /// Of a report of ours, what its last try came to.
+    pub last_attempt: Option<Attempt>,
 }
 
 impl QueueShape {
@@ -157,6 +162,8 @@ impl QueueShape {
             received_at: waiting.received_at,
             next_attempt_at: waiting.due_at.filter(|_| !is_kept),
             kept_until: waiting.due_at.filter(|_| is_kept),
+            about_activity_id: waiting.about,
+            last_attempt: waiting.answer,
         }
     }
 }

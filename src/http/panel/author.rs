@@ -21,6 +21,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Of a report to a sender.
+    pub(super) fn of_report() -> Self {
+        Self { who: format!("{}, a report", own_words::SENDER), address: None, by: None }
+    }
+
     /// Of rows without an author, the sender of the envelope.
     pub(super) fn of(row: &Row) -> Self {
         let sender = match row.sender.as_str() {

@@ -19,7 +19,7 @@ use super::author::Writer;
 use super::by_domain;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
-use super::remedy::{self, Remedy};
+use super::remedy::Remedy;
 use super::story;
 use super::text::{self, When};
 use super::told;
@@ -45,7 +45,7 @@ struct Group {
     next: Option<String>,
     reason: String,
     reply: Option<String>,
-    remedy: Remedy,
+    remedy: Option<Remedy>,
     messages: Vec<Waiting>,
     more: usize,
     buttons: Vec<(&'static str, &'static str)>,
@@ -54,6 +54,8 @@ struct Group {
 /// One message that waits.
 struct Waiting {
     id: String,
+    /// The row of the log that tells of it, where there is one.
+    story: Option<Uuid>,
     state: &'static str,
     icon: &'static str,
     from: Option<Writer>,
@@ -191,9 +193,9 @@ fn picked<'q>(waiting: &'q [&Outline], room: usize) -> impl Iterator<Item = &'q 
 
 /// The message that speaks for a site: the one that was tried most has heard most. What waits goes before what ended, and
 /// before what is held, which says nothing of the others.
-fn speaker(shown: &[&QueueShape]) -> Option<Uuid> {
+fn speaker<'q>(shown: &[&'q QueueShape]) -> Option<&'q QueueShape> {
     let rank = |state| ["held", "kept"].iter().position(|known| *known == state).unwrap_or(2);
-    shown.iter().max_by_key(|one| (rank(one.state), one.tries)).map(|one| one.id)
+    shown.iter().copied().max_by_key(|one| (rank(one.state), one.tries))
 }
 
 /// What the log has of these.
@@ -208,7 +210,11 @@ fn show(
     (shown, rows): (&[&QueueShape], &HashMap<Uuid, Row>),
     now: Moment,
 ) -> Group {
-    let last = speaker(shown).and_then(|id| rows.get(&id));
+    let speaker = speaker(shown);
+    let last = speaker.and_then(|one| rows.get(&one.id));
+    let answer = speaker.and_then(|one| one.last_attempt.as_ref());
+    let attempt = last.map_or(answer, |row| row.attempts.last());
+    let of_report = || answer.filter(|_| speaker.is_some_and(|one| one.state != "held")).map(story::answered);
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
     let counts =
         [(count(&["due", "leased"]), "waiting"), (count(&["held"]), "held"), (count(&["kept"]), "failed, kept")];
@@ -228,9 +234,9 @@ fn show(
         by: None,
         oldest: When::new(oldest, now),
         next: next.map(|at| text::ahead(at, now)),
-        reason: last.map(story::why).unwrap_or_default(),
-        reply: last.and_then(|row| row.attempts.last()).map(|attempt| text::visible_lines(&attempt.reply)),
-        remedy: last.map_or(remedy::UNTRIED, Remedy::now),
+        reason: last.map(story::why).or_else(of_report).unwrap_or_default(),
+        reply: attempt.map(|attempt| text::visible_lines(&attempt.reply)),
+        remedy: last.map(Remedy::now).or_else(|| speaker.map(Remedy::of_unlogged)),
         messages: shown.iter().map(|one| message(one, rows.get(&one.id), now)).collect(),
         more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
@@ -251,9 +257,10 @@ fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
     };
     Waiting {
         id: one.id.to_string(),
+        story: if one.purpose == "dsn" { one.about_activity_id } else { Some(one.id) },
         state,
         icon,
-        from: row.map(Writer::of),
+        from: row.map(Writer::of).or_else(|| (one.purpose == "dsn").then(Writer::of_report)),
         recipient: text::short_address(&one.recipient),
         destination: text::short_address(&one.destination),
         subject: row.and_then(|row| Some(text::short(row.subject.as_deref()?, text::LINE))),

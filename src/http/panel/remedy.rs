@@ -1,6 +1,7 @@
 //! What to do about mail that is not delivered: whether anything is to be done at all, until when it is tried by itself, and
 //! the page of the handbook that says more. Told by the last answer; whose fault a refusal is was judged when it came.
 
+use crate::admin::shapes::QueueShape;
 use crate::http::Site;
 use crate::mail::Moment;
 use crate::policy::retry::{self, Tried};
@@ -27,7 +28,7 @@ pub(super) struct Remedy {
 const WHY: &str = "Why mail waits";
 const WHAT_TO_DO: &str = "What to do about it";
 /// Of what waits for its first try, and of what is held.
-pub(super) const UNTRIED: Remedy =
+const UNTRIED: Remedy =
     Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
 /// Of what the gateway itself wrote: no alias leads there.
 const GONE: &str = "There is no such inbox, or it is closed.";
@@ -80,16 +81,33 @@ impl Remedy {
 
     /// What to do about a row now, whatever comes of it.
     pub(super) fn now(row: &Row) -> Self {
-        let Some(last) = row.attempts.last() else { return UNTRIED };
+        let Some(last) = row.attempts.last().filter(|_| row.status != Status::Held) else {
+            return if row.status == Status::Held { HELD } else { UNTRIED };
+        };
         let cause = match (cause(last), row.status) {
-            (_, Status::Held) => return HELD,
             // A report that came back is no connection that failed.
             (Cause::Unreached | Cause::Silent, Status::Forwarded) => Cause::Unwanted,
             (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
             (cause, _) => cause,
         };
         let words = if cause == Cause::Gone && row.own.is_some() { GONE } else { cause.words() };
-        Self { words, end: None, page: cause.page(), more: cause.more() }
+        Self { words, ..Self::of_cause(cause) }
+    }
+
+    /// Of what waits and has no row in the log.
+    pub(super) fn of_unlogged(waiting: &QueueShape) -> Self {
+        match (waiting.state, &waiting.last_attempt) {
+            ("held", _) => HELD,
+            (_, Some(last)) => Self::of_cause(cause(last)),
+            (_, None) if waiting.tries > 0 => {
+                Self { words: "You need do nothing: it is tried again by itself.", ..UNTRIED }
+            }
+            (_, None) => UNTRIED,
+        }
+    }
+
+    const fn of_cause(cause: Cause) -> Self {
+        Self { words: cause.words(), end: None, page: cause.page(), more: cause.more() }
     }
 
     /// Of what can be sent again by nobody but its sender.

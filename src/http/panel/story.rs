@@ -143,6 +143,12 @@ fn reported(dsn: &DsnNote) -> Happening {
     Happening { look, words, at: None, reply: None }
 }
 
+/// What the next hop did at a try, in a sentence; where it said nothing, what is so of it.
+pub(super) fn answered(last: &Attempt) -> String {
+    let host = last.mx.as_deref().map_or_else(|| "The sender's server".to_owned(), text::visible);
+    format!("{host} {}.", if spoke(last) { later(last) } else { "could not take it yet" })
+}
+
 fn next(row: &Row, now: Moment) -> Option<Happening> {
     if is_being_tried(row) {
         let words = "It is being tried now.".to_owned();
