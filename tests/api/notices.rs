@@ -11,7 +11,7 @@ use waypost::store::notices::Noted;
 use waypost::store::queue::{Entry, Purpose};
 
 use crate::web::House;
-use crate::web::rows::{forwarded, queued};
+use crate::web::rows::{forwarded, queued, reported};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -205,6 +205,28 @@ async fn mail_is_held_since_it_was_put_on_hold() {
     queued(&house, "shop@my.example", Entry::Held).await;
     house.clock.advance(MINUTE);
     assert_eq!(stands().await, json!(since));
+}
+
+/// What is held is one figure, whatever it is: the queue has our reports to senders among the rest.
+#[tokio::test]
+async fn a_report_that_is_held_is_counted_with_what_is_held() {
+    let house = House::furnished().await;
+    queued(&house, "shop@my.example", Entry::Held).await;
+    let what = async || {
+        house.admin.notice_by_the_clock().await.unwrap();
+        let all = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+        let held = all["items"].as_array().unwrap().iter().find(|notice| notice["kind"] == "held").cloned();
+        held.unwrap_or_else(|| panic!("{all}"))["what"].clone()
+    };
+    assert_eq!(what().await, "One message is held until you release it.");
+    for recipient in ["shop@my.example", "news@my.example"] {
+        reported(&house, recipient, Entry::Held).await;
+    }
+    assert_eq!(what().await, "3 messages are held until you release them.");
+    let cookie = house.signed_in().await;
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(overview.contains("3 messages are held until you release them."), "{overview}");
+    assert!(overview.contains("; 2 of these are reports to senders</dd>"), "{overview}");
 }
 
 #[tokio::test]

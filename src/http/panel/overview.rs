@@ -81,13 +81,15 @@ struct Waiting {
     /// What goes on by itself, and what somebody has to release.
     count: u64,
     held: u64,
+    /// How many of them are reports to senders, which are in no other figure here: they did not come in.
+    reports: u64,
     oldest: text::When,
 }
 
 impl Waiting {
-    fn of(Waits { host, count, held, since }: Waits, now: Moment) -> Self {
+    fn of(Waits { host, count, held, reports, since }: Waits, now: Moment) -> Self {
         let count = count.saturating_sub(held);
-        Self { domain: text::ours(&host), count, held, oldest: text::When::new(since, now) }
+        Self { domain: text::ours(&host), count, held, reports, oldest: text::When::new(since, now) }
     }
 }
 

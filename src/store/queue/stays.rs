@@ -23,20 +23,22 @@ const MAX_OF_HOST: usize = 8;
 const MAX_TOLD: usize = 200;
 
 /// Of each destination and state: which delivery is the oldest, how many there are, how many of them were tried, and since
-/// when the first is held. Kept reports of others were never tried.
+/// when the first is held. Kept reports of others were never tried; our own are told of where they are held.
 pub(in crate::store) const SUMS: &str = "select json_group_array(json_array(destination, state, account_id, first, n, \
     tried, held_at)) from (select o.destination, o.state, o.account_id, min(o.id) as first, count(*) as n, \
     sum(o.tries > 0) as tried, min(o.held_at) as held_at from (select id, destination, state, account_id, tries, \
     case state when 'held' then held_at end as held_at from deliveries \
-    where purpose = 'forward' and (state <> 'kept' or tries > 0) \
+    where (purpose = 'forward' or state = 'held') and (state <> 'kept' or tries > 0) \
     and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
     order by id limit ?3) as o group by o.destination, o.state = 'held', o.state = 'kept')";
 /// Which rows of the log some deliveries have, and when they came.
 pub(in crate::store) const CAME: &str = "select q.id, q.uuid, m.received_at from json_each(?1) as j \
     join deliveries as q on q.id = j.value join messages as m on m.id = q.message_id";
-/// By what stands behind the `@` of the destination: how many, how many of them are held, and when the first of them came.
-pub(in crate::store) const WAITING: &str = "select w.host, w.n, w.held, m.received_at from (select host, count(*) as n, \
-    sum(is_held) as held, min(id) as first from (select id, state = 'held' as is_held, \
+/// By what stands behind the `@` of the destination: how many, how many of them are held, how many are reports of
+/// ours, and when the first of them came.
+pub(in crate::store) const WAITING: &str = "select w.host, w.n, w.held, w.reports, m.received_at from (select host, count(*) as n, \
+    sum(is_held) as held, sum(is_report) as reports, min(id) as first from (select id, state = 'held' as is_held, \
+        purpose = 'dsn' as is_report, \
         substr(destination, 1 + instr(destination, '@')) as host from deliveries \
     where state in ('due', 'leased', 'held') and (?1 is null or account_id = ?1 or domain_id in (select value from json_each(?2))) \
     and (?5 is null or domain_id = ?5) order by id limit ?3) group by host order by n desc, host limit ?4) as w \
@@ -73,6 +75,8 @@ pub struct Waits {
     pub count: u64,
     /// How many of them are held.
     pub held: u64,
+    /// How many of them are reports of ours to senders.
+    pub reports: u64,
     /// When the oldest came.
     pub since: Moment,
 }
@@ -110,6 +114,7 @@ impl Queue {
                 host: columns.take()?,
                 count: columns.count()?,
                 held: columns.count()?,
+                reports: columns.count()?,
                 since: columns.moment()?,
             })
         };
