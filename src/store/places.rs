@@ -49,7 +49,7 @@ macro_rules! places {
 pub(super) use places;
 
 /// How many places are looked at next, and how many have been for one page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pace {
     wanted: usize,
     room: usize,
@@ -84,7 +84,7 @@ impl Pace {
 }
 
 /// One index on the way of a walk, and what is known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Strand {
     source: Source,
     /// Its next places, newest first.
@@ -118,7 +118,7 @@ impl Strand {
 }
 
 /// A walk over places, newest first and a slice after the other: along some indexes, from one place to before another.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Walk<'p> {
     /// Gives a list of [`places!`] for each index that is asked for (`?1`), all of them as one.
     statement: &'static str,
@@ -126,6 +126,8 @@ pub(super) struct Walk<'p> {
     before: i64,
     readers: &'p SqlitePool,
     strands: Vec<Strand>,
+    /// Places that have been looked up, and are given out next.
+    ready: VecDeque<i64>,
     pace: Pace,
     /// Down to where the slices have been everything; nothing where nothing is left.
     floor: Option<i64>,
@@ -140,7 +142,7 @@ impl<'p> Walk<'p> {
         readers: &'p SqlitePool,
     ) -> Self {
         let (pace, floor) = (Pace::of(rows), Some(before));
-        Self { statement, from, before, readers, strands: Vec::new(), pace, floor }
+        Self { statement, from, before, readers, strands: Vec::new(), ready: VecDeque::new(), pace, floor }
     }
 
     pub(super) fn along(self, sources: Vec<Source>) -> Self {
@@ -166,38 +168,49 @@ impl<'p> Walk<'p> {
         Ok(narrowest)
     }
 
-    /// Along the places that whoever asks may see, or along those where something was found, if these are few: then each of
-    /// them is looked at for one page, and where that ends says nothing of those that are not shown.
-    pub(super) async fn among_own(self, own: Vec<Source>, found: Vec<Source>) -> Result<Self> {
-        let mut ways = vec![own, found];
-        let way = self.narrowest(&ways).await?.unwrap_or(0);
-        Ok(self.along(ways.swap_remove(way)))
+    /// With its newest places looked up: then whoever walks the same way several times looks it up once.
+    pub(super) async fn with_newest(mut self) -> Result<Self> {
+        self.look_up(SLICE).await?;
+        Ok(self)
     }
 
     /// All places of some indexes, where there are fewer than so many.
     pub(super) async fn few(&self, sources: &[Source], room: usize) -> Result<Option<Vec<i64>>> {
         let bounds = (self.from, self.before);
         let mut walk = Self::new(self.statement, bounds, room, self.readers).along(sources.to_vec());
-        let places = walk.next().await?;
-        Ok(walk.floor.is_none().then_some(places))
+        walk.look_up(room).await?;
+        Ok(walk.all().is_some().then(|| walk.ready.into()))
+    }
+
+    /// How many places it has, where all of them have been looked up.
+    pub(super) fn all(&self) -> Option<usize> {
+        self.floor.is_none().then_some(self.ready.len())
     }
 
     /// The next places.
     pub(super) async fn next(&mut self) -> Result<Vec<i64>> {
-        self.look_ahead(self.pace.room).await?;
-        let places = self.take();
+        if self.ready.is_empty() {
+            self.look_up(self.pace.room).await?;
+        }
+        let places: Vec<_> = self.ready.drain(..self.pace.room.min(self.ready.len())).collect();
         self.pace.look_at(places.len());
         Ok(places)
     }
 
     /// Whether nothing is left, or enough has been looked at for a page that has so many rows by now.
     pub(super) fn is_over(&mut self, found: usize) -> bool {
-        self.floor.is_none() || self.pace.is_over(found)
+        self.rest().is_none() || self.pace.is_over(found)
     }
 
     /// Behind which place the next page goes on; none where nothing is left.
-    pub(super) const fn rest(&self) -> Option<i64> {
-        self.floor
+    pub(super) fn rest(&self) -> Option<i64> {
+        self.ready.front().map(|next| next + 1).or(self.floor)
+    }
+
+    async fn look_up(&mut self, room: usize) -> Result<()> {
+        self.look_ahead(room).await?;
+        self.ready = self.take().into();
+        Ok(())
     }
 
     /// Asks the indexes for places, so many in all: for the newest of each, then for more of those that lead, as their own

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::found_words::{Words, told};
 use super::tally::hour_of;
-use super::ways::{self, Last, Sought};
+use super::ways::{self, Last, Sought, Ways};
 use super::{Activity, Counts, Had, LastSaid, Page, Query, Row, feeder, hours, row};
 use crate::mail::Moment;
 use crate::policy::ids::AliasId;
@@ -91,15 +91,17 @@ impl Activity {
     pub async fn list(&self, query: Query) -> Result<Page> {
         let nothing = Page { rows: Vec::new(), next_cursor: None };
         let Some(bounds) = self.bounds(&query).await? else { return Ok(nothing) };
+        let walk = Walk::new(ways::PLACES, (bounds.from, bounds.before), bounds.limit + 1, &self.readers);
+        let ways = Ways::of(&query, walk).await?;
         let words = query.search.as_deref().map(str::trim).filter(|words| !words.is_empty());
         let Some(words) = words else {
             let terms = [&query.sender, &query.recipient, &query.destination];
             let term = terms.into_iter().flatten().next().map(|term| Sought::Terms(vec![term.clone()]));
-            return self.walk((&query, term.as_ref(), None), bounds).await;
+            return self.walk(&ways, (&query, term.as_ref(), None), bounds.limit).await;
         };
         let mut found = nothing;
         for (sought, beginning) in self.readings(words, &query).await? {
-            let page = self.walk((&query, sought.as_ref(), beginning), bounds).await?;
+            let page = self.walk(&ways, (&query, sought.as_ref(), beginning), bounds.limit).await?;
             let is_answer = !page.rows.is_empty() || page.next_cursor.is_some();
             // What did not fill a page is not everywhere: the index is asked.
             let is_scarce = matches!(sought, Some(Sought::Newest(_))) && page.rows.len() < bounds.limit;
@@ -189,12 +191,12 @@ impl Activity {
     /// Reads rows along the narrowest way until the page is full, nothing is left, or enough has been looked at.
     async fn walk(
         &self,
+        ways: &Ways<'_>,
         (query, sought, beginning): (&Query, Option<&Sought>, Option<String>),
-        Bounds { from, before, limit }: Bounds,
+        limit: usize,
     ) -> Result<Page> {
-        let walk = Walk::new(ways::PLACES, (from, before), limit + 1, &self.readers);
         let terms = sought.filter(|_| !query.blind.is_empty()).and_then(Sought::terms).map(json);
-        let (mut walk, sought) = ways::along((query, sought), walk).await?;
+        let (mut walk, sought) = ways.to(sought).await?;
         let mut rows = Vec::new();
         loop {
             let mut places = walk.next().await?;

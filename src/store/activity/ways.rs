@@ -8,7 +8,7 @@ use crate::policy::ids::{NOBODY, OWNER};
 use crate::policy::status::Status;
 use crate::store::Result;
 use crate::store::columns::json;
-use crate::store::places::{Source, Walk, places};
+use crate::store::places::{SLICE, Source, Walk, places};
 
 /// Of each index that is asked for (its name, key and status): its places.
 pub(in crate::store) const PLACES: &str = concat!(
@@ -128,18 +128,41 @@ fn shown(query: &Query) -> Vec<Source> {
     sources
 }
 
-/// Sends a walk along the narrowest way to the rows of a question; what each of its places must be asked for.
-pub(super) async fn along<'p>(
-    (query, sought): (&Query, Option<&Sought>),
+/// The ways of one question, whatever is meant by what it searches for.
+pub(super) struct Ways<'p> {
     walk: Walk<'p>,
-) -> Result<(Walk<'p>, Option<Sought>)> {
-    let shown = shown(query);
-    let Some(sought) = sought else { return Ok((walk.along(shown), None)) };
-    let Some(found) = sought.sources() else { return Ok((walk.along(shown).once(), Some(sought.clone()))) };
-    if query.account == Some(NOBODY) || !query.blind.is_empty() {
-        return Ok((walk.among_own(shown, found).await?, Some(sought.clone())));
+    shown: Vec<Source>,
+    /// Along what is shown to whoever is not told of all that is found: looked up once, for each meaning goes along it.
+    own: Option<Walk<'p>>,
+}
+
+impl<'p> Ways<'p> {
+    pub(super) async fn of(query: &Query, walk: Walk<'p>) -> Result<Self> {
+        let shown = shown(query);
+        let sought = [&query.search, &query.sender, &query.recipient, &query.destination];
+        let is_sought = sought.into_iter().any(Option::is_some);
+        let is_own = is_sought && (query.account == Some(NOBODY) || !query.blind.is_empty());
+        let own = if is_own { Some(walk.clone().along(shown.clone()).with_newest().await?) } else { None };
+        Ok(Self { walk, shown, own })
     }
-    let is_all = shown.iter().any(|(name, ..)| *name == "all");
-    let is_few = !is_all && walk.narrowest(std::slice::from_ref(&shown)).await?.is_some();
-    Ok(if is_few { (walk.along(shown), Some(sought.clone())) } else { (walk.along(found), None) })
+
+    /// A walk along the narrowest way to the rows of a question; what each of its places must be asked for.
+    pub(super) async fn to(&self, sought: Option<&Sought>) -> Result<(Walk<'p>, Option<Sought>)> {
+        let shown = || self.own.clone().unwrap_or_else(|| self.walk.clone().along(self.shown.clone()));
+        let Some(sought) = sought else { return Ok((shown(), None)) };
+        let Some(found) = sought.sources() else { return Ok((shown().once(), Some(sought.clone()))) };
+        if let Some(own) = &self.own {
+            return Ok((self.among_own(own, found).await?, Some(sought.clone())));
+        }
+        let is_all = self.shown.iter().any(|(name, ..)| *name == "all");
+        let is_few = !is_all && self.walk.few(&self.shown, SLICE).await?.is_some();
+        Ok(if is_few { (shown(), Some(sought.clone())) } else { (self.walk.clone().along(found), None) })
+    }
+
+    /// Along the places that whoever asks may see, or along those where something was found, if these are few: then each of
+    /// them is looked at for one page, and where that ends says nothing of those that are not shown.
+    async fn among_own(&self, own: &Walk<'p>, found: Vec<Source>) -> Result<Walk<'p>> {
+        let is_few = self.walk.few(&found, own.all().unwrap_or(SLICE)).await?.is_some();
+        Ok(if is_few { self.walk.clone().along(found) } else { own.clone() })
+    }
 }
