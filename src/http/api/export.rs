@@ -1,21 +1,17 @@
 //! `GET /v1/activity/export`: the log as a file, in lines of JSON or as a table, read and sent page by page.
 
-use std::collections::VecDeque;
-
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use futures_util::stream;
 
-use crate::admin::shapes::ActivityShape;
+use crate::admin::shapes::{ActivityShape, ListShape};
 use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Paging};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::policy::status::OwnMail;
 
 use super::activity::filter;
-use super::exports::{CSV, Held, MAX_ROWS, cell, saved};
+use super::exports::{CSV, Export, Pages, cell};
 use super::{Ask, Caller};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -45,20 +41,12 @@ pub(in crate::http) async fn export(
     fields: HeaderMap,
 ) -> Result<Response, Problem> {
     let format = format(&ask, &fields)?;
-    let mut filter = filter(&ask)?;
-    filter.paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let held = Held::take(&site, &actor)?;
-    let mut export = Export { site, actor, filter, format, lines: VecDeque::new(), left: MAX_ROWS, ended: false, held };
-    if format == Format::Table {
-        export.lines.push_back(COLUMNS.to_owned());
-    }
-    // What is wrong with the question is said before the first row goes out.
-    export.read_on().await?;
-    let (kind, name) = match format {
-        Format::Lines => (NDJSON, "activity.ndjson"),
-        Format::Table => (CSV, "activity.csv"),
+    let log = Log { filter: filter(&ask)?, format };
+    let (kind, name, head) = match format {
+        Format::Lines => (NDJSON, "activity.ndjson", ""),
+        Format::Table => (CSV, "activity.csv", COLUMNS),
     };
-    Ok(saved(kind, name, export.body()))
+    Ok(Export::begun(site, actor, (head.to_owned(), log)).await?.saved(kind, name))
 }
 
 fn format(ask: &Ask, fields: &HeaderMap) -> Result<Format, Problem> {
@@ -73,43 +61,23 @@ fn format(ask: &Ask, fields: &HeaderMap) -> Result<Format, Problem> {
     }
 }
 
-/// An export under way: one page in memory.
-struct Export {
-    site: Site,
-    actor: Actor,
+/// The rows that are asked for.
+struct Log {
     filter: ActivityFilter,
     format: Format,
-    lines: VecDeque<String>,
-    left: u32,
-    ended: bool,
-    held: Held,
 }
 
-impl Export {
-    /// Reads the next page, as far as rights still go.
-    async fn read_on(&mut self) -> Result<(), AdminError> {
-        self.actor = self.site.admin.still(&self.actor).await?;
-        let page = self.site.admin.activity(&self.actor, &self.filter).await?;
-        for row in page.items.iter().take(self.left as usize) {
-            self.lines.push_back(line(self.format, row));
-            self.left -= 1;
-        }
-        self.ended = page.next_cursor.is_none() || self.left == 0;
-        self.filter.paging.cursor = page.next_cursor;
-        Ok(())
-    }
-
-    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees; so
-    /// does a place that is lost.
-    fn body(self) -> Body {
-        Body::from_stream(stream::try_unfold(self, |mut export| async move {
-            while export.lines.is_empty() && !export.ended {
-                export.held.go_on()?;
-                export.read_on().await?;
-            }
-            let piece: String = export.lines.drain(..).collect();
-            Ok::<_, AdminError>((!piece.is_empty()).then_some((piece, export)))
-        }))
+impl Pages for Log {
+    async fn page(
+        &mut self,
+        site: &Site,
+        actor: &Actor,
+        cursor: Option<String>,
+    ) -> Result<ListShape<String>, AdminError> {
+        self.filter.paging = Paging { limit: Some(MAX_LIMIT), cursor };
+        let page = site.admin.activity(actor, &self.filter).await?;
+        let items = page.items.iter().map(|row| line(self.format, row)).collect();
+        Ok(ListShape { items, next_cursor: page.next_cursor })
     }
 }
 

@@ -1,14 +1,17 @@
-//! What files that are read and sent page by page have in common: a place for each, which whoever takes too long over a page
-//! loses, for there are few; and cells of a table that are never formulas.
+//! Files that are read and sent page by page: a place for each, which whoever takes too long over a page loses, for there are
+//! few; how they go on; and cells of a table that are never formulas.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::admin::shapes::ListShape;
 use crate::admin::{Actor, AdminError, is_formula};
 use crate::http::Site;
 use crate::http::problem::Problem;
@@ -16,21 +19,21 @@ use crate::http::problem::Problem;
 use super::shares::{Full, Share};
 
 /// Rows of one file at most.
-pub(in crate::http) const MAX_ROWS: u32 = 1_000_000;
+const MAX_ROWS: u32 = 1_000_000;
 /// What a table is called.
 pub(in crate::http) const CSV: &str = "text/csv; charset=utf-8";
 /// A page of some 300 KiB is to be read within so long.
 const PAGE_WITHIN: Duration = Duration::from_secs(60);
 
 /// A place, held while pages go out, each within [`PAGE_WITHIN`] of the one before.
-pub(in crate::http) struct Held {
+struct Held {
     _share: Arc<Mutex<Option<Share>>>,
     pages: watch::Sender<()>,
 }
 
 impl Held {
     /// A place of an account, if there is one.
-    pub(in crate::http) fn take(site: &Site, actor: &Actor) -> Result<Self, Problem> {
+    fn take(site: &Site, actor: &Actor) -> Result<Self, Problem> {
         let share = site.live.exports.take(actor.account).map_err(|full| {
             let detail = match full {
                 Full::All => "Several exports are under way already. Wait for one of them to end.",
@@ -54,18 +57,77 @@ impl Held {
     }
 
     /// One more page goes out, unless the place is lost.
-    pub(in crate::http) fn go_on(&self) -> Result<(), AdminError> {
+    fn go_on(&self) -> Result<(), AdminError> {
         self.pages.send(()).map_err(|_| AdminError::Conflict("The export was read too slowly.".to_owned()))
     }
 }
 
-/// The answer that saves a file of this kind under this name.
-pub(in crate::http) fn saved(kind: &str, name: &str, body: axum::body::Body) -> Response {
-    let fields = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    (fields, body).into_response()
+/// What a file is made of.
+pub(in crate::http) trait Pages: Send + 'static {
+    /// The lines of one page as the file has them, and where the next one begins.
+    fn page(
+        &mut self,
+        site: &Site,
+        actor: &Actor,
+        cursor: Option<String>,
+    ) -> impl Future<Output = Result<ListShape<String>, AdminError>> + Send;
+}
+
+/// A file on its way: one page of it in memory.
+pub(in crate::http) struct Export<P> {
+    site: Site,
+    actor: Actor,
+    pages: P,
+    cursor: Option<String>,
+    lines: String,
+    left: u32,
+    ended: bool,
+    held: Held,
+}
+
+impl<P: Pages> Export<P> {
+    /// With its head and its first page: what is wrong with the question is said before anything goes out.
+    pub(in crate::http) async fn begun(site: Site, actor: Actor, (head, pages): (String, P)) -> Result<Self, Problem> {
+        let held = Held::take(&site, &actor)?;
+        let mut export = Self { site, actor, pages, cursor: None, lines: head, left: MAX_ROWS, ended: false, held };
+        export.read_on().await?;
+        Ok(export)
+    }
+
+    /// Reads the next page, as far as rights still go.
+    async fn read_on(&mut self) -> Result<(), AdminError> {
+        self.actor = self.site.admin.still(&self.actor).await?;
+        let page = self.pages.page(&self.site, &self.actor, self.cursor.take()).await?;
+        for line in page.items.iter().take(self.left as usize) {
+            self.lines += line;
+            self.left -= 1;
+        }
+        self.ended = page.next_cursor.is_none() || self.left == 0;
+        self.cursor = page.next_cursor;
+        Ok(())
+    }
+
+    /// The answer that saves it under a name.
+    pub(in crate::http) fn saved(self, kind: &str, name: &str) -> Response {
+        let fields = [
+            (header::CONTENT_TYPE, kind.to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        ];
+        (fields, self.body()).into_response()
+    }
+
+    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees; so
+    /// does a place that is lost.
+    fn body(self) -> Body {
+        Body::from_stream(stream::try_unfold(self, |mut export| async move {
+            while export.lines.is_empty() && !export.ended {
+                export.held.go_on()?;
+                export.read_on().await?;
+            }
+            let piece = std::mem::take(&mut export.lines);
+            Ok::<_, AdminError>((!piece.is_empty()).then_some((piece, export)))
+        }))
+    }
 }
 
 /// A cell of RFC 4180. What strangers wrote is never a formula to the program that opens the table.

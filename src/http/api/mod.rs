@@ -42,7 +42,7 @@ use super::{Site, shield};
 
 pub(super) use document::{ABOUT, PARTS, text as openapi};
 pub(super) use export::export;
-pub(super) use exports::{CSV, Held, MAX_ROWS, cell, saved};
+pub(super) use exports::{CSV, Export, Pages, cell};
 pub(super) use extract::{Ask, Caller};
 pub(super) use live::{Live, follow};
 pub(super) use queue::eml;

@@ -1,15 +1,13 @@
 //! `GET /aliases/export`: the aliases that the search and the filters show, as a table, read and sent page by page. Its first
 //! two columns are those of `waypost alias import`, an alias and where it leads; of several destinations, one beside the other.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::response::Response;
 
-use crate::admin::shapes::AliasShape;
+use crate::admin::shapes::{AliasShape, ListShape};
 use crate::admin::{ALIAS_COLUMNS, Actor, AdminError, AliasFilter, MAX_LIMIT, Order, Paging, labels_in_a_cell};
 use crate::http::Site;
-use crate::http::api::{Ask, CSV, Caller, Held, MAX_ROWS, cell, saved};
+use crate::http::api::{Ask, CSV, Caller, Export, Pages, cell};
 use crate::http::problem::Problem;
 use crate::policy::rule::Action;
 
@@ -19,63 +17,32 @@ use super::aliases::is_too_much_to_sort;
 /// What parts several of one cell.
 pub(super) const BETWEEN: &str = " ";
 
-/// An export under way: one page in memory.
-struct Export {
-    site: Site,
-    actor: Actor,
-    filter: AliasFilter,
-    lines: String,
-    left: u32,
-    ended: bool,
-    held: Held,
-}
+/// The aliases that are asked for.
+struct Aliases(AliasFilter);
 
 /// `GET /aliases/export?q=` and what filters ask.
-pub(super) async fn export(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
-    begun(site, actor, &ask).await.unwrap_or_else(IntoResponse::into_response)
+pub(super) async fn export(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
+    let aliases = Aliases(Filters::of(&ask).wanted(site.admin.clock.now()));
+    let head = ALIAS_COLUMNS.join(",") + "\r\n";
+    Ok(Export::begun(site, actor, (head, aliases)).await?.saved(CSV, "aliases.csv"))
 }
 
-async fn begun(site: Site, actor: Actor, ask: &Ask) -> Result<Response, Problem> {
-    let paging = Paging { limit: Some(MAX_LIMIT), cursor: None };
-    let filter = AliasFilter { paging, ..Filters::of(ask).wanted(site.admin.clock.now()) };
-    let (lines, held) = (ALIAS_COLUMNS.join(",") + "\r\n", Held::take(&site, &actor)?);
-    let mut export = Export { site, actor, filter, lines, left: MAX_ROWS, ended: false, held };
-    // What is wrong with the question is said before the first row goes out.
-    match export.read_on().await {
-        Err(error) if is_too_much_to_sort(&error) => {
-            export.filter.order = Order::Usual;
-            export.read_on().await?;
+impl Pages for Aliases {
+    /// What cannot be put in order goes out as it is.
+    async fn page(
+        &mut self,
+        site: &Site,
+        actor: &Actor,
+        cursor: Option<String>,
+    ) -> Result<ListShape<String>, AdminError> {
+        self.0.paging = Paging { limit: Some(MAX_LIMIT), cursor };
+        let mut page = site.admin.aliases(actor, self.0.clone()).await;
+        if page.as_ref().is_err_and(is_too_much_to_sort) {
+            self.0.order = Order::Usual;
+            page = site.admin.aliases(actor, self.0.clone()).await;
         }
-        read => read?,
-    }
-    Ok(saved(CSV, "aliases.csv", export.body()))
-}
-
-impl Export {
-    /// Reads the next page, as far as rights still go.
-    async fn read_on(&mut self) -> Result<(), AdminError> {
-        self.actor = self.site.admin.still(&self.actor).await?;
-        let page = self.site.admin.aliases(&self.actor, self.filter.clone()).await?;
-        for alias in page.items.iter().take(self.left as usize) {
-            self.lines += &line(alias);
-            self.left -= 1;
-        }
-        self.ended = page.next_cursor.is_none() || self.left == 0;
-        self.filter.paging.cursor = page.next_cursor;
-        Ok(())
-    }
-
-    /// Reads only when the lines before have gone out. What cannot be read cuts the answer short, which the client sees; so
-    /// does a place that is lost.
-    fn body(self) -> Body {
-        Body::from_stream(stream::try_unfold(self, |mut export| async move {
-            while export.lines.is_empty() && !export.ended {
-                export.held.go_on()?;
-                export.read_on().await?;
-            }
-            let piece = std::mem::take(&mut export.lines);
-            Ok::<_, AdminError>((!piece.is_empty()).then_some((piece, export)))
-        }))
+        let page = page?;
+        Ok(ListShape { items: page.items.iter().map(line).collect(), next_cursor: page.next_cursor })
     }
 }
 
