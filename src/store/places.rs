@@ -16,7 +16,7 @@ use super::statement::whole;
 /// Places that are read together at most.
 pub(super) const SLICE: usize = 2000;
 /// Places that one page looks at, at most: then it has fewer rows than it has room for, and the next page goes on from there.
-const MAX_PLACES: usize = 4_000;
+const MAX_PLACES: usize = SLICE;
 /// Places of one index that are read together at least, where there are many indexes.
 const LEAST_OF_EACH: usize = 8;
 /// By so much a slice is larger than the one before, while what is wanted is rare.
@@ -168,17 +168,18 @@ impl<'p> Walk<'p> {
         Ok(narrowest)
     }
 
-    /// With its newest places looked up: then whoever walks the same way several times looks it up once.
-    pub(super) async fn with_newest(mut self) -> Result<Self> {
-        self.look_up(SLICE).await?;
+    /// With so many of its newest places looked up, or all of them where there are fewer: who walks the same way again, or
+    /// first asks how long it is, looks them up once.
+    pub(super) async fn with_newest(mut self, room: usize) -> Result<Self> {
+        self.look_up(room).await?;
         Ok(self)
     }
 
     /// All places of some indexes, where there are fewer than so many.
     pub(super) async fn few(&self, sources: &[Source], room: usize) -> Result<Option<Vec<i64>>> {
         let bounds = (self.from, self.before);
-        let mut walk = Self::new(self.statement, bounds, room, self.readers).along(sources.to_vec());
-        walk.look_up(room).await?;
+        let walk = Self::new(self.statement, bounds, room, self.readers).along(sources.to_vec());
+        let walk = walk.with_newest(room).await?;
         Ok(walk.all().is_some().then(|| walk.ready.into()))
     }
 

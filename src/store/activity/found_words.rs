@@ -18,20 +18,37 @@ macro_rules! told {
     };
 }
 pub(super) use told;
+/// Whether whoever asks may see a row: of an account, or of these domains beside; nothing where it is all of them.
+macro_rules! seen {
+    ($account:literal, $beside:literal) => {
+        concat!(
+            "(",
+            $account,
+            " is null or account_id = ",
+            $account,
+            " or domain_id in (select value from json_each(",
+            $beside,
+            ")))"
+        )
+    };
+}
+pub(super) use seen;
 /// What of a row is not told to everybody who sees it.
 macro_rules! withheld {
     () => {
         "coalesce(subject, '') || char(10) || coalesce(author, '')"
     };
 }
-/// What the words of rows are made of, for whoever asks (`?3`, `?4`); without the rows that do not have a word (`?2`), as far
-/// as that is quickly seen.
+/// What the words of rows are made of, for whoever asks (`?3`, `?4`) and may see them (`?5`, `?6`); without the rows that do not
+/// have a word (`?2`), as far as that is quickly seen.
 pub(in crate::store) const TEXTS: &str = concat!(
     "select seq, iif(",
     told!("?3", "?4"),
     ", ",
     withheld!(),
-    ", '') || char(10) || reason, attempts from activity where seq in (select value from json_each(?1)) and (?2 is null or instr(lower(",
+    ", '') || char(10) || reason, attempts from activity where seq in (select value from json_each(?1)) and ",
+    seen!("?5", "?6"),
+    " and (?2 is null or instr(lower(",
     withheld!(),
     " || ' ' || reason || ' ' || attempts), ?2) > 0 or octet_length(",
     withheld!(),
@@ -68,11 +85,17 @@ impl Words {
         format!("{}{end}", quoted.join(" "))
     }
 
+    /// All but the last; nothing where there is no other.
+    pub(super) fn without_last(&self) -> Option<Self> {
+        let (_, others) = self.0.split_last()?;
+        (!others.is_empty()).then(|| Self(others.to_vec()))
+    }
+
     /// Whether there may be anything that has them all. The last may be the beginning of a word, which the index would have
     /// to be walked for.
     pub(super) async fn may_be(&self, readers: &SqlitePool) -> Result<bool> {
-        let whole = &self.0[..self.0.len() - 1];
-        let unknown: Option<String> = sqlx::query_scalar(UNKNOWN).bind(json(whole)).fetch_optional(readers).await?;
+        let Some(Self(whole)) = self.without_last() else { return Ok(true) };
+        let unknown: Option<String> = sqlx::query_scalar(UNKNOWN).bind(json(&whole)).fetch_optional(readers).await?;
         Ok(unknown.is_none())
     }
 
@@ -86,6 +109,7 @@ impl Words {
         let plain = self.0.iter().filter(|word| word.is_ascii()).max_by_key(|word| word.len());
         let ask = sqlx::query(TEXTS).bind(json(places)).bind(plain.cloned());
         let ask = ask.bind(query.asker.map(|asker| asker.0)).bind(json(&query.blind));
+        let ask = ask.bind(query.account.map(|account| account.0)).bind(json(&query.beside));
         let rows = ask.fetch_all(readers).await?;
         let mut found = Vec::new();
         for row in &rows {

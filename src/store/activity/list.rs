@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::found_words::{Words, told};
+use super::found_words::{Words, seen, told};
 use super::tally::hour_of;
 use super::ways::{self, Last, Sought, Ways};
 use super::{Activity, Counts, Had, LastSaid, Page, Query, Row, feeder, hours, row};
@@ -31,8 +31,9 @@ const MAX_TERMS: i64 = 100;
 pub(in crate::store) const AT: &str = concat!(
     "select ",
     row::columns!(),
-    " from activity where seq in (select value from json_each(?1)) and (?15 is null or (own is not null) = ?15) and received_at >= ?3 and received_at < ?4 \
-     and (?5 is null or account_id = ?5 or domain_id in (select value from json_each(?6))) \
+    " from activity where seq in (select value from json_each(?1)) and (?15 is null or (own is not null) = ?15) and received_at >= ?3 and received_at < ?4 and ",
+    seen!("?5", "?6"),
+    " \
      and (?7 is null or domain_id = ?7) and (?8 is null or alias_id = ?8) \
      and ((?9 is null and ?10 = 0) or case when status = 'forwarded' and bounced_at is not null then ?10 = 1 \
          else status in (select value from json_each(?9)) end) \

@@ -83,6 +83,13 @@ impl Sought {
         }
     }
 
+    /// What has its words but for a last one of which only the beginning is known, for which the index would be asked word by
+    /// word.
+    fn whole_words(&self) -> Option<Vec<Source>> {
+        let Self::Words(words, Last::Beginning) = self else { return None };
+        Some(vec![("words", words.without_last()?.asked(Last::Whole), "")])
+    }
+
     /// Which of these places have it.
     pub(super) async fn among(&self, places: &[i64], query: &Query, readers: &SqlitePool) -> Result<Vec<i64>> {
         let terms = match self {
@@ -142,7 +149,7 @@ impl<'p> Ways<'p> {
         let sought = [&query.search, &query.sender, &query.recipient, &query.destination];
         let is_sought = sought.into_iter().any(Option::is_some);
         let is_own = is_sought && (query.account == Some(NOBODY) || !query.blind.is_empty());
-        let own = if is_own { Some(walk.clone().along(shown.clone()).with_newest().await?) } else { None };
+        let own = if is_own { Some(walk.clone().along(shown.clone()).with_newest(SLICE).await?) } else { None };
         Ok(Self { walk, shown, own })
     }
 
@@ -152,17 +159,26 @@ impl<'p> Ways<'p> {
         let Some(sought) = sought else { return Ok((shown(), None)) };
         let Some(found) = sought.sources() else { return Ok((shown().once(), Some(sought.clone()))) };
         if let Some(own) = &self.own {
-            return Ok((self.among_own(own, found).await?, Some(sought.clone())));
+            let ways = sought.whole_words().into_iter().chain([found]);
+            return Ok((self.among_own(own, ways).await?, Some(sought.clone())));
         }
-        let is_all = self.shown.iter().any(|(name, ..)| *name == "all");
-        let is_few = !is_all && self.walk.few(&self.shown, SLICE).await?.is_some();
-        Ok(if is_few { (shown(), Some(sought.clone())) } else { (self.walk.clone().along(found), None) })
+        if self.shown.iter().any(|(name, ..)| *name == "all") {
+            return Ok((self.walk.clone().along(found), None));
+        }
+        let shown = shown().with_newest(SLICE).await?;
+        Ok(if shown.all().is_some() { (shown, Some(sought.clone())) } else { (self.walk.clone().along(found), None) })
     }
 
     /// Along the places that whoever asks may see, or along those where something was found, if these are few: then each of
     /// them is looked at for one page, and where that ends says nothing of those that are not shown.
-    async fn among_own(&self, own: &Walk<'p>, found: Vec<Source>) -> Result<Walk<'p>> {
-        let is_few = self.walk.few(&found, own.all().unwrap_or(SLICE)).await?.is_some();
-        Ok(if is_few { self.walk.clone().along(found) } else { own.clone() })
+    async fn among_own(&self, own: &Walk<'p>, ways: impl Iterator<Item = Vec<Source>>) -> Result<Walk<'p>> {
+        let room = own.all().unwrap_or(SLICE);
+        for found in ways {
+            let found = self.walk.clone().along(found).with_newest(room).await?;
+            if found.all().is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(own.clone())
     }
 }
