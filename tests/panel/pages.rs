@@ -186,6 +186,34 @@ async fn a_status_is_found_by_its_word_and_a_figure_leads_to_the_mail_that_it_co
     }
 }
 
+/// Whoever adds up what is told finds all that came in.
+#[tokio::test]
+async fn what_came_in_is_the_sum_of_what_became_of_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
+    let plain = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    assert!(!plain.contains("id=\"rest\""), "what there is none of is not told: {plain}");
+    let of = |status| Row { status, ..forwarded(&house, "shop@my.example") };
+    let mut rows: Vec<_> = Status::ALL.map(of).into();
+    rows.extend([Status::Dropped, Status::Dropped, Status::Consumed].map(of));
+    house.admin.store.activity.record(rows).await.unwrap();
+    sent_back(&house, "550 5.1.1 gone").await;
+    let page = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    let numbers = page.split("<strong>").skip(1).map(|part| part.split('<').next().unwrap().parse::<usize>().unwrap());
+    let numbers: Vec<_> = numbers.collect();
+    let rest = page.split_once("id=\"rest\">").unwrap().1.split_once("</p>").unwrap().0;
+    let links: Vec<_> = rest.split("<a href=\"").skip(1).map(|part| part.split_once("\">").unwrap()).collect();
+    let words: Vec<_> = links.iter().map(|(_, words)| words.split('<').next().unwrap()).collect();
+    assert_eq!(words, ["3 dropped", "1 cancelled", "1 duplicate", "1 abandoned", "2 reports received"], "{page}");
+    let more: usize = words.iter().map(|words| words.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!((numbers[0], numbers[1..].iter().sum::<usize>() + more), (18, 18), "{page}");
+    for ((href, _), count) in links.iter().zip([3, 1, 1, 1, 2]) {
+        let found = house.panel(&cookie, "GET", &href.replace("&#38;", "&"), "").await.expect(200).text();
+        assert_eq!(found.matches("<li id=\"m-").count(), count, "{href}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn mail_that_there_was_nothing_to_judge_by_did_not_fail() {
     let house = House::furnished().await;

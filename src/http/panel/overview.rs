@@ -68,6 +68,12 @@ struct Figure {
     href: String,
 }
 
+/// What else became of mail that came in, where there is any.
+struct Rest {
+    words: String,
+    href: String,
+}
+
 /// A stretch to choose.
 struct Range {
     word: &'static str,
@@ -103,6 +109,8 @@ struct OverviewPage {
     /// How many more there are than are shown.
     more: Option<String>,
     figures: Vec<Figure>,
+    /// With the figures, all that came in.
+    rest: Vec<Rest>,
     ranges: Vec<Range>,
     stretch: &'static str,
     chart: Chart,
@@ -154,6 +162,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         notices: notices.collect(),
         more: more(&seen),
         figures: figures(&counted, of),
+        rest: rest(&counted, of),
         ranges: RANGES.iter().map(range).collect(),
         stretch: chosen.2,
         chart: chart(&counted),
@@ -266,14 +275,21 @@ fn sum(series: &[SeriesShape], keys: &[&str]) -> i64 {
 const REFUSED: &[&str] = &["refused", "refused_temporarily"];
 const WAITS: &[&str] = &["queued", "deferred", "held"];
 const FAILED: &[&str] = &["failed", "expired", "bounced"];
+/// What is in none of the figures: the status, and how one and several of it are called.
+const REST: [(&str, &str, &str); 5] = [
+    ("dropped", "dropped", "dropped"),
+    ("cancelled", "cancelled", "cancelled"),
+    ("duplicate", "duplicate", "duplicates"),
+    ("abandoned", "abandoned", "abandoned"),
+    ("consumed", "report received", "reports received"),
+];
 
 /// Each leads to the very mail that it counts, of one domain where one is chosen.
 fn figures(counted: &StatsShape, domain: &str) -> Vec<Figure> {
-    let (series, since) = (&counted.series, counted.since.rfc3339());
+    let series = &counted.series;
     let figure = |word, value: i64, statuses: &[&str]| {
-        // What the gateway itself wrote did not come in, and is not counted.
-        let pairs = [("status", &*statuses.join(",")), ("domain", domain), ("own", "false"), ("since", &since)];
-        Figure { word, value: value.max(0).to_string(), href: text::with_query("/activity", &pairs) }
+        let href = activity_of(statuses, (counted, domain));
+        Figure { word, value: value.max(0).to_string(), href }
     };
     let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);
     vec![
@@ -283,6 +299,22 @@ fn figures(counted: &StatsShape, domain: &str) -> Vec<Figure> {
         counted("waiting", WAITS),
         counted("failed", FAILED),
     ]
+}
+
+fn rest(counted: &StatsShape, domain: &str) -> Vec<Rest> {
+    let told = REST.into_iter().filter_map(|(status, one, several)| {
+        let count = sum(&counted.series, &[status]);
+        let words = format!("{count} {}", if count == 1 { one } else { several });
+        (count > 0).then(|| Rest { words, href: activity_of(&[status], (counted, domain)) })
+    });
+    told.collect()
+}
+
+/// The mail of these statuses, as it is counted: what the gateway itself wrote did not come in.
+fn activity_of(statuses: &[&str], (counted, domain): (&StatsShape, &str)) -> String {
+    let (statuses, since) = (statuses.join(","), counted.since.rfc3339());
+    let pairs = [("status", &*statuses), ("domain", domain), ("own", "false"), ("since", &since)];
+    text::with_query("/activity", &pairs)
 }
 
 fn chart(counted: &StatsShape) -> Chart {
