@@ -126,4 +126,17 @@ impl Admin {
         let audit = self.audit_plain(actor, Deed::SessionEnd, id);
         self.store.accounts.end_session_by_id(actor.account, uuid, audit).await.or_missing("session", id)
     }
+
+    /// Ends all of the account's sessions that the actor is told of, but the one by which it asks.
+    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<()> {
+        actor.must(Area::Account, Access::Write)?;
+        for session in self.sessions(actor).await?.items.iter().filter(|session| !session.current) {
+            match self.end_session(actor, &session.id.to_string()).await {
+                // It has ended by itself since.
+                Ok(()) | Err(AdminError::NotFound(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
 }

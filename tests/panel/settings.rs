@@ -202,6 +202,29 @@ async fn tokens_and_sessions_are_listed_and_ended() {
 }
 
 #[tokio::test]
+async fn all_other_sessions_end_with_one_button_and_this_one_stays() {
+    let (house, cookie) = owner().await;
+    let page = house.panel(&cookie, "GET", "/settings/sessions", "").await.expect(200).text();
+    assert!(!page.contains("End all other sessions"), "there is no other: {page}");
+    let others = [signed_in(&house, "owner%40my.example").await, signed_in(&house, "owner%40my.example").await];
+    let anna = house.signed_in_as("anna@my.example", json!([{ "domain": "my.example", "role": "manager" }])).await;
+    let page = house.panel(&cookie, "GET", "/settings/sessions", "").await.expect(200).text();
+    let form = "<form class=\"lead-in\" method=\"post\" action=\"/settings/sessions/end-others\">";
+    assert!(page.contains(&format!("{form}<button class=\"button danger\">End all other sessions</button>")), "{page}");
+    for _ in 0..2 {
+        let done = house.panel(&cookie, "POST", "/settings/sessions/end-others", "").await;
+        let after = house.follow(&cookie, done).await;
+        assert!(after.contains("All other sessions have ended.") && !after.contains("/end\""), "{after}");
+    }
+    for other in others {
+        house.panel(&other, "GET", "/aliases", "").await.expect(303);
+    }
+    house.panel(&anna, "GET", "/aliases", "").await.expect(200);
+    let log = house.operator("GET", "/v1/audit?action=session.end", Value::Null).await.expect(200).json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 2, "each is written down: {log}");
+}
+
+#[tokio::test]
 async fn a_change_is_taken_back_from_its_page() {
     let (house, cookie) = owner().await;
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example", "quota": 5 })).await.expect(201);

@@ -39,6 +39,7 @@ pub(super) fn router() -> Router<Site> {
         .route("/settings/tokens", get(tokens::page).post(tokens::create))
         .route("/settings/tokens/{id}/revoke", post(tokens::revoke))
         .route("/settings/sessions", get(sessions::page))
+        .route("/settings/sessions/end-others", post(sessions::end_others))
         .route("/settings/sessions/{id}/end", post(sessions::end))
         .route("/settings/notices", get(notices::page).post(notices::change))
         .route("/settings/notices/test", post(notices::test))

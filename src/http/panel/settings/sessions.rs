@@ -15,6 +15,9 @@ use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::{Around, done, status};
 
+/// What was done, by a word of it.
+const TOLD: [(&str, &str); 2] = [("ended", "The session has ended."), ("others", "All other sessions have ended.")];
+
 /// A session as the list shows it.
 struct Line {
     id: String,
@@ -32,6 +35,7 @@ struct SessionsPage {
     frame: Frame,
     around: Around,
     rows: Vec<Line>,
+    has_others: bool,
 }
 
 /// `GET /settings/sessions`.
@@ -50,6 +54,14 @@ pub(super) async fn end(State(site): State<Site>, Caller(actor): Caller, Path(id
     }
 }
 
+/// `POST /settings/sessions/end-others`.
+pub(super) async fn end_others(State(site): State<Site>, Caller(actor): Caller) -> Response {
+    match site.admin.end_other_sessions(&actor).await {
+        Ok(()) => done("sessions", "others"),
+        Err(error) => show(&site, &actor, &Ask::default(), Some(error)).await,
+    }
+}
+
 async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) -> Response {
     let found = match site.admin.sessions(actor).await {
         Ok(found) => found.items,
@@ -58,8 +70,9 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
     let now = site.admin.clock.now();
     let page = SessionsPage {
         frame: Frame::inside(site, "Sessions", "settings"),
-        around: Around::new(actor, "sessions").told(ask, &[("ended", "The session has ended.")]).with(error.as_ref()),
+        around: Around::new(actor, "sessions").told(ask, &TOLD).with(error.as_ref()),
         rows: found.iter().map(|session| line(session, now)).collect(),
+        has_others: found.iter().any(|session| !session.current),
     };
     frame::page(status(error.as_ref()), &page)
 }
