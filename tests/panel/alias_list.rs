@@ -258,6 +258,10 @@ async fn the_list_is_narrowed_by_what_aliases_are_and_by_their_mail() {
             .collect();
         assert_eq!(found.join(" "), wanted, "{query}");
     }
+    let all = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert!(all.contains("<input type=\"checkbox\"> Select the 5 shown</label>"), "{all}");
+    let one = house.panel(&cookie, "GET", "/aliases?label=buy", "").await.expect(200).text();
+    assert!(one.contains("<input type=\"checkbox\"> Select the one shown</label>"), "{one}");
     let place = |page: &str, name: &str| page.find(&format!("Choose {name}@my.example")).unwrap();
     for (sort, first, then) in [("", "b", "a"), ("oldest", "a", "b"), ("name", "a", "b"), ("backwards", "b", "a")] {
         let page = house.panel(&cookie, "GET", &format!("/aliases?sort={sort}"), "").await.expect(200).text();

@@ -78,6 +78,8 @@ struct AliasesPage {
     is_looked_for: bool,
     rows: Vec<Line>,
     may_change: bool,
+    /// How many can be chosen, in a word.
+    choosable: String,
     bulk: Bulk,
     more: Option<String>,
 }
@@ -172,6 +174,7 @@ async fn build(
     let lines = found.iter().flat_map(|page| &page.items);
     let rows: Vec<_> =
         lines.map(|alias| line(alias, (domains::put_off(site, &alias.shape.domain).as_deref(), now))).collect();
+    let choosable = rows.iter().filter(|row| row.may_change).count();
     let lonely = rows.is_empty() && !filters.any() && next.is_none();
     let form = NewAlias::show(site, actor, (filled, lonely), error).await?;
     Ok(AliasesPage {
@@ -180,7 +183,8 @@ async fn build(
         here: filters.href(&[]),
         is_looked_for: found.is_some(),
         more: next.map(|cursor| filters.href(&[("cursor", cursor)])),
-        may_change: rows.iter().any(|row| row.may_change),
+        may_change: choosable > 0,
+        choosable: if choosable == 1 { "one".to_owned() } else { choosable.to_string() },
         filters: filters.on(&form.domains),
         form,
         tried: None,
