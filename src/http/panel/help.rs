@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::http::Site;
 
@@ -96,7 +96,7 @@ fn first_paragraph(text: &str) -> String {
 
 /// Markup in the text stays text: there is no way through to HTML.
 fn rendered(text: &str) -> String {
-    let events = Parser::new(text).map(|event| match event {
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         Event::Start(Tag::CodeBlock(_)) => Event::Html(CowStr::Borrowed("<pre class=\"reply\"><code>")),
         Event::End(TagEnd::CodeBlock) => Event::Html(CowStr::Borrowed("</code></pre>\n")),
@@ -110,6 +110,7 @@ fn rendered(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::notices::Kind;
 
     #[test]
     fn a_page_opens_with_its_answer_and_lets_no_markup_through() {
@@ -127,6 +128,16 @@ mod tests {
             assert!((12..60).contains(&words), "{}: {words} words", chapter.name);
             assert!(chapter.html.trim_start().starts_with("<p>"), "{}: the answer comes first", chapter.name);
             assert!(chapter.html.contains("<h2>") && chapter.html.contains("<code>waypost "), "{}", chapter.name);
+        }
+    }
+
+    #[test]
+    fn the_page_on_notices_has_a_row_for_each_kind_that_can_be_chosen() {
+        let page = CHAPTERS.iter().find(|chapter| chapter.name == "notices").unwrap();
+        assert!(page.html.contains("<table>"), "{}", page.html);
+        for kind in Kind::ALL {
+            let row = format!("<td>{}</td>", kind.title());
+            assert!(page.html.contains(&row), "{row}: {}", page.html);
         }
     }
 
