@@ -357,6 +357,23 @@ async fn a_domain_that_publishes_no_policy_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn that_a_message_is_not_signed_is_told_of_one_that_came() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let unsigned = || {
+        let row = forwarded(&house, "shop@my.example");
+        Row { auth: Auth { dkim: Vec::new(), ..row.auth.clone() }, ..row }
+    };
+    let refused = Row { status: Status::Refused, size: 0, sha256_received: None, sha256_sent: None, ..unsigned() };
+    let words = ["the message has no DKIM signature", "not asked: the message itself never came"];
+    for (row, told) in [unsigned(), refused].into_iter().zip(words) {
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+        assert!(shown.contains(&format!("<dt>DKIM</dt><dd><bdi>{told}</bdi>")), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_gateway_itself_wrote_is_told_as_such() {
     let house = House::linked().await;
     let cookie = house.signed_in().await;

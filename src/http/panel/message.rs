@@ -301,7 +301,8 @@ fn checks(row: &Row) -> Vec<(&'static str, String)> {
     let not_asked = || "not asked".to_owned();
     let told = |result: &Option<String>| result.as_deref().map_or_else(not_asked, text::visible);
     let dkim = match row.auth.dkim.as_slice() {
-        [] => "no signature was checked".to_owned(),
+        [] if row.sha256_received.is_none() => "not asked: the message itself never came".to_owned(),
+        [] => "the message has no DKIM signature".to_owned(),
         all => all.iter().map(|one| text::visible(one)).collect::<Vec<_>>().join("; "),
     };
     let mut checks = vec![("SPF", told(&row.auth.spf))];
