@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::store::activity::Progress;
 use waypost::store::queue::Entry;
 
 use crate::web::House;
@@ -122,6 +124,53 @@ async fn the_head_of_a_group_speaks_of_what_waits_unless_all_is_held() {
     let mixed = head().await;
     assert!(mixed.contains("1 waiting · 21 held") && mixed.contains("450 4.2.0 Try later"), "{mixed}");
     assert!(mixed.contains("the other server asked for patience") && !mixed.contains("releases it"), "{mixed}");
+}
+
+/// Where nobody answered, our words for it are the whole reason; where somebody did, theirs stand beside it and not in it.
+#[tokio::test]
+async fn the_head_of_a_group_says_nothing_twice() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(300)));
+    let row = queued(&house, "shop@my.example", due).await;
+    let head = async || {
+        let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+        page.split_once("<ol class=\"rows waiting-rows\"").unwrap().0.to_owned()
+    };
+    let given_up = "given up after the last try: asked to come later: 450 4.2.0 Later";
+    for (outcome, status, reply, reason, told) in [
+        (
+            "deferred",
+            Status::Deferred,
+            "connection refused",
+            "connection refused",
+            "mx1.inbox.example could not take it yet: connection refused.",
+        ),
+        (
+            "unknown",
+            Status::Deferred,
+            "it hung up",
+            "it may or may not have been delivered: it hung up",
+            "It may or may not have been delivered: it hung up.",
+        ),
+        (
+            "refused",
+            Status::Failed,
+            "not offered: too big",
+            "not offered to the next hop: too big",
+            "Not offered to the next hop: too big.",
+        ),
+        ("deferred", Status::Expired, "450 4.2.0 Later", given_up, "Given up after the last try: asked to come later."),
+    ] {
+        let attempt = Some(attempt(house.clock.now(), outcome, reply));
+        let (id, reason) = (row.id, reason.to_owned());
+        let change = Progress { id, status, reason, attempt, next_attempt_at: None, sha256_sent: None, dsn: None };
+        house.admin.store.activity.progress(vec![change]).await.unwrap();
+        let head = head().await;
+        assert!(head.contains(&format!("<bdi>{told}</bdi>")), "{told}: {head}");
+        let said = reply.trim_start_matches("not offered: ");
+        assert_eq!(head.matches(said).count(), 1, "{said}: {head}");
+    }
 }
 
 /// Of a report the queue tells what it was answered, as of other mail; its row leads to the message that it is about.

@@ -215,6 +215,7 @@ fn show(
     let answer = speaker.and_then(|one| one.last_attempt.as_ref());
     let attempt = last.map_or(answer, |row| row.attempts.last());
     let of_report = || answer.filter(|_| speaker.is_some_and(|one| one.state != "held")).map(story::answered);
+    let reason = last.map(story::why).or_else(of_report).unwrap_or_default();
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
     let counts =
         [(count(&["due", "leased"]), "waiting"), (count(&["held"]), "held"), (count(&["kept"]), "failed, kept")];
@@ -234,8 +235,8 @@ fn show(
         by: None,
         oldest: When::new(oldest, now),
         next: next.map(|at| text::ahead(at, now)),
-        reason: last.map(story::why).or_else(of_report).unwrap_or_default(),
-        reply: attempt.map(|attempt| text::visible_lines(&attempt.reply)),
+        reply: attempt.filter(|attempt| !story::tells(&reason, attempt)).map(|one| text::visible_lines(&one.reply)),
+        reason,
         remedy: last.map(Remedy::now).or_else(|| speaker.map(Remedy::of_unlogged)),
         messages: shown.iter().map(|one| message(one, rows.get(&one.id), now)).collect(),
         more: waiting.len().saturating_sub(shown.len()),

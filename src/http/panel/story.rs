@@ -4,9 +4,13 @@ use crate::mail::{Moment, span_in_words};
 use crate::policy::status::Status;
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
+use super::forms;
 use super::look::{self, Look};
 use super::own_words;
 use super::text::{self, When};
+
+/// How an attempt begins that ended before anything was sent.
+const NOT_OFFERED: &str = "not offered: ";
 
 /// One thing that happened.
 pub(super) struct Happening {
@@ -47,10 +51,29 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
 
 /// Why it waits, in a sentence that leaves to the next hop its own words, which stand beside.
 pub(super) fn why(row: &Row) -> String {
-    match (row.status, row.attempts.last().is_some_and(spoke)) {
-        (Status::Deferred, true) => format!("{} {}.", next_hop(row), put_off(row)),
-        (Status::Failed, true) => format!("{} refused it.", next_hop(row)),
-        _ => text::visible(&row.reason),
+    match (row.status, row.attempts.last()) {
+        (Status::Deferred, Some(last)) if spoke(last) || row.reason == last.reply => put_off_by(&next_hop(row), last),
+        (Status::Failed, Some(last)) if spoke(last) => format!("{} refused it.", next_hop(row)),
+        (_, Some(last)) if spoke(last) => {
+            let ours = row.reason.strip_suffix(&last.reply).map(|ours| ours.trim_end_matches([' ', ':']));
+            forms::sentence(&text::visible(ours.unwrap_or(&row.reason)))
+        }
+        _ => forms::sentence(&text::visible(&row.reason)),
+    }
+}
+
+/// Whether these words say all that is known of the last try: where nobody answered, ours do.
+pub(super) fn tells(words: &str, last: &Attempt) -> bool {
+    let said = last.reply.strip_prefix(NOT_OFFERED).unwrap_or(&last.reply);
+    !spoke(last) && words.contains(&text::visible(said))
+}
+
+/// What a next hop did that did not take it; where it said nothing, why that was so.
+fn put_off_by(host: &str, last: &Attempt) -> String {
+    match last.reply.as_str() {
+        _ if spoke(last) => format!("{host} {}.", later(last)),
+        "" => format!("{host} could not take it yet."),
+        why => format!("{host} could not take it yet: {}.", text::visible(why).trim_end_matches('.')),
     }
 }
 
@@ -143,10 +166,9 @@ fn reported(dsn: &DsnNote) -> Happening {
     Happening { look, words, at: None, reply: None }
 }
 
-/// What the next hop did at a try, in a sentence; where it said nothing, what is so of it.
+/// What the server of somebody who is to get a report did at the last try, in a sentence.
 pub(super) fn answered(last: &Attempt) -> String {
-    let host = last.mx.as_deref().map_or_else(|| "The sender's server".to_owned(), text::visible);
-    format!("{host} {}.", if spoke(last) { later(last) } else { "could not take it yet" })
+    put_off_by(&last.mx.as_deref().map_or_else(|| "The sender's server".to_owned(), text::visible), last)
 }
 
 fn next(row: &Row, now: Moment) -> Option<Happening> {
