@@ -45,7 +45,9 @@ impl QueueAction {
         }
     }
 
-    const fn deed(self) -> Deed {
+    /// What it is called in the audit log.
+    #[must_use]
+    pub const fn deed(self) -> Deed {
         match self {
             Self::Retry => Deed::QueueRetry,
             Self::Hold => Deed::QueueHold,

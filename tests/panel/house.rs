@@ -173,6 +173,34 @@ async fn the_head_of_a_group_says_nothing_twice() {
     }
 }
 
+/// It has no page of its own where the mail's button is: its row in the queue has one.
+#[tokio::test]
+async fn a_report_in_the_queue_is_cancelled_there_by_who_may() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(300)));
+    let (row, report) = reported(&house, "shop@my.example", due).await;
+    let mail = queued(&house, "news@my.example", due).await;
+    let viewer = house.signed_in_as("v@my.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    let form = format!("report={report}");
+    let seen = house.panel(&viewer, "GET", "/queue", "").await.expect(200).text();
+    assert!(seen.contains(&report.to_string()) && !seen.contains("name=\"report\""), "{seen}");
+    house.panel(&viewer, "POST", "/queue/cancel", &form).await.expect(403);
+    let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(page.contains("<bdi>orders@sender.example</bdi> never gets this report"), "{page}");
+    assert!(page.contains(&format!("name=\"report\" value=\"{report}\"")), "{page}");
+    assert_eq!(page.matches("name=\"report\"").count(), 1, "mail has its own page for that: {page}");
+    for _ in 0..2 {
+        let done = house.panel(&cookie, "POST", "/queue/cancel", &form).await;
+        let after = house.follow(&cookie, done).await;
+        assert!(after.contains("It is cancelled and will not be sent."), "{after}");
+        assert!(!after.contains(&report.to_string()) && after.contains(&mail.id.to_string()), "{after}");
+    }
+    let told = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    assert!(told.contains("the report was cancelled"), "{told}");
+    house.panel(&cookie, "POST", "/queue/cancel", "report=nonsense").await.expect(404);
+}
+
 /// Of a report the queue tells what it was answered, as of other mail; its row leads to the message that it is about.
 #[tokio::test]
 async fn a_report_in_the_queue_is_told_by_its_last_answer_and_leads_to_its_message() {

@@ -64,6 +64,15 @@ struct Waiting {
     subject: Option<String>,
     at: When,
     tries: String,
+    cancel: Option<Cancel>,
+}
+
+/// The button of a report, which has no page of its own to stand on.
+struct Cancel {
+    /// Which of them, where there are several.
+    of: String,
+    /// Who is not told then.
+    to: String,
 }
 
 #[derive(Template)]
@@ -84,14 +93,14 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     frame::answer(None, build(&site, &actor, &ask).await)
 }
 
-/// `POST /queue/{action}`: for all that waits for one domain and that the action fits.
+/// `POST /queue/{action}`: for all that waits for one domain and that the action fits, or for one report.
 pub(super) async fn act(
     State(site): State<Site>,
     Caller(actor): Caller,
     Path(word): Path<String>,
     filled: Filled,
 ) -> Response {
-    match act_on_all(&site, &actor, (&word, &filled)).await {
+    match act_on(&site, &actor, (&word, &filled)).await {
         Ok(count) => {
             let place = text::with_query("/queue", &[("domain", filled.get("of"))]);
             told::go(&place, &[("done", &word), ("count", &count.to_string())])
@@ -100,8 +109,24 @@ pub(super) async fn act(
     }
 }
 
-async fn act_on_all(site: &Site, actor: &Actor, (word, filled): (&str, &Filled)) -> Result<usize, AdminError> {
+async fn act_on(site: &Site, actor: &Actor, (word, filled): (&str, &Filled)) -> Result<usize, AdminError> {
     let action = QueueAction::parse(word).ok_or_else(forms::no_such_action)?;
+    match filled.get("report") {
+        "" => act_on_all(site, actor, (action, filled)).await,
+        report => act_on_one(site, actor, (action, report)).await,
+    }
+}
+
+async fn act_on_one(site: &Site, actor: &Actor, (action, id): (QueueAction, &str)) -> Result<usize, AdminError> {
+    let uuid = Uuid::try_parse(id).map_err(|_| AdminError::missing("waiting delivery", id))?;
+    match site.admin.queue_action(actor, uuid, action).await {
+        // The same button, pressed twice.
+        Err(AdminError::NotFound(_)) if site.admin.just_did(actor, action.deed()).await => Ok(1),
+        done => done.map(|()| 1),
+    }
+}
+
+async fn act_on_all(site: &Site, actor: &Actor, (action, filled): (QueueAction, &Filled)) -> Result<usize, AdminError> {
     let (waiting, _) = site.admin.queue_outline(actor, Some(filled.get("of"))).await?;
     let (to, mut count, mut forbidden) = (filled.get("domain"), 0, None);
     let asked = site.admin.clock.instant();
@@ -153,7 +178,11 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
         let by = hops.of(&group.key).map(|host| (kind, text::visible(host)));
         let workable = site.admin.may_work_on(actor, shown.get(&*group.key).map_or(&[], Vec::as_slice)).await?;
         let buttons = if workable { group.buttons } else { Vec::new() };
-        numbered.push(Group { anchor: format!("to-{index}"), by, buttons, ..group });
+        let mut messages = group.messages;
+        if let Some(shown) = shown.get(&*group.key) {
+            offer(site, actor, (&mut messages, shown)).await?;
+        }
+        numbered.push(Group { anchor: format!("to-{index}"), by, buttons, messages, ..group });
     }
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
     Ok(QueuePage {
@@ -164,6 +193,22 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
         sites: numbered,
         partial,
     })
+}
+
+/// Reports can be cancelled where they stand, by who may.
+async fn offer(
+    site: &Site,
+    actor: &Actor,
+    (messages, shown): (&mut [Waiting], &[&QueueShape]),
+) -> Result<(), AdminError> {
+    for (message, one) in messages.iter_mut().zip(shown) {
+        let is_open = one.purpose == "dsn" && fits(QueueAction::Cancel, one.state);
+        if is_open && site.admin.may_work_on(actor, &[*one]).await? {
+            let (of, to) = (text::ours(&one.recipient), text::ours(&one.destination));
+            message.cancel = Some(Cancel { of, to });
+        }
+    }
+    Ok(())
 }
 
 /// What is in the queue, by the domain that it goes to.
@@ -267,6 +312,7 @@ fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
         subject: row.and_then(|row| Some(text::short(row.subject.as_deref()?, text::LINE))),
         at: When::new(one.received_at, now),
         tries,
+        cancel: None,
     }
 }
 
@@ -284,6 +330,7 @@ fn done((word, count): (&str, &str), waiting: &[Outline], now: Moment) -> Option
         "retry" => waiting.iter().any(is_tried).then(|| format!("{is} being tried now.")),
         "release" => waiting.iter().any(is_tried).then(|| format!("{is} released and being tried.")),
         "hold" => waiting.iter().any(|one| one.state == "held").then(|| format!("{is} held until you release {them}.")),
+        "cancel" if count == 1 => Some("It is cancelled and will not be sent.".to_owned()),
         "cancel" => Some(format!("{is} cancelled.")),
         _ => None,
     }
