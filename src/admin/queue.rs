@@ -203,12 +203,22 @@ impl Admin {
         let mut form = Form::new(written);
         let destination = form.optional("destination", fields::mailbox);
         form.finish()?;
+        self.send_again(actor, id, (destination, self.clock.instant())).await
+    }
+
+    /// The same as one of several that were asked for at that moment.
+    pub(super) async fn send_again(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        (destination, asked): (Option<Mailbox>, Instant),
+    ) -> Result<()> {
         let claim = self.managed_delivery(actor, id).await?;
         if claim.delivery.entry == Entry::Leased {
             return Err(unfit(Entry::Leased));
         }
         let to = self.resend_to(&claim, destination).await?;
-        self.ask_for(&to, self.clock.instant());
+        self.ask_for(&to, asked);
         let now = self.clock.now();
         if to == claim.delivery.destination && claim.delivery.purpose != Purpose::Returned {
             self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;

@@ -201,6 +201,47 @@ async fn a_report_in_the_queue_is_cancelled_there_by_who_may() {
     house.panel(&cookie, "POST", "/queue/cancel", "report=nonsense").await.expect(404);
 }
 
+/// By the rights and the consent that each takes alone; what stays is told with the reason.
+#[tokio::test]
+async fn all_that_is_for_a_site_is_sent_to_another_inbox() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let spare = json!({ "address": "spare@other.example", "verified": true });
+    house.operator("POST", "/v1/destinations", spare).await.expect(201);
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(300)));
+    queued(&house, "shop@my.example", due).await;
+    queued(&house, "news@my.example", Entry::Held).await;
+    let busy = queued(&house, "busy@my.example", Entry::Leased).await;
+    let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert!(
+        page.contains("action=\"/queue/resend\"") && page.contains("<option value=\"spare@other.example\">"),
+        "{page}"
+    );
+    let send = async |who: &str, to: &str| {
+        let form = format!("domain=inbox.example&destination={}", crate::web::in_path(to));
+        house.panel(who, "POST", "/queue/resend", &form).await
+    };
+    let none = send(&cookie, "").await.expect(422).text();
+    assert!(none.contains("Write the inbox that these messages are to go to."), "{none}");
+    let wrong = send(&cookie, "who@inbox.example").await.expect(422).text();
+    assert!(wrong.contains("2 messages are not: who@inbox.example is not a verified destination"), "{wrong}");
+    let viewer = house.signed_in_as("v@my.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    let seen = house.panel(&viewer, "GET", "/queue", "").await.expect(200).text();
+    assert!(seen.contains("busy@my.example") && !seen.contains("/queue/resend"), "{seen}");
+    send(&viewer, "spare@other.example").await.expect(403);
+    let part = send(&cookie, "spare@other.example").await.expect(200).text();
+    assert!(
+        part.contains("2 messages are on the way to spare@other.example. One message is not: It is being"),
+        "{part}"
+    );
+    let listed = house.operator("GET", "/v1/queue?destination=spare@other.example", Value::Null).await.json();
+    let states: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| &item["state"]).collect();
+    assert_eq!(states, ["due", "due"], "{listed}");
+    house.admin.store.queue.give_back(vec![busy.id], house.clock.now()).await.unwrap();
+    let done = house.follow(&cookie, send(&cookie, "spare@other.example").await).await;
+    assert!(done.contains("One message is on the way to the other inbox."), "{done}");
+}
+
 /// Of a report the queue tells what it was answered, as of other mail; its row leads to the message that it is about.
 #[tokio::test]
 async fn a_report_in_the_queue_is_told_by_its_last_answer_and_leads_to_its_message() {

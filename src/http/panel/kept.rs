@@ -41,17 +41,22 @@ pub(super) async fn build(
         Entry::Kept(_) => "It is kept for some days, since its sender was not told.",
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
-    let inboxes = if movable { Some(inboxes(site, actor, row).await?) } else { None };
+    let inboxes = if movable { Some(its_own_first(inboxes(site, actor).await?, row)) } else { None };
     let form = Fields::of([("destination", row.destination.clone().unwrap_or_default())]);
     Ok(Some(Kept { words, inboxes, form, may_read: powers.may_read }))
 }
 
-async fn inboxes(site: &Site, actor: &Actor, row: &Row) -> Result<Vec<String>, AdminError> {
+/// Inboxes that mail of the queue can be sent to.
+pub(super) async fn inboxes(site: &Site, actor: &Actor) -> Result<Vec<String>, AdminError> {
     let found = site.admin.own_destinations(actor, &Paging { limit: Some(MAX_INBOXES), cursor: None }).await?;
     let verified = found.into_iter().filter(|inbox| inbox.verified_at.is_some() && !inbox.address.starts_with('@'));
+    Ok(verified.map(|inbox| inbox.address).collect())
+}
+
+fn its_own_first(inboxes: Vec<String>, row: &Row) -> Vec<String> {
     let own = row.destination.clone().unwrap_or_default();
-    let others = verified.map(|inbox| inbox.address).filter(|address| *address != own);
-    Ok(std::iter::once(own.clone()).chain(others).collect())
+    let others = inboxes.into_iter().filter(|address| *address != own);
+    std::iter::once(own.clone()).chain(others).collect()
 }
 
 /// `GET /activity/{id}/message`: the message as it came, for a mail program to open.

@@ -17,6 +17,7 @@ mod connect;
 mod destination;
 mod destinations;
 mod domains;
+mod elsewhere;
 mod envelopes;
 mod forgotten;
 mod forms;
@@ -94,6 +95,7 @@ pub(super) fn router(site: &Site) -> Router {
         .route("/destinations/{id}", get(destination::page))
         .route("/destinations/{id}/{action}", get(destination::ask_first).post(destination::act))
         .route("/queue", get(queue::page))
+        .route("/queue/resend", post(elsewhere::send))
         .route("/queue/{action}", post(queue::act))
         .route("/simulator", get(simulator::page))
         .route("/connect", get(connect::list))

@@ -8,7 +8,7 @@ use axum::response::Response;
 use uuid::Uuid;
 
 use crate::admin::shapes::QueueShape;
-use crate::admin::{Actor, AdminError, MAX_LIMIT, Paging, QueueAction, QueueFilter};
+use crate::admin::{Actor, AdminError, MAX_LIMIT, NextHops, Paging, QueueAction, QueueFilter};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -19,6 +19,7 @@ use super::author::Writer;
 use super::by_domain;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
+use super::kept;
 use super::remedy::Remedy;
 use super::story;
 use super::text::{self, When};
@@ -49,6 +50,8 @@ struct Group {
     messages: Vec<Waiting>,
     more: usize,
     buttons: Vec<(&'static str, &'static str)>,
+    /// Something of it may go to another inbox.
+    movable: bool,
 }
 
 /// One message that waits.
@@ -77,9 +80,14 @@ struct Cancel {
 
 #[derive(Template)]
 #[template(path = "queue.html", config = "web/askama.toml")]
-struct QueuePage {
+pub(super) struct QueuePage {
     frame: Frame,
     done: Option<String>,
+    /// What was not done, and why.
+    left: Option<String>,
+    /// Where all of a site is sent elsewhere, and the inboxes that are proposed for it.
+    elsewhere: String,
+    inboxes: Vec<String>,
     /// Whose mail is shown; all where it is empty.
     domain: String,
     /// Where the page is asked for again while anything is in the queue.
@@ -91,6 +99,16 @@ struct QueuePage {
 /// `GET /queue?domain=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     frame::answer(None, build(&site, &actor, &ask).await)
+}
+
+/// The page, with what was not done and why.
+pub(super) async fn with(site: &Site, actor: &Actor, ask: &Ask, left: String) -> Result<QueuePage, AdminError> {
+    Ok(QueuePage { left: Some(left), ..build(site, actor, ask).await? })
+}
+
+/// What of an outline goes to a domain.
+pub(super) fn for_site<'q>(waiting: &'q [Outline], to: &'q str) -> impl Iterator<Item = &'q Outline> {
+    waiting.iter().filter(move |one| domain_of(&one.destination) == to)
 }
 
 /// `POST /queue/{action}`: for all that waits for one domain and that the action fits, or for one report.
@@ -130,7 +148,7 @@ async fn act_on_all(site: &Site, actor: &Actor, (action, filled): (QueueAction, 
     let (waiting, _) = site.admin.queue_outline(actor, Some(filled.get("of"))).await?;
     let (to, mut count, mut forbidden) = (filled.get("domain"), 0, None);
     let asked = site.admin.clock.instant();
-    for one in waiting.iter().filter(|one| domain_of(&one.destination) == to && fits(action, one.state)) {
+    for one in for_site(&waiting, to).filter(|one| fits(action, one.state)) {
         match site.admin.queue_action_of(actor, one.id, (action, asked)).await {
             Ok(()) => count += 1,
             // Delivered, or taken up for delivery, since it was listed; or it is another one's to judge.
@@ -174,20 +192,19 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let hops = site.admin.next_hops();
     let mut numbered = Vec::new();
     for (index, group) in sites.enumerate() {
-        let kind = if hops.is_route(&group.key) { "the route" } else { "the relay" };
-        let by = hops.of(&group.key).map(|host| (kind, text::visible(host)));
-        let workable = site.admin.may_work_on(actor, shown.get(&*group.key).map_or(&[], Vec::as_slice)).await?;
-        let buttons = if workable { group.buttons } else { Vec::new() };
-        let mut messages = group.messages;
-        if let Some(shown) = shown.get(&*group.key) {
-            offer(site, actor, (&mut messages, shown)).await?;
-        }
-        numbered.push(Group { anchor: format!("to-{index}"), by, buttons, messages, ..group });
+        let here = shown.get(&*group.key).map_or(&[][..], Vec::as_slice);
+        let by = by(&hops, &group.key);
+        numbered.push(offered(site, actor, Group { anchor: format!("to-{index}"), by, ..group }, here).await?);
     }
     let by_domain = by_domain::filter(site, actor, ask, &[]).await?;
+    let is_any = numbered.iter().any(|group| group.movable);
+    let inboxes = if is_any { kept::inboxes(site, actor).await? } else { Vec::new() };
     Ok(QueuePage {
         frame: Frame::inside(site, "Queue", "queue").by_domain(by_domain),
         done,
+        left: None,
+        elsewhere: text::with_query("/queue/resend", &[("domain", &domain)]),
+        inboxes,
         again: text::with_query("/queue", &[("domain", &domain), ("done", said[0]), ("count", said[1])]),
         domain,
         sites: numbered,
@@ -195,8 +212,30 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     })
 }
 
+/// The next hop that a site is reached by, where one is set.
+fn by(hops: &NextHops, site: &str) -> Option<(&'static str, String)> {
+    let kind = if hops.is_route(site) { "the route" } else { "the relay" };
+    hops.of(site).map(|host| (kind, text::visible(host)))
+}
+
+/// With the buttons that the actor may press.
+async fn offered(site: &Site, actor: &Actor, mut group: Group, shown: &[&QueueShape]) -> Result<Group, AdminError> {
+    let workable = site.admin.may_work_on(actor, shown).await?;
+    if !workable {
+        group.buttons.clear();
+    }
+    group.movable = workable && shown.iter().any(|one| is_movable(one));
+    cancellable(site, actor, (&mut group.messages, shown)).await?;
+    Ok(group)
+}
+
+/// What is for one inbox alone goes nowhere else.
+fn is_movable(one: &QueueShape) -> bool {
+    !matches!(one.purpose, "dsn" | "verification") && one.state != "leased"
+}
+
 /// Reports can be cancelled where they stand, by who may.
-async fn offer(
+async fn cancellable(
     site: &Site,
     actor: &Actor,
     (messages, shown): (&mut [Waiting], &[&QueueShape]),
@@ -286,6 +325,7 @@ fn show(
         messages: shown.iter().map(|one| message(one, rows.get(&one.id), now)).collect(),
         more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
+        movable: false,
     }
 }
 
@@ -330,6 +370,7 @@ fn done((word, count): (&str, &str), waiting: &[Outline], now: Moment) -> Option
         "retry" => waiting.iter().any(is_tried).then(|| format!("{is} being tried now.")),
         "release" => waiting.iter().any(is_tried).then(|| format!("{is} released and being tried.")),
         "hold" => waiting.iter().any(|one| one.state == "held").then(|| format!("{is} held until you release {them}.")),
+        "resend" => Some(format!("{is} on the way to the other inbox.")),
         "cancel" if count == 1 => Some("It is cancelled and will not be sent.".to_owned()),
         "cancel" => Some(format!("{is} cancelled.")),
         _ => None,
