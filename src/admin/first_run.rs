@@ -60,6 +60,9 @@ impl Admin {
         let now = self.clock.now();
         let message = trial((&host, &to), &self.chance.id(now).to_string(), now);
         self.store.accounts.audit(self.audit_plain(actor, Deed::AliasTrial, &address)).await?;
+        // Whoever tries is not to hear of what was refused before.
+        let inboxes = row.spec.destinations.iter().filter_map(|inbox| Mailbox::parse(inbox).ok());
+        inboxes.for_each(|inbox| self.store.directory.forget_failing(&inbox));
         let _on_its_way = self.facts.trials.begin(&message);
         self.outside.to_own_door(&host, (&ReversePath::Null, &to), &message).await.map_err(refused)
     }

@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::records;
 use crate::support::{UNSET, World};
@@ -70,6 +71,8 @@ pub(crate) async fn serve(world: &World, anna: &mut Visitor, link: &str) {
     world.dns.mx("far.example", 10, "mx.far.example");
     world.dns.a("mx.far.example", [127, 0, 0, 77].into());
     anna.get(&format!("{link}?at=way-out&check=1")).await.says("Port 25 is blocked.").says("<details open>");
+    let whole = [("host", "relay.example:465"), ("port", "465")];
+    fill(anna, link, ("way-out", &whole)).await.says("its port stands beside it");
     let wrong = [("host", "relay.example"), ("port", "many")];
     fill(anna, link, ("way-out", &wrong))
         .await
@@ -216,6 +219,30 @@ async fn a_first_message_that_is_refused_can_be_sent_again() {
     assert_eq!(world.ask(Method::PATCH, "/v1/aliases/shop@my.example", open).await.0, 200);
     let end = fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
     end.says("Forwarded to anna@inbox.example");
+    world.stop().await;
+}
+
+/// Mail from elsewhere does not ask an inbox again that has just refused; whoever tries it does.
+#[tokio::test]
+async fn a_first_message_asks_an_inbox_again_that_refused_the_one_before() {
+    let world = world().await;
+    let (mut anna, link) = (Visitor::of(&world), link(&world).await);
+    serve(&world, &mut anna, &link).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    let gone = Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no such person"));
+    world.inbox.script(gone.to("anna@inbox.example"));
+    let trial = ("test", &[("alias", "shop@my.example")] as &[_]);
+    fill(&mut anna, &link, trial).await;
+    world.until("shop@my.example", "refused").await;
+    anna.get(&format!("{link}?at=test")).await.says("no such person");
+    assert!(!world.letter("shop@my.example").await.is_accepted());
+    let page = anna.get(&format!("{link}?at=test")).await;
+    page.says("anna@inbox.example refused its mailbox in the last minutes: 550 5.1.1 no such person");
+    world.inbox.behave();
+    assert!(!world.letter("shop@my.example").await.is_accepted());
+    fill(&mut anna, &link, trial).await.says("Forwarded to anna@inbox.example");
     world.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! One message told: the headline, and what happened in order, each in a sentence that says who did what.
 
 use crate::mail::{Moment, span_in_words};
-use crate::policy::status::Status;
+use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
 use super::forms;
@@ -140,6 +140,7 @@ pub(super) fn next_hop(row: &Row) -> String {
 pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     let mut told =
         if row.own.is_some() { vec![own_words::written(row, now)] } else { vec![received(row, now), decided(row)] };
+    told.extend(not_asked(row));
     told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
     told.extend(next(row, now));
     if let Some(dsn) = &row.dsn {
@@ -203,6 +204,14 @@ fn decided(row: &Row) -> Happening {
         (None, _) => "No alias of yours decided.".to_owned(),
     };
     Happening { look, words, at: None, reply: None }
+}
+
+/// Why the next hop of a refused message was not asked.
+fn not_asked(row: &Row) -> Option<Happening> {
+    let is_failing = |step: &TraceStep| step.step == "destination" && step.verdict == "failing";
+    let is_refused = row.status == Status::Refused && row.attempts.is_empty();
+    let words = text::visible(&row.trace.iter().find(|step| is_refused && is_failing(step))?.detail);
+    Some(Happening { look: look::ENDED, words, at: None, reply: None })
 }
 
 /// The policy that refused it, for good or for now.

@@ -31,8 +31,15 @@ pub fn unless_failing(mut decision: Decision, failing: &[Failing]) -> Decision {
         decision.disposition = Disposition::Reject(replies::mailbox_refused(&first.reply));
         decision.create = false;
         decision.reason = match failing {
-            [only] => format!("{} takes no mail now: {}.", only.destination, only.reply),
-            all => format!("None of its {} destinations takes mail now: the trace says why.", all.len()),
+            [only] => format!(
+                "{} refused its mailbox in the last minutes, and was not asked again: {}.",
+                only.destination, only.reply
+            ),
+            all => format!(
+                "All of its {} destinations refused their mailboxes in the last minutes, and were not asked again: the \
+                 trace says why.",
+                all.len()
+            ),
         };
     }
     decision

@@ -213,8 +213,10 @@ pub(super) fn place_of_relay(field: &str) -> Option<&str> {
 /// Inside TLS from the start on the one port that is for it.
 fn relay(filled: &Filled) -> Result<String, AdminError> {
     let host = filled.get("host").trim();
-    if host.is_empty() || host.contains("//") {
-        return Err(AdminError::field("host", "write the name of the relay, such as smtp.provider.example"));
+    let is_name = !host.is_empty() && !host.contains(['/', ':', '@', ' ']);
+    if !is_name && !host.starts_with('[') {
+        let words = "write the name of the relay alone, such as smtp.provider.example; its port stands beside it";
+        return Err(AdminError::field("host", words));
     }
     let wrong = |_| AdminError::field("port", "write a number from 1 to 65535; relays mostly listen on 587 or 465");
     let port: NonZeroU16 = filled.get("port").trim().parse().map_err(wrong)?;
