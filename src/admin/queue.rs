@@ -12,7 +12,7 @@ use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::{DsnNote, Progress};
 use crate::store::octets::Octets;
-use crate::store::queue::{Claim, Entry, Outline, Purpose, Waiting, WaitingQuery, Waits};
+use crate::store::queue::{Claim, Entry, InStock, Outline, Purpose, Waiting, WaitingQuery, Waits};
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
@@ -106,6 +106,11 @@ pub struct QueueFilter {
 }
 
 impl Admin {
+    /// What the whole queue has, for whoever draws it.
+    pub async fn in_stock(&self) -> Result<InStock> {
+        Ok(self.store.queue.in_stock().await?)
+    }
+
     /// Lists what waits, is held, or is kept; oldest first.
     pub async fn queue(&self, actor: &Actor, filter: &QueueFilter) -> Result<ListShape<QueueShape>> {
         let seen = self.seen_queue(actor, filter.domain.as_deref()).await?;

@@ -1,4 +1,4 @@
-//! `/metrics`: the counters of the process as Prometheus reads them (text format 0.0.4). On a listener of its own
+//! `/metrics`: the counters of the process, and what the queue has, as Prometheus reads them (text format 0.0.4). On a listener of its own
 //! whoever reaches it may read; on the others it takes `admin:read` of the owner or an admin.
 
 use axum::Router;
@@ -13,13 +13,15 @@ use super::api::{self, Caller};
 use super::problem::{self, Problem};
 use crate::admin::Admin;
 use crate::certificates::Standing;
+use crate::mail::Moment;
 use crate::meter::Meter;
+use crate::store::queue::InStock;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
 
 /// A listener's whole router: `/metrics` and nothing else.
 pub fn router(admin: Admin) -> Router {
-    let open = |State(admin): State<Admin>| async move { text(&admin) };
+    let open = |State(admin): State<Admin>| async move { text(&admin).await };
     Router::new().route("/metrics", get(open)).fallback(problem::no_such_path).with_state(admin)
 }
 
@@ -33,12 +35,29 @@ pub(super) fn with_token(site: &Site) -> Router {
 
 async fn for_readers(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     actor.must_see_all("read its counters")?;
-    Ok(text(&site.admin))
+    Ok(text(&site.admin).await)
 }
 
-fn text(admin: &Admin) -> Response {
-    let text = rendered(&admin.meter) + &certificates(&admin.certificates.standings());
+async fn text(admin: &Admin) -> Response {
+    let queue = match admin.in_stock().await {
+        Ok(stock) => of_queue(&stock, admin.clock.now()),
+        // What is known without the database is told all the same.
+        Err(_) => String::new(),
+    };
+    let text = rendered(&admin.meter) + &queue + &certificates(&admin.certificates.standings());
     ([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// What the queue has, and for how long.
+fn of_queue(stock: &InStock, now: Moment) -> String {
+    let age = stock.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
+    let mut text =
+        head("queue_messages", "gauge", "Messages in the queue, once for each inbox, by whether they are held.");
+    for (state, count) in [("waiting", stock.waiting), ("held", stock.held)] {
+        text += &format!("waypost_queue_messages{{state=\"{state}\"}} {count}\n");
+    }
+    text += &head("queue_oldest_seconds", "gauge", "Age of the oldest message that waits; 0 where none does.");
+    text + &format!("waypost_queue_oldest_seconds {age}\n")
 }
 
 /// Domain names need no escape in a label.

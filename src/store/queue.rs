@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use self::claims::MAX_CLAIMED;
 use self::shares::Shares;
-pub use self::stays::{Stays, Waits};
+pub use self::stays::{InStock, Stays, Waits};
 pub use self::tokens::MAX_TOKENS_PER_DOMAIN;
 use super::Result;
 use super::activity::{Activity, Attempt, Row};

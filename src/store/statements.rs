@@ -17,7 +17,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend(of_accounts());
     all.extend([notices::ALL, notices::KEEP, notices::FORGET, notices::REFUSED]);
     all.extend([notices::LAST_DIGEST, notices::NOTE_DIGEST]);
-    all.extend([stays::SUMS, stays::CAME, stays::WAITING, unwell::DRIFTING, unwell::AMONG]);
+    all.extend([stays::SUMS, stays::CAME, stays::WAITING, stays::STOCK, unwell::DRIFTING, unwell::AMONG]);
     all.extend([claims::DUE, claims::LEASE_THEM, claims::BY_KEYS, claims::RENEW, claims::GIVE_BACK]);
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());

@@ -2,15 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
+use axum::http::Method;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
+use waypost::clock::Clock;
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::Sender;
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 /// HTTP inside TLS, and the two plain listeners beside it.
 const ALL: [(&str, &str); 3] = [
@@ -130,6 +135,50 @@ async fn metrics_are_open_on_their_own_listener_and_want_a_token_elsewhere() {
         let answer = https(&world, "GET /metrics", &bearer).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
+    world.stop().await;
+}
+
+/// What the queue has, as a dashboard draws it and an alarm asks for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_say_what_waits_what_is_held_and_for_how_long() {
+    let clock = Clock::hastened();
+    let world = World::bare_with(&ALL, |config, _| config.clock = Some(clock.clone())).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    world.alias("shop@my.example", &["anna@inbox.example"]).await;
+    let read = async || plain(world.gateway.listening.metrics[0], "GET /metrics", "").await;
+    let has = |text: &str, [waiting, held]: [u64; 2]| {
+        let of = |state, n| format!("\nwaypost_queue_messages{{state=\"{state}\"}} {n}\n");
+        assert!(text.contains(&of("waiting", waiting)) && text.contains(&of("held", held)), "{text}");
+    };
+    let age = |text: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix("waypost_queue_oldest_seconds ")).expect("the age");
+        line.trim().parse().unwrap()
+    };
+    let empty = read().await;
+    has(&empty, [0, 0]);
+    assert_eq!(age(&empty), 0);
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("451 4.3.2 not now")));
+    for _ in 0..2 {
+        assert!(world.letter("shop@my.example").await.is_accepted());
+    }
+    world.until_rows(|rows| rows.iter().all(|row| row["status"] == "deferred")).await;
+    clock.advance(Duration::from_secs(600));
+    let text = read().await;
+    has(&text, [2, 0]);
+    assert!((600..1200).contains(&age(&text)), "{text}");
+    for head in ["# TYPE waypost_queue_messages gauge\n", "# TYPE waypost_queue_oldest_seconds gauge\n"] {
+        assert_eq!(text.matches(head).count(), 1, "{text}");
+    }
+    let first = world.rows().await.remove(0)["id"].as_str().unwrap().to_owned();
+    let held = async {
+        // It may be on its way at this very moment.
+        while world.ask(Method::POST, &format!("/v1/queue/{first}/hold"), Value::Null).await.0 != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held).await.expect("it must be held");
+    has(&read().await, [1, 1]);
     world.stop().await;
 }
 

@@ -44,6 +44,13 @@ pub(in crate::store) const WAITING: &str = "select w.host, w.n, w.held, w.report
     and (?5 is null or domain_id = ?5) order by id limit ?3) group by host order by n desc, host limit ?4) as w \
     join deliveries as q on q.id = w.first join messages as m on m.id = q.message_id order by w.n desc, w.host";
 
+/// All that waits and all that is held, and when the oldest of what waits came: counted along indexes alone, however long the
+/// queue is.
+pub(in crate::store) const STOCK: &str = "select w.n, (select count(*) from deliveries where state = 'held'), \
+    (select m.received_at from deliveries as q join messages as m on m.id = q.message_id where q.id = w.first) \
+    from (select count(*) as n, min(id) as first from deliveries indexed by deliveries_by_due \
+        where state in ('due', 'leased')) as w";
+
 /// Whose deliveries: an account's and those of domains beside it, or all.
 type Scope<'s> = (Option<AccountId>, &'s [DomainId]);
 
@@ -81,7 +88,25 @@ pub struct Waits {
     pub since: Moment,
 }
 
+/// What the whole queue has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InStock {
+    /// Messages that wait for their next try, or are on their way, each once for every inbox.
+    pub waiting: u64,
+    /// Those that are held.
+    pub held: u64,
+    /// When the oldest came of those that wait.
+    pub oldest: Option<Moment>,
+}
+
 impl Queue {
+    /// What there is in all.
+    pub async fn in_stock(&self) -> Result<InStock> {
+        let row = sqlx::query(STOCK).fetch_one(&self.readers).await?;
+        let mut columns = Columns::of(&row);
+        Ok(InStock { waiting: columns.count()?, held: columns.count()?, oldest: columns.maybe_moment()? })
+    }
+
     /// What stays longest: what is held or kept, and what waits since before a moment.
     pub async fn stays(&self, (account, beside): Scope<'_>, before: Moment) -> Result<Vec<Stays>> {
         let ask = sqlx::query(SUMS).bind(account.map(|a| a.0)).bind(json(beside)).bind(MAX_LOOKED_AT);
