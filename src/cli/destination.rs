@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, escaped, with_query};
 use super::listing::{self, Paging};
-use super::output::{Column, Output, cell, time};
+use super::output::{Column, Output, cell, texts, time};
 
 const COLUMNS: [Column; 6] = [
     ("ADDRESS", "/address"),
@@ -161,7 +161,11 @@ fn told(destination: &Value) -> String {
         ("-", "-") => lines.push("No mail has been delivered there yet.".to_owned()),
         ("-", at) => lines.push(format!("Mail last reached it at {at}.")),
         (since, at) => {
-            lines.push(format!("It refuses mail since {since}: {}", cell(destination, "/failing_reply")));
+            let said = cell(destination, "/failing_reply");
+            let what = if destination["sends_back"] == true { "sent back what it took" } else { "refuses mail" };
+            let since =
+                if destination["sends_back"] == true { format!("at {since}") } else { format!("since {since}") };
+            lines.push(format!("It {what} {since}: {said}"));
             if destination["last_delivered_at"].as_str() > destination["failing_since"].as_str() {
                 lines.push(format!("Mail was taken there all the same, last at {at}."));
             }
@@ -208,10 +212,6 @@ fn aliases_lead(count: &Value) -> String {
         Some(1) => "One alias leads".to_owned(),
         _ => format!("{count} aliases lead"),
     }
-}
-
-fn texts(list: &Value) -> impl Iterator<Item = String> {
-    list.as_array().into_iter().flatten().map(|text| cell(text, ""))
 }
 
 /// Patterns that compute where their mail goes.

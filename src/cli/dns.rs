@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::api::{Api, escaped};
-use super::output::{Column, Output, cell};
+use super::output::{Column, Output, cell, texts};
 
 const COLUMNS: [Column; 6] = [
     ("RECORD", "/id"),
@@ -72,12 +72,14 @@ fn remark(record: &Value) -> String {
     format!("{} {}: {}", cell(record, "/type"), cell(record, "/name"), cell(record, "/detail"))
 }
 
-/// The lines of what is wanted; comments say which are there already.
+/// The lines of what is wanted; comments say which are there already, and which have to go.
 fn zone(answer: &Value) -> Vec<String> {
     let line = |record: &Value| {
         let line = record["zone"].as_str()?;
         let is_there = record["verdict"] == json!("ok") || record["verdict"] == json!("extra");
         Some(if is_there { format!("; there already: {line}") } else { line.to_owned() })
     };
-    answer["records"].as_array().into_iter().flatten().filter_map(line).collect()
+    let goes = |record: &Value| texts(&record["remove"]).map(|line| format!("; remove: {line}")).collect::<Vec<_>>();
+    let lines = |record: &Value| line(record).into_iter().chain(goes(record)).collect::<Vec<_>>();
+    answer["records"].as_array().into_iter().flatten().flat_map(lines).collect()
 }

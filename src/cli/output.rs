@@ -173,6 +173,10 @@ pub(super) fn harmless(text: &str) -> String {
     out
 }
 
+pub(super) fn texts(list: &Value) -> impl Iterator<Item = String> {
+    list.as_array().into_iter().flatten().map(|text| cell(text, ""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -141,6 +141,12 @@ async fn dns_prints_a_table_the_answer_and_a_fragment_of_a_zone() {
     assert!(zone.out.contains(spf) && zone.out.contains("\n; Missing: MX of my.example"), "{zone:?}");
     let answer = command(&["dns", "my.example", "--json"]).await;
     assert_eq!((&answer.json()["domain"], &answer.json()["dns"]), (&json!("my.example"), &json!("drift")));
+    // What stays beside it takes mail away: that has to go, and the fragment says so.
+    dns.mx("my.example", 10, "gw.example");
+    dns.mx("my.example", 5, "mx.old.example");
+    let zone = command(&["dns", "my.example", "--zone"]).await;
+    assert!(zone.out.contains("\n; remove: my.example. IN MX 5 mx.old.example.\n"), "{zone:?}");
+    assert!(zone.out.contains("may turn to mx.old.example first. Remove those records"), "{zone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::mail::Moment;
-use crate::policy::records::{Record, Standing, zone_line};
+use crate::policy::records::{Record, Standing, lines_to_remove, zone_line};
 
 /// `GET /v1/domains/{name}/dns`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,10 +31,12 @@ pub struct RecordShape {
     pub record: Record,
     /// To copy into a zone file: what is wanted, or is there and right; none where nothing is asked for.
     pub zone: Option<String>,
+    /// The lines of the zone file that have to go for mail to come here.
+    pub remove: Vec<String>,
 }
 
 impl From<Record> for RecordShape {
     fn from(record: Record) -> Self {
-        Self { zone: zone_line(&record), record }
+        Self { zone: zone_line(&record), remove: lines_to_remove(&record), record }
     }
 }

@@ -24,7 +24,7 @@ pub use host::{HostFacts, Reverse, host};
 pub use mta_sts::{Policy as MtaStsPolicy, announces_mta_sts, policy_url};
 pub use proof::{proof, proof_name};
 pub use said::{Answers, Heard, Said};
-pub use zone::zone_line;
+pub use zone::{lines_to_remove, zone_line};
 
 /// Values that are quoted of a record that is wrong.
 const MAX_QUOTED: usize = 3;

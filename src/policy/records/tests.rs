@@ -77,6 +77,33 @@ fn hosts_beside_ours_are_said_and_are_no_drift() {
     assert!(mx.verdict == Verdict::Extra && mx.detail.contains("mx.other.example first"), "{}", mx.detail);
 }
 
+/// A record of another provider that senders turn to as well takes mail away: what has to go is said, and not only what comes.
+#[test]
+fn what_has_to_go_for_mail_to_come_here_is_said() {
+    let (ours, backup) = ("10 mx.gateway.example.", "20 mx.backup.example.");
+    let words = |values: &[&str]| {
+        let mx = one(&Facts { mx: Answers::all(values), ..sound() }, "mx");
+        (mx.detail.clone(), lines_to_remove(&mx).join("\n"))
+    };
+    assert_eq!(words(&[ours]).1, "");
+    assert_eq!(words(&[]).1, "");
+    let (detail, lines) = words(&["10 mx1.old.example.", "20 mx2.old.example."]);
+    assert!(detail.contains("Put the record shown in their place"), "{detail}");
+    assert_eq!(lines, "my.example. IN MX 10 mx1.old.example.\nmy.example. IN MX 20 mx2.old.example.");
+    assert_eq!(words(&["0 ."]).1, "my.example. IN MX 0 .");
+    let (detail, lines) = words(&[ours, "5 mx1.old.example.", "10 mx2.old.example.", backup]);
+    assert!(detail.contains("mx1.old.example, mx2.old.example first"), "{detail}");
+    assert!(detail.contains("Remove those records"), "{detail}");
+    assert_eq!(lines, "my.example. IN MX 5 mx1.old.example.\nmy.example. IN MX 10 mx2.old.example.");
+    let (detail, lines) = words(&[ours, backup]);
+    assert!(detail.contains("mx.backup.example takes it while this host does not answer"), "{detail}");
+    assert!(detail.contains("Remove it unless it hands that mail on to this gateway"), "{detail}");
+    assert_eq!(lines, "");
+    let (detail, _) = words(&[ours, backup, "30 mx2.backup.example."]);
+    assert!(detail.contains("mx.backup.example, mx2.backup.example take it while"), "{detail}");
+    assert!(detail.contains("Remove them unless they hand that mail on"), "{detail}");
+}
+
 #[test]
 fn silence_is_unknown_and_what_is_wrong_outweighs_it() {
     let silent = Facts { mx: Answers::silent(), ..sound() };

@@ -13,6 +13,13 @@ pub fn zone_line(record: &Record) -> Option<String> {
     Some(format!("{}.\tIN\t{}\t{value}", record.name, record.kind))
 }
 
+/// The lines of a zone that have to go for mail to come here.
+#[must_use]
+pub fn lines_to_remove(record: &Record) -> Vec<String> {
+    let values = if record.id == "mx" { super::mx::to_remove(record) } else { Vec::new() };
+    values.into_iter().map(|value| format!("{}. IN {} {value}", record.name, record.kind)).collect()
+}
+
 /// A zone that takes the place of another one has to have this too.
 fn right(record: &Record) -> Option<&String> {
     match record.found.as_slice() {

@@ -147,8 +147,12 @@ pub(in crate::http::panel) fn of_host(records: &[RecordShape]) -> Vec<Shown> {
 
 /// What is to be published, as a fragment of a zone file.
 pub(in crate::http::panel) fn zone(found: &RecordsShape) -> String {
-    let lines = found.records.iter().filter_map(|shape| shape.zone.as_deref());
-    lines.map(|line| format!("{line}\n")).collect()
+    let lines = |shape: &RecordShape| {
+        let wanted = shape.zone.iter().map(|line| format!("{line}\n"));
+        let goes = shape.remove.iter().map(|line| format!("; remove: {line}\n"));
+        wanted.chain(goes).collect::<String>()
+    };
+    found.records.iter().map(lines).collect()
 }
 
 fn state(found: &RecordsShape, now: Moment) -> State {
