@@ -11,11 +11,12 @@ use crate::policy::ids::AccountId;
 use crate::policy::rule::Kind;
 use crate::store::accounts::AuditSpan;
 use crate::store::rules::key_of;
-use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, too_large};
+use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, Room, is_pattern, too_large};
 
 use super::aliases::{NewAlias, sends_on};
 use super::error::in_spite_of_others;
 use super::name::AliasName;
+use super::patterns::Matching;
 use super::ways::{self, End};
 use super::{Actor, Admin, AdminError, AliasBatch, Fault, MAX_OPERATIONS, Result, table};
 
@@ -23,7 +24,8 @@ use super::{Actor, Admin, AdminError, AliasBatch, Fault, MAX_OPERATIONS, Result,
 pub const MAX_TABLE_OCTETS: usize = 256 << 10;
 /// Rows of a table: so many are made, and taken back, in one step.
 pub const MAX_TABLE_ROWS: usize = MAX_OPERATIONS;
-/// Times that what storage refuses of a table is put aside.
+/// Times that what storage refuses of a table is put aside: what had no room was left out before, so that this is what others
+/// have taken since.
 const MAX_TRIES: usize = 20;
 
 /// A row that makes an alias.
@@ -97,6 +99,8 @@ struct Look {
     ends: Vec<End>,
     /// Octets that their patterns take.
     octets: usize,
+    /// What room is left for patterns, by account.
+    rooms: HashMap<AccountId, Room>,
     lines: HashMap<(Domain, Kind, String), usize>,
 }
 
@@ -111,6 +115,9 @@ impl Look {
             }
             Entry::Vacant(free) => _ = free.insert(line),
         }
+        if let Err(why) = self.make_room(&new) {
+            return self.table.wrong.push((line, why));
+        }
         let (address, end) = (new.named.name.to_string(), End::new(new.named, Some(&new.draft)));
         if self.octets + end.octets() > MAX_COMPILED_OF_ACCOUNT {
             return self.table.wrong.push((line, too_large()));
@@ -120,6 +127,14 @@ impl Look {
         let to = if sends_on(new.draft.action) { new.draft.destinations } else { Vec::new() };
         let account = new.domain.account;
         self.table.new.push(NewRow { line, address, to, account, written });
+    }
+
+    /// Room for a pattern. What is switched off takes none in memory.
+    fn make_room(&mut self, new: &NewAlias) -> std::result::Result<(), String> {
+        let octets = new.named.matching.as_ref().map_or(0, Matching::octets);
+        let octets = if new.draft.enabled { octets } else { 0 };
+        let room = self.rooms.get_mut(&new.domain.account).filter(|_| is_pattern(new.named.name.kind));
+        room.map_or(Ok(()), |room| room.take(new.domain.key, octets))
     }
 
     /// Leaves out what leads to another that the same table makes: it is brought in once that is there.
@@ -154,18 +169,17 @@ impl Admin {
         // Beside the threads that carry mail.
         let looked = tokio::task::spawn_blocking(move || look.without_ways()).await;
         let table = looked.map_err(|_| AdminError::Unwell)?;
-        Ok(AliasTable { unverified: self.unverified_of(&table).await?, ..table })
+        Ok(AliasTable { unverified: self.unverified_of(actor, &table).await?, ..table })
     }
 
     /// Where mail that a table would send on does not go yet. What a pattern computes is no inbox.
-    async fn unverified_of(&self, table: &AliasTable) -> Result<Vec<String>> {
+    async fn unverified_of(&self, actor: &Actor, table: &AliasTable) -> Result<Vec<String>> {
         let named = table.new.iter().flat_map(|row| row.to.iter().map(|to| (row.account, to)));
         let outside = named.filter(|(account, to)| !to.contains('$') && !self.is_hosted(*account, to));
         let inboxes = outside.filter_map(|(account, to)| Some(((account, Mailbox::parse(to).ok()?), to)));
         let (asked, names): (Vec<_>, Vec<_>) = inboxes.unzip();
-        let asked = asked.iter().map(|(account, inbox)| (*account, inbox));
-        let verified = self.store.directory.are_verified(asked).await?;
-        let unverified = names.into_iter().zip(verified).filter(|(_, is_verified)| !is_verified);
+        let heard = self.have_said_yes(actor, &asked).await?;
+        let unverified = names.into_iter().zip(heard).filter(|(_, is_heard)| !is_heard);
         Ok(unverified.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
@@ -180,7 +194,12 @@ impl Admin {
             return Ok(());
         }
         match self.new_alias(actor, &written).await {
-            Ok(new) => look.take((line, written), new),
+            Ok(new) => {
+                if let Entry::Vacant(none) = look.rooms.entry(new.domain.account) {
+                    none.insert(self.store.rules.room_for_patterns(new.domain.account).await?);
+                }
+                look.take((line, written), new);
+            }
             Err(error @ (AdminError::Unwell | AdminError::Changed)) => return Err(error),
             Err(error) => look.table.refuse(line, &error),
         }
@@ -200,7 +219,7 @@ impl Admin {
 
     /// Makes what a table has that is sound and new; what it came to, and the entries of the audit log.
     pub async fn import_table(&self, actor: &Actor, text: &str) -> Result<(AliasTable, Option<AuditSpan>)> {
-        in_spite_of_others(|| async {
+        let imported = in_spite_of_others(|| async {
             let mut table = self.look_at_table(actor, text).await?;
             for _ in 0..MAX_TRIES {
                 if table.new.is_empty() {
@@ -216,8 +235,11 @@ impl Admin {
                 }
             }
             Err(AdminError::busy())
+        });
+        imported.await.map_err(|error| match error {
+            AdminError::Conflict(_) => AdminError::Conflict(NONE_MADE.to_owned()),
+            other => other,
         })
-        .await
     }
 }
 
@@ -226,6 +248,9 @@ impl Admin {
 pub fn too_large_a_table() -> AdminError {
     AdminError::field("text", format!("this is larger than {} KiB: {IN_PARTS}", MAX_TABLE_OCTETS / 1024))
 }
+
+/// What is said where others come first again and again.
+const NONE_MADE: &str = "Others change aliases at the same moment, so none of these rows was made. Import them again.";
 
 /// What is done about too much.
 const IN_PARTS: &str = "import it in parts";

@@ -6,14 +6,17 @@ use std::collections::BTreeSet;
 
 use crate::mail::Mailbox;
 use crate::policy::deeds::Deed;
-use crate::policy::ids::AccountId;
+use crate::policy::ids::{AccountId, DestinationId};
 use crate::store::StoreError;
 use crate::store::rules::{AliasRow, DestinationRow};
 
 use super::{Actor, Admin, Result};
 
-/// Inboxes that are looked at in one step: as many as an account may ask in a day.
-const MAX_AT_ONCE: usize = 50;
+/// Inboxes that are asked in one step: as many as an account may ask in a day.
+const MAX_ASKED_AT_ONCE: usize = 50;
+
+/// An account, and the address of an inbox that its aliases lead to.
+type Led = (AccountId, String);
 
 /// What is left to do about an inbox that gets no mail yet, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +34,12 @@ impl Admin {
         let named = aliases.iter().flat_map(|row| row.unverified.iter().map(|address| (row.account, address.clone())));
         let named: BTreeSet<_> = named.collect();
         let mut heard = BTreeSet::new();
-        for (account, address) in named.into_iter().take(MAX_AT_ONCE) {
-            match self.hear(actor, (account, &address)).await {
-                Ok(true) => _ = heard.insert((account, address)),
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(%error, destination = %address, "whether this inbox said yes is not known")
-                }
+        let said_yes = self.those_that_said_yes(actor, &named).await;
+        // As many as there are, and before the others: of those, so many are asked as may be.
+        let others = named.difference(&said_yes).take(MAX_ASKED_AT_ONCE);
+        for one @ (account, address) in said_yes.iter().chain(others) {
+            if Self::note_heard(self.hear_of(actor, (*account, address)).await, address) {
+                heard.insert(one.clone());
             }
         }
         for row in aliases {
@@ -46,15 +48,80 @@ impl Admin {
         }
     }
 
-    async fn hear(&self, actor: &Actor, (account, address): (AccountId, &str)) -> Result<bool> {
+    async fn those_that_said_yes(&self, actor: &Actor, named: &BTreeSet<Led>) -> BTreeSet<Led> {
+        let inbox = |(account, address): &Led| Some((*account, Mailbox::parse(address).ok()?));
+        let (asked, led): (Vec<_>, Vec<_>) = named.iter().filter_map(|one| Some((inbox(one)?, one))).unzip();
+        match self.have_said_yes(actor, &asked).await {
+            Ok(answers) => {
+                led.into_iter().zip(answers).filter(|(_, is_yes)| *is_yes).map(|(one, _)| one.clone()).collect()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "which inboxes said yes is not known");
+                BTreeSet::new()
+            }
+        }
+    }
+
+    /// The same of all inboxes of the actor's account that came after `last`.
+    pub(super) async fn hear_inboxes_since(&self, actor: &Actor, last: DestinationId) {
+        let limit = u32::try_from(MAX_ASKED_AT_ONCE).unwrap_or(u32::MAX);
+        match self.store.rules.unverified_since(actor.account, last, limit).await {
+            Ok(rows) => {
+                for row in rows {
+                    Self::note_heard(self.hear(actor, &row).await, &row.address);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "no verification mail is sent now"),
+        }
+    }
+
+    /// Whether it said yes; where that is not known, it did not.
+    fn note_heard(heard: Result<bool>, address: &str) -> bool {
+        heard.unwrap_or_else(|error| {
+            tracing::warn!(%error, destination = %address, "whether this inbox said yes is not known");
+            false
+        })
+    }
+
+    async fn hear_of(&self, actor: &Actor, (account, address): (AccountId, &str)) -> Result<bool> {
         let row = self.store.rules.destination(account, address).await?;
-        if self.take_over(actor, &row).await? {
+        self.hear(actor, &row).await
+    }
+
+    async fn hear(&self, actor: &Actor, row: &DestinationRow) -> Result<bool> {
+        if self.take_over(actor, row).await? {
             return Ok(true);
         }
         if self.links_at.is_some() {
-            self.ask_if_never(actor, &row).await;
+            self.ask_if_never(actor, row).await;
         }
         Ok(false)
+    }
+
+    /// Whether inboxes have said yes, be it to the account whose aliases are to lead there or to the actor who leads them.
+    pub(super) async fn have_said_yes(&self, actor: &Actor, asked: &[(AccountId, Mailbox)]) -> Result<Vec<bool>> {
+        let directory = &self.store.directory;
+        let theirs = directory.are_verified(asked.iter().map(|(account, inbox)| (*account, inbox))).await?;
+        let own = directory.are_verified(asked.iter().map(|(_, inbox)| (actor.account, inbox))).await?;
+        Ok(theirs.into_iter().zip(own).map(|(theirs, own)| theirs || own).collect())
+    }
+
+    /// The record that an account has of an inbox; made where it has none, as a new alias would make it.
+    pub(super) async fn record_of(
+        &self,
+        actor: &Actor,
+        (account, address): (AccountId, &str),
+    ) -> Result<DestinationRow> {
+        match self.store.rules.destination(account, address).await {
+            Err(StoreError::NotFound) => {}
+            found => return Ok(found?),
+        }
+        let audit = self.audit_plain(actor, Deed::DestinationAdd, address);
+        match self.store.rules.add_destination(account, address, None, audit).await {
+            // Somebody else was there first.
+            Err(StoreError::Exists(_)) => Ok(self.store.rules.destination(account, address).await?),
+            added => Ok(added?),
+        }
     }
 
     /// Verifies what has said yes to the actor, for the account whose record this is. False where it has not.
@@ -68,7 +135,7 @@ impl Admin {
     }
 
     /// Whether somebody else's inbox is a verified one of the actor, too.
-    pub(super) async fn said_yes_to(&self, actor: &Actor, row: &DestinationRow) -> Result<bool> {
+    async fn said_yes_to(&self, actor: &Actor, row: &DestinationRow) -> Result<bool> {
         let Ok(inbox) = Mailbox::parse(&row.address) else { return Ok(false) };
         Ok(row.account != actor.account && self.store.directory.is_verified(actor.account, &inbox).await?)
     }

@@ -211,7 +211,7 @@ impl Admin {
         if let Err(error) = self.index_aliases().await {
             tracing::warn!(%error, "the imported aliases are not in the search index yet");
         }
-        self.ask_inboxes_since(actor, last).await;
+        self.hear_inboxes_since(actor, last).await;
         Ok(imported)
     }
 }

@@ -84,7 +84,7 @@ impl Admin {
             StoreError::Full(why) => AdminError::field("like", why),
             other => other.into(),
         })?;
-        self.ask_inboxes_since(actor, last).await;
+        self.hear_inboxes_since(actor, last).await;
         self.shapes_of(actor, &rows, catch_all).await
     }
 

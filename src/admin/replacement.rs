@@ -68,11 +68,11 @@ impl Admin {
         }
         let dry_run = form.optional("dry_run", fields::boolean).unwrap_or_default();
         form.finish()?;
-        let new = self.successor(actor, &old, &to.unwrap_or_default()).await?;
+        let to = self.successor(actor, &old, &to.unwrap_or_default()).await?;
         let uses = self.store.rules.uses(&old).await?;
         let looked = ReplacedShape {
             from: old.address.clone(),
-            to: new.address.clone(),
+            to: to.clone(),
             aliases: uses.aliases,
             default: old.default,
             contact_of: uses.contact_of,
@@ -83,6 +83,7 @@ impl Admin {
         if dry_run {
             return Ok(looked);
         }
+        let new = self.record_of(actor, (old.account, &to)).await?;
         if !self.is_verified(&new).await? {
             self.take_over(actor, &new).await?;
         }
@@ -99,34 +100,36 @@ impl Admin {
         Ok(self.store.rules.replace_destination((old, new), audit).await?)
     }
 
-    /// The destination that may take the place of `old`.
-    async fn successor(&self, actor: &Actor, old: &DestinationRow, to: &str) -> Result<DestinationRow> {
+    /// The inbox that may take the place of `old`: a destination of the same account, or one that said yes to the actor.
+    async fn successor(&self, actor: &Actor, old: &DestinationRow, to: &str) -> Result<String> {
         let refuse = |why: String| Err(AdminError::field("to", why));
         if old.address.starts_with('@') {
             let words = format!("{} trusts a whole domain: no alias leads to it.", old.address);
             return Err(AdminError::Conflict(words));
         }
-        let new = match self.destination_within(actor, (old.account, to)).await {
-            Ok(new) => new,
-            Err(AdminError::NotFound(_)) => {
-                let whose = self.owner_of(actor, old).await?.map(|owner| format!(" of {owner}")).unwrap_or_default();
-                return refuse(format!("{to} is no destination{whose} yet: add it first"));
-            }
+        let inbox = Mailbox::parse(to).map_err(|why| AdminError::field("to", why.to_string()))?;
+        let hosted = inbox.domain().and_then(|domain| self.store.directory.domain(domain));
+        let found = match self.destination_within(actor, (old.account, to)).await {
+            Ok(new) => Some(new),
+            Err(AdminError::NotFound(_)) => None,
             Err(other) => return Err(other),
         };
-        if new.key == old.key {
+        if found.as_ref().is_some_and(|new| new.key == old.key) {
             return refuse("this is the destination that is to be replaced".to_owned());
         }
-        let hosted = Mailbox::parse(&new.address).ok().and_then(|inbox| self.store.directory.domain(inbox.domain()?));
+        let is_heard = self.have_said_yes(actor, &[(old.account, inbox.clone())]).await? == [true];
+        if found.is_none() && (hosted.is_some() || !is_heard) {
+            let whose = self.owner_of(actor, old).await?.map(|owner| format!(" of {owner}")).unwrap_or_default();
+            return refuse(format!("{to} is no destination{whose} yet: add it first"));
+        }
         if hosted.is_some() {
             return refuse(format!("{to} is an address of this gateway: aliases that lead to it are set one by one"));
         }
         // From one unverified inbox to another nothing is lost.
-        let is_heard = self.is_verified(&new).await? || self.said_yes_to(actor, &new).await?;
         if !is_heard && self.is_verified(old).await? {
             return refuse(format!("{to} is not verified: mail would wait for that. Verify it first"));
         }
-        Ok(new)
+        Ok(found.map_or_else(|| inbox.to_string(), |new| new.address))
     }
 
     /// Whether a destination gets mail, by itself or with its domain.

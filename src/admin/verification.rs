@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::mail::link_mail::LinkFor;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::deeds::Deed;
-use crate::policy::ids::DestinationId;
 use crate::policy::status::OwnMail;
 use crate::store::StoreError;
 use crate::store::rules::DestinationRow;
@@ -22,9 +21,6 @@ use super::{Access, Actor, Admin, AdminError, Area, Result};
 pub const VERIFICATION_LIFETIME: Duration = Duration::from_secs(3 * 86_400);
 /// How often inboxes are asked: strangers are not to be pestered through us.
 const ALLOWANCE: Allowance = Allowance { pause: Duration::from_secs(60), per_address: 5, per_account: 50 };
-
-/// Inboxes that are asked in one step: as many as an account may ask in a day.
-const MAX_ASKED_AT_ONCE: usize = 50;
 
 /// How a link stands, or what it has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,22 +64,6 @@ impl Admin {
         };
         if let Err(error) = asked {
             tracing::warn!(%error, destination = %row.address, "no verification mail is sent now");
-        }
-    }
-
-    /// The same for all inboxes of an account that came after `last`.
-    pub(super) async fn ask_inboxes_since(&self, actor: &Actor, last: DestinationId) {
-        if self.links_at.is_none() {
-            return;
-        }
-        let limit = u32::try_from(MAX_ASKED_AT_ONCE).unwrap_or(u32::MAX);
-        match self.store.rules.unverified_since(actor.account, last, limit).await {
-            Ok(rows) => {
-                for row in rows {
-                    self.ask_if_never(actor, &row).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "no verification mail is sent now"),
         }
     }
 

@@ -490,9 +490,10 @@ async fn what_takes_the_place_of_a_members_inbox_is_the_members() {
     let owner = house.token(&["admin"], &[]).await;
     let path = "/v1/destinations/inbox@a.example.test/replace";
     let replace = async |to: &str| house.bearer(&owner, "POST", path, json!({ "to": to })).await;
-    let refused = replace("owner@inbox.example").await.expect(422);
+    // One that has said yes to neither of them; what has said yes to whoever replaces becomes the member's.
+    let refused = replace("nobody@inbox.example").await.expect(422);
     assert!(
-        refused.text().contains("owner@inbox.example is no destination of a@people.example yet"),
+        refused.text().contains("nobody@inbox.example is no destination of a@people.example yet"),
         "{}",
         refused.text()
     );

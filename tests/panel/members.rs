@@ -303,3 +303,75 @@ async fn where_an_inbox_was_not_asked_it_is_said_who_can_have_it_verified() {
     let told = makes(&house, &owner, ("shop", "fred@inbox.test")).await;
     assert!(told.contains("fred@inbox.test is not verified and gets no mail until it is: open Destinations"), "{told}");
 }
+
+/// An admin with an inbox of their own that has said yes to them, which the owner does not have.
+async fn with_ada() -> (House, String, String) {
+    let (house, owner, _) = with_fred().await;
+    let ada = house.signed_in_as("ada@people.example", json!([])).await;
+    house.operator("PATCH", "/v1/users/ada@people.example", json!({ "role": "admin" })).await.expect(200);
+    house.panel(&ada, "POST", "/destinations", "address=ada%40inbox.test").await.expect(303);
+    (house, owner, ada)
+}
+
+#[tokio::test]
+async fn an_inbox_that_said_yes_to_whoever_replaces_takes_the_place_of_the_owners() {
+    let (house, owner, ada) = with_ada().await;
+    makes(&house, &owner, ("shop", "owner@inbox.example")).await;
+    let own = house.operator("GET", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(200).json();
+    let path = format!("/destinations/{}/replace", own["id"].as_str().unwrap());
+    let refused = house.panel(&ada, "POST", &path, "to=ada%40inbox.test").await.expect(422).text();
+    assert!(refused.contains("ada@inbox.test is no destination of"), "it has not said yes yet: {refused}");
+    says_yes(&house, "ada@inbox.test").await;
+    let asks = open(&house, &ada, &format!("{path}?to=ada%40inbox.test")).await;
+    assert!(asks.contains("Replace it in one alias"), "{asks}");
+    let missing = house.operator("GET", "/v1/destinations?search=ada", Value::Null).await.json();
+    assert_eq!(missing["items"].as_array().unwrap().len(), 1, "looking makes nothing: {missing}");
+    house.panel(&ada, "POST", &path, "to=ada%40inbox.test").await.expect(303);
+    let shop = house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.expect(200).json();
+    assert_eq!((&shop["destinations"], &shop["unverified"]), (&json!(["ada@inbox.test"]), &json!([])));
+    // To bob, who looks on, an inbox may say yes: that opens no way for the owner.
+    let bob = house.signed_in_as("bob@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    house.panel(&bob, "POST", "/destinations", "address=bob%40inbox.test").await.expect(303);
+    says_yes(&house, "bob@inbox.test").await;
+    let new = house.operator("GET", "/v1/destinations?search=ada", Value::Null).await.json();
+    for row in new["items"].as_array().unwrap() {
+        let path = format!("/destinations/{}/replace", row["id"].as_str().unwrap());
+        house.panel(&ada, "POST", &path, "to=bob%40inbox.test").await.expect(422);
+        house.panel(&owner, "POST", &path, "to=bob%40inbox.test").await.expect(422);
+    }
+}
+
+#[tokio::test]
+async fn a_table_leads_where_one_alias_may_lead_and_says_so_beforehand() {
+    let (house, owner, fred) = with_fred().await;
+    house.panel(&fred, "POST", "/destinations", "address=fred%40inbox.test").await.expect(303);
+    let table = async |who: &str, what: &str, text: &str| {
+        let form = format!("what={what}&text={}", crate::web::in_path(text));
+        house.panel(who, "POST", "/aliases/import", &form).await.text()
+    };
+    let text = "one@my.example\tfred@inbox.test";
+    let look = table(&fred, "look", text).await;
+    assert!(look.contains("fred@inbox.test is not verified"), "it has not said yes yet: {look}");
+    says_yes(&house, "fred@inbox.test").await;
+    let look = table(&fred, "look", text).await;
+    assert!(look.contains("One alias is new") && !look.contains("is not verified"), "{look}");
+    let look = table(&owner, "look", text).await;
+    assert!(look.contains("fred@inbox.test is not verified"), "to the owner it has not said it: {look}");
+    table(&fred, "import", text).await;
+    assert_eq!(unverified(&house, "one@my.example").await, json!([]));
+}
+
+/// As many as there are, and not only as many as are asked in a day.
+#[tokio::test]
+async fn every_inbox_of_a_table_that_has_said_yes_gets_its_mail() {
+    let (house, _, ada) = with_ada().await;
+    house.panel(&ada, "POST", "/destinations", "address=%40inbox.test").await.expect(303);
+    let rows: String = (0..70).map(|n| format!("a{n}@my.example,i{n}@inbox.test\n")).collect();
+    let form = format!("what=import&text={}", crate::web::in_path(&rows));
+    let answer = house.panel(&ada, "POST", "/aliases/import", &form).await;
+    let told = house.follow(&ada, answer).await;
+    assert!(told.contains("70 aliases are made.") && !told.contains("not verified"), "{told}");
+    for n in [0, 49, 50, 69] {
+        assert_eq!(unverified(&house, &format!("a{n}@my.example")).await, json!([]), "{n}");
+    }
+}

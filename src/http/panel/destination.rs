@@ -2,6 +2,8 @@
 //! one in its place; and how to be rid of it.
 
 use askama::Template;
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value};
@@ -263,17 +265,20 @@ fn also(uses: &UsesShape) -> Vec<String> {
     also
 }
 
-/// Verified inboxes of the same account that could take its place.
+/// Verified inboxes that could take its place: of the same account, and one's own.
 async fn others(
     site: &Site,
     actor: &Actor,
     (row, shape): (&DestinationRow, &DestinationShape),
 ) -> Result<Vec<String>, AdminError> {
     let paging = Paging { limit: Some(PROPOSED), cursor: None };
-    let all = site.admin.destinations_beside(actor, row, &paging).await?;
+    let mut all = site.admin.destinations_beside(actor, row, &paging).await?;
+    all.extend(site.admin.own_destinations(actor, &paging).await?);
     let is_well = |other: &DestinationShape| other.verified_at.is_some() || other.trusted;
-    let fit = |other: &DestinationShape| other.id != shape.id && !other.address.starts_with('@') && is_well(other);
-    Ok(all.into_iter().filter(fit).map(|other| other.address).collect())
+    let fit =
+        |other: &DestinationShape| other.address != shape.address && !other.address.starts_with('@') && is_well(other);
+    let fit: BTreeSet<_> = all.into_iter().filter(fit).map(|other| other.address).collect();
+    Ok(fit.into_iter().collect())
 }
 
 async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<ReplacePage, AdminError> {

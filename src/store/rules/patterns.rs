@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
+use super::Rules;
 use super::words::named;
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::rule::Kind;
@@ -40,28 +42,60 @@ impl Written {
     pub(super) async fn check(&self, connection: &mut SqliteConnection, matchers: &Matchers) -> Result<()> {
         for (account, domains) in &self.0 {
             let rows = sqlx::query(OF_ACCOUNT).bind(account.0).fetch_all(&mut *connection).await?;
-            let mut held = Held::default();
-            for row in &rows {
-                held.count(&mut Columns::of(row), matchers)?;
+            if let Some(why) = Held::of(&rows, matchers)?.too_much(domains) {
+                return Err(StoreError::Full(why));
             }
-            held.check(domains)?;
         }
         Ok(())
     }
 }
 
-pub(super) const fn is_pattern(kind: Kind) -> bool {
+/// What an account has, and room for what more it may have.
+#[derive(Debug, Default)]
+pub struct Room(Held);
+
+impl Room {
+    /// Takes one more pattern of a domain, of so many octets once it is compiled; or says why there is no room for it.
+    pub fn take(&mut self, domain: DomainId, octets: usize) -> std::result::Result<(), String> {
+        *self.0.of_domain.entry(domain).or_default() += 1;
+        self.0.octets += octets;
+        let Some(why) = self.0.too_much(&BTreeSet::from([domain])) else { return Ok(()) };
+        *self.0.of_domain.entry(domain).or_default() -= 1;
+        self.0.octets -= octets;
+        Err(why)
+    }
+}
+
+impl Rules {
+    /// What an account has, and room for what more it may have.
+    pub async fn room_for_patterns(&self, account: AccountId) -> Result<Room> {
+        let rows = sqlx::query(OF_ACCOUNT).bind(account.0).fetch_all(&self.readers).await?;
+        Ok(Room(Held::of(&rows, &self.matchers)?))
+    }
+}
+
+/// Whether a kind is one that is compiled and counted.
+#[must_use]
+pub const fn is_pattern(kind: Kind) -> bool {
     matches!(kind, Kind::Glob | Kind::Regex)
 }
 
 /// What an account has.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Held {
     of_domain: BTreeMap<DomainId, usize>,
     octets: usize,
 }
 
 impl Held {
+    fn of(rows: &[SqliteRow], matchers: &Matchers) -> Result<Self> {
+        let mut held = Self::default();
+        for row in rows {
+            held.count(&mut Columns::of(row), matchers)?;
+        }
+        Ok(held)
+    }
+
     fn count(&mut self, columns: &mut Columns<'_>, matchers: &Matchers) -> Result<()> {
         *self.of_domain.entry(DomainId(columns.take()?)).or_default() += 1;
         let (enabled, kind) = (columns.flag()?, columns.parsed("a kind", named)?);
@@ -72,18 +106,18 @@ impl Held {
         Ok(())
     }
 
-    fn check(&self, domains: &BTreeSet<DomainId>) -> Result<()> {
+    /// Why that is too much, seen from these domains.
+    fn too_much(&self, domains: &BTreeSet<DomainId>) -> Option<String> {
         let of_domain = |domain| self.of_domain.get(domain).copied().unwrap_or_default();
-        let why = if domains.iter().any(|domain| of_domain(domain) > MAX_PATTERNS_OF_DOMAIN) {
-            format!("a domain has at most {MAX_PATTERNS_OF_DOMAIN} patterns: write one that stands for several")
+        if domains.iter().any(|domain| of_domain(domain) > MAX_PATTERNS_OF_DOMAIN) {
+            Some(format!("a domain has at most {MAX_PATTERNS_OF_DOMAIN} patterns: write one that stands for several"))
         } else if self.of_domain.values().sum::<usize>() > MAX_PATTERNS_OF_ACCOUNT {
-            format!("all domains of one account have at most {MAX_PATTERNS_OF_ACCOUNT} patterns: remove one first")
-        } else if self.octets > MAX_COMPILED_OF_ACCOUNT {
-            too_large()
+            Some(format!(
+                "all domains of one account have at most {MAX_PATTERNS_OF_ACCOUNT} patterns: remove one first"
+            ))
         } else {
-            return Ok(());
-        };
-        Err(StoreError::Full(why))
+            (self.octets > MAX_COMPILED_OF_ACCOUNT).then(too_large)
+        }
     }
 }
 
