@@ -40,22 +40,45 @@ pub fn is_formula(cell: &str) -> bool {
 pub(super) fn read(text: &str) -> Vec<Row> {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let mut rows = Cells::of(&text).rows();
-    rows.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
-    let is_comment = |(_, cells): &(usize, Vec<String>)| cells[0].starts_with('#');
+    rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
+    let is_comment = |row: &Read| row.cells[0].starts_with('#');
     let first = rows.iter().position(|row| !is_comment(row)).unwrap_or(rows.len());
     rows.drain(..first);
-    let named = rows.first().and_then(|(_, cells)| columns(cells));
+    let named = rows.first().and_then(|row| columns(&row.cells));
     match named {
         Some(_) => drop(rows.remove(0)),
         None => rows.retain(|row| !is_comment(row)),
     }
     let columns = named.unwrap_or_else(|| ALIAS_COLUMNS.map(Some).to_vec());
-    rows.into_iter().map(|(line, cells)| (line, written(&columns, &cells))).collect()
+    rows.into_iter().map(|row| (row.line, row.written(&columns))).collect()
+}
+
+/// A row as it stands.
+#[derive(Default)]
+struct Read {
+    /// Its first line.
+    line: usize,
+    cells: Vec<String>,
+    /// A quote of it is not closed.
+    is_open: bool,
+}
+
+impl Read {
+    fn written(&self, columns: &[Option<&'static str>]) -> Result<Map<String, Value>, String> {
+        if self.is_open {
+            return Err("a quote is opened here and not closed: close it, or put two where one is meant".to_owned());
+        }
+        written(columns, &self.cells)
+    }
+}
+
+/// The first line that parts cells.
+fn first_of(text: &str) -> &str {
+    text.lines().find(|line| !line.starts_with('#') && line.contains(SEPARATORS)).unwrap_or_default()
 }
 
 /// What parts cells, as the first line shows that has any: a tab, else what stands first.
-fn between(text: &str) -> char {
-    let first = text.lines().find(|line| !line.starts_with('#') && line.contains(SEPARATORS)).unwrap_or_default();
+fn between(first: &str) -> char {
     if first.contains('\t') { '\t' } else { first.chars().find(|c| SEPARATORS.contains(c)).unwrap_or(',') }
 }
 
@@ -63,56 +86,71 @@ fn between(text: &str) -> char {
 struct Cells<'t> {
     rest: &'t str,
     between: char,
+    /// How many signs part the cells of the first row.
+    parted: usize,
 }
 
 impl<'t> Cells<'t> {
     fn of(text: &'t str) -> Self {
-        Self { rest: text, between: between(text) }
+        let first = first_of(text);
+        let between = between(first);
+        Self { rest: text, between, parted: first.matches(between).count() }
     }
 
-    /// The cells of each row, and the line on which it begins.
-    fn rows(mut self) -> Vec<(usize, Vec<String>)> {
-        let (mut found, mut row, mut line, mut began) = (Vec::new(), Vec::new(), 1, 1);
+    /// All rows.
+    fn rows(mut self) -> Vec<Read> {
+        let (mut found, mut line) = (Vec::new(), 1);
+        let mut row = Read { line, ..Read::default() };
         while !self.rest.is_empty() {
             let before = self.rest;
-            let (cell, is_last) = self.cell();
-            row.push(cell);
+            let is_last = self.cell(&mut row);
             line += before[..before.len() - self.rest.len()].matches('\n').count();
             if is_last {
-                found.push((std::mem::replace(&mut began, line), std::mem::take(&mut row)));
+                found.push(std::mem::replace(&mut row, Read { line, ..Read::default() }));
             }
         }
         found
     }
 
-    /// The next cell, and whether its row ends with it.
-    fn cell(&mut self) -> (String, bool) {
-        let (cell, rest) = quoted(self.rest, self.between).unwrap_or_else(|| {
+    /// Reads the next cell of a row; whether the row ends with it.
+    fn cell(&mut self, row: &mut Read) -> bool {
+        let (cell, rest) = self.quoted().unwrap_or_else(|| {
             let end = self.rest.find(['\n', self.between]).unwrap_or(self.rest.len());
-            (self.rest[..end].to_owned(), &self.rest[end..])
+            let cell = &self.rest[..end];
+            row.is_open |= cell.trim_start_matches(' ').starts_with('"') && cell.matches('"').count() % 2 == 1;
+            (cell.to_owned(), &self.rest[end..])
         });
         let is_last = !rest.starts_with(self.between);
         self.rest = rest.strip_prefix(['\n', self.between]).unwrap_or_default();
+        row.cells.push(plain(&cell));
         // A separator at the very end has one more cell after it, which is empty: it says nothing.
-        (plain(&cell), is_last || self.rest.is_empty())
+        is_last || self.rest.is_empty()
     }
-}
 
-/// A cell in quotes, and what follows it. A quote that none closes at the end of a cell is a sign like others: else one that
-/// is forgotten would take in all the rows after it.
-fn quoted(text: &str, between: char) -> Option<(String, &str)> {
-    let inner = text.trim_start_matches(' ').strip_prefix('"')?;
-    let mut from = 0;
-    loop {
-        let at = from + inner[from..].find('"')?;
-        let after = &inner[at + 1..];
-        if after.starts_with('"') {
-            from = at + 2;
-            continue;
+    /// A cell in quotes, and what follows it. A quote that none closes at the end of a cell is a sign like others, as is one
+    /// that would take in whole rows: else one that is forgotten would take in all the rows after it.
+    fn quoted(&self) -> Option<(String, &'t str)> {
+        let inner = self.rest.trim_start_matches(' ').strip_prefix('"')?;
+        let mut from = 0;
+        loop {
+            let at = from + inner[from..].find('"')?;
+            let after = &inner[at + 1..];
+            if after.starts_with('"') {
+                from = at + 2;
+                continue;
+            }
+            let after = after.trim_start_matches(' ');
+            let is_end = after.is_empty() || after.starts_with(['\n', self.between]);
+            let takes_rows = inner[..at].lines().skip(1).any(|line| self.is_row(line));
+            return (is_end && !takes_rows).then(|| (inner[..at].replace("\"\"", "\""), after));
         }
-        let after = after.trim_start_matches(' ');
-        let is_end = after.is_empty() || after.starts_with(['\n', between]);
-        return is_end.then(|| (inner[..at].replace("\"\"", "\""), after));
+    }
+
+    /// Whether a line reads like one more row: parted as the first is, with an address in its first cell.
+    fn is_row(&self, line: &str) -> bool {
+        let first = line.split(self.between).next().unwrap_or_default().trim();
+        let is_address = first.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'));
+        is_address && !first.contains(char::is_whitespace) && line.matches(self.between).count() >= self.parted
     }
 }
 
@@ -212,15 +250,36 @@ mod tests {
 
     #[test]
     fn a_row_that_is_wrong_says_why_and_where_and_keeps_no_other_out() {
-        let text = "alias,enabled\n,\n,true\na@x.example,maybe\n\"b@x.example\n#c@x.example,no\nd@x.example,,e";
+        let text = "alias,enabled\n,\n,true\na@x.example,maybe\n\"b@x.example,no\n#c@x.example,no\nd@x.example,,e\n\"\"@x.example,no";
         let rows = read(text);
         let wrong: Vec<_> = rows.iter().filter_map(|(line, row)| Some((*line, row.as_ref().err()?.as_str()))).collect();
         let maybe = "“maybe” does not say whether it is on: write true or false";
         let more = "there are more cells than columns: put what has such a sign in it in quotes";
-        assert_eq!(wrong, [(3, "there is no alias in this row"), (4, maybe), (7, more)]);
+        let open = "a quote is opened here and not closed: close it, or put two where one is meant";
+        assert_eq!(wrong, [(3, "there is no alias in this row"), (4, maybe), (5, open), (7, more)]);
         let read: Vec<_> =
             rows.iter().filter_map(|(line, row)| Some((*line, row.as_ref().ok()?["address"].clone()))).collect();
-        assert_eq!(read, [(5, json!("\"b@x.example")), (6, json!("#c@x.example"))]);
+        assert_eq!(read, [(6, json!("#c@x.example")), (8, json!("\"\"@x.example"))]);
+    }
+
+    /// Two that are forgotten may look like one that is closed, lines later.
+    #[test]
+    fn a_quote_takes_in_lines_of_a_note_and_no_rows() {
+        let lines = |text: &str| -> Vec<(usize, bool)> {
+            read(text).into_iter().map(|(line, row)| (line, row.is_ok())).collect()
+        };
+        let head = "alias,description\n";
+        assert_eq!(
+            lines(&format!("{head}a@x.example,\"one\ntwo, with b@x.example\"\nc@x.example,")),
+            [(2, true), (4, true)]
+        );
+        let two = format!("{head}a@x.example,\"one\nb@x.example,two\nc@x.example,three\"\nd@x.example,four");
+        assert_eq!(lines(&two), [(2, false), (3, true), (4, true), (5, true)]);
+        assert_eq!(lines("\"a@x.example\nb@x.example\nc@x.example"), [(1, false), (2, true), (3, true)]);
+        assert_eq!(
+            lines("a@x.example\n\"b@x.example\nc@x.example\"\nd@x.example"),
+            [(1, true), (2, false), (3, true), (4, true)]
+        );
     }
 
     #[test]

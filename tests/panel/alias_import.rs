@@ -111,6 +111,46 @@ async fn what_leads_to_a_row_of_the_table_is_imported_once_that_is_there() {
     );
 }
 
+/// A quote that nobody closes is the fault of its own line, whatever stands in the lines after it.
+#[tokio::test]
+async fn a_stray_quote_is_told_by_its_line_and_costs_no_other() {
+    let (house, cookie) = with_old().await;
+    let why =
+        "line 3</span> <bdi>A quote is opened here and not closed: close it, or put two where one is meant.</bdi>";
+    let head = "alias,destination,description\na@my.example,owner@inbox.example,one\n";
+    let last = "c@my.example,owner@inbox.example,three\n";
+    for (stray, after) in [
+        ("b@my.example,owner@inbox.example,\"two", "d@my.example,owner@inbox.example,\"four\"\n"),
+        ("b@my.example,owner@inbox.example,\"two", "d@my.example,owner@inbox.example,four\"\n"),
+        ("\"b@my.example,owner@inbox.example,two", "d@my.example,\"owner@inbox.example\",four"),
+        ("\"b@my.example,\"owner@inbox.example\",two", "d@my.example,owner@inbox.example,\"\"\n"),
+    ] {
+        let text = format!("{head}{stray}\n{last}{after}");
+        let look = house.panel(&cookie, "POST", PAGE, &form(&text, "look")).await.expect(200).text();
+        assert!(look.contains("3 aliases are new") && look.contains(why), "{text}: {look}");
+        assert!(look.contains("c@my.example</bdi>") && look.contains("One line is left out."), "{text}: {look}");
+    }
+}
+
+/// A domain has room for so many patterns: which rows go beyond that is said at the look, and the others are made.
+#[tokio::test]
+async fn rows_for_which_there_is_no_room_are_named_and_the_others_are_made() {
+    let (house, cookie) = with_old().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "two.example" })).await.expect(201);
+    let patterns: String = (0..125).map(|n| format!("p{n}-*@my.example\n")).collect();
+    let text = format!("{patterns}plain@my.example\nq-*@two.example\n");
+    let why = "line 101</span> <bdi>A domain has at most 100 patterns: write one that stands for several.</bdi>";
+    let look = house.panel(&cookie, "POST", PAGE, &form(&text, "look")).await.expect(200).text();
+    assert!(look.contains("102 aliases are new") && look.contains("25 lines are left out."), "{look}");
+    assert!(look.contains(why) && look.contains("line 125</span>") && !look.contains("line 100</span>"), "{look}");
+    let made = house.panel(&cookie, "POST", PAGE, &form(&text, "import")).await.expect(200).text();
+    assert!(made.contains("102 aliases are made.") && made.contains(why), "{made}");
+    for alias in ["plain@my.example", "q-*@two.example", "p99-*@my.example"] {
+        house.operator("GET", &format!("/v1/aliases/{}", in_path(alias)), Value::Null).await.expect(200);
+    }
+    house.operator("GET", &format!("/v1/aliases/{}", in_path("p100-*@my.example")), Value::Null).await.expect(404);
+}
+
 /// What tells patterns apart is their kind, and the case of what is a class.
 #[tokio::test]
 async fn patterns_that_differ_in_a_class_alone_are_two() {

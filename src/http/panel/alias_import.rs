@@ -83,7 +83,8 @@ pub(super) async fn act(State(site): State<Site>, Caller(actor): Caller, request
             let built = build(&site, &actor, written).await;
             frame::answer(None, built.map(|page| seen(page, &table, span)))
         }
-        Err(error @ AdminError::Invalid(_)) => {
+        // What was pasted stays.
+        Err(error @ (AdminError::Invalid(_) | AdminError::Conflict(_))) => {
             let wrong = Some(forms::details(&error));
             let built = build(&site, &actor, written).await;
             frame::answer(Some(&error), built.map(|page| ImportPage { wrong, ..page }))
