@@ -218,8 +218,27 @@ impl Admin {
         keep_name(&mut form, &name);
         let (mut after, named) = (before.clone(), self.named(name).await);
         self.read_spec(actor, (before.account, &named), (form, &mut after.spec)).await?;
+        if !actor.restores {
+            self.refuse_reached(&before, &after.spec).await?;
+        }
         self.refuse_circles(&named, &after.spec).await?;
         Ok(Changed { before, after, named })
+    }
+
+    /// Refuses an end by a count that has come already: the alias would end as it is set, and nobody means that.
+    async fn refuse_reached(&self, before: &AliasRow, spec: &AliasSpec) -> Result<()> {
+        let Some(most) = spec.expires_after_messages.filter(|most| before.spec.expires_after_messages != Some(*most))
+        else {
+            return Ok(());
+        };
+        let had = self.store.activity.counts(&[before.key]).await?;
+        let came = had.get(&before.key).map_or(0, |had| had.messages);
+        if came < most {
+            return Ok(());
+        }
+        let came = if came == 1 { "one message has".to_owned() } else { format!("{came} messages have") };
+        let why = format!("{came} come already, and it ends with so many in all: write a larger number");
+        Err(AdminError::field("expires_after", why))
     }
 
     async fn store_change(
@@ -355,6 +374,7 @@ impl Admin {
             let had = had.get(&row.key).copied().unwrap_or_default();
             let mut shape = AliasShape::new(row, had.counts, had.last_mail_at);
             shape.ended = self.ended(row, had);
+            shape.messages = had.messages;
             shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row.account, address));
             shape
         };

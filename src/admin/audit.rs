@@ -37,12 +37,13 @@ pub struct AuditFilter {
 }
 
 /// What of a change says how things were and not what was wanted.
-const NOT_SET: [&str; 13] = [
+const NOT_SET: [&str; 14] = [
     "id",
     "kind",
     "domain",
     "unverified",
     "counts",
+    "messages",
     "last_mail_at",
     "ended",
     "created_at",

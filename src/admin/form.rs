@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 21] = [
+const ECHOED: [&str; 23] = [
     "id",
     "owner",
     "kind",
@@ -23,10 +23,12 @@ const ECHOED: [&str; 21] = [
     "failing_since",
     "failing_reply",
     "failing_activity_id",
+    "sends_back",
     "takes_no_mail",
     "uses",
     "trusted",
     "counts",
+    "messages",
     "verified_at",
     "next_cursor",
     "unverified",

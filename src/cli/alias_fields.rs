@@ -38,7 +38,7 @@ pub(super) struct Fields {
     /// When it ends: 2027-01-31 or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
-    /// After how many messages (100) or how long without mail (30d) it ends
+    /// After how many messages in all (100) or how long without mail (30d) it ends
     #[arg(long, value_name = "N")]
     expires_after: Option<String>,
     /// What it does once it has ended

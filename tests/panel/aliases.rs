@@ -104,6 +104,51 @@ async fn an_alias_that_has_ended_is_told_as_ended() {
     assert_eq!(list.matches("</svg>ended</span>").count(), 3, "{list}");
 }
 
+/// It ends with so many messages in all: a number that has come already would end it at once, without a word.
+#[tokio::test]
+async fn an_end_by_a_count_says_how_many_came_and_is_no_number_that_is_reached() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    for _ in 0..3 {
+        mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    }
+    let path = format!("/aliases/{id}");
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    assert!(
+        page.contains("So many messages in all (100), of which 3 have come; or so long without one (30d)."),
+        "{page}"
+    );
+    let why = "3 messages have come already, and it ends with so many in all: write a larger number";
+    for after in [1, 3] {
+        let change = json!({ "expires_after": after });
+        let refused = house.operator("PATCH", "/v1/aliases/shop@my.example", change.clone()).await.expect(422);
+        assert_eq!(refused.pointers(), ["/expires_after"]);
+        assert!(refused.text().contains(why), "{}", refused.text());
+        let mut change = change;
+        change.as_object_mut().unwrap().extend([("op".to_owned(), json!("update")), ("id".to_owned(), json!(id))]);
+        let batch = json!({ "operations": [change] });
+        let refused = house.operator("POST", "/v1/aliases/batch", batch).await.expect(422);
+        assert_eq!(refused.pointers(), ["/operations/0/expires_after"]);
+    }
+    let page = house.panel(&cookie, "POST", &path, "version=1&expires_after=3").await.expect(422).text();
+    assert!(page.contains("aria-describedby=\"h-expires_after\"") && page.contains(&why[2..]), "{page}");
+    assert_eq!(shown(&house, "shop@my.example").await["ended"], Value::Null);
+    let change = json!({ "expires_after": 4, "quota": "many" });
+    let refused = house.operator("PATCH", "/v1/aliases/shop@my.example", change).await.expect(422);
+    assert_eq!(refused.pointers(), ["/quota"]);
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "expires_after": 4 })).await.expect(200);
+    mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    let ended = shown(&house, "shop@my.example").await;
+    assert_eq!(ended["ended"], "ended after 4 messages");
+    // What has ended is changed otherwise as it is, and set on again by a larger number.
+    house.operator("PATCH", "/v1/aliases/shop@my.example", ended).await.expect(200);
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "description": "old" })).await.expect(200);
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "expires_after": "30d" })).await.expect(200);
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "expires_after": 5 })).await.expect(200);
+    assert_eq!(shown(&house, "shop@my.example").await["ended"], Value::Null);
+}
+
 #[tokio::test]
 async fn what_is_set_on_the_page_counts_and_is_taken_back() {
     let house = House::furnished().await;

@@ -50,8 +50,10 @@ pub struct AliasShape {
     pub labels: Vec<String>,
     /// Ends at.
     pub expires_at: Option<Moment>,
-    /// A number of messages, or an idle time (`30d`).
+    /// A number of messages in all (`messages` of them have come), or an idle time (`30d`).
     pub expires_after: Option<ExpiresAfter>,
+    /// Messages that were accepted so far.
+    pub messages: u64,
     /// How it came to its end, such as `ended after one message`; null until then. What `then` says is done with its mail.
     pub ended: Option<String>,
     /// What then.
@@ -101,6 +103,7 @@ impl AliasShape {
             labels: spec.labels,
             expires_at: spec.expires_at,
             expires_after: expires_after(&row.spec),
+            messages: 0,
             ended: None,
             then: spec.then,
             allow: spec.allow,

@@ -40,7 +40,8 @@ pub struct AliasForm {
     pub labels: Option<Vec<String>>,
     /// Ends at this time (RFC 3339, or a date alone).
     pub expires_at: Option<String>,
-    /// Ends after so many messages, or after so long without one (`30d`).
+    /// Ends after so many messages in all, those that have come already included, or after so long without one (`30d`). A
+    /// number that is reached already is refused.
     pub expires_after: Option<ExpiresAfter>,
     /// What is done once it has ended.
     #[schema(required = false)]

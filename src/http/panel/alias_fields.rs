@@ -99,6 +99,8 @@ pub(super) struct Differing {
 pub(super) struct Fields {
     pub(super) form: forms::Fields,
     pub(super) version: i64,
+    /// What a number counts, and how far it has come.
+    pub(super) ends_after: String,
     is_catch_all: bool,
     pub(super) is_pattern: bool,
 }
@@ -138,7 +140,8 @@ impl Fields {
         }));
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
         let form = forms::Fields::of(values).filled(filled).marked(error, |field| field);
-        Self { form, version, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
+        let ends_after = ends_after(alias.messages);
+        Self { form, version, ends_after, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
     }
 
     /// What was written that is not what is stored, which these fields show.
@@ -236,6 +239,16 @@ pub(super) fn change(filled: &Filled) -> Map<String, Value> {
         change.insert("policy".to_owned(), Value::Object(policies));
     }
     change
+}
+
+/// What is said of the field for an end by a count, where so many have come.
+fn ends_after(came: u64) -> String {
+    let came = match came {
+        0 => ",".to_owned(),
+        1 => ", of which one has come;".to_owned(),
+        came => format!(", of which {came} have come;"),
+    };
+    format!("So many messages in all (100){came} or so long without one (30d).")
 }
 
 /// What a field is called on the page.
