@@ -35,6 +35,7 @@ use sqlx::SqlitePool;
 use tokio::sync::{broadcast, watch};
 
 pub use self::greylist::MAX_TRIPLETS;
+pub use self::inboxes::FailingInbox;
 pub use self::ledger::Rows;
 pub use self::refusals::ROWS_PER_NETWORK_AND_HOUR;
 use self::repeats::Doubts;

@@ -213,6 +213,8 @@ pub struct DestinationRow {
     pub failing_reply: Option<String>,
     /// The row of the log that has them.
     pub failing_row: Option<Uuid>,
+    /// What failed last it took, and handed it back afterwards.
+    pub sends_back: bool,
     /// When made.
     pub created_at: Moment,
 }

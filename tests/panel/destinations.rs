@@ -167,6 +167,9 @@ async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
     house.clock.advance(Duration::from_secs(60));
     handed_back(&house, &first, "550 5.1.1 No such user").await;
     let states = async || [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await];
+    for page in states().await {
+        assert!(page.contains("takes mail, but sent one back <time") && !page.contains("refusing since"), "{page}");
+    }
     house.clock.advance(Duration::from_secs(60));
     house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
     for page in states().await {
@@ -180,4 +183,29 @@ async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
     for page in states().await {
         assert!(page.contains(">verified<") && !page.contains("sent one back"), "the next mail clears it: {page}");
     }
+}
+
+/// One report hours ago is no notice once mail was taken that nobody handed back.
+#[tokio::test]
+async fn a_notice_of_mail_that_came_back_looks_at_what_was_taken_since() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let take = async || {
+        let row = forwarded(&house, "shop@my.example");
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        row
+    };
+    let first = take().await;
+    house.clock.advance(Duration::from_secs(60));
+    handed_back(&house, &first, "550 5.1.1 No such user").await;
+    house.clock.advance(2 * HOUR);
+    let page = open(&house, &cookie, "/").await;
+    let words = "owner@inbox.example took mail 2 h ago and sent it back, and has kept none since.";
+    assert!(page.contains(words) && !page.contains("has refused its mail"), "{page}");
+    take().await;
+    house.clock.advance(HOUR);
+    let page = open(&house, &cookie, "/").await;
+    assert!(page.contains("All mail is flowing") && !page.contains("sent it back"), "{page}");
+    let path = path_of(&house, "owner@inbox.example").await;
+    assert!(open(&house, &cookie, &path).await.contains(">verified<"));
 }

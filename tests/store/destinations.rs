@@ -108,6 +108,85 @@ async fn the_log_knows_how_a_destination_fares_and_the_default_is_one() {
     );
 }
 
+/// Notes that a report came back now about the mail of this row.
+async fn hand_back(world: &World, row: &Row, reply: &str, fault: Fault) {
+    let at = world.clock.now();
+    let attempt = Attempt { reply: reply.to_owned(), fault: Some(fault), ..attempt(at) };
+    let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
+    world.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
+}
+
+/// Mail that the inbox takes now.
+async fn take(world: &World) -> Row {
+    let row = Row { received_at: world.clock.now(), ..world.row(Status::Forwarded) };
+    world.store.activity.record(vec![row.clone()]).await.unwrap();
+    row
+}
+
+/// Nobody has to write again for one report to be forgotten: what was taken since and stayed there is enough.
+#[tokio::test]
+async fn mail_that_was_taken_since_and_did_not_come_back_ends_what_a_report_began() {
+    const GONE: &str = "550 5.1.1 gone";
+    let world = World::new().await;
+    let rules = &world.store.rules;
+    let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
+    let minutes = |minutes: u64| world.clock.advance(Duration::from_secs(60 * minutes));
+    let since = async || {
+        let since = rules.destination_by_id(me.id).await.unwrap().failing_since;
+        let told = world.store.activity.failing().await.unwrap();
+        assert_eq!(told.first().map(|one| one.since), since, "notices are told the same");
+        since
+    };
+    let first = take(&world).await;
+    minutes(1);
+    hand_back(&world, &first, GONE, Fault::Mailbox).await;
+    let began = world.clock.now();
+    minutes(60);
+    assert_eq!(since().await, Some(began), "nothing was taken since");
+    let second = take(&world).await;
+    minutes(10);
+    assert_eq!(since().await, Some(began), "it may come back as the first did");
+    minutes(5);
+    assert_eq!(since().await, None, "it did not");
+
+    // What comes back all the same begins anew.
+    minutes(24 * 60);
+    hand_back(&world, &second, GONE, Fault::Mailbox).await;
+    assert_eq!(since().await, Some(world.clock.now()));
+    // So long may the next ones take as well.
+    let third = take(&world).await;
+    minutes(23 * 60);
+    assert!(since().await.is_some());
+    minutes(2 * 60);
+    assert_eq!(since().await, None);
+
+    // Mail that was taken between the other and its report counts from when it was taken.
+    let fourth = take(&world).await;
+    minutes(20);
+    let fifth = take(&world).await;
+    minutes(20);
+    hand_back(&world, &fourth, GONE, Fault::Mailbox).await;
+    assert!(since().await.is_some());
+    minutes(20);
+    assert_eq!(since().await, None);
+    // A stream of which each comes back fails throughout, since the first.
+    let sixth = take(&world).await;
+    hand_back(&world, &fifth, GONE, Fault::Mailbox).await;
+    let began = world.clock.now();
+    hand_back(&world, &third, GONE, Fault::Mailbox).await;
+    for _ in 0..5 {
+        minutes(10);
+        let row = take(&world).await;
+        assert_eq!(since().await, Some(began));
+        minutes(1);
+        hand_back(&world, &row, GONE, Fault::Mailbox).await;
+    }
+    minutes(60);
+    assert_eq!(since().await, Some(began));
+    hand_back(&world, &sixth, GONE, Fault::Mailbox).await;
+    assert_eq!(since().await, Some(began));
+}
+
 /// What a next hop takes and hands back afterwards is not well because it takes it.
 #[tokio::test]
 async fn what_comes_back_outweighs_what_is_taken_for_some_hours() {
@@ -119,13 +198,7 @@ async fn what_comes_back_outweighs_what_is_taken_for_some_hours() {
     world.store.activity.record(vec![first.clone()]).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     let at = world.clock.now();
-    let bounced = async |row: &Row, reply: &str, fault| {
-        let at = world.clock.now();
-        let attempt = Attempt { reply: reply.to_owned(), fault: Some(fault), ..attempt(at) };
-        let dsn = DsnNote { dsn: "sent".to_owned(), why: String::new() };
-        world.store.activity.bounced(vec![Bounced { id: row.id, at, attempt, dsn }]).await.unwrap();
-    };
-    bounced(&first, "552 5.2.2 mailbox full", Fault::Mailbox).await;
+    hand_back(&world, &first, "552 5.2.2 mailbox full", Fault::Mailbox).await;
     world.clock.advance(Duration::from_secs(3600));
     world.store.activity.record(vec![taken()]).await.unwrap();
     let fares = rules.destination_by_id(me.id).await.unwrap();
@@ -137,7 +210,7 @@ async fn what_comes_back_outweighs_what_is_taken_for_some_hours() {
     let fares = rules.destination_by_id(me.id).await.unwrap();
     assert_eq!((fares.failing_since, fares.failing_row, fares.failing_reply), (None, None, None));
     // What comes back for what it is says nothing of the inbox.
-    bounced(&later, "552 5.3.4 too big", Fault::Message).await;
+    hand_back(&world, &later, "552 5.3.4 too big", Fault::Message).await;
     assert_eq!(rules.destination_by_id(me.id).await.unwrap().failing_since, None);
 }
 

@@ -9,6 +9,7 @@ use crate::policy::notices::Cause;
 use crate::policy::notices::causes::{Drifting, Facts, REFUSING_AFTER, Refused, Stay, Stock, is_of_doctor};
 use crate::policy::notices::memory::{Remembered, State};
 use crate::policy::rule::HostedDomain;
+use crate::store::activity::FailingInbox;
 use crate::store::queue::Stays;
 
 use super::super::{Actor, Admin, Result};
@@ -100,10 +101,15 @@ impl Admin {
         if failing.is_empty() {
             return Ok(Vec::new());
         }
-        let addresses: Vec<Mailbox> = failing.iter().filter_map(|(address, ..)| Mailbox::parse(address).ok()).collect();
+        let addresses: Vec<Mailbox> = failing.iter().filter_map(|one| Mailbox::parse(&one.address).ok()).collect();
         let known = self.store.rules.destinations_among(&addresses, actor.only_account()).await?;
-        let failing = failing.into_iter().filter(|(address, ..)| known.contains(address));
-        let told = |(address, since, said)| Refused { address, since: self.clock.passed(since), said };
+        let failing = failing.into_iter().filter(|one| known.contains(&one.address));
+        let told = |FailingInbox { address, since, reply: said, sends_back }| Refused {
+            address,
+            since: self.clock.passed(since),
+            said,
+            sends_back,
+        };
         Ok(failing.map(told).collect())
     }
 

@@ -32,12 +32,15 @@ pub struct DestinationShape {
     pub default: bool,
     /// Last delivery.
     pub last_delivered_at: Option<Moment>,
-    /// Refusing since.
+    /// Refusing, or sending back what it took, since then. A delivery ends a refusal; what it sent back is over once it took
+    /// another and did not send that back in a quarter of an hour, or in as long as the last report took.
     pub failing_since: Option<Moment>,
     /// Why, in the words of its next hop, or ours where it said nothing.
     pub failing_reply: Option<String>,
     /// The row of the log that has these words.
     pub failing_activity_id: Option<Uuid>,
+    /// While it is failing: its next hop took that mail, and handed it back afterwards.
+    pub sends_back: bool,
     /// That its domain takes no mail at all, as the DNS says; `null` where nothing is known against it.
     pub takes_no_mail: Option<NoMailShape>,
     /// The mail that asks the inbox; `null` once it is verified.
@@ -64,6 +67,7 @@ impl DestinationShape {
             failing_since: row.failing_since,
             failing_reply: row.failing_reply.clone(),
             failing_activity_id: row.failing_row,
+            sends_back: row.sends_back,
             takes_no_mail: None,
             verification: None,
             uses: None,

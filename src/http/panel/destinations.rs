@@ -41,7 +41,7 @@ pub(super) struct Line {
     pub(super) waiting: When,
     pub(super) delivered: Option<When>,
     pub(super) failing: Option<When>,
-    /// It took mail since, so that it does not refuse: it took one and handed it back.
+    /// It does not refuse: it took one and handed it back.
     pub(super) sends_back: bool,
     /// Since when its domain is known to take no mail.
     pub(super) no_mail: Option<When>,
@@ -185,7 +185,8 @@ pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
         delivered: when(destination.last_delivered_at),
         failing: when(destination.failing_since),
         // A delivery ends what a refusal began: what outlives one was begun by a report.
-        sends_back: destination.failing_since.is_some_and(|since| destination.last_delivered_at > Some(since)),
+        sends_back: destination.sends_back
+            || destination.failing_since.is_some_and(|since| destination.last_delivered_at > Some(since)),
         no_mail: when(destination.takes_no_mail.as_ref().map(|found| found.since)),
         why: why(destination).map(|why| text::short(why, text::LINE)),
     }

@@ -62,7 +62,7 @@ pub struct Stock {
     pub untold: Option<String>,
 }
 
-/// An inbox that took no mail since a refusal.
+/// An inbox that took no mail since a refusal, or since it sent some back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Whose it is.
@@ -71,6 +71,8 @@ pub struct Refused {
     pub since: Moment,
     /// What was said last, in the next hop's words.
     pub said: String,
+    /// It took the mail first, and handed it back afterwards.
+    pub sends_back: bool,
 }
 
 /// What the gateway knows of itself.
@@ -292,13 +294,19 @@ fn untold(stock: &Stock) -> Cause {
 
 fn of_inbox(inbox: &Refused, now: Moment) -> Vec<Cause> {
     let (address, age) = (&inbox.address, now.since(inbox.since));
+    let (name, span) = (in_unicode(address), span_in_words(age));
+    let what = if inbox.sends_back {
+        format!("{name} took mail {span} ago and sent it back, and has kept none since.{}", said(&inbox.said))
+    } else {
+        format!("{name} has refused its mail for {span}.{}", said(&inbox.said))
+    };
     let refusing = |id: &str, kind, remedy: &str| Cause {
         id: id.to_owned(),
         kind,
         subject: address.clone(),
         severity: Severity::Fault,
         since: Some(inbox.since),
-        what: format!("{} has refused its mail for {}.{}", in_unicode(address), span_in_words(age), said(&inbox.said)),
+        what: what.clone(),
         remedy: remedy.to_owned(),
     };
     let mut causes = Vec::new();
@@ -422,7 +430,8 @@ mod tests {
     fn what_the_dns_explains_is_told_once() {
         let gone = TakesNone { domain: "inbox.example".to_owned(), why: NoMail::NullMx, since: now() };
         let address = "new@inbox.example".to_owned();
-        let failing = vec![Refused { address, since: now().before(WAITING_AFTER), said: String::new() }];
+        let failing =
+            vec![Refused { address, since: now().before(WAITING_AFTER), said: String::new(), sends_back: false }];
         let facts = Facts { failing, no_mail: vec![gone], ..facts(vec![stock("old@inbox.example", 300)], &[]) };
         let causes = seen(&facts).causes;
         assert_eq!(causes.len(), 1, "{causes:?}");
@@ -473,7 +482,7 @@ mod tests {
         let hours = |hours: u64| now().before(Duration::from_secs(3600 * hours));
         let refused = |address: &str, since| {
             let said = "550 5.1.1 nobody here".to_owned();
-            Refused { address: address.to_owned(), since, said }
+            Refused { address: address.to_owned(), since, said, sends_back: false }
         };
         let failing = vec![refused("new@inbox.example", now()), refused("old@inbox.example", hours(80))];
         let facts = Facts { failing, ..facts(vec![held, untold], &[]) };

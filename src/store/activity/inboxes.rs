@@ -2,7 +2,8 @@
 //!
 //! What is meant for one sender only says nothing of the inbox: a message that was refused for what it is neither begins
 //! nor ends anything. A delivery ends what was failing before it, unless a report came back within some hours: then the
-//! next hop takes everything, and hands it back afterwards. An inbox whose mail is only put off, try after try for an hour and
+//! next hop takes everything, and hands it back afterwards. What it takes then ends it as well, once nobody handed that back
+//! in a quarter of an hour, or in as long as the last report took; nothing more has to come for that. An inbox whose mail is only put off, try after try for an hour and
 //! more, fails as well: nobody is told no, and nothing arrives.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,52 +18,77 @@ use crate::policy::verdict::Fault;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
-pub(in crate::store) const STATES: &str = "select address, last_delivered_at, \
-    case when is_late then min(deferred_since, coalesce(failing_since, deferred_since)) else failing_since end, \
-    case when is_late then deferred_reply else failing_reply end, case when is_late then deferred_row else failing_row end \
-    from (select *, coalesce(deferred_last - deferred_since >= 3600000, 0) as is_late from destination_state \
-        where address in (select value from json_each(?1)))";
+/// Whether what was taken since the last failure has stayed there for so long that the failure is over at `$now`.
+macro_rules! is_over {
+    ($now:literal) => {
+        concat!("coalesce(unreturned_since + max(900000, coalesce(report_took, 0)) <= ", $now, ", 0)")
+    };
+}
+
+pub(in crate::store) const STATES: &str = concat!(
+    "select address, last_delivered_at, case when is_late then min(deferred_since, coalesce(since, deferred_since)) else since end, \
+     case when is_late then deferred_reply when since is not null then failing_reply end, \
+     case when is_late then deferred_row when since is not null then failing_row end, \
+     not is_late and since is not null and report_took is not null \
+     from (select *, coalesce(deferred_last - deferred_since >= 3600000, 0) as is_late, iif(",
+    is_over!("?2"),
+    ", null, failing_since) as since from destination_state where address in (select value from json_each(?1)))"
+);
 
 /// So long after a report a delivery proves nothing.
 const BOUNCE_HOLDS_MILLIS: i64 = 14_400_000;
 
 /// Adds to the states of inboxes: address, last delivery, failing since, reply, row, bounced at, deferred since, until, reply,
-/// row. Deferrals between which a day went by without a try are not of one time.
+/// row, when the mail that failed last was taken or refused, how long its report took. Deferrals between which a day went by
+/// without a try are not of one time.
 macro_rules! add {
     () => {
-        "insert into destination_state (address, last_delivered_at, failing_since, failing_reply, failing_row, \
-         bounced_at, deferred_since, deferred_last, deferred_reply, deferred_row) \
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, \
-         value ->> 6, value ->> 7, value ->> 8, unhex(value ->> 9) \
-         from json_each(?) where true on conflict (address) do update set \
-         last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
-         failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
-             then excluded.failing_since else coalesce(failing_since, excluded.failing_since) end, \
-         failing_reply = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
-             then excluded.failing_reply else coalesce(excluded.failing_reply, failing_reply) end, \
-         failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
-             then excluded.failing_row else coalesce(excluded.failing_row, failing_row) end, \
-         bounced_at = coalesce(excluded.bounced_at, bounced_at), \
-         deferred_since = case when excluded.last_delivered_at is null \
-             and coalesce(excluded.deferred_since, deferred_last) < deferred_last + 86400000 \
-             then deferred_since else excluded.deferred_since end, \
-         deferred_last = case when excluded.last_delivered_at is null \
-             then coalesce(excluded.deferred_last, deferred_last) else excluded.deferred_last end, \
-         deferred_reply = coalesce(excluded.deferred_reply, deferred_reply), \
-         deferred_row = coalesce(excluded.deferred_row, deferred_row); "
+        concat!(
+            "insert into destination_state (address, last_delivered_at, failing_since, failing_reply, failing_row, \
+             bounced_at, deferred_since, deferred_last, deferred_reply, deferred_row, failed_at, report_took, unreturned_since) \
+             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, \
+             value ->> 6, value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 11, \
+             iif(value ->> 1 > value ->> 10, value ->> 1, null) from json_each(?) where true on conflict (address) do update set \
+             last_delivered_at = coalesce(excluded.last_delivered_at, last_delivered_at), \
+             failing_since = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) or ",
+            inboxes::is_over!("excluded.failing_since"),
+            " then excluded.failing_since else coalesce(failing_since, excluded.failing_since) end, \
+             failing_reply = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
+                 then excluded.failing_reply else coalesce(excluded.failing_reply, failing_reply) end, \
+             failing_row = case when excluded.last_delivered_at > coalesce(bounced_at + 14400000, 0) \
+                 then excluded.failing_row else coalesce(excluded.failing_row, failing_row) end, \
+             unreturned_since = case when excluded.failing_since is null \
+                 then coalesce(unreturned_since, excluded.last_delivered_at) \
+                 when coalesce(excluded.last_delivered_at, last_delivered_at) > max(excluded.failed_at, coalesce(failed_at, 0)) \
+                 then coalesce(excluded.last_delivered_at, last_delivered_at) end, \
+             report_took = case when excluded.failing_since is null then report_took else excluded.report_took end, \
+             failed_at = coalesce(max(excluded.failed_at, failed_at), excluded.failed_at, failed_at), \
+             bounced_at = coalesce(excluded.bounced_at, bounced_at), \
+             deferred_since = case when excluded.last_delivered_at is null \
+                 and coalesce(excluded.deferred_since, deferred_last) < deferred_last + 86400000 \
+                 then deferred_since else excluded.deferred_since end, \
+             deferred_last = case when excluded.last_delivered_at is null \
+                 then coalesce(excluded.deferred_last, deferred_last) else excluded.deferred_last end, \
+             deferred_reply = coalesce(excluded.deferred_reply, deferred_reply), \
+             deferred_row = coalesce(excluded.deferred_row, deferred_row); "
+        )
     };
 }
-pub(super) use add;
+pub(super) use {add, is_over};
 
-pub(in crate::store) const FAILING: &str = "select address, failing_since, failing_reply from destination_state \
-    where failing_since is not null order by failing_since limit ?1";
+pub(in crate::store) const FAILING: &str = concat!(
+    "select address, failing_since, failing_reply, report_took is not null from destination_state \
+     where failing_since is not null and not ",
+    is_over!("?2"),
+    " order by failing_since limit ?1"
+);
 pub(in crate::store) const TAKING: &str = "select distinct substr(address, 1 + instr(address, '@')) \
     from destination_state indexed by destination_state_taking where last_delivered_at >= ?1 union all select address from destination_state \
     where last_delivered_at >= ?1 and address in (select value from json_each(?2))";
 
 /// Nothing is known of it any more but when mail last reached it.
 pub(in crate::store) const FORGET: &str = "update destination_state set failing_since = null, failing_reply = null, \
-    failing_row = null, bounced_at = null, deferred_since = null, deferred_last = null where address = ?1";
+    failing_row = null, bounced_at = null, report_took = null, deferred_since = null, deferred_last = null where address = ?1";
 /// A delivery counts again, whatever came back before.
 pub(in crate::store) const BELIEVE: &str = "update destination_state set bounced_at = null where address = ?1";
 
@@ -76,6 +102,20 @@ pub(in crate::store) struct InboxState {
     pub(in crate::store) failing_since: Option<Moment>,
     pub(in crate::store) failing_reply: Option<String>,
     pub(in crate::store) failing_row: Option<Uuid>,
+    pub(in crate::store) sends_back: bool,
+}
+
+/// An inbox that took no mail since a refusal, or sent back what it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingInbox {
+    /// Which.
+    pub address: String,
+    /// Since when.
+    pub since: Moment,
+    /// What was said last.
+    pub reply: String,
+    /// It took the mail first, and handed it back.
+    pub sends_back: bool,
 }
 
 /// What became of mail for an inbox.
@@ -95,7 +135,11 @@ pub(super) struct Failing {
     since: i64,
     reply: String,
     row: Uuid,
+    /// When that mail was taken, or refused.
+    failed_at: i64,
     bounced_at: Option<i64>,
+    /// What its report took, where there was one.
+    report_took: Option<i64>,
 }
 
 /// From when until when, by whose last words, in which row.
@@ -119,11 +163,13 @@ impl Fared {
         Self::by(progress.status, progress.attempt.as_ref(), (at, progress.id, &progress.reason))
     }
 
-    /// Of mail for which a report came back; none where that is about the message, or about us.
-    pub(super) fn of_bounce(bounced: &Bounced) -> Option<Self> {
+    /// Of mail that was taken then, and for which a report came back; none where that is about the message, or about us.
+    pub(super) fn of_bounce(bounced: &Bounced, taken_at: Moment) -> Option<Self> {
         bounced.attempt.fault.filter(|fault| *fault == Fault::Mailbox)?;
-        let (at, reply) = (bounced.at.millis(), bounced.attempt.reply.clone());
-        Some(Self::Failed(Failing { since: at, reply, row: bounced.id, bounced_at: Some(at) }))
+        let (at, failed_at) = (bounced.at.millis(), taken_at.millis());
+        let report_took = Some((at - failed_at).max(0));
+        let (reply, row) = (bounced.attempt.reply.clone(), bounced.id);
+        Some(Self::Failed(Failing { since: at, reply, row, failed_at, bounced_at: Some(at), report_took }))
     }
 
     fn by(status: Status, last: Option<&Attempt>, (at, row, reason): (Moment, Uuid, &str)) -> Option<Self> {
@@ -141,7 +187,8 @@ impl Fared {
             }
             _ => return None,
         }
-        Some(Self::Failed(Failing { since: at.millis(), reply: reply(), row, bounced_at: None }))
+        let (since, reply) = (at.millis(), reply());
+        Some(Self::Failed(Failing { since, reply, row, failed_at: since, bounced_at: None, report_took: None }))
     }
 }
 
@@ -175,7 +222,9 @@ impl Inboxes {
             Fared::Failed(later) => {
                 let since = failing.as_ref().map_or(later.since, |earlier| earlier.since);
                 let bounced_at = later.bounced_at.or(failing.as_ref().and_then(|earlier| earlier.bounced_at));
-                *failing = Some(Failing { since, bounced_at, ..later });
+                let failed_at =
+                    failing.as_ref().map_or(later.failed_at, |earlier| earlier.failed_at.max(later.failed_at));
+                *failing = Some(Failing { since, bounced_at, failed_at, ..later });
             }
             Fared::Deferred(later) => {
                 let since = deferring.as_ref().map_or(later.since, |earlier| earlier.since);
@@ -209,6 +258,8 @@ impl Inboxes {
                 put_off.map(|it| it.last),
                 put_off.map(|it| it.reply.as_str()),
                 put_off.map(|it| hex(it.row)),
+                failed.map(|it| it.failed_at),
+                failed.and_then(|it| it.report_took),
             )
         })
     }
@@ -218,7 +269,8 @@ impl Activity {
     /// What is known of these addresses.
     pub(in crate::store) async fn inbox_states(&self, addresses: &[&str]) -> Result<HashMap<String, InboxState>> {
         self.settle_counts().await?;
-        let found = sqlx::query(STATES).bind(json(&addresses)).fetch_all(&self.readers).await?;
+        let ask = sqlx::query(STATES).bind(json(&addresses)).bind(self.clock.now().millis());
+        let found = ask.fetch_all(&self.readers).await?;
         let read = found.iter().map(|row| {
             let mut columns = Columns::of(row);
             let address = columns.take()?;
@@ -227,19 +279,27 @@ impl Activity {
                 failing_since: columns.maybe_moment()?,
                 failing_reply: columns.take()?,
                 failing_row: columns.maybe_uuid()?,
+                sends_back: columns.flag()?,
             };
             Ok((address, state))
         });
         read.collect()
     }
 
-    /// Inboxes that took no mail since a refusal (not those whose mail is put off, which waits in the queue to be seen there), since when, and what was said last; those first that fail the longest.
-    pub async fn failing(&self) -> Result<Vec<(String, Moment, String)>> {
+    /// Inboxes that took no mail since a refusal (not those whose mail is put off, which waits in the queue to be seen there),
+    /// or sent back what they took; those first that fail the longest.
+    pub async fn failing(&self) -> Result<Vec<FailingInbox>> {
         self.settle_counts().await?;
-        let found = sqlx::query(FAILING).bind(MAX_TOLD).fetch_all(&self.readers).await?;
+        let ask = sqlx::query(FAILING).bind(MAX_TOLD).bind(self.clock.now().millis());
+        let found = ask.fetch_all(&self.readers).await?;
         let read = found.iter().map(|row| {
             let mut columns = Columns::of(row);
-            Ok((columns.take()?, columns.moment()?, columns.take::<Option<String>>()?.unwrap_or_default()))
+            Ok(FailingInbox {
+                address: columns.take()?,
+                since: columns.moment()?,
+                reply: columns.take::<Option<String>>()?.unwrap_or_default(),
+                sends_back: columns.flag()?,
+            })
         });
         read.collect()
     }

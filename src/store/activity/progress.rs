@@ -17,7 +17,7 @@ use crate::store::columns::{Columns, hex_list, json};
 use crate::store::{Result, StoreError};
 
 pub(in crate::store) const FIND: &str = "select id, seq, status, bounced_at, received_at, domain_id, alias_id, \
-    destination, count, own is not null from activity where id in (select unhex(value) from json_each(?1))";
+    destination, count, own is not null, attempts ->> '$[#-1].at' from activity where id in (select unhex(value) from json_each(?1))";
 pub(in crate::store) const APPLY: &str = "update activity set status = coalesce(d.status, activity.status), \
     reason = coalesce(d.reason, activity.reason), \
     attempts = case when d.attempt is null then attempts else json_insert(attempts, '$[#]', json(d.attempt)) end, \
@@ -78,12 +78,19 @@ struct Found {
     destination: Option<String>,
     count: i64,
     is_own: bool,
+    /// When it was tried last.
+    tried_at: Option<Moment>,
 }
 
 impl Found {
     fn counted(&self) -> Counted<'_> {
         let Self { received_at: at, domain, alias, count, is_own, .. } = *self;
         Counted { at, domain, alias, destination: self.destination.as_deref(), count, is_own }
+    }
+
+    /// When its next hop took it: not before it was received, nor before it was tried.
+    fn taken_at(&self) -> Moment {
+        self.tried_at.map_or(self.received_at, |tried| tried.max(self.received_at))
     }
 }
 
@@ -137,6 +144,7 @@ async fn find(connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<H
             destination: columns.take()?,
             count: columns.take()?,
             is_own: columns.take()?,
+            tried_at: columns.take::<Option<&str>>()?.and_then(Moment::parse_rfc3339),
         };
         Ok((id, found))
     });
@@ -162,7 +170,7 @@ fn apply(step: &Step<'_>, found: &Found, tally: &mut Tally) -> Applied {
         }
         Step::Bounce(bounced) => {
             tally.shift(&found.counted(), from, shown(found.status, Some(bounced.at)));
-            tally.note_inbox(found.destination.as_deref(), Fared::of_bounce(bounced));
+            tally.note_inbox(found.destination.as_deref(), Fared::of_bounce(bounced, found.taken_at()));
             let (reason, attempt, dsn) = (bounced.attempt.reply.clone(), json(&bounced.attempt), json(&bounced.dsn));
             (found.seq, None, Some(reason), Some(attempt), None, None, Some(dsn), Some(bounced.at.millis()))
         }

@@ -244,6 +244,7 @@ impl Rules {
             let state = states.remove(&row.address).unwrap_or_default();
             (row.last_delivered_at, row.failing_since) = (state.last_delivered_at, state.failing_since);
             (row.failing_reply, row.failing_row) = (state.failing_reply, state.failing_row);
+            row.sends_back = state.sends_back;
         }
         Ok(rows)
     }
@@ -347,6 +348,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(DestinationRow, String)> {
         failing_since: None,
         failing_reply: None,
         failing_row: None,
+        sends_back: false,
     };
     Ok((row, columns.take()?))
 }
