@@ -5,6 +5,8 @@
 #[path = "delivery/world.rs"]
 mod world;
 
+#[path = "delivery/backlog.rs"]
+mod backlog;
 #[path = "delivery/clock.rs"]
 mod clock;
 #[path = "delivery/direct.rs"]

@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub(super) refused: broadcast::Sender<Uuid>,
     /// Deliveries that are claimed and not yet settled.
     pub(super) in_flight: AtomicUsize,
+    /// More is due than there is room to claim, or may be: for which sites is not known.
+    pub(super) is_behind: AtomicBool,
     /// Something was queued.
     pub(super) queued: Notify,
     /// When the scheduler looks at the queue by itself, in milliseconds since 1970.
@@ -95,6 +97,7 @@ impl Courier {
             asked: AskedFor::default(),
             refused: broadcast::channel(MAX_UNHEARD_REFUSALS).0,
             in_flight: AtomicUsize::new(0),
+            is_behind: AtomicBool::new(false),
             queued: Notify::new(),
             next_look: AtomicI64::new(i64::MAX),
             stopping: CancellationToken::new(),
@@ -159,7 +162,7 @@ impl Courier {
         DirectFacts {
             backing_off,
             deferred_lately,
-            backlog: way.site.has_backlog(),
+            backlog: self.0.is_behind.load(Ordering::Relaxed) || way.site.has_backlog(),
             slot_free: false,
             waiting_for_site: way.site.waiting.load(Ordering::Relaxed),
             waiting_in_all: self.0.waiting.all(),
@@ -215,8 +218,11 @@ impl Courier {
         tell_success::tell(&self.0, message, served, at).await;
     }
 
-    /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`.
-    pub async fn run(&self, stop: CancellationToken) {
-        scheduler::run(&self.0, stop).await;
+    /// Works the queue until `stop`; then returns unsent attempts to the queue and gives sent ones `stop_grace`. From this
+    /// call until its first look at the queue is through, nothing is delivered directly: what is due there is older.
+    pub fn run(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.0);
+        shared.is_behind.store(true, Ordering::Relaxed);
+        async move { scheduler::run(&shared, stop).await }
     }
 }

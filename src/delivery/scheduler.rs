@@ -81,6 +81,7 @@ async fn claim(shared: &Arc<Shared>) -> Duration {
     loop {
         let room = MAX_IN_FLIGHT.saturating_sub(shared.in_flight.load(Ordering::Relaxed)).min(CLAIM_BATCH);
         if room == 0 {
+            shared.is_behind.store(true, Ordering::Relaxed);
             return LONGEST_PAUSE;
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
@@ -95,6 +96,7 @@ async fn claim(shared: &Arc<Shared>) -> Duration {
         let all = claims.len() < room;
         dispatch(shared, claims);
         if all {
+            shared.is_behind.store(false, Ordering::Relaxed);
             return until_next(shared).await;
         }
     }
@@ -191,7 +193,12 @@ async fn slot(shared: &Shared, way: &Way) -> Result<Slot, Duration> {
         return Ok(slot);
     }
     let is_proven = way.site.is_proven();
-    let pause = || shared.tools.chance.jitter(if is_proven { SHORT_PAUSE } else { NO_SLOT_PAUSE });
+    let pause = || {
+        let pause = shared.tools.chance.jitter(if is_proven { SHORT_PAUSE } else { NO_SLOT_PAUSE });
+        // It may be claimed a moment after it is due.
+        way.site.put_off(pause + SHORTEST_PAUSE);
+        pause
+    };
     if !may_wait(is_proven, shared.in_flight.load(Ordering::Relaxed), MAX_IN_FLIGHT) {
         return Err(pause());
     }

@@ -51,6 +51,8 @@ struct State {
     unreachable: HashMap<Host, Instant>,
     back_off: Option<BackOff>,
     deferred_at: Option<Instant>,
+    /// Until then the queue has deliveries for it that found no slot.
+    put_off_until: Option<Instant>,
     window: usize,
     concurrency: Concurrency,
 }
@@ -91,6 +93,7 @@ impl Site {
             unreachable: HashMap::new(),
             back_off: None,
             deferred_at: None,
+            put_off_until: None,
             window: FIRST_WINDOW,
             concurrency: Concurrency::new(limit),
         };
@@ -135,9 +138,17 @@ impl Site {
         self.owed.fetch_add(slots - gone, Ordering::AcqRel);
     }
 
-    /// Whether deliveries of the queue wait for it.
+    /// Whether deliveries of the queue wait for a slot, or for their next turn because they found none.
     pub(super) fn has_backlog(&self) -> bool {
-        self.parked.load(Ordering::Relaxed) > 0
+        let put_off = || self.state().put_off_until;
+        self.parked.load(Ordering::Relaxed) > 0 || put_off().is_some_and(|until| until > self.clock.instant())
+    }
+
+    /// A delivery of the queue found no slot, and comes again after so long.
+    pub(super) fn put_off(&self, pause: Duration) {
+        let until = Some(self.clock.instant() + pause);
+        let mut state = self.state();
+        state.put_off_until = state.put_off_until.max(until);
     }
 
     /// A place among the parcels that may wait for a slot; `None` when there are enough.

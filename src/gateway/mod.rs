@@ -108,8 +108,7 @@ impl Gateway {
     }
 
     fn run_mail(&mut self, listeners: Vec<TcpListener>) {
-        let (courier, stop) = (self.parts.courier.clone(), self.stop_courier.clone());
-        self.courier = tokio::spawn(async move { courier.run(stop).await });
+        self.courier = tokio::spawn(self.parts.courier.run(self.stop_courier.clone()));
         self.rest.push(tokio::spawn(inbound::listen(listeners, Arc::clone(&self.inbound))));
     }
 

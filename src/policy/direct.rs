@@ -10,7 +10,7 @@ pub struct DirectFacts {
     pub backing_off: bool,
     /// The site had a deferral that speaks of it in the last minute.
     pub deferred_lately: bool,
-    /// A delivery for this site is due now and unclaimed.
+    /// A delivery for this site is due now and unclaimed, or may be.
     pub backlog: bool,
     /// A connection slot is free now.
     pub slot_free: bool,

@@ -408,7 +408,6 @@ async fn on_stop_unsent_attempts_go_back_and_sent_ones_end() {
     assert!(world.inbox.received().is_empty());
 }
 
-/// Direct delivery stands back while the queue has mail for the site (DESIGN section 4).
 #[tokio::test]
 async fn counters_of_waiting_sessions_end_with_them() {
     let world = World::with(|wishes| wishes.instance.direct_per_site = 1).await;

@@ -124,8 +124,7 @@ impl World {
 
     /// Works the queue until the world ends.
     pub(crate) fn work(&self) -> tokio::task::JoinHandle<()> {
-        let (courier, stop) = (self.courier.clone(), self.stop.clone());
-        tokio::spawn(async move { courier.run(stop).await })
+        tokio::spawn(self.courier.run(self.stop.clone()))
     }
 
     pub(crate) fn stop(&self) {

@@ -108,3 +108,14 @@ async fn slots_grow_with_success_and_halve_with_trouble_lent_ones_when_they_come
     site.is_well();
     assert_eq!((free(&site), site.backs_off_for()), (3, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_off_is_its_backlog_until_it_comes_again() {
+    let site = site();
+    site.put_off(Duration::from_secs(15));
+    site.put_off(Duration::from_secs(2));
+    tokio::time::advance(Duration::from_millis(14_999)).await;
+    assert!(site.has_backlog());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(!site.has_backlog());
+}
