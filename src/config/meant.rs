@@ -65,6 +65,7 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         doctor_pace: crate::upkeep::Pace::DOCTOR,
         instance: instance(&read, &hostname)?,
         direct_timeout: read.span("delivery.direct_timeout"),
+        after_dot_wait: crate::inbound::AFTER_DOT_WAIT,
         keep_failed: read.span("queue.keep_failed"),
         max_bytes_per_domain: read.number("queue.max_bytes_per_domain"),
         backup: backup(&read, (&data_dir, &srs)),

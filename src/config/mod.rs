@@ -96,6 +96,8 @@ pub struct Config {
     pub instance: crate::policy::settings::Instance,
     /// `[delivery] direct_timeout`: from the dot to the end of direct attempts.
     pub direct_timeout: Duration,
+    /// How long a reply to our final dot is waited for where the queue cannot be written; no key says so.
+    pub after_dot_wait: Duration,
     /// `[queue] keep_failed`.
     pub keep_failed: Duration,
     /// `[queue] max_bytes_per_domain`.

@@ -270,6 +270,7 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
         },
         answer_within: config.smtp.answer_within,
         direct_timeout: config.direct_timeout,
+        after_dot_wait: config.after_dot_wait,
         max_connections: files::places(config.smtp.max_connections),
         max_connections_per_ip: config.smtp.max_connections_per_ip,
         proxy_protocol_from: config.smtp.proxy_protocol_from.clone(),

@@ -32,7 +32,7 @@ const CHECKS_TENTHS: u32 = 4;
 const DIRECT_TENTHS: u32 = 8;
 
 /// After a failed commit, an attempt whose dot was written is waited for so long: its reply is the truth.
-const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
+pub const AFTER_DOT_WAIT: Duration = Duration::from_secs(30);
 
 /// The instants of one message's answer.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +159,7 @@ async fn conclude(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Ou
     if !kept.is_empty()
         && let Err(error) = tools.store.queue.accept_together(kept).await
     {
-        tally.finish_sent(outgoing, sleep(AFTER_DOT_WAIT)).await;
+        tally.finish_sent(outgoing, sleep(tools.settings.load().after_dot_wait)).await;
         return give_the_truth(tools, arrival, (outgoing, &tally.came), error).await;
     }
     let recorded = overdue::record(tools, rows).await;

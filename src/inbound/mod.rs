@@ -54,6 +54,7 @@ use crate::net::network::Networks;
 use crate::smtp::server;
 use crate::store::Store;
 
+pub use accept::AFTER_DOT_WAIT;
 pub use listener::listen;
 
 /// `[smtp]` as meant, for running sessions.
@@ -65,6 +66,8 @@ pub struct Settings {
     pub answer_within: Duration,
     /// From the final dot, direct delivery may take so long.
     pub direct_timeout: Duration,
+    /// After a failed commit, an attempt whose dot was written is waited for so long.
+    pub after_dot_wait: Duration,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections of one address (IPv6: of one /64).

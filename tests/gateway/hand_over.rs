@@ -11,6 +11,10 @@ use crate::support::{LETTER, PATIENCE, World, prefix, without_prefix};
 
 /// Short, so that the deadline comes soon: direct delivery ends at 1.6 s.
 const SHORT: &[(&str, &str)] = &[("SMTP__ANSWER_WITHIN", "2s")];
+/// A reply so long after the dot comes when the queue has been tried.
+const LATER: Duration = Duration::from_secs(3);
+/// The queue takes nothing.
+const FULL: &str = "create trigger full before insert on deliveries begin select raise(abort, 'no room'); end";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_inbox_costs_a_commit_and_no_second_copy() {
@@ -217,5 +221,68 @@ async fn a_message_for_many_aliases_is_handed_over_at_once() {
     }
     let statuses = world.rows().await.iter().map(|row| row["status"].clone()).collect::<Vec<_>>();
     assert_eq!(statuses, ["forwarded"; 10]);
+    world.stop().await;
+}
+
+/// The next hop has the message, or will say that it has not: where the queue cannot be written, its reply is the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_behind_the_dot_leaves_the_answer_to_the_next_hop() {
+    tokio::join!(
+        late_reply("250 2.0.0 kept", ("250 2.0.0", "forwarded")),
+        late_reply("550 5.6.0 not this", ("554 5.6.0", "refused")),
+        late_reply("450 4.2.0 not now", ("451 4.3.0", "refused_temporarily")),
+    );
+}
+
+async fn late_reply(said: &str, (heard, status): (&str, &str)) {
+    let world = World::start_with(SHORT).await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::Late(LATER, said.to_owned())).times(1));
+    world.change("waypost.db", FULL).await;
+    let dot = world.letter("shop@my.example").await.dot.unwrap();
+    assert!(dot.starts_with(heard), "{said}: {dot}");
+    let row = world.row().await;
+    assert_eq!((&row["status"], &row["attempts"][0]["reply"]), (&status.into(), &said.into()), "{row:#}");
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
+/// Nobody knows what became of it: the client keeps it, and the log says that it may have been delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_behind_a_dot_without_a_reply_ends_in_451() {
+    let world = World::bare_with(SHORT, |config, _| config.after_dot_wait = Duration::from_millis(500)).await;
+    let world = world.furnished().await;
+    world.inbox.script(Rule::at(Stage::Dot, Behaviour::Hang).times(1));
+    world.change("waypost.db", FULL).await;
+    let dot = world.letter("shop@my.example").await.dot.unwrap();
+    assert!(dot.starts_with("451 4.3.0"), "{dot}");
+    let row = world.row().await;
+    assert_eq!(row["status"], "refused_temporarily", "{row:#}");
+    assert!(row["reason"].as_str().unwrap().starts_with("It may have been delivered"), "{row:#}");
+    assert!(world.inbox.wait_until_left().await, "nobody waits for it any more");
+    world.until_queue_is_empty().await;
+    world.stop().await;
+}
+
+/// Without the queue and without a dot there is nothing to wait for: the client comes again, and it is delivered once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_before_the_dot_aborts_the_attempt() {
+    let [rcpt, data] = [Stage::Rcpt, Stage::Data].map(unsent);
+    tokio::join!(rcpt, data);
+}
+
+async fn unsent(stage: Stage) {
+    let world = World::start_with(SHORT).await;
+    world.inbox.script(Rule::at(stage, Behaviour::Hang).times(1));
+    world.change("waypost.db", FULL).await;
+    let dot = world.letter("shop@my.example").await.dot.unwrap();
+    assert!(dot.starts_with("451 4.3.0"), "{stage:?}: {dot}");
+    let row = world.row().await;
+    assert_eq!(row["status"], "refused_temporarily", "{stage:?}: {row:#}");
+    assert!(!row["reason"].as_str().unwrap().contains("may have been delivered"), "{stage:?}: {row:#}");
+    assert!(world.inbox.wait_until_left().await, "{stage:?}: its connection is closed");
+    world.change("waypost.db", "drop trigger full").await;
+    assert!(world.letter("shop@my.example").await.is_accepted(), "{stage:?}");
+    assert_eq!(world.inbox.received().len(), 1, "{stage:?}");
+    world.until("shop@my.example", "forwarded").await;
     world.stop().await;
 }

@@ -52,7 +52,8 @@ impl World {
         Self::bare_with(&[], |config, _| config.clock = Some(clock.clone())).await.furnished().await
     }
 
-    async fn furnished(self) -> Self {
+    /// With the domain, destination and alias of [`World::start`].
+    pub(crate) async fn furnished(self) -> Self {
         self.domain("my.example").await;
         self.destination("@inbox.example").await;
         self.alias("shop@my.example", &["anna@inbox.example"]).await;

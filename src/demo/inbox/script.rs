@@ -47,6 +47,8 @@ pub enum Behaviour {
     Early(String),
     /// Takes what was asked and gives the usual answer octet by octet, with this pause before each.
     SlowBytes(Duration),
+    /// Answers this as [`Behaviour::Reply`] does, after a pause.
+    Late(Duration, String),
 }
 
 impl Behaviour {
@@ -59,7 +61,7 @@ impl Behaviour {
     /// Whether what was asked is taken.
     pub(super) fn takes(&self) -> bool {
         match self {
-            Self::Reply(text) => text.starts_with(['2', '3']),
+            Self::Reply(text) | Self::Late(_, text) => text.starts_with(['2', '3']),
             Self::DropAfterReading | Self::SlowBytes(_) | Self::Early(_) => true,
             Self::Hang | Self::Drop | Self::Garbage(_) => false,
         }

@@ -283,6 +283,10 @@ impl Session {
                 self.wire.send(line(&text).as_bytes()).await?;
                 return if text.starts_with("421") { END } else { ON };
             }
+            Some(Behaviour::Late(pause, text)) => {
+                tokio::time::sleep(pause).await;
+                self.wire.send(line(&text).as_bytes()).await?;
+            }
             Some(Behaviour::Hang) => {
                 self.wire.read_in_vain().await?;
                 return END;
