@@ -916,3 +916,51 @@ fn a_gateway_serves_commands_takes_signals_and_names_itself_to_a_second_one() {
     assert!(served.child.wait().unwrap().success());
     assert_eq!(made(data, &["domain", "list", "--json"]).matches("my.example").count(), 2);
 }
+
+const DEMO_LETTERS: [&str; 4] = [
+    "A letter to an alias\n",
+    "A letter to an address that only the catch-all knows\n",
+    "A letter that the inbox refuses\n",
+    "A letter that the inbox defers, and then takes\n",
+];
+
+/// The demo in a folder of its own for what it throws away.
+fn demo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = waypost(folder);
+    command.arg("demo").args(arguments).env("TMPDIR", folder);
+    command
+}
+
+/// The first minute of the README: four letters on loopback, each with its proof, and an exit code that says whether they
+/// went as they should. What it made is gone afterwards.
+#[test]
+fn the_demo_proves_its_letters_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Ran::of(demo(folder.path(), &["--once"]).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.starts_with("Waypost on loopback: gateway 127.0.0.1:"), "{}", ran.out);
+    assert!(DEMO_LETTERS.iter().all(|title| ran.out.contains(title)), "{}", ran.out);
+    assert_eq!(ran.out.matches("  identical octets, logged as forwarded: ").count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("  as it should be, logged as refused: ").count(), 1, "{}", ran.out);
+    assert!(ran.out.ends_with("\n4 of 4 letters went as they should.\n"), "no link where nothing runs on: {}", ran.out);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Without `--once` it runs on, with a link into its panel, until it is told to stop.
+#[test]
+fn the_demo_runs_on_with_a_link_into_its_panel() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = demo(folder.path(), &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == "4 of 4 letters went as they should."));
+    let link = lines.find(|line| line.starts_with("  http://127.0.0.1:")).unwrap();
+    assert!(lines.next().unwrap().starts_with("Still running;"));
+    let (address, path) = link.trim().strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut panel = std::net::TcpStream::connect(address).unwrap();
+    write!(panel, "GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let status = BufReader::new(panel).lines().next().unwrap().unwrap();
+    assert!(["200", "303"].iter().any(|code| status.contains(code)), "{status}");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

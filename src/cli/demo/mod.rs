@@ -7,24 +7,24 @@ mod letters;
 mod scene;
 mod show;
 
-use anyhow::bail;
+use anyhow::ensure;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use letters::LETTERS;
-use scene::Scene;
+use scene::{Proof, Scene};
 
 /// Runs the demo; with `once` it ends after the proof, else it keeps running until it is interrupted.
 pub(super) async fn run(once: bool) -> anyhow::Result<()> {
     let scene = Scene::set().await?;
     show::opening(&scene);
-    let mut proved = 0;
+    let mut proofs = Vec::with_capacity(LETTERS.len());
     for letter in LETTERS {
         let story = scene.play(letter).await?;
         show::story(letter, &story);
-        proved += usize::from(story.proof.holds());
+        proofs.push(story.proof);
     }
-    show::summary(proved, LETTERS.len());
+    show::summary(proved(&proofs), proofs.len());
     if once {
         scene.strike().await?;
     } else {
@@ -32,9 +32,17 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
         until_ended(&scene).await?;
         scene.strike().await?;
     }
-    if proved < LETTERS.len() {
-        bail!("{} of {} letters did not go as they should", LETTERS.len() - proved, LETTERS.len());
-    }
+    verdict(&proofs)
+}
+
+fn proved(proofs: &[Proof]) -> usize {
+    proofs.iter().filter(|proof| proof.holds()).count()
+}
+
+/// What the exit code says: that every proof holds, or that one does not.
+fn verdict(proofs: &[Proof]) -> anyhow::Result<()> {
+    let failed = proofs.len() - proved(proofs);
+    ensure!(failed == 0, "{failed} of {} letters did not go as they should", proofs.len());
     Ok(())
 }
 
@@ -59,4 +67,41 @@ fn enters() -> mpsc::Receiver<()> {
         lines.take_while(|_| sender.blocking_send(()).is_ok()).for_each(drop);
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::letters::{Expected, Letter};
+    use super::*;
+
+    fn proof(arrived: &str, as_expected: bool) -> Proof {
+        Proof { sent: "ab".to_owned(), arrived: Some(arrived.to_owned()), as_expected }
+    }
+
+    #[test]
+    fn one_proof_that_does_not_hold_is_a_failure() {
+        let good = || proof("ab", true);
+        assert!(verdict(&[good(), good()]).is_ok());
+        for bad in [proof("ac", true), proof("ab", false)] {
+            let refusal = verdict(&[good(), bad]).unwrap_err();
+            assert_eq!(refusal.to_string(), "1 of 2 letters did not go as they should");
+        }
+    }
+
+    /// Each letter played for real, while something else is expected of it.
+    #[tokio::test]
+    async fn a_letter_that_fares_otherwise_than_it_should_is_a_failure() {
+        let scene = Scene::set().await.unwrap();
+        let otherwise = |letter: &Letter| match letter.expected {
+            Expected::Delivered => Expected::Refused,
+            Expected::Refused => Expected::DeliveredLater,
+            Expected::DeliveredLater => Expected::Delivered,
+        };
+        let letters = LETTERS.iter().take(3).map(|letter| Letter { expected: otherwise(letter), ..*letter });
+        for letter in letters {
+            let story = scene.play(&letter).await.unwrap();
+            assert!(verdict(&[story.proof]).is_err(), "{}", letter.title);
+        }
+        scene.strike().await.unwrap();
+    }
 }
