@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+#[path = "support/ways.rs"]
+mod ways;
 #[path = "delivery/world.rs"]
 mod world;
 
@@ -19,6 +21,8 @@ mod extensions;
 mod faults;
 #[path = "delivery/lanes.rs"]
 mod lanes;
+#[path = "delivery/privacy.rs"]
+mod privacy;
 #[path = "delivery/queue.rs"]
 mod queue;
 #[path = "delivery/reports.rs"]

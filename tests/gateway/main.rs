@@ -6,6 +6,8 @@
 mod pebble;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/ways.rs"]
+mod ways;
 
 mod abuse;
 mod acme;
