@@ -1,4 +1,4 @@
-//! A gateway's process under numbered mail, with a ledger of what was answered 250: for kills (`crash.rs`) and for disks that
+//! A gateway's process under numbered mail, with a ledger of what was answered: for kills (`crash.rs`) and for disks that
 //! fail (`power.rs`). All of its world but the process and its disk stays whatever happens to them.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use waypost::demo::dns::Dns;
 use waypost::demo::inbox::{Behaviour, Inbox, Rule, Stage};
-use waypost::demo::sender::Sender;
+use waypost::demo::sender::{Answers, Sender};
 
 /// Senders at the same time.
 const SENDERS: u32 = 4;
@@ -34,10 +34,17 @@ pub(crate) struct Bench {
     _port: TcpSocket,
 }
 
-/// What was answered 250, by number.
+/// What was answered, by number.
 #[derive(Default)]
 pub(crate) struct Ledger {
+    /// With 250, for an inbox that takes it in the end.
     pub(crate) accepted: Mutex<BTreeSet<u32>>,
+    /// With 250, for one that does not: there was no time to ask it before.
+    pub(crate) unwelcome: Mutex<BTreeSet<u32>>,
+    /// With 4yz or 5yz.
+    pub(crate) refused: Mutex<BTreeSet<u32>>,
+    /// How many answers were not heard.
+    pub(crate) unheard: AtomicU32,
     next: AtomicU32,
     done: AtomicBool,
 }
@@ -49,7 +56,10 @@ impl Bench {
         dns.mx("inbox.example", 10, "mx.inbox.example");
         dns.a("mx.inbox.example", [127, 0, 0, 1].into());
         dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+        dns.mx("sender.example", 10, "mx.inbox.example");
         inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 busy")).to("busy@inbox.example"));
+        inbox.script(Rule::at(Stage::Dot, Behaviour::reply("550 5.6.0 not this")).to("picky@inbox.example"));
+        inbox.script(Rule::at(Stage::Dot, Behaviour::reply("451 4.3.2 not now")).to("tired@inbox.example"));
         let (port, folder) = (TcpSocket::new_v4().unwrap(), tempfile::tempdir().unwrap());
         port.set_reuseaddr(true).unwrap();
         port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -79,12 +89,14 @@ impl Bench {
         assert!(self.command(arguments).status().unwrap().success(), "waypost {arguments:?}");
     }
 
-    /// Rules that lead to an inbox that takes all, and to one that defers.
+    /// Rules that lead to an inbox that takes all, and to those that defer, refuse, and hand back.
     pub(crate) fn furnish(&self) {
         self.run(&["domain", "add", "my.example"]);
         self.run(&["destination", "add", "@inbox.example", "--verified"]);
         self.run(&["alias", "add", "shop@my.example", "--to", "anna@inbox.example"]);
         self.run(&["alias", "add", "later@my.example", "--to", "busy@inbox.example"]);
+        self.run(&["alias", "add", "picky@my.example", "--to", "picky@inbox.example"]);
+        self.run(&["alias", "add", "tired@my.example", "--to", "tired@inbox.example"]);
     }
 
     pub(crate) async fn serve(&self) -> Child {
@@ -103,7 +115,10 @@ impl Bench {
         self.inbox.behave();
         let accepted = ledger.accepted.lock().unwrap().clone();
         let missing = || {
-            let arrived: BTreeSet<_> = self.inbox.received().iter().map(|one| number_of(&one.octets)).collect();
+            let received = self.inbox.received();
+            // The null sender brings what a sender is told of mail that was refused.
+            let mail = received.iter().filter(|one| !one.from.is_empty());
+            let arrived: BTreeSet<_> = mail.map(|one| number_of(&one.octets)).collect();
             accepted.difference(&arrived).copied().collect::<Vec<_>>()
         };
         let all_there = async {
@@ -124,10 +139,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Half of it is for an inbox that defers.
     pub(crate) fn start(bench: &Bench) -> Self {
+        Self::of(bench, welcome)
+    }
+
+    /// Each message by its number.
+    pub(crate) fn of(bench: &Bench, envelope: fn(u32) -> Envelope) -> Self {
         let ledger = Arc::new(Ledger::default());
-        let senders = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger)))).collect();
-        Self { ledger, senders }
+        let senders = (0..SENDERS).map(|_| tokio::spawn(send_on(bench.smtp, Arc::clone(&ledger), envelope)));
+        Self { senders: senders.collect(), ledger }
     }
 
     /// Waits until so many more were accepted.
@@ -154,11 +175,36 @@ impl Ledger {
     pub(crate) fn count(&self) -> usize {
         self.accepted.lock().unwrap().len()
     }
+
+    fn note(&self, number: u32, is_welcome: bool, answers: &Answers) {
+        let list = match (answers.is_accepted(), is_welcome) {
+            (true, true) => &self.accepted,
+            (true, false) => &self.unwelcome,
+            (false, _) => &self.refused,
+        };
+        // Whoever is refused at MAIL has named nobody yet.
+        if answers.mail.starts_with('2') {
+            list.lock().unwrap().insert(number);
+        }
+    }
 }
 
-/// Sends numbered messages, half of them to an alias whose inbox defers, until the ledger is closed. Now and then one is so
-/// large that it is kept in a file, be it that it was in memory before or that it arrived in one.
-async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
+/// From whom a message is, and to whom.
+pub(crate) struct Envelope {
+    pub(crate) from: &'static str,
+    pub(crate) to: String,
+    /// Whether its inbox takes it in the end.
+    pub(crate) is_welcome: bool,
+}
+
+pub(crate) fn welcome(number: u32) -> Envelope {
+    let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
+    Envelope { from: ANN, to: to.to_owned(), is_welcome: true }
+}
+
+/// Sends numbered messages until the ledger is closed. Now and then one is so large that it is kept in a file, be it that it was
+/// in memory before or that it arrived in one.
+async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>, envelope: fn(u32) -> Envelope) {
     while !ledger.done.load(Ordering::Relaxed) {
         let Ok(mut sender) = Sender::connect(gateway, "mail.sender.example").await else {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -166,19 +212,17 @@ async fn send_on(gateway: SocketAddr, ledger: Arc<Ledger>) {
         };
         while !ledger.done.load(Ordering::Relaxed) {
             let number = ledger.next.fetch_add(1, Ordering::Relaxed);
-            let to = if number.is_multiple_of(2) { "shop@my.example" } else { "later@my.example" };
+            let Envelope { from, to, is_welcome } = envelope(number);
             let lines = match number % 32 {
-                3 => 6_000,
-                17 => 30_000,
+                3 if is_welcome => 6_000,
+                17 if is_welcome => 30_000,
                 _ => 1,
             };
-            match sender.send(ANN, &[to], &letter(number, lines)).await {
-                Ok(answers) if answers.is_accepted() => {
-                    ledger.accepted.lock().unwrap().insert(number);
-                }
-                Ok(_) => {}
-                Err(_) => break,
-            }
+            let Ok(answers) = sender.send(from, &[&to], &letter(number, lines)).await else {
+                ledger.unheard.fetch_add(1, Ordering::Relaxed);
+                break;
+            };
+            ledger.note(number, is_welcome, &answers);
         }
     }
 }
