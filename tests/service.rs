@@ -1,5 +1,5 @@
-//! The gateway under a service manager, over real processes: what it tells, when it says that it lives, and the listeners
-//! that it is handed.
+//! The gateway as a process of its machine: what it tells a service manager, when it says that it lives, the listeners that it
+//! is handed, and the root certificates by which it judges the relay that it signs in at.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
+use waypost::demo::dns::Dns;
+use waypost::demo::inbox::{Delivery, Extensions, Inbox, StartTls};
 use waypost::demo::sender::Sender;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -223,6 +225,99 @@ fn a_socket_of_an_unknown_name_is_refused() {
     let manager = Manager::new();
     let mut service = serve_on(&manager, listener().0, "imap");
     assert_eq!(service.0.wait().unwrap().code(), Some(1));
+}
+
+/// A relay that asks for a name and a password, and presents a certificate of a root that only this machine knows.
+struct Relay {
+    manager: Manager,
+    dns: Dns,
+    inbox: Inbox,
+}
+
+impl Relay {
+    async fn offering(starttls: StartTls, others: &[&str]) -> Self {
+        let (dns, inbox) = (Dns::start().await.unwrap(), Inbox::start().await.unwrap());
+        dns.a("inbox.example", [127, 0, 0, 1].into());
+        dns.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all");
+        let others = others.iter().map(|other| (*other).to_owned()).collect();
+        inbox.offer(Extensions { starttls, others, ..Extensions::default() });
+        let manager = Manager::new();
+        let file = |name: &str, text: &str| std::fs::write(manager.data.path().join(name), text).unwrap();
+        file("root.pem", inbox.certificate());
+        file("password", "p\u{e4}ss word\n");
+        Self { manager, dns, inbox }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.manager.data.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let program = [&[env!("CARGO_BIN_EXE_waypost")], arguments].concat();
+        let output = self.manager.command(&program).stdout(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "waypost {arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Serves with these settings beside those of the relay, takes one letter for an alias, and gives what the relay has of it
+    /// and what the log says of the attempt.
+    async fn carries(&self, scheme: &str, more: &[(&str, &str)]) -> (Delivery, String) {
+        let dns = self.dns.address().to_string();
+        let hop = format!("{scheme}://inbox.example:{}", self.inbox.address().port());
+        let root = self.path("root.pem");
+        let settings =
+            [("WAYPOST_DNS__SERVERS", dns.as_str()), ("WAYPOST_DELIVERY__RELAY", &hop), ("SSL_CERT_FILE", &root)];
+        let _service = self.manager.serve(&[&settings, more].concat());
+        let ready = self.manager.until("READY=1\n");
+        let address = ready.split("Taking mail on ").nth(1).unwrap().split_whitespace().next().unwrap();
+        self.run(&["domain", "add", "my.example"]);
+        self.run(&["destination", "add", "me@home.example", "--verified"]);
+        self.run(&["alias", "add", "shop@my.example", "--to", "me@home.example"]);
+        let mut sender = Sender::connect(address.parse().unwrap(), "mail.sender.example").await.unwrap();
+        let answers =
+            sender.send("ann@sender.example", &["shop@my.example"], b"Subject: x\r\n\r\nx\r\n").await.unwrap();
+        assert!(answers.is_accepted(), "{answers:?}");
+        let [got] = self.inbox.wait_for(1).await.try_into().unwrap();
+        assert_eq!(self.inbox.violations(), Vec::<String>::new());
+        let log: serde_json::Value = serde_json::from_str(&self.run(&["log", "--json"])).unwrap();
+        let row = self.run(&["show", "--json", log["items"][0]["id"].as_str().unwrap()]);
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        (got, row["attempts"][0]["tls"]["verified"].to_string())
+    }
+
+    fn heard(&self, verb: &str) -> Vec<String> {
+        let commands = self.inbox.commands().into_iter().map(|(_, line)| line);
+        commands.filter(|line| line.starts_with(verb)).collect()
+    }
+}
+
+/// PLAIN where it is offered, else LOGIN, and each only inside TLS that verifies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_is_signed_in_at_inside_tls_that_verifies() {
+    for (starttls, scheme, offered, said) in [
+        (StartTls::SelfSigned, "smtp", "AUTH LOGIN PLAIN", "AUTH PLAIN AG1lAHDDpHNzIHdvcmQ="),
+        (StartTls::SelfSigned, "smtp", "AUTH LOGIN", "AUTH LOGIN"),
+        (StartTls::Implicit, "smtps", "AUTH PLAIN", "AUTH PLAIN AG1lAHDDpHNzIHdvcmQ="),
+    ] {
+        let relay = Relay::offering(starttls, &[offered]).await;
+        relay.inbox.ask_to_sign_in("me", "p\u{e4}ss word");
+        let password = relay.path("password");
+        let sign_in =
+            [("WAYPOST_DELIVERY__RELAY_USERNAME", "me"), ("WAYPOST_DELIVERY__RELAY_PASSWORD_FILE", password.as_str())];
+        let (got, verified) = relay.carries(scheme, &sign_in).await;
+        assert_eq!((got.tls, got.to, verified.as_str()), (true, vec!["me@home.example".to_owned()], "true"));
+        assert_eq!(relay.heard("AUTH"), [said]);
+        assert_eq!(relay.heard("STARTTLS").len(), usize::from(scheme == "smtp"));
+    }
+}
+
+/// TLS from the first octet, where nobody has to sign in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_inside_tls_from_the_first_octet_takes_mail() {
+    let relay = Relay::offering(StartTls::Implicit, &[]).await;
+    let (got, verified) = relay.carries("smtps", &[]).await;
+    assert_eq!((got.tls, got.to, verified.as_str()), (true, vec!["me@home.example".to_owned()], "true"));
+    assert!(relay.heard("STARTTLS").is_empty() && relay.heard("AUTH").is_empty());
 }
 
 /// The unit says what the program does, and asks for nothing that it does not need.

@@ -9,6 +9,7 @@ mod extensions;
 mod script;
 mod session;
 mod shared;
+mod sign_in;
 mod watch;
 mod wire;
 mod words;
@@ -84,6 +85,17 @@ impl Inbox {
     /// What EHLO offers from now on.
     pub fn offer(&self, extensions: Extensions) {
         self.shared.state().extensions = extensions;
+    }
+
+    /// Takes mail from now on only from whoever has signed in with this name and this password. What EHLO offers says how.
+    pub fn ask_to_sign_in(&self, name: &str, password: &str) {
+        self.shared.state().account = Some((name.to_owned(), password.to_owned()));
+    }
+
+    /// Its own certificate as PEM, which is its own root: for `inbox.example`.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.shared.certificate
     }
 
     /// Adds a rule to the script; the first one that matches holds.

@@ -24,6 +24,8 @@ pub enum StartTls {
     None,
     /// With a self-signed certificate.
     SelfSigned,
+    /// TLS runs from the first octet on, with the same certificate.
+    Implicit,
     /// Offered, and then the handshake fails.
     BrokenHandshake,
     /// Works, but these octets of plain text stand behind the 220 (response injection).

@@ -26,6 +26,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Arc<Shared>, number: usize) 
         shared: Arc::clone(shared),
         number,
         tls: false,
+        signed_in: false,
         greeted: false,
         helo: String::new(),
         transaction: None,
@@ -38,7 +39,8 @@ pub(super) struct Session {
     pub(super) wire: Wire,
     pub(super) shared: Arc<Shared>,
     pub(super) number: usize,
-    tls: bool,
+    pub(super) tls: bool,
+    pub(super) signed_in: bool,
     greeted: bool,
     helo: String,
     pub(super) transaction: Option<Transaction>,
@@ -57,6 +59,9 @@ pub(super) struct Transaction {
 
 impl Session {
     async fn converse(&mut self) -> io::Result<()> {
+        if self.offered().starttls == StartTls::Implicit {
+            self.accept_tls().await?;
+        }
         if self.meet().await?.is_break() {
             return Ok(());
         }
@@ -89,6 +94,7 @@ impl Session {
         match verb.as_str() {
             "EHLO" | "HELO" => self.hello(&line, &verb).await,
             "STARTTLS" => self.start_tls().await,
+            "AUTH" => self.auth(&line).await,
             "MAIL" => self.mail(&line).await,
             "RCPT" => self.rcpt(&line).await,
             "DATA" => self.data().await,
@@ -144,11 +150,16 @@ impl Session {
             self.wire.read_more().await?;
             return self.speak(behaviour, "").await;
         }
+        self.accept_tls().await?;
+        ON
+    }
+
+    async fn accept_tls(&mut self) -> io::Result<()> {
         let acceptor: TlsAcceptor = self.shared.acceptor.0.clone();
         let plain = std::mem::replace(&mut self.wire, Wire::new(tokio::io::empty()));
         self.wire = Wire::new(acceptor.accept(plain.stream).await?);
         (self.tls, self.greeted) = (true, false);
-        ON
+        Ok(())
     }
 
     async fn mail(&mut self, line: &str) -> Flow {
@@ -156,6 +167,9 @@ impl Session {
         if !self.greeted || self.transaction.is_some() {
             self.shared.violation("MAIL out of turn (RFC 5321 §4.1.4)");
             return self.say("503 5.5.1 not now").await;
+        }
+        if self.is_stranger() {
+            return self.say("530 5.7.0 sign in first").await;
         }
         self.watch_params(&params);
         if let (Some(declared), Some(limit)) = (declared_size(&params), self.offered().size)

@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) changed: Notify,
     pub(super) acceptor: Acceptor,
+    /// What it presents, as PEM.
+    pub(super) certificate: String,
 }
 
 /// What changes.
@@ -24,6 +26,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) extensions: Extensions,
     pub(super) script: Script,
+    /// Name and password of those who may send, where not everybody may.
+    pub(super) account: Option<(String, String)>,
     pub(super) received: Vec<Delivery>,
     /// Octets that are kept of each message, where not all are.
     pub(super) kept_octets: Option<usize>,
@@ -45,8 +49,9 @@ impl std::fmt::Debug for Acceptor {
 
 impl Shared {
     pub(super) fn new() -> io::Result<Self> {
-        let acceptor = Acceptor(TlsAcceptor::from(Arc::new(self_signed()?)));
-        Ok(Self { state: Mutex::default(), changed: Notify::new(), acceptor })
+        let (config, certificate) = self_signed()?;
+        let acceptor = Acceptor(TlsAcceptor::from(Arc::new(config)));
+        Ok(Self { state: Mutex::default(), changed: Notify::new(), acceptor, certificate })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -89,11 +94,12 @@ impl Shared {
     }
 }
 
-fn self_signed() -> io::Result<ServerConfig> {
+fn self_signed() -> io::Result<(ServerConfig, String)> {
     let made = rcgen::generate_simple_self_signed(["inbox.example".to_owned()]).map_err(io::Error::other)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key))
-        .map_err(io::Error::other)
+        .map_err(io::Error::other)?;
+    Ok((config, made.cert.pem()))
 }
