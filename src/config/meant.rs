@@ -61,6 +61,7 @@ pub(super) fn config(written: &Written) -> Result<Config, ConfigError> {
         dns_timeout: read.span("dns.timeout"),
         delivery: delivery(&read, (&hostname, &data_dir))?,
         outside: outside(&read, &data_dir)?,
+        certificates_every: crate::upkeep::CERTIFICATES_EVERY,
         records_pace: crate::upkeep::Pace::RECORDS,
         doctor_pace: crate::upkeep::Pace::DOCTOR,
         instance: instance(&read, &hostname)?,

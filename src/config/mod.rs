@@ -88,6 +88,8 @@ pub struct Config {
     pub delivery: crate::delivery::Settings,
     /// How the outside is looked at; only tests change what no key says.
     pub outside: crate::facts::outside::Settings,
+    /// How often certificate files are looked at; no key says so.
+    pub certificates_every: Duration,
     /// When the records of domains are compared with DNS; no key says so.
     pub records_pace: crate::upkeep::Pace,
     /// When the doctor looks; no key says so.

@@ -301,6 +301,7 @@ pub(super) const fn upkeep(config: &Config) -> crate::upkeep::Settings {
     crate::upkeep::Settings {
         retention: config.log.retention,
         max_log_bytes: config.log.max_bytes,
+        certificates_every: config.certificates_every,
         records: config.records_pace,
         doctor: config.doctor_pace,
         notices: config.notices_pace,

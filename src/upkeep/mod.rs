@@ -20,7 +20,7 @@ const LOST: &str = "it has left the queue, delivered or with a report to its sen
 /// The search indexes are at most so far behind, and a bit.
 const INDEX_EVERY: Duration = Duration::from_secs(2);
 /// Certificate files are looked at so often.
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
+pub const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
 /// Expired aliases that are to be deleted are looked for so often.
 const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 /// Kept failures are looked through so often.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub retention: Duration,
     /// `log.max_bytes`.
     pub max_log_bytes: u64,
+    /// How often certificate files are looked at.
+    pub certificates_every: Duration,
     /// When records are compared.
     pub records: Pace,
     /// When the doctor looks.
@@ -107,7 +109,7 @@ impl Upkeep {
                 self.lost(),
                 every(INDEX_EVERY, || self.index()),
                 every(INDEX_EVERY, || self.index_aliases()),
-                every(CERTIFICATES_EVERY, || self.certificates()),
+                every(self.settings.certificates_every, || self.certificates()),
                 every(EXPIRED_EVERY, || self.expired()),
                 every(KEPT_EVERY, || self.kept()),
                 every(RETENTION_EVERY, || self.retention()),

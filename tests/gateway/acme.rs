@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+use waypost::clock::Clock;
 use waypost::demo::sender::Sender;
 use waypost::net::tls;
 
@@ -21,10 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONG: u32 = 90 * 86_400;
 
 async fn world(pebble: &Pebble, more: &[(&str, &str)]) -> World {
+    world_at(&Clock::system(), pebble, more).await
+}
+
+async fn world_at(clock: &Clock, pebble: &Pebble, more: &[(&str, &str)]) -> World {
     let settings = pebble.settings();
     let settings: Vec<_> =
         settings.iter().map(|(key, value)| (*key, value.as_str())).chain(more.iter().copied()).collect();
-    World::start_with(&settings).await
+    World::bare_with(&settings, |config, _| config.clock = Some(clock.clone())).await.furnished().await
 }
 
 fn looks(world: &World, lifetime_secs: u32) -> Looks {
@@ -190,5 +195,23 @@ async fn a_renewal_takes_the_place_of_the_old_one_and_a_refusal_does_not() {
     let last = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
     assert_ne!(last, first, "the newest that there was, be it that it has ended: {}", second.len());
     assert!(world.letter("shop@my.example").await.is_accepted());
+    world.stop().await;
+}
+
+/// Two thirds of its life are over, and a week for good measure: it has another three weeks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_renewed_well_before_it_ends() {
+    let (mut pebble, clock) = (Pebble::new(), Clock::hastened());
+    let world = world_at(&clock, &pebble, &TLS).await;
+    until_failed(&world, "cannot be reached").await;
+    world.dns.a("gw.example", [127, 0, 0, 1].into());
+    pebble.start(&looks(&world, LONG)).await;
+    world.reload_with(&[]).await;
+    let roots = pebble.issuer().await.unwrap();
+    let first = until(&world, &roots, |_| true).await;
+    clock.advance(Duration::from_secs(67 * 86_400));
+    // It looks at the clock once an hour, and whenever somebody asks.
+    world.reload_with(&[]).await;
+    until(&world, &roots, |found| found != first).await;
     world.stop().await;
 }

@@ -1,5 +1,8 @@
 //! STARTTLS on both legs.
 
+use std::path::Path;
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -7,7 +10,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use waypost::demo::inbox::{Behaviour, Extensions, Rule, Stage, StartTls};
 use waypost::demo::sender::stuffed;
 
-use crate::support::{LETTER, World, prefix, without_prefix};
+use crate::support::{LETTER, PATIENCE, World, prefix, without_prefix};
 
 fn offering(starttls: StartTls) -> Extensions {
     Extensions { starttls, ..Extensions::default() }
@@ -115,5 +118,35 @@ async fn a_client_inside_tls_that_does_not_wait_is_heard() {
     }
     let codes = replies.lines().map(|line| &line[..3]).collect::<Vec<_>>();
     assert_eq!(codes, ["250", "250", "221"], "{replies}");
+    world.stop().await;
+}
+
+/// A new pair of files for the gateway's name; gives the certificate.
+fn write_pair(folder: &Path) -> Vec<u8> {
+    let made = rcgen::generate_simple_self_signed(["gw.example".to_owned()]).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    made.cert.der().to_vec()
+}
+
+/// Whoever renews the files tells nobody: they are looked at by the clock, and half a pair is not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_somebody_renewed_are_presented_before_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = write_pair(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let settings = [("SMTP__TLS_CERTIFICATE", path("cert.pem")), ("SMTP__TLS_KEY", path("key.pem"))];
+    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let often = Duration::from_millis(20);
+    let world = World::bare_with(&settings, |config, _| config.certificates_every = often).await;
+    let presented = async || inside_tls(&world).await.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+    assert_eq!(presented().await, first);
+    let second = write_pair(folder.path());
+    let look = async {
+        while presented().await != second {
+            tokio::time::sleep(often).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("the new pair");
     world.stop().await;
 }

@@ -171,10 +171,10 @@ impl Acme {
     fn plan(&mut self, name: &Domain) {
         let presented = self.tools.certificates.named(name);
         let Some((from, to)) = presented.and_then(|certified| validity::of(&certified)) else { return };
-        let margin = self.tools.chance.jitter(to.since(from) / RENEWED_AT_A);
+        let wanted = due((from, to), &self.tools.chance);
         let succeeded = self.tries.of(name, self.tools.clock.now()).succeeded_at();
-        let due = renewal(to.before(margin), succeeded);
-        if due > to.before(margin) {
+        let due = renewal(wanted, succeeded);
+        if due > wanted {
             tracing::warn!(%name, ends = %to, "a new certificate is due at once: the clock here seems to be ahead");
         }
         self.due.insert(name.clone(), due);
@@ -187,8 +187,12 @@ impl Acme {
     }
 }
 
-/// A third of its life before its end, more or less a fifth of that, so that names do not march in step. One that is due
-/// when it has just come is left alone for a day: CAs issue few equal certificates a week.
+/// A third of its life before its end, more or less a fifth of that, so that names do not march in step.
+fn due((from, to): (Moment, Moment), chance: &Chance) -> Moment {
+    to.before(chance.jitter(to.since(from) / RENEWED_AT_A))
+}
+
+/// A certificate that is due when it has just come is left alone for a day: CAs issue few equal ones a week.
 fn renewal(due: Moment, succeeded: Option<Moment>) -> Moment {
     succeeded.filter(|at| due <= *at).map_or(due, |at| at.after(tries::DAY))
 }
@@ -212,6 +216,16 @@ fn too_slow() -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_is_due_while_a_quarter_of_its_life_is_left_at_least() {
+        let from = Moment::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        let (days, day) = (90, |days: u32| from.after(days * tries::DAY));
+        let dues = (0..200).map(|seed| due((from, day(days)), &Chance::seeded(seed))).collect::<Vec<_>>();
+        // Two thirds are 60 days; a fifth of the third that is left are six more or less.
+        assert!(dues.iter().all(|due| (day(54)..=day(66)).contains(due)), "{dues:?}");
+        assert!(dues.iter().min() < Some(&day(57)) && dues.iter().max() > Some(&day(63)), "names do not march in step");
+    }
 
     #[test]
     fn what_is_new_and_due_at_once_is_left_alone_for_a_day() {
