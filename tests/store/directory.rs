@@ -1,8 +1,10 @@
 //! The directory: what RCPT reads counts at once, and misses cost nothing.
 
+use futures_util::StreamExt as _;
 use waypost::policy::ids::OWNER;
 use waypost::policy::rule::{Kind, Target};
 use waypost::store::StoreError;
+use waypost::store::directory::MAX_CACHED_ALIASES;
 
 use crate::world::{World, domain, mailbox, spec};
 
@@ -108,4 +110,45 @@ async fn a_domain_with_patterns_is_removed_and_the_gateway_starts_again() {
     assert!(matches!(world.store.rules.alias_by_id(glob.id).await, Err(StoreError::NotFound)));
     world.reopen().await;
     assert!(world.store.directory.candidates(&mailbox("shop-1@my.example")).await.unwrap().is_none());
+}
+
+impl World {
+    /// Asks for so many addresses that there are not, some at a time.
+    async fn probe(&self, addresses: u64) {
+        let ask = async |number: u64| {
+            let found = self.store.directory.candidates(&mailbox(&format!("probe{number}@my.example"))).await;
+            assert!(found.unwrap().unwrap().addresses.is_empty());
+        };
+        futures_util::stream::iter(0..addresses).map(ask).buffer_unordered(64).collect::<()>().await;
+    }
+}
+
+/// Whoever probes for addresses fills the memory of look-ups and nothing beyond: what has fallen out of it is read again, and
+/// what is in it goes with the rule that it is of.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_falls_out_of_the_memory_of_look_ups_is_read_again_and_stays_right() {
+    const BEYOND: u64 = 10_000;
+    let world = World::new().await;
+    let my = world.domain("my.example").await;
+    let shop = world.alias(&my, "shop", &["me@inbox.example"]).await;
+    let directory = &world.store.directory;
+    let target = async |address: &str| {
+        let found = directory.candidates(&mailbox(address)).await.unwrap().unwrap().addresses;
+        found.first().map(|rule| rule.uuid)
+    };
+    assert_eq!(target("shop@my.example").await, Some(shop.id));
+    world.probe(MAX_CACHED_ALIASES + BEYOND).await;
+    let before = directory.asked();
+    world.probe(MAX_CACHED_ALIASES + BEYOND).await;
+    assert!(directory.asked() - before >= BEYOND, "{} were read again", directory.asked() - before);
+
+    assert_eq!(target("shop@my.example").await, Some(shop.id));
+    for number in [0, 7, MAX_CACHED_ALIASES, MAX_CACHED_ALIASES + BEYOND - 1] {
+        let probed = world.alias(&my, &format!("probe{number}"), &["me@inbox.example"]).await;
+        assert_eq!(target(&format!("probe{number}@my.example")).await, Some(probed.id), "{number} is there by now");
+        world.store.rules.remove_alias(probed.key, world.audit("alias.delete")).await.unwrap();
+        assert_eq!(target(&format!("probe{number}@my.example")).await, None, "{number} is gone again");
+    }
+    world.store.rules.remove_alias(shop.key, world.audit("alias.delete")).await.unwrap();
+    assert_eq!(target("shop@my.example").await, None);
 }
