@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::mail::{Domain, Mailbox};
 use crate::policy::ids::AccountId;
-use crate::policy::rule::Kind;
+use crate::policy::rule::{Action, Kind};
 use crate::store::accounts::AuditSpan;
 use crate::store::rules::key_of;
 use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, Room, is_pattern, too_large};
@@ -37,6 +37,10 @@ pub struct NewRow {
     pub address: String,
     /// Where it leads; nowhere where its mail is dropped or refused.
     pub to: Vec<String>,
+    /// What becomes of its mail.
+    pub action: Action,
+    /// It comes in switched off.
+    pub is_off: bool,
     account: AccountId,
     written: Map<String, Value>,
 }
@@ -52,6 +56,8 @@ pub struct AliasTable {
     pub wrong: Vec<(usize, String)>,
     /// Inboxes that what it makes leads to, and that get no mail yet.
     pub unverified: Vec<String>,
+    /// Columns that say something and were not read, as the table names them.
+    pub unread: Vec<String>,
 }
 
 impl AliasTable {
@@ -124,9 +130,9 @@ impl Look {
         }
         self.octets += end.octets();
         self.ends.push(end);
-        let to = if sends_on(new.draft.action) { new.draft.destinations } else { Vec::new() };
-        let account = new.domain.account;
-        self.table.new.push(NewRow { line, address, to, account, written });
+        let (action, is_off, account) = (new.draft.action, !new.draft.enabled, new.domain.account);
+        let to = if sends_on(action) { new.draft.destinations } else { Vec::new() };
+        self.table.new.push(NewRow { line, address, to, action, is_off, account, written });
     }
 
     /// Room for a pattern. What is switched off takes none in memory.
@@ -160,7 +166,9 @@ impl Admin {
     pub async fn look_at_table(&self, actor: &Actor, text: &str) -> Result<AliasTable> {
         actor.must_create_aliases()?;
         let mut look = Look::default();
-        for (line, row) in bounded(text)? {
+        let read = bounded(text)?;
+        look.table.unread = read.unread;
+        for (line, row) in read.rows {
             match row {
                 Ok(written) => self.look_at_row(actor, &mut look, (line, written)).await?,
                 Err(why) => look.table.wrong.push((line, why)),
@@ -256,17 +264,17 @@ const NONE_MADE: &str = "Others change aliases at the same moment, so none of th
 const IN_PARTS: &str = "import it in parts";
 
 /// The rows, if they are not too many.
-fn bounded(text: &str) -> Result<Vec<table::Row>> {
+fn bounded(text: &str) -> Result<table::Table> {
     if text.len() > MAX_TABLE_OCTETS {
         return Err(too_large_a_table());
     }
-    let rows = table::read(text);
-    match rows.len() {
+    let read = table::read(text);
+    match read.rows.len() {
         0 => Err(AdminError::field("text", "write at least one alias")),
         n if n > MAX_TABLE_ROWS => {
             let why = format!("these are {n} rows, and {MAX_TABLE_ROWS} go at a time: {IN_PARTS}");
             Err(AdminError::field("text", why))
         }
-        _ => Ok(rows),
+        _ => Ok(read),
     }
 }

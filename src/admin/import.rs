@@ -25,6 +25,9 @@ const MAX_LINE_OCTETS: usize = 1024;
 /// Bad lines that are named; the rest are counted.
 const MAX_NAMED: usize = 100;
 
+/// What is done with other tables.
+const TABLES: &str = "a table with other columns (CSV) is read in the panel, under Aliases, Import";
+
 /// Lines being read.
 #[derive(Debug)]
 pub struct Importer {
@@ -107,7 +110,10 @@ impl Importer {
         if self.lines.len() >= MAX_IMPORT_LINES {
             return Err(format!("an import has at most {MAX_IMPORT_LINES} lines"));
         }
-        let (alias, destination) = text.split_once('\t').ok_or("there is no tab between alias and destination")?;
+        let (alias, destination) = text.split_once('\t').ok_or_else(|| no_tab(text))?;
+        if destination.trim().contains('\t') {
+            return Err(format!("there is more in this line than alias and destination: {TABLES}"));
+        }
         let name = AliasName::parse(alias)?;
         if name.kind != Kind::Address {
             return Err(format!("{} is a pattern: patterns are added one by one", alias.trim()));
@@ -216,6 +222,11 @@ impl Admin {
     }
 }
 
+fn no_tab(text: &str) -> String {
+    let told = "there is no tab between alias and destination";
+    if text.contains([',', ';']) { format!("{told}: {TABLES}") } else { told.to_owned() }
+}
+
 /// A fault that storage found, `line 7: …`: it counts the lines that say something, people count all of them.
 fn in_file(told: &str, numbers: &[usize]) -> Fault {
     let parts = told.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
@@ -259,9 +270,12 @@ mod tests {
         importer.push(b"a@my.example\tx@inbox.example\nno tab\n*@my.example\tx@inbox.example\n");
         importer.push(b"a@other.example\tx@inbox.example\nb@my.example\tnowhere\nA@my.example\ty@inbox.example\n");
         importer.push(b"c@my.example\tC@my.example\n\xff\tx@inbox.example\n");
+        importer.push(b"d@my.example\tx@inbox.example\tfalse\nalias,active\n");
         let Err(AdminError::Invalid(faults)) = importer.finish() else { panic!("faults expected") };
         let places: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        assert_eq!(places, ["line 2", "line 3", "line 4", "line 5", "line 6", "line 7", "line 8"]);
+        assert_eq!(places, ["line 2", "line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 9", "line 10"]);
         assert!(faults[4].detail.contains("line 1"), "{}", faults[4].detail);
+        assert!(faults[7..].iter().all(|fault| fault.detail.ends_with(TABLES)), "{faults:?}");
+        assert!(!faults[0].detail.contains(TABLES), "{faults:?}");
     }
 }

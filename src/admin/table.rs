@@ -7,14 +7,29 @@ use serde_json::{Map, Value, json};
 /// The columns, in the order of a table that does not name them.
 pub const ALIAS_COLUMNS: [&str; 6] = ["alias", "destination", "action", "enabled", "description", "labels"];
 /// Other names for them, as tables from elsewhere have.
-const ALSO: [(&str, &str); 6] = [
+const ALSO: [(&str, &str); 17] = [
     ("address", "alias"),
     ("email", "alias"),
     ("destinations", "destination"),
     ("to", "destination"),
+    ("recipient", "destination"),
+    ("recipients", "destination"),
+    ("mailbox", "destination"),
+    ("mailboxes", "destination"),
+    ("active", "enabled"),
+    ("status", "enabled"),
+    ("state", "enabled"),
     ("note", "description"),
+    ("notes", "description"),
+    ("comment", "description"),
     ("label", "labels"),
+    ("tags", "labels"),
+    ("deleted_at", DELETED),
 ];
+/// When an alias was deleted elsewhere: it is not brought in.
+const DELETED: &str = "deleted";
+/// What addy.io calls whether an alias is on. Where it saves what there is, a cell that would say no is left empty.
+const ADDY_ACTIVE: &str = "active";
 /// What may part the cells of a row.
 const SEPARATORS: [char; 3] = ['\t', ';', ','];
 /// What programs take for the beginning of a formula.
@@ -36,21 +51,30 @@ pub fn is_formula(cell: &str) -> bool {
     cell.trim_start_matches('\'').starts_with(FORMULA)
 }
 
+/// A table as it was read.
+pub(super) struct Table {
+    /// Its rows.
+    pub(super) rows: Vec<Row>,
+    /// Columns that say something and are not read, as the table names them.
+    pub(super) unread: Vec<String>,
+}
+
 /// Reads a table. Empty lines say nothing, nor do those that begin with # where no first row names the columns.
-pub(super) fn read(text: &str) -> Vec<Row> {
+pub(super) fn read(text: &str) -> Table {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let mut rows = Cells::of(&text).rows();
     rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
     let is_comment = |row: &Read| row.cells[0].starts_with('#');
     let first = rows.iter().position(|row| !is_comment(row)).unwrap_or(rows.len());
     rows.drain(..first);
-    let named = rows.first().and_then(|row| columns(&row.cells));
+    let named = rows.first().and_then(|row| Columns::named(&row.cells));
     match named {
         Some(_) => drop(rows.remove(0)),
         None => rows.retain(|row| !is_comment(row)),
     }
-    let columns = named.unwrap_or_else(|| ALIAS_COLUMNS.map(Some).to_vec());
-    rows.into_iter().map(|row| (row.line, row.written(&columns))).collect()
+    let columns = named.unwrap_or_else(Columns::unnamed);
+    let unread = columns.unread(&rows);
+    Table { rows: rows.into_iter().map(|row| (row.line, row.written(&columns))).collect(), unread }
 }
 
 /// A row as it stands.
@@ -64,7 +88,7 @@ struct Read {
 }
 
 impl Read {
-    fn written(&self, columns: &[Option<&'static str>]) -> Result<Map<String, Value>, String> {
+    fn written(&self, columns: &Columns) -> Result<Map<String, Value>, String> {
         if self.is_open {
             return Err("a quote is opened here and not closed: close it, or put two where one is meant".to_owned());
         }
@@ -160,25 +184,61 @@ fn plain(cell: &str) -> String {
     cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell).to_owned()
 }
 
-/// What the first row calls the columns, where it does; none for a column that is not ours.
-fn columns(cells: &[String]) -> Option<Vec<Option<&'static str>>> {
-    let known = |cell: &String| {
-        let name = cell.to_lowercase();
-        let also = ALSO.iter().find(|(word, _)| *word == name).map(|(_, column)| *column);
-        ALIAS_COLUMNS.into_iter().find(|column| *column == name).or(also)
-    };
-    let named: Vec<_> = cells.iter().map(known).collect();
-    named.contains(&Some("alias")).then_some(named)
+/// The columns of a table.
+struct Columns {
+    /// What each is to us; none for one that is not read.
+    known: Vec<Option<&'static str>>,
+    /// What the table calls them, where it does.
+    names: Vec<String>,
+    /// An empty cell says that an alias is off.
+    empty_is_off: bool,
 }
 
-fn written(columns: &[Option<&'static str>], cells: &[String]) -> Result<Map<String, Value>, String> {
-    if cells.iter().skip(columns.len()).any(|cell| !cell.is_empty()) {
+impl Columns {
+    /// Of a table that does not name them.
+    fn unnamed() -> Self {
+        Self { known: ALIAS_COLUMNS.map(Some).to_vec(), names: Vec::new(), empty_is_off: false }
+    }
+
+    /// What the first row calls them, where it does. Of several that say the same, the one of our own name is read, else the
+    /// first.
+    fn named(cells: &[String]) -> Option<Self> {
+        let names: Vec<String> = cells.iter().map(|cell| cell.to_lowercase()).collect();
+        let place = |column: &str| {
+            let also = |name: &String| ALSO.iter().any(|(word, is)| word == name && *is == column);
+            names.iter().position(|name| name == column).or_else(|| names.iter().position(also))
+        };
+        let mut known = vec![None; names.len()];
+        for column in ALIAS_COLUMNS.into_iter().chain([DELETED]) {
+            if let Some(at) = place(column) {
+                known[at] = Some(column);
+            }
+        }
+        let has = |column| known.contains(&Some(column));
+        let empty_is_off = has(DELETED) && names.iter().any(|name| name == ADDY_ACTIVE);
+        has("alias").then(|| Self { names: cells.to_vec(), known, empty_is_off })
+    }
+
+    fn unread(&self, rows: &[Read]) -> Vec<String> {
+        let says = |at: usize| rows.iter().any(|row| row.cells.get(at).is_some_and(|cell| !cell.is_empty()));
+        let unread = self.names.iter().enumerate().filter(|(at, _)| self.known[*at].is_none() && says(*at));
+        unread.map(|(_, name)| if name.is_empty() { "one without a name".to_owned() } else { name.clone() }).collect()
+    }
+}
+
+fn written(columns: &Columns, cells: &[String]) -> Result<Map<String, Value>, String> {
+    if cells.iter().skip(columns.known.len()).any(|cell| !cell.is_empty()) {
         return Err("there are more cells than columns: put what has such a sign in it in quotes".to_owned());
     }
     let mut written = Map::new();
-    for (column, cell) in columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
-        let Some(column) = column else { continue };
+    for (at, column) in columns.known.iter().enumerate() {
+        let (Some(column), cell) = (column, cells.get(at).map_or("", String::as_str)) else { continue };
+        if cell.is_empty() && !(columns.empty_is_off && *column == "enabled") {
+            continue;
+        }
         let (key, value) = match *column {
+            DELETED if switch(cell) == Ok(false) => continue,
+            DELETED => return Err("it was deleted where this table comes from".to_owned()),
             "alias" => ("address", json!(cell)),
             "destination" => ("destinations", json!(addresses(cell))),
             "labels" => ("labels", json!(labels(cell))),
@@ -216,8 +276,8 @@ fn labels(cell: &str) -> Vec<String> {
 
 fn switch(cell: &str) -> Result<bool, String> {
     match cell.to_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
+        "true" | "yes" | "on" | "1" | "enabled" | "active" => Ok(true),
+        "false" | "no" | "off" | "0" | "disabled" | "inactive" | "" => Ok(false),
         _ => Err(format!("“{cell}” does not say whether it is on: write true or false")),
     }
 }
@@ -227,7 +287,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Value {
-        json!(read(text).into_iter().map(|(line, row)| json!([line, row.unwrap_or_default()])).collect::<Vec<_>>())
+        json!(read(text).rows.into_iter().map(|(line, row)| json!([line, row.unwrap_or_default()])).collect::<Vec<_>>())
     }
 
     #[test]
@@ -251,7 +311,7 @@ mod tests {
     #[test]
     fn a_row_that_is_wrong_says_why_and_where_and_keeps_no_other_out() {
         let text = "alias,enabled\n,\n,true\na@x.example,maybe\n\"b@x.example,no\n#c@x.example,no\nd@x.example,,e\n\"\"@x.example,no";
-        let rows = read(text);
+        let rows = read(text).rows;
         let wrong: Vec<_> = rows.iter().filter_map(|(line, row)| Some((*line, row.as_ref().err()?.as_str()))).collect();
         let maybe = "“maybe” does not say whether it is on: write true or false";
         let more = "there are more cells than columns: put what has such a sign in it in quotes";
@@ -266,7 +326,7 @@ mod tests {
     #[test]
     fn a_quote_takes_in_lines_of_a_note_and_no_rows() {
         let lines = |text: &str| -> Vec<(usize, bool)> {
-            read(text).into_iter().map(|(line, row)| (line, row.is_ok())).collect()
+            read(text).rows.into_iter().map(|(line, row)| (line, row.is_ok())).collect()
         };
         let head = "alias,description\n";
         assert_eq!(
@@ -280,6 +340,14 @@ mod tests {
             lines("a@x.example\n\"b@x.example\nc@x.example\"\nd@x.example"),
             [(1, true), (2, false), (3, true), (4, true)]
         );
+    }
+
+    #[test]
+    fn of_columns_that_say_the_same_ours_is_read_and_the_others_are_named() {
+        let table = read("Email,Alias,expires,,note\nme@y.example,a@x.example,,7,hi\n");
+        let row = json!({ "address": "a@x.example", "description": "hi" });
+        assert_eq!(json!(table.rows[0].1), json!({ "Ok": row }));
+        assert_eq!(table.unread, ["Email", "one without a name"]);
     }
 
     #[test]

@@ -215,3 +215,71 @@ async fn what_is_too_much_is_refused_as_a_whole_and_who_may_make_none_is_told() 
     assert!(refused.contains("line 1</span>") || refused.contains("no domain on which"), "{refused}");
     assert_eq!(addresses(&house).await, ["old@my.example"]);
 }
+
+/// As people write it, as addy.io takes it in, and as SimpleLogin saves it: what is off there comes in off.
+#[tokio::test]
+async fn columns_of_elsewhere_are_read_and_those_that_are_not_are_named() {
+    let (house, cookie) = with_old().await;
+    let look = async |text: &str| house.panel(&cookie, "POST", PAGE, &form(text, "look")).await.expect(200).text();
+    for (text, to, unread) in [
+        (
+            "id,alias,active,description,recipients\n7,a@my.example,false,Shop,two@inbox.example\n",
+            "two@inbox.example",
+            "id.",
+        ),
+        ("email,recipients,active,note\na@my.example,two@inbox.example,0,Shop\n", "two@inbox.example", ""),
+        ("alias,status,expires\na@my.example,disabled,2027-01-01\n", "owner@inbox.example", "expires."),
+        (
+            "alias,note,enabled,mailboxes\r\na@my.example,Shop,False,two@inbox.example owner@inbox.example\r\n",
+            "two@inbox.example, owner@inbox.example",
+            "",
+        ),
+    ] {
+        let page = look(text).await;
+        assert!(page.contains("comes in off") && page.contains(&format!("→ <bdi>{to}</bdi>")), "{text}: {page}");
+        let said = format!("These columns were not read: <bdi>{unread}</bdi>");
+        assert_eq!(page.contains(&said), !unread.is_empty(), "{text}: {page}");
+        assert_eq!(page.contains("not read"), !unread.is_empty(), "{text}: {page}");
+    }
+    let page = look("alias\na@my.example\n").await;
+    assert!(!page.contains("comes in off") && !page.contains("not read"), "{page}");
+    let many: String = (0..12).map(|n| format!("a{n}@my.example,off\n")).collect();
+    let page = look(&format!("alias,status\n{many}")).await;
+    assert!(page.contains("12 of them come in off."), "{page}");
+    house.panel(&cookie, "POST", PAGE, &form("alias,status\na@my.example,disabled\n", "import")).await.expect(303);
+    let made = house.operator("GET", "/v1/aliases/a@my.example", Value::Null).await.expect(200).json();
+    assert_eq!(made["enabled"], false);
+}
+
+/// Where addy.io saves what there is, a cell that is no or 0 is left empty, and what was deleted is there too.
+#[tokio::test]
+async fn the_export_of_addy_is_read_as_it_is_meant() {
+    let (house, cookie) = with_old().await;
+    let text = "id,user_id,local_part,extension,domain,email,active,description,emails_forwarded,deleted_at\n\
+        1,9,on,,my.example,on@my.example,1,Shop,12,\n2,9,off,,my.example,off@my.example,,,,\n\
+        3,9,gone,,my.example,gone@my.example,1,,,2026-01-31 10:00:00\n";
+    let page = house.panel(&cookie, "POST", PAGE, &form(text, "look")).await.expect(200).text();
+    for words in [
+        "2 aliases are new",
+        "One of them comes in off.",
+        "line 4</span> <bdi>It was deleted where this table comes from.</bdi>",
+        "These columns were not read: <bdi>id, user_id, local_part, domain, emails_forwarded.</bdi>",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    house.panel(&cookie, "POST", PAGE, &form(text, "import")).await.expect(200);
+    for (alias, enabled) in [("on", true), ("off", false)] {
+        let made = house.operator("GET", &format!("/v1/aliases/{alias}@my.example"), Value::Null).await.expect(200);
+        assert_eq!(made.json()["enabled"], enabled, "{alias}");
+    }
+}
+
+#[tokio::test]
+async fn what_refuses_or_drops_is_told_as_such() {
+    let (house, cookie) = with_old().await;
+    let text = "alias,action\nno@my.example,reject\nbin@my.example,drop\n";
+    let page = house.panel(&cookie, "POST", PAGE, &form(text, "look")).await.expect(200).text();
+    assert!(page.contains("no@my.example</bdi><span class=\"muted\"> its mail is refused</span>"), "{page}");
+    assert!(page.contains("bin@my.example</bdi><span class=\"muted\"> its mail is thrown away</span>"), "{page}");
+    assert!(!page.contains("nowhere"), "{page}");
+}

@@ -8,6 +8,7 @@ use axum::response::Response;
 use crate::admin::{Actor, AdminError, AliasTable, MAX_TABLE_OCTETS, MAX_TABLE_ROWS, NewRow, too_large_a_table};
 use crate::http::Site;
 use crate::http::api::Caller;
+use crate::policy::rule::Action;
 use crate::store::accounts::AuditSpan;
 
 use super::forms::{self, Filled};
@@ -20,6 +21,8 @@ use super::toast::{self, Toast};
 const MAX_FORM_OCTETS: usize = 4 * MAX_TABLE_OCTETS;
 /// Aliases that are named.
 const NAMED: usize = 10;
+/// Columns that are named.
+const COLUMNS: usize = 20;
 /// Wrong lines that are named.
 const WRONG: usize = 100;
 
@@ -46,13 +49,37 @@ struct Look {
     rest: String,
     /// What is said of inboxes that get no mail yet.
     unverified: Option<String>,
-    /// The first of what is made, and where it leads.
-    named: Vec<(String, String)>,
+    /// The columns that were not read.
+    unread: Option<String>,
+    /// The first of what is made.
+    named: Vec<Made>,
     more: usize,
     wrong: Vec<(usize, String)>,
     wrong_more: usize,
     /// The button; none where there is nothing to make.
     button: Option<String>,
+}
+
+/// An alias of a table.
+struct Made {
+    address: String,
+    /// Where it leads.
+    to: Option<String>,
+    /// What else becomes of its mail.
+    fate: &'static str,
+    is_off: bool,
+}
+
+impl Made {
+    fn of(row: &NewRow) -> Self {
+        let to = || Some(text::short(&text::all_ours(&row.to), text::LINE));
+        let (to, fate) = match row.action {
+            Action::Forward | Action::Create => (to(), ""),
+            Action::Drop => (None, "its mail is thrown away"),
+            Action::Reject => (None, "its mail is refused"),
+        };
+        Self { address: text::short_address(&row.address), to, fate, is_off: row.is_off }
+    }
 }
 
 /// How large the form may be.
@@ -125,16 +152,13 @@ impl Look {
     /// Of a table that was only looked at, or of what is left of one that was brought in.
     fn of(table: &AliasTable, is_made: bool) -> Self {
         let new = if is_made { 0 } else { table.new.len() };
-        let row = |row: &NewRow| {
-            let to = if row.to.is_empty() { "nowhere".to_owned() } else { text::all_ours(&row.to) };
-            (text::short_address(&row.address), text::short(&to, text::LINE))
-        };
         let wrong = table.wrong.iter().take(WRONG);
         Self {
             title: if is_made { "What is left to do".to_owned() } else { title(new) },
-            rest: rest(table),
+            rest: rest(table, new),
+            unread: unread(table),
             unverified: unverified(table),
-            named: table.new.iter().take(new.min(NAMED)).map(row).collect(),
+            named: table.new.iter().take(new.min(NAMED)).map(Made::of).collect(),
             more: new.saturating_sub(NAMED),
             wrong: wrong.map(|(line, why)| (*line, text::visible(&forms::sentence(why)))).collect(),
             wrong_more: table.wrong.len().saturating_sub(WRONG),
@@ -158,7 +182,23 @@ fn unverified(table: &AliasTable) -> Option<String> {
     (!named.is_empty()).then(|| format!("{}{more}.", ready::not_verified(&named)))
 }
 
-fn rest(table: &AliasTable) -> String {
+fn unread(table: &AliasTable) -> Option<String> {
+    let mut named: Vec<_> =
+        table.unread.iter().take(COLUMNS).map(|name| text::short(&text::visible(name), text::SHORT)).collect();
+    let more = table.unread.len() - named.len();
+    named.extend((more > 0).then(|| format!("and {more} more")));
+    (!named.is_empty()).then(|| format!("{}.", named.join(", ")))
+}
+
+/// What is to be known of those that are `new`, and what becomes of the other rows.
+fn rest(table: &AliasTable, new: usize) -> String {
+    let off = match table.new.iter().take(new).filter(|row| row.is_off).count() {
+        0 => None,
+        // Its own row says it.
+        1 if new == 1 => None,
+        1 => Some("One of them comes in off.".to_owned()),
+        off => Some(format!("{off} of them come in off.")),
+    };
     let known = match table.known {
         0 => None,
         1 => Some("One exists already and is left as it is.".to_owned()),
@@ -169,5 +209,5 @@ fn rest(table: &AliasTable) -> String {
         1 => Some("One line is left out.".to_owned()),
         wrong => Some(format!("{wrong} lines are left out.")),
     };
-    known.into_iter().chain(wrong).collect::<Vec<_>>().join(" ")
+    off.into_iter().chain(known).chain(wrong).collect::<Vec<_>>().join(" ")
 }
