@@ -4,9 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use crate::mail::Mailbox;
 use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DestinationId};
+use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::rules::{AliasRow, DestinationRow};
 
@@ -23,6 +26,8 @@ type Led = (AccountId, String);
 pub struct Unheard {
     /// A mail with a link was sent there: whoever reads it says yes.
     pub is_asked: bool,
+    /// That mail failed: nobody can say yes by it.
+    pub has_failed: bool,
     /// Whoever looks finds it among the destinations that they see; else it is for the domain's owner.
     pub is_seen: bool,
 }
@@ -144,15 +149,27 @@ impl Admin {
     pub async fn unheard(&self, actor: &Actor, (account, address): (AccountId, &str)) -> Result<Unheard> {
         let own = self.own_record(actor, address).await?;
         let is_seen = own.is_some() || actor.only_inboxes_of().is_none_or(|seen| seen == account);
-        let Ok(inbox) = Mailbox::parse(address) else { return Ok(Unheard { is_asked: false, is_seen }) };
-        let mut is_asked = false;
+        let mut unheard = Unheard { is_asked: false, has_failed: false, is_seen };
+        let Ok(inbox) = Mailbox::parse(address) else { return Ok(unheard) };
         for asker in BTreeSet::from([account, actor.account]) {
-            is_asked |= self.store.rules.last_verification(asker, &inbox).await?.is_some();
+            let Some((_, mail)) = self.store.rules.last_verification(asker, &inbox).await? else { continue };
+            let has_failed = self.has_failed(mail).await?;
+            unheard.is_asked |= !has_failed;
+            unheard.has_failed |= has_failed;
         }
-        Ok(Unheard { is_asked, is_seen })
+        Ok(unheard)
     }
 
-    async fn own_record(&self, actor: &Actor, address: &str) -> Result<Option<DestinationRow>> {
+    /// Whether a mail of ours did not arrive, and will not. What the log does not know any more did.
+    async fn has_failed(&self, mail: Uuid) -> Result<bool> {
+        match self.store.activity.get(mail).await {
+            Ok(row) => Ok(matches!(row.status, Status::Failed | Status::Expired) || row.bounced_at.is_some()),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub(super) async fn own_record(&self, actor: &Actor, address: &str) -> Result<Option<DestinationRow>> {
         match self.store.rules.destination(actor.account, address).await {
             Err(StoreError::NotFound) => Ok(None),
             found => Ok(Some(found?)),

@@ -10,7 +10,30 @@ use crate::store::rules::{AliasRow, ListQuery};
 use super::no_mail::Looked;
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
+/// Inboxes of one form that are looked at.
+const MAX_DOUBTED: usize = 10;
+
 impl Admin {
+    /// The same of those among some inboxes that nobody has added yet: where one is added, that was asked already.
+    pub async fn doubt_new_inboxes(&self, actor: &Actor, inboxes: &[String]) -> Result<Option<String>> {
+        for address in inboxes.iter().take(MAX_DOUBTED) {
+            if !self.is_known_inbox(actor, address).await?
+                && let Some(why) = self.doubt_inbox(actor, address).await?
+            {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is no address is told by whoever reads it; what a pattern computes is known when mail comes.
+    async fn is_known_inbox(&self, actor: &Actor, address: &str) -> Result<bool> {
+        let inbox = Mailbox::parse(address).ok().filter(|_| !address.contains('$'));
+        let Some(inbox) = inbox else { return Ok(true) };
+        let has_record = self.own_record(actor, address).await?.is_some();
+        Ok(has_record || self.store.directory.is_verified(actor.account, &inbox).await?)
+    }
+
     /// Why hardly any mail would arrive at this address (or `@domain`), in words that begin a sentence; none where nothing
     /// speaks against it.
     pub async fn doubt_inbox(&self, actor: &Actor, address: &str) -> Result<Option<String>> {

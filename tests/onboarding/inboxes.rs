@@ -93,3 +93,45 @@ async fn an_inbox_that_the_first_run_got_wrong_is_corrected_there() {
     first_run::fill(&mut anna, &link, ("inbox", &used)).await.says("other@inbox.example is not removed: ");
     world.stop().await;
 }
+
+/// A mail with a link would be sent there, and nobody would press its button.
+#[tokio::test]
+async fn a_mistyped_inbox_is_doubted_where_aliases_are_led_there() {
+    let world = World::bare(&[("HTTP__PUBLIC_URL", "https://panel.gw.example")]).await;
+    let mut anna = owner(&world).await;
+    world.domain("my.example").await;
+    world.destination("anna@inbox.example").await;
+    let why = "“gmial.example” is no domain that the DNS knows: mail for me@gmial.example would hardly";
+    let shop = |to| [("local_part", "shop"), ("domain", "my.example"), ("destination", to)];
+    let page = anna.post("/aliases", &shop("anna@inbox.example, me@gmial.example")).await.says(why);
+    assert_eq!(page.status, 422);
+    page.says("Create it all the same").says("value=\"shop\"").does_not_say("is made");
+    let random = [("domain", "my.example"), ("destination", "me@gmial.example")];
+    anna.post("/aliases/random", &random).await.says(why).says("formaction=\"/aliases/random\" name=\"sure\"");
+    assert_eq!(world.get("/v1/aliases").await["items"].as_array().unwrap().len(), 0);
+    anna.post("/aliases", &shop("anna@inbox.example")).await.says("shop@my.example is ");
+    let row = world.get("/v1/aliases/shop@my.example").await;
+    let (id, place) = (row["id"].as_str().unwrap(), format!("/aliases/{}", row["id"].as_str().unwrap()));
+    let page = anna.post(&place, &[("destinations", "me@gmial.example")]).await.says(why);
+    assert_eq!(page.status, 422);
+    page.says("Save it all the same").says("me@gmial.example</textarea>");
+    let bulk = [("id", id), ("what", "send"), ("to", "me@gmial.example"), ("back", "/aliases")];
+    let page = anna.post("/aliases/many", &bulk).await.says(why);
+    assert_eq!(page.status, 422);
+    page.says("Send there all the same").says("value=\"me@gmial.example\"");
+    let row = world.get("/v1/aliases/shop@my.example").await;
+    assert_eq!(row["destinations"][0], "anna@inbox.example", "nothing was led elsewhere");
+
+    let sure = [("sure", "me@gmial.example")];
+    anna.post("/aliases/many", &[&bulk[..], &sure].concat()).await.says("me@gmial.example is not verified");
+    world.until("me@gmial.example", "failed").await;
+    let failed = "The mail that asks it failed";
+    anna.get(&place).await.says(failed).does_not_say("A mail with a link was sent there");
+    // Whoever has said it once has said it.
+    let more = [("local_part", "more"), ("domain", "my.example"), ("destination", "me@gmial.example")];
+    anna.post("/aliases", &more).await.says("more@my.example is made, but").says("the mail that asks it failed");
+    let last = [("local_part", "last"), ("domain", "my.example"), ("destination", "me@gnial.example")];
+    let sure = [("sure", "me@gnial.example")];
+    anna.post("/aliases", &[&last[..], &sure].concat()).await.says("last@my.example is made, but");
+    world.stop().await;
+}

@@ -15,10 +15,12 @@ use crate::store::rules::AliasRow;
 use super::activity::Line;
 use super::alias_fields::{Choice, Differing, Fields, change};
 use super::alias_senders::{self, Came, Writer};
+use super::destinations::{self, SURE};
 use super::domains;
 use super::forms::Filled;
 use super::frame::{self, Frame};
 use super::rule_words;
+use super::sure;
 use super::text::{self, When};
 use super::toast::{self, Toast};
 use super::tried::{self, Tried};
@@ -70,6 +72,8 @@ struct AliasPage {
     head: Head,
     may_change: bool,
     fields: Fields,
+    /// Whoever is sure of an inbox saves it all the same.
+    is_doubted: bool,
     /// How far a trial looks back.
     spans: Vec<Choice>,
     tried: Option<Tried>,
@@ -107,8 +111,12 @@ pub(super) async fn save(
     filled: Filled,
 ) -> Response {
     let target = Target { id: &id, version: filled.get("version").parse().ok() };
-    let seen = target.version;
-    match site.admin.change_alias(&actor, target, &change(&filled)).await {
+    let (seen, change) = (target.version, change(&filled));
+    let saved = match sure::of_inboxes(&site, &actor, (filled.get(SURE), &sure::led_to(&change))).await {
+        Ok(()) => site.admin.change_alias(&actor, target, &change).await,
+        Err(doubt) => Err(doubt),
+    };
+    match saved {
         Err(error @ (AdminError::Invalid(_) | AdminError::Conflict(_) | AdminError::Changed)) => {
             refused(&site, &actor, &id, (filled, error)).await
         }
@@ -230,6 +238,7 @@ async fn build(
             _ => Vec::new(),
         },
         fields: Fields::of(&alias, row.version, (filled, error)),
+        is_doubted: error.is_some_and(destinations::is_doubt),
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         tried: None,
         senders: alias_senders::of(site, (&row, &mail), now),
@@ -272,11 +281,12 @@ async fn unverified(
 ) -> Result<Vec<Unverified>, AdminError> {
     let mut all = Vec::with_capacity(alias.unverified.len());
     for address in &alias.unverified {
-        let Unheard { is_asked, is_seen } = site.admin.unheard(actor, (account, address)).await?;
-        let words = match (is_asked, is_seen) {
-            (true, _) => "A mail with a link was sent there: whoever presses its button verifies it.".to_owned(),
-            (false, true) => String::new(),
-            (false, false) => format!("Ask the owner of {} to verify it.", text::ours(&alias.domain)),
+        let Unheard { is_asked, has_failed, is_seen } = site.admin.unheard(actor, (account, address)).await?;
+        let words = match (is_asked, has_failed, is_seen) {
+            (true, ..) => "A mail with a link was sent there: whoever presses its button verifies it.".to_owned(),
+            (_, true, _) => "The mail that asks it failed: look whether it is written as it should be.".to_owned(),
+            (.., true) => String::new(),
+            (.., false) => format!("Ask the owner of {} to verify it.", text::ours(&alias.domain)),
         };
         let href = is_seen.then(|| text::with_query("/destinations", &[("q", address)]));
         all.push(Unverified { address: text::ours(address), words, href });

@@ -7,6 +7,7 @@ use crate::admin::AdminError;
 use crate::admin::shapes::{AliasShape, ExpiresAfter};
 use crate::policy::rule::Kind;
 
+use super::destinations::SURE;
 use super::forms::{self, Filled};
 use super::rule_words::date;
 use super::text;
@@ -139,7 +140,9 @@ impl Fields {
             (format!("policy.{key}"), set.get(key).filter(|value| !value.is_null()).map(plain).unwrap_or_default())
         }));
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
-        let form = forms::Fields::of(values).filled(filled).marked(error, |field| field);
+        let form = forms::Fields::of(values)
+            .filled(filled)
+            .marked(error, |field| if field == SURE { "destinations" } else { field });
         let ends_after = ends_after(alias.messages);
         Self { form, version, ends_after, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
     }
@@ -179,7 +182,7 @@ impl Fields {
 
     /// What is said above the fields.
     pub(super) fn above(error: &AdminError) -> String {
-        let marked: Vec<_> = TEXTS.iter().map(|(key, _)| *key).chain(["policy"]).collect();
+        let marked: Vec<_> = TEXTS.iter().map(|(key, _)| *key).chain(["policy", SURE]).collect();
         forms::above(error, &marked)
     }
 

@@ -14,12 +14,14 @@ use crate::store::rules::AliasRow;
 
 use super::alias_fields::Choice;
 use super::alias_filters::Filters;
+use super::destinations::{self, SURE};
 use super::domains;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
 use super::new_alias::{self, NewAlias};
 use super::ready;
 use super::spark::Spark;
+use super::sure;
 use super::text::{self, When};
 use super::toast::{self, Toast};
 use super::told;
@@ -60,6 +62,8 @@ pub(super) struct Bulk {
     pub(super) chosen: Vec<String>,
     pub(super) label: String,
     pub(super) to: String,
+    /// Whoever is sure of the inbox sends there all the same.
+    pub(super) is_doubted: bool,
 }
 
 #[derive(Template)]
@@ -99,6 +103,7 @@ pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bu
         for row in &mut page.rows {
             row.chosen = bulk.chosen.contains(&row.id);
         }
+        let bulk = Bulk { is_doubted: destinations::is_doubt(&error), ..bulk };
         AliasesPage { toast: Some(told), bulk, ..page }
     });
     frame::answer(Some(&error), built)
@@ -110,8 +115,12 @@ pub(super) async fn create(State(site): State<Site>, Caller(actor): Caller, fill
     if new_alias::is_random(&filled) {
         return random(State(site), Caller(actor), filled).await;
     }
-    let made = site.admin.add_alias(&actor, &new_alias::written(&filled)).await;
-    created(&site, &actor, made, filled).await
+    let written = new_alias::written(&filled);
+    let made = match sure::of_inboxes(&site, &actor, (filled.get(SURE), &sure::led_to(&written))).await {
+        Ok(()) => site.admin.add_alias(&actor, &written).await,
+        Err(doubt) => Err(doubt),
+    };
+    created(&site, &actor, made, (filled, "/aliases")).await
 }
 
 /// `POST /aliases/try`: what the alias would take of the last days' mail. Nothing is saved.
@@ -119,19 +128,28 @@ pub(super) async fn try_out(State(site): State<Site>, Caller(actor): Caller, fil
     match site.admin.try_alias(&actor, &tried::written(&filled, &new_alias::named(&filled))).await {
         Ok(tried) => {
             let tried = Tried::new(&tried, site.admin.clock.now());
-            answer(&site, &actor, (&Ask::default(), Some(filled)), Said { tried: Some(tried), error: None }).await
+            answer(&site, &actor, (&Ask::default(), Some(filled)), Said { tried: Some(tried), ..Said::default() }).await
         }
-        Err(error) => created(&site, &actor, Err(error), filled).await,
+        Err(error) => created(&site, &actor, Err(error), (filled, "/aliases")).await,
     }
 }
 
 /// `POST /aliases/random`.
 pub(super) async fn random(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
-    let made = site.admin.add_random_alias(&actor, &new_alias::written_random(&filled)).await;
-    created(&site, &actor, made, filled).await
+    let written = new_alias::written_random(&filled);
+    let made = match sure::of_inboxes(&site, &actor, (filled.get(SURE), &sure::led_to(&written))).await {
+        Ok(()) => site.admin.add_random_alias(&actor, &written).await,
+        Err(doubt) => Err(doubt),
+    };
+    created(&site, &actor, made, (filled, "/aliases/random")).await
 }
 
-async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>, filled: Filled) -> Response {
+async fn created(
+    site: &Site,
+    actor: &Actor,
+    made: Result<AliasRow, AdminError>,
+    (filled, place): (Filled, &'static str),
+) -> Response {
     match made {
         Ok(row) => {
             let span = site.admin.entry_of(actor, ("alias", &alias_name(&row).to_string())).await.ok().flatten();
@@ -142,7 +160,8 @@ async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>,
         }
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => {
-            answer(site, actor, (&Ask::default(), Some(filled)), Said { error: Some(error), tried: None }).await
+            let again = destinations::is_doubt(&error).then_some(place);
+            answer(site, actor, (&Ask::default(), Some(filled)), Said { error: Some(error), again, tried: None }).await
         }
     }
 }
@@ -151,13 +170,16 @@ async fn created(site: &Site, actor: &Actor, made: Result<AliasRow, AdminError>,
 #[derive(Default)]
 struct Said {
     error: Option<AdminError>,
+    /// Where whoever is sure of its inboxes sends it all the same.
+    again: Option<&'static str>,
     tried: Option<Tried>,
 }
 
 async fn answer(site: &Site, actor: &Actor, (ask, filled): (&Ask, Option<Filled>), said: Said) -> Response {
-    let Said { error, tried } = said;
+    let Said { error, again, tried } = said;
     let built = build(site, actor, (ask, filled.as_ref(), error.as_ref())).await;
-    frame::answer(error.as_ref(), built.map(|page| AliasesPage { tried, ..page }))
+    let built = built.map(|page| AliasesPage { tried, form: NewAlias { again, ..page.form }, ..page });
+    frame::answer(error.as_ref(), built)
 }
 
 async fn build(

@@ -7,13 +7,15 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::Request;
 use axum::response::Response;
 
-use crate::admin::{AdminError, Many};
+use crate::admin::{Actor, AdminError, Many};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
+use crate::store::accounts::AuditSpan;
 
 use super::alias_fields::entries;
 use super::aliases::{self, Bulk};
-use super::{forms, frame, toast};
+use super::destinations::SURE;
+use super::{forms, frame, sure, toast};
 
 /// What was chosen, and what is to be done with it: a box that is ticked is a pair of its own.
 type Pairs = Vec<(String, String)>;
@@ -26,19 +28,32 @@ pub(super) async fn change(
 ) -> Response {
     let Ok(Form(pairs)) = filled else { return forms::unreadable() };
     let chosen: Vec<_> = pairs.iter().filter(|(key, _)| key == "id").map(|(_, id)| id.clone()).collect();
-    let done = match wanted(&pairs) {
-        Ok(what) => site.admin.change_many(&actor, &chosen, &what).await,
-        Err(error) => Err(error),
-    };
-    match done {
+    match done(&site, &actor, (&chosen, &pairs)).await {
         Ok(span) => toast::noted(value(&pairs, "back"), span),
         Err(AdminError::Invalid(faults)) => {
             let ask = asked(value(&pairs, "back")).await;
-            let bulk = Bulk { chosen, label: value(&pairs, "label").to_owned(), to: value(&pairs, "to").to_owned() };
+            let bulk = Bulk {
+                chosen,
+                label: value(&pairs, "label").to_owned(),
+                to: value(&pairs, "to").to_owned(),
+                is_doubted: false,
+            };
             aliases::unchanged(&site, &actor, (&ask, bulk), faults).await
         }
         Err(error) => frame::failed(&error),
     }
+}
+
+async fn done(
+    site: &Site,
+    actor: &Actor,
+    (chosen, pairs): (&[String], &Pairs),
+) -> Result<Option<AuditSpan>, AdminError> {
+    let what = wanted(pairs)?;
+    if let Many::SendTo(to) = &what {
+        sure::of_inboxes(site, actor, (value(pairs, SURE), to)).await?;
+    }
+    site.admin.change_many(actor, chosen, &what).await
 }
 
 /// What the list was asked for when it was left.
@@ -55,6 +70,8 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
     };
     let what = match value(pairs, "what") {
         "enter" => entered(pairs),
+        // The one who says so twice presses a button of its own.
+        "" if !value(pairs, SURE).is_empty() => "send",
         what => what,
     };
     Ok(match what {

@@ -47,6 +47,7 @@ mod sign_in;
 mod simulator;
 mod spark;
 mod story;
+mod sure;
 mod text;
 mod toast;
 mod told;

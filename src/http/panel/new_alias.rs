@@ -6,6 +6,7 @@ use crate::admin::{Actor, AdminError, Paging};
 use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
+use super::destinations::SURE;
 use super::forms::{Fields, Filled, faults};
 use super::text;
 
@@ -59,6 +60,8 @@ pub(super) struct NewAlias {
     pub(super) inboxes: Vec<String>,
     pub(super) form: Fields,
     pub(super) wrong: Option<String>,
+    /// Where whoever is sure of its inboxes sends it all the same.
+    pub(super) again: Option<&'static str>,
 }
 
 impl NewAlias {
@@ -86,6 +89,7 @@ impl NewAlias {
             open_domains,
             form: marked(form, error),
             wrong: error.filter(|error| !is_marked(error)).map(|error| faults(error).join(" ")),
+            again: None,
         })
     }
 
@@ -120,7 +124,7 @@ fn is_marked(error: &AdminError) -> bool {
 fn at(field: &str) -> &str {
     match field {
         "address" | "domain" => "local_part",
-        "destinations" => "destination",
+        "destinations" | SURE => "destination",
         other => other,
     }
 }

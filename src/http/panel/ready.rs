@@ -136,6 +136,14 @@ async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &Alias
         Unheard { is_asked: true, .. } => {
             format!("{begin}: a mail with a link was sent there, and whoever presses its button verifies it.")
         }
+        Unheard { has_failed: true, .. } => {
+            let (mail, fails) = if alias.unverified.len() == 1 {
+                ("mail that asks it", "it is")
+            } else {
+                ("mail that asks one of them", "they are")
+            };
+            format!("{begin}: the {mail} failed, so look whether {fails} written as it should be.")
+        }
         Unheard { is_seen: true, .. } => format!("{begin}: open Destinations to verify {them}."),
         Unheard { .. } => format!("{begin}: ask the owner of {} to verify {them}.", text::ours(&alias.domain)),
     }
@@ -152,11 +160,15 @@ pub(super) fn not_verified(inboxes: &[String]) -> String {
 
 /// What is left to do about all of its inboxes.
 async fn unheard(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Unheard {
-    let mut all = Unheard { is_asked: true, is_seen: false };
+    let mut all = Unheard { is_asked: true, has_failed: false, is_seen: false };
     for inbox in &alias.unverified {
-        let usual = Unheard { is_asked: false, is_seen: true };
+        let usual = Unheard { is_asked: false, has_failed: false, is_seen: true };
         let one = site.admin.unheard(actor, (row.account, inbox)).await.unwrap_or(usual);
-        all = Unheard { is_asked: all.is_asked && one.is_asked, is_seen: all.is_seen || one.is_seen };
+        all = Unheard {
+            is_asked: all.is_asked && one.is_asked,
+            has_failed: all.has_failed || one.has_failed && !one.is_asked,
+            is_seen: all.is_seen || one.is_seen,
+        };
     }
     all
 }
