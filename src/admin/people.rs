@@ -327,18 +327,23 @@ impl Admin {
         Ok(())
     }
 
+    /// The account of an address that may be sent a link, and the address as it stands there; none where there is none, or it
+    /// is switched off.
+    pub(super) async fn account_to_help(&self, email: &str) -> Result<Option<(AccountId, String)>> {
+        match self.store.accounts.account_by_email(&folded_email(email)).await {
+            Ok(row) if row.disabled_at.is_none() => Ok(row.email.map(|email| (row.key, email))),
+            Ok(_) | Err(StoreError::NotFound) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
     /// The link with which somebody who forgot their password sets a new one; none where there is no such account. It is
     /// sent to the address that it names, and to no other; whoever asks hears the same either way.
     pub async fn password_link(&self, email: &str) -> Result<Option<PasswordLink>> {
-        let row = match self.store.accounts.account_by_email(&folded_email(email)).await {
-            Ok(row) if row.disabled_at.is_none() => row,
-            Ok(_) | Err(StoreError::NotFound) => return Ok(None),
-            Err(other) => return Err(other.into()),
-        };
-        let Some(email) = row.email.clone() else { return Ok(None) };
-        let secret = self.draw_link(LinkPurpose::Reset, row.key, RESET_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(row.key), Deed::LinkReset, &email)).await?;
-        Ok(Some(PasswordLink { account: row.key, email, secret }))
+        let Some((account, email)) = self.account_to_help(email).await? else { return Ok(None) };
+        let secret = self.draw_link(LinkPurpose::Reset, account, RESET_LIFETIME).await?;
+        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(account), Deed::LinkReset, &email)).await?;
+        Ok(Some(PasswordLink { account, email, secret }))
     }
 
     /// Draws a link with which somebody sets a new password, for whoever looks after accounts to hand over.

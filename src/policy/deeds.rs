@@ -95,6 +95,8 @@ deeds! {
     LinkCreate "link.create"
     /// A link that sets a password.
     LinkReset "link.reset"
+    /// No mail could bring one.
+    LinkUnsent "link.unsent"
     /// A delivery is tried now.
     QueueRetry "queue.retry"
     /// It waits until it is released.

@@ -113,6 +113,32 @@ async fn an_account_of_an_alias_gets_it_where_the_alias_leads() {
     world.stop().await;
 }
 
+/// A mail to such an address would come back here: the page says the same of it as of any, and what can be done.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_an_account_leads_nowhere_no_link_is_said_to_be_made() {
+    let world = world().await;
+    world.patch("/v1/users/owner", json!({ "email": "boss@my.example" })).await;
+    let http = world.gateway.listening.http[0];
+    let known = post(http, "/reset", "email=boss%40my.example").await;
+    assert_eq!(body(&known), body(&post(http, "/reset", "email=nobody%40my.example").await));
+    assert!(known.contains("If there is an account") && known.contains("waypost panel-link"), "{known}");
+    let look = async {
+        loop {
+            let audit = world.get("/v1/audit?object=boss@my.example&action=link").await;
+            match audit["items"].as_array().unwrap().as_slice() {
+                [] => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                [one] => return one.clone(),
+                more => panic!("{more:?}"),
+            }
+        }
+    };
+    let entry = tokio::time::timeout(crate::support::PATIENCE, look).await.unwrap();
+    assert_eq!(entry["action"], "link.unsent");
+    assert!(entry["after"]["why"].as_str().unwrap().contains("leads nowhere"), "{entry}");
+    assert_eq!(world.get("/v1/queue").await["items"], Value::Array(Vec::new()));
+    world.stop().await;
+}
+
 /// Else whoever adds a domain to the gateway could take over the accounts of those who have an inbox there.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_merely_claims_a_domain_is_not_brought_its_links() {

@@ -41,7 +41,7 @@ pub(crate) async fn fill(anna: &mut Visitor, link: &str, (at, form): (&str, &[(&
 
 /// The account, the name, the way out and the limits; ends where a domain is asked for.
 pub(crate) async fn serve(world: &World, anna: &mut Visitor, link: &str) {
-    anna.get(link).await.says("Step 1 of 5").says("Say how you will sign in");
+    anna.get(link).await.says("Say how you will sign in").says("only where an alias");
     fill(anna, link, ("account", &[("email", "anna@my.example"), ("password", "short")])).await.says("at least 12");
     let account = [("email", "anna@my.example"), ("password", "correct horse battery")];
     // The reverse name of the server's address leads back to it, and is proposed.
@@ -127,7 +127,8 @@ async fn the_first_run_ends_on_the_journey_of_a_message() {
     Visitor::of(&world).post(verify, &[]).await.says("This inbox is verified");
     anna.get(&place).await.says("<bdi>anna@inbox.example</bdi> is verified.");
 
-    anna.get(&link).await.says("Which address do you begin with?");
+    let first = anna.get(&link).await.says("Which address do you begin with?");
+    first.says("Mail to anna@my.example reaches nobody");
     let alias = |local| [("local_part", local), ("domain", "my.example"), ("to", "anna@inbox.example")];
     fill(&mut anna, &link, ("alias", &alias("a..b"))).await.says("value=\"a..b\"");
     fill(&mut anna, &link, ("alias", &alias("shop"))).await.says("Waiting for it").says("shop@my.example");

@@ -11,7 +11,8 @@ use crate::web::{House, in_path};
 const PASSWORD: &str = "correct horse battery";
 
 /// What is written down by a name alone, so that nothing of it could be told badly; here it is only written.
-const PLAIN: [Deed; 11] = [
+const PLAIN: [Deed; 12] = [
+    Deed::LinkUnsent,
     Deed::AliasTrial,
     Deed::DomainVerify,
     Deed::DomainGiveWay,

@@ -334,3 +334,24 @@ async fn a_setting_says_that_it_waits_for_a_restart_only_while_another_value_run
     let page = save("hostname=gw.my.example").await;
     assert!(page.contains("Mail has this name already.") && !page.contains("Until then Waypost runs"), "{page}");
 }
+
+/// A link for a forgotten password, or a notice, would go round and reach nobody.
+#[tokio::test]
+async fn an_account_is_told_that_its_address_leads_nowhere() {
+    let (house, cookie) = owner().await;
+    let page = async || house.panel(&cookie, "GET", "/settings/account", "").await.expect(200).text();
+    let told = "Mail to owner@my.example reaches nobody";
+    let seen = page().await;
+    assert!(seen.contains(told) && seen.contains("waypost panel-link"), "{seen}");
+    let alias = json!({ "address": "owner@my.example", "destinations": ["owner@inbox.example"] });
+    house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    let seen = page().await;
+    assert!(!seen.contains("reaches nobody"), "{seen}");
+    house.operator("PATCH", "/v1/aliases/owner@my.example", json!({ "enabled": false })).await.expect(200);
+    assert!(page().await.contains(told));
+    house.operator("PATCH", "/v1/users/owner", json!({ "email": "owner@inbox.example" })).await.expect(200);
+    let seen = page().await;
+    assert!(!seen.contains("reaches nobody"), "{seen}");
+    let people = house.panel(&cookie, "GET", "/settings/people", "").await.expect(200).text();
+    assert!(people.contains("on a domain of this gateway only where an alias"), "{people}");
+}

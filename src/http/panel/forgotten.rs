@@ -41,7 +41,9 @@ pub(super) async fn ask(State(site): State<Site>, request: Request) -> Response 
     match site.admin.forgotten_password(filled.get("email"), visitor.ip) {
         Ok(()) => {
             let words = "If there is an account of that address, a mail with a link is on its way there. The link works once, \
-                         within an hour. No mail? Look among the spam; an account gets three such mails an hour at most.";
+                         within an hour. No mail? Look among the spam; an account gets three such mails an hour at most. If none comes, \
+                         whoever looks after this gateway makes you a link in Settings, under People; its owner is let in by \
+                         waypost panel-link on the server.";
             Words::new("Look into your inbox", words).link("/sign-in", "Sign in").answer(StatusCode::OK)
         }
         Err(error) => {

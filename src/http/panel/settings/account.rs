@@ -12,6 +12,7 @@ use crate::http::api::{Ask, Caller};
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
 use super::super::qr::Qr;
+use super::super::text;
 use super::{Around, done, status};
 
 #[derive(Template)]
@@ -22,6 +23,8 @@ struct AccountPage {
     me: MeShape,
     email: String,
     name: String,
+    /// Why no mail of the gateway arrives at that address.
+    lost: Option<String>,
     /// A secret that waits for its first code.
     proposed: Option<Proposed>,
     /// Recovery codes, shown once.
@@ -153,6 +156,10 @@ async fn show(site: &Site, actor: &Actor, (ask, extra): (&Ask, Extra)) -> Respon
         Ok(me) => me,
         Err(error) => return frame::failed(&error),
     };
+    let lost = match site.admin.lost_to(actor).await {
+        Ok(lost) => lost.map(|words| text::visible(&words)),
+        Err(error) => return frame::failed(&error),
+    };
     let Extra { proposed, codes, refused } = extra;
     let (error, place) = refused.as_ref().map(|refused| (&refused.error, refused.place)).unzip();
     let around = Around::new(actor, "account").told(ask, &DONE);
@@ -166,6 +173,7 @@ async fn show(site: &Site, actor: &Actor, (ask, extra): (&Ask, Extra)) -> Respon
         email: written("email", me.account.email.as_deref().unwrap_or_default()),
         name: written("name", &me.account.name),
         me,
+        lost,
         proposed: proposed.map(Proposed::new),
         codes,
     };

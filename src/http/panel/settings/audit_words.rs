@@ -58,6 +58,7 @@ pub(super) const fn done(deed: Deed) -> &'static str {
         Deed::SessionEnd => "Ended the session",
         Deed::LinkCreate => "Made a link to the",
         Deed::LinkReset => "Made a password link for",
+        Deed::LinkUnsent => "Could not mail a password link to",
         Deed::QueueRetry => "Tried again the message",
         Deed::QueueHold => "Held the message",
         Deed::QueueRelease => "Released the message",
@@ -73,6 +74,7 @@ pub(super) const fn done(deed: Deed) -> &'static str {
 const FIELDS: &[(&str, &str, Words)] = &[
     ("handed_over_to", "Handed over to", &[]),
     ("handed_over", "What that was", &[]),
+    ("why", "Why", &[]),
     ("destination", "Destination", &[]),
     ("aliases", "Aliases that led there", &[]),
     ("default", "It was the default", &[]),

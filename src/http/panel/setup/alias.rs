@@ -27,6 +27,8 @@ struct AliasPage {
     domains: Vec<String>,
     /// Where it leads; none where there is nothing yet.
     to: Option<String>,
+    /// Why no mail of the gateway arrives where the owner signs in with.
+    lost: Option<String>,
     /// One that is there already.
     known: Option<String>,
     missing: Option<(&'static str, String)>,
@@ -98,6 +100,7 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         domain: value(wrong, "domain", domain.map(|domain| domain.name).unwrap_or_default()),
         domains: all.into_iter().filter(|domain| domain.mirror_of.is_none()).map(|domain| domain.name).collect(),
         to: inbox.map(|inbox| inbox.address),
+        lost: led.site.admin.lost_to(led.actor).await?.map(|words| text::visible(&words)),
         known,
         missing,
     };
