@@ -345,6 +345,45 @@ fn what_went_with_a_domain_is_said() {
     }
 }
 
+/// Runs with a terminal as standard input, at which somebody types.
+fn at_a_terminal(gateway: &Gateway, arguments: &[&str], typed: &str) -> Ran {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut master = File::from(master);
+    master.write_all(typed.as_bytes()).unwrap();
+    Ran::of(waypost(gateway.folder.path()).args(arguments).stdin(Stdio::from(terminal)).output().unwrap())
+}
+
+#[test]
+fn before_a_domain_goes_with_its_aliases_a_person_is_asked_and_a_script_is_not() {
+    let list = "GET /v1/aliases?domain=my.example&limit=500";
+    let aliases = r#"{"items":[{"address":"a@my.example"},{"address":"b@my.example"}],"next_cursor":null}"#;
+    let gateway = Gateway::answering(&[
+        (list, StatusCode::OK, &[aliases]),
+        ("DELETE /v1/domains/my.example", StatusCode::NO_CONTENT, &[]),
+    ]);
+    let remove = ["domain", "remove", "my.example"];
+    let deletions = || gateway.asked().iter().filter(|(call, _)| call.starts_with("DELETE")).count();
+    for (typed, code, gone) in [("no\n", 1, 0), ("\n", 1, 0), ("\u{4}", 1, 0), ("yes\n", 0, 1), ("Y\n", 0, 2)] {
+        let ran = at_a_terminal(&gateway, &remove, typed);
+        let question =
+            "my.example goes with its 2 aliases: a@my.example, b@my.example. There is no undo. Go on? [no]: ";
+        assert!(ran.err.starts_with(question), "{ran:?}");
+        assert_eq!((ran.code, deletions()), (code, gone), "{typed:?}: {ran:?}");
+        assert_eq!(ran.err.contains("nothing was removed"), code == 1, "{ran:?}");
+    }
+    let sure = at_a_terminal(&gateway, &["domain", "remove", "my.example", "--yes"], "");
+    assert_eq!((sure.code, sure.err.as_str(), deletions()), (0, "", 3));
+    let script = gateway.run(&remove);
+    assert_eq!((script.code, script.err.as_str(), deletions()), (0, "", 4), "nobody is there to be asked");
+    let help = gateway.run(&["domain", "remove", "--help"]);
+    assert!(help.out.contains("no undo") && help.out.contains("--yes"), "{help:?}");
+}
+
 #[test]
 fn what_the_panel_has_set_is_checked_with_the_rest() {
     let settings = r#"{"items":[{"key":"log.retention","value":"40d","place":"panel"},{"key":"hostname","value":"x.example","place":"file"}]}"#;

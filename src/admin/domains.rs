@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::mail::Domain;
@@ -13,11 +14,25 @@ use crate::store::rules::{DomainRow, ListQuery, Order};
 
 use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::{OrMissing, in_spite_of_others};
-use super::shapes::{CatchAll, DomainShape, ListShape};
+use super::shapes::{CatchAll, DomainShape, ListShape, alias_name};
 use super::{
     Access, Actor, Admin, AdminError, Area, Form, MAX_LIMIT, Paging, Reach, Result, Subject, Target, fields, random,
     spec,
 };
+
+/// Aliases of a removed domain that the audit log names.
+const NAMED_REMOVED: u32 = 20;
+
+/// A domain that is removed, as it was.
+#[derive(Serialize)]
+struct Removed {
+    #[serde(flatten)]
+    domain: DomainShape,
+    /// How many aliases it had.
+    removed_aliases: Value,
+    /// The newest of them.
+    among_them: Vec<String>,
+}
 
 impl Admin {
     /// Changes a domain and its catch-all; with its tag, only while both are still what was seen.
@@ -130,11 +145,26 @@ impl Admin {
         actor.must(Area::Domains, Access::Write)?;
         let row = self.domain_within(actor, target.id, Reach::Own).await?;
         self.check_domain_tag(&row, target.version).await?;
-        let shape = DomainShape::new(&row, CatchAll::Off);
-        let subject = Subject { object: row.name.as_str(), before: Some(&shape), after: None };
         self.refuse_if_mirrored(&row).await?;
+        let removed = self.removed(&row).await?;
+        let subject = Subject { object: row.name.as_str(), before: Some(&removed), after: None };
         let audit = self.audit(actor, Deed::DomainRemove, &subject);
         Ok(self.store.rules.remove_domain(row.key, audit).await?)
+    }
+
+    /// A domain with what is told of the aliases that go with it.
+    async fn removed(&self, row: &DomainRow) -> Result<Removed> {
+        let counted = self.store.rules.aliases_of_domain(row.key).await?;
+        let query = ListQuery { domain: Some(row.key), limit: NAMED_REMOVED, ..ListQuery::default() };
+        let newest = self.store.rules.aliases(query).await?.items;
+        Ok(Removed {
+            domain: DomainShape::new(row, CatchAll::Off),
+            removed_aliases: match counted {
+                n if n > COUNTED_ALIASES => format!("more than {COUNTED_ALIASES}").into(),
+                n => n.into(),
+            },
+            among_them: newest.iter().map(|alias| alias_name(alias).to_string()).collect(),
+        })
     }
 
     /// How many aliases a domain has as far as they are counted, and whether there are more.

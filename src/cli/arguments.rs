@@ -133,6 +133,7 @@ mod tests {
         "domain verify a.example",
         "domain set a.example --catch-all create --to b@c.example",
         "domain remove a.example",
+        "domain remove a.example --yes",
         "dns a.example",
         "doctor",
         "doctor a.example",

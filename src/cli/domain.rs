@@ -8,6 +8,7 @@ use super::api::{Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
 use super::policy::{self, Setting};
+use super::sure;
 use crate::mail::in_unicode;
 
 const COLUMNS: [Column; 6] = [
@@ -42,11 +43,18 @@ pub(super) enum Domain {
         /// The domain name
         name: String,
     },
-    /// Stop hosting a domain: its aliases go, its log stays
-    Remove {
-        /// The domain name
-        name: String,
-    },
+    /// Stop hosting a domain: its settings and all its aliases go, and there is no undo; its log stays. At a terminal you are
+    /// asked before
+    Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Remove {
+    /// The domain name
+    name: String,
+    /// Ask nothing at a terminal; where there is none, nothing is asked
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -141,12 +149,18 @@ pub(super) async fn run(command: Domain, api: &Api, out: Output) -> anyhow::Resu
             let answer = api.post(&format!("{}/verify", path(&name)), &json!({})).await?;
             out.object(&answer, show)
         }
-        Domain::Remove { name } => {
-            let gone = if out.is_json() { String::new() } else { aliases_of(&name, api).await? };
-            let answer = api.delete(&path(&name)).await?;
-            out.object(&answer, |_| format!("{name} is not hosted here any more. {gone}"))
-        }
+        Domain::Remove(remove) => self::remove(&remove, api, out).await,
     }
+}
+
+async fn remove(remove: &Remove, api: &Api, out: Output) -> anyhow::Result<()> {
+    let (name, asks) = (&remove.name, !remove.yes && sure::is_attended());
+    let going = if asks || !out.is_json() { Going::of(name, api).await? } else { Going::default() };
+    if asks {
+        sure::ask(&format!("{name} {}. There is no undo.", going.goes()))?;
+    }
+    let answer = api.delete(&path(name)).await?;
+    out.object(&answer, |_| format!("{name} is not hosted here any more. {}", going.went()))
 }
 
 /// The records to publish are one command away.
@@ -171,21 +185,54 @@ fn new(add: &Add, field: &str, names: Value) -> Value {
     Value::Object(given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
 }
 
-/// What goes with a domain.
-async fn aliases_of(name: &str, api: &Api) -> anyhow::Result<String> {
-    let there = api.get(&format!("/v1/aliases?domain={}&limit={MAX_COUNTED}", escaped(name))).await?;
-    let named = there.items().iter().take(MAX_NAMED).map(|alias| cell(alias, "/address"));
-    let named = named.collect::<Vec<_>>().join(", ");
-    let are_all_named = there.items().len() <= MAX_NAMED;
-    Ok(match there.items().len() {
-        0 => "It had no aliases.".to_owned(),
-        1 => format!("Its alias went with it: {named}."),
-        count if are_all_named => format!("Its {count} aliases went with it: {named}."),
-        _ if there.value["next_cursor"].is_string() => {
-            format!("More than {MAX_COUNTED} aliases went with it, {named} among them.")
+/// The aliases that go with a domain.
+#[derive(Default)]
+struct Going {
+    count: usize,
+    /// There are more than were counted.
+    is_more: bool,
+    /// The first of them.
+    named: String,
+}
+
+impl Going {
+    async fn of(name: &str, api: &Api) -> anyhow::Result<Self> {
+        let there = api.get(&format!("/v1/aliases?domain={}&limit={MAX_COUNTED}", escaped(name))).await?;
+        let named = there.items().iter().take(MAX_NAMED).map(|alias| cell(alias, "/address"));
+        Ok(Self {
+            count: there.items().len(),
+            is_more: there.value["next_cursor"].is_string(),
+            named: named.collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// How they are named behind their number.
+    fn names(&self) -> String {
+        match self.count {
+            count if count <= MAX_NAMED => format!(": {}", self.named),
+            _ => format!(", {} among them", self.named),
         }
-        count => format!("Its {count} aliases went with it, {named} among them."),
-    })
+    }
+
+    /// Before, behind the name of the domain.
+    fn goes(&self) -> String {
+        match self.count {
+            0 => "goes; it has no aliases".to_owned(),
+            1 => format!("goes with its alias{}", self.names()),
+            _ if self.is_more => format!("goes with more than {MAX_COUNTED} aliases{}", self.names()),
+            count => format!("goes with its {count} aliases{}", self.names()),
+        }
+    }
+
+    /// Afterwards.
+    fn went(&self) -> String {
+        match self.count {
+            0 => "It had no aliases.".to_owned(),
+            1 => format!("Its alias went with it{}.", self.names()),
+            _ if self.is_more => format!("More than {MAX_COUNTED} aliases went with it{}.", self.names()),
+            count => format!("Its {count} aliases went with it{}.", self.names()),
+        }
+    }
 }
 
 /// What keeps mail from the destinations of a catch-all that was just set.

@@ -34,6 +34,7 @@ mod shell;
 mod show;
 mod since;
 mod srs;
+mod sure;
 mod token;
 mod user;
 

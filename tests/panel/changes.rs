@@ -174,3 +174,22 @@ async fn every_kind_of_change_is_told_in_words() {
     }
     assert!(!in_path(&format!("{lines:?}")).contains("wp_"), "no token is told");
 }
+
+#[tokio::test]
+async fn which_aliases_went_with_a_domain_is_told() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for n in 0..25 {
+        let alias = json!({ "address": format!("a{n:02}@my.example") });
+        house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    }
+    house.operator("DELETE", "/v1/domains/my.example", Value::Null).await.expect(204);
+    let page = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
+    assert!(
+        page.contains("Aliases that went with it: 25") && page.contains("Among them: a24@my.example, a23"),
+        "{page}"
+    );
+    let entry = house.operator("GET", "/v1/audit?action=domain.remove", Value::Null).await.expect(200).json();
+    assert_eq!(entry["items"][0]["before"]["among_them"].as_array().unwrap().len(), 20);
+    assert_eq!(entry["items"][0]["before"]["removed_aliases"], 25);
+}

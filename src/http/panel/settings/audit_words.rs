@@ -75,6 +75,8 @@ const FIELDS: &[(&str, &str, Words)] = &[
     ("handed_over_to", "Handed over to", &[]),
     ("handed_over", "What that was", &[]),
     ("why", "Why", &[]),
+    ("removed_aliases", "Aliases that went with it", &[]),
+    ("among_them", "Among them", &[]),
     ("destination", "Destination", &[]),
     ("aliases", "Aliases that led there", &[]),
     ("default", "It was the default", &[]),
@@ -140,6 +142,7 @@ const UNSAID: &[&str] = &[
 const USUAL: &[(&str, &str)] = &[
     ("priority", "0"),
     ("aliases", "0"),
+    ("removed_aliases", "0"),
     ("enabled", "yes"),
     ("then", "refuse"),
     ("privacy", "off"),
