@@ -455,6 +455,22 @@ fn an_import_is_streamed_and_ends_with_its_result() {
 }
 
 #[test]
+fn an_import_says_what_was_there_already() {
+    for (answer, told) in [
+        (r#"{"imported":0,"known":60,"dry_run":false}"#, "No alias was imported: 60 were there already.\n"),
+        (r#"{"imported":0,"known":1,"dry_run":false}"#, "No alias was imported: one was there already.\n"),
+        (r#"{"imported":2,"known":1,"dry_run":false}"#, "2 aliases were imported; one was there already.\n"),
+        (r#"{"imported":1,"known":60,"dry_run":false}"#, "1 alias was imported; 60 were there already.\n"),
+        (r#"{"imported":1,"known":0,"dry_run":false}"#, "1 alias was imported.\n"),
+    ] {
+        let gateway = Gateway::one("POST /v1/aliases/import", answer);
+        let file = gateway.file("aliases.tsv", "a@my.example\tme@inbox.example\n");
+        let ran = gateway.run(&["alias", "import", file.to_str().unwrap()]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, told), "{ran:?}");
+    }
+}
+
+#[test]
 fn an_import_reads_standard_input_too() {
     let gateway = Gateway::answering(&[(
         "POST /v1/aliases/import?dry_run=true",

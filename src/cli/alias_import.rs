@@ -121,9 +121,18 @@ fn name_faults(faults: &[Value]) {
 fn summary(result: &Value, dry_run: bool) -> String {
     let aliases = if result["imported"] == 1 { "alias" } else { "aliases" };
     let count = format!("{} {aliases}", cell(result, "/imported"));
-    match dry_run {
-        true => format!("{count} could be imported; nothing was changed."),
-        false if result["imported"] == 1 => format!("{count} was imported."),
-        false => format!("{count} were imported."),
+    let known = match result["known"].as_u64() {
+        None | Some(0) => None,
+        Some(1) => Some("one was there already".to_owned()),
+        Some(known) => Some(format!("{known} were there already")),
+    };
+    match (dry_run, known) {
+        (true, _) => format!("{count} could be imported; nothing was changed."),
+        (false, Some(known)) if result["imported"] == 0 => format!("No alias was imported: {known}."),
+        (false, known) => {
+            let were = if result["imported"] == 1 { "was" } else { "were" };
+            let known = known.map(|known| format!("; {known}")).unwrap_or_default();
+            format!("{count} {were} imported{known}.")
+        }
     }
 }

@@ -321,12 +321,12 @@ async fn an_import_is_all_or_nothing() {
     let told = import("", "application/x-ndjson", &lines).await.expect(200);
     assert_eq!(told.field("content-type").as_deref(), Some("application/x-ndjson"));
     let last: Value = serde_json::from_str(told.text().lines().last().unwrap()).unwrap();
-    assert_eq!(last, json!({ "imported": 1000, "dry_run": false }));
+    assert_eq!(last, json!({ "imported": 1000, "known": 0, "dry_run": false }));
     let found = house.operator("GET", "/v1/aliases/N999@my.example", Value::Null).await.expect(200).json();
     assert_eq!(found["destinations"], json!(["owner@inbox.example"]));
 
     let again = import("", "application/json", "n5@my.example\towner@inbox.example\n").await.expect(200).json();
-    assert_eq!(again["imported"], 0, "what stands already is not made twice");
+    assert_eq!(again, json!({ "imported": 0, "known": 1, "dry_run": false }), "what stands already is not made twice");
     let other = import("", "application/json", "# mine\n\nn5@my.example\tsecond@inbox.example\n").await.expect(422);
     assert_eq!(other.problem()["errors"][0]["field"], "line 3", "{}", other.text());
 }

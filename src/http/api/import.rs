@@ -25,10 +25,19 @@ const NDJSON: &str = "application/x-ndjson";
 /// What an import came to.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Imported {
-    /// Lines.
+    /// Aliases that were made; of a dry run, lines.
     imported: u64,
+    /// Lines whose alias was there already, with the same destination; of a dry run, none are looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<u64>,
     /// Nothing was changed.
     dry_run: bool,
+}
+
+impl Imported {
+    fn of(imported: u64, lines: u64) -> Self {
+        Self { imported, known: Some(lines.saturating_sub(imported)), dry_run: false }
+    }
 }
 
 /// Imports lines of `alias<TAB>destination`, a million of them if need be, all or nothing.
@@ -53,17 +62,18 @@ pub(super) async fn import(
     // It may have taken its time.
     let actor = site.admin.still(&actor).await?;
     if dry_run {
-        return Ok(Json(Imported { imported: plan.len() as u64, dry_run }).into_response());
+        return Ok(Json(Imported { imported: plan.len() as u64, known: None, dry_run }).into_response());
     }
+    let lines = plan.len() as u64;
     let (progress, seen) = watch::channel(0);
     let admin = site.admin.clone();
     let work = tokio::spawn(async move { admin.import(&actor, plan, progress).await });
     let wants_progress = fields.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(NDJSON));
     if wants_progress {
-        return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, work)).into_response());
+        return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, (work, lines))).into_response());
     }
     let imported = work.await.map_err(|_| lost())??;
-    Ok(Json(Imported { imported, dry_run }).into_response())
+    Ok(Json(Imported::of(imported, lines)).into_response())
 }
 
 /// Takes the body as it comes; the last look at its lines is too long for an async thread.
@@ -85,15 +95,15 @@ async fn read(mut importer: Importer, body: Body) -> Result<ImportPlan, Problem>
 type Work = JoinHandle<Result<u64, AdminError>>;
 
 /// A line for each step, and the result (or the problem) as the last one.
-fn progress_lines(seen: watch::Receiver<u64>, work: Work) -> Body {
-    Body::from_stream(stream::unfold((seen, Some(work)), |(mut seen, work)| async move {
+fn progress_lines(seen: watch::Receiver<u64>, (work, lines): (Work, u64)) -> Body {
+    Body::from_stream(stream::unfold((seen, Some(work)), move |(mut seen, work)| async move {
         let work = work?;
         if seen.changed().await.is_ok() {
             let done = *seen.borrow_and_update();
             return Some((line(&json!({ "done": done })), (seen, Some(work))));
         }
         let last = match work.await {
-            Ok(Ok(imported)) => json!(Imported { imported, dry_run: false }),
+            Ok(Ok(imported)) => json!(Imported::of(imported, lines)),
             Ok(Err(error)) => Problem::from(error).to_json(),
             Err(_) => lost().to_json(),
         };
