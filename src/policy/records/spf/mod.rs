@@ -56,6 +56,12 @@ impl Case<'_> {
     }
 
     fn missing(&self) -> String {
+        let (name, all) = (&self.domain.srs_domain, if self.gateway.relay.is_some() { "~all" } else { "-all" });
+        let others = format!("If you also send as {name} through a provider, add its include: before {all}.");
+        format!("{} {others}", self.missing_for_us())
+    }
+
+    fn missing_for_us(&self) -> String {
         let missing = "There is no SPF record: what this gateway sends on with a rewritten sender does not pass.";
         match &self.gateway.relay {
             Some(relay) if merge::is_beside_us(relay) => format!(

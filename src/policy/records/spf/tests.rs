@@ -35,6 +35,8 @@ fn none_is_missing_and_the_text_lets_our_host_pass() {
     let record = judged(&["google-site-verification=x"], &Tree::default());
     assert_eq!((record.verdict, record.wanted.as_deref()), (Verdict::Missing, Some("v=spf1 mx -all")));
     assert!(record.found.is_empty(), "other texts are no SPF: {record:?}");
+    let said = "If you also send as my.example through a provider, add its include: before -all.";
+    assert!(record.detail.ends_with(said), "{record:?}");
 }
 
 #[test]
