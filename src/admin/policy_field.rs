@@ -9,6 +9,16 @@ use crate::mail::Domain;
 use crate::policy::settings::{Instance, Overrides};
 
 const FIELD: &str = "policy";
+const ENFORCEMENT: &str = "off, observe, enforce";
+/// What can be set, and to what.
+const CHOICES: [(&str, &str); 6] = [
+    ("spf", ENFORCEMENT),
+    ("dkim", ENFORCEMENT),
+    ("dmarc", ENFORCEMENT),
+    ("unauthenticated", "accept, reject"),
+    ("tls", "opportunistic, require"),
+    ("forwarded_headers", "true, false"),
+];
 
 impl Admin {
     /// Reads what a domain sets for itself.
@@ -50,9 +60,24 @@ fn merged(before: &Overrides, changes: &Value) -> Read<Overrides> {
     let mut fields: Map<String, Value> =
         serde_json::to_value(before).and_then(serde_json::from_value).map_err(unreadable)?;
     for (name, value) in changes {
+        check_one(name, value)?;
         fields.insert(name.clone(), value.clone());
     }
     serde_json::from_value(Value::Object(fields)).map_err(unreadable)
+}
+
+/// Says of what cannot be set what can be.
+fn check_one(name: &str, value: &Value) -> Read<()> {
+    let Some((_, choices)) = CHOICES.iter().find(|(known, _)| *known == name) else {
+        let known = CHOICES.map(|(known, _)| known).join(", ");
+        return Err(format!("there is no policy “{name}”: write one of {known}").into());
+    };
+    let alone = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
+    if serde_json::from_value::<Overrides>(alone).is_ok() {
+        return Ok(());
+    }
+    let said = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Err(format!("{name}: “{said}” is none of {choices}").into())
 }
 
 /// The settings that are set anew to something milder than both the instance and the level above say.
@@ -91,6 +116,23 @@ mod tests {
         assert_eq!(after, wanted);
         for wrong in [json!("enforce"), json!({ "dmarc": "perhaps" }), json!({ "dmrac": "enforce" })] {
             assert!(merged(&before, &wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_would_be_right() {
+        for (wrong, told) in [
+            (json!({ "dmarc": "maybe" }), "dmarc: “maybe” is none of off, observe, enforce"),
+            (json!({ "unauthenticated": true }), "unauthenticated: “true” is none of accept, reject"),
+            (json!({ "tls": "" }), "tls: “” is none of opportunistic, require"),
+            (json!({ "forwarded_headers": "yes" }), "forwarded_headers: “yes” is none of true, false"),
+            (
+                json!({ "arc": "off" }),
+                "there is no policy “arc”: write one of spf, dkim, dmarc, unauthenticated, tls, forwarded_headers",
+            ),
+        ] {
+            let error = merged(&Overrides::default(), &wrong).unwrap_err();
+            assert!(format!("{error:?}").contains(&format!("\"{told}\"")), "{error:?}");
         }
     }
 }

@@ -142,7 +142,7 @@ pub(super) fn read(kind: Kind, value: &Json) -> Result<Value, String> {
     match kind {
         Kind::Text => text.map(|text| Value::Text(text.to_owned())).ok_or_else(|| wrong("a text")),
         Kind::Flag => value.as_bool().map(Value::Flag).ok_or_else(|| wrong("true or false")),
-        Kind::Count => value.as_u64().map(Value::Count).ok_or_else(|| wrong("a whole number")),
+        Kind::Count => value.as_u64().map(Value::Count).ok_or_else(|| wrong("a whole number from 0")),
         Kind::Size => match (value.as_u64(), text) {
             (Some(octets), _) => Ok(Value::Size(octets)),
             (None, Some(text)) => super::units::parse_size(text).map(Value::Size),

@@ -158,8 +158,11 @@ async fn the_server_is_set_in_place_and_what_could_lead_mail_elsewhere_takes_the
     assert_eq!(set("policy.spf").await["place"], "default");
     anna.post("/settings/server", &[("limits.messages_per_ip_per_hour", "many")])
         .await
-        .says("Must be a whole number.")
+        .says("Must be a whole number from 0.")
         .says("value=\"many\"");
+    anna.post("/settings/server", &[("limits.messages_per_ip_per_hour", "-1")])
+        .await
+        .says("Must be a whole number from 0.");
     anna.post("/settings/server", &[("log.retention", "60d")]).await.says("counts when Waypost is started again");
 
     world.domain("my.example").await;
