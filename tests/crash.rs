@@ -8,14 +8,14 @@ mod load;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
 use waypost::demo::sender::{Sender, stuffed};
 
-use load::{ANN, Bench, Envelope, Ledger, Load, PATIENCE, welcome};
+use load::{ANN, Bench, Envelope, Ledger, Load, PATIENCE, Serving, welcome};
 
 /// Whom nobody could tell of a failure later: a message of hers that is deferred is handed back.
 const EVE: &str = "eve@elsewhere.example";
@@ -44,7 +44,7 @@ fn json(bench: &Bench, arguments: &[&str]) -> Value {
 }
 
 /// Lives of which each takes some mail, on however slow a machine.
-async fn kill_and_restart(bench: &Bench, load: &Load, kills: u64) -> Child {
+async fn kill_and_restart(bench: &Bench, load: &Load, kills: u64) -> Serving {
     let mut gateway = bench.serve().await;
     for kill in 0..kills {
         load.until_accepted(5).await;
@@ -162,7 +162,7 @@ fn expect_refusals(bench: &Bench, ledger: &Ledger) {
 }
 
 /// Kibibytes of memory that a process has.
-fn memory(process: &Child) -> u64 {
+fn memory(process: &Serving) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

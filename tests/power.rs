@@ -13,7 +13,6 @@ mod disk;
 mod load;
 
 use std::path::PathBuf;
-use std::process::Child;
 use std::time::Duration;
 
 use fuser::BackgroundSession;
@@ -21,14 +20,14 @@ use waypost::chance::Chance;
 use waypost::demo::sender::Sender;
 
 use disk::Disk;
-use load::{ANN, Bench, Ledger, Load, PATIENCE, letter};
+use load::{ANN, Bench, Ledger, Load, PATIENCE, Serving, letter};
 
 const CAPACITY: u64 = 512 << 20;
 
 /// The gateway's process and the disk that it works on.
 struct Running {
     disk: Disk,
-    process: Child,
+    process: Serving,
     /// Unmounted when dropped, which the process must be dead for.
     _session: BackgroundSession,
 }
@@ -52,13 +51,6 @@ impl Running {
     /// The power goes at this instant; what is left of the disk.
     fn lose_power(self, chance: &Chance) -> Disk {
         self.disk.cut(|| chance.token()[0].is_multiple_of(2))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _over = self.process.kill();
-        let _over = self.process.wait();
     }
 }
 

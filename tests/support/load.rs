@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -99,8 +100,8 @@ impl Bench {
         self.run(&["alias", "add", "tired@my.example", "--to", "tired@inbox.example"]);
     }
 
-    pub(crate) async fn serve(&self) -> Child {
-        let child = self.command(&["serve"]).spawn().unwrap();
+    pub(crate) async fn serve(&self) -> Serving {
+        let child = Serving(self.command(&["serve"]).spawn().unwrap());
         let up = async {
             while Sender::connect(self.smtp, "probe.example").await.is_err() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -129,6 +130,31 @@ impl Bench {
         let in_time = tokio::time::timeout(PATIENCE, all_there).await;
         assert!(in_time.is_ok(), "answered 250 and lost: {:?}", missing());
         accepted
+    }
+}
+
+/// A gateway that does not outlive its test.
+pub(crate) struct Serving(Child);
+
+impl Deref for Serving {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Serving {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Serving {
+    /// One that has ended already is not there to be killed.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
