@@ -89,6 +89,9 @@ impl Inquiry<'_> {
         let mut trace = Vec::new();
         let selection =
             facts.candidates.as_ref().and_then(|known| routing::select(&facts.recipient, known, &mut trace));
+        if selection.is_none() && facts.candidates.is_some() {
+            self.facts.store.directory.usage_of_none(&facts.recipient).await?;
+        }
         let (facts, usage) = self.completed(facts, selection.as_ref()).await?;
         Ok(admission::by_rules(&self.case(&facts), selection.as_ref(), usage, trace))
     }
@@ -173,6 +176,7 @@ impl Inquiry<'_> {
         let Some(selection) = selection else { return Ok((facts, Usage::default())) };
         let rule = &selection.rule;
         if self.is_closed(&facts, rule) {
+            self.facts.store.directory.usage(rule).await?;
             return Ok((facts, Usage::default()));
         }
         facts.admitted = self.admitted(selection).await?;
@@ -186,8 +190,8 @@ impl Inquiry<'_> {
         Usage { last_mail_at: Some(self.facts.clock.passed(last_mail)), ..usage }
     }
 
-    /// Whether the rule answers as unknown whatever else is known of it: then nothing more is asked, so that it takes no
-    /// longer than an unknown address does.
+    /// Whether the rule answers as unknown whatever else is known of it. Then its usage is asked for nothing, as that of an
+    /// address without a rule is, so that both take as long as a rule whose end only counts can tell.
     fn is_closed(&self, facts: &RecipientFacts, rule: &Rule) -> bool {
         let domain = facts.candidates.as_ref().map(|known| &known.domain.senders);
         let levels = domain.map(|domain| Levels { instance: &facts.instance_senders, domain, alias: &rule.senders });

@@ -8,6 +8,7 @@ mod failing;
 mod lookup;
 mod snapshot;
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +28,7 @@ use super::matchers::Matchers;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox};
 use crate::policy::facts::{Candidates, Usage};
-use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::routing::lookup_keys;
 use crate::policy::rule::{HostedDomain, Rule, SenderLists};
 use crate::smtp::reply::Reply;
@@ -139,6 +140,15 @@ impl Directory {
     /// How much mail a rule has had (kept in memory between writes; asked only for rules that count).
     pub async fn usage(&self, rule: &Rule) -> Result<Usage> {
         self.0.activity.usage(rule.id).await
+    }
+
+    /// Asks how much mail an address has had that no rule speaks for: by an id that no rule has, so that it is kept, and
+    /// forgotten, like any other.
+    pub async fn usage_of_none(&self, recipient: &Mailbox) -> Result<()> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        recipient.key().hash(&mut hasher);
+        let number = i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX);
+        self.0.activity.usage(AliasId(-number)).await.map(drop)
     }
 
     /// Whether this address is a verified destination of the account, or lies in a domain that it trusts.
