@@ -5,6 +5,7 @@
 
 mod arc;
 mod cache;
+mod client_name;
 mod dkim;
 mod dmarc;
 mod key;
@@ -96,6 +97,11 @@ impl Authenticator {
     /// SPF of the greeting name itself, which says something of the client and nothing of any author. At most 4 s.
     pub async fn spf_helo(&self, peer: IpAddr, helo: &str) -> SpfFacts {
         self.0.spf(peer.to_canonical(), helo, &ReversePath::Null).await
+    }
+
+    /// What a client is called by DNS, where the name leads back to it.
+    pub async fn client_name(&self, peer: IpAddr) -> Option<Box<str>> {
+        self.0.client_name(peer.to_canonical()).await
     }
 
     /// DKIM within the cap, the ARC chain, and DMARC by what these and `spf` say. What is not done at `deadline` is

@@ -17,6 +17,7 @@ mod handover;
 mod ledger;
 mod listener;
 mod memory;
+mod names;
 mod outgoing;
 mod overdue;
 mod proxied;
@@ -113,6 +114,7 @@ pub struct Tools {
     created: create::Created,
     returns: returned::Turn,
     abuse: abuse::Abuse,
+    names: names::Names,
 }
 
 /// The parts that [`Tools`] is made of.
@@ -153,6 +155,7 @@ impl Tools {
             created: create::Created::default(),
             returns: returned::Turn::default(),
             abuse: abuse::Abuse::default(),
+            names: names::Names::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,
             sessions: TaskTracker::new(),

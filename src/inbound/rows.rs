@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::Tools;
 use super::arrival::Arrival;
 use super::auth_fields;
+use super::names;
 use super::outgoing::Outgoing;
 use super::transaction::Transaction;
 use crate::mail::wishes::{MessageWishes, RecipientWishes, Wishes};
@@ -37,7 +38,7 @@ pub(super) fn refused_at_rcpt(
 
 /// A connection that was turned away before it could name anybody: neither sender nor recipient is known.
 pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Row {
-    let mut row = for_nobody(tools, Client { ip: peer, name: None, helo: String::new(), tls: None });
+    let mut row = for_nobody(tools, Client { ip: peer, name: names::of(tools, peer), helo: String::new(), tls: None });
     row.trace.push(refusal.step);
     refuse(&mut row, &refusal.reply);
     row.reason = refusal.reason;
@@ -47,7 +48,7 @@ pub(super) fn of_connection(tools: &Tools, peer: IpAddr, refusal: Refusal) -> Ro
 /// A message that was refused by its announced size, before a recipient was named: whose privacy holds is not known, so the
 /// strictest does.
 pub(super) fn oversize(tools: &Tools, connect: &ConnectFacts, (mail, most, reply): (&MailCommand, u64, &Reply)) -> Row {
-    let mut row = for_nobody(tools, client(connect));
+    let mut row = for_nobody(tools, client(tools, connect));
     row.sender = shown_sender(&mail.from, Privacy::Envelope);
     let announced = mail.size.unwrap_or_default();
     let detail = format!("{announced} octets were announced, and at most {most} are taken (smtp.max_message_bytes)");
@@ -168,7 +169,7 @@ fn bare(
         size: 0,
         reason: decision.reason.clone(),
         rule: decision.rule.clone(),
-        client: client(connect),
+        client: client(tools, connect),
         auth: Auth::default(),
         wishes: Wishes::default(),
         sha256_received: None,
@@ -207,7 +208,7 @@ pub(super) fn of_recipient(tools: &Tools, arrival: &Arrival, taken: usize) -> Ro
         size: arrival.body.octets.len(),
         reason: decision.reason.clone(),
         rule: decision.rule.clone(),
-        client: client(&arrival.connect),
+        client: client(tools, &arrival.connect),
         auth: Auth { reportable: arrival.reportable, ..auth_fields::logged(&arrival.facts.auth) },
         wishes: logged_wishes(arrival.wishes(taken), decision.privacy),
         sha256_received: Some(arrival.body.sha256),
@@ -244,8 +245,13 @@ fn logged_wishes(wishes: Wishes, privacy: Privacy) -> Wishes {
     }
 }
 
-fn client(connect: &ConnectFacts) -> Client {
-    Client { ip: connect.peer, name: None, helo: connect.helo.clone(), tls: connect.tls.clone() }
+fn client(tools: &Tools, connect: &ConnectFacts) -> Client {
+    Client {
+        ip: connect.peer,
+        name: names::of(tools, connect.peer),
+        helo: connect.helo.clone(),
+        tls: connect.tls.clone(),
+    }
 }
 
 fn before(from: &ReversePath, recipient: &Mailbox, privacy: Privacy) -> Envelope {

@@ -13,6 +13,7 @@ mod abuse;
 mod acme;
 mod authors;
 mod backups;
+mod client_names;
 mod clocks;
 mod extensions;
 mod failing;

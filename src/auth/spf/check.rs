@@ -154,8 +154,9 @@ impl<'a> Check<'a> {
             let mut confirmed = Vec::new();
             let names = self.inner.names_of(self.client.peer).await.unwrap_or_default();
             for name in names.iter().take(MAX_HOSTS) {
-                let found = self.inner.addresses(name, self.client.peer).await.unwrap_or_default();
-                confirmed.extend(Some(name.clone()).filter(|_| found.contains(&self.client.peer)));
+                if self.inner.confirms(name, self.client.peer).await {
+                    confirmed.push(name.clone());
+                }
             }
             self.validated = Some(confirmed);
         }

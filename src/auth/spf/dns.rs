@@ -56,6 +56,11 @@ impl Inner {
         Ok(published)
     }
 
+    /// Whether a name leads to this address; one of which DNS cannot tell does not.
+    pub(in crate::auth) async fn confirms(&self, name: &str, peer: IpAddr) -> bool {
+        self.addresses(name, peer).await.unwrap_or_default().contains(&peer)
+    }
+
     /// The addresses of a name, of the family of `peer`.
     pub(super) async fn addresses(&self, name: &str, peer: IpAddr) -> Result<Found<IpAddr>, Unknown> {
         match peer {
@@ -74,7 +79,7 @@ impl Inner {
     }
 
     /// The names that stand at the reverse name of an address, in lower case.
-    pub(super) async fn names_of(&self, peer: IpAddr) -> Result<Found<Box<str>>, Unknown> {
+    pub(in crate::auth) async fn names_of(&self, peer: IpAddr) -> Result<Found<Box<str>>, Unknown> {
         let reverse = Name::from(peer).to_ascii();
         self.records((&self.caches.ptr, RecordType::PTR), &reverse, host).await
     }

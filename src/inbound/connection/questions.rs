@@ -11,7 +11,7 @@ use crate::inbound::handover::Leaving;
 use crate::inbound::recipient::Case;
 use crate::inbound::rows::Unfinished;
 use crate::inbound::transaction::{Misfit, Spf, Transaction};
-use crate::inbound::{Settings, Tools, abuse, accept, quota, replies, rows};
+use crate::inbound::{Settings, Tools, abuse, accept, names, quota, replies, rows};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
@@ -59,8 +59,9 @@ impl Connection {
         Reply::new(250, 1, 0, "Sender ok")
     }
 
-    /// What the client calls itself by now.
+    /// What the client calls itself by now; what DNS calls it is asked meanwhile.
     fn note_greeting(&mut self) {
+        names::ask(&self.tools, self.connect.peer);
         if let Some(helo) = self.session.helo()
             && self.connect.helo != helo.name
         {
