@@ -29,12 +29,10 @@ pub(super) struct Proofs<'a> {
 }
 
 impl Inner {
-    /// Has the author's records fetched while other answers are waited for.
-    pub(super) async fn look_ahead(&self, header: &HeaderFacts, deadline: Instant) {
-        if let Some([author]) = header.author_domains.as_deref() {
-            let until = deadline.min(Instant::now() + AHEAD_WITHIN);
-            let _ = timeout_at(until, self.organisational(author)).await;
-        }
+    /// Has an author's records fetched while other answers are waited for.
+    pub(super) async fn look_ahead_of(&self, author: &Domain, deadline: Instant) {
+        let until = deadline.min(Instant::now() + AHEAD_WITHIN);
+        let _ = timeout_at(until, self.organisational(author)).await;
     }
 
     /// One author domain is judged by its own policy. Of several in one field any could be the one that is shown, so that

@@ -55,8 +55,8 @@ impl Inner {
     ) -> AuthFacts {
         let apart = self.take_apart(asked.content, deadline).await;
         let ahead = async {
-            if asked.dmarc != Enforcement::Off {
-                self.look_ahead(asked.header, deadline).await;
+            if let (Some([author]), true) = (asked.header.author_domains.as_deref(), asked.dmarc != Enforcement::Off) {
+                self.look_ahead_of(author, deadline).await;
             }
         };
         let (spf, (signed, arc), ()) = tokio::join!(spf, self.signatures(&apart, deadline), ahead);

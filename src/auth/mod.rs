@@ -3,6 +3,7 @@
 //! Answers of DNS are kept, parsed, for as long as they live, within bounds. Whatever is not known in time is
 //! `temperror`; nothing here waits longer than it was given.
 
+mod ahead;
 mod arc;
 mod cache;
 mod client_name;
@@ -25,6 +26,7 @@ use crate::mail::header::HeaderFacts;
 use crate::mail::{Domain, ReversePath};
 use crate::policy::facts::{AuthFacts, SpfFacts};
 use crate::policy::settings::Enforcement;
+pub use ahead::Ahead;
 use cache::Caches;
 
 /// Signatures that are verified at most (RFC 6376 §6.1 lets a verifier choose).
@@ -102,6 +104,11 @@ impl Authenticator {
     /// What a client is called by DNS, where the name leads back to it.
     pub async fn client_name(&self, peer: IpAddr) -> Option<Box<str>> {
         self.0.client_name(peer.to_canonical()).await
+    }
+
+    /// Has DNS asked for what a message will need whose header alone has come. At most 4 s.
+    pub async fn look_ahead(&self, ahead: &Ahead) {
+        self.0.look_ahead(ahead).await;
     }
 
     /// DKIM within the cap, the ARC chain, and DMARC by what these and `spf` say. What is not done at `deadline` is

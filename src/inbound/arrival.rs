@@ -116,7 +116,7 @@ impl Arrival {
     }
 }
 
-fn policies(taken: &[(Mailbox, Decision)]) -> Option<&AfterData> {
+pub(super) fn policies(taken: &[(Mailbox, Decision)]) -> Option<&AfterData> {
     let (_, decision) = taken.first()?;
     (!matches!(decision.disposition, Disposition::Report(_))).then_some(&decision.after_data)
 }

@@ -36,6 +36,8 @@ pub(super) struct Body {
     file: Option<Arc<SpoolFile>>,
     hash: Sha256,
     scan: HeaderScan,
+    /// What the header says, where that was wanted before the end of the message.
+    header: Option<HeaderFacts>,
 }
 
 /// A message that has arrived; gives its memory back when dropped.
@@ -62,6 +64,7 @@ impl Body {
             file: None,
             hash: Sha256::new(),
             scan: HeaderScan::new(host),
+            header: None,
         }
     }
 
@@ -86,6 +89,15 @@ impl Body {
             self.write_out().await?;
         }
         Ok(())
+    }
+
+    /// The header as it stands and as it reads, once it is whole.
+    pub(super) fn header(&mut self) -> Option<(&[u8], &HeaderFacts)> {
+        if !self.scan.is_whole() {
+            return None;
+        }
+        let facts = self.header.get_or_insert_with(|| self.scan.finish());
+        Some((self.scan.head(), &*facts))
     }
 
     /// Whether what comes next takes room on the disk.
@@ -124,7 +136,7 @@ impl Body {
         Ok(Arrived {
             octets,
             sha256: self.hash.finalize().into(),
-            header: self.scan.finish(),
+            header: self.header.take().unwrap_or_else(|| self.scan.finish()),
             eight_bit: self.eight_bit,
             _held: self.held,
         })

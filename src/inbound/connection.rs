@@ -188,6 +188,7 @@ impl Connection {
     /// session with 421.
     async fn fill(&mut self, stream: &mut impl Client) -> io::Result<bool> {
         self.bound();
+        self.look_ahead().await;
         let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
         self.input.reserve(octets);
         let since = if self.session.is_receiving() { self.tools.clock.instant() } else { self.answered_at };

@@ -6,6 +6,7 @@
 
 mod abuse;
 mod accept;
+mod ahead;
 mod arrival;
 mod auth_fields;
 mod background;

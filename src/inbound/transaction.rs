@@ -26,6 +26,8 @@ pub(super) struct Transaction {
     /// What is to be told of each of them, in the same order.
     pub(super) wishes: Vec<RecipientWishes>,
     pub(super) body: Option<Body>,
+    /// What the header has DNS asked for, once it is whole and the message is not.
+    pub(super) ahead: Option<Background<()>>,
     /// What DNS lists say of the sender, where any is asked.
     pub(super) listings: Option<Background<Vec<Finding>>>,
     /// Of MAIL FROM.
@@ -56,6 +58,7 @@ impl Transaction {
             taken: Vec::new(),
             wishes: Vec::new(),
             body: None,
+            ahead: None,
             listings: None,
             spf: Spf::default(),
             spf_of_greeting: Spf::default(),

@@ -1,6 +1,6 @@
 //! Reads what the gateway needs of a header while the octets pass; changes none of them.
 //!
-//! The header is collected up to the empty line, in any split, and read once at the end. Broken headers are read as far
+//! The header is collected up to the empty line, in any split, and read once. Broken headers are read as far
 //! as they make sense: a line that is no field is passed over. Where the author is in doubt there is no author, which
 //! the alignment guard takes as aligned with everything.
 
@@ -109,7 +109,13 @@ impl HeaderScan {
         &self.head
     }
 
-    /// What the header says. Called once, at the end of the message.
+    /// Whether all of the header that is looked at has come.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.done
+    }
+
+    /// What the header says, read anew: asked for once, when it is whole, or at the end of a message without an empty line.
     #[must_use]
     pub fn finish(&self) -> HeaderFacts {
         let mut facts =

@@ -12,7 +12,7 @@ use waypost::mail::header::HeaderFacts;
 use waypost::policy::facts::DkimResult;
 use waypost::policy::settings::Enforcement;
 
-use crate::support::{LETTER, World, prefix, without_prefix};
+use crate::support::{LETTER, PATIENCE, World, prefix, without_prefix};
 
 /// CONFORMANCE 22: by the count of all, by the count of ours, whichever comes first.
 #[tokio::test(flavor = "multi_thread")]
@@ -30,6 +30,37 @@ async fn received_fields_are_counted() {
         let wanted = if looped { "554 5.4.6" } else { "250 2.0.0" };
         assert!(answers.last().starts_with(wanted), "{times} by {host}: {answers:?}");
     }
+    world.stop().await;
+}
+
+/// What a header asks DNS for is known when its message is whole: the last of it is held back here.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_policies_are_asked_for_while_a_message_is_on_its_way() {
+    let world = World::start().await;
+    world.dns.set_ttl(60);
+    let (key, policy) = ("ahead._domainkey.sender.example", "_dmarc.author.example");
+    world.dns.txt(key, "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+    world.dns.txt(policy, "v=DMARC1; p=none");
+    let mut sender = world.sender().await;
+    for command in ["MAIL FROM:<ann@sender.example>", "RCPT TO:<shop@my.example>", "DATA"] {
+        let reply = sender.command(command).await.unwrap();
+        assert!(reply.starts_with(['2', '3']), "{command}: {reply}");
+    }
+    let signature = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=sender.example;\r\n s=ahead; h=from;\r\n \
+                     bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n";
+    let begun = format!("{signature}From: Ann <ann@author.example>\r\n\r\nIts end ");
+    sender.write(begun.as_bytes()).await.unwrap();
+    let asked = async {
+        while [key, policy].iter().any(|name| world.dns.count_of(name) == 0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("they must be asked for before the end");
+    sender.write(b"comes late\r\n.\r\n").await.unwrap();
+    assert!(sender.reply().await.unwrap().starts_with("250 "));
+    let row = world.row().await;
+    assert!(row["auth"]["dkim"][0].as_str().unwrap().contains("sender.example"), "{row:#}");
+    assert_eq!(world.dns.count_of(key), 1, "what was asked ahead is not asked again");
     world.stop().await;
 }
 

@@ -11,7 +11,7 @@ use crate::inbound::handover::Leaving;
 use crate::inbound::recipient::Case;
 use crate::inbound::rows::Unfinished;
 use crate::inbound::transaction::{Misfit, Spf, Transaction};
-use crate::inbound::{Settings, Tools, abuse, accept, names, quota, replies, rows};
+use crate::inbound::{Settings, Tools, abuse, accept, ahead, names, quota, replies, rows};
 use crate::mail::trace_fields::Protocol;
 use crate::mail::{ForwardPath, Host, LocalPart, Mailbox, ReversePath};
 use crate::policy::admission::{Decision, Disposition};
@@ -186,6 +186,13 @@ impl Connection {
         self.session.refuse_content(if is_full { replies::no_room() } else { replies::unwell() });
         if let Some(transaction) = self.transaction.as_deref_mut() {
             transaction.body = None;
+        }
+    }
+
+    /// While more is waited for, DNS is asked for what the header of a message will need.
+    pub(super) async fn look_ahead(&mut self) {
+        if let Some(transaction) = self.transaction.as_deref_mut() {
+            ahead::look(&self.tools, transaction).await;
         }
     }
 
