@@ -96,7 +96,7 @@ impl Admin {
             outside.ports(),
             outside.host(gateway),
             self.records_of(gateway, domains),
-            outside.own_listings(&gateway.addresses, &configured),
+            outside.own_listings(gateway, &configured),
             self.clients(),
             outside.clock(&self.clock),
             self.backup_facts(),

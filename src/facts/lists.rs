@@ -1,7 +1,7 @@
 //! Asks DNS lists, keeps what they say for a while, and knows which of them answer.
 //!
 //! A list that cannot be asked lists nobody: mail does not wait for a list that is dead, nor does it suffer from one that
-//! answers everything. What is wrong with a list is told once, and kept for whoever looks.
+//! answers everything. What is wrong with a list is told once; the doctor asks for himself.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use tokio::time::{Instant, timeout};
 
 use crate::clock::Clock;
-use crate::mail::{Domain, Moment};
+use crate::mail::Domain;
 use crate::net::resolver::{Dns, DnsFailure};
 use crate::policy::lists::{About, Answer, DnsList, Finding, MAX_LISTS, Verdict};
 
@@ -36,24 +36,13 @@ const FORBIDDEN_PAUSE: Duration = Duration::from_secs(600);
 
 /// How a list behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+enum Health {
     /// It answers.
     Answers,
     /// It gives no answer, or none of a list.
     Silent,
     /// It says that we may not ask it: too often, or by way of a public resolver.
     Forbidden,
-}
-
-/// A list, how it behaves, and since when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListState {
-    /// The list.
-    pub list: DnsList,
-    /// How it behaves.
-    pub health: Health,
-    /// Since when.
-    pub since: Moment,
 }
 
 /// Asks; cheap to clone.
@@ -65,8 +54,8 @@ struct Inner {
     dns: Dns,
     clock: Clock,
     kept: Cache<Domain, (Verdict, Instant)>,
-    /// By their zones; the instant is when the list was asked last. Never more than were configured lately.
-    states: Mutex<BTreeMap<String, (ListState, Instant)>>,
+    /// By their zones, with when each was asked last. Never more than were configured lately.
+    states: Mutex<BTreeMap<String, (Health, Instant)>>,
 }
 
 /// Zones whose state is remembered: those of a few configurations.
@@ -88,12 +77,6 @@ impl Lists {
     /// What the lists of domains say of a sender's.
     pub async fn about_domain(&self, lists: &[DnsList], domain: &Domain) -> Vec<Finding> {
         self.ask(lists, About::Domains, |list| list.question_about_domain(domain)).await
-    }
-
-    /// How each list that was asked behaves.
-    #[must_use]
-    pub fn states(&self) -> Vec<ListState> {
-        self.0.states().values().map(|(state, _)| state.clone()).collect()
     }
 
     async fn ask(
@@ -136,9 +119,9 @@ impl Inner {
     /// What is said of a list that is left alone.
     fn resting(&self, list: &DnsList, now: Instant) -> Option<Verdict> {
         let states = self.states();
-        let (state, asked) = states.get(&list.to_string())?;
+        let (health, asked) = states.get(&list.to_string())?;
         let rested = now.saturating_duration_since(*asked);
-        match state.health {
+        match health {
             Health::Silent if rested < SILENT_PAUSE => {
                 Some(Verdict::Unknown("it gave no answer a moment ago".to_owned()))
             }
@@ -179,21 +162,17 @@ impl Inner {
         };
         let asked = self.clock.instant();
         let mut states = self.states();
-        let known = states.get(&list.to_string()).map(|(state, _)| state);
-        let since = known.filter(|state| state.health == health).map(|state| state.since);
-        let before = known.map_or(Health::Answers, |state| state.health);
-        if known.is_none() && states.len() >= MAX_STATES {
+        if !states.contains_key(&list.to_string()) && states.len() >= MAX_STATES {
             states.clear();
         }
-        let state = ListState { list: list.clone(), health, since: since.unwrap_or_else(|| self.clock.now()) };
-        states.insert(list.to_string(), (state, asked));
+        let before = states.insert(list.to_string(), (health, asked));
         drop(states);
-        if before != health {
+        if before.map_or(Health::Answers, |(health, _)| health) != health {
             tell(list, health, verdict);
         }
     }
 
-    fn states(&self) -> MutexGuard<'_, BTreeMap<String, (ListState, Instant)>> {
+    fn states(&self) -> MutexGuard<'_, BTreeMap<String, (Health, Instant)>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,7 +31,7 @@ use crate::srs::{Reversed, Ring, SrsError, looks_like_srs};
 use crate::store::{Result, Store};
 
 pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
-pub use lists::{Health, ListState, Lists};
+pub use lists::Lists;
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
 pub use trials::Trials;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use waypost::auth::{self, Authenticator};
 use waypost::clock::Clock;
 use waypost::demo::dns::{Dns, Failure};
-use waypost::facts::{Health, Lists};
+use waypost::facts::Lists;
 use waypost::net::resolver;
 use waypost::policy::lists::{DnsList, Verdict};
 
@@ -112,9 +112,9 @@ async fn lists_configured_while_it_runs_count_at_once() {
     world.stop().await;
 }
 
-/// What a doctor reads, and that a list is not asked more than it must be.
+/// A list is not asked more than it must be.
 #[tokio::test]
-async fn what_lists_say_is_kept_and_how_they_behave_is_known() {
+async fn what_lists_say_is_kept_and_who_does_not_answer_is_left_alone() {
     let dns = Dns::start().await.unwrap();
     let settings = auth::Settings { servers: vec![dns.address()], timeout: Duration::from_secs(2) };
     let resolver = Authenticator::new(&settings).unwrap().resolver();
@@ -140,12 +140,4 @@ async fn what_lists_say_is_kept_and_how_they_behave_is_known() {
     let asked =
         |zone: &str| dns.queries().iter().filter(|asked| asked.name.ends_with(zone) && asked.kind == "A").count();
     assert_eq!((asked("zen.example"), asked("closed.example"), asked("parked.example")), (1, 1, 1));
-    let health: Vec<_> = lists.states().into_iter().map(|state| (state.list.zone.to_string(), state.health)).collect();
-    let expected = [
-        ("closed.example", Health::Forbidden),
-        ("parked.example", Health::Silent),
-        ("silent.example", Health::Silent),
-        ("zen.example", Health::Answers),
-    ];
-    assert_eq!(health, expected.map(|(zone, health)| (zone.to_owned(), health)));
 }

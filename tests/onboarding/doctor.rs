@@ -126,6 +126,29 @@ async fn faults_in_dns_are_found_and_mended() {
     world.stop().await;
 }
 
+/// A list of domains that does not serve our resolver lists nobody, whatever is asked; that nobody hears of but here.
+#[tokio::test]
+async fn a_list_of_domains_that_does_not_answer_us_or_has_our_name_is_found() {
+    let world = world_with(&[("POLICY__DNS_LISTS", "domain:dbl.example")], |_, _| {}).await;
+    assert_eq!(found(&world).await, Vec::<String>::new());
+    let ours = "gw.example.dbl.example";
+    world.dns.a(ours, [127, 255, 255, 254].into());
+    assert_eq!(found(&world).await, ["resolver_refused_by_lists"]);
+    let checkup = world.get("/v1/doctor").await;
+    let findings = checkup["findings"].as_array().unwrap().iter();
+    let whose: Vec<_> = findings.filter(|finding| finding["id"] == "resolver_refused_by_lists").collect();
+    assert_eq!(whose[0]["subject"], "domain:dbl.example");
+    world.dns.clear(ours);
+    world.dns.a(ours, [127, 0, 1, 2].into());
+    assert_eq!(found(&world).await, ["name_listed"]);
+    world.dns.clear(ours);
+    world.dns.fail(ours, Failure::ServFail);
+    let checkup = world.get("/v1/doctor").await;
+    let unknown = checkup["unknown"].to_string();
+    assert!(unknown.contains("Whether gw.example is on the list domain:dbl.example: "), "{unknown}");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn a_blocked_way_out_is_found() {
     let world = world_with(&[], |config, _| config.outside.leaving.port = 9).await;

@@ -25,7 +25,7 @@ pub use certificate::CertificateFacts;
 pub use clients::{ClientFacts, LastMail};
 pub use clock::ClockFacts;
 pub use disk::DiskFacts;
-pub use lists::OwnListing;
+pub use lists::{Own, OwnListing};
 pub use ports::{Holder, Listener, PortFacts, PortOut, Tried, UNRESOLVED, Unreached, WayOut};
 
 /// How bad it is.
@@ -94,7 +94,7 @@ pub struct Facts {
     pub domains: Vec<(String, Vec<Record>)>,
     /// What STARTTLS presents; none where it cannot be read.
     pub certificate: Option<CertificateFacts>,
-    /// Our addresses on DNS lists.
+    /// Our addresses, and our name, on DNS lists.
     pub lists: Vec<OwnListing>,
     /// Who has been writing.
     pub clients: ClientFacts,

@@ -121,7 +121,7 @@ fn certificate() -> CertificateFacts {
 }
 
 fn listing(said: Verdict) -> OwnListing {
-    OwnListing { list: "list.example".to_owned(), address: "198.41.0.4".parse().unwrap(), said }
+    OwnListing { list: "list.example".to_owned(), about: Own::Address("198.41.0.4".parse().unwrap()), said }
 }
 
 #[test]

@@ -363,7 +363,7 @@ fn of_finding(finding: &Finding) -> Option<Cause> {
         id if id.starts_with("certificate_") => (id, Kind::Certificate),
         id @ "disk_low" => (id, Kind::Disk),
         id @ "backup_failed" => (id, Kind::Backup),
-        id @ "address_listed" => (id, Kind::Listed),
+        id @ ("address_listed" | "name_listed") => (id, Kind::Listed),
         id => (id, Kind::Gateway),
     };
     Some(Cause {
