@@ -39,6 +39,8 @@ pub struct Meter {
     pub listed: Counter,
     /// Recipients whose client was asked to come again by greylisting.
     pub greylisted: Counter,
+    /// Clients that were not known yet, so that their greeting was held back a moment.
+    pub greetings_held: Counter,
     /// Clients that spoke before the greeting.
     pub early_talkers: Counter,
     /// Refusals that the tarpit held back.

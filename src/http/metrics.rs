@@ -90,6 +90,12 @@ fn rendered(meter: &Meter) -> String {
         ("smtp_limited_total", counter, "Connections, recipients and messages beyond [limits].", &meter.limited),
         ("smtp_listed_total", counter, "Recipients refused for a DNS list.", &meter.listed),
         ("smtp_greylisted_total", counter, "Recipients asked to come again by greylisting.", &meter.greylisted),
+        (
+            "smtp_greetings_held_total",
+            counter,
+            "Greetings that clients not known yet waited for.",
+            &meter.greetings_held,
+        ),
         ("smtp_early_talkers_total", counter, "SMTP clients that spoke before the greeting.", &meter.early_talkers),
         ("smtp_held_back_total", counter, "Refusals held back by the tarpit.", &meter.held_back),
         ("smtp_foreign_total", counter, "SMTP clients that spoke something else.", &meter.foreign),

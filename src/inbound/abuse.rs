@@ -6,6 +6,7 @@
 
 mod catch_all;
 pub(super) mod greylist;
+pub(super) mod manners;
 pub(super) mod spam;
 mod tarpit;
 
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 
 use self::catch_all::CatchAlls;
 use self::greylist::Greylist;
+use self::manners::Known;
 use self::spam::Refused;
 use self::tarpit::Tarpit;
 use super::Tools;
@@ -37,6 +39,7 @@ pub(super) struct Abuse {
     catch_alls: CatchAlls,
     refused: Refused,
     tarpit: Tarpit,
+    known: Known,
 }
 
 /// Whether one more connection of this client may come now; counts it.

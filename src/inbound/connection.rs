@@ -11,7 +11,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use rustix::net::RecvFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -19,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use uuid::Uuid;
 
+use super::abuse::manners;
 use super::background::Background;
 use super::client::Client;
 use super::recipient::Manners;
@@ -87,7 +87,7 @@ struct Connection {
 impl Connection {
     async fn run(mut self, mut stream: TcpStream) -> io::Result<()> {
         self.begin_listings().await;
-        self.look_at_manners(&stream);
+        self.manners = manners::watch(&self.tools, &stream, self.connect.peer).await;
         let ended = match self.converse(&mut stream).await {
             Ok(End::StartTls) => Box::pin(self.run_inside_tls(stream)).await,
             Ok(End::Closed) => Ok(()),
@@ -100,18 +100,6 @@ impl Connection {
             tracing::info!(peer = %self.connect.peer, "hung up on a client that does not speak SMTP");
         }
         ended
-    }
-
-    /// What the client says before it can have read our greeting is there already; to wait for more would cost honest
-    /// clients time.
-    fn look_at_manners(&mut self, stream: &TcpStream) {
-        let mut octet = [0];
-        let seen = rustix::net::recv(stream, octet.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        if seen.is_ok_and(|(octets, _)| octets > 0) {
-            self.manners = Manners::Early;
-            self.tools.meter.early_talkers.raise();
-            tracing::info!(peer = %self.connect.peer, "the client spoke before the greeting");
-        }
     }
 
     async fn run_inside_tls(&mut self, stream: TcpStream) -> io::Result<()> {

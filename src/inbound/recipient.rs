@@ -3,6 +3,7 @@
 use super::transaction::Transaction;
 use super::{Tools, abuse};
 use crate::mail::{ForwardPath, Mailbox};
+use crate::policy::admission::reserved::is_role;
 use crate::policy::admission::{self, Decision};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::lists::Finding;
@@ -31,10 +32,11 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The decision. Whoever has asked for too many that do not exist is told nothing of any.
+    /// The decision. Whoever has asked for too many that do not exist is told nothing of any; to postmaster and abuse, who
+    /// hear complaints, everybody may write, however it began.
     pub(super) async fn decide(self) -> Result<Decision> {
         let (facts, from) = (&self.tools.facts, self.transaction.from());
-        if self.manners == Manners::Early {
+        if self.manners == Manners::Early && !is_role(self.recipient.local()) {
             return Ok(facts.turned_away((self.connect, from), self.to, admission::early_talker()));
         }
         if let Err(refusal) = abuse::before_recipient(self.tools, self.connect.peer) {

@@ -1,12 +1,37 @@
 //! Clients that guess, that send what nobody takes, or that do not wait for our greeting.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::Sender;
 use waypost::policy::guessing::MAX_DIFFERENT;
 use waypost::policy::spam::MAX_REFUSALS;
 
 use crate::support::{LETTER, PATIENCE, World};
+
+const METRICS: (&str, &str) = ("HTTP__METRICS_LISTEN", "127.0.0.1:0");
+const PROXIES: (&str, &str) = ("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.1");
+
+/// Waits until a counter stands at `wanted`.
+async fn until_counted(world: &World, counter: &str, wanted: u64) {
+    let line = format!("\nwaypost_{counter} {wanted}\n");
+    let look = async {
+        loop {
+            let mut stream = TcpStream::connect(world.gateway.listening.metrics[0]).await.unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            if text.contains(&line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{counter} never became {wanted}"));
+}
 
 async fn neighbour(world: &World) -> Sender {
     let mut sender = Sender::open(world.smtp(), Some("127.0.0.2:0".parse().unwrap())).await.unwrap();
@@ -87,7 +112,7 @@ async fn spam_that_next_hops_refuse_from_the_queue_slows_its_client_too() {
 /// What a proxy hands over at once behind its header was said before any greeting could be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_speaks_before_the_greeting_is_heard_and_gives_no_mail() {
-    let world = World::start_with(&[("SMTP__PROXY_PROTOCOL_FROM", "127.0.0.1")]).await;
+    let world = World::start_with(&[PROXIES]).await;
     let header = "PROXY TCP4 192.0.2.77 192.0.2.25 4711 25\r\n";
     let early = format!("{header}NOOP\r\n");
     let mut sender = Sender::connect_behind(world.smtp(), early.as_bytes(), "early.example").await.unwrap();
@@ -96,9 +121,43 @@ async fn who_speaks_before_the_greeting_is_heard_and_gives_no_mail() {
         let answers = sender.send("ann@sender.example", &[to], LETTER).await.unwrap();
         assert_eq!(answers.recipients, ["550 5.5.1 Protocol error: you spoke before the greeting"]);
     }
+    for role in ["postmaster@my.example", "abuse@my.example", "postmaster"] {
+        let answers = sender.send("ann@sender.example", &[role], LETTER).await.unwrap();
+        assert!(answers.is_accepted(), "RFC 5321 §4.5.1: {role} hears everybody: {answers:?}");
+    }
     let row = world.until("shop@my.example", "refused").await;
     assert_eq!(row["reason"], "The client spoke before our greeting, as mail servers never do.");
     let mut patient = Sender::connect_behind(world.smtp(), header.as_bytes(), "patient.example").await.unwrap();
     assert!(patient.send("ann@sender.example", &["shop@my.example"], LETTER).await.unwrap().is_accepted());
+    world.stop().await;
+}
+
+/// A client from the Internet that is not known yet gets its greeting a moment later, so that one which does not listen is
+/// heard: what it says comes behind the connection, not with it. Whose mail was taken is greeted at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_known_yet_shows_its_manners_before_the_greeting() {
+    let world = World::start_with(&[PROXIES, METRICS]).await;
+    let begun = async |client: &str| {
+        let mut stream = TcpStream::connect(world.smtp()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let header = format!("PROXY TCP4 {client} 192.0.2.25 4711 25\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        stream
+    };
+    let mut rude = begun("198.41.0.9").await;
+    until_counted(&world, "smtp_greetings_held_total", 1).await;
+    rude.write_all(b"HELO rude.example\r\nMAIL FROM:<>\r\nRCPT TO:<shop@my.example>\r\nQUIT\r\n").await.unwrap();
+    let mut said = String::new();
+    rude.read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("\n550 5.5.1 Protocol error: you spoke before the greeting"), "{said}");
+    until_counted(&world, "smtp_early_talkers_total", 1).await;
+
+    for (client, held) in [("198.41.0.10", 2), ("198.41.0.10", 2), ("198.41.0.9", 3), ("10.1.2.3", 3)] {
+        let header = format!("PROXY TCP4 {client} 192.0.2.25 4711 25\r\n");
+        let mut patient = Sender::connect_behind(world.smtp(), header.as_bytes(), "patient.example").await.unwrap();
+        assert!(patient.send("ann@sender.example", &["shop@my.example"], LETTER).await.unwrap().is_accepted());
+        until_counted(&world, "smtp_greetings_held_total", held).await;
+    }
+    until_counted(&world, "smtp_early_talkers_total", 1).await;
     world.stop().await;
 }

@@ -219,6 +219,7 @@ impl Connection {
         if reply.is_positive() {
             self.unheard.push(id);
             self.tools.meter.accepted.raise();
+            abuse::manners::remember(&self.tools, self.connect.peer, self.manners);
         } else {
             self.tools.meter.turned_away.raise();
         }
