@@ -161,3 +161,23 @@ async fn who_is_not_known_yet_shows_its_manners_before_the_greeting() {
     until_counted(&world, "smtp_early_talkers_total", 1).await;
     world.stop().await;
 }
+
+/// Threat 14. The stop ends what would be a second of waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_on_and_on_waits_for_each_refusal() {
+    let world = World::start_with(&[METRICS]).await;
+    let mut guesser = world.sender().await;
+    guesser.command("MAIL FROM:<eve@guesser.example>").await.unwrap();
+    for guess in 0..20 {
+        let reply = guesser.command(&format!("RCPT TO:<guess{guess}@my.example>")).await.unwrap();
+        assert!(reply.starts_with("550 5.1.1 "), "{guess}: {reply}");
+    }
+    until_counted(&world, "smtp_held_back_total", 0).await;
+    guesser.write(b"RCPT TO:<one-more@my.example>\r\n").await.unwrap();
+    until_counted(&world, "smtp_held_back_total", 1).await;
+    world.until("one-more@my.example", "refused").await;
+    let early = tokio::time::timeout(Duration::from_millis(1), guesser.reply()).await;
+    assert!(early.is_err(), "it is held back: {early:?}");
+    world.stop().await;
+    assert!(guesser.reply().await.unwrap().starts_with("550 5.1.1 "));
+}

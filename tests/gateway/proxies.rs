@@ -52,6 +52,27 @@ async fn limits_are_of_the_client_and_not_of_the_proxy() {
     world.stop().await;
 }
 
+/// Whoever has an IPv6 address has all of its /64.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_one_ipv6_network_share_a_limit() {
+    let world = World::start_with(&[PROXIES, ("LIMITS__CONNECTIONS_PER_IP_PER_MINUTE", "1")]).await;
+    let greeting = async |network: u8, host: u8| {
+        let client = [&[0x20, 1, 0xd, 0xb8, 0, 0, 0, network][..], &[0; 7], &[host]].concat();
+        let ends = [&client[..], &[1; 16], &[0x12, 0x67, 0, 25]].concat();
+        let mut stream = TcpStream::connect(world.smtp()).await.unwrap();
+        stream.write_all(&version_2(1, 0x21, &ends)).await.unwrap();
+        let mut said = [0; 4];
+        stream.read_exact(&mut said).await.unwrap();
+        String::from_utf8(said.to_vec()).unwrap()
+    };
+    assert_eq!(greeting(1, 1).await, "220 ");
+    assert_eq!(greeting(1, 2).await, "421 ", "another address of the same network");
+    assert_eq!(greeting(2, 1).await, "220 ", "another network");
+    let row = &world.rows().await[0];
+    assert_eq!(row["reason"], "There were 1 of 1 connections of 2001:db8:0:1:: in the last minute.");
+    world.stop().await;
+}
+
 /// From a proxy nothing is heard before its header.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_without_a_header_is_closed_unheard() {
