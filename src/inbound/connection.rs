@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::abuse::manners;
 use super::background::Background;
 use super::client::Client;
+use super::patience::Patience;
 use super::recipient::Manners;
 use super::transaction::Transaction;
 use super::{Settings, Tools, replies};
@@ -179,15 +180,15 @@ impl Connection {
         self.look_ahead().await;
         let octets = if self.transaction.is_some() { CONTENT_READ_OCTETS } else { COMMAND_READ_OCTETS };
         self.input.reserve(octets);
-        let since = if self.session.is_receiving() { self.tools.clock.instant() } else { self.answered_at };
-        let mut until = since + self.session.timeout();
-        if let Some(deadline) = self.deadline {
-            until = until.min(deadline);
-        }
+        let now = self.tools.clock.instant();
+        let since = if self.session.is_receiving() { now } else { self.answered_at };
+        let until = self.due(since).min(now + self.patience().at_a_time);
         tokio::select! {
             biased;
             read = timeout_at(until, stream.read_buf(&mut self.input)) => match read {
                 Ok(read) => return self.heard(read, stream).await,
+                // Its time is not up, or nobody needs its place.
+                Err(_) if self.due(since) > self.tools.clock.instant() => {}
                 Err(_) => {
                     self.note_unheard().await;
                     self.hung_up = Some("The client took too long with its message");
@@ -200,6 +201,16 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::with(&self.session, &self.tools, &self.settings)
+    }
+
+    /// When the time of a client is up that was heard, or answered, at `since`.
+    fn due(&self, since: Instant) -> Instant {
+        let due = since + self.patience().in_all;
+        self.deadline.map_or(due, |deadline| due.min(deadline))
     }
 
     /// A transaction has a time to end in, and so has a refused chunk that is still coming.

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::abuse::{greylist, spam};
 use super::{Tools, abuse, connection, proxied, rows};
-use crate::net::doors::{Doors, Permit};
+use crate::net::doors::Permit;
 use crate::policy::admission::Refusal;
 use crate::smtp::reply::Reply;
 
@@ -23,12 +23,11 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Accepts on all listeners until the tools' `stop` is cancelled.
 pub async fn listen(listeners: Vec<TcpListener>, tools: Arc<Tools>) {
     greylist::recall(&tools).await;
-    let doors = Arc::new(Doors::default());
-    let each = listeners.into_iter().map(|listener| accept_on(listener, Arc::clone(&tools), Arc::clone(&doors)));
+    let each = listeners.into_iter().map(|listener| accept_on(listener, Arc::clone(&tools)));
     tokio::join!(join_all(each), greylist::keep(&tools), spam::listen(&tools));
 }
 
-async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) {
+async fn accept_on(listener: TcpListener, tools: Arc<Tools>) {
     let mut asked = tools.pulse.join();
     let mut failing = false;
     loop {
@@ -43,7 +42,7 @@ async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) 
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                admit(stream, peer, &tools, &doors);
+                admit(stream, peer, &tools);
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -55,10 +54,10 @@ async fn accept_on(listener: TcpListener, tools: Arc<Tools>, doors: Arc<Doors>) 
     }
 }
 
-fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>, doors: &Arc<Doors>) {
+fn admit(stream: TcpStream, peer: SocketAddr, tools: &Arc<Tools>) {
     let settings = tools.settings.load();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let Some(permit) = doors.enter(settings.max_connections) else { return turn_away(stream, peer, tools) };
+    let Some(permit) = tools.doors.enter(settings.max_connections) else { return turn_away(stream, peer, tools) };
     if settings.proxy_protocol_from.contain(peer.ip()) {
         tools.sessions.spawn(behind(stream, peer, (Arc::clone(tools), permit)));
     } else {

@@ -21,6 +21,7 @@ mod memory;
 mod names;
 mod outgoing;
 mod overdue;
+mod patience;
 mod proxied;
 mod pulse;
 mod quota;
@@ -52,6 +53,7 @@ use crate::clock::Clock;
 use crate::delivery::Courier;
 use crate::facts::Facts;
 use crate::meter::Meter;
+use crate::net::doors::Doors;
 use crate::net::network::Networks;
 use crate::smtp::server;
 use crate::store::Store;
@@ -116,6 +118,7 @@ pub struct Tools {
     returns: returned::Turn,
     abuse: abuse::Abuse,
     names: names::Names,
+    doors: Arc<Doors>,
 }
 
 /// The parts that [`Tools`] is made of.
@@ -157,6 +160,7 @@ impl Tools {
             returns: returned::Turn::default(),
             abuse: abuse::Abuse::default(),
             names: names::Names::default(),
+            doors: Arc::default(),
             settings: ArcSwap::from_pointee(settings),
             stop: parts.stop,
             sessions: TaskTracker::new(),

@@ -30,6 +30,12 @@ impl Doors {
         open.0 += 1;
         Some(Permit { doors: Arc::clone(self), network: None })
     }
+
+    /// Places that are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 impl Permit {
@@ -78,6 +84,7 @@ mod tests {
         assert!(enter(a).is_none());
         let _third = enter(b).unwrap();
         assert!(enter(b).is_none());
+        assert_eq!(doors.taken(), 3);
         drop(first);
         assert!(enter(a).is_some());
         let unnamed = doors.enter(3).unwrap();

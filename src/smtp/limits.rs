@@ -24,6 +24,8 @@ pub const MAX_IDLE_OUTPUT_OCTETS: usize = 4096;
 
 /// The server waits this long for a command (§4.5.3.2.7: at least 5 min).
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same where places run short, so that others find one (Postfix: 10 s under stress).
+pub const CROWDED_COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server waits this long for the next octets of a message (§4.5.3.2.5).
 pub const DATA_BLOCK_TIMEOUT: Duration = Duration::from_secs(180);
 /// A whole transaction may take this long, however slowly it dribbles.

@@ -42,6 +42,31 @@ async fn a_transaction_that_dribbles_ends_within_the_hour() {
     world.stop().await;
 }
 
+/// CONFORMANCE 18: where places run short, whoever says nothing for ten seconds gives its own up.
+#[tokio::test]
+async fn the_silent_give_up_their_places_where_they_run_short() {
+    let world = World::start_with(&[("SMTP__MAX_CONNECTIONS", "5")]).await;
+    let mut silent = world.sender().await;
+    later(Duration::from_secs(250)).await;
+    assert!(silent.command("NOOP").await.unwrap().starts_with("250 "), "nobody else needs its place");
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(world.sender().await);
+    }
+    for _ in 0..2 {
+        later(Duration::from_secs(6)).await;
+        for other in &mut others {
+            assert!(other.command("NOOP").await.unwrap().starts_with("250 "));
+        }
+    }
+    assert_eq!(silent.reply().await.unwrap(), "421 4.4.2 Waited too long for you, closing");
+    later(Duration::from_secs(250)).await;
+    for other in &mut others {
+        assert!(other.command("NOOP").await.unwrap().starts_with("250 "), "four of five places are no crowd");
+    }
+    world.stop().await;
+}
+
 /// A transaction that ends in time leaves no deadline behind for the next.
 #[tokio::test]
 async fn each_transaction_has_its_own_hour() {

@@ -1,0 +1,49 @@
+//! How long a client may take with its next command: five minutes (RFC 5321 §4.5.3.2.7), and far less while places run short,
+//! so that whoever keeps silent gives its place to one that does not (CONFORMANCE 18; Postfix: stress mode).
+
+use std::time::Duration;
+
+use super::{Settings, Tools};
+use crate::smtp::limits::CROWDED_COMMAND_TIMEOUT;
+use crate::smtp::server::Session;
+
+/// Places run short when more than so many of a hundred are taken.
+const CROWDED_PERCENT: usize = 80;
+
+/// How long is waited, and when it is looked again whether that still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    pub(super) in_all: Duration,
+    pub(super) at_a_time: Duration,
+}
+
+impl Patience {
+    /// With what this session waits for. Content has its own time: who sends it is not silent.
+    pub(super) fn with(session: &Session, tools: &Tools, settings: &Settings) -> Self {
+        let usual = session.timeout();
+        if session.is_receiving() {
+            return Self { in_all: usual, at_a_time: usual };
+        }
+        let in_all = if is_crowded(tools.doors.taken(), settings.max_connections) {
+            usual.min(CROWDED_COMMAND_TIMEOUT)
+        } else {
+            usual
+        };
+        Self { in_all, at_a_time: CROWDED_COMMAND_TIMEOUT }
+    }
+}
+
+const fn is_crowded(taken: usize, most: usize) -> bool {
+    taken.saturating_mul(100) > most.saturating_mul(CROWDED_PERCENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_crowded;
+
+    #[test]
+    fn more_than_four_of_five_places_are_a_crowd() {
+        let crowded = |most| (0..=most).find(|taken| is_crowded(*taken, most));
+        assert_eq!([1, 2, 5, 100, 10_000].map(crowded), [Some(1), Some(2), Some(5), Some(81), Some(8001)]);
+    }
+}
