@@ -230,6 +230,30 @@ async fn the_queue_is_asked_for_again_as_long_as_anything_is_in_it() {
     assert!(!empty.contains("data-again") && !empty.contains("being tried"), "{empty}");
 }
 
+/// An inbox that is full and one that greylists, at one provider: each has its own reason and its own advice.
+#[tokio::test]
+async fn what_waits_for_one_site_for_several_reasons_says_its_own_in_each_row() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(Duration::from_secs(300)));
+    let full = queued(&house, "shop@my.example", due).await;
+    let grey = queued(&house, "news@my.example", due).await;
+    let (full_up, patience) = ("The inbox is full", "the other server asked for patience");
+    tried(&house, &full, Status::Deferred, "452 4.2.2 <anna@inbox.example> over quota").await;
+    tried(&house, &grey, Status::Deferred, "451 4.7.1 Greylisted").await;
+    let shown = page(&house, &cookie, "/queue").await;
+    assert!(shown.contains("They wait for more than one reason: each says its own."), "{shown}");
+    let rows: Vec<_> = shown.split("<li>").skip(1).collect();
+    let of = |row: &Row| *rows.iter().find(|one| one.contains(&format!("id=\"m-{}\"", row.id))).unwrap();
+    assert!(of(&full).contains(full_up) && !of(&full).contains(patience), "{}", of(&full));
+    assert!(of(&grey).contains(patience) && !of(&grey).contains(full_up), "{}", of(&grey));
+    // What is alike but for the name of its inbox has one reason.
+    tried(&house, &grey, Status::Deferred, "452 4.2.2 <ben@inbox.example> over quota").await;
+    let shown = page(&house, &cookie, "/queue").await;
+    assert_eq!(shown.matches(full_up).count(), 1, "{shown}");
+    assert!(!shown.contains("more than one reason"), "{shown}");
+}
+
 #[tokio::test]
 async fn what_is_to_be_done_fits_what_the_other_server_said() {
     let house = House::furnished().await;

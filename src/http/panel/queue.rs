@@ -44,14 +44,32 @@ struct Group {
     by: Option<(&'static str, String)>,
     oldest: When,
     next: Option<String>,
-    reason: String,
-    reply: Option<String>,
-    remedy: Option<Remedy>,
+    /// What stands for all of it; where not one thing does, each message says its own.
+    why: Option<Why>,
     messages: Vec<Waiting>,
     more: usize,
     buttons: Vec<(&'static str, &'static str)>,
     /// Something of it may go to another inbox.
     movable: bool,
+}
+
+/// Why something waits, and what to do about it.
+struct Why {
+    reason: String,
+    reply: Option<String>,
+    remedy: Remedy,
+}
+
+impl Why {
+    /// Whether the same is to be done, by the same code of a reply: its words name inboxes and sessions.
+    fn is_like(&self, other: &Self) -> bool {
+        self.remedy.words == other.remedy.words && self.code() == other.code()
+    }
+
+    fn code(&self) -> String {
+        let is_of_code = |c: &char| c.is_ascii_digit() || matches!(c, ' ' | '.' | '-');
+        self.reply.as_deref().unwrap_or_default().chars().take_while(is_of_code).collect()
+    }
 }
 
 /// One message that waits.
@@ -67,6 +85,8 @@ struct Waiting {
     subject: Option<String>,
     at: When,
     tries: String,
+    /// Where it is not as for the others of its site.
+    why: Option<Why>,
     cancel: Option<Cancel>,
 }
 
@@ -294,12 +314,13 @@ fn show(
     (shown, rows): (&[&QueueShape], &HashMap<Uuid, Row>),
     now: Moment,
 ) -> Group {
-    let speaker = speaker(shown);
-    let last = speaker.and_then(|one| rows.get(&one.id));
-    let answer = speaker.and_then(|one| one.last_attempt.as_ref());
-    let attempt = last.map_or(answer, |row| row.attempts.last());
-    let of_report = || answer.filter(|_| speaker.is_some_and(|one| one.state != "held")).map(story::answered);
-    let reason = last.map(story::why).or_else(of_report).unwrap_or_default();
+    let why = speaker(shown).map(|one| why_of(one, rows.get(&one.id)));
+    let is_one = why.as_ref().is_none_or(|why| is_for_all(why, (shown, rows)));
+    let own = |one: &&QueueShape| {
+        let row = rows.get(&one.id);
+        let why = (!is_one && one.state != "held").then(|| why_of(one, row));
+        Waiting { why, ..message(one, row, now) }
+    };
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
     let counts =
         [(count(&["due", "leased"]), "waiting"), (count(&["held"]), "held"), (count(&["kept"]), "failed, kept")];
@@ -319,14 +340,35 @@ fn show(
         by: None,
         oldest: When::new(oldest, now),
         next: next.map(|at| text::ahead(at, now)),
-        reply: attempt.filter(|attempt| !story::tells(&reason, attempt)).map(|one| text::visible_lines(&one.reply)),
-        reason,
-        remedy: last.map(Remedy::now).or_else(|| speaker.map(Remedy::of_unlogged)),
-        messages: shown.iter().map(|one| message(one, rows.get(&one.id), now)).collect(),
+        why: why.filter(|_| is_one),
+        messages: shown.iter().map(own).collect(),
         more: waiting.len().saturating_sub(shown.len()),
         buttons: buttons.into_iter().filter(|(_, _, n)| *n > 0).map(|(name, word, _)| (name, word)).collect(),
         movable: false,
     }
+}
+
+/// Why a message waits, as the log has it; a report has its last answer alone.
+fn why_of(one: &QueueShape, row: Option<&Row>) -> Why {
+    let answer = one.last_attempt.as_ref();
+    let attempt = row.map_or(answer, |row| row.attempts.last());
+    let of_report = || answer.filter(|_| one.state != "held").map(story::answered);
+    let reason = row.map(story::why).or_else(of_report).unwrap_or_default();
+    Why {
+        reply: attempt.filter(|attempt| !story::tells(&reason, attempt)).map(|last| text::visible_lines(&last.reply)),
+        reason,
+        remedy: row.map_or_else(|| Remedy::of_unlogged(one), Remedy::now),
+    }
+}
+
+/// Whether all of a site that have heard an answer have heard what the speaker has. What is held waits for somebody here.
+fn is_for_all(spoken: &Why, (shown, rows): (&[&QueueShape], &HashMap<Uuid, Row>)) -> bool {
+    let has_heard = |one: &QueueShape| match rows.get(&one.id) {
+        Some(row) => !row.attempts.is_empty(),
+        None => one.last_attempt.is_some(),
+    };
+    let heard = shown.iter().filter(|one| one.state != "held" && has_heard(one));
+    heard.map(|one| why_of(one, rows.get(&one.id))).all(|other| other.is_like(spoken))
 }
 
 fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
@@ -352,6 +394,7 @@ fn message(one: &QueueShape, row: Option<&Row>, now: Moment) -> Waiting {
         subject: row.and_then(|row| Some(text::short(row.subject.as_deref()?, text::LINE))),
         at: When::new(one.received_at, now),
         tries,
+        why: None,
         cancel: None,
     }
 }
