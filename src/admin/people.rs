@@ -9,7 +9,7 @@ use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId, OWNER};
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::StoreError;
-use crate::store::accounts::{AccountRow, AuditEntry, Grant, LinkPurpose, NewAccount};
+use crate::store::accounts::{AccountRow, AuditEntry, Grant, LinkPurpose, NewAccount, SetUp};
 
 use super::error::OrMissing;
 use super::form::{Misread, Read};
@@ -400,17 +400,35 @@ impl Admin {
             address.as_deref().unwrap_or_default(),
         );
         form.finish()?;
-        let hash = Secret::from_text(link).hash();
-        match self.store.accounts.use_link(hash, LinkPurpose::Setup, self.clock.now()).await {
-            Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(None),
-            Err(other) => return Err(other.into()),
+        let (address, password) = (address.unwrap_or_default(), password.unwrap_or_default());
+        if !self.store_owner(link, owner, (address, &password)).await? {
+            return Ok(None);
         }
-        let actor = Actor::whole(OWNER, ActorName::Session);
-        let draft = Draft { email: address, password, ..Draft::default() };
-        let owner = self.store_account(&actor, &owner, &draft).await?;
-        self.store_secrets(&actor, &owner, &draft).await?;
         self.open(OWNER, visitor, "set-up").await.map(Some)
+    }
+
+    /// The owner's account and the end of the link in one step, so that a refusal leaves the link good. False where the link
+    /// is good no more.
+    async fn store_owner(&self, link: &str, owner: AccountRow, (email, password): (String, &str)) -> Result<bool> {
+        let actor = Actor::whole(OWNER, ActorName::Session);
+        let after = AccountRow { email: Some(email.clone()), ..owner.clone() };
+        let (old, new) = (UserShape::new(&owner, &[]), UserShape::new(&after, &[]));
+        let subject = Subject { object: &object(&owner), before: Some(&old), after: Some(&new) };
+        let set_up = SetUp {
+            link: Secret::from_text(link).hash(),
+            at: self.clock.now(),
+            password_hash: self.passwords.hash(password).await?,
+            audit: [
+                self.audit(&actor, Deed::UserChange, &subject),
+                self.audit_plain(&actor, Deed::AccountPassword, &object(&after)),
+            ],
+            account: after,
+        };
+        match self.store.accounts.set_up(set_up).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(error) => Err(taken(error, &email)),
+        }
     }
 
     /// The audit row of a change to somebody's account.

@@ -5,6 +5,7 @@ pub(super) mod credentials;
 pub(super) mod idempotency;
 pub(super) mod people;
 pub(super) mod sessions;
+mod set_up;
 pub(super) mod settings;
 pub(super) mod tokens;
 
@@ -26,6 +27,7 @@ use crate::policy::roles::{DomainRole, Role};
 pub use credentials::NewTotp;
 pub use idempotency::{Answer, STAND_IN};
 pub use sessions::IDLE_FOR;
+pub use set_up::SetUp;
 
 /// A change of rules or settings, for the audit log.
 #[derive(Debug, Clone)]

@@ -192,6 +192,10 @@ async fn the_first_set_up_makes_the_owner_and_signs_in() {
         page.contains("value=\"me\"") && page.contains("12 characters") && !page.contains("value=\"short\""),
         "{page}"
     );
+    house.operator("POST", "/v1/users", json!({ "email": "bob@my.example" })).await.expect(201);
+    let taken = here(&house, &path, &form("bob@my.example", PASSWORD)).await.expect(409).text();
+    assert!(taken.contains("An account of bob@my.example exists already."), "{taken}");
+    // A form that is refused leaves the link good.
     let signed = here(&house, &path, &form("me@my.example", PASSWORD)).await.expect(303);
     house.panel(&cookies(&signed)[0], "GET", "/aliases", "").await.expect(200);
     here(&house, &path, &form("evil@my.example", PASSWORD)).await.expect(410);

@@ -91,7 +91,7 @@ impl Accounts {
 
 type Password = (AccountId, String, Option<Uuid>, AuditEntry);
 
-async fn set_password(connection: &mut SqliteConnection, (key, hash, keep, entry): &Password) -> Result<()> {
+pub(super) async fn set_password(connection: &mut SqliteConnection, (key, hash, keep, entry): &Password) -> Result<()> {
     let set = sqlx::query(SET_PASSWORD).bind(key.0).bind(hash.as_str());
     if set.execute(&mut *connection).await?.rows_affected() == 0 {
         return Err(StoreError::NotFound);

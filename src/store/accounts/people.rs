@@ -128,7 +128,10 @@ async fn add(connection: &mut SqliteConnection, (account, entry): &(NewAccount, 
     by_key(connection, AccountId(key)).await
 }
 
-async fn change(connection: &mut SqliteConnection, (row, entry): &(AccountRow, AuditEntry)) -> Result<AccountRow> {
+pub(super) async fn change(
+    connection: &mut SqliteConnection,
+    (row, entry): &(AccountRow, AuditEntry),
+) -> Result<AccountRow> {
     let change = sqlx::query(CHANGE).bind(row.key.0).bind(row.version).bind(row.email.as_deref());
     let change = change.bind(row.name.as_str()).bind(row.role.as_str()).bind(row.disabled_at.map(Moment::millis));
     if change.execute(&mut *connection).await?.rows_affected() == 0 {

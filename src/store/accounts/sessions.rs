@@ -132,7 +132,7 @@ pub(in crate::store) async fn clear_links(connection: &mut SqliteConnection, now
     Ok(())
 }
 
-async fn use_link(
+pub(super) async fn use_link(
     connection: &mut SqliteConnection,
     (hash, purpose, now): ([u8; 32], LinkPurpose, Moment),
 ) -> Result<AccountId> {
