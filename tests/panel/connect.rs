@@ -71,3 +71,24 @@ async fn among_several_domains_the_one_of_new_aliases_is_asked_for() {
     let alias = house.bearer(&copied(&one.await.expect(200).text(), 1), "POST", "/v1/aliases/random", json!({})).await;
     assert!(alias.expect(201).json()["address"].as_str().unwrap().ends_with("@my.example"));
 }
+
+#[tokio::test]
+async fn who_may_make_no_alias_anywhere_is_told_before_a_token_is_made_and_whom_to_ask() {
+    let house = House::furnished().await;
+    let eva = house.signed_in_as("eva@people.example", json!([])).await;
+    let views = json!([{ "domain": "my.example", "role": "viewer" }]);
+    let vera = house.signed_in_as("vera@people.example", views).await;
+    for (who, ask) in [(&eva, "ask the owner of this gateway"), (&vera, "ask the owner of my.example")] {
+        let form = house.panel(who, "GET", "/connect/curl", "").await.expect(200).text();
+        assert!(form.contains("There is no domain on which you may make aliases") && form.contains(ask), "{form}");
+        assert!(!form.contains("Make the token"), "{form}");
+        let refused = house.panel(who, "POST", "/connect/curl", "name=curl&domain=").await.expect(409).text();
+        assert_eq!(refused.matches("There is no domain on which you may make aliases").count(), 1, "{refused}");
+        assert!(!refused.contains("Make the token"), "{refused}");
+        // What only reads makes none.
+        let script = house.panel(who, "GET", "/connect/script", "").await.expect(200).text();
+        assert!(script.contains("Make the token"), "{script}");
+    }
+    house.panel(&eva, "POST", "/domains", "name=eva.example").await.expect(303);
+    assert!(house.panel(&eva, "GET", "/connect/curl", "").await.text().contains("Make the token"));
+}

@@ -116,6 +116,8 @@ struct ClientPage {
     why: &'static str,
     then: &'static str,
     wrong: Vec<String>,
+    /// Why its token would be good for nothing.
+    nowhere: Option<String>,
     /// What the token is to be called.
     called: String,
     domains: Vec<String>,
@@ -173,11 +175,28 @@ pub(super) async fn connect(
 
 async fn make(site: &Site, actor: &Actor, (client, filled): (&Client, &Filled)) -> Result<TokenShape, AdminError> {
     let wanted = wanted(client, filled);
+    if let Some(why) = nowhere(site, actor, client).await? {
+        return Err(AdminError::Conflict(why));
+    }
     let is_settled = !client.makes_aliases() || wanted.contains_key("default_domain");
     if !is_settled && site.admin.domain_names(actor).await?.len() > 1 {
         return Err(AdminError::field("default_domain", "say on which of your domains new aliases are made"));
     }
     site.admin.add_token(actor, &wanted).await
+}
+
+/// Why what a program makes could stand nowhere, and who can change that.
+async fn nowhere(site: &Site, actor: &Actor, client: &Client) -> Result<Option<String>, AdminError> {
+    if !client.makes_aliases() || !site.admin.domains_for_aliases(actor).await?.is_empty() {
+        return Ok(None);
+    }
+    let seen = site.admin.domain_names(actor).await?;
+    let or_ask = match seen.as_slice() {
+        _ if actor.only_account().is_none() => String::new(),
+        [] => ", or ask the owner of this gateway to make you a manager of one".to_owned(),
+        seen => format!(", or ask the owner of {} to make you a manager there", text::all_ours(seen)),
+    };
+    Ok(Some(format!("There is no domain on which you may make aliases, so this could make none. Add one{or_ask}.")))
 }
 
 fn find(name: &str) -> Option<&'static Client> {
@@ -234,6 +253,7 @@ async fn build(
         why: client.why,
         then: client.then,
         wrong: shown.error.as_ref().map(forms::faults).unwrap_or_default(),
+        nowhere: nowhere(site, actor, client).await?,
         called: if called.is_empty() { free_name(client.name, &tokens) } else { called },
         domains,
         domain: written("domain"),
