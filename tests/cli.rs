@@ -618,6 +618,19 @@ fn check_shows_each_value_with_its_place() {
 }
 
 #[test]
+fn check_takes_an_address_of_no_machine_of_ours_for_the_one_that_it_is_known_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = waypost(folder.path());
+    command.env("WAYPOST_DELIVERY__SOURCE_ADDRESSES", "127.0.0.1,192.0.2.1").env("WAYPOST_SMTP__LISTEN", "127.0.0.1:0");
+    command.env("WAYPOST_HTTP__LISTEN", "127.0.0.1:0");
+    let ran = Ran::of(command.arg("check").output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said =
+        "warning: delivery.source_addresses: 192.0.2.1 is not an address of this machine: mail does not leave by it";
+    assert!(ran.err.starts_with(said) && ran.err.lines().count() == 1, "{ran:?}");
+}
+
+#[test]
 fn check_finds_ports_that_are_taken_and_files_that_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -115,6 +115,7 @@ impl Admin {
             disk: outside.disk(),
             backup,
             addresses: gateway.addresses.clone(),
+            sources: outside.sources(),
         })
     }
 

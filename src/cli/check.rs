@@ -1,5 +1,6 @@
 //! `waypost check`: the configuration as it stands, each value with its place, and what would go wrong with it: files that
-//! cannot be read, a certificate without its key, ports that are taken, addresses that are none of this machine's.
+//! cannot be read, a certificate without its key, ports that are taken; with a warning of addresses that are none of this
+//! machine's.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -21,7 +22,8 @@ const COLUMNS: [Column; 3] = [("KEY", "/key"), ("VALUE", "/value"), ("FROM", "/p
 
 pub(super) async fn run(loaded: &Loaded, out: Output) -> anyhow::Result<()> {
     let (config, unseen) = with_panel(&loaded.config).await;
-    let warnings: Vec<_> = loaded.warnings.iter().chain(&unseen).collect();
+    let known_by: Vec<_> = config.known_by().collect();
+    let warnings: Vec<_> = loaded.warnings.iter().chain(&unseen).chain(&known_by).collect();
     let faults = faults(&config);
     let sources = config.sources();
     if out.is_json() {
@@ -85,7 +87,6 @@ fn faults(config: &Config) -> Vec<String> {
     if !gateway_runs(&config.data_dir) {
         faults.extend(ports(config));
     }
-    faults.extend(sources(config));
     faults
 }
 
@@ -131,13 +132,6 @@ fn ports(config: &Config) -> Vec<String> {
     ];
     let each = listeners.into_iter().flat_map(|(name, all)| all.iter().map(move |listen| (name, *listen)));
     each.filter_map(|(name, listen)| Some(format!("{name}: {listen} {}", unlistenable(listen)?))).collect()
-}
-
-/// Mail leaves by an address that this machine has.
-fn sources(config: &Config) -> impl Iterator<Item = String> {
-    let name = "delivery.source_addresses";
-    let each = config.delivery.source_addresses.iter();
-    each.filter_map(move |ip| Some(format!("{name}: {ip} {}", unlistenable(SocketAddr::new(*ip, 0))?)))
 }
 
 fn unlistenable(listen: SocketAddr) -> Option<String> {

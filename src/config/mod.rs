@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use crate::mail::{Domain, Mailbox};
 use crate::net::network::Networks;
+use crate::net::own;
+use crate::policy::checkup::KNOWN_BY;
 
 pub use current::Current;
 pub use unbuilt::is_not_acted_on;
@@ -221,6 +223,12 @@ impl Config {
             Source { key: key.name, value: value.to_json(), written: value.to_string(), place: entry.place.clone() }
         };
         keys::KEYS.iter().map(source).collect()
+    }
+
+    /// A line for each address of `delivery.source_addresses` that is none of this machine's.
+    pub fn known_by(&self) -> impl Iterator<Item = String> {
+        let all = own::elsewhere(&self.delivery.source_addresses);
+        all.map(|address| format!("delivery.source_addresses: {address} {KNOWN_BY}"))
     }
 
     /// What the HTTP part works with.

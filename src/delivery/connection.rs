@@ -206,6 +206,7 @@ fn in_words(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
             "the next hop broke the connection".to_owned()
         }
+        io::ErrorKind::AddrNotAvailable => "this machine has no address or no port left to call from".to_owned(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no way to this address".to_owned(),
         _ => error.to_string(),
     }

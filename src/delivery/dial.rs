@@ -3,6 +3,7 @@
 //! With opportunistic TLS a handshake that fails closes the connection, and a new one to the same address goes without;
 //! the log says so.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::exchangers::{Found, Way};
 use super::failure::{Blame, Failure, patience, stage};
 use crate::clock::Clock;
 use crate::mail::Host;
-use crate::net::{guard, tls};
+use crate::net::{guard, own, tls};
 use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::Stage;
 use crate::smtp::client::{Credentials, Opening, OpeningStep, StartTls};
@@ -105,11 +106,9 @@ impl Dialer {
         if guarded && let Some(why) = guard::forbidden(call.ip, &self.settings.source_addresses) {
             return Err(forbidden(why));
         }
+        let socket = within(call.limit, Stage::Connect, async { socket_towards(call.ip) }).await?;
+        self.bind(&socket, call.ip)?;
         let connecting = async {
-            let socket = if call.ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            if let Some(source) = self.settings.source_addresses.iter().find(|s| s.is_ipv4() == call.ip.is_ipv4()) {
-                socket.bind(SocketAddr::new(*source, 0))?;
-            }
             let stream = socket.connect(SocketAddr::new(call.ip, call.way.port)).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
@@ -118,6 +117,15 @@ impl Dialer {
         // The kernel gives a connection to one of this machine's own addresses that address on both ends.
         let own = stream.local_addr().is_ok_and(|local| local.ip() == call.ip);
         if guarded && own { Err(forbidden("an address of this gateway")) } else { Ok(stream) }
+    }
+
+    /// By what is set and this machine has. What fails here is no fault of any next hop.
+    fn bind(&self, socket: &TcpSocket, towards: IpAddr) -> Result<(), Failure> {
+        let bound = own::bind_first(&self.settings.source_addresses, towards, |source| socket.bind(source));
+        bound.map_err(|(source, error)| Failure {
+            blame: Blame::Us,
+            ..Failure::silent(Stage::Connect, format!("this machine cannot send from {source}: {error}"))
+        })
     }
 
     async fn handshake(&self, connection: Connection, call: Call<'_>) -> Result<Connection, Failure> {
@@ -172,6 +180,10 @@ fn server_name(host: &Host) -> Result<ServerName<'static>, Failure> {
         Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
             .map_err(|_| Failure::silent(Stage::Tls, "the host's name cannot be asked for in TLS")),
     }
+}
+
+fn socket_towards(ip: IpAddr) -> io::Result<TcpSocket> {
+    if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
 
 fn forbidden(why: &str) -> Failure {

@@ -90,6 +90,7 @@ impl Parts {
             .await
             .map_err(|error| unopened(config, &error))?;
         let config = &with_panel(config, &store).await?;
+        config.known_by().for_each(|line| tracing::warn!("{line}"));
         secrets::tell_if_gone(config, &store).await?;
         let ring = secrets::ring(config, &chance)?;
         let certificates = Certificates::load(config.certificate_settings())?;

@@ -159,6 +159,7 @@ impl Gateway {
         self.parts.certificates.reload().context("the TLS certificate cannot be read again")?;
         self.parts.certificates.ask_again();
         let config = self.parts.with_panel(&config).await?;
+        config.known_by().for_each(|line| tracing::warn!("{line}"));
         self.parts.renewal().renew(&config)?;
         self.inbound.settings.store(Arc::new(build::inbound(&config)));
         self.parts.current.replace(config.clone());

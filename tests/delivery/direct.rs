@@ -244,3 +244,13 @@ async fn a_relay_takes_all_and_a_route_its_domain() {
     assert_eq!(world.inbox.received().len(), 2);
     assert_eq!(routed.dns.count_of("corp.example"), 0, "never looked up by MX");
 }
+
+/// Behind a translation of addresses the machine has none of those that it is known by. Mail leaves by what it has.
+#[tokio::test]
+async fn mail_leaves_by_no_address_that_the_machine_does_not_have() {
+    let known_by = [192, 0, 2, 1].into();
+    for sources in [vec![known_by], vec![known_by, [127, 0, 0, 8].into()]] {
+        let world = World::with(|wishes| wishes.settings.source_addresses = sources).await;
+        assert_eq!(words(&world.send("me@inbox.example").await), ["delivered 250"]);
+    }
+}

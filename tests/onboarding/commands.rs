@@ -106,6 +106,27 @@ async fn setup_takes_the_name_that_the_address_has() {
     assert!(!written.contains("acme") && !written.contains("[limits]"), "{written}");
 }
 
+/// Behind a translation of addresses, as in most clouds.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_the_machine_does_not_have_is_told_by_setup_and_at_the_start() {
+    let (folder, dns) = (tempfile::tempdir().unwrap(), Dns::start().await.unwrap());
+    let arguments = ["--address", "192.0.2.1", "--address", "127.0.0.1", "--hostname", "mx.my.example", "--dry-run"];
+    let ran = setup(folder.path(), &dns, &arguments).await;
+    assert!(ran.out.contains("\n! 192.0.2.1 (delivery.source_addresses) is not an address of this machine"), "{ran:?}");
+    assert!(!ran.out.contains("127.0.0.1 (delivery.source_addresses)"), "{ran:?}");
+    let mut serve = waypost(folder.path(), &dns);
+    serve.env("WAYPOST_DELIVERY__SOURCE_ADDRESSES", "127.0.0.1,192.0.2.1").env("WAYPOST_SMTP__LISTEN", "127.0.0.1:0");
+    let mut serving = Other(serve.arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let log = std::io::BufReader::new(serving.0.stderr.take().unwrap());
+    let warned = tokio::task::spawn_blocking(move || {
+        std::io::BufRead::lines(log).map_while(Result::ok).find(|line| line.contains("192.0.2.1"))
+    });
+    let warned = tokio::time::timeout(crate::support::PATIENCE, warned).await;
+    drop(serving);
+    let line = warned.expect("nothing is said").unwrap().unwrap();
+    assert!(line.contains("WARN") && line.contains("is not an address of this machine"), "{line}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn setup_refuses_what_is_no_name() {
     let (folder, dns) = (tempfile::tempdir().unwrap(), Dns::start().await.unwrap());

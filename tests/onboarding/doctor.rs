@@ -352,3 +352,18 @@ async fn a_disk_without_room_is_found() {
     assert!(low["severity"] == "fault" && low["what"].as_str().unwrap().contains("0 MiB free"), "{low}");
     world.stop().await;
 }
+
+/// Behind a translation of addresses (most clouds) that is as it should be, and worth knowing.
+#[tokio::test]
+async fn an_address_that_the_machine_does_not_have_is_how_it_is_known() {
+    let world = world_with(&[("DELIVERY__SOURCE_ADDRESSES", "192.0.2.7")], |config, _| {
+        config.outside.probes.routed = Some(vec![[10, 0, 0, 5].into()]);
+    })
+    .await;
+    assert_eq!(found(&world).await, ["source_translated"]);
+    let checkup = world.get("/v1/doctor").await;
+    let findings = checkup["findings"].as_array().unwrap();
+    let told = findings.iter().find(|finding| finding["id"] == "source_translated").unwrap();
+    assert_eq!((&told["severity"], &told["subject"]), (&"note".into(), &"192.0.2.7".into()), "{told}");
+    world.stop().await;
+}

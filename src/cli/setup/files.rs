@@ -30,7 +30,8 @@ pub(super) fn configuration(answers: &Answers) -> String {
     }
     if !answers.addresses.is_empty() {
         let addresses: Vec<String> = answers.addresses.iter().map(|address| format!("\"{address}\"")).collect();
-        text.push_str(&format!("\n[delivery]\nsource_addresses = [{}]\n", addresses.join(", ")));
+        let known_by = "# What others see of this machine. Mail leaves by those of them that it has itself.";
+        text.push_str(&format!("\n[delivery]\n{known_by}\nsource_addresses = [{}]\n", addresses.join(", ")));
     }
     if answers.limits {
         text.push_str(LIMITS);

@@ -11,7 +11,7 @@ use crate::facts::outside::{Outside, Settings, routed_addresses};
 use crate::mail::Domain;
 use crate::net::guard;
 use crate::net::resolver::Dns;
-use crate::policy::checkup::{self, Holder, PortFacts, PortOut};
+use crate::policy::checkup::{self, Holder, PortFacts, PortOut, SourceFacts};
 use crate::policy::records::{self, Gateway, Record};
 
 /// The ports that mail, ACME and the panel want.
@@ -32,6 +32,8 @@ pub(super) struct Look {
     pub(super) system_name: String,
     ports: PortFacts,
     out: PortOut,
+    /// What was named of addresses.
+    named: SourceFacts,
 }
 
 impl Look {
@@ -48,7 +50,8 @@ impl Look {
         });
         let mut names: Vec<String> = confirmed.map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect();
         names.dedup();
-        Ok(Self { addresses, names, system_name: config.hostname.to_string(), ports, out, outside })
+        let (named, system_name) = (outside.sources_among(&setup.address), config.hostname.to_string());
+        Ok(Self { addresses, names, system_name, ports, out, named, outside })
     }
 
     /// Whether a port is nobody's, or already a waypost's.
@@ -69,15 +72,13 @@ impl Look {
     pub(super) fn findings(&self) -> Vec<checkup::Finding> {
         let foreign = self.ports.listeners.iter().filter(|listener| !self.is_free(listener.address.port()));
         let ports = PortFacts { runs: true, listeners: foreign.cloned().collect(), port_25: None };
-        checkup::of_ports(&ports, &self.out)
+        checkup::of_host(&ports, &self.out, &self.named)
     }
 
     pub(super) fn in_words(&self) -> String {
-        let list = |items: Vec<String>| if items.is_empty() { "none was found".to_owned() } else { items.join(", ") };
-        let mut lines = vec![
-            format!("public addresses  {}", list(self.addresses.iter().map(told).collect())),
-            format!("reverse names     {}", list(self.names.clone())),
-        ];
+        let names = if self.names.is_empty() { "none was found".to_owned() } else { self.names.join(", ") };
+        let mut lines =
+            vec![format!("public addresses  {}", all_told(&self.addresses)), format!("reverse names     {names}")];
         for (_, port) in PORTS {
             lines.push(format!("port {port:<12} {}", self.state(port)));
         }
@@ -115,6 +116,16 @@ fn public(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     addresses.into_iter().filter(|address| guard::is_public(*address)).collect()
 }
 
+/// Where there is none, how to name one: what a translation gives cannot be seen from here.
+fn all_told(addresses: &[IpAddr]) -> String {
+    if addresses.is_empty() {
+        return "none was found. Behind a translation of addresses (NAT), as in most clouds, name the one that others see: \
+                waypost setup --address ADDRESS"
+            .to_owned();
+    }
+    addresses.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
 /// One that was named may be no public one, as behind a translation of addresses.
 fn told(address: &IpAddr) -> String {
     guard::forbidden(*address, &[]).map_or_else(|| address.to_string(), |why| format!("{address} (not public: {why})"))
@@ -138,6 +149,8 @@ mod tests {
             ["10.0.0.7", "198.41.0.4", "fd12:3456:789a::7", "fe80::7", "2620:fe::9"].map(|one| one.parse().unwrap());
         let found: Vec<_> = public(routed.to_vec()).iter().map(told).collect();
         assert_eq!(found, ["198.41.0.4", "2620:fe::9"]);
+        assert_eq!(all_told(&routed[1..2]), "198.41.0.4");
+        assert!(all_told(&[]).ends_with("name the one that others see: waypost setup --address ADDRESS"));
         assert_eq!(told(&routed[2]), "fd12:3456:789a::7 (not public: a private address)");
     }
 }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::Outside;
 use crate::mail::Domain;
-use crate::net::guard;
+use crate::net::{guard, own};
+use crate::policy::checkup::SourceFacts;
 use crate::policy::records::Gateway;
 
 /// Addresses far away (a root name server's), to see by which of ours one gets there. Nothing is sent.
@@ -40,13 +41,29 @@ impl Outside {
         self.gateway_named(hostname, Vec::new())
     }
 
+    /// What is set of our addresses, beside those that this machine has.
+    #[must_use]
+    pub fn sources(&self) -> SourceFacts {
+        self.sources_among(&self.leaving.load().source_addresses)
+    }
+
+    /// The same of addresses that are to be set.
+    #[must_use]
+    pub fn sources_among(&self, set: &[IpAddr]) -> SourceFacts {
+        SourceFacts { elsewhere: own::elsewhere(set).collect(), public: self.public_addresses() }
+    }
+
+    /// Public addresses that routes to the outside start from.
+    fn public_addresses(&self) -> Vec<IpAddr> {
+        let routed = self.settings.probes.routed.clone().unwrap_or_else(routed_addresses);
+        routed.into_iter().filter(|address| guard::is_public(*address)).collect()
+    }
+
     fn gateway_named(&self, hostname: &Domain, named: Vec<IpAddr>) -> Gateway {
         let named: Vec<IpAddr> = named.into_iter().filter(|address| self.is_outward(*address)).collect();
-        let is_public = |address: &IpAddr| guard::is_public(*address);
         let set = &self.leaving.load().source_addresses;
         let leaving: Vec<IpAddr> = if set.is_empty() {
-            let routed = self.settings.probes.routed.clone();
-            routed.unwrap_or_else(routed_addresses).into_iter().filter(is_public).collect()
+            self.public_addresses()
         } else {
             set.iter().copied().filter(|address| self.is_outward(*address)).collect()
         };

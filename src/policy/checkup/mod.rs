@@ -10,6 +10,7 @@ mod disk;
 mod lists;
 mod ports;
 mod records;
+mod sources;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub use clock::ClockFacts;
 pub use disk::DiskFacts;
 pub use lists::{Own, OwnListing};
 pub use ports::{Holder, Listener, PortFacts, PortOut, Tried, UNRESOLVED, Unreached, WayOut};
+pub use sources::{KNOWN_BY, SourceFacts};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -106,6 +108,8 @@ pub struct Facts {
     pub backup: Option<BackupFacts>,
     /// The addresses that mail leaves by.
     pub addresses: Vec<IpAddr>,
+    /// What is set of them, beside those of this machine.
+    pub sources: SourceFacts,
 }
 
 /// The doctor's word.
@@ -127,6 +131,7 @@ pub fn judge(facts: &Facts) -> Checkup {
     let mut findings: Vec<Finding> = Vec::new();
     findings.extend(ports::judge(&facts.ports));
     findings.extend(ports::judge_out(&facts.out));
+    findings.extend(sources::judge(&facts.sources));
     findings.extend(records::judge_host(&facts.host));
     findings.extend(records::judge_domains(&facts.domains));
     findings.extend(facts.certificate.as_ref().into_iter().flat_map(|own| certificate::judge(own, facts.now)));
@@ -161,10 +166,10 @@ pub fn of_present(
     certificate.chain(failures).chain(disk.and_then(disk::judge)).chain(backup).collect()
 }
 
-/// Judges ports and the way out alone, before there is a gateway.
+/// Judges ports, the way out and the addresses that are named, before there is a gateway.
 #[must_use]
-pub fn of_ports(held: &PortFacts, out: &PortOut) -> Vec<Finding> {
-    ports::judge(held).into_iter().chain(ports::judge_out(out)).collect()
+pub fn of_host(held: &PortFacts, out: &PortOut, named: &SourceFacts) -> Vec<Finding> {
+    ports::judge(held).into_iter().chain(ports::judge_out(out)).chain(sources::judge(named)).collect()
 }
 
 /// Whether a later look at the host's records shows that something which was found of them is over.
@@ -187,7 +192,8 @@ fn unknown(facts: &Facts) -> Vec<String> {
     if facts.addresses.is_empty() {
         unknown.push(
             "The public address of this machine is not known: nothing routes to the outside, or only by a translation \
-             of addresses. Give the host name its address in DNS, or set delivery.source_addresses."
+             of addresses. Give the host name its address in DNS, or name the address in delivery.source_addresses: one \
+             that this machine does not have counts as the one that it is known by."
                 .to_owned(),
         );
     }

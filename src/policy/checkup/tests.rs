@@ -95,6 +95,7 @@ fn facts() -> Facts {
         disk: Some(DiskFacts { free: 50 << 30, total: 100 << 30 }),
         backup: None,
         addresses: gateway().addresses,
+        sources: SourceFacts::default(),
     }
 }
 
@@ -267,4 +268,19 @@ fn with_a_relay_port_25_need_not_lead_out() {
     world.facts.out.relay = Some("smtp://relay.example".to_owned());
     world.facts.out.tried[0].outcome = Err(Unreached::Silent("timed out".to_owned()));
     assert_eq!(world.found(), []);
+}
+
+/// Most clouds translate addresses; a machine with a public one of its own is seen by that.
+#[test]
+fn an_address_of_no_machine_of_ours_is_a_translation_unless_we_have_a_public_one() {
+    let mut world = World::sound();
+    let [v4, v6]: [IpAddr; 2] = ["198.41.0.9", "2620:fe::4"].map(|address| address.parse().unwrap());
+    world.facts.sources = SourceFacts { elsewhere: vec![v4], public: vec![v6] };
+    assert_eq!(world.found(), [("source_translated".to_owned(), Severity::Note)]);
+    let mut world = World::sound();
+    world.facts.sources = SourceFacts { elsewhere: vec![v4], public: vec!["198.41.0.4".parse().unwrap()] };
+    let checkup = world.checkup();
+    let [finding] = checkup.findings.as_slice() else { panic!("{checkup:?}") };
+    assert_eq!((finding.id.as_str(), finding.severity), ("source_not_here", Severity::Warning));
+    assert!(finding.what.contains("has the public address 198.41.0.4: mail leaves by that one"), "{}", finding.what);
 }
