@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waypost::mail::Author;
 use waypost::policy::rule::Kind;
+use waypost::policy::settings::Instance;
 use waypost::policy::status::{RuleRef, Status};
 use waypost::store::activity::{Auth, DsnNote, Progress, Row};
 use waypost::store::queue::Entry;
@@ -270,6 +271,15 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
         ("452 4.2.2 Over quota", "The inbox is full", "waits", what),
         ("550 5.7.25 No PTR record", "minds this server, not the message", "refused", what),
         ("connection refused", "The other server cannot be reached", "port-25", what),
+        ("no answer to RCPT within 300 s", "takes the connection and then says no more", "waits", why),
+        ("552 5.3.4 Too big", "takes no message so large", "refused", what),
+        (
+            "not offered: the message has 200 octets, and the next hop takes 20",
+            "takes no message so large",
+            "refused",
+            what,
+        ),
+        ("bind: Too many open files", "What its last try came to is all that is known", "waits", why),
     ] {
         tried(&house, &row, Status::Deferred, reply).await;
         for path in [&path, "/queue"] {
@@ -519,6 +529,21 @@ async fn what_is_kept_can_be_sent_again_and_what_is_kept_no_more_cannot() {
     house.admin.store.queue.cancel(kept.id).await.unwrap();
     let shown = page(&house, &cookie, &path).await;
     assert!(shown.contains("Nothing of it is kept here any more") && !shown.contains("or elsewhere"), "{shown}");
+}
+
+/// Nothing is given up before it was tried often enough: with a short lifetime that is later than the lifetime says.
+#[tokio::test]
+async fn no_end_is_named_that_is_over() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let instance = &house.admin.facts.instance;
+    let short = Instance { lifetime: Duration::from_secs(60), ..Instance::clone(&instance.load()) };
+    instance.store(std::sync::Arc::new(short));
+    let row = queued(&house, "shop@my.example", Entry::Due(house.clock.now().after(Duration::from_secs(300)))).await;
+    tried(&house, &row, Status::Deferred, "450 4.2.1 Mailbox busy").await;
+    let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+    let end = "It is tried again by itself in 5 min, and so on until it was tried 8 times. If no try succeeds,";
+    assert!(shown.contains(end) && !shown.contains("and so on until 2"), "{shown}");
 }
 
 /// What the log wrote down as the next try is over once that try runs.

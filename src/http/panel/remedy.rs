@@ -44,13 +44,18 @@ enum Cause {
     Impatient,
     Full,
     Gone,
+    Large,
     Unwanted,
     Ours,
+    /// Not the other server's doing at all.
+    Here,
     Insecure,
     Unresolved,
     Unreached,
     /// It took the connection, and said nothing that is an end.
     Silent,
+    /// None of these, as far as one can tell.
+    Unknown,
 }
 
 /// Where the octets of a message are.
@@ -86,7 +91,7 @@ impl Remedy {
         };
         let cause = match (cause(last), row.status) {
             // A report that came back is no connection that failed.
-            (Cause::Unreached | Cause::Silent, Status::Forwarded) => Cause::Unwanted,
+            (Cause::Unreached | Cause::Silent | Cause::Unknown, Status::Forwarded) => Cause::Unwanted,
             (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
             (cause, _) => cause,
         };
@@ -132,10 +137,11 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         unknown: false,
         frozen: false,
     };
-    let last = text::full(retry::given_up_at(&tried, &site.admin.facts.instance.load()));
+    let given_up_at = retry::given_up_at(&tried, &site.admin.facts.instance.load());
+    let last = last_try(given_up_at, row.next_attempt_at.unwrap_or(now), tried.tries);
     let next = match row.next_attempt_at {
-        Some(at) => format!("It is tried again by itself {}, and so on until {last}", text::ahead(at, now)),
-        None => format!("It is being tried now, and after that by itself until {last}"),
+        Some(at) => format!("It is tried again by itself {}, {last}", text::ahead(at, now)),
+        None => format!("It is being tried now, {last}"),
     };
     let kept = activity::span(site, "queue.keep_failed");
     let then = if row.own.is_some() {
@@ -147,6 +153,17 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         )
     };
     format!("{next}. If no try succeeds, {then}.")
+}
+
+/// Until when it is tried: nothing is given up before it was tried some times, even where its time is over by then.
+fn last_try(given_up_at: Moment, next: Moment, tries: u32) -> String {
+    if given_up_at > next {
+        return format!("and so on until {}", text::full(given_up_at));
+    }
+    match retry::MIN_TRIES_BEFORE_EXPIRY {
+        least if tries.saturating_add(1) < least => format!("and so on until it was tried {least} times"),
+        _ => "for the last time".to_owned(),
+    }
 }
 
 impl Cause {
@@ -161,10 +178,18 @@ impl Cause {
             }
             Self::Full => "The inbox is full: whoever reads it has to make room.",
             Self::Gone => "There is no such inbox, or it is closed: lead the alias to another one.",
+            Self::Large => {
+                "The inbox's system takes no message so large: ask its sender for a link to it, or lead the alias to an \
+                 inbox that takes more."
+            }
             Self::Unwanted => {
                 "The other server does not want this message: this inbox will hardly take it another time."
             }
             Self::Ours => "The other server minds this server, not the message: mend what its words name.",
+            Self::Here => {
+                "This server itself is in trouble, and not the other one: waypost doctor says what can be found out about it."
+            }
+            Self::Unknown => "What its last try came to is all that is known.",
             Self::Insecure => "No connection came about that is as secure as it has to be.",
             Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
             Self::Silent => {
@@ -180,7 +205,7 @@ impl Cause {
     /// Whoever need do nothing is not asked to.
     const fn more(self) -> &'static str {
         match self {
-            Self::Busy | Self::Slowed | Self::Silent => WHY,
+            Self::Busy | Self::Slowed | Self::Silent | Self::Unknown => WHY,
             _ => WHAT_TO_DO,
         }
     }
@@ -191,10 +216,12 @@ impl Cause {
             | Self::Slowed
             | Self::Impatient
             | Self::Full
+            | Self::Here
             | Self::Insecure
             | Self::Unresolved
-            | Self::Silent => "waits",
-            Self::Gone | Self::Unwanted | Self::Ours => "refused",
+            | Self::Silent
+            | Self::Unknown => "waits",
+            Self::Gone | Self::Large | Self::Unwanted | Self::Ours => "refused",
             Self::Unreached => "port-25",
         }
     }
@@ -203,21 +230,42 @@ impl Cause {
 /// Our words for a server that no connection leads to.
 const UNREACHED: [&str; 3] = ["connection refused", "no answer within", "no way to this address"];
 
+/// Our words for what is no other server's doing.
+const HERE: [&str; 3] = ["this machine", "password cannot be read", "message could not be read"];
+/// Our words for a message that is larger than what the other server announces that it takes.
+const TOO_LARGE: &str = "not offered: the message has ";
+/// And for one that it cannot have because of what it announces.
+const NOT_OFFERED: &str = "not offered: ";
+/// Our words for a server that took the connection, and then went on no more.
+const SILENT: [&str; 6] = [
+    "no answer to",
+    "no greeting",
+    "no reading of",
+    "the next hop broke",
+    "the next hop closed",
+    "the next hop is closing",
+];
+
 /// By the answer, its code before its words; where nobody answered, by ours.
 fn cause(attempt: &Attempt) -> Cause {
     let words = attempt.reply.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
     if !spoke(attempt) {
         return match () {
+            () if words.starts_with(TOO_LARGE) => Cause::Large,
+            () if words.starts_with(NOT_OFFERED) => Cause::Unwanted,
+            () if says(&HERE) => Cause::Here,
             () if says(&["tls", "certificate", "handshake"]) => Cause::Insecure,
             () if says(&["dns"]) => Cause::Unresolved,
             () if says(&UNREACHED) => Cause::Unreached,
-            () => Cause::Silent,
+            () if says(&SILENT) => Cause::Silent,
+            () => Cause::Unknown,
         };
     }
     let is_for_now = words.starts_with('4');
     match (status_of(&words), attempt.fault) {
         ((2, 2), _) => Cause::Full,
+        ((3, 4) | (2, 3), _) => Cause::Large,
         (_, Some(Fault::Message)) => Cause::Unwanted,
         (_, Some(Fault::Mailbox)) => Cause::Gone,
         ((7, 23..=27), _) => Cause::Ours,
@@ -273,6 +321,10 @@ mod tests {
             ("no way to this address", Cause::Unreached),
             ("no answer to RCPT within 300 s", Cause::Silent),
             ("the next hop broke the connection", Cause::Silent),
+            ("this machine cannot send from 192.0.2.1: Address in use", Cause::Here),
+            ("this machine has no address or no port left to call from", Cause::Here),
+            ("the relay offers neither AUTH PLAIN nor AUTH LOGIN", Cause::Unknown),
+            ("bind: Too many open files", Cause::Unknown),
             ("no end of the TLS handshake within 60 s", Cause::Insecure),
             ("DNS failed for now: no answer within 5 s", Cause::Unresolved),
             ("invalid peer certificate: UnknownIssuer", Cause::Insecure),
@@ -284,7 +336,10 @@ mod tests {
             ("550 5.1.1 No such user", Fault::Mailbox, Cause::Gone),
             ("550 5.2.1 Disabled", Fault::Mailbox, Cause::Gone),
             ("552 5.2.2 Over quota", Fault::Mailbox, Cause::Full),
-            ("552 5.3.4 Too big", Fault::Message, Cause::Unwanted),
+            ("552 5.3.4 Too big", Fault::Message, Cause::Large),
+            ("552 5.2.3 Longer than this mailbox takes", Fault::Message, Cause::Large),
+            ("not offered: the message has 200000 octets, and the next hop takes 50000", Fault::Message, Cause::Large),
+            ("not offered: the next hop takes no international addresses", Fault::Message, Cause::Unwanted),
             ("550 5.7.26 Unauthenticated: DMARC", Fault::Message, Cause::Unwanted),
             ("550 5.7.1 Spam", Fault::Message, Cause::Unwanted),
             ("554 No", Fault::Message, Cause::Unwanted),
