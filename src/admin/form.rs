@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 23] = [
+const ECHOED: [&str; 24] = [
     "id",
     "owner",
     "kind",
@@ -23,6 +23,7 @@ const ECHOED: [&str; 23] = [
     "failing_since",
     "failing_reply",
     "failing_activity_id",
+    "not_asked_until",
     "sends_back",
     "takes_no_mail",
     "uses",

@@ -188,13 +188,17 @@ impl Admin {
 
     async fn asked_shape(&self, actor: &Actor, row: &DestinationRow) -> Result<DestinationShape> {
         let shape = DestinationShape { owner: self.owner_of(actor, row).await?, ..DestinationShape::new(row) };
-        let inbox = Mailbox::parse(&row.address).ok().filter(|_| row.verified_at.is_none());
-        let Some(inbox) = inbox else { return Ok(shape) };
+        let Ok(inbox) = Mailbox::parse(&row.address) else { return Ok(shape) };
+        let not_asked_until = self.store.directory.not_asked_until(&inbox);
+        if row.verified_at.is_some() {
+            return Ok(DestinationShape { not_asked_until, ..shape });
+        }
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
         let verification = if trusted { None } else { Some(self.verification_of(row, &inbox).await?) };
         // Until it is proved to be theirs, it may be somebody else's: when that one gets mail is not told.
         let last_delivered_at = shape.last_delivered_at.filter(|_| trusted);
-        Ok(DestinationShape { trusted, verification, last_delivered_at, ..shape })
+        let not_asked_until = not_asked_until.filter(|_| trusted);
+        Ok(DestinationShape { trusted, verification, last_delivered_at, not_asked_until, ..shape })
     }
 
     async fn verification_of(&self, row: &DestinationRow, inbox: &Mailbox) -> Result<VerificationShape> {

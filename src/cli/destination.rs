@@ -171,6 +171,13 @@ fn told(destination: &Value) -> String {
             }
         }
     }
+    if destination["not_asked_until"].is_string() {
+        lines.push(format!(
+            "New mail for it is refused, and it is not asked again until {}. If it is mended: waypost destination retry {}",
+            time(destination, "/not_asked_until"),
+            cell(destination, "/address")
+        ));
+    }
     let more = if destination["uses"]["more"] == true { "More than " } else { "" };
     lines.push(format!("{more}{} to it.", aliases_lead(&destination["uses"]["aliases"])));
     lines.extend(texts(&destination["uses"]["newest"]).map(|alias| format!("  {alias}")));

@@ -26,7 +26,7 @@ use super::columns::json;
 use super::file::File;
 use super::matchers::Matchers;
 use crate::clock::Clock;
-use crate::mail::{Domain, Mailbox};
+use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::facts::{Candidates, Usage};
 use crate::policy::ids::{AccountId, AliasId, DomainId};
 use crate::policy::routing::lookup_keys;
@@ -184,6 +184,13 @@ impl Directory {
     #[must_use]
     pub fn failing(&self, destination: &Mailbox) -> Option<Reply> {
         self.0.failing.of(destination, || self.0.clock.instant())
+    }
+
+    /// Until when it is not asked again for new mail, if it refused its mailbox a short while ago.
+    #[must_use]
+    pub fn not_asked_until(&self, destination: &Mailbox) -> Option<Moment> {
+        let left = self.0.failing.left(destination, self.0.clock.instant())?;
+        Some(self.0.clock.now().after(left))
     }
 
     /// This destination took mail, or its owner changed it.

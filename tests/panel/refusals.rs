@@ -1,8 +1,10 @@
 //! A message that was refused: its page says what can be done about each reason, and where.
 
 use serde_json::json;
+use waypost::mail::Mailbox;
 use waypost::policy::rule::Kind;
 use waypost::policy::status::{RuleRef, Status, TraceStep};
+use waypost::smtp::reply::Reply;
 use waypost::store::activity::Row;
 
 use crate::web::House;
@@ -176,4 +178,36 @@ async fn a_refusal_of_the_next_hop_says_what_helps() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
     assert!(page.contains("The inbox is full: whoever reads it has to make room."), "{page}");
+}
+
+/// Ten minutes long nobody asks an inbox again that has refused, and whoever has mended it need not wait.
+#[tokio::test]
+async fn a_refusal_from_memory_says_until_when_and_how_it_ends_sooner() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let inbox: Mailbox = "owner@inbox.example".parse().unwrap();
+    let mut row = refused(&house, ("destination", "failing", "owner@inbox.example refused its mailbox"), UNKNOWN);
+    row.destination = Some(inbox.to_string());
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let message = format!("/activity/{}", row.id);
+    let over = page(&message).await;
+    assert!(
+        over.contains("owner@inbox.example is asked again with the next mail")
+            && !over.contains("is not asked again until"),
+        "{over}"
+    );
+
+    house.admin.store.directory.remember_failing(&inbox, Reply::new(550, 1, 1, "gone"));
+    let until = "is not asked again until ";
+    let told = page(&message).await;
+    assert!(told.contains(&format!("{until}22 Nov 2026, 19:06:")) && told.contains("Try again"), "{told}");
+    let found = house.operator("GET", "/v1/destinations/owner@inbox.example", json!(null)).await.expect(200).json();
+    assert!(found["not_asked_until"].as_str().unwrap().starts_with("2026-"), "{found}");
+    let path = format!("/destinations/{}", found["id"].as_str().unwrap());
+    assert!(told.contains(&format!("href=\"{path}\"")), "{told}");
+    let shown = page(&path).await;
+    assert!(shown.contains(&format!("{until}<time")) && shown.contains(&format!("action=\"{path}/retry\"")), "{shown}");
+    house.panel(&cookie, "POST", &format!("{path}/retry"), "").await.expect(303);
+    assert!(!page(&path).await.contains(until), "who tries it asks it again");
 }

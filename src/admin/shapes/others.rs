@@ -39,6 +39,9 @@ pub struct DestinationShape {
     pub failing_reply: Option<String>,
     /// The row of the log that has these words.
     pub failing_activity_id: Option<Uuid>,
+    /// It refused its mailbox in the last minutes: until then new mail for it is refused without asking it again, unless
+    /// somebody tries it.
+    pub not_asked_until: Option<Moment>,
     /// While it is failing: its next hop took that mail, and handed it back afterwards.
     pub sends_back: bool,
     /// That its domain takes no mail at all, as the DNS says; `null` where nothing is known against it.
@@ -67,6 +70,7 @@ impl DestinationShape {
             failing_since: row.failing_since,
             failing_reply: row.failing_reply.clone(),
             failing_activity_id: row.failing_row,
+            not_asked_until: None,
             sends_back: row.sends_back,
             takes_no_mail: None,
             verification: None,

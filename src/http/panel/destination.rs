@@ -70,6 +70,8 @@ struct DestinationPage {
     no_mail: Option<(String, &'static str)>,
     failing_reply: Option<String>,
     failing_row: Option<String>,
+    /// It refused its mailbox in the last minutes: until when new mail is refused in its stead.
+    not_asked: Option<When>,
     used: Used,
     /// `3 messages` that it is still to get.
     waiting: Option<String>,
@@ -199,6 +201,7 @@ async fn build(
         no_mail: shape.takes_no_mail.as_ref().map(|found| (text::visible(&found.what), found.remedy)),
         failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
+        not_asked: shape.not_asked_until.map(|at| When::new(at, now)),
         used,
         waiting,
         others: others(site, actor, (&row, &shape)).await?,

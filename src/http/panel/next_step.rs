@@ -41,10 +41,35 @@ impl NextStep {
         if !is_ours || !may(site, actor, row).await {
             return None;
         }
+        if let Some(found) = Self::of_failing(site, actor, row).await {
+            return Some(found);
+        }
         let (words, place) = told(row)?;
         let place = if place == Place::Server && !actor.is_admin() { Place::Handbook } else { place };
         let (href, link) = place.link(row);
         Some(Self { words, href, link })
+    }
+}
+
+impl NextStep {
+    /// Of an inbox that refused a short while before, and may be asked again by now or by a word: for whoever sees it.
+    async fn of_failing(site: &Site, actor: &Actor, row: &Row) -> Option<Self> {
+        let detail = &row.trace.iter().find(|step| step.step == "destination" && step.verdict == "failing")?.detail;
+        let (address, _) = detail.split_once(" refused its mailbox")?;
+        let inbox = site.admin.destination(actor, address).await.ok()?;
+        let shape = site.admin.destination_shape(actor, &inbox).await.ok()?;
+        let shown = text::short_address(address);
+        let words = match shape.not_asked_until {
+            Some(until) => format!(
+                "{shown} is not asked again until {}. If it is mended, press Try again on its page; else lead the alias to \
+                 another inbox.",
+                text::full(until)
+            ),
+            None => {
+                format!("{shown} is asked again with the next mail. If it is closed, lead the alias to another inbox.")
+            }
+        };
+        Some(Self { words, href: format!("/destinations/{}", inbox.id), link: "Open the inbox" })
     }
 }
 

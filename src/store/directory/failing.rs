@@ -49,6 +49,12 @@ impl Failing {
         None
     }
 
+    /// How long it is still remembered.
+    pub(super) fn left(&self, destination: &Mailbox, now: Instant) -> Option<Duration> {
+        let left = FAILING_FOR.checked_sub(now.saturating_duration_since(self.read().get(&destination.key())?.0))?;
+        Some(left).filter(|left| !left.is_zero())
+    }
+
     /// It took mail, or its owner changed it.
     pub(super) fn forget(&self, key: &str) {
         self.write().remove(key);
@@ -85,6 +91,8 @@ mod tests {
         failing.remember(&one_more, gone.clone(), start);
         assert_eq!(failing.of(&one_more, || start), None);
         failing.remember(&one_more, gone.clone(), start + FAILING_FOR);
+        assert_eq!(failing.left(&one_more, start + FAILING_FOR + FAILING_FOR / 4), Some(FAILING_FOR / 4 * 3));
+        assert_eq!(failing.left(&one_more, start + FAILING_FOR * 2), None);
         assert_eq!(failing.of(&one_more, || start + FAILING_FOR), Some(gone));
         assert_eq!(failing.read().len(), 1);
     }
