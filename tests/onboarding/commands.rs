@@ -128,6 +128,21 @@ async fn an_address_that_the_machine_does_not_have_is_told_by_setup_and_at_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn setup_says_which_name_counts_where_the_file_is_kept() {
+    let (folder, dns) = (tempfile::tempdir().unwrap(), Dns::start().await.unwrap());
+    let named = ["--address", "127.0.0.1", "--hostname", "mx.my.example"];
+    assert_eq!(setup(folder.path(), &dns, &named).await.code, 0);
+    let other = ["--address", "127.0.0.1", "--hostname", "mx2.my.example"];
+    let ran = setup(folder.path(), &dns, &other).await;
+    let file = folder.path().join("root/etc/waypost/waypost.toml");
+    let said = format!("! The name stays mx.my.example: {} is kept and says so.", file.display());
+    assert!(ran.out.contains(&said) && ran.out.contains("whether mx.my.example is well"), "{ran:?}");
+    let answer = setup(folder.path(), &dns, &[&other[..], &["--json"]].concat()).await.json();
+    assert_eq!(answer["hostname"], "mx.my.example");
+    assert!(!answer["host"].to_string().contains("mx2"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn setup_refuses_what_is_no_name() {
     let (folder, dns) = (tempfile::tempdir().unwrap(), Dns::start().await.unwrap());
     for name in ["localhost", "x..example", "a b.example"] {

@@ -1,6 +1,6 @@
 //! What only the operator knows, asked with a sane default each, or taken from the options.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 
 use anyhow::bail;
@@ -32,7 +32,9 @@ pub(super) enum Acme {
 
 impl Answers {
     pub(super) fn ask(setup: &Setup, look: &Look) -> anyhow::Result<Self> {
-        let dialogue = Dialogue { silent: setup.yes || !std::io::stdin().is_terminal() };
+        let stdin = std::io::stdin();
+        let silent = setup.yes || !stdin.is_terminal();
+        let dialogue = &mut Dialogue { silent, answers: &mut stdin.lock() };
         let hostname = hostname(setup, look, dialogue)?;
         let acme = acme(setup, look, dialogue)?;
         let limits = !setup.no_limits && dialogue.yes("Set limits on what one client may do in an hour?")?;
@@ -41,7 +43,7 @@ impl Answers {
     }
 }
 
-fn hostname(setup: &Setup, look: &Look, dialogue: Dialogue) -> anyhow::Result<String> {
+fn hostname(setup: &Setup, look: &Look, dialogue: &mut Dialogue<'_>) -> anyhow::Result<String> {
     let is_full = |name: &str| Domain::parse(name).is_ok_and(|domain| domain.as_str().contains('.'));
     let given = setup.hostname.clone();
     let proposed = given.or_else(|| look.names.first().cloned());
@@ -64,7 +66,7 @@ fn hostname(setup: &Setup, look: &Look, dialogue: Dialogue) -> anyhow::Result<St
 }
 
 /// Where neither 80 nor 443 is free, nobody could answer the authority.
-fn acme(setup: &Setup, look: &Look, dialogue: Dialogue) -> anyhow::Result<Acme> {
+fn acme(setup: &Setup, look: &Look, dialogue: &mut Dialogue<'_>) -> anyhow::Result<Acme> {
     let (http, https) = (look.is_free(80), look.is_free(443));
     let wanted = !setup.no_acme && (http || https);
     if !wanted || !dialogue.yes("Get a certificate from Let's Encrypt (its terms count as agreed to)?")? {
@@ -81,13 +83,13 @@ fn acme(setup: &Setup, look: &Look, dialogue: Dialogue) -> anyhow::Result<Acme> 
 }
 
 /// Asks on the terminal; where nobody is there, every default is taken.
-#[derive(Debug, Clone, Copy)]
-struct Dialogue {
+struct Dialogue<'a> {
     silent: bool,
+    answers: &'a mut dyn BufRead,
 }
 
-impl Dialogue {
-    fn text(self, question: &str, default: &str) -> anyhow::Result<String> {
+impl Dialogue<'_> {
+    fn text(&mut self, question: &str, default: &str) -> anyhow::Result<String> {
         if self.silent {
             return Ok(default.to_owned());
         }
@@ -95,15 +97,49 @@ impl Dialogue {
         print!("{question}{shown}: ");
         std::io::stdout().flush()?;
         let mut line = String::new();
-        if std::io::stdin().read_line(&mut line)? == 0 {
+        if self.answers.read_line(&mut line)? == 0 {
             bail!("nobody answers; use --yes to take the defaults");
         }
         let line = line.trim();
         Ok(if line.is_empty() { default.to_owned() } else { line.to_owned() })
     }
 
-    fn yes(self, question: &str) -> anyhow::Result<bool> {
-        let answer = self.text(question, "yes")?;
-        Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    /// What is neither yes nor no is taken for neither.
+    fn yes(&mut self, question: &str) -> anyhow::Result<bool> {
+        for _ in 0..MAX_TRIES {
+            match self.text(question, "yes")?.to_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => eprintln!("Please answer yes or no."),
+            }
+        }
+        bail!("neither yes nor no was answered: {question}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(mut words: &[u8]) -> anyhow::Result<bool> {
+        Dialogue { silent: false, answers: &mut words }.yes("Set limits?")
+    }
+
+    #[test]
+    fn what_is_neither_yes_nor_no_is_asked_again() {
+        for (words, meant) in [
+            ("\n", true),
+            ("YES\n", true),
+            ("y\n", true),
+            ("no\n", false),
+            (" N \n", false),
+            ("ja\nsure\nme@my.example\nyes\n", true),
+            ("ja\nno\n", false),
+        ] {
+            assert_eq!(answered(words.as_bytes()).unwrap(), meant, "{words}");
+        }
+        let never = answered("ja\n".repeat(MAX_TRIES).as_bytes()).unwrap_err();
+        assert_eq!(never.to_string(), "neither yes nor no was answered: Set limits?");
+        assert!(answered(b"ja\n").unwrap_err().to_string().starts_with("nobody answers"));
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Setup {
     /// Whom the certificate authority may write to
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// The public addresses of this machine, where it has others than mail is to leave by or cannot see them itself
+    /// The public addresses of this machine, where it has others too, or has them by a translation of addresses (NAT)
     #[arg(long, value_name = "ADDRESS")]
     address: Vec<IpAddr>,
     /// Leave the certificate to files or to the self-signed one
@@ -56,19 +56,26 @@ pub(super) async fn run(setup: &Setup, options: &Options, out: Output) -> anyhow
         out.line(&look.in_words())?;
     }
     let answers = Answers::ask(setup, &look)?;
-    let host_records = look.of_host(&answers.hostname).await;
+    let kept = steps::kept_name(setup.root.as_deref()).filter(|(_, name)| *name != answers.hostname);
+    let hostname = kept.as_ref().map_or(&answers.hostname, |(_, name)| name);
+    let host_records = look.of_host(hostname).await;
     let steps = Steps::plan(&answers, setup.root.as_deref())?;
     let done = steps.run(act)?;
     if out.is_json() {
-        let all =
-            json!({"hostname": answers.hostname, "findings": look.findings(), "host": host_records, "steps": done});
+        let all = json!({"hostname": hostname, "findings": look.findings(), "host": host_records, "steps": done});
         return out.line(&all.to_string());
     }
     for step in &done {
         out.line(&step.in_words())?;
     }
+    if let Some((file, name)) = &kept {
+        let (file, wanted) = (file.display(), &answers.hostname);
+        out.line(&format!(
+            "! The name stays {name}: {file} is kept and says so. Write {wanted} there if that is to count."
+        ))?;
+    }
     out.line(&look::advice(&host_records))?;
-    out.line(&next(&answers))
+    out.line(&next(hostname))
 }
 
 fn act(setup: &Setup) -> anyhow::Result<Act> {
@@ -80,10 +87,9 @@ fn act(setup: &Setup) -> anyhow::Result<Act> {
     }
 }
 
-fn next(answers: &Answers) -> String {
+fn next(hostname: &str) -> String {
     format!(
         "Then: sudo -u waypost waypost domain add my.example, and waypost dns my.example shows the records to publish. \
-         waypost doctor says whether {} is well.",
-        answers.hostname
+         waypost doctor says whether {hostname} is well."
     )
 }

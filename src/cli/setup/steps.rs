@@ -1,5 +1,6 @@
 //! What is to be done, in order, and what became of each. Files that are there are kept where somebody may have changed them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,12 +12,28 @@ use serde::Serialize;
 
 use super::answers::Answers;
 use super::files;
+use crate::config::{Config, Place};
 
 const BINARY: &str = "usr/local/bin/waypost";
 const CONFIGURATION: &str = "etc/waypost/waypost.toml";
 const UNIT: &str = "etc/systemd/system/waypost.service";
 /// Octets of the program itself, at most.
 const MAX_BINARY_OCTETS: u64 = 1 << 30;
+
+/// The configuration that is there and is kept, and the name that it gives this host.
+pub(super) fn kept_name(root: Option<&Path>) -> Option<(PathBuf, String)> {
+    let path = below(root, CONFIGURATION);
+    if !path.exists() {
+        return None;
+    }
+    let config = Config::load(Some(&path), &BTreeMap::new()).ok()?.config;
+    let named = config.sources().into_iter().find(|source| source.key == "hostname")?;
+    (named.place != Place::Default).then(|| (path, config.hostname.to_string()))
+}
+
+fn below(root: Option<&Path>, path: &str) -> PathBuf {
+    root.unwrap_or(Path::new("/")).join(path)
+}
 
 /// How far it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +82,8 @@ pub(super) struct Steps(Vec<Step>);
 
 impl Steps {
     pub(super) fn plan(answers: &Answers, root: Option<&Path>) -> anyhow::Result<Self> {
-        let below = |path: &str| root.unwrap_or(Path::new("/")).join(path);
-        let file = |path: &str, octets: Vec<u8>, (mode, keep)| Step::Write { path: below(path), octets, mode, keep };
+        let file =
+            |path: &str, octets: Vec<u8>, (mode, keep)| Step::Write { path: below(root, path), octets, mode, keep };
         let configuration = files::configuration(answers).into_bytes();
         Ok(Self(vec![
             file(BINARY, own_program()?, (0o755, Keep::Ours)),
