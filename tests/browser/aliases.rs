@@ -42,7 +42,8 @@ async fn an_alias_is_made_and_switched_by_keyboard_alone() {
     browser.says("#told .notice", "garden@my.example is ready").await;
     let made = open.house.operator("GET", "/v1/aliases/garden@my.example", Value::Null).await.expect(200).json();
     assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
-    browser.press("je").await;
+    browser.text("#list li a.address:focus").await;
+    browser.press("e").await;
     browser.text("#list li.off").await;
     browser.says("#told .notice", "garden@my.example is off").await;
     assert_eq!(off(&open).await, 1);

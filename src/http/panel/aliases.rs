@@ -156,7 +156,8 @@ async fn created(
             let (made, undo) = (row.id.to_string(), span.map(toast::written));
             let undo = undo.as_deref().map(|undo| ("undo", undo));
             let words: Vec<_> = [("made", &*made)].into_iter().chain(undo).collect();
-            told::go(&format!("/aliases#a-{made}"), &words)
+            // To its link, which takes the focus: what is done next by keyboard is done there.
+            told::go(&format!("/aliases#at-{made}"), &words)
         }
         Err(error @ (AdminError::Unwell | AdminError::Changed)) => frame::failed(&error),
         Err(error) => {
