@@ -54,12 +54,17 @@ pub(super) const PRIVACIES: Words = &[
 pub(super) const POLICIES: [(&str, &str, Words); 6] = [
     ("spf", "SPF", ENFORCEMENT),
     ("dkim", "DKIM", ENFORCEMENT),
-    ("dmarc", "DMARC", ENFORCEMENT),
+    ("dmarc", "DMARC", DMARC),
     ("unauthenticated", "Mail that proves nothing", &[("accept", "Take it"), ("reject", "Refuse it")]),
     ("tls", "TLS to the destination", &[("opportunistic", "Where it works"), ("require", "Always, else wait")]),
     ("forwarded_headers", "X-Forwarded-To and -For", &[("true", "Write them"), ("false", "Leave them out")]),
 ];
 const ENFORCEMENT: Words = &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse what fails")];
+const DMARC: Words = &[
+    ("off", "Do not check"),
+    ("observe", "Check and show"),
+    ("enforce", "Refuse where the author's domain asks for it"),
+];
 
 /// What an empty field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

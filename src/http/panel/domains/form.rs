@@ -27,6 +27,11 @@ const FORMATS: [(&str, &str); 5] = [
 ];
 const ENFORCEMENTS: [(&str, &str); 3] =
     [("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused where it fails")];
+const DMARC: [(&str, &str); 3] = [
+    ("off", "not checked"),
+    ("observe", "checked and shown"),
+    ("enforce", "refused where the author's domain asks for it"),
+];
 const YES_NO: [(&str, &str); 2] = [("true", "added"), ("false", "not added")];
 
 /// One value to choose.
@@ -135,7 +140,7 @@ fn policies(form: &forms::Fields, instance: &Instance) -> Vec<Chooser> {
     vec![
         chooser(("spf", "SPF of senders"), &ENFORCEMENTS, &words(instance.spf)),
         chooser(("dkim", "DKIM signatures"), &ENFORCEMENTS, &words(instance.dkim)),
-        chooser(("dmarc", "DMARC of authors"), &ENFORCEMENTS, &words(instance.dmarc)),
+        chooser(("dmarc", "DMARC of authors"), &DMARC, &words(instance.dmarc)),
         chooser(("unauthenticated", "Mail that proves nothing"), &strangers, stranger),
         chooser(("tls", "TLS towards your inbox"), &tls_words, tls),
         chooser(

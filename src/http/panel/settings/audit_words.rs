@@ -302,7 +302,7 @@ mod tests {
             "Messages a day: 5 → none",
             "Ends on: none → 2027-01-31",
             "Once it has ended: Refuse mail as if there were no such address → Take mail and throw it away",
-            "DMARC: inherited → Refuse what fails",
+            "DMARC: inherited → Refuse where the author's domain asks for it",
             "SPF: Do not check → inherited",
         ];
         assert_eq!(told(Deed::AliasChange, before, after.clone()), changes);

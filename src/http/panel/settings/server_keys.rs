@@ -25,6 +25,11 @@ type Choices = &'static [(&'static str, &'static str)];
 
 const CHECKS: Choices =
     &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "checked, and a failure is refused")];
+const DMARC: Choices = &[
+    ("off", "not checked"),
+    ("observe", "checked and shown"),
+    ("enforce", "refused where the author's domain asks for it"),
+];
 const YES_NO: Choices = &[("true", "yes"), ("false", "no")];
 
 const fn written(name: &'static str, label: &'static str, hint: &'static str) -> Known {
@@ -86,7 +91,11 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             chosen(("policy.spf", "SPF"), "Whether the sender's domain lets that server send.", CHECKS),
             chosen(("policy.dkim", "DKIM"), "Whether signatures are whole.", CHECKS),
-            chosen(("policy.dmarc", "DMARC"), "What the author's domain asks for.", CHECKS),
+            chosen(
+                ("policy.dmarc", "DMARC"),
+                "Whether the author's domain stands behind it. What that asks to quarantine is sent on, and marked in the log.",
+                DMARC,
+            ),
             chosen(
                 ("policy.unauthenticated", "Mail that proves nothing"),
                 "Neither SPF nor a signature speaks for it.",
