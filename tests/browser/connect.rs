@@ -32,13 +32,14 @@ async fn what_is_copied_works_and_the_page_sees_the_first_call() {
     // The script asks by its own machine's clock.
     let row = Row { received_at: Clock::system().now(), ..forwarded(&open.house, "shop@my.example") };
     let tagged = "shop+new@my.example".to_owned();
-    let refused = Row { id: uuid::Uuid::from_u128(1), status: Status::Refused, recipient: tagged, ..row.clone() };
+    let refused =
+        Row { id: uuid::Uuid::from_u128(1), status: Status::Refused, recipient: tagged, count: 69, ..row.clone() };
     open.house.admin.store.activity.record(vec![row, refused]).await.unwrap();
     let browser = open.visitor(WIDE).await;
     let made = connected(&open, &browser, "curl").await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["address"].as_str().unwrap().starts_with("shop"), "{made}");
     browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
-    assert_eq!(connected(&open, &browser, "script").await, "2 shop@my.example: 1 forwarded, 1 refused\n");
+    assert_eq!(connected(&open, &browser, "script").await, "70 shop@my.example: 1 forwarded, 69 refused\n");
     browser.says("#first-call .notice:not(.wait)", "The first call came from 127.0.0.1").await;
 }
