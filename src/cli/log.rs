@@ -61,7 +61,21 @@ pub(super) async fn run(log: Log, api: &Api, out: Output) -> anyhow::Result<()> 
     if log.follow {
         return follow(api, &filters, &log, out).await;
     }
-    out.list(&listing::fetch(api, "/v1/activity", &filters, Paging { limit: log.limit }).await?, &COLUMNS)
+    let mut found = listing::fetch(api, "/v1/activity", &filters, Paging { limit: log.limit }).await?;
+    for row in found.value.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        let told = status(row);
+        row.get_mut("status").into_iter().for_each(|place| *place = told.clone().into());
+    }
+    out.list(&found, &COLUMNS)
+}
+
+/// What became of it; where the row stands for many, of how many.
+fn status(row: &Value) -> String {
+    let status = cell(row, "/status");
+    match row["count"].as_u64() {
+        Some(count) if count > 1 => format!("{status} ×{count}"),
+        _ => status,
+    }
 }
 
 async fn follow(api: &Api, filters: &[(&str, Option<String>)], log: &Log, out: Output) -> anyhow::Result<()> {
@@ -101,7 +115,7 @@ fn line(row: &Value) -> String {
     format!(
         "{}  {:10}  {sender} -> {}{onwards}{}",
         cell(row, "/received_at"),
-        cell(row, "/status"),
+        status(row),
         cell(row, "/recipient"),
         reason.unwrap_or_default()
     )
@@ -164,6 +178,9 @@ mod tests {
         let row = json!({"received_at": "2026-11-22T18:56:24.120Z", "status": "refused", "sender": "", "recipient": "x@a.example",
             "destination": null, "reason": "no such address"});
         assert_eq!(line(&row), "2026-11-22 18:56:24  refused     <> -> x@a.example  no such address");
+        let many =
+            Value::from_iter(row.as_object().unwrap().clone().into_iter().chain([("count".to_owned(), json!(69))]));
+        assert_eq!(line(&many), "2026-11-22 18:56:24  refused ×69  <> -> x@a.example  no such address");
         let row = json!({"received_at": "2026-11-22T18:56:24.120Z", "status": "forwarded", "sender": "b@bounces.test",
             "author": "Müller <real@author.test>", "recipient": "x@a.example", "destination": "me@inbox.example", "reason": ""});
         let told = "2026-11-22 18:56:24  forwarded   Müller <real@author.test> -> x@a.example -> me@inbox.example";

@@ -28,7 +28,9 @@ fn whole(message: &Value) -> String {
 }
 
 fn story(row: &Value) -> String {
-    let mut lines = vec![headline(row), facts(row)];
+    let mut lines = vec![headline(row)];
+    lines.extend(many(row));
+    lines.push(facts(row));
     lines.extend(envelopes(&row["envelope"]));
     lines.extend(proof(row));
     lines.extend(trace(&row["trace"]));
@@ -41,6 +43,12 @@ fn headline(row: &Value) -> String {
     let reason = cell(row, "/reason");
     let why = if reason == "-" { String::new() } else { format!(": {reason}") };
     format!("{}{why}", cell(row, "/status").to_uppercase())
+}
+
+/// That many of a kind are counted on one row.
+fn many(row: &Value) -> Option<String> {
+    let count = row["count"].as_u64().filter(|count| *count > 1)?;
+    Some(format!("{count} of one hour from the same network are counted here; this is the first of them"))
 }
 
 fn facts(row: &Value) -> String {
@@ -149,6 +157,14 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_row_that_stands_for_many_says_so() {
+        let told = |count: u64| whole(&json!({ "status": "refused", "count": count, "id": "7" }));
+        assert_eq!(told(1), "REFUSED\nid  7");
+        let many = "69 of one hour from the same network are counted here; this is the first of them";
+        assert_eq!(told(69), format!("REFUSED\n{many}\nid  7"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ struct MessagePage {
     id: String,
     look: Look,
     headline: String,
+    /// That its row stands for many.
+    many: Option<String>,
     /// Why; where it names another message, what stands before that one's id, the id, and what stands after it.
     reason: (String, Option<String>, String),
     actions: Vec<Button>,
@@ -181,6 +183,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         id: row.id.to_string(),
         look: look::of(row),
         headline: story::headline(row, now),
+        many: story::many(row),
         reason: linked(&text::visible(&row.reason)),
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         lost: lost(row),

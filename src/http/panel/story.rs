@@ -49,6 +49,12 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
     }
 }
 
+/// That many of a kind are counted on one row.
+pub(super) fn many(row: &Row) -> Option<String> {
+    let words = "of one hour from the same network are counted here. What stands below is of the first of them.";
+    (row.count > 1).then(|| format!("{} {words}", row.count))
+}
+
 /// Why it waits, in a sentence that leaves to the next hop its own words, which stand beside.
 pub(super) fn why(row: &Row) -> String {
     match (row.status, row.attempts.last()) {
