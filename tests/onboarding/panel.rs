@@ -38,16 +38,13 @@ async fn a_domain_s_page_follows_its_records() {
     anna.get("/domains/my.example").await.says("Mail does not arrive yet");
     anna.get("/domains/my.example?check=1")
         .await
-        .says("Mail arrives; SPF is missing; DMARC is advised and missing.")
+        .says("The MX record leads here; SPF is missing; DMARC is advised and missing.")
         .says("as wanted");
     world.dns.clear("my.example");
     world.dns.ns("my.example", "ns1.my.example");
     records::publish(&world, &wanted);
     world.dns.ptr([192, 0, 2, 7].into(), "gw.example");
-    anna.get("/domains/my.example?check=1")
-        .await
-        .says("Mail arrives; all records are as they must be.")
-        .does_not_say("data-again");
+    anna.get("/domains/my.example?check=1").await.says("The records are as they must be.").does_not_say("data-again");
     anna.get("/domains").await.says("all records found");
     let zone = anna.get("/domains/my.example/zone").await.text;
     assert!(zone.starts_with("my.example.\tIN\tMX\t10 gw.example.\n"), "{zone}");
@@ -83,7 +80,7 @@ async fn a_new_alias_is_not_ready_where_the_mail_of_its_domain_does_not_come_her
     world.dns.clear("my.example");
     world.dns.ns("my.example", "ns1.my.example");
     world.dns.mx("my.example", 10, "gw.example");
-    anna.get("/domains/my.example?check=1").await.says("Mail arrives");
+    anna.get("/domains/my.example?check=1").await.says("The MX record leads here");
     anna.post("/aliases", &form("post")).await.says("post@my.example is ready to receive mail.");
     world.stop().await;
 }
@@ -223,7 +220,7 @@ async fn what_the_doctor_saw_of_the_records_is_shown_wherever_they_stand() {
     }
     let wanted = world.get("/v1/domains/my.example/dns").await;
     records::publish(&world, &wanted);
-    anna.get("/domains/my.example?check=1").await.says("all records are as they must be.");
+    anna.get("/domains/my.example?check=1").await.says("The records are as they must be.");
     let world = world.restart().await;
     anna.visit(&world);
     for page in pages {

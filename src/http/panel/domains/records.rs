@@ -14,6 +14,10 @@ const VALUE_CHARS: usize = 600;
 /// Values of one record that are shown.
 const MAX_VALUES: usize = 8;
 
+/// What DNS alone can say of mail: whether any arrives, the doctor knows better.
+const LEADS_HERE: &str = "The MX record leads here";
+const AS_THEY_MUST_BE: &str = "The records are as they must be.";
+
 /// How the domain stands.
 pub(in crate::http::panel) struct State {
     pub(in crate::http::panel) tone: &'static str,
@@ -167,8 +171,8 @@ fn state(found: &RecordsShape, now: Moment) -> State {
     let unproven = records.iter().any(|record| record.id == "proof" && record.is_drift());
     let (tone, icon, begin) = match mx {
         Verdict::Ok | Verdict::Extra if unproven => ("bad", "fail", "Mail comes here, and is put off"),
-        Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", "Mail arrives"),
-        Verdict::Ok | Verdict::Extra => ("wait", "wait", "Mail arrives"),
+        Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", LEADS_HERE),
+        Verdict::Ok | Verdict::Extra => ("wait", "wait", LEADS_HERE),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
         Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
         Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
@@ -179,10 +183,10 @@ fn state(found: &RecordsShape, now: Moment) -> State {
         told(&advised, ("is advised and missing", "are advised and missing")),
     ]
     .concat();
-    let rest = if rest.is_empty() && tone == "ok" { "; all records are as they must be".to_owned() } else { rest };
     let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
     let unsettled = all().any(|r| r.is_drift() || (r.verdict == Verdict::Unknown && r.weight == Weight::Needed));
-    State { tone, icon, words: format!("{begin}{rest}."), at: Some(When::new(found.checked_at, now)), unsettled }
+    let words = if rest.is_empty() && tone == "ok" { AS_THEY_MUST_BE.to_owned() } else { format!("{begin}{rest}.") };
+    State { tone, icon, words, at: Some(When::new(found.checked_at, now)), unsettled }
 }
 
 /// `; SPF and DMARC are missing`; nothing of none.
@@ -310,15 +314,15 @@ mod tests {
     #[test]
     fn the_state_is_one_sentence() {
         use Verdict::{Differs, Missing, Ok, Unknown};
-        assert_eq!(words(&[("mx", Ok), ("spf", Ok)]), "Mail arrives; all records are as they must be.");
-        assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "Mail arrives; SPF differs.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Ok)]), "The records are as they must be.");
+        assert_eq!(words(&[("mx", Ok), ("spf", Differs)]), "The MX record leads here; SPF differs.");
         assert_eq!(
             words(&[("mx", Ok), ("spf", Missing), ("dmarc", Missing)]),
-            "Mail arrives; SPF and DMARC are missing."
+            "The MX record leads here; SPF and DMARC are missing."
         );
         assert_eq!(
             words(&[("mx", Ok), ("spf", Missing), ("dmarc", Differs)]),
-            "Mail arrives; DMARC differs; SPF is missing."
+            "The MX record leads here; DMARC differs; SPF is missing."
         );
         assert_eq!(words(&[("mx", Missing), ("spf", Ok)]), "Mail does not arrive yet: the MX record is missing.");
         assert_eq!(
