@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::mail::{Mailbox, Moment};
 use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId};
+use crate::policy::redirected;
 use crate::policy::status::Status;
 use crate::store::StoreError;
 use crate::store::activity::{DsnNote, Progress};
@@ -16,7 +17,7 @@ use crate::store::queue::{Claim, Entry, InStock, Outline, Purpose, Waiting, Wait
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Paging, Reach, Result, fields};
+use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Reach, Result, fields};
 
 /// A change to a delivery that waits, is held, or is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -229,12 +230,27 @@ impl Admin {
             self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;
         } else {
             self.store.queue.redirect(id, to.clone(), now).await.or_missing("waiting delivery", id)?;
-            self.store.activity.redirect(id, &to).await?;
+            let from = Some(&claim.delivery.destination).filter(|_| claim.delivery.purpose != Purpose::Returned);
+            let step = redirected::step((from, &to), &self.who(actor).await?, now);
+            self.store.activity.redirect(id, &to, &step).await?;
         }
         self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
         self.store.accounts.audit(self.audit_plain(actor, Deed::QueueResend, &format!("{id} to {to}"))).await?;
         self.wake();
         Ok(())
+    }
+
+    /// Who did it, in words for the message's own page.
+    async fn who(&self, actor: &Actor) -> Result<String> {
+        Ok(match &actor.name {
+            ActorName::Session => {
+                let person = self.store.accounts.account(actor.account).await?;
+                person.email.unwrap_or_else(|| "the owner".to_owned())
+            }
+            ActorName::Token(name) => format!("the token {name}"),
+            ActorName::Operator => "the command line".to_owned(),
+            other => other.to_string(),
+        })
     }
 
     /// Mail goes to verified destinations only, however it is sent (promise 6).

@@ -19,6 +19,7 @@ pub mod no_mail;
 pub mod notices;
 pub mod proof;
 pub mod records;
+pub mod redirected;
 pub mod replies;
 pub mod report;
 pub mod retry;

@@ -33,6 +33,13 @@ async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
     house.panel(&cookie, "POST", &format!("{path}/resend"), "destination=other%40inbox.example").await.expect(303);
     let queue = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
     assert_eq!(queue["items"][0]["destination"], "other@inbox.example", "{queue}");
+    // The page says by whom it went another way than the alias had decided, where that was done; and so does the log of changes.
+    let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
+    let told = "<bdi>Sent to other@inbox.example instead of owner@inbox.example, by the owner.</bdi><time";
+    let (tried, sent) = (page.find("refused it").unwrap(), page.find(told).unwrap_or_else(|| panic!("{page}")));
+    assert!(tried < sent, "{page}");
+    let changes = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
+    assert!(changes.contains(&format!("Sent the message <bdi>{} to other@inbox.example</bdi>", row.id)), "{changes}");
 }
 
 #[tokio::test]

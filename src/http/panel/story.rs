@@ -1,6 +1,7 @@
 //! One message told: the headline, and what happened in order, each in a sentence that says who did what.
 
-use crate::mail::{Moment, span_in_words};
+use crate::mail::{Moment, span_in_words, told_in_unicode};
+use crate::policy::redirected;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
@@ -147,7 +148,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     let mut told =
         if row.own.is_some() { vec![own_words::written(row, now)] } else { vec![received(row, now), decided(row)] };
     told.extend(not_asked(row));
-    told.extend(row.attempts.iter().map(|attempt| tried_or_sent_back(attempt, now)));
+    told.extend(on_the_way(row, now));
     told.extend(next(row, now));
     if let Some(dsn) = &row.dsn {
         told.push(reported(dsn));
@@ -157,6 +158,20 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
         told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
     }
     told
+}
+
+/// What was tried, and where people sent it meanwhile.
+fn on_the_way(row: &Row, now: Moment) -> impl Iterator<Item = Happening> {
+    let tried = row.attempts.iter().map(|attempt| (attempt.at, tried_or_sent_back(attempt, now)));
+    let sent = row.trace.iter().filter_map(redirected::read).map(|(done, at)| (at, sent_elsewhere((done, at), now)));
+    let mut all: Vec<_> = tried.chain(sent).collect();
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, happening)| happening)
+}
+
+fn sent_elsewhere((done, at): (&str, Moment), now: Moment) -> Happening {
+    let words = format!("Sent {}.", text::visible(&told_in_unicode(done)));
+    Happening { look: look::DONE, words, at: Some(When::new(at, now)), reply: None }
 }
 
 /// The report to the sender, which has no row of its own.

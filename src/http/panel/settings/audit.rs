@@ -23,6 +23,9 @@ use super::{Around, done, status};
 /// Rows of a page.
 const ROWS: u32 = 30;
 
+/// An id, and the longest address there is.
+const REDIRECT_CHARS: usize = 300;
+
 /// A change as the list shows it.
 struct Line {
     id: i64,
@@ -106,11 +109,16 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         at: When::new(entry.at, now),
         who: text::short(&who, text::SHORT),
         what: did(&entry.action),
-        object: text::short(&told_in_unicode(&entry.object), text::SHORT),
+        object: text::short(&told_in_unicode(&entry.object), object_chars(&entry.action)),
         changes: refused(entry).or_else(|| roles(entry)).unwrap_or_else(|| audit_words::fields(entry)),
         undoable: entry.undoable,
         takes_password: false,
     }
+}
+
+/// Characters of what it was done to; of a message that was sent elsewhere, the whole inbox.
+fn object_chars(action: &str) -> usize {
+    if Deed::parse(action) == Some(Deed::QueueResend) { REDIRECT_CHARS } else { text::SHORT }
 }
 
 /// Whether it changed a setting by which mail or people could be led elsewhere.

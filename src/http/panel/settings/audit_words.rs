@@ -63,7 +63,7 @@ pub(super) const fn done(deed: Deed) -> &'static str {
         Deed::QueueHold => "Held the message",
         Deed::QueueRelease => "Released the message",
         Deed::QueueCancel => "Cancelled the message",
-        Deed::QueueResend => "Sent to another inbox",
+        Deed::QueueResend => "Sent the message",
         Deed::BackupTake => "Took a backup of the",
         Deed::NoticeTest => "Sent a test notice to",
         Deed::SettingsChange => "Changed",
