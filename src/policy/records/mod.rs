@@ -200,13 +200,16 @@ pub fn standing(records: &[Record]) -> Standing {
 }
 
 impl Record {
-    /// The record, what is wrong with it, and what is there: a sentence or two for somebody who is elsewhere.
+    /// The record, what is wrong with it, what is there, and of SPF what is wanted, which is made out of that: a few
+    /// sentences for somebody who is elsewhere.
     #[must_use]
     pub fn in_words(&self) -> String {
         let quoted = |value: &String| bare(self.kind, value).chars().take(MAX_QUOTED_CHARS).collect::<String>();
         let found: Vec<_> = self.found.iter().take(MAX_QUOTED).map(quoted).collect();
         let there = if found.is_empty() { String::new() } else { format!(" DNS says: {}", ended(&found.join(", "))) };
-        format!("{} of {}: {}{there}", self.kind, self.name, self.detail)
+        let wanted = self.wanted.as_ref().filter(|_| self.id == "spf" && self.verdict == Verdict::Differs);
+        let wanted = wanted.map(|text| format!(" Wanted: “{text}”.")).unwrap_or_default();
+        format!("{} of {}: {}{there}{wanted}", self.kind, self.name, self.detail)
     }
 
     /// Whether it is told to somebody: needed and missing, or there and wrong.

@@ -246,6 +246,11 @@ fn a_value_that_ends_with_a_dot_ends_a_sentence_with_one() {
     let facts = Facts { mx: Answers::all(&["10 mx.elsewhere.example.", "20 mx2.elsewhere.example."]), ..sound() };
     let told = one(&facts, "mx").in_words();
     assert!(told.ends_with(" DNS says: 10 mx.elsewhere.example, 20 mx2.elsewhere.example."), "{told}");
+    let spf = Facts { txt: Answers::all(&["v=spf1 ip4:198.41.0.4 -all", "v=spf1 include:x.example -all"]), ..sound() };
+    let told = one(&spf, "spf").in_words();
+    let wanted = one(&spf, "spf").wanted.unwrap();
+    assert!(told.contains(": publish the one that is wanted, and take the others away. DNS says: v=spf1 "), "{told}");
+    assert!(told.ends_with(&format!("-all. Wanted: “{wanted}”.")), "{told}");
     let unheard = Facts { mx: Answers::unheard("DNS failed for now: no route."), ..sound() };
     assert_eq!(
         one(&unheard, "mx").detail,

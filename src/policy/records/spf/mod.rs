@@ -46,7 +46,8 @@ impl Case<'_> {
             many => {
                 let all: Vec<Spf> = many.iter().map(|text| Spf::parse(text)).collect();
                 let detail = format!(
-                    "There are {} SPF records, which every receiver takes for an error (RFC 7208 §4.5): leave this one.",
+                    "There are {} SPF records, which every receiver takes for an error (RFC 7208 §4.5): publish the one that is \
+                     wanted, and take the others away.",
                     many.len()
                 );
                 let wanted = merge::merged(&all, &self.ours(&all));
