@@ -268,6 +268,11 @@ async fn what_is_wrong_with_a_setting_is_said_on_top_with_the_way_to_its_field()
     let relay = "delivery.relay=smtp%3A%2F%2Frelay.example&current_password=wrong";
     let page = house.panel(&cookie, "POST", "/settings/server", relay).await.expect(422).text();
     assert!(page.contains("<a href=\"#present-sending\">Present password</a>"), "{page}");
+    assert!(
+        page.contains("autocomplete=\"current-password\" aria-invalid=\"true\" aria-describedby=\"ph-sending\""),
+        "{page}"
+    );
+    assert_eq!(page.matches("This is not your present password.").count(), 1, "only where it was sent: {page}");
 }
 
 #[tokio::test]

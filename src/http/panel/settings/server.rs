@@ -53,6 +53,8 @@ struct Section {
     changeable: bool,
     /// A change asks for the present password.
     sensitive: bool,
+    /// What is wrong with the one that was sent with it.
+    present_wrong: Option<String>,
 }
 
 /// A setting that is made elsewhere.
@@ -71,7 +73,6 @@ struct ServerPage {
     sections: Vec<Section>,
     others: Vec<Other>,
     backups: String,
-    present_wrong: Option<String>,
     /// The fields that say what is wrong with them: their place and their name.
     marked: Vec<(String, &'static str)>,
     may_change: bool,
@@ -142,8 +143,11 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
         Err(error) => return frame::failed(&error),
     };
     let mut wrong = faults(error);
-    let sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
     let present_wrong = wrong.remove("current_password");
+    let mut sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
+    if let Some(sent) = sections.iter_mut().find(|section| was_sent(section, filled)) {
+        sent.present_wrong = present_wrong;
+    }
     // What stands beside no field is said above all.
     let rest = wrong.into_iter().map(|(field, words)| sentence(&format!("{field}: {words}"))).collect::<Vec<_>>();
     let around = Around::new(actor, "server").told(ask, &DONE);
@@ -154,23 +158,26 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
     let page = ServerPage {
         frame: Frame::inside(site, "Server", "settings"),
         around: Around { wrong: above, ..around },
-        marked: sections.iter().flat_map(|section| marked(section, (filled, present_wrong.as_deref()))).collect(),
+        marked: sections.iter().flat_map(marked).collect(),
         sections,
         others: all.iter().filter(|setting| server_keys::known(setting.key).is_none()).map(other).collect(),
         backups: backups(site).await,
-        present_wrong,
         may_change: actor.is_admin(),
     };
     frame::page(status(error), &page)
 }
 
-/// What of a section is marked as wrong; the present password, in the section that was sent.
-fn marked(section: &Section, (filled, present_wrong): (&Filled, Option<&str>)) -> Vec<(String, &'static str)> {
+/// Whether these are the fields that came with a present password.
+fn was_sent(section: &Section, filled: &Filled) -> bool {
+    section.sensitive && section.fields.iter().any(|field| filled.has(field.key))
+}
+
+/// What of a section is marked as wrong.
+fn marked(section: &Section) -> Vec<(String, &'static str)> {
     let fields = section.fields.iter().filter(|field| field.wrong.is_some());
     let mut marked: Vec<_> = fields.map(|field| (field.key.to_owned(), field.label)).collect();
     marked.extend(section.password_wrong.as_ref().map(|_| ("relay_password".to_owned(), "Password at the relay")));
-    let was_sent = section.sensitive && section.fields.iter().any(|field| filled.has(field.key));
-    marked.extend(present_wrong.filter(|_| was_sent).map(|_| (format!("present-{}", section.id), "Present password")));
+    marked.extend(section.present_wrong.as_ref().map(|_| (format!("present-{}", section.id), "Present password")));
     marked
 }
 
@@ -206,6 +213,7 @@ fn section(
         password,
         password_wrong: if password { wrong.remove("delivery.relay_password") } else { None },
         sensitive: known.sensitive,
+        present_wrong: None,
         fields,
     }
 }
