@@ -13,16 +13,16 @@ use crate::web::rows::{attempt, forwarded};
 /// What an address that nobody has is answered.
 const UNKNOWN: &str = "550 5.1.1 No such address here";
 /// A step that ends nothing.
-const NONE: Step = ("alias", "none", "");
+const NONE: Step<'static> = ("alias", "none", "");
 const SERVER: &str = "/settings/server";
 /// Where the alias is, of which the id is known later.
 const ALIAS: &str = "/aliases/{id}";
 
 /// A step of the decision: what was asked, the answer, and why.
-type Step = (&'static str, &'static str, &'static str);
+type Step<'s> = (&'static str, &'static str, &'s str);
 
 /// What ended it: a step, the reply, and the reason in words; then what is said, and where it leads.
-const CASES: &[(Step, &str, &str, &str, &str)] = &[
+const CASES: &[(Step<'static>, &str, &str, &str, &str)] = &[
     (
         NONE,
         UNKNOWN,
@@ -127,7 +127,7 @@ const CASES: &[(Step, &str, &str, &str, &str)] = &[
 ];
 
 /// A message that our own reply refused, decided so.
-fn refused(house: &House, (step, verdict, detail): Step, reply: &str) -> Row {
+fn refused(house: &House, (step, verdict, detail): Step<'_>, reply: &str) -> Row {
     let mut row = forwarded(house, "shop@my.example");
     (row.status, row.destination, row.attempts, row.rule) = (Status::Refused, None, Vec::new(), None);
     row.trace =
@@ -140,7 +140,8 @@ fn refused(house: &House, (step, verdict, detail): Step, reply: &str) -> Row {
 async fn each_refusal_says_what_can_be_done_about_it() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    let made = house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201).json();
+    let blocks = json!({ "address": "shop@my.example", "block": ["*@shop.example"] });
+    let made = house.operator("POST", "/v1/aliases", blocks).await.expect(201).json();
     let id = made["id"].as_str().unwrap();
     let alias = format!("/aliases/{id}");
     for (step, reply, reason, words, href) in CASES {
@@ -165,6 +166,48 @@ async fn each_refusal_says_what_can_be_done_about_it() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     let page = house.panel(&viewer, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
     assert!(!page.contains("id=\"next\"") && !page.contains("/aliases?new=1"), "{page}");
+}
+
+/// What was blocked and is let in since is not told to wait for that.
+#[tokio::test]
+async fn a_block_that_has_ended_is_not_said_to_hold() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let made = house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201).json();
+    let id = made["id"].as_str().unwrap().parse().unwrap();
+    for (lists, level, words) in [
+        (json!({ "block": ["*@shop.example"], "allow": [] }), "alias", "once this entry is off the list"),
+        (json!({ "block": [], "allow": [] }), "alias", "This entry is off the list by now"),
+        (json!({ "block": ["*@shop.example"], "allow": ["orders@shop.example"] }), "alias", "is let in by now"),
+        (json!({ "block": [], "allow": ["orders@shop.example"] }), "domain", "is let in by now"),
+        (json!({ "block": [], "allow": [] }), "domain", "once this entry is off the list"),
+        (json!({ "block": [], "allow": ["orders@shop.example"] }), "instance", "once this entry is off the list"),
+    ] {
+        house.operator("PATCH", "/v1/aliases/shop@my.example", lists).await.expect(200);
+        let mut row = refused(&house, ("sender", "blocked", &format!("*@shop.example ({level})")), UNKNOWN);
+        row.rule = Some(RuleRef { id, kind: Kind::Address, pattern: "shop@my.example".to_owned() });
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+        let told = page.split("<p id=\"next\">").nth(1).unwrap().split("</p>").next().unwrap();
+        assert!(told.contains(words), "{level} {words}: {told}");
+    }
+}
+
+/// A row on which a flood is counted says for how many it stands.
+#[tokio::test]
+async fn a_row_that_counts_a_flood_says_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for (count, says) in [(1, false), (69, true)] {
+        let row = Row { count, ..refused(&house, NONE, UNKNOWN) };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+        assert_eq!(
+            page.contains(&format!("{count} of one hour from the same network are counted here")),
+            says,
+            "{page}"
+        );
+    }
 }
 
 /// A next hop that refused while the sender waited has told why, and what helps against that.

@@ -56,6 +56,8 @@ pub(super) struct Judge {
     pub(super) says: Vec<Say>,
     /// A policy refused it, and no allow entry for its sender would have let it in.
     pub(super) is_unproven: bool,
+    /// How the block that refused it has ended since.
+    pub(super) lifted: Option<&'static str>,
     pub(super) came: Option<Came>,
 }
 
@@ -96,6 +98,7 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         }),
         says,
         is_unproven,
+        lifted: lifted(row, author.iter().chain(&seen)),
         came: caught.map(|address| shown(&address, now)),
     })
 }
@@ -106,6 +109,18 @@ async fn alias_of(site: &Site, actor: &Actor, row: &Row) -> Option<AliasRow> {
         Ok(alias) => Some(alias),
         Err(_) => site.admin.alias(actor, &row.recipient).await.ok(),
     }
+}
+
+/// How a block has ended: somebody of whom it was is let in by the alias, which also lifts what its domain says; or, as far as
+/// the alias itself had it, nobody is blocked any more.
+fn lifted<'s>(row: &Row, mut seen: impl Iterator<Item = &'s SenderSeen> + Clone) -> Option<&'static str> {
+    let block = row.trace.iter().rfind(|step| step.verdict == "blocked")?;
+    let is_of = |level: &str| block.detail.ends_with(level);
+    if !is_of("(instance)") && seen.clone().any(|sender| sender.allowed_by.is_some()) {
+        return Some("Its sender is let in by now: what it sends from now on is taken.");
+    }
+    let is_gone = is_of("(alias)") && seen.all(|sender| sender.blocked_by.is_none());
+    is_gone.then_some("This entry is off the list by now: what its sender sends from now on is taken.")
 }
 
 /// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.

@@ -173,12 +173,12 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
     let is_under_way = std::iter::once(row).chain(&all).any(|row| !row.status.is_terminal());
     let title = row.subject.as_deref().map_or_else(|| "Message".to_owned(), |subject| text::short(subject, 60));
     let back = format!("/activity/{}", row.id);
+    let judge = alias_senders::judge(site, actor, row, now).await;
     Ok(MessagePage {
         frame: Frame::inside(site, title, "activity"),
         again: is_under_way.then(|| text::with_query(&back, &[("done", done.unwrap_or_default())])),
         done: done.and_then(|word| told(word, row.status)),
         toast: Toast::of(site, actor, (ask, back.clone())).await,
-        judge: alias_senders::judge(site, actor, row, now).await,
         back,
         id: row.id.to_string(),
         look: look::of(row),
@@ -189,7 +189,8 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         lost: lost(row),
         kept,
         remedy: Remedy::of(site, (row, if powers.is_some() { Octets::Here } else { Octets::Gone }), now),
-        next: NextStep::of(site, actor, row).await,
+        next: NextStep::of(site, actor, row, judge.as_ref().and_then(|judge| judge.lifted)).await,
+        judge,
         siblings,
         facts: Facts::of(row, subject(site, actor, row).await, now),
     })

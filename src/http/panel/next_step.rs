@@ -34,9 +34,12 @@ enum Place {
 
 type Told = (String, Place);
 
+/// What is said of a block, as long as it holds.
+const OFF_THE_LIST: &str = "Its mail is taken once this entry is off the list.";
+
 impl NextStep {
-    /// For whoever may do it.
-    pub(super) async fn of(site: &Site, actor: &Actor, row: &Row) -> Option<Self> {
+    /// For whoever may do it; `lifted` is how a block that refused it has ended since.
+    pub(super) async fn of(site: &Site, actor: &Actor, row: &Row, lifted: Option<&str>) -> Option<Self> {
         let is_ours = matches!(row.status, Status::Refused | Status::RefusedTemporarily) && row.attempts.is_empty();
         if !is_ours || !may(site, actor, row).await {
             return None;
@@ -45,6 +48,7 @@ impl NextStep {
             return Some(found);
         }
         let (words, place) = told(row)?;
+        let words = lifted.filter(|_| words == OFF_THE_LIST).map_or(words, str::to_owned);
         let place = if place == Place::Server && !actor.is_admin() { Place::Handbook } else { place };
         let (href, link) = place.link(row);
         Some(Self { words, href, link })
@@ -126,9 +130,7 @@ fn by_step(step: &TraceStep, row: &Row) -> Option<Told> {
     let (words, place) = match (&*step.step, &*step.verdict) {
         ("size", "too big") => return Some((larger(&step.detail), Place::Handbook)),
         ("policy", _) => return Some((loosened(&step.detail), Place::Alias)),
-        ("sender" | "author", "blocked") => {
-            ("Its mail is taken once this entry is off the list.", of_level(&step.detail, row))
-        }
+        ("sender" | "author", "blocked") => (OFF_THE_LIST, of_level(&step.detail, row)),
         ("domain", "not hosted") => {
             ("Mail for another domain is taken once that is a domain of this gateway.", Place::Domains)
         }
