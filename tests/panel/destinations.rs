@@ -36,7 +36,7 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     for page in [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await] {
         assert!(
-            page.contains("refusing since") && page.contains("550 5.1.1 &#60;b&#62;gone&#60;/b&#62;\u{fffd}"),
+            page.contains("refusing, first <time") && page.contains("550 5.1.1 &#60;b&#62;gone&#60;/b&#62;\u{fffd}"),
             "{page}"
         );
         assert!(page.contains("Try again"), "{page}");
@@ -47,12 +47,15 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
         house.follow(&cookie, house.panel(&cookie, "POST", &format!("{path}/retry"), "").await).await
     };
     let page = again(&path).await;
-    assert!(page.contains("One message for it is being tried now.") && page.contains("refusing since"), "{page}");
+    assert!(
+        page.contains("One message for it is being tried now.") && page.contains("refusing, first <time"),
+        "{page}"
+    );
     assert!(page.contains("data-live=\"/activity/stream\""), "what comes of it is said: {page}");
     house.admin.store.queue.cancel(waits.id).await.unwrap();
     let page = again(&path).await;
     assert!(page.contains("so nothing was tried: what it said last stands until its next mail"), "{page}");
-    assert!(page.contains("refusing since"), "{page}");
+    assert!(page.contains("refusing, first <time"), "{page}");
 }
 
 #[tokio::test]
@@ -63,7 +66,7 @@ async fn an_inbox_whose_domain_takes_no_mail_is_not_green() {
     house.admin.store.rules.note_no_mail("inbox.example", Some(NoMail::NoAddress)).await.unwrap();
     let why = "inbox.example takes no mail: it has no MX record and no address.";
     for page in [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await] {
-        assert!(page.contains("its domain takes no mail, since") && page.contains(why), "{page}");
+        assert!(page.contains("its domain takes no mail, found <time") && page.contains(why), "{page}");
         assert!(!page.contains(">verified<"), "{page}");
     }
     let page = open(&house, &cookie, &path).await;
@@ -86,7 +89,10 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
     assert!(told.contains("is on its way there"), "{told}");
     let path = path_of(&house, "new@inbox.example").await;
     let page = open(&house, &cookie, &path).await;
-    assert!(page.contains(" to be verified</span> since") && page.contains("data-live=\"/activity/stream\""), "{page}");
+    assert!(
+        page.contains(" to be verified</span>, added <time") && page.contains("data-live=\"/activity/stream\""),
+        "{page}"
+    );
     assert!(page.contains("<span>waiting</span>") && page.contains("waits for its first try"), "{page}");
     let soon = house.panel(&cookie, "POST", &format!("{path}/resend"), "").await.expect(429).text();
     assert!(soon.contains("less than a minute ago") && soon.contains("<h2 id=\"state\">"), "{soon}");
@@ -173,7 +179,10 @@ async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
     house.clock.advance(Duration::from_secs(60));
     house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
     for page in states().await {
-        assert!(page.contains("takes mail, but sent one back <time") && !page.contains("refusing since"), "{page}");
+        assert!(
+            page.contains("takes mail, but sent one back <time") && !page.contains("refusing, first <time"),
+            "{page}"
+        );
     }
     let again = house.panel(&cookie, "POST", &format!("{path}/retry"), "").await;
     let page = house.follow(&cookie, again).await;
