@@ -143,6 +143,8 @@ async fn guessing_is_slowed_down_and_nobody_is_locked_out_by_it() {
     let link = house.admin.add_panel_link(&Actor::operator()).await.unwrap();
     let fields =
         [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.7"), OWN];
+    let asks = house.visitor("GET", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(200).text();
+    assert!(asks.contains("lasts 30 days on this browser, or until it is not used for a week"), "{asks}");
     house.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(303);
 }
 

@@ -150,7 +150,13 @@ async fn another_one_takes_its_place_after_a_look_at_what_changes() {
     house.panel(&cookie, "GET", &format!("{path}/verify"), "").await.expect(404);
 
     let asks = open(&house, &cookie, &format!("{path}/replace?to=new@inbox.example")).await;
-    for words in ["Replace it in 2 aliases", "shop@my.example", "New aliases lead to new@inbox.example", "^(owner)$"] {
+    for words in [
+        "Replace it in 2 aliases",
+        "shop@my.example",
+        "New aliases lead to new@inbox.example",
+        "^(owner)$",
+        "Changes</a>, in Settings, takes",
+    ] {
         assert!(asks.contains(words), "{words}: {asks}");
     }
     let shop = async || house.operator("GET", "/v1/aliases/shop@my.example", Value::Null).await.json();

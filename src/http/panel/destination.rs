@@ -346,7 +346,7 @@ fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used
         }
         "default" if inbox.default => "New aliases lead here where nothing else is said.",
         "replace" if !used.is_used => {
-            "Replaced: its aliases lead to the other destination now. The audit log takes it back."
+            "Replaced: its aliases lead to the other destination now. Changes, in Settings, takes it back."
         }
         _ => return None,
     };
