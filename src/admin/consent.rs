@@ -99,8 +99,26 @@ impl Admin {
         }
         if self.links_at.is_some() {
             self.ask_if_never(actor, row).await;
+            self.keep_for_asker(actor, row).await?;
         }
         Ok(false)
+    }
+
+    /// Whoever had somebody else's record of an inbox asked finds the inbox among their own: it answers them as well.
+    async fn keep_for_asker(&self, actor: &Actor, row: &DestinationRow) -> Result<()> {
+        let asker = actor.only_account().filter(|asker| *asker != row.account);
+        let (Some(asker), Ok(inbox)) = (asker, Mailbox::parse(&row.address)) else { return Ok(()) };
+        if self.store.rules.last_verification(asker, &inbox).await?.is_some() {
+            self.record_of(actor, (asker, &row.address)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a mail is on its way whose link verifies an inbox for the actor.
+    pub(super) async fn is_being_asked(&self, actor: &Actor, address: &str) -> Result<bool> {
+        let own = self.own_record(actor, address).await?.filter(|row| row.verified_at.is_none());
+        let (Some(_), Ok(inbox)) = (own, Mailbox::parse(address)) else { return Ok(false) };
+        Ok(self.store.rules.last_verification(actor.account, &inbox).await?.is_some())
     }
 
     /// Whether inboxes have said yes, be it to the account whose aliases are to lead there or to the actor who leads them.

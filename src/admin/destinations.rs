@@ -60,12 +60,19 @@ impl Admin {
         let verified_at = (verified || address.starts_with('@')).then(|| self.clock.now());
         let audit = self.audit_plain(actor, Deed::DestinationAdd, address);
         let added = self.store.rules.add_destination(actor.account, address, verified_at, audit).await;
-        added.map_err(|error| match error {
-            StoreError::Exists(_) => AdminError::Conflict(format!(
-                "The destination {address} exists already: verify it, or make it the default, as it is."
-            )),
-            other => other.into(),
-        })
+        match added {
+            Err(StoreError::Exists(_)) => Err(self.exists_already(actor, address).await?),
+            added => Ok(added?),
+        }
+    }
+
+    async fn exists_already(&self, actor: &Actor, address: &str) -> Result<AdminError> {
+        let what_to_do = if self.is_being_asked(actor, address).await? {
+            "it was asked by mail, and the link in that mail verifies it for you."
+        } else {
+            "verify it, or make it the default, as it is."
+        };
+        Ok(AdminError::Conflict(format!("The destination {address} exists already: {what_to_do}")))
     }
 
     async fn maybe_default(&self, actor: &Actor, row: DestinationRow, wanted: bool) -> Result<DestinationRow> {

@@ -49,6 +49,18 @@ impl Admin {
         Ok(newest.iter().filter(seen).map(|alias| alias_name(alias).to_string()).collect())
     }
 
+    /// The aliases of others that lead to an inbox of the actor's own: those on domains where the actor has a role.
+    pub async fn destination_uses_of_others(&self, actor: &Actor, row: &DestinationRow) -> Result<Vec<String>> {
+        let may_see = actor.has(Scope::Of(Area::Aliases, Access::Read));
+        // Whoever sees all finds the records of the others as well.
+        if !may_see || actor.only_account() != Some(row.account) {
+            return Ok(Vec::new());
+        }
+        let found = self.store.rules.uses_of_others(row).await?.into_iter();
+        let seen = |name: &str| Domain::parse(name).is_ok_and(|name| actor.sees_domain(&name));
+        Ok(found.filter(|(_, domain)| seen(domain)).map(|(alias, _)| alias).collect())
+    }
+
     /// Puts the destination `to` in the place of another everywhere: in aliases, as the default, as the contact of domains, in
     /// tokens. What patterns compute stays, and is named.
     pub async fn replace_destination(

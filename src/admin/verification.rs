@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use crate::store::rules::DestinationRow;
 use crate::store::rules::verification::{Allowance, Asked, NewVerification};
 
+use super::activity::shows;
 use super::letters::{Letter, Sending};
 use super::links::Secret;
 use super::no_mail::domain_of;
@@ -111,6 +112,7 @@ impl Admin {
         let link = NewVerification {
             hash: secret.hash(),
             account: row.account,
+            asked_by: actor.only_account().filter(|asker| *asker != row.account),
             address: letter.to.clone(),
             delivery: sending.id,
             at: sending.at,
@@ -194,14 +196,18 @@ impl Admin {
             return Ok(DestinationShape { not_asked_until, ..shape });
         }
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
-        let verification = if trusted { None } else { Some(self.verification_of(row, &inbox).await?) };
+        let verification = if trusted { None } else { Some(self.verification_of(actor, (row, &inbox)).await?) };
         // Until it is proved to be theirs, it may be somebody else's: when that one gets mail is not told.
         let last_delivered_at = shape.last_delivered_at.filter(|_| trusted);
         let not_asked_until = not_asked_until.filter(|_| trusted);
         Ok(DestinationShape { trusted, verification, last_delivered_at, not_asked_until, ..shape })
     }
 
-    async fn verification_of(&self, row: &DestinationRow, inbox: &Mailbox) -> Result<VerificationShape> {
+    async fn verification_of(
+        &self,
+        actor: &Actor,
+        (row, inbox): (&DestinationRow, &Mailbox),
+    ) -> Result<VerificationShape> {
         let Some((sent_at, id)) = self.store.rules.last_verification(row.account, inbox).await? else {
             let reply = if self.links_at.is_some() { NOT_ASKED } else { NO_ADDRESS };
             return Ok(VerificationShape {
@@ -211,12 +217,23 @@ impl Admin {
                 activity_id: None,
             });
         };
-        let (status, reply) = match self.store.activity.get(id).await {
-            Ok(row) => (status_word(&row), row.attempts.last().map_or(row.reason, |last| last.reply.clone())),
-            Err(StoreError::NotFound) => ("not_sent", "The log has no row of this mail any more.".to_owned()),
-            Err(other) => return Err(other.into()),
+        let mut told = VerificationShape {
+            sent_at: Some(sent_at),
+            status: "not_sent".to_owned(),
+            reply: "The log has no row of this mail any more.".to_owned(),
+            activity_id: Some(id),
         };
-        Ok(VerificationShape { sent_at: Some(sent_at), status: status.to_owned(), reply, activity_id: Some(id) })
+        match self.store.activity.get(id).await {
+            Ok(mut row) => {
+                // It may stand in the log of whom it was sent for, whose aliases the actor leads there.
+                told.activity_id = shows(actor, &mut row).then_some(id);
+                status_word(&row).clone_into(&mut told.status);
+                told.reply = row.attempts.last().map_or(row.reason, |last| last.reply.clone());
+            }
+            Err(StoreError::NotFound) => {}
+            Err(other) => return Err(other.into()),
+        }
+        Ok(told)
     }
 }
 

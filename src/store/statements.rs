@@ -82,7 +82,7 @@ fn of_destinations() -> Vec<&'static str> {
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([destination::LAST_KEY, destination::UNVERIFIED, uses::CONTACT_OF, uses::TOKENS]);
     all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
-    all.extend([verification::LAST, verification::SENDING_DOMAIN, verification::LED]);
+    all.extend([verification::LAST, verification::SENDING_DOMAIN, verification::LED, uses::ON_DOMAINS_OF]);
     all.extend([no_mail::HOSTS, no_mail::NOTE, no_mail::FORGET, no_mail::TIDY, no_mail::AMONG, no_mail::IN_USE]);
     all
 }

@@ -247,6 +247,43 @@ async fn an_inbox_that_says_yes_to_a_manager_says_it_of_the_owners_aliases_that_
 }
 
 #[tokio::test]
+async fn an_inbox_that_a_manager_had_asked_by_leading_an_alias_there_becomes_theirs_by_its_yes() {
+    let (house, owner, fred) = with_fred().await;
+    makes(&house, &fred, ("fred", "fred@inbox.test")).await;
+    let list = open(&house, &fred, "/destinations").await;
+    assert!(list.contains("fred@inbox.test") && list.contains("to be verified"), "{list}");
+    let page = open(&house, &fred, "/destinations/fred@inbox.test").await;
+    assert!(page.contains("Mail that asks") && !page.contains("was not asked yet"), "{page}");
+    assert!(!page.contains("href=\"/activity/"), "it stands in the owner's log: {page}");
+    let again = house.panel(&fred, "POST", "/destinations", "address=fred%40inbox.test").await.expect(409).text();
+    assert!(again.contains("it was asked by mail, and the link in that mail verifies it for you."), "{again}");
+    says_yes(&house, "fred@inbox.test").await;
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+    let page = open(&house, &fred, "/destinations/fred@inbox.test").await;
+    assert!(page.contains(">verified<") && page.contains("One alias leads here."), "{page}");
+    assert!(page.contains("href=\"/aliases/fred@my.example\""), "{page}");
+    assert!(page.contains("The aliases of others that lead here go on as they are."), "{page}");
+    assert!(!open(&house, &owner, "/destinations").await.contains("not verified"));
+    // It is theirs: removed, it stays gone, and the owner's record and its aliases are as they were.
+    house.panel(&fred, "POST", "/destinations/fred@inbox.test/remove", "").await.expect(303);
+    assert_eq!(unverified(&house, "fred@my.example").await, json!([]));
+}
+
+/// Nobody gains an inbox by a yes to a mail that somebody else had sent.
+#[tokio::test]
+async fn an_inbox_that_the_owner_had_asked_is_the_owners_alone() {
+    let (house, owner, fred) = with_fred().await;
+    makes(&house, &owner, ("shop", "anna@inbox.test")).await;
+    makes(&house, &fred, ("news", "anna@inbox.test")).await;
+    assert!(!open(&house, &fred, "/destinations").await.contains("anna@inbox.test"));
+    house.panel(&fred, "POST", "/destinations", "address=anna%40inbox.test").await.expect(303);
+    says_yes(&house, "anna@inbox.test").await;
+    assert_eq!(unverified(&house, "news@my.example").await, json!([]));
+    let own = open(&house, &fred, "/destinations/anna@inbox.test").await;
+    assert!(own.contains("to be verified") && own.contains("2 aliases lead here."), "{own}");
+}
+
+#[tokio::test]
 async fn nobody_s_word_but_the_inbox_s_counts_and_only_where_who_asked_it_may_lead_aliases() {
     let (house, owner, fred) = with_fred().await;
     let bob = house.signed_in_as("bob@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;

@@ -27,6 +27,9 @@ use super::told;
 /// Destinations that are proposed to take another's place.
 const PROPOSED: u32 = 100;
 
+/// Aliases that are named at most.
+const NAMED: usize = 50;
+
 /// An alias that leads here.
 struct Alias {
     address: String,
@@ -53,6 +56,8 @@ struct Used {
     also: Vec<String>,
     computed: Vec<ComputedShape>,
     is_used: bool,
+    /// Aliases of others lead here, by records of theirs.
+    by_others: bool,
 }
 
 #[derive(Template)]
@@ -188,8 +193,9 @@ async fn build(
 ) -> Result<DestinationPage, AdminError> {
     let now = site.admin.clock.now();
     let (row, inbox, shape, uses) = looked(site, actor, id, now).await?;
+    let of_others = site.admin.destination_uses_of_others(actor, &row).await?;
     let to = QueueFilter { destination: Some(shape.address.clone()), ..QueueFilter::default() };
-    let used = used(&shape, &uses);
+    let used = used(&shape, &uses, &of_others);
     let waiting = queue::counted(site, actor, to).await?;
     Ok(DestinationPage {
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
@@ -231,25 +237,27 @@ fn asked(told: &VerificationShape, now: Moment) -> Asked {
     }
 }
 
-fn used(shape: &DestinationShape, uses: &UsesShape) -> Used {
+fn used(shape: &DestinationShape, uses: &UsesShape, of_others: &[String]) -> Used {
     let alias = |full: &String| Alias {
         address: text::short_address(full),
         full: text::ours(full),
         href: format!("/aliases/{}", text::in_query(full)),
     };
     let is_shown_whole = !uses.more && uses.newest.len() as u64 == uses.aliases;
+    let room = NAMED.saturating_sub(uses.newest.len());
     Used {
-        words: match uses.aliases {
+        words: match uses.aliases + of_others.len() as u64 {
             0 => "No alias leads here.".to_owned(),
             1 => "One alias leads here.".to_owned(),
             count if uses.more => format!("More than {count} aliases lead here."),
             count => format!("{count} aliases lead here."),
         },
-        aliases: uses.newest.iter().map(alias).collect(),
+        aliases: uses.newest.iter().chain(of_others.iter().take(room)).map(alias).collect(),
         all: (!is_shown_whole).then(|| text::with_query("/aliases", &[("to", &shape.address)])),
         also: also(uses),
         computed: uses.computed.clone(),
         is_used: uses.aliases > 0,
+        by_others: !of_others.is_empty(),
     }
 }
 
@@ -303,7 +311,7 @@ async fn replacing(site: &Site, actor: &Actor, id: &str, to: &str) -> Result<Rep
         changes: changes(&would),
         to_shown: text::ours(&would.to),
         to: would.to,
-        used: used(&shape, &uses),
+        used: used(&shape, &uses, &[]),
         untouched: would.untouched,
     })
 }

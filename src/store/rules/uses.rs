@@ -10,6 +10,8 @@ use crate::store::columns::Columns;
 pub const COUNTED_ALIASES: u64 = 10_000;
 /// Domains, tokens and patterns that are looked at, each.
 const LOOKED_AT: i64 = 1000;
+/// Other accounts that have the same inbox, as far as they are looked at.
+const OTHERS: u32 = 50;
 
 pub(in crate::store) const CONTACT_OF: &str = "select name from domains \
     where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null order by name limit ?3";
@@ -21,6 +23,13 @@ pub(in crate::store) const TEMPLATES: &str = "select a.pattern, d.name, t.templa
     cross join alias_destinations as t on t.alias_id = a.id cross join domains as d on d.id = a.domain_id \
     where a.id > 0 and a.kind <> 'address' and a.kind = 'regex' and a.account_id = ?1 and t.template is not null \
     and d.removed_at is null order by a.id limit ?2";
+
+/// Aliases of a destination, of its newest, that stand on domains where somebody has a role.
+pub(in crate::store) const ON_DOMAINS_OF: &str = "select a.kind, a.pattern, m.name from \
+    (select alias_id from alias_destinations where destination_id = ?1 order by alias_id desc limit ?3) as t \
+    cross join aliases as a on a.id = t.alias_id cross join domains as m on m.id = a.domain_id \
+    where a.id > 0 and m.removed_at is null \
+    and exists (select 1 from domain_roles as r where r.account_id = ?2 and r.domain_id = m.id) order by a.id desc";
 
 /// A regular expression that computes where its mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +56,27 @@ pub struct Uses {
 }
 
 impl Rules {
+    /// Aliases of other accounts that lead to the inbox of this record by records of theirs, where its account has a role on
+    /// their domain: by what they are called, and their domain, the newest of each account first.
+    pub async fn uses_of_others(&self, row: &DestinationRow) -> Result<Vec<(String, String)>> {
+        let mut all = Vec::new();
+        for other in self.destinations_of_address(&row.address, OTHERS).await? {
+            if other.account == row.account {
+                continue;
+            }
+            let ask = sqlx::query(ON_DOMAINS_OF).bind(other.key.0).bind(row.account.0).bind(LOOKED_AT);
+            for found in ask.fetch_all(&self.readers).await? {
+                let mut columns = Columns::of(&found);
+                let (kind, pattern, domain): (String, String, String) =
+                    (columns.take()?, columns.take()?, columns.take()?);
+                let name =
+                    if kind == "regex" { format!("/{pattern}/@{domain}") } else { format!("{pattern}@{domain}") };
+                all.push((name, domain));
+            }
+        }
+        Ok(all)
+    }
+
     /// Where a destination is used. The aliases themselves are what a list of its aliases shows.
     pub async fn uses(&self, row: &DestinationRow) -> Result<Uses> {
         let count = sqlx::query(SOME_OF_DESTINATION).bind(row.key.0).bind(COUNTED_ALIASES.cast_signed() + 1);

@@ -19,14 +19,15 @@ pub(in crate::store) const LATELY: &str = "select (select max(created_at) from l
     (select count(*) from links where address = ?1 and created_at > ?3), \
     (select count(*) from links where account_id = ?2 and address is not null and created_at > ?3)";
 pub(in crate::store) const KEEP: &str = "insert into links \
-    (hash, purpose, account_id, address, delivery, created_at, expires_at) values (?1, 'verification', ?2, ?3, ?4, ?5, ?6)";
+    (hash, purpose, account_id, address, delivery, created_at, expires_at, asked_by) \
+    values (?1, 'verification', ?2, ?3, ?4, ?5, ?6, ?7)";
 pub(in crate::store) const LOOK: &str = "select l.account_id, l.used_at, l.expires_at, d.address, d.verified_at \
     from links as l left join destinations as d on d.account_id = l.account_id and d.key = l.address \
     where l.hash = ?1 and l.address is not null";
 pub(in crate::store) const USE: &str = "update links set used_at = ?2 where hash = ?1 and address is not null \
-    and used_at is null and expires_at > ?2 returning account_id, address";
+    and used_at is null and expires_at > ?2 returning account_id, address, asked_by";
 pub(in crate::store) const LAST: &str = "select created_at, delivery from links \
-    where address = ?1 and account_id = ?2 order by created_at desc limit 1";
+    where address = ?1 and (account_id = ?2 or asked_by = ?2) order by created_at desc limit 1";
 /// What else a yes to an account is a yes for: records of the same inbox, of other accounts, where aliases lead to it that
 /// whoever has the account may lead: those on domains that they manage, and an admin those of the owner. Of the newest
 /// aliases of each: there may be a million.
@@ -47,8 +48,10 @@ pub(in crate::store) const SENDING_DOMAIN: &str = "select name from domains \
 pub struct NewVerification {
     /// The SHA-256 of its secret.
     pub hash: [u8; 32],
-    /// Who asks.
+    /// Whose record of the inbox it is about.
     pub account: AccountId,
+    /// Who had it sent, where that is somebody else who leads aliases there: the answer is one to them as well.
+    pub asked_by: Option<AccountId>,
     /// The inbox that is asked.
     pub address: Mailbox,
     /// The activity row of the mail that brings it.
@@ -86,7 +89,7 @@ pub enum Asked {
 /// A link as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationLink {
-    /// Who asked.
+    /// Whose record of the inbox it is about.
     pub account: AccountId,
     /// When it was used.
     pub used_at: Option<Moment>,
@@ -130,7 +133,7 @@ impl Rules {
         self.with_state(vouched.await?).await
     }
 
-    /// When an inbox was last asked, and the activity row of that mail.
+    /// When an inbox was last asked for an account or by it, and the activity row of that mail.
     pub async fn last_verification(&self, account: AccountId, address: &Mailbox) -> Result<Option<(Moment, Uuid)>> {
         let ask = sqlx::query(LAST).bind(key_and_host(address).0).bind(account.0);
         let Some(row) = ask.fetch_optional(&self.readers).await? else { return Ok(None) };
@@ -167,6 +170,7 @@ async fn ask(
     clear_links(connection, link.at).await?;
     let keep = sqlx::query(KEEP).bind(link.hash.as_slice()).bind(link.account.0).bind(key);
     let keep = keep.bind(link.delivery.as_bytes().as_slice()).bind(link.at.millis()).bind(link.expires_at.millis());
+    let keep = keep.bind(link.asked_by.map(|asker| asker.0));
     keep.execute(&mut *connection).await?;
     audit::write(connection, entry).await?;
     Ok(Asked::Kept)
@@ -179,9 +183,30 @@ async fn verify(
     let used = sqlx::query(USE).bind(hash.as_slice()).bind(at.millis()).fetch_one(&mut *connection).await?;
     let mut columns = Columns::of(&used);
     let (account, key): (i64, String) = (columns.take()?, columns.take()?);
-    let found = sqlx::query(destination::BY_ADDRESS).bind(account).bind(key).fetch_one(&mut *connection).await?;
+    let asker = columns.take::<Option<i64>>()?.map(AccountId);
+    let found = sqlx::query(destination::BY_ADDRESS).bind(account).bind(&key).fetch_one(&mut *connection).await?;
     let row = destination::read(&found)?.0;
-    verify_and_led(connection, &(row.key, *at, entry.clone())).await
+    let verified = verify_and_led(connection, &(row.key, *at, entry.clone())).await?;
+    if let Some(asker) = asker {
+        verify_for_asker(connection, (asker, &key), (*at, entry)).await?;
+    }
+    Ok(verified)
+}
+
+/// The same yes, to whoever had the mail sent and has a record of the inbox.
+async fn verify_for_asker(
+    connection: &mut SqliteConnection,
+    (asker, key): (AccountId, &str),
+    (at, entry): (Moment, &AuditEntry),
+) -> Result<()> {
+    let find = sqlx::query(destination::BY_ADDRESS).bind(asker.0).bind(key);
+    let Some(found) = find.fetch_optional(&mut *connection).await? else { return Ok(()) };
+    let row = destination::read(&found)?.0;
+    if row.verified_at.is_none() {
+        let entry = AuditEntry { account: asker, ..entry.clone() };
+        verify_and_led(connection, &(row.key, at, entry)).await?;
+    }
+    Ok(())
 }
 
 /// A yes to one account. What it says of others' records goes no further from there: nobody said yes to those.
