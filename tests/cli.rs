@@ -498,6 +498,23 @@ fn an_import_says_what_was_there_already() {
 }
 
 #[test]
+fn an_import_says_which_inboxes_get_no_mail_yet() {
+    for (more, query, said) in [
+        (&[][..], "", "1 alias was imported."),
+        (&["--dry-run"][..], "?dry_run=true", "1 alias could be imported; nothing was changed."),
+    ] {
+        let call = format!("POST /v1/aliases/import{query}");
+        let answer = "{\"imported\":1,\"dry_run\":false,\"unverified\":[\"new@inbox.example\"]}\n";
+        let gateway = Gateway::answering(&[(&call, StatusCode::OK, &[answer])]);
+        let file = gateway.file("aliases.tsv", "a@my.example\tnew@inbox.example\n");
+        let ran = gateway.run(&[&["alias", "import", file.to_str().unwrap()], more].concat());
+        let warned = "new@inbox.example is not verified and gets no mail; if it is yours: waypost destination verify \
+                      new@inbox.example";
+        assert_eq!((ran.code, ran.out), (0, format!("{said}\n{warned}\n")));
+    }
+}
+
+#[test]
 fn an_import_reads_standard_input_too() {
     let gateway = Gateway::answering(&[(
         "POST /v1/aliases/import?dry_run=true",

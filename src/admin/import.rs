@@ -2,7 +2,7 @@
 //!
 //! An [`Importer`] takes the octets as they come, so that a file of any size needs the memory of its meaning only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ pub const MAX_IMPORT_LINES: usize = 5_000_000;
 const MAX_LINE_OCTETS: usize = 1024;
 /// Bad lines that are named; the rest are counted.
 const MAX_NAMED: usize = 100;
+/// Inboxes that are looked at for whether they get mail.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// What is done with other tables.
 const TABLES: &str = "a table with other columns (CSV) is read in the panel, under Aliases, Import";
@@ -46,6 +48,8 @@ pub struct Importer {
 pub struct ImportPlan {
     lines: Vec<ImportLine>,
     numbers: Vec<usize>,
+    /// Where they lead to, as far as that is looked at.
+    inboxes: Vec<Mailbox>,
 }
 
 impl ImportPlan {
@@ -162,7 +166,9 @@ impl Importer {
         }
         self.find_repeats();
         if self.bad == 0 {
-            return Ok(ImportPlan { lines: self.lines, numbers: self.numbers });
+            let inboxes: BTreeSet<_> = self.lines.iter().map(|line| &line.destination).collect();
+            let inboxes = inboxes.into_iter().take(MAX_LOOKED_AT).cloned().collect();
+            return Ok(ImportPlan { lines: self.lines, numbers: self.numbers, inboxes });
         }
         self.faults.sort();
         let faults = self.faults.iter().map(|(line, detail)| line_fault(*line, detail));
@@ -199,6 +205,15 @@ impl Admin {
                 return Ok(domains);
             }
         }
+    }
+
+    /// Inboxes that a plan leads to and that get no mail yet, as far as they are looked at and named.
+    pub async fn unverified_in(&self, actor: &Actor, plan: &ImportPlan) -> Result<Vec<String>> {
+        let outside = plan.inboxes.iter().filter(|to| !self.is_hosted(actor.account, &to.to_string()));
+        let asked: Vec<_> = outside.map(|to| (actor.account, to.clone())).collect();
+        let heard = self.have_said_yes(actor, &asked).await?;
+        let unheard = asked.iter().zip(heard).filter(|(_, is_heard)| !is_heard);
+        Ok(unheard.map(|((_, to), _)| to.to_string()).take(MAX_NAMED).collect())
     }
 
     /// Makes the aliases: all count from one moment on. Progress is told in lines. Returns how many were made.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
+use super::alias;
 use super::api::{Answer, Api, Call, problem_line};
 use super::output::{Output, cell};
 
@@ -126,7 +127,7 @@ fn summary(result: &Value, dry_run: bool) -> String {
         Some(1) => Some("one was there already".to_owned()),
         Some(known) => Some(format!("{known} were there already")),
     };
-    match (dry_run, known) {
+    let done = match (dry_run, known) {
         (true, _) => format!("{count} could be imported; nothing was changed."),
         (false, Some(known)) if result["imported"] == 0 => format!("No alias was imported: {known}."),
         (false, known) => {
@@ -134,5 +135,6 @@ fn summary(result: &Value, dry_run: bool) -> String {
             let known = known.map(|known| format!("; {known}")).unwrap_or_default();
             format!("{count} {were} imported{known}.")
         }
-    }
+    };
+    format!("{done}{}", alias::unverified(result))
 }

@@ -311,7 +311,7 @@ async fn an_import_is_all_or_nothing() {
     };
     let lines: String = (0..1000).map(|n| format!("n{n}@my.example\towner@inbox.example\n")).collect();
     let dry = import("?dry_run=true", "application/json", &lines).await.expect(200).json();
-    assert_eq!(dry, json!({ "imported": 1000, "dry_run": true }));
+    assert_eq!(dry, json!({ "imported": 1000, "dry_run": true, "unverified": [] }));
     let bad = format!("{lines}nowhere\nn7@my.example\tx@y.example\n");
     let refused = import("", "application/json", &bad).await.expect(422);
     let places: Vec<_> = refused.problem()["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
@@ -321,12 +321,26 @@ async fn an_import_is_all_or_nothing() {
     let told = import("", "application/x-ndjson", &lines).await.expect(200);
     assert_eq!(told.field("content-type").as_deref(), Some("application/x-ndjson"));
     let last: Value = serde_json::from_str(told.text().lines().last().unwrap()).unwrap();
-    assert_eq!(last, json!({ "imported": 1000, "known": 0, "dry_run": false }));
+    assert_eq!(last, json!({ "imported": 1000, "known": 0, "dry_run": false, "unverified": [] }));
     let found = house.operator("GET", "/v1/aliases/N999@my.example", Value::Null).await.expect(200).json();
     assert_eq!(found["destinations"], json!(["owner@inbox.example"]));
 
     let again = import("", "application/json", "n5@my.example\towner@inbox.example\n").await.expect(200).json();
-    assert_eq!(again, json!({ "imported": 0, "known": 1, "dry_run": false }), "what stands already is not made twice");
+    let known = json!({ "imported": 0, "known": 1, "dry_run": false, "unverified": [] });
+    assert_eq!(again, known, "what stands already is not made twice");
     let other = import("", "application/json", "# mine\n\nn5@my.example\tsecond@inbox.example\n").await.expect(422);
     assert_eq!(other.problem()["errors"][0]["field"], "line 3", "{}", other.text());
+}
+
+#[tokio::test]
+async fn an_import_names_the_inboxes_that_get_no_mail_yet() {
+    let house = House::furnished().await;
+    let lines = "a@my.example\tnew@inbox.example\nb@my.example\towner@inbox.example\nc@my.example\tnew@inbox.example\n\
+                 d@my.example\ta@my.example\n";
+    for (query, accept) in [("?dry_run=true", "application/json"), ("", "application/x-ndjson")] {
+        let path = format!("/v1/aliases/import{query}");
+        let told = house.operator_with("POST", &path, &[("accept", accept)], lines).await.expect(200).text();
+        let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        assert_eq!(last["unverified"], json!(["new@inbox.example"]), "{told}");
+    }
 }

@@ -32,11 +32,20 @@ pub(super) struct Imported {
     known: Option<u64>,
     /// Nothing was changed.
     dry_run: bool,
+    /// Inboxes that they lead to and that get no mail until they are verified, a hundred at most.
+    unverified: Vec<String>,
 }
 
-impl Imported {
-    fn of(imported: u64, lines: u64) -> Self {
-        Self { imported, known: Some(lines.saturating_sub(imported)), dry_run: false }
+/// What is known of its lines before any alias is made.
+struct Lines {
+    count: u64,
+    unverified: Vec<String>,
+}
+
+impl Lines {
+    fn with(self, imported: u64) -> Imported {
+        let known = Some(self.count.saturating_sub(imported));
+        Imported { imported, known, dry_run: false, unverified: self.unverified }
     }
 }
 
@@ -61,19 +70,21 @@ pub(super) async fn import(
     let plan = read(importer, body).await?;
     // It may have taken its time.
     let actor = site.admin.still(&actor).await?;
+    let unverified = site.admin.unverified_in(&actor, &plan).await?;
     if dry_run {
-        return Ok(Json(Imported { imported: plan.len() as u64, known: None, dry_run }).into_response());
+        let imported = plan.len() as u64;
+        return Ok(Json(Imported { imported, known: None, dry_run, unverified }).into_response());
     }
-    let lines = plan.len() as u64;
+    let told = Lines { count: plan.len() as u64, unverified };
     let (progress, seen) = watch::channel(0);
     let admin = site.admin.clone();
     let work = tokio::spawn(async move { admin.import(&actor, plan, progress).await });
     let wants_progress = fields.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(NDJSON));
     if wants_progress {
-        return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, (work, lines))).into_response());
+        return Ok(([(header::CONTENT_TYPE, NDJSON)], progress_lines(seen, (work, told))).into_response());
     }
     let imported = work.await.map_err(|_| lost())??;
-    Ok(Json(Imported::of(imported, lines)).into_response())
+    Ok(Json(told.with(imported)).into_response())
 }
 
 /// Takes the body as it comes; the last look at its lines is too long for an async thread.
@@ -95,15 +106,15 @@ async fn read(mut importer: Importer, body: Body) -> Result<ImportPlan, Problem>
 type Work = JoinHandle<Result<u64, AdminError>>;
 
 /// A line for each step, and the result (or the problem) as the last one.
-fn progress_lines(seen: watch::Receiver<u64>, (work, lines): (Work, u64)) -> Body {
-    Body::from_stream(stream::unfold((seen, Some(work)), move |(mut seen, work)| async move {
-        let work = work?;
+fn progress_lines(seen: watch::Receiver<u64>, work: (Work, Lines)) -> Body {
+    Body::from_stream(stream::unfold((seen, Some(work)), |(mut seen, work)| async move {
+        let (work, told) = work?;
         if seen.changed().await.is_ok() {
             let done = *seen.borrow_and_update();
-            return Some((line(&json!({ "done": done })), (seen, Some(work))));
+            return Some((line(&json!({ "done": done })), (seen, Some((work, told)))));
         }
         let last = match work.await {
-            Ok(Ok(imported)) => json!(Imported::of(imported, lines)),
+            Ok(Ok(imported)) => json!(told.with(imported)),
             Ok(Err(error)) => Problem::from(error).to_json(),
             Err(_) => lost().to_json(),
         };
