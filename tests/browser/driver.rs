@@ -172,9 +172,17 @@ impl Browser {
         }
     }
 
-    /// Presses an element as a person would.
+    /// Presses an element as a person would, who scrolls to it first where something lies over the edge of the screen.
     pub(crate) async fn click(&self, css: &str) {
-        let press = |id| async move { self.try_post(&format!("/element/{id}/click"), json!({})).await };
+        let press = |id: String| async move {
+            let pressed = self.try_post(&format!("/element/{id}/click"), json!({})).await;
+            if pressed.as_ref().is_err_and(|why| why.contains("intercepted")) {
+                let there =
+                    json!({ "script": "arguments[0].scrollIntoView({ block: 'center' })", "args": [{ ELEMENT: id }] });
+                self.try_post("/execute/sync", there).await?;
+            }
+            pressed
+        };
         self.patiently(css, press, |_| true).await;
     }
 
