@@ -3,8 +3,12 @@
 use futures_util::future::join_all;
 
 use crate::net::guard;
-use crate::policy::checkup::{self, CertificateFacts, Checkup, ClientFacts, Facts, LastMail, PortFacts, Severity};
+use crate::policy::checkup::{
+    self, CertificateFacts, Checkup, ClientFacts, Facts, Finding, LastMail, PortFacts, Severity,
+};
 use crate::policy::ids::OWNER;
+use crate::policy::notices::causes;
+use crate::policy::notices::memory::State;
 use crate::policy::records::{self, Gateway, Record, Standing};
 use crate::store::activity::{Query, Row};
 use crate::store::rules::{DomainRow, ListQuery};
@@ -47,12 +51,25 @@ impl Admin {
         let mut found = self.looked(actor, &domains).await?;
         if domain.is_some() {
             self.found.date(&mut found.findings, self.clock.now());
+            self.date_by_notices(&mut found.findings).await?;
         } else {
             found.findings.extend(self.drifting(&domains).await?);
             self.tell(self.found.date_all(&mut found.findings, self.clock.now()));
+            self.date_by_notices(&mut found.findings).await?;
             self.found.keep(of_gateway(&found.findings, &domains));
         }
         Ok(found)
+    }
+
+    /// What is a notice too began when that did, whoever looked first.
+    async fn date_by_notices(&self, findings: &mut [Finding]) -> Result<()> {
+        let remembered = self.store.notices.remembered().await?;
+        for finding in findings {
+            let key = causes::of_finding(finding).map(|cause| cause.key());
+            let known = remembered.iter().find(|one| one.state != State::Over && Some(one.cause.key()) == key);
+            finding.since = known.map(|one| one.cause.since.unwrap_or(one.began_at)).or(finding.since);
+        }
+        Ok(())
     }
 
     async fn looked(&self, actor: &Actor, domains: &[DomainRow]) -> Result<Checkup> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use waypost::admin::Actor;
+use waypost::mail::Moment;
 use waypost::policy::checkup::{DiskFacts, Severity};
 use waypost::policy::notices::memory::{Remembered, State};
 use waypost::policy::notices::{Cause, Kind};
@@ -304,6 +306,19 @@ async fn a_low_disk_is_told_and_its_end() {
         told,
         pairs(&[(boss, "The disk of the gateway is low"), (boss, "Over: The disk of the gateway is low")])
     );
+}
+
+/// However much later he looks.
+#[tokio::test]
+async fn the_doctor_dates_a_finding_as_its_notice_does() {
+    let mut house = House::furnished().await;
+    house.admin.outside.settings.probes.disk = Some(DiskFacts { free: 100 << 20, total: 16 << 30 });
+    pass(&house, 5 * MINUTE).await;
+    let notices = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+    let since = Moment::parse_rfc3339(notices["items"][0]["since"].as_str().unwrap());
+    let found = house.admin.doctor(&Actor::operator(), None).await.unwrap().findings;
+    let low = found.iter().find(|finding| finding.id == "disk_low").unwrap();
+    assert_eq!((since.is_some(), low.since), (true, since));
 }
 
 #[tokio::test]

@@ -352,8 +352,9 @@ fn drift(drifting: &Drifting) -> Cause {
     }
 }
 
-/// A note is no cause to write a mail.
-fn of_finding(finding: &Finding) -> Option<Cause> {
+/// What a finding is a cause of; a note is no cause to write a mail.
+#[must_use]
+pub fn of_finding(finding: &Finding) -> Option<Cause> {
     if finding.severity == Severity::Note {
         return None;
     }
