@@ -27,7 +27,7 @@ const CAPACITY: u64 = 512 << 20;
 /// The gateway's process and the disk that it works on.
 struct Running {
     disk: Disk,
-    process: Serving,
+    _process: Serving,
     /// Unmounted when dropped, which the process must be dead for.
     _session: BackgroundSession,
 }
@@ -35,7 +35,7 @@ struct Running {
 /// The gateway on a disk that it knows.
 async fn serve(bench: &Bench, disk: Disk) -> Running {
     let session = disk.mount(&bench.data);
-    Running { disk, process: bench.serve().await, _session: session }
+    Running { disk, _process: bench.serve().await, _session: session }
 }
 
 /// The gateway on a new disk.
