@@ -13,7 +13,8 @@ use crate::store::accounts::AuditSpan;
 use crate::store::rules::key_of;
 use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, Room, is_pattern, too_large};
 
-use super::aliases::{NewAlias, sends_on};
+use super::alias_changes::NewAlias;
+use super::aliases::sends_on;
 use super::error::in_spite_of_others;
 use super::name::AliasName;
 use super::patterns::Matching;

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use crate::store::rules::patterns::{MAX_COMPILED_OF_ACCOUNT, too_large};
 use crate::store::rules::{AliasRow, AliasStep, Applied};
 
-use super::aliases::{Changed, taken};
+use super::alias_changes::{Changed, taken};
 use super::shapes::alias_name;
 use super::ways::{self, End};
 use super::{Access, Actor, Admin, AdminError, Area, Fault, Form, Reach, Result, Target, fields};

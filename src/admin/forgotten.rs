@@ -14,7 +14,7 @@ use crate::policy::ids::AccountId;
 use crate::policy::status::OwnMail;
 
 use super::letters::Letter;
-use super::people::PasswordLink;
+use super::password_links::PasswordLink;
 use super::sign_in::folded_email;
 use super::{Actor, Admin, AdminError, RESET_LIFETIME, Result, Subject};
 

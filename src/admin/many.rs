@@ -11,7 +11,7 @@ use crate::store::accounts::{AuditQuery, AuditRow, AuditSpan};
 use crate::store::activity::Counts;
 use crate::store::rules::AliasRow;
 
-use super::aliases::GONE;
+use super::alias_changes::GONE;
 use super::audit::{again, is_as_before, stands};
 use super::error::in_spite_of_others;
 use super::shapes::{AliasShape, AuditShape};

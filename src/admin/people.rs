@@ -9,16 +9,15 @@ use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId, OWNER};
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::StoreError;
-use crate::store::accounts::{AccountRow, AuditEntry, Grant, LinkPurpose, NewAccount, SetUp};
+use crate::store::accounts::{AccountRow, Grant, LinkPurpose, NewAccount};
 
 use super::error::OrMissing;
 use super::form::{Misread, Read};
 use super::links::Secret;
-use super::shapes::{ListShape, MeShape, UserShape};
-use super::sign_in::{Opened, Visitor, folded_email};
+use super::shapes::{ListShape, UserShape};
+use super::sign_in::folded_email;
 use super::{
-    Access, Actor, ActorName, Admin, AdminError, Area, Form, LINK_LIFETIME, Paging, RESET_LIFETIME, Result, Subject,
-    Target, fields, passwords,
+    Actor, ActorName, Admin, AdminError, Form, LINK_LIFETIME, Paging, Result, Subject, Target, fields, passwords,
 };
 
 /// Roles on domains of others that one account has, at most.
@@ -26,34 +25,14 @@ const MAX_GRANTS: usize = 100;
 
 /// A change to an account as it was read.
 #[derive(Default)]
-struct Draft {
-    email: Option<String>,
+pub(super) struct Draft {
+    pub(super) email: Option<String>,
     name: Option<String>,
     role: Option<Role>,
     disabled: Option<bool>,
-    password: Option<String>,
+    pub(super) password: Option<String>,
     grants: Option<Vec<(Domain, DomainRole)>>,
     totp: Option<bool>,
-}
-
-/// What a link has set.
-#[derive(Debug)]
-pub struct NewPassword {
-    /// Whether the account had none before.
-    pub is_first: bool,
-    /// By which the browser is known when it signs in: whoever has the inbox is not kept out by what strangers guess.
-    pub device: Secret,
-}
-
-/// A link that sets a password, and who is to get it.
-#[derive(Debug)]
-pub struct PasswordLink {
-    /// Whose.
-    pub account: AccountId,
-    /// The address of the account.
-    pub email: String,
-    /// What stands in `/reset/{token}`.
-    pub secret: Secret,
 }
 
 impl Admin {
@@ -164,7 +143,7 @@ impl Admin {
     }
 
     /// Writes what of a draft stands in the account's row itself.
-    async fn store_account(&self, actor: &Actor, before: &AccountRow, draft: &Draft) -> Result<AccountRow> {
+    pub(super) async fn store_account(&self, actor: &Actor, before: &AccountRow, draft: &Draft) -> Result<AccountRow> {
         let mut after = before.clone();
         after.email = draft.email.clone().or(after.email);
         after.name = draft.name.clone().unwrap_or(after.name);
@@ -184,7 +163,7 @@ impl Admin {
         self.store.accounts.change_account(&after, audit).await.map_err(|error| taken(error, &email))
     }
 
-    async fn store_secrets(&self, actor: &Actor, row: &AccountRow, draft: &Draft) -> Result<()> {
+    pub(super) async fn store_secrets(&self, actor: &Actor, row: &AccountRow, draft: &Draft) -> Result<()> {
         if let Some(password) = &draft.password {
             self.store_password(actor, row, password).await?;
         }
@@ -195,7 +174,7 @@ impl Admin {
         Ok(())
     }
 
-    async fn store_password(&self, actor: &Actor, row: &AccountRow, password: &str) -> Result<()> {
+    pub(super) async fn store_password(&self, actor: &Actor, row: &AccountRow, password: &str) -> Result<()> {
         let hash = self.passwords.hash(password).await?;
         let audit = self.audit_plain(actor, Deed::AccountPassword, &object(row));
         let keep = actor.session_id().filter(|_| actor.account == row.key);
@@ -260,182 +239,6 @@ impl Admin {
         }
         Ok(Some(grants))
     }
-
-    /// Who asks, and what their account is.
-    pub async fn me(&self, actor: &Actor) -> Result<MeShape> {
-        let row = self.store.accounts.account(actor.account).await?;
-        let codes = self.store.accounts.recovery_codes_left(actor.account).await?;
-        Ok(MeShape {
-            name: actor.name.to_string(),
-            scopes: actor.scopes.iter().map(ToString::to_string).collect(),
-            domains: actor.domains.clone(),
-            default_domain: actor.defaults.domain.clone(),
-            alias_format: actor.defaults.alias_format.clone(),
-            default_destination: actor.defaults.destination.clone(),
-            account: self.user_shape(&row).await?,
-            recovery_codes_left: codes,
-        })
-    }
-
-    /// Changes one's own account: `email`, `name`, `password`. All but the name ask for `current_password`. With a tag, only
-    /// while the account is still what was seen.
-    pub async fn change_me(
-        &self,
-        actor: &Actor,
-        (written, tag): (&Map<String, Value>, Option<&str>),
-    ) -> Result<MeShape> {
-        actor.must(Area::Account, Access::Write)?;
-        let before = self.store.accounts.account(actor.account).await?;
-        let mut form = Form::new(written);
-        let draft = Draft {
-            email: form.optional("email", email),
-            name: form.optional("name", |v| fields::prose(v, fields::MAX_NAME_CHARS)),
-            password: form.optional("password", password),
-            ..Draft::default()
-        };
-        let address = draft.email.clone().or_else(|| before.email.clone()).unwrap_or_default();
-        check_password(&mut form, draft.password.as_deref(), &address);
-        let given = form.optional("current_password", password);
-        let is_sensitive = draft.password.is_some() || (draft.email.is_some() && draft.email != before.email);
-        if is_sensitive {
-            actor.must_be_unlimited()?;
-        }
-        if is_sensitive && form.is_sound() {
-            self.check_current(actor, &mut form, given).await?;
-        }
-        form.finish()?;
-        let turn = self.store.accounts.turn().await;
-        let before = self.as_judged(&before, tag).await?;
-        let after = self.store_account(actor, &before, &draft).await?;
-        drop(turn);
-        self.store_secrets(actor, &after, &draft).await?;
-        self.me(actor).await
-    }
-
-    /// What could lock somebody out of their account takes their password, whatever else opened the door.
-    pub(super) async fn check_current(&self, actor: &Actor, form: &mut Form<'_>, given: Option<String>) -> Result<()> {
-        let credentials = self.store.accounts.credentials(actor.account).await?;
-        if actor.name == ActorName::Operator || credentials.password_hash.is_none() {
-            return Ok(());
-        }
-        let guess = self.guesses.begin_own(actor.account, self.clock.now())?;
-        if !self.passwords.verify(&given.unwrap_or_default(), credentials.password_hash).await? {
-            form.fault("current_password", "this is not your present password");
-            return Ok(());
-        }
-        self.guesses.was_right(&guess);
-        Ok(())
-    }
-
-    /// The account of an address that may be sent a link, and the address as it stands there; none where there is none, or it
-    /// is switched off.
-    pub(super) async fn account_to_help(&self, email: &str) -> Result<Option<(AccountId, String)>> {
-        match self.store.accounts.account_by_email(&folded_email(email)).await {
-            Ok(row) if row.disabled_at.is_none() => Ok(row.email.map(|email| (row.key, email))),
-            Ok(_) | Err(StoreError::NotFound) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
-    }
-
-    /// The link with which somebody who forgot their password sets a new one; none where there is no such account. It is
-    /// sent to the address that it names, and to no other; whoever asks hears the same either way.
-    pub async fn password_link(&self, email: &str) -> Result<Option<PasswordLink>> {
-        let Some((account, email)) = self.account_to_help(email).await? else { return Ok(None) };
-        let secret = self.draw_link(LinkPurpose::Reset, account, RESET_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(&Actor::upkeep(account), Deed::LinkReset, &email)).await?;
-        Ok(Some(PasswordLink { account, email, secret }))
-    }
-
-    /// Draws a link with which somebody sets a new password, for whoever looks after accounts to hand over.
-    pub async fn draw_password_link(&self, actor: &Actor, id: &str) -> Result<PasswordLink> {
-        let row = self.managed_user(actor, id).await?;
-        let email = object(&row);
-        if row.disabled_at.is_some() {
-            return Err(AdminError::Conflict(format!("{email} is switched off: no password signs in there.")));
-        }
-        let secret = self.draw_link(LinkPurpose::Reset, row.key, LINK_LIFETIME).await?;
-        self.store.accounts.audit(self.audit_plain(actor, Deed::LinkReset, &email)).await?;
-        Ok(PasswordLink { account: row.key, email, secret })
-    }
-
-    /// Uses a link up and sets the password behind it; none if the link is not good. Every session ends.
-    pub async fn reset_password(&self, link: &str, new: &str) -> Result<Option<NewPassword>> {
-        let (accounts, hash) = (&self.store.accounts, Secret::from_text(link).hash());
-        let account = match accounts.link(hash, LinkPurpose::Reset, self.clock.now()).await {
-            Ok(account) => accounts.account(account).await?,
-            Err(StoreError::NotFound) => return Ok(None),
-            Err(other) => return Err(other.into()),
-        };
-        if let Some(why) = passwords::fault_of(new, account.email.as_deref().unwrap_or_default()) {
-            return Err(AdminError::field("password", why));
-        }
-        match accounts.use_link(hash, LinkPurpose::Reset, self.clock.now()).await {
-            Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(None),
-            Err(other) => return Err(other.into()),
-        }
-        self.store_password(&Actor::whole(account.key, ActorName::Session), &account, new).await?;
-        Ok(Some(NewPassword { is_first: !account.has_password, device: self.know_browser(account.key).await? }))
-    }
-
-    /// The first set-up: uses its link up, gives the owner an address and a password, and opens a session; none if the
-    /// link is not good, or somebody was quicker.
-    pub async fn set_up(
-        &self,
-        (link, visitor): (&str, &Visitor),
-        written: &Map<String, Value>,
-    ) -> Result<Option<Opened>> {
-        let owner = self.store.accounts.account(OWNER).await?;
-        if owner.has_password || !self.link_is_good(link, LinkPurpose::Setup).await? {
-            return Ok(None);
-        }
-        let mut form = Form::new(written);
-        let (address, password) = (form.optional("email", email), form.optional("password", password));
-        if address.is_none() && form.is_sound() {
-            form.fault("email", "write the address that you will sign in with");
-        }
-        check_password(
-            &mut form,
-            Some(password.as_deref().unwrap_or_default()),
-            address.as_deref().unwrap_or_default(),
-        );
-        form.finish()?;
-        let (address, password) = (address.unwrap_or_default(), password.unwrap_or_default());
-        if !self.store_owner(link, owner, (address, &password)).await? {
-            return Ok(None);
-        }
-        self.open(OWNER, visitor, "set-up").await.map(Some)
-    }
-
-    /// The owner's account and the end of the link in one step, so that a refusal leaves the link good. False where the link
-    /// is good no more.
-    async fn store_owner(&self, link: &str, owner: AccountRow, (email, password): (String, &str)) -> Result<bool> {
-        let actor = Actor::whole(OWNER, ActorName::Session);
-        let after = AccountRow { email: Some(email.clone()), ..owner.clone() };
-        let (old, new) = (UserShape::new(&owner, &[]), UserShape::new(&after, &[]));
-        let subject = Subject { object: &object(&owner), before: Some(&old), after: Some(&new) };
-        let set_up = SetUp {
-            link: Secret::from_text(link).hash(),
-            at: self.clock.now(),
-            password_hash: self.passwords.hash(password).await?,
-            audit: [
-                self.audit(&actor, Deed::UserChange, &subject),
-                self.audit_plain(&actor, Deed::AccountPassword, &object(&after)),
-            ],
-            account: after,
-        };
-        match self.store.accounts.set_up(set_up).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::NotFound) => Ok(false),
-            Err(error) => Err(taken(error, &email)),
-        }
-    }
-
-    /// The audit row of a change to somebody's account.
-    pub(super) async fn account_audit(&self, actor: &Actor, action: Deed) -> Result<AuditEntry> {
-        let row = self.store.accounts.account(actor.account).await?;
-        Ok(self.audit_plain(actor, action, &object(&row)))
-    }
 }
 
 /// What an account is called in the audit log, and wherever else it is named.
@@ -443,7 +246,7 @@ pub(super) fn object(row: &AccountRow) -> String {
     row.email.clone().unwrap_or_else(|| row.role.as_str().to_owned())
 }
 
-fn taken(error: StoreError, email: &str) -> AdminError {
+pub(super) fn taken(error: StoreError, email: &str) -> AdminError {
     match error {
         StoreError::Exists(_) => AdminError::Conflict(format!("An account of {email} exists already.")),
         other => other.into(),
@@ -461,15 +264,25 @@ fn must_outrank(actor: &Actor, role: Role) -> Result<()> {
     }))
 }
 
-fn read(form: &mut Form<'_>) -> Draft {
+/// What anybody changes of their own account.
+pub(super) fn read_own(form: &mut Form<'_>) -> Draft {
     Draft {
         email: form.optional("email", email),
         name: form.optional("name", |v| fields::prose(v, fields::MAX_NAME_CHARS)),
+        password: form.optional("password", password),
+        ..Draft::default()
+    }
+}
+
+/// What whoever looks after accounts changes of them.
+fn read(form: &mut Form<'_>) -> Draft {
+    let own = read_own(form);
+    Draft {
         role: form.optional("role", role),
         disabled: form.optional("disabled", fields::boolean),
-        password: form.optional("password", password),
         grants: form.optional("domains", |v| fields::list(v, MAX_GRANTS, grant)),
         totp: form.optional("totp", fields::boolean),
+        ..own
     }
 }
 
@@ -479,7 +292,7 @@ fn role(value: &Value) -> Read<Role> {
     if role == Role::Owner { Err("write one of member, admin: there is one owner".into()) } else { Ok(role) }
 }
 
-fn email(value: &Value) -> Read<String> {
+pub(super) fn email(value: &Value) -> Read<String> {
     fields::mailbox(value).map(|mailbox| folded_email(&mailbox.to_string()))
 }
 
@@ -487,7 +300,7 @@ pub(super) fn password(value: &Value) -> Read<String> {
     fields::text(value).map(str::to_owned)
 }
 
-fn check_password(form: &mut Form<'_>, password: Option<&str>, email: &str) {
+pub(super) fn check_password(form: &mut Form<'_>, password: Option<&str>, email: &str) {
     if let Some(why) = password.and_then(|password| passwords::fault_of(password, email)) {
         form.fault("password", why);
     }

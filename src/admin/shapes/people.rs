@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::aliases::GONE;
+use crate::admin::alias_changes::GONE;
 use crate::mail::Moment;
 use crate::policy::roles::{DomainRole, Role};
 use crate::store::accounts::{AccountRow, AuditRow, Grant, IDLE_FOR, SessionRow};
