@@ -596,6 +596,28 @@ fn a_backup_is_for_its_owner_only_and_whole_or_not_there() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
+/// What a command writes where its output is a terminal.
+fn told_at_a_terminal(folder: &Path, arguments: &[&str]) -> String {
+    let command = [&[env!("CARGO_BIN_EXE_waypost")], arguments].concat().join(" ");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).current_dir(folder);
+    let ran = script.env("WAYPOST_DATA_DIR", folder).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn what_takes_long_shows_at_a_terminal_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    made(folder.path(), &["domain", "add", "my.example"]);
+    let backup = told_at_a_terminal(folder.path(), &["backup", "waypost.tar"]);
+    assert!(backup.contains("the databases are copied") && backup.contains("octets are in waypost.tar"), "{backup:?}");
+    let restore = told_at_a_terminal(folder.path(), &["restore", "waypost.tar", "--replace"]);
+    assert!(restore.contains("unpacking") && restore.contains("the databases are opened and checked"), "{restore:?}");
+    assert!(restore.contains("is restored from waypost.tar"), "{restore:?}");
+}
+
 #[test]
 fn the_log_is_followed_until_the_gateway_stops() {
     let event = "data: {\"id\":\"7\",\"received_at\":\"2026-11-22T18:56:24.120Z\",\"status\":\"forwarded\",\"sender\":\"a@b.example\",\"recipient\":\"shop@my.example\",\"destination\":\"me@inbox.example\",\"reason\":\"\"}\n\n";

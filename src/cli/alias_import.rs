@@ -11,7 +11,7 @@ use axum::body::Body;
 use clap::Args;
 use http_body_util::BodyExt as _;
 use hyper::Method;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt as _;
 use super::alias;
 use super::api::{Answer, Api, Call, problem_line};
 use super::output::{Output, cell};
+use super::progress;
 
 /// Octets that are read at a time.
 const READ_OCTETS: usize = 256 << 10;
@@ -74,7 +75,7 @@ fn stream(file: File, lines: Arc<AtomicU64>) -> Body {
 
 /// Shows progress lines as they come, and returns the last line, which is the result.
 async fn follow(mut body: Body, lines: &AtomicU64) -> anyhow::Result<Answer> {
-    let bar = bar(lines.load(Ordering::Relaxed));
+    let bar = progress::lines(lines.load(Ordering::Relaxed));
     let (mut pending, mut last) = (Vec::new(), Answer::default());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
@@ -105,12 +106,6 @@ fn take_line(bar: &ProgressBar, line: &[u8], last: Answer) -> anyhow::Result<Ans
     let Some(done) = value["done"].as_u64() else { return Ok(Answer { text, value }) };
     bar.set_position(done);
     Ok(last)
-}
-
-/// A bar on stderr where that is a terminal, else nothing.
-fn bar(lines: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} lines, {elapsed}");
-    ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn name_faults(faults: &[Value]) {

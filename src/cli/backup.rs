@@ -10,10 +10,12 @@ use axum::body::Body;
 use clap::Args;
 use http_body_util::BodyExt as _;
 use hyper::Method;
+use indicatif::ProgressBar;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::api::{Api, Call};
+use super::progress;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::facts::outside::room_at;
@@ -42,17 +44,29 @@ pub(super) async fn run(backup: &Backup, api: &Api) -> anyhow::Result<()> {
     let path = if backup.queue { "/control/backup?queue=true" } else { "/control/backup" };
     let call = Call { method: &Method::GET, path, accept: "application/x-tar", content: super::api::JSON };
     if backup.file.as_os_str() == "-" {
-        let body = api.send(call, Body::empty()).await?.into_body();
         let output = std::io::stdout().as_fd().try_clone_to_owned().context("standard output cannot be written")?;
-        return copy(body, &mut File::from_std(output.into()), || Ok(())).await.map(drop);
+        return copy(begin(api, call).await?, &mut File::from_std(output.into()), || Ok(())).await.map(drop);
     }
     let free = backup.replace || !backup.file.try_exists().unwrap_or(true);
     ensure!(free, "{} is there already; --replace writes the backup in its place", backup.file.display());
     let partial = Partial::of(&backup.file);
-    let octets = partial.write(api.send(call, Body::empty()).await?.into_body()).await?;
+    let octets = partial.write(begin(api, call).await?).await?;
     partial.become_whole(&backup.file)?;
     eprintln!("{octets} octets are in {}. {SECRETS}", backup.file.display());
     Ok(())
+}
+
+/// A backup on its way, and how far it is.
+struct Coming {
+    body: Body,
+    bar: ProgressBar,
+}
+
+async fn begin(api: &Api, call: Call<'_>) -> anyhow::Result<Coming> {
+    let bar = progress::waiting("the databases are copied");
+    let body = api.send(call, Body::empty()).await?.into_body();
+    progress::count_octets(&bar, "the backup is written:");
+    Ok(Coming { body, bar })
 }
 
 /// What is there of the file, under a name of its own beside it; gone when dropped, unless it has become whole.
@@ -65,11 +79,11 @@ impl Partial {
         Self(file.with_file_name(name))
     }
 
-    async fn write(&self, body: Body) -> anyhow::Result<u64> {
+    async fn write(&self, backup: Coming) -> anyhow::Result<u64> {
         let unfinished = || format!("{} cannot be written", self.0.display());
         let opened = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&self.0).await;
         let mut file = opened.with_context(unfinished)?;
-        let octets = copy(body, &mut file, || keep_room(&self.0)).await?;
+        let octets = copy(backup, &mut file, || keep_room(&self.0)).await?;
         file.sync_all().await.with_context(unfinished)?;
         Ok(octets)
     }
@@ -97,7 +111,7 @@ fn keep_room(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn copy(
-    mut body: Body,
+    Coming { mut body, bar }: Coming,
     to: &mut (impl AsyncWrite + Unpin),
     may_go_on: impl Fn() -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {
@@ -108,7 +122,9 @@ async fn copy(
         let Some(data) = frame.data_ref() else { continue };
         to.write_all(data).await.context("the backup cannot be written")?;
         octets += data.len() as u64;
+        bar.set_position(octets);
     }
     to.flush().await.context("the backup cannot be written")?;
+    bar.finish_and_clear();
     Ok(octets)
 }

@@ -24,6 +24,7 @@ mod output;
 mod owner;
 mod panel_link;
 mod policy;
+mod progress;
 mod queue;
 mod restore;
 mod route;

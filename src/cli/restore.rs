@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use uuid::Uuid;
 
-use super::owner;
+use super::{owner, progress};
 use crate::admin::backup_names::{self, FOLDERS, PARTS};
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -72,12 +72,17 @@ fn tell_kept(folders: &[PathBuf]) {
 
 async fn prepare(file: &Path, stage: &Path) -> anyhow::Result<Left> {
     unpack(file, stage)?;
-    settle(stage).await
+    let bar = progress::waiting("the databases are opened and checked");
+    let left = settle(stage).await;
+    bar.finish_and_clear();
+    left
 }
 
 fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be restored", file.display());
-    let mut archive = tar::Archive::new(BufReader::new(File::open(file).with_context(cannot)?));
+    let from = File::open(file).with_context(cannot)?;
+    let bar = progress::octets(from.metadata().map_or(0, |file| file.len()), "unpacking");
+    let mut archive = tar::Archive::new(bar.wrap_read(BufReader::new(from)));
     for name in FOLDERS {
         make_folder(&stage.join(name))?;
     }
@@ -86,6 +91,7 @@ fn unpack(file: &Path, stage: &Path) -> anyhow::Result<()> {
             entry.map_err(|error| anyhow!("{}: it is nothing that waypost backup wrote ({error})", cannot()))?;
         unpack_file(&mut entry, stage).with_context(cannot)?;
     }
+    bar.finish_and_clear();
     match PARTS.into_iter().find(|part| !stage.join(part).exists()) {
         Some(part) => bail!("{}: {part} is not in it, so this is no backup", cannot()),
         None => Ok(()),

@@ -7,8 +7,8 @@ use super::{Settings, Tools};
 use crate::smtp::limits::CROWDED_COMMAND_TIMEOUT;
 use crate::smtp::server::Session;
 
-/// Places run short when more than so many of a hundred are taken.
-const CROWDED_PERCENT: usize = 80;
+/// Places run short when fewer than so many are free, or less than a fifth of all.
+const FEW_PLACES: usize = 64;
 
 /// How long is waited, and when it is looked again whether that still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Patience {
     }
 }
 
-const fn is_crowded(taken: usize, most: usize) -> bool {
-    taken.saturating_mul(100) > most.saturating_mul(CROWDED_PERCENT)
+fn is_crowded(taken: usize, most: usize) -> bool {
+    most.saturating_sub(taken) < (most / 5).clamp(1, FEW_PLACES)
 }
 
 #[cfg(test)]
@@ -42,8 +42,8 @@ mod tests {
     use super::is_crowded;
 
     #[test]
-    fn more_than_four_of_five_places_are_a_crowd() {
+    fn a_crowd_leaves_less_than_a_fifth_of_the_places_and_few_of_many() {
         let crowded = |most| (0..=most).find(|taken| is_crowded(*taken, most));
-        assert_eq!([1, 2, 5, 100, 10_000].map(crowded), [Some(1), Some(2), Some(5), Some(81), Some(8001)]);
+        assert_eq!([1, 2, 5, 100, 10_000].map(crowded), [Some(1), Some(2), Some(5), Some(81), Some(9937)]);
     }
 }

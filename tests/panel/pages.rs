@@ -131,6 +131,12 @@ async fn activity_lists_filters_and_says_when_nothing_matches() {
     assert!(!page.contains("shop@my.example") && page.contains("old@my.example") && !page.contains("data-live="));
     let page = house.panel(&cookie, "GET", "/activity?status=held", "").await.expect(200).text();
     assert!(page.contains("No mail matches.") && page.contains("Clear filters"));
+    let page = house.panel(&cookie, "GET", "/activity?q=nobody@shop.example", "").await.expect(200).text();
+    assert!(
+        page.contains("only its sender&#39;s domain is kept") && page.contains("href=\"/activity?q=shop.example\"")
+    );
+    let page = house.panel(&cookie, "GET", "/activity?q=nobody", "").await.expect(200).text();
+    assert!(page.contains("No mail matches.") && !page.contains("only its sender"), "no address, no domain");
     let page = house.panel(&cookie, "GET", "/activity?status=nonsense", "").await.expect(200).text();
     assert!(page.contains("is no status") && page.contains("Clear filters"));
 }

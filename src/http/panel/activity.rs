@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::admin::{ActivityFilter, Actor, AdminError, AliasFilter, Paging};
 use crate::http::Site;
 use crate::http::api::{self, Ask, Caller, follow};
-use crate::mail::Moment;
+use crate::mail::{Mailbox, Moment};
 use crate::store::activity::Row;
 
 use super::author::Writer;
@@ -122,6 +122,8 @@ struct ActivityPage {
     begins: Option<(When, String)>,
     wrong: Option<String>,
     rows: Vec<Line>,
+    /// The domain of an address that was searched for, and the list by that: mail refused before a recipient keeps no more.
+    by_domain_alone: Option<(String, String)>,
     filtered: bool,
     no_aliases: bool,
     live: bool,
@@ -157,6 +159,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         times: times(ask),
         exports: exports(ask, now),
         begins: last.map(|row| (When::new(row.received_at, now), span(site, "log.retention"))),
+        by_domain_alone: sender_domain(&search).filter(|_| actor.sees_all()),
         no_aliases: rows.is_empty() && !filtered && has_no_aliases(site, actor).await?,
         live: !filtered && ask.get("cursor").is_none(),
         search,
@@ -182,6 +185,12 @@ fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
         paging: Paging { limit: Some(ROWS), cursor: ask.owned("cursor") },
         ..ActivityFilter::default()
     }
+}
+
+fn sender_domain(search: &str) -> Option<(String, String)> {
+    let domain = Mailbox::parse(search.trim()).ok()?.domain()?.to_string();
+    let href = text::with_query("/activity", &[("q", &domain)]);
+    Some((domain, href))
 }
 
 fn wants_own(ask: &Ask) -> Option<bool> {
