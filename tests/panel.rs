@@ -41,3 +41,5 @@ mod shield;
 #[path = "panel/twice.rs"]
 mod twice;
 mod web;
+#[path = "panel/words.rs"]
+mod words;

@@ -325,7 +325,11 @@ async fn who_does_not_get_in_stands_in_the_audit_log_once_an_hour_with_a_count()
     let fields = [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("cookie", &*cookie)];
     let page = house.visitor("GET", "/settings/audit?q=anna", &fields, "").await.expect(200).text();
     assert!(page.contains("11 times from 203.0.113.7, stopped at the limit"), "{page}");
-    assert!(page.contains("once from 198.51.100.1") && page.contains("somebody not signed in"), "{page}");
+    assert!(
+        page.contains("once from 198.51.100.1")
+            && page.contains("Turned somebody away who wanted to sign in as <bdi>anna@my.example</bdi>"),
+        "{page}"
+    );
 }
 
 /// Strangers from everywhere have used up the guesses for an account. Whoever has its inbox gets in, and nobody else.

@@ -166,9 +166,9 @@ async fn every_kind_of_change_is_told_in_words() {
         "Kinds of notices that write to nobody (notify.mute): the default → held",
         "Destination: new@inbox.example → owner@inbox.example",
         "Mail to addresses without an alias: Make an alias of it, and send it on",
-        "Name: empty → Anna",
+        "Name: none → Anna",
         "What it is for: Create aliases, and nothing else",
-        "By: a link",
+        "How: by a link",
     ] {
         assert!(lines.iter().any(|line| line == wanted), "{wanted}: {lines:#?}");
     }

@@ -30,9 +30,12 @@ const REDIRECT_CHARS: usize = 300;
 struct Line {
     id: i64,
     at: When,
+    /// `by anna@my.example`; empty where nobody is to be named.
     who: String,
     what: String,
     object: String,
+    /// What was done to it, as far as that is said behind it.
+    then: &'static str,
     changes: Vec<String>,
     undoable: bool,
     /// Taking it back takes the present password.
@@ -95,24 +98,42 @@ async fn show(site: &Site, actor: &Actor, ask: &Ask, error: Option<AdminError>) 
 }
 
 fn line(entry: &AuditShape, now: Moment) -> Line {
-    let who = match (&entry.email, entry.actor.as_str()) {
-        (Some(email), "session") => email.clone(),
-        (Some(email), actor) if actor.starts_with("token ") => format!("{email}, {actor}"),
-        (_, "operator") => "the command line".to_owned(),
-        (_, "upkeep") => "the gateway itself".to_owned(),
-        (_, "visitor") => "somebody not signed in".to_owned(),
-        (_, "mail") => "its first mail".to_owned(),
-        (_, actor) => actor.to_owned(),
-    };
+    let (what, then) = did(&entry.action);
     Line {
         id: entry.id,
         at: When::new(entry.at, now),
-        who: text::short(&who, text::SHORT),
-        what: did(&entry.action),
-        object: text::short(&told_in_unicode(&entry.object), object_chars(&entry.action)),
+        who: text::short(&who(entry), text::SHORT),
+        object: text::short(&told_in_unicode(object(&what, &entry.object)), object_chars(&entry.action)),
+        what,
+        then,
         changes: refused(entry).or_else(|| roles(entry)).unwrap_or_else(|| audit_words::fields(entry)),
         undoable: entry.undoable,
         takes_password: false,
+    }
+}
+
+/// By whom, or where.
+fn who(entry: &AuditShape) -> String {
+    match (&entry.email, entry.actor.as_str()) {
+        (Some(email), "session") => format!("by {email}"),
+        (None, "session") => "by the owner".to_owned(),
+        (Some(email), actor) if actor.starts_with("token ") => format!("by {email}, with the {actor}"),
+        (_, "operator") => "on the command line".to_owned(),
+        (_, "upkeep") => "by the gateway itself".to_owned(),
+        // Whom it turned away.
+        (_, "visitor") if Deed::parse(&entry.action) == Some(Deed::SessionRefused) => String::new(),
+        (_, "visitor") => "by somebody not signed in".to_owned(),
+        (_, "mail") => "by its first mail".to_owned(),
+        (_, actor) => format!("by {actor}"),
+    }
+}
+
+/// What it was done to; an account without an address is written down by its role.
+fn object<'a>(what: &str, object: &'a str) -> &'a str {
+    match object {
+        "owner" if what.ends_with("account") => "of the owner",
+        "owner" => "the owner",
+        other => other,
     }
 }
 
@@ -132,8 +153,9 @@ fn is_about_sensitive(entry: &AuditShape) -> bool {
 }
 
 /// What was done; what this version does not know as it was written.
-fn did(action: &str) -> String {
-    Deed::parse(action).map_or_else(|| action.replace(['.', '_'], " "), |deed| audit_words::done(deed).to_owned())
+fn did(action: &str) -> (String, &'static str) {
+    let told = Deed::parse(action).map(audit_words::done);
+    told.map_or_else(|| (action.replace(['.', '_'], " "), ""), |(what, then)| (what.to_owned(), then))
 }
 
 /// How often somebody did not get in, and from where.
@@ -165,6 +187,13 @@ mod tests {
     #[test]
     fn what_was_done_is_told_in_words() {
         let told = ["alias.create", "queue.hold", "session.open", "moon.land_on"].map(did);
-        assert_eq!(told, ["Made the alias", "Held the message", "Signed in, session", "moon land on"]);
+        let told = told.each_ref().map(|(what, then)| (what.as_str(), *then));
+        let wanted = [
+            ("Made the alias", ""),
+            ("Put the message", " on hold"),
+            ("Signed in (session", ")"),
+            ("moon land on", ""),
+        ];
+        assert_eq!(told, wanted);
     }
 }

@@ -20,8 +20,23 @@ pub(super) const MAX_FIELDS: usize = 12;
 /// Characters of a value that are shown.
 pub(super) const VALUE_CHARS: usize = 80;
 
-/// What was done, in words that what it was done to follows.
-pub(super) const fn done(deed: Deed) -> &'static str {
+/// What was done, in words before what it was done to and behind it.
+pub(super) const fn done(deed: Deed) -> (&'static str, &'static str) {
+    match deed {
+        Deed::DestinationAsk => ("Asked", " whether it takes mail from here"),
+        Deed::DestinationRetry => ("Tried", " again"),
+        Deed::DestinationDefault => ("Made", " the default destination"),
+        Deed::DestinationPutBack => ("Put", " back in place of another destination"),
+        Deed::SessionOpen => ("Signed in (session", ")"),
+        Deed::QueueRetry => ("Tried the message", " again"),
+        Deed::QueueHold => ("Put the message", " on hold"),
+        Deed::SettingsChange => ("Changed", " in the settings"),
+        other => (begun(other), ""),
+    }
+}
+
+/// The words that what it was done to ends.
+const fn begun(deed: Deed) -> &'static str {
     match deed {
         Deed::AliasCreate => "Made the alias",
         Deed::AliasChange => "Changed the alias",
@@ -37,36 +52,37 @@ pub(super) const fn done(deed: Deed) -> &'static str {
         Deed::DomainRemove => "Removed the domain",
         Deed::DomainGiveWay => "Removed an unproven claim on the domain",
         Deed::DestinationAdd => "Added the destination",
-        Deed::DestinationAsk => "Asked by mail",
         Deed::DestinationVerify => "Verified the destination",
-        Deed::DestinationRetry => "Tried again",
-        Deed::DestinationDefault => "Made the default",
         Deed::DestinationReplace => "Replaced the destination",
-        Deed::DestinationPutBack => "Put back in place of another",
         Deed::DestinationRemove => "Removed the destination",
         Deed::UserAdd => "Added the account",
         Deed::UserChange => "Changed the account",
         Deed::UserRoles => "Changed the roles of",
         Deed::UserRemove => "Removed the account",
         Deed::AccountPassword => "Changed the password of",
-        Deed::AccountTotpOn => "Switched the authenticator on for",
-        Deed::AccountTotpOff => "Switched the authenticator off for",
+        Deed::AccountTotpOn => "Switched on the authenticator of",
+        Deed::AccountTotpOff => "Switched off the authenticator of",
         Deed::TokenCreate => "Made the token",
         Deed::TokenRevoke => "Revoked the token",
-        Deed::SessionOpen => "Signed in, session",
-        Deed::SessionRefused => "Turned away at the sign-in of",
+        Deed::SessionRefused => "Turned somebody away who wanted to sign in as",
         Deed::SessionEnd => "Ended the session",
         Deed::LinkCreate => "Made a link to the",
         Deed::LinkReset => "Made a password link for",
         Deed::LinkUnsent => "Could not mail a password link to",
-        Deed::QueueRetry => "Tried again the message",
-        Deed::QueueHold => "Held the message",
         Deed::QueueRelease => "Released the message",
         Deed::QueueCancel => "Cancelled the message",
         Deed::QueueResend => "Sent the message",
         Deed::BackupTake => "Took a backup of the",
         Deed::NoticeTest => "Sent a test notice to",
-        Deed::SettingsChange => "Changed",
+        // What is said behind it, too, stands above.
+        Deed::DestinationAsk
+        | Deed::DestinationRetry
+        | Deed::DestinationDefault
+        | Deed::DestinationPutBack
+        | Deed::SessionOpen
+        | Deed::QueueRetry
+        | Deed::QueueHold
+        | Deed::SettingsChange => "",
     }
 }
 
@@ -82,7 +98,7 @@ const FIELDS: &[(&str, &str, Words)] = &[
     ("default", "It was the default", &[]),
     ("contact_of", "Postmaster and abuse of", &[]),
     ("tokens", "Tokens that bring it along", &[]),
-    ("by", "By", &[("password", "a password"), ("link", "a link"), ("set-up", "the first set-up")]),
+    ("by", "How", &[("password", "by a password"), ("link", "by a link"), ("set-up", "in the first set-up")]),
     ("ip", "From", &[]),
     ("agent", "Browser", &[]),
     ("email", "E-mail address", &[]),
@@ -248,7 +264,7 @@ fn named(key: &str, is_settings: bool) -> (String, Vec<(&'static str, &'static s
 
 fn is_usual(key: &str, value: &Value) -> bool {
     let plain = in_words((key, value), &[]);
-    matches!(value, Value::Bool(false)) || plain == "none" || plain == "empty" || USUAL.contains(&(key, &plain))
+    matches!(value, Value::Bool(false)) || plain == "none" || USUAL.contains(&(key, &plain))
 }
 
 fn in_words((key, value): (&str, &Value), choices: &[(&str, &str)]) -> String {
@@ -258,7 +274,7 @@ fn in_words((key, value): (&str, &Value), choices: &[(&str, &str)]) -> String {
         Value::Null => "none".to_owned(),
         Value::Bool(is) => chosen(&is.to_string()).unwrap_or_else(|| if *is { "yes" } else { "no" }.to_owned()),
         Value::Number(number) => number.to_string(),
-        Value::String(empty) if empty.is_empty() => "empty".to_owned(),
+        Value::String(empty) if empty.is_empty() => "none".to_owned(),
         Value::String(word) if key.ends_with("_at") => Moment::parse_rfc3339(word).map_or_else(|| word.clone(), date),
         Value::String(word) => chosen(word).unwrap_or_else(|| word.clone()),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
