@@ -16,8 +16,8 @@ use super::catch_all::{WantedCatchAll, read_catch_all};
 use super::error::{OrMissing, in_spite_of_others};
 use super::shapes::{CatchAll, DomainShape, ListShape, alias_name};
 use super::{
-    Access, Actor, Admin, AdminError, Area, Form, MAX_LIMIT, Paging, Reach, Result, Subject, Target, fields, random,
-    spec,
+    Access, Actor, Admin, AdminError, Area, Form, KnownRecords, MAX_LIMIT, Paging, Reach, Result, Subject, Target,
+    fields, random, spec,
 };
 
 /// Aliases of a removed domain that the audit log names.
@@ -216,6 +216,27 @@ impl Admin {
         search: Option<String>,
         (order, paging): (Order, &Paging),
     ) -> Result<ListShape<DomainShape>> {
+        let (rows, next_cursor) = self.domain_page(actor, search, (order, paging)).await?;
+        Ok(ListShape { items: rows.into_iter().map(|(_, shape)| shape).collect(), next_cursor })
+    }
+
+    /// Domains in the usual order, each with what is known of its records, at once: DNS is not asked.
+    pub async fn domains_known(
+        &self,
+        actor: &Actor,
+        paging: &Paging,
+    ) -> Result<(Vec<(DomainShape, KnownRecords)>, Option<String>)> {
+        let (rows, next_cursor) = self.domain_page(actor, None, (Order::Usual, paging)).await?;
+        let known = rows.into_iter().map(|(row, shape)| (shape, self.known_of(row)));
+        Ok((known.collect(), next_cursor))
+    }
+
+    async fn domain_page(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        (order, paging): (Order, &Paging),
+    ) -> Result<(Vec<(DomainRow, DomainShape)>, Option<String>)> {
         actor.must(Area::Domains, Access::Read)?;
         let query = ListQuery { order, ..domain_query(actor, search, paging) };
         let page = self.store.rules.domains(query).await?;
@@ -224,7 +245,8 @@ impl Admin {
         let found = self.store.rules.catch_alls(&keys).await?;
         let catch_all: HashMap<_, _> = found.iter().map(|alias| (alias.domain, alias)).collect();
         let shape = |row: &DomainRow| DomainShape::new(row, CatchAll::of(catch_all.get(&row.key).copied()));
-        Ok(ListShape { items: seen.iter().map(shape).collect(), next_cursor: page.next_cursor })
+        let shown = seen.into_iter().map(|row| (shape(&row), row)).map(|(shape, row)| (row, shape));
+        Ok((shown.collect(), page.next_cursor))
     }
 
     /// The names of the domains that an actor sees, as many as one page has.

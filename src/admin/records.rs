@@ -39,10 +39,13 @@ impl Admin {
     /// The same as somebody saw it last, at once: DNS is not asked. Where nobody has looked, what is wanted.
     pub async fn known_records(&self, actor: &Actor, name: &str) -> Result<KnownRecords> {
         actor.must(Area::Domains, Access::Read)?;
-        let row = self.find_domain(actor, name).await?;
+        Ok(self.known_of(self.find_domain(actor, name).await?))
+    }
+
+    pub(super) fn known_of(&self, row: DomainRow) -> KnownRecords {
         let last = self.found.looks.last(&self.looked_at(&row), self.clock.now());
         let (records, age) = last.unwrap_or_else(|| (self.unasked(&row), LookAge::None));
-        Ok(KnownRecords { records, age, wrong: row.dns_wrong })
+        KnownRecords { records, age, wrong: row.dns_wrong }
     }
 
     /// That the mail of a domain does not come here, in the words of its last look; nothing where nobody has looked.

@@ -20,6 +20,36 @@ async fn recorded(house: &House, row: Row) -> String {
 }
 
 #[tokio::test]
+async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let name = Domain::parse("my.example").unwrap();
+    let key = house.admin.store.rules.domain(&name).await.unwrap().key;
+    let note = async |dns: &str, wrong: &[String]| house.admin.store.rules.note_dns(key, dns, wrong).await.unwrap();
+    let state = |text: &str| -> String {
+        let at = text.find("status ").unwrap();
+        let told = text[at..].split_once("<svg").unwrap().1.split_once("<span>").unwrap().1;
+        let tone = text[at..].split_once("status ").unwrap().1.split('"').next().unwrap();
+        format!("{tone}: {}", told.split("</span>").next().unwrap())
+    };
+    let same = async |words: &str| {
+        let list = page(&house, &cookie, "/domains").await;
+        let row = list.split("<a class=\"row domain\"").nth(1).unwrap();
+        let own = page(&house, &cookie, "/domains/my.example").await;
+        let own = own.split("<div id=\"standing\"").nth(1).unwrap();
+        assert_eq!(state(row), state(own));
+        assert!(state(row).contains(words), "{words}: {}", state(row));
+    };
+    same("DNS was not asked yet.").await;
+    note("ok", &[]).await;
+    same("ok: All records were found when DNS was asked last.").await;
+    note("drift", &["MX of my.example: it leads elsewhere".to_owned()]).await;
+    same("Some records differed when DNS was asked last: MX of my.example.").await;
+    page(&house, &cookie, "/domains/my.example?check=1").await;
+    same("DNS does not say whether mail arrives").await;
+}
+
+#[tokio::test]
 async fn a_change_says_who_did_what_in_a_sentence() {
     let house = House::linked().await;
     let cookie = house.signed_in().await;

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use serde_json::Value;
 
 use crate::admin::shapes::DomainShape;
-use crate::admin::{Actor, AdminError, Paging};
+use crate::admin::{Actor, AdminError, KnownRecords, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::{Domain, Moment};
@@ -47,7 +47,7 @@ struct Line {
     verified: Option<When>,
     tone: &'static str,
     icon: &'static str,
-    dns: &'static str,
+    dns: String,
     /// What its catch-all does, or whose mirror it is.
     about: String,
 }
@@ -106,9 +106,8 @@ async fn build(
     (filled, error): (&Filled, Option<&AdminError>),
 ) -> Result<DomainsPage, AdminError> {
     let paging = Paging { limit: Some(ROWS), cursor: ask.owned("cursor") };
-    let page = site.admin.domains(actor, None, &paging).await?;
+    let (domains, next) = site.admin.domains_known(actor, &paging).await?;
     let now = site.admin.clock.now();
-    let next = page.next_cursor.as_deref();
     Ok(DomainsPage {
         frame: Frame::inside(site, "Domains", "domains"),
         done: told(ask),
@@ -116,9 +115,9 @@ async fn build(
         one: filled.get("name").to_owned(),
         many: filled.get("names").to_owned(),
         like: filled.get("like").to_owned(),
-        templates: page.items.iter().take(TEMPLATES).map(|domain| domain.name.clone()).collect(),
-        more: next.map(|cursor| format!("/domains?cursor={}", text::in_query(cursor))),
-        rows: page.items.iter().map(|domain| line(domain, now)).collect(),
+        templates: domains.iter().take(TEMPLATES).map(|(domain, _)| domain.name.clone()).collect(),
+        more: next.map(|cursor| format!("/domains?cursor={}", text::in_query(&cursor))),
+        rows: domains.iter().map(|(domain, known)| line(domain, known, now)).collect(),
     })
 }
 
@@ -133,13 +132,8 @@ fn told(ask: &Ask) -> Option<String> {
     }
 }
 
-fn line(domain: &DomainShape, now: Moment) -> Line {
-    let (tone, icon, dns) = match domain.dns.as_str() {
-        "ok" => ("ok", "done", "all records found"),
-        "drift" if domain.verified_at.is_none() => ("wait", "wait", "its mail is put off until it is proved"),
-        "drift" => ("bad", "fail", "some records differ"),
-        _ => ("", "stop", "records not checked yet"),
-    };
+fn line(domain: &DomainShape, known: &KnownRecords, now: Moment) -> Line {
+    let state = records::State::known(known, domain, now);
     let about = match &domain.mirror_of {
         Some(original) => format!("mirror of {original}"),
         None => format!("catch-all: {}", form::word_of(domain.catch_all)),
@@ -149,9 +143,9 @@ fn line(domain: &DomainShape, now: Moment) -> Line {
         full: domain.name.clone(),
         ascii: (domain.unicode != domain.name).then(|| domain.name.clone()),
         verified: domain.verified_at.map(|at| When::new(at, now)),
-        tone,
-        icon,
-        dns,
+        tone: state.tone,
+        icon: state.icon,
+        dns: state.words,
         about,
     }
 }

@@ -78,33 +78,49 @@ pub(in crate::http::panel) async fn look(
     Ok(Records::known(&site.admin.known_records(actor, &domain.name).await?, domain, now))
 }
 
-impl Records {
-    /// As they are known.
-    fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
-        let KnownRecords { records: found, age, wrong } = known;
-        match age {
-            LookAge::Fresh => Self::new(found, now),
-            LookAge::Old => {
-                let shown = Self::new(found, now);
-                Self { state: State { unsettled: true, ..shown.state }, ..shown }
-            }
-            LookAge::None => Self::unasked((found, wrong), domain),
+impl State {
+    /// By what is known of its records: the list of domains and its own page say the same.
+    pub(in crate::http::panel) fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
+        match known.age {
+            LookAge::Fresh => state(&known.records, now),
+            LookAge::Old => Self { unsettled: true, ..state(&known.records, now) },
+            LookAge::None => Self::unasked(&known.wrong, domain),
         }
     }
 
+    /// As it was when a process before this one asked, if any did.
+    fn unasked(wrong: &[String], domain: &DomainShape) -> Self {
+        let (tone, icon, words) = match domain.dns.as_str() {
+            "ok" => ("ok", "done", "All records were found when DNS was asked last.".to_owned()),
+            "drift" if domain.verified_at.is_none() => {
+                ("wait", "wait", "Its mail is put off until it is proved whose it is.".to_owned())
+            }
+            "drift" => ("wait", "wait", format!("Some records differed when DNS was asked last{}.", named(wrong))),
+            _ => ("wait", "wait", "DNS was not asked yet.".to_owned()),
+        };
+        Self { tone, icon, words, at: None, unsettled: true }
+    }
+}
+
+impl Records {
+    /// As they are known.
+    fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
+        let shown = match known.age {
+            LookAge::Fresh | LookAge::Old => Self::new(&known.records, now),
+            LookAge::None => Self::unasked(known, domain, now),
+        };
+        Self { state: State::known(known, domain, now), ..shown }
+    }
+
     /// What is wanted, and what was wrong when a process before this one asked, while no more is known of what is there.
-    fn unasked((found, wrong): (&RecordsShape, &[String]), domain: &DomainShape) -> Self {
+    fn unasked(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
+        let KnownRecords { records: found, wrong, .. } = known;
         let word = if was_asked(domain) { "not asked since the start" } else { "not asked yet" };
         let shown = |records: &[RecordShape]| -> Vec<Shown> {
             let wanted = records.iter().enumerate().filter(|(_, shape)| shape.record.wanted.is_some());
             wanted.map(|(index, shape)| unasked(shown(&shape.record, index), (word, wrong))).collect()
         };
-        let words = match domain.dns.as_str() {
-            "ok" => "All records were found when DNS was asked last".to_owned(),
-            "drift" => format!("Some records differed when DNS was asked last{}", named(wrong)),
-            _ => "DNS was not asked yet".to_owned(),
-        };
-        let state = State { tone: "wait", icon: "wait", words: format!("{words}."), at: None, unsettled: true };
+        let state = State::known(known, domain, now);
         let (main, host) = (shown(&found.records), shown(&found.host));
         Self { state, main, rest: Vec::new(), host, zone: zone(found).replace('\t', " ") }
     }
