@@ -46,6 +46,15 @@ pub enum Judgement {
     Forget,
 }
 
+/// Whether a list has an entry against somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// None has.
+    In,
+    /// That of the alias, of its domain or of the server has.
+    Out,
+}
+
 /// Somebody who writes to an alias: an author, or the sender of an envelope where nobody is known to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderSeen {
@@ -125,6 +134,20 @@ impl Admin {
         (!row.sender.is_empty()).then(|| new_sender(alias, (&row.sender, row.received_at), (row.count, 0)))
     }
 
+    /// Whether author or sender of a message is meant by a block of the alias, of its domain or of the server, as these lists
+    /// are now.
+    #[must_use]
+    pub fn keeps_out(&self, alias: &AliasRow, row: &Row) -> Kept {
+        let names: Vec<_> = row.author.iter().map(Author::address).chain([row.sender.as_str()]).map(key_of).collect();
+        let means = |entry: &SenderPattern| names.iter().any(|name| entry.matches(name));
+        let of_recipient = Mailbox::parse(&row.recipient).ok().and_then(|to| to.domain().cloned());
+        let domain = self.store.directory.domain(of_recipient.as_ref().unwrap_or(&alias.domain_name));
+        let of_alias = alias.spec.block.iter().any(|entry| means(&SenderPattern(entry.clone())));
+        let of_domain = domain.is_some_and(|domain| domain.senders.block.iter().any(means));
+        let of_server = self.store.directory.instance_senders().block.iter().any(means);
+        if of_alias || of_domain || of_server { Kept::Out } else { Kept::In }
+    }
+
     /// The addresses that a catch-all took of late, the newest first.
     pub async fn caught_by(&self, actor: &Actor, catch_all: &AliasRow) -> Result<Vec<CaughtAddress>> {
         actor.must(Area::Activity, Access::Read)?;
@@ -168,8 +191,13 @@ impl Admin {
     }
 }
 
+/// As entries are compared.
+fn key_of(address: &str) -> String {
+    Mailbox::parse(address).map_or_else(|_| address.to_lowercase(), |mailbox| mailbox.key())
+}
+
 fn new_sender(row: &AliasRow, (address, last_at): (&str, Moment), (messages, refused): (u64, u64)) -> SenderSeen {
-    let key = Mailbox::parse(address).map_or_else(|_| address.to_lowercase(), |mailbox| mailbox.key());
+    let key = key_of(address);
     let by = |list: &[String]| list.iter().find(|entry| SenderPattern((*entry).clone()).matches(&key)).cloned();
     SenderSeen {
         address: address.to_owned(),

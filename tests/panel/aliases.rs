@@ -350,7 +350,10 @@ async fn to_allow_a_sender_is_no_remedy_for_mail_that_proved_nothing() {
     let (says, allows) = ("This message proved nothing of who sent it", ">Allow sender</button>");
     let bare = page(Auth { spf: Some("none".to_owned()), ..Auth::default() }, policy()).await;
     assert!(bare.contains(says) && !bare.contains(allows), "{bare}");
-    assert!(bare.contains("The policy unauthenticated decided, which holds for shop@my.example."), "{bare}");
+    assert!(
+        bare.contains("The check “Mail that proves nothing”, which counts for shop@my.example, refused it."),
+        "{bare}"
+    );
     let forged = page(Auth { dkim: vec!["pass d=other.example s=mail".to_owned()], ..Auth::default() }, policy()).await;
     assert!(forged.contains(says), "somebody else's signature: {forged}");
     for auth in [

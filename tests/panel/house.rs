@@ -340,7 +340,7 @@ async fn the_simulator_decides_as_the_server_does() {
     let told = house.panel(&cookie, "GET", "/simulator?to=nobody@my.example", "").await.expect(200).text();
     assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
-    assert!(wrong.contains("<bdi>Write an IP address.</bdi>"), "{wrong}");
+    assert!(wrong.contains("<bdi>Client’s address: write an IP address.</bdi>"), "{wrong}");
 }
 
 #[tokio::test]

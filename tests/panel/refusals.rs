@@ -80,7 +80,7 @@ const CASES: &[(Step<'static>, &str, &str, &str, &str)] = &[
         "its SPF record has to name it",
         "/domains/shop.example",
     ),
-    (("policy", "refuses", "dmarc"), "550 5.7.1 x", "", "loosen the check dmarc", ALIAS),
+    (("policy", "refuses", "dmarc"), "550 5.7.1 x", "", "loosen the check DMARC", ALIAS),
     (("loop", "found", "x"), "554 5.4.6 x", "", "sends its mail on to an alias", "/destinations"),
     (
         ("hosted destination", "ends", "a@my.example: none"),
@@ -175,21 +175,32 @@ async fn a_block_that_has_ended_is_not_said_to_hold() {
     let cookie = house.signed_in().await;
     let made = house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201).json();
     let id = made["id"].as_str().unwrap().parse().unwrap();
-    for (lists, level, words) in [
-        (json!({ "block": ["*@shop.example"], "allow": [] }), "alias", "once this entry is off the list"),
-        (json!({ "block": [], "allow": [] }), "alias", "This entry is off the list by now"),
-        (json!({ "block": ["*@shop.example"], "allow": ["orders@shop.example"] }), "alias", "is let in by now"),
-        (json!({ "block": [], "allow": ["orders@shop.example"] }), "domain", "is let in by now"),
-        (json!({ "block": [], "allow": [] }), "domain", "once this entry is off the list"),
-        (json!({ "block": [], "allow": ["orders@shop.example"] }), "instance", "once this entry is off the list"),
+    let (entry, nobody) = (json!(["*@shop.example"]), json!([]));
+    let friend = json!(["orders@shop.example"]);
+    let (stands, gone) = ("once this entry is off the list", "This entry is off the list by now");
+    for (block, allow, of_domain, level, words) in [
+        (&entry, &nobody, &nobody, "alias", stands),
+        (&nobody, &nobody, &nobody, "alias", gone),
+        (&nobody, &nobody, &entry, "alias", stands),
+        (&entry, &friend, &nobody, "alias", "is let in by now"),
+        (&nobody, &friend, &entry, "domain", "is let in by now"),
+        (&nobody, &nobody, &entry, "domain", stands),
+        (&nobody, &nobody, &nobody, "domain", gone),
+        (&nobody, &nobody, &nobody, "instance", gone),
+        (&entry, &nobody, &nobody, "instance", stands),
     ] {
+        let lists = json!({ "block": block, "allow": allow });
         house.operator("PATCH", "/v1/aliases/shop@my.example", lists).await.expect(200);
+        house.operator("PATCH", "/v1/domains/my.example", json!({ "block": of_domain })).await.expect(200);
         let mut row = refused(&house, ("sender", "blocked", &format!("*@shop.example ({level})")), UNKNOWN);
         row.rule = Some(RuleRef { id, kind: Kind::Address, pattern: "shop@my.example".to_owned() });
+        row.reason = format!("The entry *@shop.example ({level}) keeps this sender out.");
         house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
         let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
         let told = page.split("<p id=\"next\">").nth(1).unwrap().split("</p>").next().unwrap();
         assert!(told.contains(words), "{level} {words}: {told}");
+        let says = if words == stands { "keeps this sender out." } else { "kept this sender out." };
+        assert!(page.contains(&format!("The entry *@shop.example ({level}) {says}")), "{level} {words}: {page}");
     }
 }
 

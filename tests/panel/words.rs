@@ -20,6 +20,35 @@ async fn recorded(house: &House, row: Row) -> String {
 }
 
 #[tokio::test]
+async fn the_story_of_a_message_says_what_the_alias_did_with_it_and_that_it_is_held() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    let path = format!("/activity/{}", queued(&house, "shop@my.example", due).await.id);
+    house.panel(&cookie, "POST", &format!("{path}/hold"), "").await.expect(303);
+    let held = page(&house, &cookie, &path).await;
+    assert!(held.contains("<p class=\"under\"><bdi>You put it on hold</bdi>"), "{held}");
+    assert!(held.contains("<bdi>It is on hold, and goes on when it is released.</bdi>"), "{held}");
+    assert!(held.contains("It came for the alias shop@my.example, which leads to owner@inbox.example."), "{held}");
+    assert!(!held.contains("decided."), "{held}");
+
+    let row = forwarded(&house, "shop@my.example");
+    let ours = Row { status: Status::Refused, destination: None, attempts: Vec::new(), ..row.clone() };
+    let ours = page(&house, &cookie, &recorded(&house, ours).await).await;
+    assert!(ours.contains("It came for the alias shop@my.example, and was refused."), "{ours}");
+    let attempts = vec![attempt(house.clock.now(), "refused", "550 5.1.1 No such user")];
+    let other = forwarded(&house, "shop@my.example");
+    let theirs =
+        page(&house, &cookie, &recorded(&house, Row { status: Status::Refused, attempts, ..other }).await).await;
+    assert!(theirs.contains("which leads to owner@inbox.example."), "{theirs}");
+    let nobody = Row { rule: None, destination: None, ..forwarded(&house, "who@my.example") };
+    let nobody =
+        page(&house, &cookie, &recorded(&house, Row { status: Status::Refused, attempts: vec![], ..nobody }).await)
+            .await;
+    assert!(nobody.contains("No alias takes mail for this address."), "{nobody}");
+}
+
+#[tokio::test]
 async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
@@ -47,6 +76,38 @@ async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     same("Some records differed when DNS was asked last: MX of my.example.").await;
     page(&house, &cookie, "/domains/my.example?check=1").await;
     same("DNS does not say whether mail arrives").await;
+}
+
+#[tokio::test]
+async fn the_simulator_speaks_of_checks_by_their_names_and_of_each_fault_by_itself() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let made = json!({ "address": "shop@my.example", "policy": { "spf": "enforce" } });
+    house.operator("POST", "/v1/aliases", made).await.expect(201);
+    let told = page(&house, &cookie, "/simulator?to=shop@my.example&from=a@b.example").await;
+    for words in [
+        "<bdi>Checks</bdi>",
+        "SPF: Refuse what fails (set for the alias)",
+        "DKIM: Check and show;",
+        "TLS to the destination: Where it works;",
+        "X-Forwarded-To and -For: Leave them out",
+        "<bdi>Return address</bdi>",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!told.contains("(instance)") && !told.contains("spf enforce"), "{told}");
+    let wrong = house.panel(&cookie, "GET", "/simulator?to=nowhere&ip=nonsense", "").await.expect(422).text();
+    assert_eq!(wrong.matches("<div class=\"notice bad\" role=\"alert\">").count(), 2, "{wrong}");
+    assert!(wrong.contains("<bdi>Client’s address: write an IP address"), "{wrong}");
+    // The same words stand on the page of a message.
+    let mut row = forwarded(&house, "shop@my.example");
+    row.trace = vec![
+        TraceStep::new("settings", "in effect", "spf observe (instance), tls require (domain), what is new (alias)"),
+        TraceStep::new("sender", "blocked", "*@shop.example (domain)"),
+    ];
+    let told = page(&house, &cookie, &recorded(&house, row).await).await;
+    let settings = "SPF: Check and show; TLS to the destination: Always, else wait (set for the domain); what is new (set for the alias)";
+    assert!(told.contains(settings) && told.contains("*@shop.example, on the list of the domain"), "{told}");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
         subject: Some("Your order".to_owned()),
         message_id: Some("<1@shop.example>".to_owned()),
         size: MESSAGE.len() as u64,
-        reason: "Your alias sends it on.".to_owned(),
+        reason: "Delivered while the sender waited".to_owned(),
         rule: Some(RuleRef { id: Uuid::nil(), kind: Kind::Address, pattern: recipient.to_owned() }),
         client: Client {
             ip: "192.0.2.7".parse().unwrap(),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::admin::shapes::alias_name;
-use crate::admin::{Actor, AdminError, CaughtAddress, Judgement, SenderSeen};
+use crate::admin::{Actor, AdminError, CaughtAddress, Judgement, Kept, SenderSeen};
 use crate::http::Site;
 use crate::http::api::Caller;
 use crate::mail::{Domain, Mailbox, Moment};
@@ -98,7 +98,7 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         }),
         says,
         is_unproven,
-        lifted: lifted(row, author.iter().chain(&seen)),
+        lifted: lifted(row, site.admin.keeps_out(&alias, row), author.iter().chain(&seen)),
         came: caught.map(|address| shown(&address, now)),
     })
 }
@@ -111,16 +111,14 @@ async fn alias_of(site: &Site, actor: &Actor, row: &Row) -> Option<AliasRow> {
     }
 }
 
-/// How a block has ended: somebody of whom it was is let in by the alias, which also lifts what its domain says; or, as far as
-/// the alias itself had it, nobody is blocked any more.
-fn lifted<'s>(row: &Row, mut seen: impl Iterator<Item = &'s SenderSeen> + Clone) -> Option<&'static str> {
+/// How a block has ended: somebody of whom it was is let in by the alias, which also lifts what its domain says; or no list
+/// has an entry that means them any more.
+fn lifted<'s>(row: &Row, still: Kept, mut seen: impl Iterator<Item = &'s SenderSeen>) -> Option<&'static str> {
     let block = row.trace.iter().rfind(|step| step.verdict == "blocked")?;
-    let is_of = |level: &str| block.detail.ends_with(level);
-    if !is_of("(instance)") && seen.clone().any(|sender| sender.allowed_by.is_some()) {
+    if !block.detail.ends_with("(instance)") && seen.any(|sender| sender.allowed_by.is_some()) {
         return Some("Its sender is let in by now: what it sends from now on is taken.");
     }
-    let is_gone = is_of("(alias)") && seen.all(|sender| sender.blocked_by.is_none());
-    is_gone.then_some("This entry is off the list by now: what its sender sends from now on is taken.")
+    (still == Kept::In).then_some("This entry is off the list by now: what its sender sends from now on is taken.")
 }
 
 /// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.

@@ -18,6 +18,8 @@ pub(super) struct Look {
 pub(super) const DONE: Look = Look { icon: "done", tone: "ok", word: "done" };
 /// Something that waits.
 pub(super) const WAITING: Look = Look { icon: "wait", tone: "wait", word: "waiting" };
+/// Something that is held.
+pub(super) const HELD: Look = Look { icon: "held", tone: "wait", word: "held" };
 /// Something that failed.
 pub(super) const FAILED: Look = Look { icon: "fail", tone: "bad", word: "failed" };
 /// Something that ended without loss.
@@ -41,7 +43,7 @@ fn of_status(status: Status) -> Look {
     let look = match status {
         Status::Forwarded => DONE,
         Status::Queued | Status::Deferred => WAITING,
-        Status::Held => Look { icon: "held", ..WAITING },
+        Status::Held => HELD,
         Status::Failed | Status::Expired => FAILED,
         Status::Refused
         | Status::RefusedTemporarily

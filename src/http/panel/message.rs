@@ -13,7 +13,7 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::admission::NOT_CHECKED;
 use crate::policy::rule::Privacy;
-use crate::policy::status::{Status, TraceStep};
+use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
@@ -27,6 +27,7 @@ use super::kept::{self, Kept};
 use super::look::{self, Look};
 use super::next_step::NextStep;
 use super::remedy::{Octets, Remedy};
+use super::step_words::{self, Step};
 use super::story::{self, Happening};
 use super::text::{self, When};
 use super::toast::Toast;
@@ -86,7 +87,7 @@ struct Facts {
     checks: Vec<(&'static str, String)>,
     octets: &'static str,
     hashes: Vec<(&'static str, String)>,
-    steps: Vec<(String, String, String)>,
+    steps: Vec<Step>,
     technical: Vec<(&'static str, String)>,
 }
 
@@ -184,7 +185,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         look: look::of(row),
         headline: story::headline(row, now),
         many: story::many(row),
-        reason: linked(&text::visible(&row.reason)),
+        reason: linked(&reason(row, judge.as_ref())),
         actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
         lost: lost(row),
         kept,
@@ -198,7 +199,6 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
 
 impl Facts {
     fn of(row: &Row, subject: Result<String, &'static str>, now: Moment) -> Self {
-        let step = |s: &TraceStep| (text::visible(&s.step), text::visible(&s.verdict), text::visible(&s.detail));
         Self {
             is_own: row.own.is_some(),
             from: Told::of(row),
@@ -214,7 +214,7 @@ impl Facts {
             checks: if row.own.is_some() { Vec::new() } else { checks(row) },
             octets: story::octets(row),
             hashes: hashes(row),
-            steps: row.trace.iter().map(step).collect(),
+            steps: step_words::told(&row.trace),
             technical: technical(row),
         }
     }
@@ -222,6 +222,15 @@ impl Facts {
 
 fn alias_of(row: &Row) -> String {
     row.rule.as_ref().map_or_else(|| row.recipient.clone(), |rule| rule.id.to_string())
+}
+
+/// Why, as it was decided then: an entry that is off its list since kept somebody out, and does so no more.
+fn reason(row: &Row, judge: Option<&Judge>) -> String {
+    let reason = text::visible(&row.reason);
+    match judge.and_then(|judge| judge.lifted) {
+        Some(_) => reason.replacen(" keeps this ", " kept this ", 1),
+        None => reason,
+    }
 }
 
 /// Words about another message, parted at its id.

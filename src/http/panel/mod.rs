@@ -46,6 +46,7 @@ mod setup;
 mod sign_in;
 mod simulator;
 mod spark;
+mod step_words;
 mod story;
 mod sure;
 mod text;

@@ -7,6 +7,7 @@ use crate::policy::admission::{NO_DESTINATION, REFUSES, SWITCHED_OFF};
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 
+use super::step_words;
 use super::text;
 
 /// What to do, and where.
@@ -193,8 +194,8 @@ fn larger(detail: &str) -> String {
 }
 
 fn loosened(policy: &str) -> String {
-    let policy = text::visible(policy);
-    format!("If you want such mail all the same, loosen the check {policy} under Checks of its own.")
+    let check = text::visible(step_words::check(policy));
+    format!("If you want such mail all the same, loosen the check {check} under Checks of its own.")
 }
 
 /// The list that an entry stands on: `*@shop.example (alias)`.

@@ -7,17 +7,20 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::RouteShape;
-use crate::admin::{Actor, AdminError, RouteQuestion};
+use crate::admin::{Actor, AdminError, Fault, RouteQuestion};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
 use super::envelopes::Compared;
 use super::forms;
 use super::frame::{self, Frame};
+use super::step_words::{self, Step};
 use super::text;
 
 /// The fields that ask.
 const FIELDS: [&str; 5] = ["to", "from", "author", "ip", "headers"];
+/// What the page calls them.
+const LABELS: [&str; 5] = ["To", "Envelope sender", "Author", "Client’s address", "Header"];
 
 /// The answer.
 struct Told {
@@ -27,7 +30,7 @@ struct Told {
     reply: String,
     rule: Option<String>,
     envelope: Compared,
-    steps: Vec<(String, String, String)>,
+    steps: Vec<Step>,
 }
 
 #[derive(Template)]
@@ -39,7 +42,7 @@ struct SimulatorPage {
     author: String,
     ip: String,
     headers: String,
-    wrong: Option<String>,
+    wrong: Vec<String>,
     told: Option<Told>,
 }
 
@@ -47,14 +50,21 @@ struct SimulatorPage {
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     let asked = |key| ask.owned(key).unwrap_or_default();
     let (wrong, told) = match answer(&site, &actor, &ask).await {
-        Ok(told) => (None, told),
-        Err(error @ AdminError::Invalid(_)) => (Some(forms::details(&error)), None),
+        Ok(told) => (Vec::new(), told),
+        Err(AdminError::Invalid(faults)) => (faults.iter().map(fault).collect(), None),
         Err(error) => return frame::failed(&error),
     };
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let [to, from, author, ip, headers] = FIELDS.map(asked);
     let frame = Frame::inside(&site, "Simulator", "simulator");
     frame::page(status, &SimulatorPage { frame, to, from, author, ip, headers, wrong, told })
+}
+
+/// What is wrong, by the name that its field has on the page.
+fn fault(fault: &Fault) -> String {
+    let label = FIELDS.iter().zip(LABELS).find(|(key, _)| **key == fault.field).map(|(_, label)| label);
+    let words = label.map_or_else(|| fault.detail.clone(), |label| format!("{label}: {}", fault.detail));
+    forms::sentence(&text::visible(&words))
 }
 
 async fn answer(site: &Site, actor: &Actor, ask: &Ask) -> Result<Option<Told>, AdminError> {
@@ -82,10 +92,6 @@ fn tell(route: &RouteShape) -> Told {
         reply: text::visible(&route.reply),
         rule: route.rule.as_ref().map(|rule| text::ours(&rule.pattern)),
         envelope: Compared::of(&route.envelope.before, route.envelope.after.as_ref()),
-        steps: route
-            .trace
-            .iter()
-            .map(|step| (text::visible(&step.step), text::visible(&step.verdict), text::visible(&step.detail)))
-            .collect(),
+        steps: step_words::told(&route.trace),
     }
 }

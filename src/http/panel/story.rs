@@ -8,6 +8,7 @@ use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 use super::forms;
 use super::look::{self, Look};
 use super::own_words;
+use super::step_words;
 use super::text::{self, When};
 
 /// How an attempt begins that ended before anything was sent.
@@ -52,7 +53,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
 
 /// That many of a kind are counted on one row.
 pub(super) fn many(row: &Row) -> Option<String> {
-    let words = "of one hour from the same network are counted here. What stands below is of the first of them.";
+    let words = "of one hour from the same network are counted here. What follows below is about the first of them.";
     (row.count > 1).then(|| format!("{} {words}", row.count))
 }
 
@@ -194,6 +195,10 @@ pub(super) fn answered(last: &Attempt) -> String {
 }
 
 fn next(row: &Row, now: Moment) -> Option<Happening> {
+    if row.status == Status::Held {
+        let words = "It is on hold, and goes on when it is released.".to_owned();
+        return Some(Happening { look: look::HELD, words, at: None, reply: None });
+    }
     if is_being_tried(row) {
         let words = "It is being tried now.".to_owned();
         return Some(Happening { look: look::WAITING, words, at: None, reply: None });
@@ -213,18 +218,41 @@ fn received(row: &Row, now: Moment) -> Happening {
 }
 
 fn decided(row: &Row) -> Happening {
-    let look = match row.status {
-        Status::Refused | Status::RefusedTemporarily | Status::Dropped => look::ENDED,
-        _ => look::DONE,
-    };
-    let words = match (&row.rule, refused_by(row)) {
-        (Some(rule), Some(policy)) => {
-            format!("The policy {} decided, which holds for {}.", text::visible(policy), text::ours(&rule.pattern))
-        }
-        (Some(rule), None) => format!("The alias {} decided.", text::ours(&rule.pattern)),
-        (None, _) => "No alias of yours decided.".to_owned(),
+    let is_ours = matches!(row.status, Status::Refused | Status::RefusedTemporarily) && row.attempts.is_empty();
+    let look = if is_ours || row.status == Status::Dropped { look::ENDED } else { look::DONE };
+    let words = match &row.rule {
+        Some(rule) => by_alias(row, &text::ours(&rule.pattern)),
+        None => without_alias(row).to_owned(),
     };
     Happening { look, words, at: None, reply: None }
+}
+
+/// What an alias did with it.
+fn by_alias(row: &Row, name: &str) -> String {
+    if let Some(policy) = refused_by(row) {
+        let check = text::visible(step_words::check(policy));
+        return format!("The check “{check}”, which counts for {name}, refused it.");
+    }
+    match (row.status, &row.destination) {
+        (Status::Dropped, _) => format!("It came for the alias {name}, which throws it away."),
+        (Status::Refused, _) if row.attempts.is_empty() => format!("It came for the alias {name}, and was refused."),
+        (Status::RefusedTemporarily, _) if row.attempts.is_empty() => {
+            format!("It came for the alias {name}, and was put off.")
+        }
+        (_, Some(to)) => format!("It came for the alias {name}, which leads to {}.", text::ours(to)),
+        (_, None) => format!("It came for the alias {name}."),
+    }
+}
+
+/// Why it has to do with no alias.
+fn without_alias(row: &Row) -> &'static str {
+    if row.status == Status::Consumed {
+        return "It came to a return address of this gateway, and to no alias.";
+    }
+    if row.trace.iter().any(|step| step.step == "role address") {
+        return "It came to postmaster or abuse, which need no alias.";
+    }
+    "No alias takes mail for this address."
 }
 
 /// Why the next hop of a refused message was not asked.
