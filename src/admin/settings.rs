@@ -143,6 +143,19 @@ impl Admin {
         Ok(())
     }
 
+    /// A span of time that is set, as people say it: `7 days`.
+    #[must_use]
+    pub fn span_in_words(&self, key: &str) -> String {
+        let settings = self.settings.list();
+        let found = settings.iter().find(|setting| setting.key == key).map(|setting| &setting.value);
+        let span = found.and_then(Value::as_str).unwrap_or_default();
+        match span.strip_suffix('d') {
+            Some("1") => "1 day".to_owned(),
+            Some(days) => format!("{days} days"),
+            None => span.to_owned(),
+        }
+    }
+
     /// By what is set here, mail or people could be led elsewhere: an open session alone is not enough.
     async fn must_be_themselves(&self, actor: &Actor, present: Option<Value>) -> Result<()> {
         if !self.asks_again(actor).await? {

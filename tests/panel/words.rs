@@ -49,6 +49,18 @@ async fn the_story_of_a_message_says_what_the_alias_did_with_it_and_that_it_is_h
 }
 
 #[tokio::test]
+async fn what_an_empty_log_asks_for_first_is_what_is_missing_first() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    let bare = page(&house, &cookie, "/activity").await;
+    assert!(bare.contains("<a class=\"button primary\" href=\"/domains\">Add a domain</a>"), "{bare}");
+    assert!(!bare.contains("Create an alias"), "{bare}");
+    house.operator("POST", "/v1/domains", json!({ "name": "my.example" })).await.expect(201);
+    let next = page(&house, &cookie, "/activity").await;
+    assert!(next.contains("href=\"/aliases?new=1\">Create an alias</a>"), "{next}");
+}
+
+#[tokio::test]
 async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
@@ -76,6 +88,17 @@ async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     same("Some records differed when DNS was asked last: MX of my.example.").await;
     page(&house, &cookie, "/domains/my.example?check=1").await;
     same("DNS does not say whether mail arrives").await;
+}
+
+#[tokio::test]
+async fn a_status_that_there_is_not_is_told_with_the_words_of_the_filters() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let told = page(&house, &cookie, "/activity?status=%3Cb%3E").await;
+    let says = "There is no state “&#60;b&#62;”. Choose one of these: All, Forwarded, Waiting, Failed, Bounced, Refused, Dropped.";
+    assert!(told.contains(says) && !told.contains("refused_temporarily, "), "{told}");
+    let told = page(&house, &cookie, "/activity?alias=none@my.example").await;
+    assert!(told.contains("There is no alias none@my.example."), "{told}");
 }
 
 #[tokio::test]
@@ -108,6 +131,17 @@ async fn the_simulator_speaks_of_checks_by_their_names_and_of_each_fault_by_itse
     let told = page(&house, &cookie, &recorded(&house, row).await).await;
     let settings = "SPF: Check and show; TLS to the destination: Always, else wait (set for the domain); what is new (set for the alias)";
     assert!(told.contains(settings) && told.contains("*@shop.example, on the list of the domain"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_kept_is_said_to_be_kept_for_so_many_days() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let until = house.clock.now().after(std::time::Duration::from_secs(3600));
+    queued(&house, "shop@my.example", Entry::Kept(until)).await;
+    let told = page(&house, &cookie, "/settings/notices").await;
+    assert!(told.contains("If you do neither, it is deleted after 7 days."), "{told}");
+    assert!(!told.contains("queue.keep_failed"), "{told}");
 }
 
 #[tokio::test]

@@ -355,7 +355,7 @@ fn instance(hostname: Domain) -> Instance {
         srs_domain: None,
         spf: Enforcement::Observe,
         dkim: Enforcement::Observe,
-        dmarc: Enforcement::Observe,
+        dmarc: Enforcement::Enforce,
         unauthenticated: Unauthenticated::Accept,
         authentication_results: true,
         forwarded_headers: false,

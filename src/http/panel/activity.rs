@@ -14,10 +14,12 @@ use crate::admin::{ActivityFilter, Actor, AdminError, AliasFilter, Paging};
 use crate::http::Site;
 use crate::http::api::{self, Ask, Caller, follow};
 use crate::mail::{Mailbox, Moment};
-use crate::store::activity::Row;
+use crate::policy::status::Status;
+use crate::store::activity::{Page, Row};
 
 use super::author::Writer;
 use super::by_domain;
+use super::forms;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
 use super::text::{self, When};
@@ -61,6 +63,24 @@ struct Chip {
     href: String,
     current: bool,
 }
+
+/// What is missing before any mail can come: in words, and where it is made.
+struct First {
+    words: &'static str,
+    href: &'static str,
+    action: &'static str,
+}
+
+const NO_DOMAIN: First = First {
+    words: "No mail has come yet, and there is no domain that it could come to.",
+    href: "/domains",
+    action: "Add a domain",
+};
+const NO_ALIAS: First = First {
+    words: "No mail has come yet, and there is no alias that it could come to.",
+    href: "/aliases?new=1",
+    action: "Create an alias",
+};
 
 /// A row as the list shows it.
 pub(super) struct Line {
@@ -125,7 +145,7 @@ struct ActivityPage {
     /// The domain of an address that was searched for, and the list by that: mail refused before a recipient keeps no more.
     by_domain_alone: Option<(String, String)>,
     filtered: bool,
-    no_aliases: bool,
+    first: Option<First>,
     live: bool,
     older: Option<String>,
 }
@@ -139,11 +159,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
     let now = site.admin.clock.now();
     let wanted = |key| ask.owned(key).unwrap_or_default();
     let [search, status, alias, domain, own] = ["q", "status", "alias", "domain", "own"].map(wanted);
-    let (found, wrong) = match site.admin.activity_rows(actor, &filter(ask, now)).await {
-        Ok(found) => (Some(found), None),
-        Err(error @ (AdminError::NotFound(_) | AdminError::Invalid(_))) => (None, Some(text::said(&error))),
-        Err(other) => return Err(other),
-    };
+    let (found, wrong) = found(site, actor, &filter(ask, now)).await?;
     let older = found.as_ref().and_then(|page| page.next_cursor.as_deref());
     let older = older.map(|cursor| href(ask, &[("cursor", cursor)]));
     let rows = found.as_ref().map(|page| Line::all(&page.rows, now)).unwrap_or_default();
@@ -158,9 +174,9 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         since: beginning(ask, now),
         times: times(ask),
         exports: exports(ask, now),
-        begins: last.map(|row| (When::new(row.received_at, now), span(site, "log.retention"))),
         by_domain_alone: sender_domain(&search).filter(|_| actor.sees_all()),
-        no_aliases: rows.is_empty() && !filtered && has_no_aliases(site, actor).await?,
+        begins: last.map(|row| (When::new(row.received_at, now), site.admin.span_in_words("log.retention"))),
+        first: if rows.is_empty() && !filtered { first(site, actor).await? } else { None },
         live: !filtered && ask.get("cursor").is_none(),
         search,
         status,
@@ -172,6 +188,30 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         filtered,
         older,
     })
+}
+
+/// The rows, or why these filters find none.
+async fn found(
+    site: &Site,
+    actor: &Actor,
+    filter: &ActivityFilter,
+) -> Result<(Option<Page>, Option<String>), AdminError> {
+    if let Some(wrong) = filter.status.iter().find_map(|asked| no_such_state(asked)) {
+        return Ok((None, Some(wrong)));
+    }
+    match site.admin.activity_rows(actor, filter).await {
+        Ok(found) => Ok((Some(found), None)),
+        Err(error @ (AdminError::NotFound(_) | AdminError::Invalid(_))) => Ok((None, Some(forms::details(&error)))),
+        Err(other) => Err(other),
+    }
+}
+
+/// What is no state of mail, with the words of the filters in its place.
+fn no_such_state(asked: &str) -> Option<String> {
+    let is_known = |word: &str| word.is_empty() || word == "bounced" || Status::parse(word).is_some();
+    let word = asked.split(',').map(str::trim).find(|word| !is_known(word))?;
+    let known = FILTERS.map(|(word, _)| word).join(", ");
+    Some(format!("There is no state “{}”. Choose one of these: {known}.", text::short(word, text::SHORT)))
 }
 
 fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
@@ -231,14 +271,6 @@ fn exports(ask: &Ask, now: Moment) -> Vec<Chip> {
     [("csv", "CSV"), ("ndjson", "JSON lines")].map(file).into()
 }
 
-/// How long something is kept, as it is set.
-pub(super) fn span(site: &Site, key: &str) -> String {
-    let settings = site.admin.settings.list();
-    let found = settings.iter().find(|setting| setting.key == key).map(|setting| &setting.value);
-    let span = found.and_then(serde_json::Value::as_str).unwrap_or_default();
-    span.strip_suffix('d').map_or_else(|| span.to_owned(), |days| format!("{days} days"))
-}
-
 /// `GET /activity/export?format=`: what the filters show, as a file, by the very function of the API.
 pub(super) async fn export(site: State<Site>, caller: Caller, ask: Ask, fields: HeaderMap) -> Response {
     api::export(site, caller, ask, fields).await.unwrap_or_else(IntoResponse::into_response)
@@ -263,9 +295,13 @@ async fn alias_chip(site: &Site, actor: &Actor, ask: &Ask) -> Option<Chip> {
     Some(Chip { word: text::short_address(&word), href: href(ask, &[("alias", "")]), current: true })
 }
 
-async fn has_no_aliases(site: &Site, actor: &Actor) -> Result<bool, AdminError> {
+async fn first(site: &Site, actor: &Actor) -> Result<Option<First>, AdminError> {
     let paging = Paging { limit: Some(1), cursor: None };
-    Ok(site.admin.aliases(actor, AliasFilter { paging, ..AliasFilter::default() }).await?.items.is_empty())
+    if site.admin.domains(actor, None, &paging).await?.items.is_empty() {
+        return Ok(Some(NO_DOMAIN));
+    }
+    let aliases = site.admin.aliases(actor, AliasFilter { paging, ..AliasFilter::default() }).await?;
+    Ok(aliases.items.is_empty().then_some(NO_ALIAS))
 }
 
 /// `GET /activity/stream`: what the page needs to say "3 new" and to change the rows that it shows.

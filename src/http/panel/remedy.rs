@@ -9,7 +9,6 @@ use crate::policy::status::Status;
 use crate::policy::verdict::Fault;
 use crate::store::activity::{Attempt, Row};
 
-use super::activity;
 use super::story::{is_being_tried, spoke};
 use super::text;
 
@@ -143,7 +142,7 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         Some(at) => format!("It is tried again by itself {}, {last}", text::ahead(at, now)),
         None => format!("It is being tried now, {last}"),
     };
-    let kept = activity::span(site, "queue.keep_failed");
+    let kept = site.admin.span_in_words("queue.keep_failed");
     let then = if row.own.is_some() {
         "it is given up, and its row here says so".to_owned()
     } else {
@@ -179,18 +178,18 @@ impl Cause {
             Self::Full => "The inbox is full: whoever reads it has to make room.",
             Self::Gone => "There is no such inbox, or it is closed: lead the alias to another one.",
             Self::Large => {
-                "The inbox's system takes no message so large: ask its sender for a link to it, or lead the alias to an \
+                "The inbox's system takes no message so large: ask its sender for a link to the file, or lead the alias to an \
                  inbox that takes more."
             }
             Self::Unwanted => {
                 "The other server does not want this message: this inbox will hardly take it another time."
             }
-            Self::Ours => "The other server minds this server, not the message: mend what its words name.",
+            Self::Ours => "The other server objects to this server, not to the message: mend what its answer names.",
             Self::Here => {
                 "This server itself is in trouble, and not the other one: waypost doctor says what can be found out about it."
             }
-            Self::Unknown => "What its last try came to is all that is known.",
-            Self::Insecure => "No connection came about that is as secure as it has to be.",
+            Self::Unknown => "Nothing more is known than how its last try ended.",
+            Self::Insecure => "No connection was as secure as it has to be.",
             Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
             Self::Silent => {
                 "The other server takes the connection and then says no more, or breaks it off: mostly that passes by \
