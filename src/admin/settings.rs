@@ -168,14 +168,15 @@ impl Admin {
         form.finish()
     }
 
-    /// Whether changes of what is sensitive take the password of whoever makes them. During the first run they do not:
-    /// before there is an alias, there is no mail that could be led elsewhere.
+    /// Whether changes of what is sensitive take the password of whoever makes them, where they have one. During the first run
+    /// they do not: before there is an alias, there is no mail that could be led elsewhere.
     pub async fn asks_again(&self, actor: &Actor) -> Result<bool> {
         if actor.name != ActorName::Session {
             return Ok(false);
         }
         let any = ListQuery { limit: 1, ..ListQuery::default() };
-        Ok(!self.store.rules.aliases(any).await?.items.is_empty())
+        let has_password = self.store.accounts.credentials(actor.account).await?.password_hash.is_some();
+        Ok(has_password && !self.store.rules.aliases(any).await?.items.is_empty())
     }
 
     /// Why a key cannot be changed here.

@@ -61,6 +61,26 @@ async fn what_an_empty_log_asks_for_first_is_what_is_missing_first() {
 }
 
 #[tokio::test]
+async fn a_password_is_asked_for_only_where_there_is_one() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    for path in ["/settings/account", "/settings/server"] {
+        let bare = page(&house, &cookie, path).await;
+        assert!(!bare.contains("Present password") && !bare.contains("takes your password"), "{path}: {bare}");
+    }
+    assert!(page(&house, &cookie, "/settings/account").await.contains(">Set password</button>"));
+    let form = "name=Anna&email=owner%40my.example";
+    house.panel(&cookie, "POST", "/settings/account", form).await.expect(303);
+    house.operator("PATCH", "/v1/users/owner", json!({ "password": "correct horse battery" })).await.expect(200);
+    let cookie = house.signed_in().await;
+    for path in ["/settings/account", "/settings/server"] {
+        let with = page(&house, &cookie, path).await;
+        assert!(with.contains("Present password"), "{path}: {with}");
+    }
+}
+
+#[tokio::test]
 async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -142,9 +142,14 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
         Ok(all) => all.items,
         Err(error) => return frame::failed(&error),
     };
+    let asks = match site.admin.asks_again(actor).await {
+        Ok(asks) => asks,
+        Err(error) => return frame::failed(&error),
+    };
     let mut wrong = faults(error);
     let present_wrong = wrong.remove("current_password");
     let mut sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
+    sections.iter_mut().for_each(|section| section.sensitive &= asks);
     if let Some(sent) = sections.iter_mut().find(|section| was_sent(section, filled)) {
         sent.present_wrong = present_wrong;
     }
@@ -184,7 +189,7 @@ fn marked(section: &Section) -> Vec<(String, &'static str)> {
 async fn backups(site: &Site) -> String {
     let now = site.admin.clock.now();
     match site.admin.backup_facts().await {
-        None => "None are made by themselves: backup.dir is not set.".to_owned(),
+        None => "No backups are made: backup.dir, the folder for them, is not set.".to_owned(),
         Some(facts) => text::visible(&facts.in_words(now)),
     }
 }
