@@ -81,6 +81,18 @@ async fn a_password_is_asked_for_only_where_there_is_one() {
 }
 
 #[tokio::test]
+async fn that_notices_reach_nobody_is_said_with_what_to_do() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    let says = "Nobody gets these notices yet";
+    let bare = page(&house, &cookie, "/settings/notices").await;
+    assert!(bare.contains("<div class=\"notice wait\"") && bare.contains(says), "{bare}");
+    let inbox = json!({ "address": "owner@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    assert!(!page(&house, &cookie, "/settings/notices").await.contains(says));
+}
+
+#[tokio::test]
 async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -160,7 +160,8 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
         None => !mute.value.split(", ").any(|word| word == kind.as_str()),
     };
     let choice = |kind: Kind| Choice { kind: kind.as_str(), words: kind.title(), ticked: is_ticked(kind) };
-    let told = site.admin.who_is_told(actor).await?.first;
+    let recipients = site.admin.who_is_told(actor).await?;
+    let told = recipients.of(None, &[], &[]);
     let beat = site.admin.heartbeat.last();
     let all = site.admin.notices_now(actor).await?.into_iter();
     let (over, open): (Vec<_>, Vec<_>) = all.partition(|notice| notice.state == OVER);
@@ -171,7 +172,7 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
         over: lines(&over, (now, MAX_OVER)),
         choices: Kind::ALL.into_iter().map(choice).collect(),
         to: field("notify.to", "to"),
-        told: text::all_ours(&told.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        told: text::all_ours(&told.into_iter().map(ToString::to_string).collect::<Vec<_>>()),
         digest: field("notify.digest", "digest"),
         digests: DIGESTS,
         heartbeat: field("notify.heartbeat_url", "heartbeat_url"),
