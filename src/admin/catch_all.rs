@@ -94,7 +94,8 @@ impl Admin {
         if sends_on(action) && spec.destinations.is_empty() {
             return Err(AdminError::field(
                 "catch_all",
-                "say where to in catch_all_destinations, or set a default destination",
+                "say where its mail goes: write at least one inbox, or make one of your inboxes the default, on its page \
+                 under Destinations",
             ));
         }
         self.refuse_circles(&self.named(name.clone()).await, &spec).await?;

@@ -94,6 +94,10 @@ pub(super) fn senders(value: &serde_json::Value) -> Read<Vec<String>> {
     })
 }
 
+/// Where mail that is sent on has nowhere to go.
+pub(super) const NO_INBOX: &str = "write at least one inbox that its mail goes to. Or make one of your inboxes the default, on its \
+    page under Destinations: it is proposed for every new alias";
+
 /// What the fields must be together.
 fn check(form: &mut Form<'_>, named: &Named, spec: &AliasSpec) {
     if spec.action == Action::Create && spec.kind != Kind::CatchAll {
@@ -101,7 +105,7 @@ fn check(form: &mut Form<'_>, named: &Named, spec: &AliasSpec) {
     }
     let wants_destination = matches!(spec.action, Action::Forward | Action::Create);
     if wants_destination && spec.destinations.is_empty() && form.is_sound() {
-        form.fault("destinations", "name at least one address that mail is to go to, or set a default destination");
+        form.fault("destinations", NO_INBOX);
     }
     check_destinations(form, named, spec);
     if let Some(leaked) = leaked(spec) {

@@ -196,3 +196,33 @@ async fn a_change_says_who_did_what_in_a_sentence() {
         assert!(told.contains(words), "{words}: {told}");
     }
 }
+
+#[tokio::test]
+async fn an_alias_without_an_inbox_is_told_what_its_field_needs_and_where_the_default_is() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let made = house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201).json();
+    let path = format!("/aliases/{}", made["id"].as_str().unwrap());
+    let says = "Write at least one inbox that its mail goes to.";
+    let there = "make one of your inboxes the default, on its page under Destinations";
+    for (path, form) in
+        [(path.as_str(), "action=forward&destinations="), ("/aliases", "local_part=x&domain=my.example&destination=")]
+    {
+        let wrong = house.panel(&cookie, "POST", path, form).await.expect(422).text();
+        assert!(wrong.contains(says) && wrong.contains(there), "{path}: {wrong}");
+    }
+    let api = house.operator("POST", "/v1/aliases", json!({ "address": "y@my.example", "destinations": [] })).await;
+    assert_eq!(api.expect(422).pointers(), ["/destinations"]);
+}
+
+#[tokio::test]
+async fn a_new_alias_is_proposed_where_mail_arrives() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/domains", json!({ "name": "a.example" })).await.expect(201);
+    let name = Domain::parse("my.example").unwrap();
+    let key = house.admin.store.rules.domain(&name).await.unwrap().key;
+    house.admin.store.rules.note_dns(key, "ok", &[]).await.unwrap();
+    let form = page(&house, &cookie, "/aliases?new=1").await;
+    assert!(form.contains("<option value=\"my.example\" selected>"), "{form}");
+}
