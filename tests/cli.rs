@@ -515,6 +515,34 @@ fn an_import_says_which_inboxes_get_no_mail_yet() {
 }
 
 #[test]
+fn a_new_alias_says_whether_its_inbox_was_asked() {
+    let alias = r#"{"address":"a@my.example","action":"forward","enabled":true,"destinations":["new@inbox.example"],"unverified":["new@inbox.example"]}"#;
+    for (inbox, said) in [
+        (
+            r#"{"address":"new@inbox.example","verified_at":null,"verification":{"status":"queued"}}"#,
+            "A mail with a link that verifies it is on its way there.",
+        ),
+        (
+            r#"{"address":"new@inbox.example","verified_at":null,"verification":{"status":null,"reply":"Nobody asked it: no link could lead here."}}"#,
+            "Nobody asked it: no link could lead here.",
+        ),
+    ] {
+        let gateway = Gateway::answering(&[
+            ("POST /v1/aliases", StatusCode::CREATED, &[alias]),
+            ("GET /v1/destinations/new%40inbox.example", StatusCode::OK, &[inbox]),
+        ]);
+        let ran = gateway.run(&["alias", "add", "a@my.example", "--to", "new@inbox.example"]);
+        let told = format!(
+            "a@my.example forwards to new@inbox.example.\nnew@inbox.example gets no mail before it is verified. {said} If it \
+             is yours, your word verifies it too: waypost destination verify new@inbox.example\n"
+        );
+        assert_eq!((ran.code, ran.out), (0, told));
+        let json = gateway.run(&["alias", "add", "a@my.example", "--to", "new@inbox.example", "--json"]);
+        assert_eq!((json.code, json.out.trim()), (0, alias), "programs get the answer as it came");
+    }
+}
+
+#[test]
 fn an_import_reads_standard_input_too() {
     let gateway = Gateway::answering(&[(
         "POST /v1/aliases/import?dry_run=true",

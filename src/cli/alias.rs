@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::alias_fields::{Fields, What};
 use super::alias_import::{self, Import};
-use super::api::{Api, escaped};
+use super::api::{Answer, Api, escaped};
+use super::destination;
 use super::listing::{self, Paging};
-use super::output::{Column, Output, cell};
+use super::output::{Column, Output, cell, texts};
 
 const COLUMNS: [Column; 6] = [
     ("ADDRESS", "/address"),
@@ -96,7 +97,7 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
         Alias::Add { alias, what, fields } => {
             let mut body = fields.body(&what);
             body.insert("address".to_owned(), alias.into());
-            out.object(&api.post("/v1/aliases", &Value::Object(body)).await?, summary)
+            made(api, out, &api.post("/v1/aliases", &Value::Object(body)).await?).await
         }
         Alias::List { domain, search, paging } => {
             let filters = [("domain", domain), ("search", search)];
@@ -117,7 +118,7 @@ pub(super) async fn run(command: Alias, api: &Api, out: Output) -> anyhow::Resul
         Alias::Remove { alias } => out.object(&api.delete(&path(&alias)).await?, |_| format!("{alias} is removed.")),
         Alias::Random { domain, format, site, to, note } => {
             let body = random_body([("domain", domain), ("format", format), ("for", site), ("description", note)], to);
-            out.object(&api.post("/v1/aliases/random", &body).await?, summary)
+            made(api, out, &api.post("/v1/aliases/random", &body).await?).await
         }
         Alias::Import(import) => alias_import::run(&import, api, out).await,
     }
@@ -152,20 +153,42 @@ fn random_body(texts: [(&str, Option<String>); 4], to: Vec<String>) -> Value {
     given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
+/// A new alias, and of each inbox that is not verified whether it was asked: that is done while the alias is made.
+async fn made(api: &Api, out: Output, alias: &Answer) -> anyhow::Result<()> {
+    let mut told = what_it_does(&alias.value);
+    for address in texts(&alias.value["unverified"]).filter(|_| is_on(&alias.value)) {
+        told.push('\n');
+        match api.get(&destination::path(&address)).await {
+            Ok(inbox) => told.push_str(&asked(&address, &inbox.value)),
+            Err(_) => told.push_str(&is_unverified(&address)),
+        }
+    }
+    out.object(alias, |_| told)
+}
+
+fn asked(address: &str, inbox: &Value) -> String {
+    format!(
+        "{} If it is yours, your word verifies it too: waypost destination verify {address}",
+        destination::state(inbox)
+    )
+}
+
 fn summary(alias: &Value) -> String {
     format!("{}{}", what_it_does(alias), unverified(alias))
 }
 
 /// What keeps mail from its destinations, and what to do about it.
 pub(super) fn unverified(alias: &Value) -> String {
-    if alias["enabled"] == Value::Bool(false) {
-        return String::new();
-    }
-    let addresses = alias["unverified"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let told = addresses.map(|address| {
-        format!("\n{address} is not verified and gets no mail; if it is yours: waypost destination verify {address}")
-    });
-    told.collect()
+    let addresses = texts(&alias["unverified"]).filter(|_| is_on(alias));
+    addresses.map(|address| format!("\n{}", is_unverified(&address))).collect()
+}
+
+fn is_on(alias: &Value) -> bool {
+    alias["enabled"] != Value::Bool(false)
+}
+
+fn is_unverified(address: &str) -> String {
+    format!("{address} is not verified and gets no mail; if it is yours: waypost destination verify {address}")
 }
 
 fn what_it_does(alias: &Value) -> String {

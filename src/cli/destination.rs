@@ -127,7 +127,7 @@ async fn tell_doubt(address: &str, api: &Api) {
     }
 }
 
-fn state(destination: &Value) -> String {
+pub(super) fn state(destination: &Value) -> String {
     let address = cell(destination, "/address");
     if destination["trusted"] == true {
         return format!("{address} is verified with its whole domain.");
@@ -227,6 +227,6 @@ fn computed(list: &Value) -> impl Iterator<Item = String> {
     list.as_array().into_iter().flatten().map(one)
 }
 
-fn path(name: &str) -> String {
+pub(super) fn path(name: &str) -> String {
     format!("/v1/destinations/{}", escaped(name))
 }
