@@ -144,7 +144,7 @@ async fn guessing_is_slowed_down_and_nobody_is_locked_out_by_it() {
     let fields =
         [("host", "panel.my.example"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.7"), OWN];
     let asks = house.visitor("GET", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(200).text();
-    assert!(asks.contains("lasts 30 days on this browser, or until it is not used for a week"), "{asks}");
+    assert!(asks.contains("signed in on this browser for 30 days, or until you have not used it for a week"), "{asks}");
     house.visitor("POST", &format!("/sign-in/{}", link.text()), &fields, "").await.expect(303);
 }
 

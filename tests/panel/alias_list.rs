@@ -484,7 +484,7 @@ async fn what_is_searched_and_filtered_is_put_in_order_up_to_a_bound() {
         house.operator("POST", "/v1/aliases/batch", batch).await.expect(200);
     }
     let many = list("q=shop&sort=name").await;
-    assert!(many.contains("More match than can be put in this order") && many.contains("shop599@"), "{many}");
+    assert!(many.contains("Too many match to be put in this order") && many.contains("shop599@"), "{many}");
     assert!(!many.contains("No alias matches"), "{many}");
     let saved = house.panel(&cookie, "GET", "/aliases/export?q=shop&sort=name", "").await.expect(200).text();
     assert_eq!(saved.lines().count(), 601, "all of them are saved");

@@ -287,7 +287,7 @@ async fn the_sender_of_a_message_is_blocked_let_in_and_forgotten_in_one_click() 
     let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
     assert!(page.contains("blocked, as all of @shop.example is") && page.contains(">Unblock</button>"), "{page}");
     let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &say("@shop.example", "forget")).await).await;
-    assert!(page.contains("shop@my.example says nothing of @shop.example any more."), "{page}");
+    assert!(page.contains("shop@my.example has @shop.example on no list any more."), "{page}");
     for (entry, what, stands) in [
         ("Orders@shop.example", "block", "blocked"),
         ("Orders@shop.example", "allow", "let in"),
@@ -347,7 +347,7 @@ async fn to_allow_a_sender_is_no_remedy_for_mail_that_proved_nothing() {
         house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text()
     };
     let policy = || TraceStep::new("policy", "refuses", "unauthenticated");
-    let (says, allows) = ("This message proved nothing of who sent it", ">Allow sender</button>");
+    let (says, allows) = ("This message did not prove who sent it", ">Allow sender</button>");
     let bare = page(Auth { spf: Some("none".to_owned()), ..Auth::default() }, policy()).await;
     assert!(bare.contains(says) && !bare.contains(allows), "{bare}");
     assert!(

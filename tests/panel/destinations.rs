@@ -54,7 +54,7 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
     assert!(page.contains("data-live=\"/activity/stream\""), "what comes of it is said: {page}");
     house.admin.store.queue.cancel(waits.id).await.unwrap();
     let page = again(&path).await;
-    assert!(page.contains("so nothing was tried: what it said last stands until its next mail"), "{page}");
+    assert!(page.contains("so nothing was tried: what it said last is shown until its next mail"), "{page}");
     assert!(page.contains("refusing, first <time"), "{page}");
 }
 
@@ -192,7 +192,7 @@ async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
     }
     let again = house.panel(&cookie, "POST", &format!("{path}/retry"), "").await;
     let page = house.follow(&cookie, again).await;
-    assert!(page.contains("that it sent one back stands until the next that it takes"), "{page}");
+    assert!(page.contains("that it sent one back is shown until it takes the next"), "{page}");
     house.clock.advance(Duration::from_secs(60));
     house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
     for page in states().await {

@@ -250,7 +250,7 @@ async fn what_waits_for_one_site_for_several_reasons_says_its_own_in_each_row() 
     tried(&house, &full, Status::Deferred, "452 4.2.2 <anna@inbox.example> over quota").await;
     tried(&house, &grey, Status::Deferred, "451 4.7.1 Greylisted").await;
     let shown = page(&house, &cookie, "/queue").await;
-    assert!(shown.contains("They wait for more than one reason: each says its own."), "{shown}");
+    assert!(shown.contains("They wait for different reasons, which are told with each."), "{shown}");
     let rows: Vec<_> = shown.split("<li>").skip(1).collect();
     let of = |row: &Row| *rows.iter().find(|one| one.contains(&format!("id=\"m-{}\"", row.id))).unwrap();
     assert!(of(&full).contains(full_up) && !of(&full).contains(patience), "{}", of(&full));
@@ -276,7 +276,7 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
         ("450 4.2.1 Mailbox busy", "You need do nothing: the other server asked for patience", "waits", why),
         ("421 4.7.28 Unusual rate of mail", "slows down mail from addresses that it hardly knows", "waits", why),
         ("452 4.2.2 Over quota", "The inbox is full", "waits", what),
-        ("550 5.7.25 No PTR record", "minds this server, not the message", "refused", what),
+        ("550 5.7.25 No PTR record", "objects to this server, not to the message", "refused", what),
         ("connection refused", "The other server cannot be reached", "port-25", what),
         ("no answer to RCPT within 300 s", "takes the connection and then says no more", "waits", why),
         ("552 5.3.4 Too big", "takes no message so large", "refused", what),
@@ -286,7 +286,7 @@ async fn what_is_to_be_done_fits_what_the_other_server_said() {
             "refused",
             what,
         ),
-        ("bind: Too many open files", "What its last try came to is all that is known", "waits", why),
+        ("bind: Too many open files", "Nothing more is known than how its last try ended", "waits", why),
     ] {
         tried(&house, &row, Status::Deferred, reply).await;
         for path in [&path, "/queue"] {
@@ -371,10 +371,10 @@ async fn why_there_is_no_subject_is_said() {
     let id = house.operator("POST", "/v1/aliases", quiet).await.expect(201).json()["id"].clone();
     let alias = RuleRef { id: id.as_str().unwrap().parse().unwrap(), ..bare_rule() };
     let kept = Row { subject: None, rule: Some(alias), ..forwarded(&house, "quiet@my.example") };
-    assert_eq!(shown(&cookie, kept).await, "not kept: so its alias says");
+    assert_eq!(shown(&cookie, kept).await, "not kept: its alias is set so");
     let viewer =
         house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
-    assert_eq!(shown(&viewer, forwarded(&house, "shop@my.example")).await, "not shown to who only looks");
+    assert_eq!(shown(&viewer, forwarded(&house, "shop@my.example")).await, "not shown to people who may only look");
 }
 
 fn bare_rule() -> RuleRef {
@@ -491,10 +491,7 @@ async fn what_its_sender_was_told_of_is_not_said_to_be_kept() {
     let refused = house.operator("POST", &path, json!({})).await.expect(404).text();
     assert!(refused.contains("is kept no more: its sender was told"), "{refused}");
     let help = page(&house, &cookie, "/help/waits").await;
-    assert!(
-        help.contains("Where nobody can be told, the message is kept for") && help.contains("or is kept"),
-        "{help}"
-    );
+    assert!(help.contains("If nobody can be told, the message is kept for") && help.contains("or is kept"), "{help}");
 }
 
 /// The sender is not said to be told before their server has the report, nor once somebody has cancelled it.

@@ -64,7 +64,7 @@ async fn who_is_removed_hands_over_what_is_theirs_and_the_page_says_what_that_is
     let place = format!("/settings/people/{place}");
     assert!(list.contains(&format!("href=\"{place}#leave\"")), "{list}");
     let page = open(&house, &owner, &place).await;
-    assert!(page.contains("Theirs are one domain with one alias, and one inbox."), "{page}");
+    assert!(page.contains("They have one domain with one alias, and one inbox."), "{page}");
     assert!(!page.contains("Nobody: their inboxes go too"), "{page}");
     let me = house.operator("GET", "/v1/me", Value::Null).await.json()["account"]["id"].clone();
     assert_eq!(chosen(&page, "heir"), me.as_str().unwrap(), "whoever removes");
@@ -167,7 +167,7 @@ async fn records_of_a_domain_that_somebody_else_has_not_proved_are_no_headline_o
     assert!(list.contains("Its mail is put off until it is proved") && !list.contains("ome records differ"), "{list}");
     house.operator("POST", "/v1/domains/bob.example/verify", json!({})).await.expect(200);
     assert!(open(&house, &owner, "/").await.contains(says), "it takes mail now, by the owner's word");
-    assert!(open(&house, &owner, "/domains").await.contains("some records differ"));
+    assert!(open(&house, &owner, "/domains").await.contains("Some records differed"));
 }
 
 /// A house that asks inboxes by mail, and fred, who manages my.example and is signed in.

@@ -95,7 +95,7 @@ async fn who_only_looks_is_told_whom_to_tell() {
         let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
         assert!(overview.contains("failed and is kept for you"), "{overview}");
         assert_eq!(overview.contains("send it again there"), may, "{overview}");
-        assert_eq!(overview.contains("Whoever manages its domain says"), !may, "{overview}");
+        assert_eq!(overview.contains("The people who manage its domain decide"), !may, "{overview}");
     }
 }
 

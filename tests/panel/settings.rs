@@ -156,7 +156,7 @@ async fn people_are_added_by_a_link_and_changed() {
     let page = house.panel(&cookie, "POST", &format!("/settings/people/{id}/link"), "").await.expect(200).text();
     assert!(page.contains("Hand this link to <bdi>anna@my.example</bdi> yourself: no mail is sent."), "{page}");
     let again = set(&shown(&page).replace("http://127.0.0.1:8080", "")).await;
-    assert!(again.contains("every session of before has ended"), "{again}");
+    assert!(again.contains("every earlier session has ended"), "{again}");
     house.panel(&anna, "GET", "/aliases", "").await.expect(303);
     let anna = signed_in(&house, "anna%40my.example").await;
     for (action, form) in [("role", "role=admin"), ("disable", ""), ("enable", ""), ("disable", "")] {
@@ -359,5 +359,5 @@ async fn an_account_is_told_that_its_address_leads_nowhere() {
     let seen = page().await;
     assert!(!seen.contains("reaches nobody"), "{seen}");
     let people = house.panel(&cookie, "GET", "/settings/people", "").await.expect(200).text();
-    assert!(people.contains("on a domain of this gateway only where an alias"), "{people}");
+    assert!(people.contains("gets it only where an alias sends its mail on"), "{people}");
 }

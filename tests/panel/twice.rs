@@ -191,7 +191,7 @@ async fn mail_that_a_catch_all_took_is_shown_with_the_alias_of_its_address() {
     house.follow(&cookie, made).await;
     let page = house.panel(&cookie, "GET", "/aliases/books@my.example", "").await.expect(200).text();
     assert!(page.contains("Your order") && page.contains("orders@shop.example"), "{page}");
-    assert!(page.contains("each message says what took it") && !page.contains("nobody@shop.example"), "{page}");
+    assert!(page.contains("each message says by which") && !page.contains("nobody@shop.example"), "{page}");
     assert!(page.contains("/activity?q=books@my.example"), "{page}");
     let viewer =
         house.signed_in_as("viewer@people.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;

@@ -226,3 +226,19 @@ async fn a_new_alias_is_proposed_where_mail_arrives() {
     let form = page(&house, &cookie, "/aliases?new=1").await;
     assert!(form.contains("<option value=\"my.example\" selected>"), "{form}");
 }
+
+#[tokio::test]
+async fn the_handbook_says_the_same_on_each_page() {
+    let house = House::new().await;
+    let cookie = house.signed_in().await;
+    let (not_for, security) =
+        (page(&house, &cookie, "/help/not-for").await, page(&house, &cookie, "/help/security").await);
+    assert!(
+        not_for.contains("adds a few lines on top of a message") && security.contains("A few lines are added on top")
+    );
+    assert!(!not_for.contains("by its envelope"), "an author is blocked by From: {not_for}");
+    for name in ["waits", "security", "notices"] {
+        let text = page(&house, &cookie, &format!("/help/{name}")).await;
+        assert!(text.contains("seven days"), "{name}: the default of queue.keep_failed: {text}");
+    }
+}

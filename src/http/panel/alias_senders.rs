@@ -208,7 +208,7 @@ fn says(sender: &SenderSeen, [block, block_domain, allow]: Words) -> Vec<Say> {
     let plain = seen && !sender.address.contains(['*', '?']);
     let mut all = Vec::new();
     match (&sender.allowed_by, &sender.blocked_by) {
-        (Some(entry), _) => all.push(say("Let in no more", "forget", entry)),
+        (Some(entry), _) => all.push(say("Stop letting in", "forget", entry)),
         (None, Some(entry)) => all.push(say("Unblock", "forget", entry)),
         (None, None) if plain => all.push(say(block, "block", &sender.address)),
         (None, None) => {}

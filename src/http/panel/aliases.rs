@@ -31,7 +31,7 @@ use super::tried::{self, Tried};
 const ROWS: u32 = 30;
 /// Of an order that cannot be given.
 const TOO_MANY_TO_SORT: &str =
-    "More match than can be put in this order, so the newest stand first. Narrow them further to have them in order.";
+    "Too many match to be put in this order, so the newest come first. Narrow them further to have them in order.";
 /// Labels that are shown of one alias.
 const MAX_LABELS: usize = 3;
 

@@ -335,10 +335,10 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
 fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used) -> Option<String> {
     let words = match word {
         "retry" if count == 0 && inbox.sends_back => {
-            "Nothing waits for it, so nothing was tried. It takes mail: that it sent one back stands until the next that it takes."
+            "Nothing waits for it, so nothing was tried. It takes mail; that it sent one back is shown until it takes the next."
         }
         "retry" if count == 0 => {
-            "Nothing waits for it, so nothing was tried: what it said last stands until its next mail, which is tried at once."
+            "Nothing waits for it, so nothing was tried: what it said last is shown until its next mail, which is tried at once."
         }
         "retry" if waits => {
             return Some(format!("{} The queue, and then Activity, says what comes of it.", being_tried(count)));
@@ -346,11 +346,11 @@ fn told((word, count): (&str, usize), (inbox, waits): (&Line, bool), used: &Used
         "retry" => "Nothing waits for it any more.",
         "takes" => "The DNS was asked: its domain takes mail.",
         "takes none" => "The DNS was asked: its domain takes no mail.",
-        "unknown" => "The DNS was asked and gave no answer that proves anything: what was known before stays.",
-        "not asked" => "The DNS was not asked: this mail goes where it has no say.",
+        "unknown" => "The DNS was asked and gave no answer that proves anything: what was known before still counts.",
+        "not asked" => "The DNS was not asked: this mail goes by a relay or a route, where the DNS does not count.",
         "verify" if inbox.is_well() => "Verified: mail goes there from now on.",
         "resend" if !inbox.is_well() => {
-            "A mail with a link was sent: who opens it and presses its button verifies the inbox."
+            "A mail with a link was sent there: opening the link and pressing its button verifies the inbox."
         }
         "default" if inbox.default => "New aliases lead here where nothing else is said.",
         "replace" if !used.is_used => {

@@ -253,9 +253,9 @@ async fn subject(site: &Site, actor: &Actor, row: &Row) -> Result<String, &'stat
         None => None,
     };
     Err(if site.admin.reads_no_subject(actor, row) {
-        "not shown to who only looks"
+        "not shown to people who may only look"
     } else if alias.is_some_and(|alias| alias.spec.privacy != Privacy::Off) {
-        "not kept: so its alias says"
+        "not kept: its alias is set so"
     } else if !site.admin.facts.instance.load().subjects {
         "not kept: log.subjects is off"
     } else {

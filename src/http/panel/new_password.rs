@@ -42,7 +42,7 @@ pub(super) async fn reset(State(site): State<Site>, Path(link): Path<String>, re
             let words = if new.is_first {
                 "Sign in with it from now on."
             } else {
-                "It counts from now on, and every session of before has ended."
+                "It counts from now on, and every earlier session has ended."
             };
             let page = Words::new("Your password is set", words).link("/sign-in", "Sign in");
             let mut answer = page.answer(StatusCode::OK);
@@ -66,7 +66,7 @@ async fn usable(site: &Site, link: &str, channel: &Channel) -> Result<(), Respon
 }
 
 fn used_up_by_somebody() -> Response {
-    let words = "This link was used already, or its time is over. Ask for another one, or ask whoever looks after this gateway.";
+    let words = "This link was used already, or its time is over. Ask for another one, or ask the person who looks after this gateway.";
     Words::new("This link is used up", words).link("/reset", "Ask for another link").answer(StatusCode::GONE)
 }
 

@@ -177,7 +177,7 @@ fn for_who_looks(actor: &Actor, mut seen: Seen) -> Seen {
     let looks = |grant: &Grant| grant.role == DomainRole::Viewer;
     if !actor.grants.is_empty() && actor.grants.iter().all(looks) {
         for cause in seen.causes.iter_mut().filter(|cause| matches!(cause.kind, Kind::Untold | Kind::Held)) {
-            "Whoever manages its domain says what becomes of it: tell them.".clone_into(&mut cause.remedy);
+            "The people who manage its domain decide what becomes of it: tell them.".clone_into(&mut cause.remedy);
         }
     }
     seen

@@ -42,7 +42,7 @@ pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) ->
     match site.admin.anybody_signs_in().await {
         Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
         Ok(false) => {
-            let words = "You begin with a link that works once. Of a demo, press Enter in the terminal where it runs: it \
+            let words = "You begin with a link that works once. In a demo, press Enter in the terminal where it runs: it \
                          prints one. Of any other gateway, make one on the machine where it runs:";
             Words::new("Set Waypost up", words).command("waypost panel-link").answer(StatusCode::OK)
         }
@@ -156,7 +156,7 @@ pub(super) fn ended() -> Response {
 }
 
 pub(super) fn used_up() -> Response {
-    let words = "This link was used already, or is older than 24 hours. Of a demo, press Enter in the terminal where \
+    let words = "This link was used already, or is older than 24 hours. In a demo, press Enter in the terminal where \
                  it runs: it prints another. Of any other gateway, make a new one on the machine where it runs:";
     Words::new("This link is used up", words).command("waypost panel-link").answer(StatusCode::GONE)
 }

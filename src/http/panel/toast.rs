@@ -181,7 +181,7 @@ fn senders(entry: &AuditShape) -> Option<String> {
     if let Some(sender) = allowed {
         return Some(let_in(&sender, entry));
     }
-    Some(format!("{name} says nothing of {} any more.", gone.first()?))
+    Some(format!("{name} has {} on no list any more.", gone.first()?))
 }
 
 /// Whom a list names on the second side and not on the first.
@@ -199,7 +199,7 @@ fn let_in(sender: &str, entry: &AuditShape) -> String {
     let is_off = entry.after.as_ref().and_then(|after| after.get("enabled")) == Some(&Value::Bool(false));
     if is_off {
         return format!(
-            "{sender} is on the list of whom {name} lets in. But {name} is off: until you switch it on, mail from there is \
+            "{sender} is on the list of senders that {name} lets in. But {name} is off: until you switch it on, mail from there is \
              refused like all its mail."
         );
     }

@@ -66,12 +66,12 @@ fn told(proof: &Proof) -> Response {
         Proof::Used => (
             StatusCode::GONE,
             "This link was used already",
-            "A link works once. Whoever looks after the aliases can have a new mail sent.".to_owned(),
+            "A link works once. The person who looks after the aliases can have a new mail sent.".to_owned(),
         ),
         Proof::Expired(at) => (
             StatusCode::GONE,
             "This link has expired",
-            format!("It was good until {at}. Whoever looks after the aliases can have a new mail sent."),
+            format!("It was good until {at}. The person who looks after the aliases can have a new mail sent."),
         ),
         Proof::Unknown => (
             StatusCode::NOT_FOUND,

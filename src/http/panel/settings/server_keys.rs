@@ -58,7 +58,7 @@ pub(super) const SECTIONS: &[Section] = &[
             written(
                 "http.public_url",
                 "Address of this panel",
-                "Where links lead that are sent by mail, such as https://gw.my.example. Empty: to the host name, where HTTPS is open.",
+                "Links in mails lead there, such as to https://gw.my.example. Empty: to the host name, if HTTPS is open.",
             ),
         ],
     },
@@ -70,12 +70,12 @@ pub(super) const SECTIONS: &[Section] = &[
             written(
                 "delivery.relay",
                 "Relay",
-                "Empty: mail goes to each destination itself, by port 25. Else all of it goes there: smtp://relay.example:587.",
+                "Empty: mail goes straight to each destination, on port 25. Otherwise all of it goes to this server, such as smtp://relay.example:587.",
             ),
             written(
                 "delivery.relay_username",
                 "Name at the relay",
-                "Empty: no sign-in. With one, TLS is verified before it is said.",
+                "Empty: no sign-in. It is sent over verified TLS only.",
             ),
             chosen(
                 ("delivery.tls", "TLS towards destinations"),
@@ -90,22 +90,26 @@ pub(super) const SECTIONS: &[Section] = &[
         sensitive: false,
         keys: &[
             chosen(("policy.spf", "SPF"), "Whether the sender's domain lets that server send.", CHECKS),
-            chosen(("policy.dkim", "DKIM"), "Whether signatures are whole.", CHECKS),
+            chosen(("policy.dkim", "DKIM"), "Whether the signatures are valid.", CHECKS),
             chosen(
                 ("policy.dmarc", "DMARC"),
-                "Whether the author's domain stands behind it. What that asks to quarantine is sent on, and marked in the log.",
+                "Whether it really comes from the author's domain. What that domain asks to quarantine is sent on, and marked in the log.",
                 DMARC,
             ),
             chosen(
                 ("policy.unauthenticated", "Mail that proves nothing"),
-                "Neither SPF nor a signature speaks for it.",
+                "Neither SPF nor a signature passes.",
                 &[("accept", "taken"), ("reject", "refused")],
             ),
-            written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Parted by commas."),
-            chosen(("policy.greylist", "Greylisting"), "Strangers are asked to come again a little later.", YES_NO),
+            written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Separated by commas."),
+            chosen(
+                ("policy.greylist", "Greylisting"),
+                "Servers that are not known yet are asked to come again a little later.",
+                YES_NO,
+            ),
             chosen(
                 ("policy.authentication_results", "Authentication-Results"),
-                "What was checked is written above the message.",
+                "The results of the checks are written at the top of the message.",
                 YES_NO,
             ),
             chosen(("policy.forwarded_headers", "X-Forwarded-To and -For"), "For inboxes that sort by them.", YES_NO),
@@ -130,7 +134,7 @@ pub(super) const SECTIONS: &[Section] = &[
         sensitive: false,
         keys: &[
             written("log.retention", "Kept for", "Such as 30d."),
-            written("log.max_bytes", "At most", "Such as 4GiB. Beyond it, the oldest refusals go first."),
+            written("log.max_bytes", "At most", "Such as 4GiB. Beyond that, the oldest refusals are deleted first."),
             chosen(("log.subjects", "Subjects and authors are kept"), "A domain or an alias may keep less.", YES_NO),
         ],
     },
@@ -139,16 +143,16 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "Notices by mail",
         sensitive: false,
         keys: &[
-            written("notify.to", "To", "Addresses, parted by commas. Empty: the owner."),
+            written("notify.to", "To", "Addresses, separated by commas. Empty: the owner."),
             chosen(
                 ("notify.digest", "A summary"),
-                "What came, and what is to be seen to.",
+                "What came in and went out, and what needs your attention.",
                 &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every thirty days")],
             ),
             written(
                 "notify.heartbeat_url",
                 "Heartbeat",
-                "An address that is called as long as all is well, so that silence is noticed.",
+                "This address is called as long as all is well, so that a monitor notices when the calls stop.",
             ),
         ],
     },

@@ -275,8 +275,7 @@ async fn guest(site: &Site, link: &str, secrets: &Secrets) -> Result<Guest, Resp
 }
 
 fn has_an_owner() -> Response {
-    let words =
-        "This link was used: the gateway has an owner. Sign in as the owner to go on where the set-up was left.";
+    let words = "This link was used: the gateway has an owner. Sign in as the owner to go on where the set-up stopped.";
     let page = Words::new("This gateway is set up", words);
     page.link("/sign-in?to=/setup/go-on", "Sign in").answer(StatusCode::GONE)
 }
@@ -284,7 +283,7 @@ fn has_an_owner() -> Response {
 /// The first screen whose question has no answer yet.
 async fn resume(led: &Led<'_>) -> Result<Response, AdminError> {
     let Some(open) = open(led).await? else {
-        let words = "It has all that it needs. What is left to see stands on its pages.";
+        let words = "It has everything that it needs. The rest is on the pages of this panel.";
         let page = Words::new("This gateway is set up", words).link("/", "Go to Overview");
         return Ok(page.answer(StatusCode::OK));
     };
