@@ -59,7 +59,9 @@ impl Admin {
         }
         let first = self.domains(actor, None, &super::Paging { limit: Some(1), cursor: None }).await?;
         let name = first.items.first().and_then(|domain| Domain::parse(&domain.name).ok());
-        name.ok_or_else(|| AdminError::Conflict("Add a domain first: SRS addresses stand on one of yours.".to_owned()))
+        name.ok_or_else(|| {
+            AdminError::Conflict("Add a domain first: SRS addresses are made on one of yours.".to_owned())
+        })
     }
 }
 

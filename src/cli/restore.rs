@@ -65,7 +65,7 @@ fn tell_kept(folders: &[PathBuf]) {
     for folder in folders {
         let folder = folder.display();
         eprintln!(
-            "The data of before, with the mail that waited in them, are in {folder}: remove it when nothing is missed."
+            "The earlier data, with the mail that waited in them, are in {folder}: remove it when you miss nothing."
         );
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn serve(world: &World, anna: &mut Visitor, link: &str) {
         .says("is an IP address")
         .does_not_say("or the system is called");
     fill(anna, link, ("host", &look(""))).await.says("Write the whole name");
-    let own = fill(anna, link, ("host", &look("mx.gw.example"))).await.says("How it stands in the DNS");
+    let own = fill(anna, link, ("host", &look("mx.gw.example"))).await.says("What the DNS says of it now");
     own.does_not_say("or the system is called");
     fill(anna, link, ("host", &[("hostname", "gw.example")])).await.says("Not tried yet.");
     // What the DNS does not say proves nothing of the port.

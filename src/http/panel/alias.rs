@@ -283,7 +283,9 @@ async fn unverified(
     for address in &alias.unverified {
         let Unheard { is_asked, has_failed, is_seen } = site.admin.unheard(actor, (account, address)).await?;
         let words = match (is_asked, has_failed, is_seen) {
-            (true, ..) => "A mail with a link was sent there: whoever presses its button verifies it.".to_owned(),
+            (true, ..) => {
+                "A mail with a link was sent there: opening it and pressing its button verifies it.".to_owned()
+            }
             (_, true, _) => "The mail that asks it failed: look whether it is written as it should be.".to_owned(),
             (.., true) => String::new(),
             (.., false) => format!("Ask the owner of {} to verify it.", text::ours(&alias.domain)),

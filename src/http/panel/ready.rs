@@ -134,7 +134,7 @@ async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &Alias
     let them = if alias.unverified.len() == 1 { "it" } else { "them" };
     match unheard(site, actor, (row, alias)).await {
         Unheard { is_asked: true, .. } => {
-            format!("{begin}: a mail with a link was sent there, and whoever presses its button verifies it.")
+            format!("{begin}: a mail with a link was sent there; opening it and pressing its button verifies it.")
         }
         Unheard { has_failed: true, .. } => {
             let (mail, fails) = if alias.unverified.len() == 1 {

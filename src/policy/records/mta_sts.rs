@@ -102,7 +102,7 @@ pub(super) fn judge_reports(domain: &Hosted, answers: &Answers) -> Record {
         match own.as_slice() {
             [] => record.said(Verdict::Absent, "There is none, and none is asked for."),
             [one] if one.contains("rua=mailto:") || one.contains("rua=https:") => {
-                record.said(Verdict::Ok, "Reports on TLS go to whom the record names.")
+                record.said(Verdict::Ok, "Reports on TLS go to the address that the record names.")
             }
             [_] => record.said(Verdict::Differs, "It has no rua=mailto: or rua=https:, so that nobody gets a report."),
             _ => record.said(Verdict::Differs, "There is more than one record, which is as good as none: leave one."),
