@@ -29,6 +29,9 @@ const MAX_DSNS_AN_HOUR: u32 = 20;
 const COUNTED_SENDERS: u64 = 10_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Why nobody is told of a recipient whose failure its sender wants to hear nothing of (RFC 3461 §4.1).
+pub const NOT_WANTED: &str = "the sender asked for no report of failure";
+
 /// The way to a sender is looked for so long: it may be waiting for the answer to its dot.
 const WAY_WITHIN: Duration = Duration::from_secs(1);
 
@@ -109,7 +112,7 @@ pub(super) async fn telling(
     }
     failed.retain(|f| f.delivery.wishes.want_failures());
     let Some(first) = failed.first() else {
-        return Telling::suppressed("the sender asked for no report of failure");
+        return Telling::suppressed(NOT_WANTED);
     };
     if let Some(reply) = no_way_to(shared, sender).await {
         return Telling::suppressed(&format!("there is no way to the sender: {reply}"));

@@ -9,7 +9,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
-use crate::delivery::ToReturn;
+use crate::delivery::{NOT_WANTED, Telling, ToReturn};
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition, ReportTo};
@@ -66,7 +66,8 @@ pub(super) async fn write(
         rows.push(row);
     }
     let report = tell_sender(tools, arrival, &failures, &mut rows).await;
-    deliveries.extend(failures.into_iter().map(|failure| failure.kept));
+    let untold = failures.into_iter().filter(|failure| !is_told(&rows[failure.row]));
+    deliveries.extend(untold.map(|failure| failure.kept));
     for taken in without_next_hop(arrival) {
         let (row, kept) = kept_here(tools, arrival, taken);
         rows.push(row);
@@ -113,15 +114,25 @@ async fn tell_sender(
         }
     };
     for failure in failures {
-        rows[failure.row].dsn = Some(match &telling {
-            Some(telling) if failure.fate == Fate::Fail => telling.note.clone(),
-            _ => DsnNote {
-                dsn: "suppressed".to_owned(),
-                why: "another destination of this alias has the message".to_owned(),
-            },
-        });
+        rows[failure.row].dsn = Some(note(failure, telling.as_ref()));
     }
     telling.and_then(|telling| telling.dsn)
+}
+
+/// What the sender hears of one of those that failed.
+fn note(failure: &Failure<'_>, telling: Option<&Telling>) -> DsnNote {
+    match telling.filter(|_| failure.fate == Fate::Fail) {
+        None => DsnNote::suppressed("another destination of this alias has the message".to_owned()),
+        Some(Telling { dsn: Some(_), .. }) if !failure.kept.wishes.want_failures() => {
+            DsnNote::suppressed(NOT_WANTED.to_owned())
+        }
+        Some(telling) => telling.note.clone(),
+    }
+}
+
+/// What its sender was told of, the sender can send again: the owner keeps no octets of it.
+fn is_told(row: &Row) -> bool {
+    row.dsn.as_ref().is_some_and(|note| note.in_queue().is_some())
 }
 
 /// The recipients whose mail has no next hop: dropped, held, consumed, or a repeat.
@@ -209,7 +220,7 @@ fn next_try(tools: &Tools, arrival: &Arrival, outcome: &Outcome) -> Moment {
     }
 }
 
-/// Others of the transaction were taken: the owner keeps the octets.
+/// Others of the transaction were taken: the owner keeps the octets, unless the sender is told.
 fn failed(tools: &Tools, arrival: &Arrival, (delivery, outcome): (&Outgoing, &Outcome), row: &mut Row) -> NewDelivery {
     let until = tools.clock.now().after(tools.settings.load().keep_failed);
     row.status = Status::Failed;

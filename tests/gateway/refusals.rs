@@ -115,6 +115,11 @@ async fn mixed_recipients_get_250_and_the_failed_one_is_reported() {
     assert!(!text.contains("gone@inbox.example"), "{text}");
     let failed = world.until("gone@my.example", "failed").await;
     assert_eq!(failed["dsn"]["dsn"], "sent", "{failed:#}");
+    // Whose sender was told is kept no more, and nobody else is told that it was not.
+    world.until_all_is_sent().await;
+    assert_eq!(world.get("/v1/queue").await["items"], json!([]));
+    let untold = world.get("/v1/notices").await;
+    assert!(untold["items"].as_array().unwrap().iter().all(|one| one["kind"] != "untold"), "{untold:#}");
     world.stop().await;
 }
 
