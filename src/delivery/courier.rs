@@ -126,13 +126,16 @@ impl Courier {
     /// Resolves the site, asks `policy::direct` of the first of a message's parcels that goes there, takes a place in a
     /// lane, and begins.
     pub async fn direct(&self, lanes: &Lanes, parcel: Parcel) -> Direct {
+        let began = self.0.tools.clock.now();
+        let known =
+            |outcome: &Outcome| Direct::Known(Report::of_all(&parcel, outcome, (began, self.0.tools.clock.now())));
         let Some(host) = parcel.addressees.first().map(|to| to.mailbox.host()) else {
-            return Direct::Known(Report::of_all(&parcel, &nobody_to_ask()));
+            return known(&nobody_to_ask());
         };
         let outfit = self.0.outfit.load_full();
         let way = match outfit.exchangers.way(host).await {
             Ok(way) => way,
-            Err(outcome) => return Direct::Known(Report::of_all(&parcel, &outcome)),
+            Err(outcome) => return known(&outcome),
         };
         let place = match lanes.behind_others(&way.site) {
             Some(place) => place,

@@ -107,13 +107,30 @@ pub(super) fn nobody_to_ask() -> Outcome {
     Failure::silent(Stage::Resolve, "no host of the destination has an address").outcome()
 }
 
-/// As an attempt row writes it: a word, and what was said.
+/// What the log keeps of a try that came to nothing before any host was found.
+pub(super) fn untried((began, ended): (Moment, Moment), outcome: &Outcome) -> AttemptRow {
+    let (word, reply) = in_words(outcome);
+    AttemptRow {
+        at: began,
+        ended_at: Some(ended),
+        mx: None,
+        ip: None,
+        tls: None,
+        reply,
+        outcome: word.to_owned(),
+        fault: outcome.fault(),
+        note: None,
+    }
+}
+
+/// As an attempt row writes it: a word, and what was said. That there is no way is said by nobody but us.
 fn in_words(outcome: &Outcome) -> (&'static str, String) {
     if let Some(why) = outcome.not_offered() {
         return ("refused", format!("not offered: {why}"));
     }
     match outcome {
         Outcome::Delivered { reply } => ("delivered", reply.to_string()),
+        Outcome::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => ("refused", reply.text().to_owned()),
         Outcome::Refused { reply, .. } => ("refused", reply.to_string()),
         Outcome::Deferred { reply: Some(reply), .. } => ("deferred", reply.to_string()),
         Outcome::Deferred { reason, .. } => ("deferred", reason.clone()),

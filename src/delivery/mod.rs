@@ -43,7 +43,7 @@ use crate::auth::Authenticator;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::mail::wishes::{Notify, RecipientWishes};
-use crate::mail::{Domain, Host, Mailbox, ReversePath};
+use crate::mail::{Domain, Host, Mailbox, Moment, ReversePath};
 use crate::meter::Meter;
 use crate::policy::direct::ToQueue;
 use crate::policy::settings::{Instance, TlsPolicy};
@@ -222,10 +222,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// The same outcome for all, known without an attempt.
-    fn of_all(parcel: &Parcel, outcome: &Outcome) -> Self {
-        let ids = parcel.addressees.iter().flat_map(|to| &to.ids);
-        Self { outcomes: ids.map(|id| (*id, outcome.clone())).collect(), ..Self::default() }
+    /// The same outcome for all, known in this time without asking any host.
+    fn of_all(parcel: &Parcel, outcome: &Outcome, time: (Moment, Moment)) -> Self {
+        let ids = || parcel.addressees.iter().flat_map(|to| &to.ids);
+        let attempt = fates::untried(time, outcome);
+        Self {
+            outcomes: ids().map(|id| (*id, outcome.clone())).collect(),
+            attempts: ids().map(|id| (*id, attempt.clone())).collect(),
+            ..Self::default()
+        }
     }
 
     /// Nobody knows.

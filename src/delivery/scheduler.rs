@@ -148,14 +148,17 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     let Some(parcel) = parcel_of(&claims) else { return };
     let Some(host) = claims.first().map(|claim| claim.delivery.destination.host()) else { return };
     let ids = claims.iter().map(|claim| claim.delivery.id).collect::<Vec<_>>();
-    let outfit = shared.outfit.load_full();
+    let (outfit, began) = (shared.outfit.load_full(), shared.tools.clock.now());
     let found = tokio::select! {
         found = outfit.exchangers.way(host) => found,
         () = shared.stopping.cancelled() => return give_back(shared, ids, Duration::ZERO).await,
     };
     let way = match found {
         Ok(way) => way,
-        Err(outcome) => return settle(shared, &claims, Report::of_all(&parcel, &outcome)).await,
+        Err(outcome) => {
+            let report = Report::of_all(&parcel, &outcome, (began, shared.tools.clock.now()));
+            return settle(shared, &claims, report).await;
+        }
     };
     if let Some(asked) = shared.asked.take(host) {
         way.site.end_pause(asked);

@@ -94,6 +94,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delivered { reply } => write!(f, "The next hop took it: {reply}"),
+            Self::Refused { stage: Stage::Resolve | Stage::Connect, reply, .. } => {
+                write!(f, "There is no way to the destination: {reply}")
+            }
             Self::Refused { reply, .. } => write!(f, "The next hop refused it: {reply}"),
             Self::Deferred { reply: Some(reply), .. } if reply.is_permanent() => {
                 write!(f, "The next hop refuses this server, and is asked again: {reply}")

@@ -1,6 +1,6 @@
 //! What a next hop says, and what becomes of it: refused in the session, queued, retried, reported, kept.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::{LETTER, World, without_prefix};
@@ -173,6 +173,13 @@ async fn a_destination_that_cannot_be_found_is_named_to_the_owner() {
     assert!(answers.last().starts_with("550 5.2.1 ") && !answers.last().contains("nowhere"), "{answers:?}");
     let reason = world.row().await["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("there is no way to the destination (550 5.1.2 "), "{reason}");
+    // No server was asked, so none refused it: the try is in the log with our words.
+    let pair = ["shop@my.example", "typo@my.example"];
+    assert!(world.send("ann@sender.example", &pair, LETTER).await.is_accepted());
+    let row = world.until("typo@my.example", "failed").await;
+    assert_eq!(row["reason"], "There is no way to the destination: 550 5.1.2 the destination's domain does not exist");
+    let tried = (&row["attempts"][0]["reply"], &row["attempts"][0]["mx"]);
+    assert_eq!(tried, (&json!("the destination's domain does not exist"), &Value::Null), "{row:#}");
     world.stop().await;
 }
 

@@ -8,7 +8,8 @@ use waypost::mail::Author;
 use waypost::policy::rule::Kind;
 use waypost::policy::settings::Instance;
 use waypost::policy::status::{RuleRef, Status};
-use waypost::store::activity::{Auth, DsnNote, Progress, Row};
+use waypost::policy::verdict::Fault;
+use waypost::store::activity::{Attempt, Auth, DsnNote, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
@@ -568,4 +569,74 @@ async fn what_is_being_tried_is_said_to_be_and_no_next_try_of_the_past_is_named(
     }
     let listed = house.operator("GET", "/v1/activity", Value::Null).await.expect(200).json();
     assert_eq!(listed["items"][0]["next_attempt_at"], Value::Null, "{listed}");
+}
+
+/// Nobody refused what no server was asked to take: the page says why none was, and what can be done.
+#[tokio::test]
+async fn mail_for_a_domain_that_does_not_exist_or_takes_none_is_told_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let inbox = json!({ "address": "me@vanish.example", "verified": true });
+    house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    let cases = [
+        (
+            "does not exist",
+            "the domain vanish.example does not exist",
+            "does not exist: lead the alias to another inbox.",
+        ),
+        (
+            "takes no mail (null MX)",
+            "the domain vanish.example takes no mail (null MX)",
+            "takes no mail: lead the alias to another inbox.",
+        ),
+    ];
+    for (said, why, remedy) in cases {
+        for status in [Status::Failed, Status::Refused] {
+            let reply = format!("the destination's domain {said}");
+            let reason = format!("There is no way to the destination: 550 5.1.2 {reply}");
+            let tried = attempt(house.clock.now(), "refused", &reply);
+            let attempts = vec![Attempt { mx: None, ip: None, tls: None, fault: Some(Fault::Mailbox), ..tried }];
+            let destination = Some("me@vanish.example".to_owned());
+            let row = Row { status, reason, destination, attempts, ..forwarded(&house, "shop@my.example") };
+            house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+            let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+            assert!(page.contains(&format!("<bdi>No server was asked: {why}.</bdi>")), "{page}");
+            let is_failed = status == Status::Failed;
+            assert_eq!(page.contains(&format!("<h1><bdi>Not sent on: {why}</bdi></h1>")), is_failed, "{page}");
+            assert!(page.contains(&format!("The domain of this inbox {remedy}")), "{page}");
+            assert!(page.contains("publish its MX record") && page.contains(">Open the inbox</a>"), "{page}");
+            assert!(!page.contains("refused it") && !page.contains("first try"), "{page}");
+        }
+    }
+}
+
+/// An earlier release kept such mail though its sender was told, and no try in which no server was asked.
+#[tokio::test]
+async fn what_is_kept_though_its_sender_was_told_is_not_said_to_be_untold() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let until = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Kept(until)).await;
+    let words = async |dsn: DsnNote| {
+        let change = Progress {
+            id: row.id,
+            status: Status::Failed,
+            reason: "The next hop refused it: 550 5.1.2 the destination's domain does not exist".to_owned(),
+            attempt: None,
+            next_attempt_at: None,
+            sha256_sent: None,
+            dsn: Some(dsn),
+        };
+        house.admin.store.activity.progress(vec![change]).await.unwrap();
+        house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text()
+    };
+    let told = words(DsnNote::taken(row.id)).await;
+    assert!(told.contains("It is kept for some days.") && !told.contains("was not told"), "{told}");
+    let untold = words(DsnNote::suppressed("there is no sender to tell".to_owned())).await;
+    assert!(untold.contains("since its sender was not told."), "{untold}");
+    let untried = Row { id: house.admin.chance.id(house.clock.now()), attempts: Vec::new(), ..row.clone() };
+    let reason = "The next hop refused it: 550 5.1.2 the destination's domain does not exist".to_owned();
+    house.admin.store.activity.record(vec![Row { reason, ..untried.clone() }]).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", untried.id), "").await.expect(200).text();
+    assert!(page.contains("The domain of this inbox does not exist") && !page.contains("first try"), "{page}");
 }

@@ -38,6 +38,7 @@ pub(super) async fn build(
     let words = match powers.entry {
         Entry::Due(_) | Entry::Leased => "It is here until it is delivered.",
         Entry::Held => "It is here as long as it is held.",
+        Entry::Kept(_) if row.dsn.as_ref().is_some_and(|dsn| dsn.dsn == "sent") => "It is kept for some days.",
         Entry::Kept(_) => "It is kept for some days, since its sender was not told.",
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;

@@ -4,10 +4,12 @@
 use crate::admin::Actor;
 use crate::http::Site;
 use crate::policy::admission::{NO_DESTINATION, REFUSES, SWITCHED_OFF};
+use crate::policy::no_mail;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 
 use super::step_words;
+use super::story;
 use super::text;
 
 /// What to do, and where.
@@ -41,6 +43,9 @@ const OFF_THE_LIST: &str = "Its mail is taken once this entry is off the list.";
 impl NextStep {
     /// For whoever may do it; `lifted` is how a block that refused it has ended since.
     pub(super) async fn of(site: &Site, actor: &Actor, row: &Row, lifted: Option<&str>) -> Option<Self> {
+        if row.own.is_none() && story::no_way(row).is_some() && may(site, actor, row).await {
+            return Some(Self::of_no_way(site, actor, row).await);
+        }
         let is_ours = matches!(row.status, Status::Refused | Status::RefusedTemporarily) && row.attempts.is_empty();
         if !is_ours || !may(site, actor, row).await {
             return None;
@@ -75,6 +80,18 @@ impl NextStep {
             }
         };
         Some(Self { words, href: format!("/destinations/{}", inbox.id), link: "Open the inbox" })
+    }
+}
+
+impl NextStep {
+    /// Of an inbox whose domain no server takes mail for.
+    async fn of_no_way(site: &Site, actor: &Actor, row: &Row) -> Self {
+        let address = row.destination.as_deref().unwrap_or_default();
+        let (href, link) = match site.admin.destination(actor, address).await {
+            Ok(inbox) => (format!("/destinations/{}", inbox.id), "Open the inbox"),
+            Err(_) => Place::Destinations.link(row),
+        };
+        Self { words: no_mail::REMEDY.to_owned(), href, link }
     }
 }
 

@@ -33,7 +33,10 @@ fn fate(row: &Row, now: Moment) -> String {
             format!("put off: {} {}{}", story::next_hop(row), story::put_off(row), story::next_try(row, now))
         }
         Status::Held => "on hold until you release it".to_owned(),
-        Status::Failed => format!("refused by {}", story::next_hop(row)),
+        Status::Failed => match story::no_way(row) {
+            Some(why) => format!("not sent on: {why}"),
+            None => format!("refused by {}", story::next_hop(row)),
+        },
         Status::Expired => format!("given up after {}", story::tries(row.attempts.len())),
         Status::Cancelled => "cancelled by you".to_owned(),
         // What came ends in other ways too.

@@ -29,8 +29,6 @@ const WHAT_TO_DO: &str = "What to do about it";
 /// Of what waits for its first try, and of what is held.
 const UNTRIED: Remedy =
     Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
-/// Of what the gateway itself wrote: no alias leads there.
-const GONE: &str = "There is no such inbox, or it is closed.";
 /// Of what waited until its time was over, where nothing of it is left.
 const OVER: &str = "The other server asked for patience until the time was over.";
 const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits", more: WHY };
@@ -49,6 +47,10 @@ enum Cause {
     /// Not the other server's doing at all.
     Here,
     Insecure,
+    /// No server takes mail for its domain, and none will tomorrow.
+    NoDomain,
+    NoMail,
+    Returns,
     Unresolved,
     Unreached,
     /// It took the connection, and said nothing that is an end.
@@ -86,7 +88,14 @@ impl Remedy {
     /// What to do about a row now, whatever comes of it.
     pub(super) fn now(row: &Row) -> Self {
         let Some(last) = row.attempts.last().filter(|_| row.status != Status::Held) else {
-            return if row.status == Status::Held { HELD } else { UNTRIED };
+            return match row.status {
+                Status::Held => HELD,
+                // Of an earlier release, which kept no try in which no server was asked.
+                status if status.is_terminal() => {
+                    Self::of_cause(no_way(&row.reason.to_ascii_lowercase()).unwrap_or(Cause::Unknown))
+                }
+                _ => UNTRIED,
+            };
         };
         let cause = match (cause(last), row.status) {
             // A report that came back is no connection that failed.
@@ -94,7 +103,7 @@ impl Remedy {
             (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
             (cause, _) => cause,
         };
-        let words = if cause == Cause::Gone && row.own.is_some() { GONE } else { cause.words() };
+        let words = if row.own.is_some() { cause.words_of_own() } else { cause.words() };
         Self { words, ..Self::of_cause(cause) }
     }
 
@@ -189,6 +198,11 @@ impl Cause {
                 "This server itself is in trouble, and not the other one: waypost doctor says what can be found out about it."
             }
             Self::Unknown => "Nothing more is known than how its last try ended.",
+            Self::NoDomain => "The domain of this inbox does not exist: lead the alias to another inbox.",
+            Self::NoMail => "The domain of this inbox takes no mail: lead the alias to another inbox.",
+            Self::Returns => {
+                "Mail for the domain of this inbox comes back to this server: lead the alias to an inbox elsewhere."
+            }
             Self::Insecure => "No connection was as secure as it has to be.",
             Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
             Self::Silent => {
@@ -198,6 +212,17 @@ impl Cause {
             Self::Unreached => {
                 "The other server cannot be reached: if that is so of all of them, port 25 is blocked on the way out."
             }
+        }
+    }
+
+    /// Of what the gateway itself wrote, to which no alias leads.
+    const fn words_of_own(self) -> &'static str {
+        match self {
+            Self::Gone => "There is no such inbox, or it is closed.",
+            Self::NoDomain => "The domain of this inbox does not exist.",
+            Self::NoMail => "The domain of this inbox takes no mail.",
+            Self::Returns => "Mail for the domain of this inbox comes back to this server.",
+            other => other.words(),
         }
     }
 
@@ -221,6 +246,7 @@ impl Cause {
             | Self::Silent
             | Self::Unknown => "waits",
             Self::Gone | Self::Large | Self::Unwanted | Self::Ours => "refused",
+            Self::NoDomain | Self::NoMail | Self::Returns => "did-not-arrive",
             Self::Unreached => "port-25",
         }
     }
@@ -228,6 +254,14 @@ impl Cause {
 
 /// Our words for a server that no connection leads to.
 const UNREACHED: [&str; 3] = ["connection refused", "no answer within", "no way to this address"];
+
+/// Our words for a domain that no server takes mail for.
+const NO_WAY: [(&str, Cause); 4] = [
+    ("the destination's domain does not exist", Cause::NoDomain),
+    ("the destination's domain takes no mail (null mx)", Cause::NoMail),
+    ("the destination's domain has no mail host", Cause::NoMail),
+    ("mail for the destination's domain would come back", Cause::Returns),
+];
 
 /// Our words for what is no other server's doing.
 const HERE: [&str; 3] = ["this machine", "password cannot be read", "message could not be read"];
@@ -245,21 +279,18 @@ const SILENT: [&str; 6] = [
     "the next hop is closing",
 ];
 
+/// Why there is no way to a destination at all, in our words, lower-cased.
+fn no_way(words: &str) -> Option<Cause> {
+    let found = NO_WAY.into_iter().find(|(part, _)| words.contains(part));
+    found.map(|(_, cause)| cause)
+}
+
 /// By the answer, its code before its words; where nobody answered, by ours.
 fn cause(attempt: &Attempt) -> Cause {
     let words = attempt.reply.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
     if !spoke(attempt) {
-        return match () {
-            () if words.starts_with(TOO_LARGE) => Cause::Large,
-            () if words.starts_with(NOT_OFFERED) => Cause::Unwanted,
-            () if says(&HERE) => Cause::Here,
-            () if says(&["tls", "certificate", "handshake"]) => Cause::Insecure,
-            () if says(&["dns"]) => Cause::Unresolved,
-            () if says(&UNREACHED) => Cause::Unreached,
-            () if says(&SILENT) => Cause::Silent,
-            () => Cause::Unknown,
-        };
+        return no_way(&words).unwrap_or_else(|| unanswered(&words));
     }
     let is_for_now = words.starts_with('4');
     match (status_of(&words), attempt.fault) {
@@ -277,6 +308,21 @@ fn cause(attempt: &Attempt) -> Cause {
         _ if attempt.outcome == "deferred" => Cause::Ours,
         ((1 | 2, _), _) => Cause::Gone,
         _ => Cause::Unwanted,
+    }
+}
+
+/// By our own words.
+fn unanswered(words: &str) -> Cause {
+    let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
+    match () {
+        () if words.starts_with(TOO_LARGE) => Cause::Large,
+        () if words.starts_with(NOT_OFFERED) => Cause::Unwanted,
+        () if says(&HERE) => Cause::Here,
+        () if says(&["tls", "certificate", "handshake"]) => Cause::Insecure,
+        () if says(&["dns"]) => Cause::Unresolved,
+        () if says(&UNREACHED) => Cause::Unreached,
+        () if says(&SILENT) => Cause::Silent,
+        () => Cause::Unknown,
     }
 }
 

@@ -14,6 +14,9 @@ use super::text::{self, When};
 /// How an attempt begins that ended before anything was sent.
 const NOT_OFFERED: &str = "not offered: ";
 
+/// As delivery names the domain of an inbox, which it says to no sender.
+const ITS_DOMAIN: &str = "the destination's domain";
+
 /// One thing that happened.
 pub(super) struct Happening {
     pub(super) look: Look,
@@ -42,13 +45,35 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Refused => "Refused: the sender was told so at once".to_owned(),
         Status::RefusedTemporarily => "Refused for now: the sender will try again".to_owned(),
         Status::Dropped => format!("Dropped, as {} says", rule(row)),
-        Status::Failed => format!("{} refused it", next_hop(row)),
+        Status::Failed => failed(row),
         Status::Expired => format!("Given up after {}", tries(row.attempts.len())),
         Status::Cancelled => "Cancelled by you".to_owned(),
         Status::Abandoned => "The sender hung up before the message was sent on".to_owned(),
         Status::Duplicate => "A repeat of a message that had arrived: not sent twice".to_owned(),
         Status::Consumed => "A report came back about mail that was forwarded".to_owned(),
     }
+}
+
+/// Who refused it, where anybody was asked.
+fn failed(row: &Row) -> String {
+    let why = no_way(row).map(|why| format!("Not sent on: {why}"));
+    why.unwrap_or_else(|| format!("{} refused it", next_hop(row)))
+}
+
+/// Why what ended could go to no server, where none was asked at the last try.
+pub(super) fn no_way(row: &Row) -> Option<String> {
+    row.attempts.last().filter(|last| last.outcome == "refused").and_then(|last| not_reached(row, last))
+}
+
+/// Why no server was asked at that try, where none was; the domain of the inbox by its name.
+fn not_reached(row: &Row, attempt: &Attempt) -> Option<String> {
+    let is_asked = attempt.ip.is_some() || attempt.outcome == BOUNCED || spoke(attempt);
+    if is_asked {
+        return None;
+    }
+    let why = text::visible(attempt.reply.trim_end_matches('.'));
+    let domain = row.destination.as_deref().and_then(|to| to.rsplit_once('@')).map(|(_, domain)| text::ours(domain));
+    Some(domain.map_or_else(|| why.clone(), |domain| why.replacen(ITS_DOMAIN, &format!("the domain {domain}"), 1)))
 }
 
 /// That many of a kind are counted on one row.
@@ -163,7 +188,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
 
 /// What was tried, and where people sent it meanwhile.
 fn on_the_way(row: &Row, now: Moment) -> impl Iterator<Item = Happening> {
-    let tried = row.attempts.iter().map(|attempt| (attempt.at, tried_or_sent_back(attempt, now)));
+    let tried = row.attempts.iter().map(|attempt| (attempt.at, tried_or_sent_back(row, attempt, now)));
     let sent = row.trace.iter().filter_map(redirected::read).map(|(done, at)| (at, sent_elsewhere((done, at), now)));
     let mut all: Vec<_> = tried.chain(sent).collect();
     all.sort_by_key(|(at, _)| *at);
@@ -270,8 +295,19 @@ pub(super) fn refused_by(row: &Row) -> Option<&str> {
     Some(&step.detail)
 }
 
-fn tried_or_sent_back(attempt: &Attempt, now: Moment) -> Happening {
-    if attempt.outcome == BOUNCED { sent_back(attempt, now) } else { tried(attempt, now) }
+fn tried_or_sent_back(row: &Row, attempt: &Attempt, now: Moment) -> Happening {
+    match not_reached(row, attempt) {
+        _ if attempt.outcome == BOUNCED => sent_back(attempt, now),
+        Some(why) => in_vain(attempt, &why, now),
+        None => tried(attempt, now),
+    }
+}
+
+/// A try that ended before there was any server to ask.
+fn in_vain(attempt: &Attempt, why: &str, now: Moment) -> Happening {
+    let look = if attempt.outcome == "refused" { look::FAILED } else { look::WAITING };
+    let words = format!("No server was asked: {why}.");
+    Happening { look, words, at: Some(When::new(attempt.at, now)), reply: None }
 }
 
 fn sent_back(attempt: &Attempt, now: Moment) -> Happening {

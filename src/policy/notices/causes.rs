@@ -194,9 +194,14 @@ fn sums<'a>(stock: &[&'a Stock]) -> (u64, Moment, &'a str) {
     oldest.map_or((count, Moment::default(), ""), |oldest| (count, oldest.since, oldest.said.as_str()))
 }
 
+/// An answer begins with its code; else the words are ours, and nobody said them.
 fn said(words: &str) -> String {
     let words: String = words.chars().take(MAX_SAID).collect();
-    if words.is_empty() { String::new() } else { format!(" What was said last: {words}") }
+    match words.as_bytes() {
+        [] => String::new(),
+        [b'0'..=b'9', ..] => format!(" What was said last: {words}"),
+        _ => format!(" Why, as far as is known: {words}"),
+    }
 }
 
 fn refusing(facts: &Facts, subject: &str, stock: &[&Stock]) -> Cause {
