@@ -230,8 +230,8 @@ async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written()
     for (label, stored, written) in [
         ("Note", "nothing", "late"),
         ("Labels", "nothing", "a,b"),
-        ("Once it has ended", "Refuse mail as if there were no such address", "Take mail and throw it away"),
-        ("DMARC", "As the domain says", "Refuse where the author&#39;s domain asks for it"),
+        ("Once it has ended", "Refuse it: no such address", "Take it, throw it away"),
+        ("DMARC", "As the domain says", "Refuse if its domain asks"),
     ] {
         let told = format!("<dt>{label}</dt><dd>Stored now: <bdi>{stored}</bdi><br>You wrote: <bdi>{written}</bdi>");
         assert!(differs.contains(&told), "{label}: {differs}");

@@ -65,7 +65,7 @@ async fn who_is_removed_hands_over_what_is_theirs_and_the_page_says_what_that_is
     assert!(list.contains(&format!("href=\"{place}#leave\"")), "{list}");
     let page = open(&house, &owner, &place).await;
     assert!(page.contains("They have one domain with one alias, and one inbox."), "{page}");
-    assert!(!page.contains("Nobody: their inboxes go too"), "{page}");
+    assert!(!page.contains("Nobody: inboxes go too"), "{page}");
     let me = house.operator("GET", "/v1/me", Value::Null).await.json()["account"]["id"].clone();
     assert_eq!(chosen(&page, "heir"), me.as_str().unwrap(), "whoever removes");
     let refused = house.panel(&owner, "POST", &format!("{place}/remove"), "hand_over_to=").await.expect(409).text();

@@ -263,7 +263,7 @@ async fn what_is_wrong_with_a_setting_is_said_on_top_with_the_way_to_its_field()
     let page = house.panel(&cookie, "POST", "/settings/server", "log.retention=soon").await.expect(422).text();
     assert!(page.contains("mend what is marked.</span><a href=\"#log.retention\">"), "{page}");
     assert!(page.contains("id=\"log.retention\" name=\"log.retention\" value=\"soon\""), "{page}");
-    assert!(page.contains("selected>refused where the author&#39;s domain asks for it</option>"), "{page}");
+    assert!(page.contains("selected>refused if its domain asks</option>"), "{page}");
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
     let relay = "delivery.relay=smtp%3A%2F%2Frelay.example&current_password=wrong";
     let page = house.panel(&cookie, "POST", "/settings/server", relay).await.expect(422).text();

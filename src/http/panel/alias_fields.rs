@@ -33,23 +33,20 @@ pub(super) type Words = &'static [(&'static str, &'static str)];
 /// What can be done with mail.
 pub(super) const ACTIONS: Words = &[
     ("forward", "Send it on"),
-    ("drop", "Take it and throw it away"),
+    ("drop", "Take it, throw it away"),
     ("reject", "Refuse it"),
-    ("create", "Make an alias of it, and send it on"),
+    ("create", "Make an alias, send it on"),
 ];
 /// What can be done once an alias has ended.
 pub(super) const AFTERS: Words = &[
-    ("refuse", "Refuse mail as if there were no such address"),
-    ("reject", "Refuse mail with the words above"),
-    ("drop", "Take mail and throw it away"),
-    ("delete", "Refuse mail, and remove the alias"),
+    ("refuse", "Refuse it: no such address"),
+    ("reject", "Refuse it, words as above"),
+    ("drop", "Take it, throw it away"),
+    ("delete", "Refuse, remove the alias"),
 ];
 /// What the log keeps.
-pub(super) const PRIVACIES: Words = &[
-    ("off", "Everything"),
-    ("subject", "No subjects, no authors"),
-    ("envelope", "No subjects, no authors, and of envelope senders only the domain"),
-];
+pub(super) const PRIVACIES: Words =
+    &[("off", "Everything"), ("subject", "No subjects, no authors"), ("envelope", "Only domains of senders")];
 /// What an alias may set for itself: the key, what it is, and what can be chosen.
 pub(super) const POLICIES: [(&str, &str, Words); 6] = [
     ("spf", "SPF", ENFORCEMENT),
@@ -60,11 +57,8 @@ pub(super) const POLICIES: [(&str, &str, Words); 6] = [
     ("forwarded_headers", "X-Forwarded-To and -For", &[("true", "Write them"), ("false", "Leave them out")]),
 ];
 const ENFORCEMENT: Words = &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse what fails")];
-const DMARC: Words = &[
-    ("off", "Do not check"),
-    ("observe", "Check and show"),
-    ("enforce", "Refuse where the author's domain asks for it"),
-];
+const DMARC: Words =
+    &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse if its domain asks")];
 
 /// What an empty field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,7 +61,7 @@ const CHOICES: [Asked; 6] = [
             ("", "Newest first"),
             ("oldest", "Oldest first"),
             ("name", "By address"),
-            ("backwards", "By address, from the end"),
+            ("backwards", "By address, backwards"),
             ("mail", "Last mail first"),
         ],
     ),

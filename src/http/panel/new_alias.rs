@@ -17,9 +17,9 @@ const LOOKED_AT: u32 = 100;
 /// What can be done with mail: the word of the API, and ours.
 const ACTIONS: [(&str, &str); 4] = [
     ("", "Send it on"),
-    ("drop", "Take it and throw it away"),
+    ("drop", "Take it, throw it away"),
     ("reject", "Refuse it"),
-    ("create", "Make an alias of it, and send it on (for * alone)"),
+    ("create", "For *: make it an alias"),
 ];
 /// How random names look.
 const FORMATS: [(&str, &str); 6] = [

@@ -11,11 +11,11 @@ use super::super::forms::{self, Filled};
 
 /// The modes of a catch-all: the word of the API, and ours.
 const CATCH_ALL: [(&str, CatchAll, &str); 5] = [
-    ("off", CatchAll::Off, "Refuse it: there is no such address"),
+    ("off", CatchAll::Off, "Refuse it: no such address"),
     ("forward", CatchAll::Forward, "Send it on"),
-    ("create", CatchAll::Create, "Make an alias of it, and send it on"),
-    ("drop", CatchAll::Drop, "Take it and throw it away"),
-    ("reject", CatchAll::Reject, "Refuse it with words of your own"),
+    ("create", CatchAll::Create, "Make an alias, send it on"),
+    ("drop", CatchAll::Drop, "Take it, throw it away"),
+    ("reject", CatchAll::Reject, "Refuse it, words of yours"),
 ];
 /// How random aliases may look.
 const FORMATS: [(&str, &str); 5] = [
@@ -23,15 +23,12 @@ const FORMATS: [(&str, &str); 5] = [
     ("characters", "random letters and digits"),
     ("hex", "hexadecimal digits"),
     ("uuid", "a UUID"),
-    ("site", "the name of the website, and a few letters"),
+    ("site", "the website's name"),
 ];
 const ENFORCEMENTS: [(&str, &str); 3] =
     [("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused where it fails")];
-const DMARC: [(&str, &str); 3] = [
-    ("off", "not checked"),
-    ("observe", "checked and shown"),
-    ("enforce", "refused where the author's domain asks for it"),
-];
+const DMARC: [(&str, &str); 3] =
+    [("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused if its domain asks")];
 const YES_NO: [(&str, &str); 2] = [("true", "added"), ("false", "not added")];
 
 /// One value to choose.
@@ -46,6 +43,8 @@ pub(super) struct Chooser {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) choices: Vec<Choice>,
+    /// What counts where it sets nothing.
+    pub(super) inherited: &'static str,
 }
 
 /// The boxes of the form.
@@ -128,9 +127,9 @@ const POLICIES: [&str; 6] = ["spf", "dkim", "dmarc", "unauthenticated", "tls", "
 /// Each policy, with what is inherited where the domain sets none.
 fn policies(form: &forms::Fields, instance: &Instance) -> Vec<Chooser> {
     let chooser = |(name, label): (&'static str, &'static str), known: &[(&'static str, &'static str)], above: &str| {
-        let inherited = known.iter().find(|(word, _)| *word == above).map_or(above, |(_, label)| label);
-        let choices = choices((known, form.value(name)), format!("as the server has it ({inherited})"));
-        Chooser { name, label, choices }
+        let inherited = known.iter().find(|(word, _)| *word == above).map_or("", |(_, label)| label);
+        let choices = choices((known, form.value(name)), "as the server has it".to_owned());
+        Chooser { name, label, choices, inherited }
     };
     let words = |level: Enforcement| level.to_string();
     let stranger = if instance.unauthenticated == Unauthenticated::Accept { "accept" } else { "reject" };

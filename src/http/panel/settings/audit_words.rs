@@ -317,8 +317,8 @@ mod tests {
             "Labels: none → x, y",
             "Messages a day: 5 → none",
             "Ends on: none → 2027-01-31",
-            "Once it has ended: Refuse mail as if there were no such address → Take mail and throw it away",
-            "DMARC: inherited → Refuse where the author's domain asks for it",
+            "Once it has ended: Refuse it: no such address → Take it, throw it away",
+            "DMARC: inherited → Refuse if its domain asks",
             "SPF: Do not check → inherited",
         ];
         assert_eq!(told(Deed::AliasChange, before, after.clone()), changes);
@@ -333,7 +333,7 @@ mod tests {
         let wanted = [
             "At most (log.max_bytes): the default → 4GiB",
             "Greylisting (policy.greylist): yes → the default",
-            "SPF (policy.spf): the default → checked, and a failure is refused",
+            "SPF (policy.spf): the default → refused where it fails",
             "x.y: the default → 1",
             "Password at the relay: another one, which is never shown",
         ];

@@ -24,12 +24,9 @@ pub(super) struct Section {
 type Choices = &'static [(&'static str, &'static str)];
 
 const CHECKS: Choices =
-    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "checked, and a failure is refused")];
-const DMARC: Choices = &[
-    ("off", "not checked"),
-    ("observe", "checked and shown"),
-    ("enforce", "refused where the author's domain asks for it"),
-];
+    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused where it fails")];
+const DMARC: Choices =
+    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused if its domain asks")];
 const YES_NO: Choices = &[("true", "yes"), ("false", "no")];
 
 const fn written(name: &'static str, label: &'static str, hint: &'static str) -> Known {
