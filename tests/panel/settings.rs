@@ -67,7 +67,7 @@ async fn one_s_own_account_is_changed_in_place() {
     assert!(page.contains("aria-invalid=\"true\" autofocus aria-describedby=\"e-old \""), "{page}");
     let short = "current_password=correct+horse+battery&password=short";
     let page = house.panel(&cookie, "POST", "/settings/account/password", short).await.expect(422).text();
-    assert!(page.contains("id=\"e-new\">") && !page.contains("class=\"notice bad\""), "{page}");
+    assert!(page.contains("id=\"e-new\">") && page.contains("href=\"#new\">New password</a>"), "{page}");
     let moved = "email=other%40my.example&name=Somebody&current_password=wrong";
     let page = house.panel(&cookie, "POST", "/settings/account", moved).await.expect(422).text();
     assert!(page.contains("id=\"e-present\">") && page.contains("value=\"other@my.example\""), "{page}");
@@ -273,6 +273,31 @@ async fn what_is_wrong_with_a_setting_is_said_on_top_with_the_way_to_its_field()
         "{page}"
     );
     assert_eq!(page.matches("This is not your present password.").count(), 1, "only where it was sent: {page}");
+}
+
+#[tokio::test]
+async fn a_refused_form_of_the_settings_says_on_top_that_nothing_was_saved_and_leads_to_what_is_marked() {
+    let (house, cookie) = owner().await;
+    let anna = json!({ "email": "anna@my.example" });
+    let anna = house.operator("POST", "/v1/users", anna).await.expect(201).json();
+    let person = format!("/settings/people/{}", anna["id"].as_str().unwrap());
+    for (place, form, links) in [
+        ("/settings/account", "email=other%40my.example", &[("present", "Present password")] as &[_]),
+        ("/settings/account/password", "current_password=wrong&password=short", &[("new", "New password")]),
+        ("/settings/notices", "to=nobody&digest=off", &[("to", "To")]),
+        ("/settings/notices", "heartbeat_url=nowhere&digest=off", &[("heartbeat", "Heartbeat")]),
+        ("/settings/people", "email=nobody&role=member", &[("email", "E-mail address")]),
+        ("/settings/tokens", "name=x", &[("scopes", "It may")]),
+        (&person, "domain=nowhere.example&role=viewer", &[("domain", "Domain")]),
+    ] {
+        let page = house.panel(&cookie, "POST", place, form).await.expect(422).text();
+        let links = links.iter().map(|(id, label)| format!("<a href=\"#{id}\">{label}</a>")).collect::<String>();
+        let told = format!("<span>Nothing was saved yet: mend what is marked.</span>{links}</div>");
+        assert_eq!(page.matches(&told).count(), 1, "{place}: {told}\n{page}");
+        for id in links.split("#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{place}: {id}\n{page}");
+        }
+    }
 }
 
 #[tokio::test]

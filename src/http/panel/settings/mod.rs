@@ -56,6 +56,35 @@ struct Around {
     /// What is wrong and stands above, and what stands beside its field.
     wrong: Vec<String>,
     marks: Fields,
+    /// The places of those fields, and their names.
+    marked: Vec<Marked>,
+}
+
+/// A field that says what is wrong with it: its place on the page and its name.
+type Marked = (String, &'static str);
+
+/// The fields that can say so, by their place.
+const NAMES: [(&str, &str); 14] = [
+    ("email", "E-mail address"),
+    ("name", "Name"),
+    ("present", "Present password"),
+    ("old", "Present password"),
+    ("new", "New password"),
+    ("code", "Code"),
+    ("proof", "Present password"),
+    ("role", "Role"),
+    ("scopes", "It may"),
+    ("domain", "Domain"),
+    ("expires", "Ends on"),
+    ("to", "To"),
+    ("heartbeat", "Heartbeat"),
+    ("heir", "Hand it over to"),
+];
+
+/// What of these fields is marked as wrong.
+fn marked(fields: &Fields) -> Vec<Marked> {
+    let wrong = NAMES.iter().filter(|(place, _)| fields.wrong(place).is_some());
+    wrong.map(|(place, name)| ((*place).to_owned(), *name)).collect()
 }
 
 impl Around {
@@ -71,7 +100,7 @@ impl Around {
         ];
         let for_admins = ["people", "notices", "server"];
         let tabs = all.into_iter().filter(|(place, _)| !for_admins.contains(place) || actor.sees_all()).collect();
-        Self { here, tabs, done: None, wrong: Vec::new(), marks: Fields::default() }
+        Self { here, tabs, done: None, wrong: Vec::new(), marks: Fields::default(), marked: Vec::new() }
     }
 
     /// With what was just done, told by a word of it.
@@ -83,7 +112,7 @@ impl Around {
     /// With what is wrong, beside its field where `place` says which that is.
     fn placed(self, error: Option<&AdminError>, place: impl Fn(&str) -> Option<&str>) -> Self {
         let (wrong, marks) = forms::placed(error, place);
-        Self { wrong, marks, ..self }
+        Self { wrong, marked: marked(&marks), marks, ..self }
     }
 
     /// With what is wrong.

@@ -18,7 +18,7 @@ use super::super::forms::{self, Fields, Filled};
 use super::super::frame::{self, Frame};
 use super::super::text;
 use super::super::toast::{self, Toast};
-use super::done;
+use super::{Marked, done, marked};
 
 /// A role as the list shows it, and the one that it can be made.
 struct Line {
@@ -33,6 +33,7 @@ struct PersonPage {
     frame: Frame,
     toast: Option<Toast>,
     wrong: Vec<String>,
+    marked: Vec<Marked>,
     fields: Fields,
     id: String,
     email: String,
@@ -123,7 +124,8 @@ async fn build(
         frame: Frame::inside(site, text::short_address(&email), "settings"),
         toast: Toast::of(site, actor, (ask, format!("/settings/people/{}", user.id))).await,
         wrong,
-        fields: marks.with(["domain", "role", "hand_over_to"].map(|key| (key, String::new()))).filled(filled),
+        marked: marked(&marks),
+        fields: marks.with(["domain", "role", "heir"].map(|key| (key, String::new()))).filled(filled),
         leaving: leaving(site, actor, (&user, filled)).await?,
         id: user.id.to_string(),
         email: text::ours(&email),
@@ -138,7 +140,7 @@ fn place(field: &str) -> Option<&str> {
     match field {
         "domains" => Some("domain"),
         "role" => Some("role"),
-        "hand_over_to" => Some("hand_over_to"),
+        "hand_over_to" => Some("heir"),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use super::super::forms::{self, Filled, sentence};
 use super::super::frame::{self, Frame};
 use super::super::text;
 use super::server_keys::{self, Known, SECTIONS};
-use super::{Around, done, status};
+use super::{Around, Marked, done, status};
 
 /// One value to choose.
 pub(in crate::http::panel) struct Choice {
@@ -73,8 +73,6 @@ struct ServerPage {
     sections: Vec<Section>,
     others: Vec<Other>,
     backups: String,
-    /// The fields that say what is wrong with them: their place and their name.
-    marked: Vec<(String, &'static str)>,
     may_change: bool,
 }
 
@@ -162,8 +160,7 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
     };
     let page = ServerPage {
         frame: Frame::inside(site, "Server", "settings"),
-        around: Around { wrong: above, ..around },
-        marked: sections.iter().flat_map(marked).collect(),
+        around: Around { wrong: above, marked: sections.iter().flat_map(marked).collect(), ..around },
         sections,
         others: all.iter().filter(|setting| server_keys::known(setting.key).is_none()).map(other).collect(),
         backups: backups(site).await,
@@ -178,7 +175,7 @@ fn was_sent(section: &Section, filled: &Filled) -> bool {
 }
 
 /// What of a section is marked as wrong.
-fn marked(section: &Section) -> Vec<(String, &'static str)> {
+fn marked(section: &Section) -> Vec<Marked> {
     let fields = section.fields.iter().filter(|field| field.wrong.is_some());
     let mut marked: Vec<_> = fields.map(|field| (field.key.to_owned(), field.label)).collect();
     marked.extend(section.password_wrong.as_ref().map(|_| ("relay_password".to_owned(), "Password at the relay")));
