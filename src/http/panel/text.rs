@@ -10,13 +10,19 @@ pub(super) const LINE: usize = 120;
 
 /// Every character can be seen, and none turns the direction of what stands around it.
 pub(super) fn visible(text: &str) -> String {
-    text.chars().map(mark).collect()
+    text.chars().fold(String::with_capacity(text.len()), |mut seen, c| {
+        // Letters: few fonts draw the pictures of control characters.
+        if c.is_ascii_control() {
+            seen.push_str(&format!("\\x{:02x}", u32::from(c)))
+        } else {
+            seen.push(mark(c))
+        }
+        seen
+    })
 }
 
 fn mark(c: char) -> char {
     match c {
-        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '\u{2421}',
         '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' => '\u{fffd}',
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         '\u{200b}' | '\u{2060}' | '\u{feff}' => '\u{2423}',
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn nothing_stays_unseen() {
-        assert_eq!(visible("a\u{1b}[31m\r\nb"), "a␛[31m␍␊b");
+        assert_eq!(visible("a\u{1b}[31m\r\nb\u{7f}"), r"a\x1b[31m\x0d\x0ab\x7f", "of letters that every font has");
         assert_eq!(visible("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
         assert_eq!(visible("grüße 漢字"), "grüße 漢字");
     }
