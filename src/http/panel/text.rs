@@ -69,14 +69,14 @@ pub(super) fn short_address(text: &str) -> String {
     short_sender(&in_unicode(text))
 }
 
-/// The same of a stranger's.
+/// The same of a stranger's, or of a domain alone.
 pub(super) fn short_sender(text: &str) -> String {
     let text = visible(text);
     let length = text.chars().count();
     if length <= SHORT {
         return text;
     }
-    let (local, domain) = text.rsplit_once('@').unwrap_or(("", &text));
+    let Some((local, domain)) = text.rsplit_once('@') else { return middle_cut(&text, length) };
     let domain_length = domain.chars().count();
     let kept = SHORT.saturating_sub(domain_length + 2).max(4);
     let head: String = local.chars().take(kept).collect();
@@ -85,6 +85,12 @@ pub(super) fn short_sender(text: &str) -> String {
     }
     let tail: String = domain.chars().skip(domain_length.saturating_sub(SHORT - kept - 3)).collect();
     format!("{head}…@…{tail}")
+}
+
+/// What has no domain of its own keeps its begin and its end.
+fn middle_cut(text: &str, length: usize) -> String {
+    let (head, tail) = (SHORT / 2 - 1, SHORT / 2);
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(length - tail)).collect()
 }
 
 /// A sender; the null path in words.
@@ -214,6 +220,8 @@ mod tests {
         let cut = short_address(&endless);
         assert!(cut.starts_with("shop…@…") && cut.ends_with(".example") && cut.chars().count() <= SHORT, "{cut}");
         assert_eq!(short_address("shop@my.example"), "shop@my.example");
+        let cut = short_address(endless.trim_start_matches("shop@"));
+        assert!(cut.starts_with("yyy") && cut.ends_with("yyy.example") && cut.chars().count() == SHORT, "{cut}");
     }
 
     #[test]

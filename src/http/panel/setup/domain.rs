@@ -66,7 +66,7 @@ pub(super) async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
 
 pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
     let known = all(led).await?;
-    let known = known.iter().map(|domain| (text::short(&domain.unicode, text::SHORT), records_of(led, &domain.name)));
+    let known = known.iter().map(|domain| (text::short_address(&domain.unicode), records_of(led, &domain.name)));
     let page = DomainPage {
         frame: led.frame("Which domain is to get its mail here?"),
         around: led.around(Screen::Domain, wrong),
