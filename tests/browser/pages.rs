@@ -110,7 +110,7 @@ async fn seldom(open: &Open, browser: &Browser, (look, axe): (Look, &str)) -> Ve
     browser
         .ask("for (const each of ['[name=id]', '[value=label]']) document.querySelector(`#list ${each}`).click()")
         .await;
-    browser.says("main .notice", "Write the label into the field beside the button.").await;
+    browser.says(".bulk input:focus ~ .wrong", "Write the label into the field beside the button.").await;
     // There the bar lies over no row.
     browser.ask("scrollTo(0, document.body.scrollHeight)").await;
     faults.extend(judged(browser, look, (axe, "many /aliases")).await);

@@ -203,9 +203,22 @@ async fn what_is_wrong_with_many_is_said_in_the_list_and_they_stay_chosen() {
     let ids = some(&house).await;
     let cookie = house.signed_in().await;
     for (more, words, kept) in [
-        ("what=label&label=+", "Write the label into the field beside the button.", "aria-label=\"Remove the filter"),
-        ("what=enter&label=&to=", "Press the button of what is to be done with them.", "value=\"enter\" hidden"),
-        ("what=send&to=nowhere", "“nowhere” is not an address", "name=\"to\" value=\"nowhere\""),
+        (
+            "what=label&label=+",
+            "id=\"e-label\"><bdi>Write the label into the field beside the button.",
+            "aria-label=\"Remove the filter",
+        ),
+        (
+            "what=enter&label=&to=",
+            "<bdi>Press the button of what is to be done with them.</bdi></span>",
+            "value=\"enter\" hidden",
+        ),
+        ("what=send&to=nowhere", "id=\"e-to\"><bdi>“nowhere” is not an address", "name=\"to\" value=\"nowhere\""),
+        (
+            "what=send&to=",
+            "id=\"e-to\"><bdi>Write the destination into",
+            "aria-invalid=\"true\" autofocus aria-describedby=\"e-to ",
+        ),
     ] {
         let form = chosen(&ids[..2], more).replace("q%3Dmy", "on%3Dtrue");
         let page = house.panel(&cookie, "POST", "/aliases/many", &form).await.expect(422).text();

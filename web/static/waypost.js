@@ -67,6 +67,7 @@
     swap(["told", "found"], by.getAttribute("formaction") ?? of("action"), { method: "POST", body }).then((answer) => {
       if (by.name === "what" && answer.ok) for (const box of document.querySelectorAll("[name=id]")) box.checked = false;
       $("#told .notice:not(.toast)")?.scrollIntoView({ block: "nearest" });
+      $("#list [aria-invalid]")?.focus();
       if (answer.ok && answer.redirected) history.replaceState(null, "", answer.url);
     }).catch(later(form));
   });
@@ -115,7 +116,7 @@
       $("#list").onchange = count;
       count();
       const more = $("[data-narrow]");
-      if (matchMedia("(max-width: 760px)").matches && ![...more.querySelectorAll("input")].some((field) => field.value)) more.open = false;
+      if (matchMedia("(max-width: 760px)").matches && ![...more.querySelectorAll("input")].some((field) => field.value || field.ariaInvalid)) more.open = false;
     }
     const toast = $("[data-toast]");
     if (!toast) return;

@@ -64,6 +64,8 @@ pub(super) struct Bulk {
     pub(super) to: String,
     /// Whoever is sure of the inbox sends there all the same.
     pub(super) is_doubted: bool,
+    /// What is wrong with what was written, beside its field.
+    pub(super) marks: forms::Fields,
 }
 
 #[derive(Template)]
@@ -96,17 +98,29 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
 }
 
 /// The list as it was left, and why nothing was done with what was chosen.
-pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bulk), faults: Vec<Fault>) -> Response {
-    let error = AdminError::Invalid(faults);
-    let told = Toast::words(forms::details(&error), true);
+pub(super) async fn unchanged(site: &Site, actor: &Actor, (ask, bulk): (&Ask, Bulk), error: &AdminError) -> Response {
+    let marks = beside(error);
+    let toast = marks.is_none().then(|| Toast::words(forms::details(error), true));
     let built = build(site, actor, (ask, None, None)).await.map(|mut page| {
         for row in &mut page.rows {
             row.chosen = bulk.chosen.contains(&row.id);
         }
-        let bulk = Bulk { is_doubted: destinations::is_doubt(&error), ..bulk };
-        AliasesPage { toast: Some(told), bulk, ..page }
+        let bulk = Bulk { is_doubted: destinations::is_doubt(error), marks: marks.unwrap_or_default(), ..bulk };
+        AliasesPage { toast, bulk, ..page }
     });
-    frame::answer(Some(&error), built)
+    frame::answer(Some(error), built)
+}
+
+/// The fields beside the buttons with what is wrong with them; none where something else is wrong too.
+fn beside(error: &AdminError) -> Option<forms::Fields> {
+    const PLACES: [(&str, &str); 4] = [("label", "label"), ("labels", "label"), ("destinations", "to"), (SURE, "to")];
+    let AdminError::Invalid(faults) = error else { return None };
+    faults.iter().try_fold(forms::Fields::default(), |marks, Fault { pointer, detail, .. }| {
+        // Of a batch, each alias has the fault, and names the field.
+        let (name, place) = PLACES.iter().find(|(name, _)| pointer.split('/').any(|part| part == *name))?;
+        let words = detail.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(detail);
+        Some(marks.marked_at(place, forms::sentence(&text::visible(words))))
+    })
 }
 
 /// `POST /aliases`.

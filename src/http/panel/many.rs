@@ -30,15 +30,15 @@ pub(super) async fn change(
     let chosen: Vec<_> = pairs.iter().filter(|(key, _)| key == "id").map(|(_, id)| id.clone()).collect();
     match done(&site, &actor, (&chosen, &pairs)).await {
         Ok(span) => toast::noted(value(&pairs, "back"), span),
-        Err(AdminError::Invalid(faults)) => {
+        Err(error @ AdminError::Invalid(_)) => {
             let ask = asked(value(&pairs, "back")).await;
             let bulk = Bulk {
                 chosen,
                 label: value(&pairs, "label").to_owned(),
                 to: value(&pairs, "to").to_owned(),
-                is_doubted: false,
+                ..Bulk::default()
             };
-            aliases::unchanged(&site, &actor, (&ask, bulk), faults).await
+            aliases::unchanged(&site, &actor, (&ask, bulk), &error).await
         }
         Err(error) => frame::failed(&error),
     }
