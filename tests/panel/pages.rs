@@ -137,6 +137,12 @@ async fn activity_lists_filters_and_says_when_nothing_matches() {
     );
     let page = house.panel(&cookie, "GET", "/activity?q=nobody", "").await.expect(200).text();
     assert!(page.contains("No mail matches.") && !page.contains("only its sender"), "no address, no domain");
+    for (asked, chip) in [("held", "held"), ("failed,refused_temporarily", "failed, refused temporarily")] {
+        let page = house.panel(&cookie, "GET", &format!("/activity?status={asked}"), "").await.expect(200).text();
+        assert!(page.contains(&format!("aria-label=\"Remove the filter {chip}\"")), "{chip}: {page}");
+    }
+    let since = house.panel(&cookie, "GET", "/activity?since=2026-11-21T18:00:00Z", "").await.expect(200).text();
+    assert!(since.contains("<span><span class=\"unseen\">Remove the filter </span>since <time"), "{since}");
     let page = house.panel(&cookie, "GET", "/activity?status=nonsense", "").await.expect(200).text();
     assert!(page.contains("There is no state “nonsense”.") && page.contains("Clear filters"));
 }

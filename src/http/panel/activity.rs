@@ -131,7 +131,8 @@ struct ActivityPage {
     domain: String,
     own: String,
     chips: Vec<Chip>,
-    alias_chip: Option<Chip>,
+    /// What else narrows the list, each to be taken away.
+    narrowed: Vec<Chip>,
     /// Where an address says it, that what the gateway itself wrote is left out, and the list with it.
     without_own: Option<String>,
     /// From when on, where an address says it, and the list without that.
@@ -169,7 +170,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<ActivityPage, Ad
         frame: Frame::inside(site, "Activity", "activity")
             .by_domain(by_domain::filter(site, actor, ask, &["q", "status", "alias", "own", "time", "since"]).await?),
         chips: chips(ask, &status),
-        alias_chip: alias_chip(site, actor, ask).await,
+        narrowed: status_chip(ask, &status).into_iter().chain(alias_chip(site, actor, ask).await).collect(),
         without_own: (wants_own(ask) == Some(false)).then(|| href(ask, &[("own", "")])),
         since: beginning(ask, now),
         times: times(ask),
@@ -286,6 +287,13 @@ fn chips(ask: &Ask, status: &str) -> Vec<Chip> {
     let own = href(ask, &[("own", if is_own { "" } else { "true" })]);
     let own = Chip { word: "Waypost’s own".to_owned(), href: own, current: is_own };
     FILTERS.into_iter().map(chip).chain([own]).collect()
+}
+
+/// Statuses that no filter of ours asks for together, as a link of another page may.
+fn status_chip(ask: &Ask, status: &str) -> Option<Chip> {
+    let is_other = FILTERS.iter().all(|(_, statuses)| *statuses != status);
+    let words = || text::short(&status.replace(',', ", ").replace('_', " "), text::SHORT);
+    is_other.then(|| Chip { word: words(), href: href(ask, &[("status", "")]), current: true })
 }
 
 async fn alias_chip(site: &Site, actor: &Actor, ask: &Ask) -> Option<Chip> {
