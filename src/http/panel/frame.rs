@@ -11,6 +11,7 @@ use crate::admin::AdminError;
 use crate::http::Site;
 
 use super::by_domain::ByDomain;
+use super::secrets::Secrets;
 use super::{assets, session, text};
 
 /// The frame of a page.
@@ -43,6 +44,11 @@ impl Frame {
     /// Whether a narrow screen has its entry behind "More".
     pub(super) fn is_under_more(&self) -> bool {
         !matches!(self.here, "" | "overview" | "activity" | "aliases" | "queue")
+    }
+
+    /// A page for whoever comes: with the rail for who is signed in.
+    pub(super) async fn for_anybody(site: &Site, secrets: &Secrets, (title, here): (&str, &'static str)) -> Self {
+        if session::is_good(site, secrets).await { Self::inside(site, title, here) } else { Self::outside(site, title) }
     }
 
     /// A page without the rail.
@@ -146,8 +152,7 @@ pub(super) async fn framed(State(site): State<Site>, request: Request, next: Nex
     let here = part.map_or("", |(_, here, _)| here);
     let (place, _, word) = part.unwrap_or(&PARTS[PARTS.len() - 1]);
     let Words { title, paragraphs, command, way_on } = words;
-    let is_signed_in = session::is_good(&site, &secrets).await;
-    let frame = if is_signed_in { Frame::inside(&site, title, here) } else { Frame::outside(&site, title) };
+    let frame = Frame::for_anybody(&site, &secrets, (title, here)).await;
     let link = match way_on {
         WayOn::Nowhere => None,
         WayOn::To(place, words) => Some((place, words)),

@@ -70,8 +70,7 @@ pub(super) async fn page(State(site): State<Site>, Path(name): Path<String>, req
 
 async fn show(site: &Site, secrets: Secrets, shown: Option<&'static Chapter>) -> Response {
     let title = shown.map_or("Help", |chapter| chapter.title);
-    let is_signed_in = session::is_good(site, &secrets).await;
-    let frame = if is_signed_in { Frame::inside(site, title, "help") } else { Frame::outside(site, title) };
+    let frame = Frame::for_anybody(site, &secrets, (title, "help")).await;
     frame::page(StatusCode::OK, &HelpPage { frame, chapters: &CHAPTERS, shown })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use crate::http::{Site, api};
 
 use super::frame::{self, Frame, Words};
+use super::secrets::Secrets;
+use super::session;
 
 #[derive(Template)]
 #[template(path = "reference.html", config = "web/askama.toml")]
@@ -83,20 +85,26 @@ static REFERENCE: LazyLock<(Vec<Part>, Vec<Shape>)> = LazyLock::new(|| {
 });
 
 /// `GET /docs/api`.
-pub(super) async fn page(State(site): State<Site>) -> Response {
+pub(super) async fn page(State(site): State<Site>, request: Request) -> Response {
     let ((parts, _), about) = (&*REFERENCE, marked(api::ABOUT));
-    frame::page(StatusCode::OK, &ReferencePage { frame: Frame::outside(&site, "API"), about, parts })
+    let frame = framed(&site, session::brought(&site, &request), "API").await;
+    frame::page(StatusCode::OK, &ReferencePage { frame, about, parts })
+}
+
+async fn framed(site: &Site, secrets: Secrets, title: &str) -> Frame {
+    Frame::for_anybody(site, &secrets, (title, "help")).await
 }
 
 /// `GET /docs/api/{part}`.
-pub(super) async fn part(State(site): State<Site>, Path(name): Path<String>) -> Response {
+pub(super) async fn part(State(site): State<Site>, Path(name): Path<String>, request: Request) -> Response {
     let (parts, shapes) = &*REFERENCE;
     let Some(part) = parts.iter().find(|part| part.name == name) else {
         let page = Words::new("There is no such page", "The API has no part of this name.");
         return page.link("/docs/api", "Show the reference").answer(StatusCode::NOT_FOUND);
     };
     let shapes = reached(part, shapes);
-    frame::page(StatusCode::OK, &PartPage { frame: Frame::outside(&site, format!("API: {name}")), part, shapes })
+    let frame = framed(&site, session::brought(&site, &request), &format!("API: {name}")).await;
+    frame::page(StatusCode::OK, &PartPage { frame, part, shapes })
 }
 
 /// The shapes that a part names, and those that these name.
