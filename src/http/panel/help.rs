@@ -95,15 +95,28 @@ fn first_paragraph(text: &str) -> String {
 
 /// Markup in the text stays text: there is no way through to HTML.
 fn rendered(text: &str) -> String {
-    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
-        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
-        Event::Start(Tag::CodeBlock(_)) => Event::Html(CowStr::Borrowed("<pre class=\"reply\"><code>")),
-        Event::End(TagEnd::CodeBlock) => Event::Html(CowStr::Borrowed("</code></pre>\n")),
-        other => other,
+    let html = |text| Event::Html(CowStr::Borrowed(text));
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).flat_map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
+        Event::Start(Tag::CodeBlock(_)) => vec![html("<pre class=\"reply\"><code>")],
+        Event::End(TagEnd::CodeBlock) => vec![html("</code></pre>\n")],
+        Event::Code(code) if code.contains("--") => with_options(&code),
+        other => vec![other],
     });
     let mut out = String::with_capacity(text.len() * 2);
     html::push_html(&mut out, events);
     out
+}
+
+/// A command whose options are not broken at their hyphens.
+fn with_options(code: &str) -> Vec<Event<'static>> {
+    let html = |text| Event::Html(CowStr::Borrowed(text));
+    let word = |word: &str| {
+        let text = Event::Text(word.to_owned().into());
+        if word.starts_with('-') { vec![html("<span class=\"option\">"), text, html("</span>")] } else { vec![text] }
+    };
+    let words = code.split_inclusive(' ').flat_map(word);
+    std::iter::once(html("<code>")).chain(words).chain([html("</code>")]).collect()
 }
 
 #[cfg(test)]
@@ -116,6 +129,9 @@ mod tests {
         let page =
             Chapter::new("x", "# A title\n\nDo *this* with\n`waypost check`.\n\n<script>y</script>\n\n    a < b\n");
         assert_eq!((page.title, page.answer.as_str()), ("A title", "Do this with waypost check."));
+        let option = Chapter::new("x", "# A title\n\nCall `waypost x --a-b <y>`.\n").html;
+        let whole = "<code>waypost x <span class=\"option\">--a-b </span>&lt;y&gt;</code>";
+        assert!(option.contains(whole), "{option}");
         assert!(page.html.contains("&lt;script&gt;") && !page.html.contains("<script"), "{}", page.html);
         assert!(page.html.contains("<pre class=\"reply\"><code>a &lt; b\n</code></pre>"), "{}", page.html);
     }
@@ -127,6 +143,18 @@ mod tests {
             assert!((12..60).contains(&words), "{}: {words} words", chapter.name);
             assert!(chapter.html.trim_start().starts_with("<p>"), "{}: the answer comes first", chapter.name);
             assert!(chapter.html.contains("<h2>") && chapter.html.contains("<code>waypost "), "{}", chapter.name);
+        }
+    }
+
+    /// What is typed and what is written into a file do not stand in one block.
+    #[test]
+    fn a_block_is_of_commands_or_of_a_file() {
+        for chapter in CHAPTERS.iter() {
+            for block in chapter.html.split("<pre").skip(1).filter_map(|block| block.split("</pre>").next()) {
+                let lines: Vec<_> = block.split_once("<code>").unwrap().1.lines().collect();
+                let is_file = lines.iter().any(|line| line.starts_with('['));
+                assert!(!is_file || lines[0].starts_with('['), "{}: {block}", chapter.name);
+            }
         }
     }
 
