@@ -103,7 +103,7 @@ impl Dns {
         match tokio::time::timeout(self.timeout, self.resolver.lookup(name, kind)).await {
             // Whichever clock runs out first, the words are the same: pages that ask again stay as they are.
             Err(_) | Ok(Err(NetError::Timeout)) => {
-                Err(DnsFailure::Temporary(format!("no answer within {} s", self.timeout.as_secs())))
+                Err(DnsFailure::Temporary(format!("no answer within {} s", self.timeout.as_secs_f32())))
             }
             Ok(answer) => answer.map_err(|error| judge(&error)),
         }

@@ -23,6 +23,10 @@ async fn what_is_known_is_shown_at_once_and_dns_is_asked_behind_it() {
     assert!(get("/domains/my.example/zone").await.contains("MX"), "what is wanted needs no answer");
     let asked = get("/domains/my.example?check=1").await;
     assert!(asked.contains("DNS was asked <time") && asked.contains("no answer"), "{asked}");
+    assert!(
+        asked.contains("no answer within 0.") && !asked.contains("within 0 s"),
+        "what is short is not nothing: {asked}"
+    );
     let again = get(PAGE).await;
     assert!(again.contains("DNS was asked <time") && again.contains("Check again"), "{again}");
     house.clock.advance(Duration::from_secs(3600));
