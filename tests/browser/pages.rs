@@ -158,6 +158,7 @@ async fn judged(browser: &Browser, look: Look, (axe, name): (&str, &str)) -> Vec
         let axe = if dark { "" } else { axe };
         let found = browser.ask(&format!("{axe}\nreturn {JUDGE}({only})")).await;
         faults.extend(told(name, Look { dark, ..look }, &found));
+        faults.extend(told(name, Look { dark, ..look }, &browser.ask(EDGES).await));
         keep(browser, (look, if dark { "dark" } else { "light" }), name).await;
     }
     faults
@@ -216,6 +217,35 @@ const SEEN: &str = r"
         faults.push(`its focus is not seen: ${about(e)}`);
     }
     document.activeElement.blur();
+    // What is ours to word fits its field, and no word of a button is broken: a name may be as long as it likes.
+    const pen = document.createElement('canvas').getContext('2d'), range = document.createRange(), ARROW = 20;
+    const isName = text => /[.@]/.test(text);
+    for (const e of all('select')) {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(e);
+      pen.font = font;
+      const room = e.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - ARROW;
+      for (const { text, value } of e.options)
+        if (!isName(value + text) && pen.measureText(text).width > room) faults.push(`cuts \u201c${text}\u201d: ${about(e)}`);
+    }
+    for (const e of all('.button')) {
+      if (e.scrollWidth > e.clientWidth + 1) faults.push(`wider than its button: ${about(e)}`);
+      const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) for (const { 0: word, index } of texts.currentNode.data.matchAll(/[^\s-]+/g)) {
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + word.length);
+        if (range.getClientRects().length > 1 && !isName(word)) faults.push(`breaks \u201c${word}\u201d: ${about(e)}`);
+      }
+    }
+    for (const e of all('.prose :not(pre) > code')) {
+      const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) for (const { 0: option, index } of texts.currentNode.data.matchAll(/--[\w-]+/g)) {
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + option.length);
+        if (range.getClientRects().length > 1) faults.push(`breaks the option ${option}`);
+      }
+    }
+    for (const e of all('.row :is(.from, .alias-of, .to, .address), .row .address > bdi'))
+      if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline') faults.push(`cuts an address: ${about(e)}`);
     for (const e of folded) e.open = false;";
 /// What must be told without colours of ours: the edge of whatever can be used, what is current, what a switch says.
 const FORCED: &str = r"
@@ -275,6 +305,27 @@ const MEASURES: &str = r"
       if (e.getBoundingClientRect().height < 43.5) faults.push(`hard to touch: ${about(e)}`);
     const bar = narrow ? all('.rail > ul:first-of-type > li') : [];
     if (new Set(bar.map(e => Math.round(e.getBoundingClientRect().top))).size > 1) faults.push('a crooked bottom bar');
+    for (const e of bar) {
+      range.selectNodeContents(e);
+      if (range.getBoundingClientRect().width > e.clientWidth + .5) faults.push(`wider than its place: ${about(e)}`);
+    }
+    return faults;";
+/// What axe-core does not measure of the colours: what is asked for within a field, and the edge that shows a chip.
+const EDGES: &str = r"
+    const faults = [];
+    const light = colour => colour.match(/[\d.]+/g).slice(0, 3).map(part => part / 255)
+      .map(part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4)
+      .reduce((sum, part, i) => sum + part * [.2126, .7152, .0722][i], .05);
+    const ratio = (...two) => { const [dark, bright] = two.map(light).sort((a, b) => a - b); return bright / dark; };
+    const ground = getComputedStyle(document.body).backgroundColor;
+    for (const e of document.querySelectorAll('[placeholder]')) {
+      const told = ratio(getComputedStyle(e, '::placeholder').color, getComputedStyle(e).backgroundColor);
+      if (told < 4.5) faults.push(`a placeholder of ${told.toFixed(2)}: ${e.outerHTML.slice(0, 120)}`);
+    }
+    for (const e of document.querySelectorAll('.chip')) {
+      const told = ratio(getComputedStyle(e).borderTopColor, ground);
+      if (told < 3) faults.push(`an edge of ${told.toFixed(2)}: ${e.outerHTML.slice(0, 120)}`);
+    }
     return faults;";
 
 /// Keeps a picture where `PICTURES` names a directory.
