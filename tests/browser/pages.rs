@@ -236,9 +236,9 @@ const SEEN: &str = r"
         if (range.getClientRects().length > 1 && !isName(word)) faults.push(`breaks \u201c${word}\u201d: ${about(e)}`);
       }
     }
-    for (const e of all('.prose :not(pre) > code')) {
+    for (const e of all('.prose code')) {
       const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
-      while (texts.nextNode()) for (const { 0: option, index } of texts.currentNode.data.matchAll(/--[\w-]+/g)) {
+      while (texts.nextNode()) for (const { 0: option, index } of texts.currentNode.data.matchAll(/(?<![\w-])--?\w[\w-]*/g)) {
         range.setStart(texts.currentNode, index);
         range.setEnd(texts.currentNode, index + option.length);
         if (range.getClientRects().length > 1) faults.push(`breaks the option ${option}`);

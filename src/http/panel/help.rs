@@ -95,12 +95,19 @@ fn first_paragraph(text: &str) -> String {
 
 /// Markup in the text stays text: there is no way through to HTML.
 fn rendered(text: &str) -> String {
-    let html = |text| Event::Html(CowStr::Borrowed(text));
+    let mut is_block = false;
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).flat_map(|event| match event {
         Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
-        Event::Start(Tag::CodeBlock(_)) => vec![html("<pre class=\"reply\"><code>")],
-        Event::End(TagEnd::CodeBlock) => vec![html("</code></pre>\n")],
-        Event::Code(code) if code.contains("--") => with_options(&code),
+        Event::Start(Tag::CodeBlock(_)) => {
+            is_block = true;
+            vec![tag("<pre class=\"reply\"><code>")]
+        }
+        Event::End(TagEnd::CodeBlock) => {
+            is_block = false;
+            vec![tag("</code></pre>\n")]
+        }
+        Event::Text(lines) if is_block => commands(&lines),
+        Event::Code(code) => [vec![tag("<code>")], commands(&code), vec![tag("</code>")]].concat(),
         other => vec![other],
     });
     let mut out = String::with_capacity(text.len() * 2);
@@ -108,15 +115,20 @@ fn rendered(text: &str) -> String {
     out
 }
 
-/// A command whose options are not broken at their hyphens.
-fn with_options(code: &str) -> Vec<Event<'static>> {
-    let html = |text| Event::Html(CowStr::Borrowed(text));
-    let word = |word: &str| {
-        let text = Event::Text(word.to_owned().into());
-        if word.starts_with('-') { vec![html("<span class=\"option\">"), text, html("</span>")] } else { vec![text] }
-    };
-    let words = code.split_inclusive(' ').flat_map(word);
-    std::iter::once(html("<code>")).chain(words).chain([html("</code>")]).collect()
+fn tag(text: &'static str) -> Event<'static> {
+    Event::Html(CowStr::Borrowed(text))
+}
+
+/// Commands, of which no line ends within the name of an option: browsers break words at hyphens.
+fn commands(text: &str) -> Vec<Event<'static>> {
+    let words = text.split_inclusive([' ', '\n']).flat_map(|word| {
+        let (name, space) = word.split_at(word.trim_end().len());
+        let name = Event::Text(name.to_owned().into());
+        let name =
+            if word.starts_with('-') { vec![tag("<span class=\"option\">"), name, tag("</span>")] } else { vec![name] };
+        name.into_iter().chain([Event::Text(space.to_owned().into())])
+    });
+    words.collect()
 }
 
 #[cfg(test)]
@@ -129,9 +141,13 @@ mod tests {
         let page =
             Chapter::new("x", "# A title\n\nDo *this* with\n`waypost check`.\n\n<script>y</script>\n\n    a < b\n");
         assert_eq!((page.title, page.answer.as_str()), ("A title", "Do this with waypost check."));
-        let option = Chapter::new("x", "# A title\n\nCall `waypost x --a-b <y>`.\n").html;
-        let whole = "<code>waypost x <span class=\"option\">--a-b </span>&lt;y&gt;</code>";
-        assert!(option.contains(whole), "{option}");
+        let option = Chapter::new("x", "# A title\n\nCall `waypost x --a-b <y>`.\n\n    x -y\n    z\n").html;
+        for whole in [
+            "<code>waypost x <span class=\"option\">--a-b</span> &lt;y&gt;</code>",
+            "<code>x <span class=\"option\">-y</span>\nz\n</code>",
+        ] {
+            assert!(option.contains(whole), "{whole}: {option}");
+        }
         assert!(page.html.contains("&lt;script&gt;") && !page.html.contains("<script"), "{}", page.html);
         assert!(page.html.contains("<pre class=\"reply\"><code>a &lt; b\n</code></pre>"), "{}", page.html);
     }
