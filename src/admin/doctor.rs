@@ -91,9 +91,11 @@ impl Admin {
         }
     }
 
-    /// The doctor's look by the clock. What is new, and what is over, stands in the log of the process; nothing is done.
-    pub async fn look_by_the_clock(&self) -> Result<()> {
-        self.doctor(&Actor::upkeep(OWNER), None).await.map(drop)
+    /// The doctor's look by the clock: whether it found no fault. What is new, and what is over, stands in the log of the
+    /// process; nothing is done.
+    pub async fn look_by_the_clock(&self) -> Result<bool> {
+        let found = self.doctor(&Actor::upkeep(OWNER), None).await?;
+        Ok(found.findings.iter().all(|finding| finding.severity != Severity::Fault))
     }
 
     fn tell(&self, news: News) {

@@ -76,7 +76,8 @@ fn remark(record: &Value) -> String {
 fn zone(answer: &Value) -> Vec<String> {
     let line = |record: &Value| {
         let line = record["zone"].as_str()?;
-        let is_there = record["verdict"] == json!("ok") || record["verdict"] == json!("extra");
+        let is_there =
+            matches!(record["verdict"].as_str(), Some("ok" | "extra")) || record["cause"] == json!("mx_shared");
         Some(if is_there { format!("; there already: {line}") } else { line.to_owned() })
     };
     let goes = |record: &Value| texts(&record["remove"]).map(|line| format!("; remove: {line}")).collect::<Vec<_>>();

@@ -34,11 +34,14 @@ const RECORDS_PAUSE: Duration = Duration::from_secs(2);
 const RECORDS_FIRST: Duration = Duration::from_secs(90);
 /// The doctor looks so often, and a while longer by chance.
 const DOCTOR_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// And so often while a fault stands that it found: what is mended is not to be told for hours.
+const DOCTOR_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// And first so long after the start.
-const DOCTOR_FIRST: Duration = Duration::from_secs(300);
+const DOCTOR_FIRST: Duration = Duration::from_secs(60);
 /// Notices are looked for so often, and first so long after the start.
 const NOTICES_EVERY: Duration = Duration::from_secs(60);
-const NOTICES_FIRST: Duration = Duration::from_secs(30);
+/// (After the doctor's first look, so that nothing is told that was mended meanwhile.)
+const NOTICES_FIRST: Duration = Duration::from_secs(90);
 /// It is looked so often whether a backup is due, and first so long after the start.
 const BACKUPS_EVERY: Duration = Duration::from_secs(60);
 const BACKUPS_FIRST: Duration = Duration::from_secs(60);
@@ -187,10 +190,15 @@ impl Upkeep {
         let Pace { first, every } = self.settings.doctor;
         tokio::time::sleep(self.admin.chance.jitter(first)).await;
         loop {
-            if let Err(error) = self.admin.look_by_the_clock().await {
-                tracing::warn!(%error, "the doctor could not look, and will try again");
-            }
-            tokio::time::sleep(self.admin.chance.jitter(every)).await;
+            let next = match self.admin.look_by_the_clock().await {
+                Ok(sound) if sound => every,
+                Ok(_) => every.min(DOCTOR_AGAIN),
+                Err(error) => {
+                    tracing::warn!(%error, "the doctor could not look, and will try again");
+                    every
+                }
+            };
+            tokio::time::sleep(self.admin.chance.jitter(next)).await;
         }
     }
 

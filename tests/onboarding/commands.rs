@@ -182,7 +182,7 @@ async fn dns_prints_a_table_the_answer_and_a_fragment_of_a_zone() {
     dns.mx("my.example", 5, "mx.old.example");
     let zone = command(&["dns", "my.example", "--zone"]).await;
     assert!(zone.out.contains("\n; remove: my.example. IN MX 5 mx.old.example.\n"), "{zone:?}");
-    assert!(zone.out.contains("may turn to mx.old.example first. Remove those records"), "{zone:?}");
+    assert!(zone.out.contains("Senders turn to mx.old.example before they turn to this gateway. Remove"), "{zone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -232,3 +232,31 @@ async fn what_the_doctor_saw_of_the_records_is_shown_wherever_they_stand() {
     }
     world.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_mended_is_gone_from_the_overview_when_somebody_looks_again() {
+    let world = records::world().await;
+    world.dns.mx("my.example", 5, "mx.old.example");
+    world.dns.mx("my.example", 10, "gw.example");
+    let mut anna = owner(&world).await;
+    anna.post("/domains", &[("name", "my.example")]).await;
+    anna.get("/domains/my.example?check=1")
+        .await
+        .says("Mail goes elsewhere first: other MX records have to go")
+        .says("Senders turn to mx.old.example before they turn to this gateway.")
+        .says("others come first");
+    let (old, button) = ("mx.old.example", ">Look again</button>");
+    anna.post("/", &[]).await.says("Everything was looked at just now.");
+    anna.get("/")
+        .await
+        .says("Some DNS records of my.example are not as they should be.")
+        .says(button)
+        .does_not_say("looked at just now");
+
+    let wanted = world.get("/v1/domains/my.example/dns").await;
+    world.dns.clear("my.example");
+    world.dns.ns("my.example", "ns1.my.example");
+    records::publish(&world, &wanted);
+    anna.get("/").await.says(old);
+    anna.post("/", &[]).await.does_not_say(old);
+}

@@ -400,6 +400,28 @@ async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
 }
 
 #[tokio::test]
+async fn a_sender_is_blocked_at_the_alias_that_an_address_of_a_catch_all_has_become() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let first = mail_to(&house, &id, ("a@shop.example", "books@my.example")).await;
+    let own = alias(&house, json!({ "address": "books@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let message = format!("/activity/{}", first.id);
+    let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
+    assert!(
+        page.contains("What <bdi>books@my.example</bdi> does with this sender"),
+        "its next mail meets that: {page}"
+    );
+    assert!(page.contains("is an alias of its own by now"), "{page}");
+    let place = format!("/aliases/{own}/sender");
+    assert!(page.contains(&format!("action=\"{place}\"")), "{page}");
+    let form = format!("entry=a@shop.example&what=block&back={message}");
+    let page = house.follow(&cookie, house.panel(&cookie, "POST", &place, &form).await).await;
+    assert!(page.contains("Mail from a@shop.example to books@my.example is refused from now on."), "{page}");
+    assert_eq!(shown(&house, "books@my.example").await["block"], json!(["a@shop.example"]));
+}
+
+#[tokio::test]
 async fn who_may_only_look_is_shown_everything_and_changes_nothing() {
     let house = House::furnished().await;
     let id = alias(&house, json!({ "address": "shop@my.example" })).await;

@@ -74,7 +74,14 @@ pub(super) async fn came(site: &Site, actor: &Actor, row: &AliasRow, now: Moment
 
 /// What can be said of the sender of a message, and made of its address; nothing where there is no alias to say it to.
 pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) -> Option<Judge> {
-    let alias = alias_of(site, actor, row).await?;
+    let took = alias_of(site, actor, row).await?;
+    let caught = if took.spec.kind == Kind::CatchAll { site.admin.caught(&took, row).await.ok()? } else { None };
+    // What the next message to this address meets is what is to be said something to.
+    let own = caught.as_ref().and_then(|address| address.alias);
+    let alias = match own {
+        Some(id) => site.admin.alias(actor, &id.to_string()).await.ok()?,
+        None => took,
+    };
     if !site.admin.may_change_alias(actor, &alias) {
         return None;
     }
@@ -88,7 +95,6 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
     let is_refused = story::refused_by(row).is_some();
     says.retain(|say| !(is_refused && say.what == "allow") || is_proven(row) || is_signed(row, &say.entry));
     let is_unproven = is_refused && says.iter().all(|say| say.what != "allow") && !is_proven(row);
-    let caught = if alias.spec.kind == Kind::CatchAll { site.admin.caught(&alias, row).await.ok()? } else { None };
     Some(Judge {
         name: text::short_address(&alias_name(&alias).to_string()),
         alias: alias.id.to_string(),
@@ -98,7 +104,7 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         }),
         says,
         is_unproven,
-        lifted: lifted(row, site.admin.keeps_out(&alias, row), author.iter().chain(&seen)),
+        lifted: lifted(row, site.admin.keeps_out(&alias, row), author.iter().chain(&seen)).filter(|_| own.is_none()),
         came: caught.map(|address| shown(&address, now)),
     })
 }
@@ -141,7 +147,9 @@ fn of_both(row: &Row, author: &SenderSeen, sender: Option<&SenderSeen>) -> Vec<S
     let of_sender = sender.iter().flat_map(|sender| says(sender, OF_ENVELOPE));
     // A whole service sends for many authors.
     let fits = |say: &Say| !say.entry.starts_with('@') && (say.what != "allow" || is_proven(row));
-    all.extend(of_sender.filter(|say| say.what == "forget" || fits(say)));
+    // One entry may hold for both.
+    let stands: Vec<String> = all.iter().filter(|say| say.what == "forget").map(|say| say.entry.clone()).collect();
+    all.extend(of_sender.filter(|say| if say.what == "forget" { !stands.contains(&say.entry) } else { fits(say) }));
     all
 }
 

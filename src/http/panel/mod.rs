@@ -73,7 +73,7 @@ const MAX_FORM_OCTETS: usize = 64 * 1024;
 /// The pages.
 pub(super) fn router(site: &Site) -> Router {
     let inside = Router::new()
-        .route("/", get(overview::page))
+        .route("/", get(overview::page).post(overview::look_again))
         .route("/activity", get(activity::page))
         .route("/activity/stream", get(activity::stream))
         .route("/activity/export", get(activity::export))

@@ -11,6 +11,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::checkup::Severity;
+use crate::policy::notices::causes::is_of_doctor;
 use crate::policy::notices::memory::Seen;
 use crate::policy::notices::{Cause, Kind};
 use crate::policy::roles::DomainRole;
@@ -23,6 +24,7 @@ use super::forms;
 use super::frame::{self, Frame};
 use super::setup;
 use super::text;
+use super::told;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -108,6 +110,10 @@ struct OverviewPage {
     notices: Vec<Notice>,
     /// How many more there are than are shown.
     more: Option<String>,
+    /// Whether a look of the doctor may show that something is mended.
+    may_look: bool,
+    /// Whether it just looked.
+    looked: bool,
     figures: Vec<Figure>,
     /// With the figures, all that came in.
     rest: Vec<Rest>,
@@ -123,6 +129,19 @@ struct OverviewPage {
 /// `GET /?range=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     frame::answer(None, build(&site, &actor, &ask).await)
+}
+
+/// `POST /`: the doctor looks again, and what is mended is gone.
+pub(super) async fn look_again(State(site): State<Site>, Caller(actor): Caller) -> Response {
+    match site.admin.doctor(&actor, None).await {
+        Ok(_) => told::go("/", &[("looked", "1")]),
+        Err(error) => frame::failed(&error),
+    }
+}
+
+/// Whether causes of this kind are found by looking at the host, at DNS or at lists, and not by what becomes of mail.
+fn is_looked_for(kind: Kind) -> bool {
+    is_of_doctor(kind) || kind == Kind::Drift
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {
@@ -161,6 +180,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         first: notices.next(),
         notices: notices.collect(),
         more: more(&seen),
+        may_look: actor.sees_all() && seen.causes.iter().any(|cause| is_looked_for(cause.kind)),
+        looked: ask.get("looked").is_some(),
         figures: figures(&counted, of),
         rest: rest(&counted, of),
         ranges: RANGES.iter().map(range).collect(),

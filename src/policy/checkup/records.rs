@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Severity};
-use crate::policy::records::{Record, Verdict, Weight};
+use crate::policy::records::{Record, Verdict, Weight, lines_to_remove};
 
 pub(super) fn judge_host(host: &[Record]) -> impl Iterator<Item = Finding> + '_ {
     host.iter().filter_map(|record| finding(record, &record.name))
@@ -45,6 +45,7 @@ fn finding(record: &Record, subject: &str) -> Option<Finding> {
 
 fn remedy(record: &Record) -> String {
     match &record.wanted {
+        Some(_) if record.is_shared() => format!("Remove {}", lines_to_remove(record).join(" and ")),
         Some(wanted) => format!("Publish {} {}: {wanted}", record.kind, record.name),
         None if record.verdict == Verdict::Extra => "Nothing, if that is what you mean.".to_owned(),
         None if record.verdict == Verdict::Missing => {

@@ -181,6 +181,7 @@ const PLANTS: &[Plant] = &[
     ("spf_uncovered", |world| world.domain.txt = all(&["v=spf1 ip4:198.41.0.4 -all"])),
     ("mx_elsewhere", |world| world.domain.mx = all(&["10 mx.elsewhere.example."])),
     ("mx_missing", |world| world.domain.mx = all(&[])),
+    ("mx_shared", |world| world.domain.mx = all(&["10 mx.elsewhere.example.", "20 mx.gateway.example."])),
     ("null_mx", |world| world.domain.mx = all(&["0 ."])),
     ("mta_sts_differs", |world| {
         world.domain.mta_sts = all(&["v=STSv1; id=1"]);

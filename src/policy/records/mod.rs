@@ -222,6 +222,12 @@ impl Record {
         }
     }
 
+    /// Whether others take the mail before it comes here.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.cause == Some(mx::SHARED)
+    }
+
     /// A record of which nothing is said yet.
     fn blank((id, kind): (&'static str, &'static str), name: &str, answers: &Answers) -> Self {
         Self {

@@ -1,9 +1,11 @@
-//! MX of a hosted domain: ours is wanted; others beside it are allowed and said.
+//! MX of a hosted domain: ours is wanted; others behind it are allowed and said, others before or beside it take mail away.
 
 use super::{Answers, Gateway, Hosted, Record, Verdict, judged};
 
 /// The preference of the record that is proposed.
 const PREFERENCE: u16 = 10;
+/// Why it differs where ours is there and others take mail before it.
+pub(super) const SHARED: &str = "mx_shared";
 
 pub(super) fn judge(gateway: &Gateway, domain: &Hosted, answers: &Answers) -> Record {
     let record = Record::blank(("mx", "MX"), domain.name.as_str(), answers);
@@ -32,29 +34,38 @@ fn by_values(record: Record, values: &[String], gateway: &Gateway) -> Record {
             record.because("mx_elsewhere").said(Verdict::Differs, detail)
         }
         Some(_) if others.is_empty() => record.said(Verdict::Ok, "Mail for this domain comes here."),
-        Some(ours) => record.said(Verdict::Extra, beside(ours, &hosts, gateway)),
+        Some(ours) => beside(record, (ours, &hosts), gateway),
     }
 }
 
 /// What others beside ours mean.
-fn beside(ours: u16, hosts: &[(u16, &str)], gateway: &Gateway) -> String {
-    let names = |wanted: fn(u16, u16) -> bool| {
+fn beside(record: Record, (ours, hosts): (u16, &[(u16, &str)]), gateway: &Gateway) -> Record {
+    let others = |wanted: fn(u16, u16) -> bool| {
         let some = hosts.iter().filter(|(preference, host)| wanted(*preference, ours) && !is(host, gateway));
-        some.map(|(_, host)| *host).collect::<Vec<_>>().join(", ")
+        some.map(|(_, host)| *host).collect::<Vec<_>>()
     };
-    let before = names(|theirs, ours| theirs <= ours);
-    if before.is_empty() {
-        let behind = names(|_, _| true);
-        let (take, them, they) =
-            if behind.contains(", ") { ("take", "them", "they hand") } else { ("takes", "it", "it hands") };
-        return format!(
-            "Mail comes here first; {behind} {take} it while this host does not answer. Remove {them} unless {they} that mail \
-             on to this gateway."
-        );
+    match (others(|theirs, ours| theirs < ours), others(|theirs, ours| theirs == ours)) {
+        (before, _) if !before.is_empty() => taken(record, &before, "before they turn to this gateway"),
+        (_, equal) if !equal.is_empty() => taken(record, &equal, "as often as to this gateway"),
+        _ => record.said(Verdict::Extra, behind(&others(|_, _| true))),
     }
+}
+
+/// Mail that comes here last, or by chance, does not arrive.
+fn taken(record: Record, hosts: &[&str], when: &str) -> Record {
+    let unless = match hosts {
+        [_] => "Remove that record, unless that host knows your aliases and hands mail on to this gateway.",
+        _ => "Remove those records, unless those hosts know your aliases and hand mail on to this gateway.",
+    };
+    record.because(SHARED).said(Verdict::Differs, format!("Senders turn to {} {when}. {unless}", hosts.join(", ")))
+}
+
+fn behind(hosts: &[&str]) -> String {
+    let (take, them, they) = if hosts.len() > 1 { ("take", "them", "they hand") } else { ("takes", "it", "it hands") };
     format!(
-        "This gateway is among the hosts, but senders may turn to {before} first. Remove those records, unless the hosts know \
-         your aliases and hand mail on to this gateway."
+        "Mail comes here first; {} {take} it while this host does not answer. Remove {them} unless {they} that mail on to this \
+         gateway.",
+        hosts.join(", ")
     )
 }
 

@@ -69,12 +69,16 @@ fn mail_that_goes_elsewhere_is_drift() {
 }
 
 #[test]
-fn hosts_beside_ours_are_said_and_are_no_drift() {
+fn hosts_behind_ours_are_no_drift_and_those_before_or_beside_it_are() {
     let backup = Facts { mx: Answers::all(&["10 mx.gateway.example.", "20 mx.backup.example."]), ..sound() };
     assert_eq!((one(&backup, "mx").verdict, stands(&backup)), (Verdict::Extra, Standing::Ok));
     let behind = Facts { mx: Answers::all(&["20 MX.gateway.example.", "10 mx.other.example."]), ..sound() };
     let mx = one(&behind, "mx");
-    assert!(mx.verdict == Verdict::Extra && mx.detail.contains("mx.other.example first"), "{}", mx.detail);
+    assert!(mx.verdict == Verdict::Differs && mx.is_shared() && mx.is_drift());
+    assert!(mx.detail.contains("turn to mx.other.example before they turn to this gateway"), "{}", mx.detail);
+    let equal = Facts { mx: Answers::all(&["10 mx.gateway.example.", "10 mx.other.example."]), ..sound() };
+    assert!(one(&equal, "mx").detail.contains("as often as to this gateway"), "mail that comes by chance");
+    assert_eq!(stands(&equal), Standing::Drift);
 }
 
 /// A record of another provider that senders turn to as well takes mail away: what has to go is said, and not only what comes.
@@ -92,8 +96,8 @@ fn what_has_to_go_for_mail_to_come_here_is_said() {
     assert_eq!(lines, "my.example. IN MX 10 mx1.old.example.\nmy.example. IN MX 20 mx2.old.example.");
     assert_eq!(words(&["0 ."]).1, "my.example. IN MX 0 .");
     let (detail, lines) = words(&[ours, "5 mx1.old.example.", "10 mx2.old.example.", backup]);
-    assert!(detail.contains("mx1.old.example, mx2.old.example first"), "{detail}");
-    assert!(detail.contains("Remove those records"), "{detail}");
+    assert!(detail.contains("turn to mx1.old.example before"), "{detail}");
+    assert!(detail.contains("Remove that record, unless that host knows"), "{detail}");
     assert_eq!(lines, "my.example. IN MX 5 mx1.old.example.\nmy.example. IN MX 10 mx2.old.example.");
     let (detail, lines) = words(&[ours, backup]);
     assert!(detail.contains("mx.backup.example takes it while this host does not answer"), "{detail}");

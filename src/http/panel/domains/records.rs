@@ -177,7 +177,9 @@ pub(in crate::http::panel) fn zone(found: &RecordsShape) -> String {
 
 fn state(found: &RecordsShape, now: Moment) -> State {
     let records: Vec<&Record> = found.records.iter().map(|shape| &shape.record).collect();
-    let mx = records.iter().find(|record| record.id == "mx").map_or(Verdict::Unknown, |record| record.verdict);
+    let mx = records.iter().find(|record| record.id == "mx");
+    let is_shared = mx.is_some_and(|record| record.is_shared());
+    let mx = mx.map_or(Verdict::Unknown, |record| record.verdict);
     let named = |is_meant: fn(&Record) -> bool| -> Vec<&'static str> {
         records.iter().filter(|record| record.id != "mx" && is_meant(record)).map(|record| name(record.id)).collect()
     };
@@ -190,6 +192,7 @@ fn state(found: &RecordsShape, now: Moment) -> State {
         Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", LEADS_HERE),
         Verdict::Ok | Verdict::Extra => ("wait", "wait", LEADS_HERE),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
+        Verdict::Differs if is_shared => ("bad", "fail", "Mail goes elsewhere first: other MX records have to go"),
         Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
         Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
     };
@@ -234,6 +237,7 @@ fn shown(record: &Record, index: usize) -> Shown {
         (Verdict::Extra, _) => ("ok", "done", "found, with others"),
         (Verdict::Missing, Weight::Needed) => ("bad", "fail", "missing"),
         (Verdict::Missing, _) => ("wait", "wait", "missing"),
+        (Verdict::Differs, _) if record.is_shared() => ("bad", "fail", "others come first"),
         (Verdict::Differs, _) => ("bad", "fail", "differs"),
         (Verdict::Absent, _) => ("", "stop", "not needed"),
         (Verdict::Unknown, _) if is_answered(record) => ("wait", "wait", "cannot tell"),
@@ -350,6 +354,20 @@ mod tests {
             "Mail comes here, and is put off; the proof that it is yours is missing."
         );
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
+    }
+
+    #[test]
+    fn a_host_that_takes_the_mail_first_is_no_record_as_it_must_be() {
+        let mut mx = record("mx", Verdict::Differs);
+        mx.record.cause = Some("mx_shared");
+        assert_eq!(shown(&mx.record, 0).word, "others come first");
+        let domain = "my.example".to_owned();
+        let now = Moment::from_millis(1_795_373_784_120);
+        let records =
+            RecordsShape { domain, dns: Standing::Drift, checked_at: now, records: vec![mx], host: Vec::new() };
+        let said = state(&records, now);
+        let words = "Mail goes elsewhere first: other MX records have to go.";
+        assert_eq!((said.words.as_str(), said.tone), (words, "bad"));
     }
 
     #[test]
