@@ -176,9 +176,7 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     told.extend(not_asked(row));
     told.extend(on_the_way(row, now));
     told.extend(next(row, now));
-    if let Some(dsn) = &row.dsn {
-        told.push(reported(dsn));
-    }
+    told.extend(row.dsn.iter().filter(|dsn| dsn.written_at().is_none()).map(|dsn| reported(dsn, now)));
     if let Some(at) = row.bounced_at.filter(|_| row.attempts.iter().all(|attempt| attempt.outcome != BOUNCED)) {
         let words = "A report came back: it was not delivered in the end.".to_owned();
         told.push(Happening { look: look::FAILED, words, at: Some(When::new(at, now)), reply: None });
@@ -186,11 +184,12 @@ pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     told
 }
 
-/// What was tried, and where people sent it meanwhile.
+/// What was tried, where people sent it meanwhile, and when its sender was told.
 fn on_the_way(row: &Row, now: Moment) -> impl Iterator<Item = Happening> {
     let tried = row.attempts.iter().map(|attempt| (attempt.at, tried_or_sent_back(row, attempt, now)));
     let sent = row.trace.iter().filter_map(redirected::read).map(|(done, at)| (at, sent_elsewhere((done, at), now)));
-    let mut all: Vec<_> = tried.chain(sent).collect();
+    let told = row.dsn.iter().filter_map(|dsn| Some((dsn.written_at()?, reported(dsn, now))));
+    let mut all: Vec<_> = tried.chain(sent).chain(told).collect();
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, happening)| happening)
 }
@@ -201,7 +200,7 @@ fn sent_elsewhere((done, at): (&str, Moment), now: Moment) -> Happening {
 }
 
 /// The report to the sender, which has no row of its own.
-fn reported(dsn: &DsnNote) -> Happening {
+fn reported(dsn: &DsnNote, now: Moment) -> Happening {
     let look = if dsn.is_waiting() { look::WAITING } else { look::ENDED };
     let words = match dsn.dsn.as_str() {
         _ if dsn.is_waiting() => {
@@ -211,7 +210,8 @@ fn reported(dsn: &DsnNote) -> Happening {
         "sent" => "The sender was told by a report.".to_owned(),
         _ => format!("No report went to the sender: {}", text::visible(&dsn.why)),
     };
-    Happening { look, words, at: None, reply: None }
+    let at = dsn.written_at().map(|at| When::new(at, now));
+    Happening { look, words, at, reply: None }
 }
 
 /// What the server of somebody who is to get a report did at the last try, in a sentence.

@@ -2,8 +2,10 @@
 
 use sqlx::SqliteConnection;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::{Activity, DsnNote};
+use crate::mail::Moment;
 use crate::store::Result;
 use crate::store::columns::json;
 
@@ -38,6 +40,14 @@ impl DsnNote {
     #[must_use]
     pub fn in_queue(&self) -> Option<Uuid> {
         Uuid::try_parse(self.why.strip_prefix(SENT_AS).filter(|_| self.dsn == "sent")?).ok()
+    }
+
+    /// When the report was written, where it was: its id says so.
+    #[must_use]
+    pub fn written_at(&self) -> Option<Moment> {
+        let id = self.why.strip_prefix(SENT_AS).filter(|_| self.dsn == "sent")?.get(..Hyphenated::LENGTH)?;
+        let (seconds, nanos) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+        Some(Moment::from_millis(i64::try_from(seconds).ok()?.checked_mul(1000)? + i64::from(nanos / 1_000_000)))
     }
 
     /// A report that is in the queue still, and how it fares there.
