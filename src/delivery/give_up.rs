@@ -78,7 +78,8 @@ pub(super) async fn give_up(
 
 async fn unheard(shared: &Shared, claim: &Claim) {
     let (notices, told_at) = (&shared.tools.store.notices, claim.message.received_at);
-    persist(&shared.stopping, || notices.refused(told_at, claim.delivery.recipient.to_string())).await;
+    let at = shared.tools.clock.now();
+    persist(&shared.stopping, || notices.refused(told_at, (claim.delivery.recipient.to_string(), at))).await;
 }
 
 /// Whether a destination of the alias that is not given up has the message, or may still get it.

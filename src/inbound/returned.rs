@@ -89,7 +89,7 @@ async fn in_queue(tools: &Tools, transaction: Uuid) -> Result<OwnedMutexGuard<()
 /// cannot write it, is sent the report again.
 async fn note_unheard(tools: &Tools, failed: &[Failed<'_>]) -> Result<()> {
     for (row, _) in failed.iter().filter(|(row, _)| row.domain.is_none()) {
-        tools.store.notices.refused(row.received_at, row.recipient.clone()).await?;
+        tools.store.notices.refused(row.received_at, (row.recipient.clone(), tools.clock.now())).await?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! the transaction that queues the mails which tell it ([`super::queue::Queue::accept_noting`]), so that neither is without
 //! the other.
 
+use std::collections::BTreeMap;
+
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
@@ -17,21 +19,25 @@ use crate::policy::notices::{Cause, Kind};
 macro_rules! columns {
     () => {
         "select n.id, n.cause, n.kind, n.subject, n.severity, n.since, n.what, n.remedy, n.state, n.began_at, n.told_at, \
-         n.gone_since, n.ended_at, n.turns, n.told, n.refused from notices as n"
+         n.gone_since, n.ended_at, n.turns, n.told, n.refused, n.refused_at from notices as n"
     };
 }
 pub(in crate::store) const ALL: &str = concat!(columns!(), " order by n.id limit ?1");
 /// Who refused a mail since the cause was read stays noted: by another look, nobody is told but anew, at another moment.
 pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
-    began_at, told_at, gone_since, ended_at, turns, told, refused) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-    ?12, ?13, ?14, ?15) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
+    began_at, told_at, gone_since, ended_at, turns, told, refused, refused_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+    ?12, ?13, ?14, ?15, ?16) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
     state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, \
     told = case when told_at is not distinct from ?10 then told else ?14 end, \
-    refused = case when told_at is not distinct from ?10 then refused else ?15 end";
+    refused = case when told_at is not distinct from ?10 then refused else ?15 end, \
+    refused_at = case when told_at is not distinct from ?10 then refused_at else ?16 end";
 pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
 pub(in crate::store) const REFUSED: &str = "update notices set \
     told = (select json_group_array(value) from json_each(told) where value <> ?2), \
-    refused = (select json_group_array(value) from (select value from json_each(refused) union select ?2)) where told_at = ?1 and ?2 in (select value from json_each(told))";
+    refused = (select json_group_array(value) from (select value from json_each(refused) union select ?2)), \
+    refused_at = (select json_group_object(key, value) from \
+        (select key, value from json_each(refused_at) where key <> ?2 union all select ?2, ?3)) \
+    where told_at = ?1 and ?2 in (select value from json_each(told))";
 pub(in crate::store) const LAST_DIGEST: &str = "select at from digests where id = 1";
 pub(in crate::store) const NOTE_DIGEST: &str = "insert into digests (id, at) values (1, ?1) \
     on conflict (id) do update set at = ?1";
@@ -70,9 +76,9 @@ impl Notices {
         sqlx::query(ALL).bind(limit).fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 
-    /// Notes that the mail which told this address, then, came to nothing.
-    pub async fn refused(&self, told_at: Moment, address: String) -> Result<()> {
-        self.writer.change((told_at, address), |c, needs| Box::pin(refused(c, needs))).await
+    /// Notes that the mail which told this address, then, was found to have come to nothing at `at`.
+    pub async fn refused(&self, told_at: Moment, (address, at): (String, Moment)) -> Result<()> {
+        self.writer.change((told_at, address, at), |c, needs| Box::pin(refused(c, needs))).await
     }
 
     /// When the last digest was sent.
@@ -95,7 +101,9 @@ pub(super) async fn note(connection: &mut SqliteConnection, noted: &Noted) -> Re
         let keep = keep.bind(cause.what.as_str()).bind(cause.remedy.as_str()).bind(one.state.as_str());
         let keep = keep.bind(one.began_at.millis()).bind(one.told_at.map(Moment::millis));
         let keep = keep.bind(one.gone_since.map(Moment::millis)).bind(one.ended_at.map(Moment::millis));
-        let keep = keep.bind(i64::from(one.turns)).bind(json(&one.told)).bind(json(&one.refused));
+        let keep = keep.bind(i64::from(one.turns)).bind(json(&one.told));
+        let millis: BTreeMap<&str, i64> = one.refused.iter().map(|(who, at)| (who.as_str(), at.millis())).collect();
+        let keep = keep.bind(json(&one.refused.keys().collect::<Vec<_>>())).bind(json(&millis));
         keep.execute(&mut *connection).await?;
     }
     if let Some(at) = digest {
@@ -104,8 +112,9 @@ pub(super) async fn note(connection: &mut SqliteConnection, noted: &Noted) -> Re
     Ok(())
 }
 
-async fn refused(connection: &mut SqliteConnection, (told_at, address): &(Moment, String)) -> Result<()> {
-    sqlx::query(REFUSED).bind(told_at.millis()).bind(address.as_str()).execute(connection).await?;
+async fn refused(connection: &mut SqliteConnection, (told_at, address, at): &(Moment, String, Moment)) -> Result<()> {
+    let ask = sqlx::query(REFUSED).bind(told_at.millis()).bind(address.as_str()).bind(at.millis());
+    ask.execute(connection).await?;
     Ok(())
 }
 
@@ -121,18 +130,31 @@ fn read(row: &SqliteRow) -> Result<(i64, Remembered)> {
         what: columns.take()?,
         remedy: columns.take()?,
     };
+    let (state, began_at) = (columns.parsed("the state of a notice", State::parse)?, columns.moment()?);
+    let told_at = columns.maybe_moment()?;
     let remembered = Remembered {
         cause,
-        state: columns.parsed("the state of a notice", State::parse)?,
-        began_at: columns.moment()?,
-        told_at: columns.maybe_moment()?,
+        state,
+        began_at,
+        told_at,
         gone_since: columns.maybe_moment()?,
         ended_at: columns.maybe_moment()?,
         turns: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
         told: columns.json("who was told")?,
-        refused: columns.json("who refused to be told")?,
+        refused: refusals(&mut columns, told_at.unwrap_or(began_at))?,
     };
     Ok((number, remembered))
+}
+
+/// Who refused to be told, and when; an earlier release has not noted when.
+fn refusals(columns: &mut Columns<'_>, otherwise: Moment) -> Result<BTreeMap<String, Moment>> {
+    let who: Vec<String> = columns.json("who refused to be told")?;
+    let when: BTreeMap<String, i64> = columns.json("when they refused to be told")?;
+    let dated = |who: String| {
+        let at = when.get(&who).map_or(otherwise, |millis| Moment::from_millis(*millis));
+        (who, at)
+    };
+    Ok(who.into_iter().map(dated).collect())
 }
 
 const fn severity_word(severity: Severity) -> &'static str {

@@ -387,7 +387,7 @@ async fn what_was_over_before_a_restart_is_over_after_it_and_lasted_as_long_as_i
         ended_at: None,
         turns: 1,
         told: vec!["boss@office.example".to_owned()],
-        refused: Vec::new(),
+        refused: std::collections::BTreeMap::new(),
     };
     let changed = vec![came_and_went("192.0.2.7"), came_and_went("192.0.2.8")];
     house.admin.store.queue.accept_noting(Vec::new(), Noted { changed, ..Noted::default() }).await.unwrap();

@@ -308,6 +308,48 @@ async fn never_through_what_fails() {
     world.stop().await;
 }
 
+/// Who refused it once is not given up: as soon as it takes other mail, or is verified, it hears of what still stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_mail_again_hears_of_what_still_stands() {
+    let clock = Clock::hastened();
+    let world = world_with(&clock, &[], |config| {
+        config.outside.probes.disk = Some(DiskFacts { free: 100 << 20, total: 16 << 30 });
+    })
+    .await;
+    world.dns.mx("spare.example", 10, "mx.inbox.example");
+    world.destination("me@spare.example").await;
+    world.destination(BOSS).await;
+    world.alias("boss@my.example", &[BOSS]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 not you")).to(BOSS).times(1));
+    let until = async |to: &str| {
+        let look = async {
+            while mails(&world, to).is_empty() {
+                pass(&clock, (1, MINUTES)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{to} must be told"));
+    };
+    until("me@spare.example").await;
+    let open = async || world.get("/v1/notices?state=open").await["items"][0].clone();
+    let told = open().await;
+    assert_eq!((&told["told"], &told["refused"]), (&json!(["me@spare.example"]), &json!([BOSS])), "{told:#}");
+    pass(&clock, (2, STEP)).await;
+    assert_eq!(mails(&world, BOSS).len(), 0, "nothing has changed");
+    assert!(world.letter("boss@my.example").await.is_accepted());
+    let hears = async {
+        while subjects(&world.inbox.received()).len() < 2 {
+            pass(&clock, (1, MINUTES)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, hears).await.expect("the owner must be told");
+    assert_eq!(subjects(&world.inbox.received())[1], "The disk of the gateway is low");
+    let told = open().await;
+    assert_eq!((&told["told"], &told["refused"]), (&json!(["me@spare.example", BOSS]), &json!([])), "{told:#}");
+    pass(&clock, (12, STEP)).await;
+    assert_eq!((subjects(&world.inbox.received()).len(), mails(&world, "me@spare.example").len()), (2, 1));
+    world.stop().await;
+}
+
 /// An inbox that takes the mail and sends it back later has not heard of it either.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_back_later_was_not_heard() {

@@ -26,7 +26,7 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
     }
     let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
     assert!(page.contains("inbox.example has taken no mail for 1 h."), "{page}");
-    assert!(page.contains("told to boss@office.example") && page.contains("href=\"/queue\""), "{page}");
+    assert!(page.contains("sent to boss@office.example") && page.contains("href=\"/queue\""), "{page}");
     let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
     let headline = overview.split("<p class=\"headline status bad\">").nth(1).unwrap().split("</p>").next().unwrap();
     assert!(
@@ -145,4 +145,33 @@ async fn a_test_notice_is_sent_by_a_button_and_members_see_none_of_it() {
     house.panel(anna, "POST", PAGE, "to=anna%40my.example").await.expect(403);
     house.panel(anna, "POST", "/settings/notices/test", "").await.expect(403);
     assert!(!house.panel(anna, "GET", "/settings/account", "").await.expect(200).text().contains(PAGE));
+}
+
+/// To whom it went, and why not to whom it was to go.
+#[tokio::test]
+async fn a_notice_says_to_whom_it_went_and_why_not_to_the_owner() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let other = json!({ "address": "other@elsewhere.example", "verified": true });
+    house.operator("POST", "/v1/destinations", other).await.expect(201);
+    queued(&house, "shop@my.example", Entry::Kept(house.clock.now().after(Duration::from_secs(3600)))).await;
+    house.admin.notice_by_the_clock().await.unwrap();
+    let page = async || house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    let in_the_way = page().await;
+    let words = "sent to other@elsewhere.example: mail to owner@inbox.example fails at present";
+    assert!(in_the_way.contains(words), "{in_the_way}");
+
+    house.operator("PATCH", "/v1/settings", json!({ "notify.to": ["boss@office.example"] })).await.expect(200);
+    queued_to(&house, ("shop@my.example", "ann@far.example"), Entry::Kept(house.clock.now())).await;
+    house.admin.notice_by_the_clock().await.unwrap();
+    let told_at = house.clock.now();
+    house.admin.store.notices.refused(told_at, ("boss@office.example".to_owned(), told_at)).await.unwrap();
+    let unheard = page().await;
+    let why =
+        "the mail about it to boss@office.example came to nothing, and is sent again once other mail arrives there";
+    assert!(unheard.contains(&format!("nobody has heard of it yet: {why}")), "{unheard}");
+    house.clock.advance(Duration::from_secs(60));
+    house.admin.notice_by_the_clock().await.unwrap();
+    let sent = page().await;
+    assert!(sent.contains(&format!("sent to other@elsewhere.example: {why}")), "{sent}");
 }

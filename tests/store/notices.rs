@@ -1,5 +1,7 @@
 //! What is noted of notices, and the mails that tell it: both, or neither.
 
+use std::collections::BTreeMap;
+
 use waypost::mail::Moment;
 use waypost::policy::checkup::Severity;
 use waypost::policy::notices::memory::{Remembered, State};
@@ -31,8 +33,12 @@ fn told(at: Moment) -> Remembered {
         ended_at: None,
         turns: 1,
         told: vec![BOSS.to_owned()],
-        refused: Vec::new(),
+        refused: BTreeMap::new(),
     }
+}
+
+fn refused(at: Moment) -> BTreeMap<String, Moment> {
+    BTreeMap::from([(BOSS.to_owned(), at)])
 }
 
 /// DESIGN section 1, promise 7: killed between any two steps, it is told once in the end.
@@ -66,13 +72,13 @@ async fn who_refuses_the_mail_was_not_told() {
     let noted = Noted { changed: vec![told(now)], ..Noted::default() };
     world.store.queue.accept_noting(Vec::new(), noted).await.unwrap();
     let notices = &world.store.notices;
-    notices.refused(Moment::from_millis(now.millis() - 1), BOSS.to_owned()).await.unwrap();
-    notices.refused(now, "other@office.example".to_owned()).await.unwrap();
+    notices.refused(Moment::from_millis(now.millis() - 1), (BOSS.to_owned(), now)).await.unwrap();
+    notices.refused(now, ("other@office.example".to_owned(), now)).await.unwrap();
     assert_eq!(notices.remembered().await.unwrap(), [told(now)], "that was another mail");
     for _ in 0..2 {
-        notices.refused(now, BOSS.to_owned()).await.unwrap();
+        notices.refused(now, (BOSS.to_owned(), now)).await.unwrap();
         let one = notices.remembered().await.unwrap().remove(0);
-        assert_eq!((one.told, one.refused), (Vec::new(), vec![BOSS.to_owned()]));
+        assert_eq!((one.told, one.refused), (Vec::new(), refused(now)));
     }
 }
 
@@ -87,10 +93,10 @@ async fn a_look_does_not_wash_away_who_refused_meanwhile() {
         notices.remembered().await.unwrap().remove(0)
     };
     note(told(now)).await;
-    notices.refused(now, BOSS.to_owned()).await.unwrap();
+    notices.refused(now, (BOSS.to_owned(), now)).await.unwrap();
     let one = note(Remembered { turns: 2, ..told(now) }).await;
-    assert_eq!((one.turns, one.told, one.refused), (2, Vec::new(), vec![BOSS.to_owned()]));
-    let anew = Remembered { told: vec!["me@spare.example".to_owned()], refused: vec![BOSS.to_owned()], ..told(now) };
+    assert_eq!((one.turns, one.told, one.refused), (2, Vec::new(), refused(now)));
+    let anew = Remembered { told: vec!["me@spare.example".to_owned()], refused: refused(now), ..told(now) };
     let anew = Remembered { told_at: Some(now.after(MINUTE)), ..anew };
     assert_eq!(note(anew.clone()).await, anew);
 }

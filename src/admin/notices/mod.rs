@@ -3,6 +3,7 @@
 
 mod digest;
 mod gather;
+mod hear_again;
 mod heartbeat;
 mod tell;
 
@@ -70,6 +71,8 @@ pub struct NoticeShape {
     pub told_at: Option<Moment>,
     /// Who was told by mail; who refused that mail is not among them.
     pub told: Vec<String>,
+    /// Whose mail about it came to nothing. Who is to be told first is written to again once it takes mail, or is verified.
+    pub refused: Vec<String>,
     /// When it was over.
     pub ended_at: Option<Moment>,
     /// How often it has begun lately.
@@ -78,7 +81,7 @@ pub struct NoticeShape {
 
 impl NoticeShape {
     fn new(remembered: Remembered) -> Self {
-        let Remembered { cause, state, began_at, told_at, ended_at, turns, told, .. } = remembered;
+        let Remembered { cause, state, began_at, told_at, ended_at, turns, told, refused, .. } = remembered;
         Self {
             kind: cause.kind,
             page: cause.page(),
@@ -91,6 +94,7 @@ impl NoticeShape {
             remedy: cause.remedy,
             told_at,
             told,
+            refused: refused.into_keys().collect(),
             ended_at,
             turns,
         }
@@ -123,9 +127,10 @@ impl Admin {
     }
 
     async fn look_for_causes(&self) -> Result<()> {
-        let seen = causes::seen(&self.facts_of_notices(&Actor::operator()).await?);
+        let mut seen = causes::seen(&self.facts_of_notices(&Actor::operator()).await?);
         let standing = seen.causes.clone();
         let (remembered, now) = (self.store.notices.remembered().await?, self.clock.now());
+        seen.again = self.who_hears_again(&remembered, now).await?;
         let Changes { mut changed, forgotten } = memory::look(remembered, seen, now);
         let mails = self.mails_of_news(&mut changed, (&standing, now)).await?;
         changed.retain(|change| change.news != Some(News::Unheard) || change.after.told_at == Some(now));

@@ -14,7 +14,7 @@ use crate::policy::status::OwnMail;
 use crate::store::StoreError;
 use crate::store::notices::Noted;
 use crate::store::queue::Acceptance;
-use crate::store::rules::ListQuery;
+use crate::store::rules::{DestinationRow, ListQuery};
 
 use super::super::letters::{Letter, composed};
 use super::super::{Actor, Admin, AdminError, Result};
@@ -49,11 +49,15 @@ impl Admin {
                 News::Ended => recipients.of(None, standing, &[]),
                 News::Began | News::Unheard => who_can_hear(&recipients, &change.after, (standing, now)),
             };
+            let told: Vec<_> = match news {
+                News::Ended => told,
+                _ => told.into_iter().filter(|to| !change.after.told.contains(&to.to_string())).collect(),
+            };
             for to in &told {
                 mails.entry(to.key()).or_insert_with(|| ((*to).clone(), Vec::new())).1.push(number);
             }
             if news != News::Ended && !told.is_empty() {
-                change.after.told = told.into_iter().map(ToString::to_string).collect();
+                change.after.told.extend(told.into_iter().map(ToString::to_string));
                 change.after.told_at = Some(now);
             }
         }
@@ -130,11 +134,16 @@ impl Admin {
 
     /// Verified inboxes of the owner, the default one first.
     async fn own_inboxes(&self) -> Result<Vec<Mailbox>> {
+        let mut rows = self.verified_inboxes().await?;
+        rows.sort_by_key(|row| !row.default);
+        Ok(rows.iter().filter_map(|row| Mailbox::parse(&row.address).ok()).collect())
+    }
+
+    pub(super) async fn verified_inboxes(&self) -> Result<Vec<DestinationRow>> {
         let query = ListQuery { limit: MAX_INBOXES, ..ListQuery::default() };
         let mut rows = self.store.rules.destinations(OWNER, query).await?.items;
         rows.retain(|row| row.verified_at.is_some());
-        rows.sort_by_key(|row| !row.default);
-        Ok(rows.iter().filter_map(|row| Mailbox::parse(&row.address).ok()).collect())
+        Ok(rows)
     }
 
     /// Where mail to this address ends: an alias of ours leads on, and we send no mail to ourselves.
@@ -158,7 +167,8 @@ fn who_can_hear<'r>(
     about: &Remembered,
     (standing, now): (&[Cause], Moment),
 ) -> Vec<&'r Mailbox> {
-    let others = recipients.of(Some(&about.cause), standing, &about.refused);
+    let refused: Vec<String> = about.refused.keys().cloned().collect();
+    let others = recipients.of(Some(&about.cause), standing, &refused);
     if !others.is_empty() || !about.may_try_again(now) {
         return others;
     }

@@ -144,7 +144,7 @@ pub fn seen(facts: &Facts) -> Seen {
     let mut keys = BTreeSet::new();
     causes.retain(|cause| keys.insert(cause.key()));
     let blind = if facts.doctor.is_some() { BTreeSet::new() } else { OF_DOCTOR.into() };
-    Seen { causes, more, blind }
+    Seen { causes, more, blind, again: BTreeMap::new() }
 }
 
 /// Whether only the doctor finds causes of this kind.

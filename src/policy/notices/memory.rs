@@ -69,8 +69,17 @@ pub struct Remembered {
     pub turns: u32,
     /// Who was told by mail that it began.
     pub told: Vec<String>,
-    /// Whose mail about it came to nothing.
-    pub refused: Vec<String>,
+    /// Whose mail about it came to nothing, and when that was found.
+    pub refused: BTreeMap<String, Moment>,
+}
+
+/// What an inbox did since it refused to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It took other mail.
+    TookMail,
+    /// It was verified.
+    Verified,
 }
 
 impl Remembered {
@@ -82,6 +91,16 @@ impl Remembered {
             State::Open => self.gone_since,
             State::Over => self.ended_at,
         }
+    }
+
+    /// Whether who refused to hear of it may be written to again, now that this has happened. Mail of another kind may well
+    /// arrive where a notice does not: after it, as long as the notice was old when it was refused, so that a notice which is
+    /// refused each time is sent ever more seldom.
+    #[must_use]
+    pub fn may_hear(&self, address: &str, since: Since, now: Moment) -> bool {
+        let Some(refused_at) = self.refused.get(address) else { return true };
+        let rest = refused_at.since(self.began_at).min(REFUSED_FOR);
+        since == Since::Verified || now.since(*refused_at) >= rest
     }
 
     /// Whether those whose mail about it came to nothing may be written to again, where nobody else is left to tell.
@@ -100,6 +119,8 @@ pub struct Seen {
     pub more: usize,
     /// Kinds that could not be looked at: of them nothing is over.
     pub blind: BTreeSet<Kind>,
+    /// Who is told first, refused to hear of some causes, and can hear of them by now; by what a cause is known again by.
+    pub again: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
 /// What is to be told.
@@ -107,7 +128,7 @@ pub struct Seen {
 pub enum News {
     /// It has begun.
     Began,
-    /// It stands, and nobody has heard of it.
+    /// It stands, and nobody has heard of it; or not who is to hear of it first.
     Unheard,
     /// It is over.
     Ended,
@@ -141,7 +162,10 @@ pub fn look(remembered: Vec<Remembered>, seen: Seen, now: Moment) -> Changes {
         let cause = new.remove(&before.cause.key());
         let is_blind = seen.blind.contains(&before.cause.kind);
         match cause {
-            Some(cause) => changes.note(&before, stands(before.clone(), cause, now)),
+            Some(cause) => {
+                let again = seen.again.get(&cause.key());
+                changes.note(&before, told_again(stands(before.clone(), cause, now), again));
+            }
             None if is_blind => {}
             None => match is_away(before.clone(), now) {
                 Some(after) => changes.note(&before, after),
@@ -204,7 +228,7 @@ fn begins(cause: Cause, now: Moment) -> Change {
         ended_at: None,
         turns: 0,
         told: Vec::new(),
-        refused: Vec::new(),
+        refused: BTreeMap::new(),
     };
     ripened(seen, now)
 }
@@ -215,9 +239,18 @@ fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
         let is_again = after.ended_at.is_some_and(|ended| now.since(ended) < COMES_AGAIN);
         after.turns = if is_again { after.turns } else { 0 };
         (after.state, after.began_at, after.told_at) = (State::Pending, now, None);
-        (after.told, after.refused) = (Vec::new(), Vec::new());
+        (after.told, after.refused) = (Vec::new(), BTreeMap::new());
     }
     ripened(after, now)
+}
+
+/// Who can hear of it by now hears of it, whoever has heard of it meanwhile.
+fn told_again(mut change: Change, again: Option<&BTreeSet<String>>) -> Change {
+    if let Some(again) = again.filter(|_| change.after.state == State::Open) {
+        change.after.refused.retain(|address, _| !again.contains(address));
+        change.news = change.news.or(Some(News::Unheard));
+    }
+    change
 }
 
 /// What has stood long enough is told.
@@ -453,6 +486,27 @@ mod tests {
         let now = Moment::from_millis(START);
         let told = Remembered { told_at: Some(now), ..begins(cause(Kind::Untold), now).after };
         assert!(!told.may_try_again(now.after(HOUR * 5)) && told.may_try_again(now.after(HOUR * 6)));
+    }
+
+    /// Once more as soon as it takes mail, and then ever more seldom; at once where its owner has verified it.
+    #[test]
+    fn who_takes_mail_since_is_told_again_and_who_refuses_each_time_ever_more_seldom() {
+        let (began, kim) = (Moment::from_millis(START), "kim@office.example");
+        let refused_at = |minutes: u32| {
+            let at = began.after(MINUTE * minutes);
+            let refused = BTreeMap::from([(kim.to_owned(), at)]);
+            Remembered { told_at: Some(at), refused, ..begins(cause(Kind::Untold), began).after }
+        };
+        let may = |refused: u32, since, now: u32| refused_at(refused).may_hear(kim, since, began.after(MINUTE * now));
+        assert!(may(0, Since::TookMail, 1) && !may(10, Since::TookMail, 19) && may(10, Since::TookMail, 20));
+        assert!(may(10_000, Since::TookMail, 10_360), "after six hours in any case");
+        assert!(may(10, Since::Verified, 11));
+
+        let told = Remembered { told: vec!["me@spare.example".to_owned()], ..refused_at(10) };
+        let again = BTreeMap::from([(told.cause.key(), BTreeSet::from([kim.to_owned()]))]);
+        let seen = Seen { causes: vec![cause(Kind::Untold)], again, ..Seen::default() };
+        let change = look(vec![told.clone()], seen, began.after(MINUTE * 30)).changed.remove(0);
+        assert_eq!((change.news, change.after.refused.len(), &change.after.told), (Some(News::Unheard), 0, &told.told));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whom to tell: those who are to be told, but for whom the telling would go where the cause says that mail does not arrive.
 
-use super::Cause;
+use super::{Cause, Kind};
 use crate::mail::Mailbox;
 
 /// Who may be told.
@@ -33,12 +33,18 @@ impl Recipients {
 
 /// Whether mail to this address goes where the cause says that it does not arrive.
 fn concerns(cause: &Cause, to: &Mailbox) -> bool {
-    if !cause.is_in_the_way() {
+    is_in_the_way(cause.kind, &cause.subject, to)
+}
+
+/// The same of a kind of cause and its subject.
+#[must_use]
+pub fn is_in_the_way(kind: Kind, subject: &str, to: &Mailbox) -> bool {
+    if !kind.speaks_of_destination() {
         return false;
     }
-    match Mailbox::parse(&cause.subject) {
+    match Mailbox::parse(subject) {
         Ok(inbox) => inbox.key() == to.key(),
-        Err(_) => cause.subject.eq_ignore_ascii_case(&to.host().to_string()),
+        Err(_) => subject.eq_ignore_ascii_case(&to.host().to_string()),
     }
 }
 
@@ -46,7 +52,6 @@ fn concerns(cause: &Cause, to: &Mailbox) -> bool {
 mod tests {
     use super::*;
     use crate::policy::checkup::Severity;
-    use crate::policy::notices::Kind;
 
     fn cause(kind: Kind, subject: &str) -> Cause {
         Cause {

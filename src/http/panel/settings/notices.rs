@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::admin::{Actor, AdminError, NoticeShape, Setting, SettingPlace};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
-use crate::mail::Moment;
+use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup::Severity;
 use crate::policy::notices::Kind;
+use crate::policy::notices::recipients::is_in_the_way;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
@@ -165,11 +166,12 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
     let beat = site.admin.heartbeat.last();
     let all = site.admin.notices_now(actor).await?.into_iter();
     let (over, open): (Vec<_>, Vec<_>) = all.partition(|notice| notice.state == OVER);
+    let first = First::of(&told, &open);
     Ok(NoticesPage {
         frame: Frame::inside(site, "Notices", "settings"),
         around: Around::new(actor, "notices"),
-        open: lines(&open, (now, MAX_OPEN)),
-        over: lines(&over, (now, MAX_OVER)),
+        open: open.iter().take(MAX_OPEN).map(|notice| line(notice, &first, now)).collect(),
+        over: over.iter().take(MAX_OVER).map(|notice| line(notice, &first, now)).collect(),
         choices: Kind::ALL.into_iter().map(choice).collect(),
         to: field("notify.to", "to"),
         told: text::all_ours(&told.into_iter().map(ToString::to_string).collect::<Vec<_>>()),
@@ -199,16 +201,45 @@ fn field_of(settings: &[Setting], key: &str) -> Field {
     Field { value, locked: !setting.changeable, place: text::visible(&place) }
 }
 
-fn lines(notices: &[NoticeShape], (now, limit): (Moment, usize)) -> Vec<Line> {
-    notices.iter().take(limit).map(|notice| line(notice, now)).collect()
+/// Who is to be told first, and whose mail of theirs does not arrive, as what stands says.
+struct First {
+    all: Vec<String>,
+    failing: Vec<String>,
 }
 
-fn line(notice: &NoticeShape, now: Moment) -> Line {
-    let told = match (notice.told_at, notice.told.as_slice()) {
-        (None, _) => "not told yet".to_owned(),
-        (Some(_), []) => "nobody was written to".to_owned(),
-        (Some(_), told) => format!("told to {}", text::all_ours(told)),
-    };
+impl First {
+    fn of(first: &[&Mailbox], open: &[NoticeShape]) -> Self {
+        let fails = |to: &&&Mailbox| open.iter().any(|one| is_in_the_way(one.kind, &one.subject, to));
+        let named = |to: &&Mailbox| to.to_string();
+        Self { all: first.iter().map(named).collect(), failing: first.iter().filter(fails).map(named).collect() }
+    }
+
+    /// To whom a notice went; and where it did not go to these, why not.
+    fn told(&self, notice: &NoticeShape) -> String {
+        let refused = &notice.refused;
+        let sent = match (notice.told_at, notice.told.as_slice()) {
+            (None, _) => return "not told yet".to_owned(),
+            (Some(_), []) if refused.is_empty() => return "nobody was written to".to_owned(),
+            (Some(_), []) => "nobody has heard of it yet".to_owned(),
+            (Some(_), told) => format!("sent to {}", text::all_ours(told)),
+        };
+        let mut why = Vec::new();
+        if !refused.is_empty() {
+            let is_asked_again = notice.state != OVER && refused.iter().any(|one| self.all.contains(one));
+            let again = if is_asked_again { ", and is sent again once other mail arrives there" } else { "" };
+            why.push(format!("the mail about it to {} came to nothing{again}", text::all_ours(refused)));
+        }
+        let left = |to: &&String| notice.state != OVER && !notice.told.contains(to) && !refused.contains(to);
+        let failing: Vec<String> = self.failing.iter().filter(left).cloned().collect();
+        if !failing.is_empty() {
+            why.push(format!("mail to {} fails at present", text::all_ours(&failing)));
+        }
+        if why.is_empty() { sent } else { format!("{sent}: {}", why.join("; ")) }
+    }
+}
+
+fn line(notice: &NoticeShape, first: &First, now: Moment) -> Line {
+    let told = first.told(notice);
     Line {
         tone: if notice.severity == Severity::Fault { "bad" } else { "wait" },
         words: text::visible(&notice.what),
