@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::{Asked, Content};
 use crate::mail::header::{HeaderFacts, HeaderScan};
 use crate::mail::{Domain, Envelope, ForwardPath, Host, Mailbox, ReversePath};
-use crate::policy::admission::{self, Decision, Disposition, MessageCase};
+use crate::policy::admission::{self, Decision, Disposition, MessageCase, Unproven};
 use crate::policy::alignment::Rewrite;
 use crate::policy::facts::{ConnectFacts, MessageFacts, SpfFacts};
 use crate::policy::replies::recipient_ok;
@@ -141,7 +141,7 @@ impl Admin {
             let case = MessageCase { settings: &settings, facts: &facts, recipients, after_data };
             admission::message(&case, &mut decision.trace)
         } else {
-            admission::author_kept_out(&decision.after_data, &facts, &mut decision.trace)
+            kept_out(&facts, decision)
         };
         if let Some(refused) = refused {
             decision.reason = admission::why_refused(&decision.trace, &refused);
@@ -193,6 +193,18 @@ impl Admin {
                 trace.push(TraceStep::new("reverse-path", "rewritten", detail));
                 ReversePath::Mailbox(sender.clone())
             }
+        }
+    }
+}
+
+/// Without a client, entries that ask for proof decide only where whatever is proved comes to the same.
+fn kept_out(facts: &MessageFacts, decision: &mut Decision) -> Option<Reply> {
+    match admission::without_proof(&decision.after_data, facts, &mut decision.trace) {
+        Unproven::In => None,
+        Unproven::Out(reply) => Some(reply),
+        Unproven::Depends(words) => {
+            decision.reason = format!("{} {words}", decision.reason);
+            None
         }
     }
 }

@@ -153,7 +153,8 @@ impl Admin {
         actor.must(Area::Activity, Access::Read)?;
         let query = Query { alias: Some(catch_all.key), limit: LOOKED_AT, ..Query::default() };
         let mut caught: Vec<CaughtAddress> = Vec::new();
-        for row in self.store.activity.list(query).await?.rows {
+        let rows = self.store.activity.list(query).await?.rows.into_iter();
+        for row in rows.filter(|row| !matches!(row.status, Status::Refused | Status::RefusedTemporarily)) {
             let Some(address) = self.alias_address(catch_all, &row.recipient) else { continue };
             if let Some(known) = caught.iter_mut().find(|other| other.address == address) {
                 known.messages += row.count;

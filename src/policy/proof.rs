@@ -49,6 +49,19 @@ impl Proof {
         }
     }
 
+    /// All whom a message names, as if each were proved.
+    #[must_use]
+    pub fn as_said(facts: &MessageFacts) -> Self {
+        let sender = facts.reverse_path.mailbox().map(|sender| Identity { key: sender.key(), by: "SPF" });
+        let author = facts
+            .header
+            .author
+            .as_ref()
+            .and_then(|author| author.key().rsplit_once('@').map(|(_, host)| host.to_owned()));
+        let signer = author.map(|domain| Identity { key: format!("@{domain}"), by: "DKIM" });
+        Self { proven: sender.into_iter().chain(signer).collect(), may_yet: Vec::new() }
+    }
+
     /// Whom of these an entry means.
     #[must_use]
     pub fn of_entry(&self, entry: &SenderPattern) -> Option<&Identity> {

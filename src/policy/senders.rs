@@ -161,12 +161,9 @@ impl<'a> Levels<'a> {
     /// The block that holds against the author. What lifts it is an allow for the author or for the sender of the envelope;
     /// an author lifts no block of another name.
     #[must_use]
-    pub fn block_of_author(
-        &self,
-        (author, sender): (&Author, &ReversePath),
-        proof: Option<&Proof>,
-    ) -> Option<Block<'a>> {
-        self.block(|| Sender { key: sender.mailbox().map(Mailbox::key), author: Some(author.key()), proof })
+    pub fn block_of_author(&self, (author, sender): (&Author, &ReversePath), proof: &Proof) -> Option<Block<'a>> {
+        let key = sender.mailbox().map(Mailbox::key);
+        self.block(|| Sender { key, author: Some(author.key()), proof: Some(proof) })
     }
 
     fn block<'s>(&self, sender: impl FnOnce() -> Sender<'s>) -> Option<Block<'a>> {
@@ -240,13 +237,12 @@ impl Late {
     #[must_use]
     pub fn block_of(&self, facts: &MessageFacts, proof: &Proof) -> Option<Block<'_>> {
         let sender = || self.levels().block_of(&facts.reverse_path, Some(proof));
-        let author = || self.block_of_author(facts, Some(proof));
+        let author = || self.block_of_author(facts, proof);
         self.wants_proof.then(sender).flatten().or_else(author)
     }
 
-    /// The block that holds against its author. Without a proof, an allow that wants one may yet let it in.
-    #[must_use]
-    pub fn block_of_author(&self, facts: &MessageFacts, proof: Option<&Proof>) -> Option<Block<'_>> {
+    /// The block that holds against its author.
+    fn block_of_author(&self, facts: &MessageFacts, proof: &Proof) -> Option<Block<'_>> {
         let author = facts.header.author.as_ref().filter(|_| self.names_authors)?;
         self.levels().block_of_author((author, &facts.reverse_path), proof)
     }

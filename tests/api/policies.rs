@@ -51,6 +51,37 @@ async fn members_tighten_and_only_admins_loosen() {
     house.bearer(&token, "PATCH", "/v1/aliases/shop@my.example", policy).await.expect(200);
 }
 
+/// The simulator without a client: what would be refused whatever it proves is, and what proof decides is said to.
+#[tokio::test]
+async fn what_is_let_in_by_proof_alone_is_not_said_to_be_sent_on() {
+    let house = House::furnished().await;
+    let asked = async |from: &str| {
+        let route = json!({ "from": from, "to": "shop@my.example" });
+        house.operator("POST", "/v1/route", route).await.expect(200).json()
+    };
+    let set = async |entries: serde_json::Value| {
+        house.operator("PATCH", "/v1/aliases/shop@my.example", entries).await.expect(200);
+    };
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    for (block, stranger) in [("*@*", "reject"), ("@plain.example", "reject")] {
+        set(json!({ "allow": ["authenticated:@friend.example"], "block": [block] })).await;
+        let kept_out = asked("bob@plain.example").await;
+        assert_eq!(kept_out["disposition"], stranger, "{kept_out}");
+        assert_eq!(kept_out["reason"], format!("The entry {block} (alias) keeps this sender out."), "{kept_out}");
+    }
+    set(json!({ "allow": ["authenticated:@friend.example"], "block": ["*@*"] })).await;
+    let friend = asked("ann@friend.example").await;
+    let words = "The entry *@* keeps it out unless it proves who sent it, by SPF or DKIM: name the client";
+    assert_eq!(friend["disposition"], "forward", "{friend}");
+    assert!(friend["reason"].as_str().unwrap().contains(words), "{friend}");
+    set(json!({ "allow": [], "block": ["authenticated:@friend.example"] })).await;
+    let blocked = asked("ann@friend.example").await;
+    let words = "The entry authenticated:@friend.example keeps it out once it proves who sent it";
+    assert!(blocked["reason"].as_str().unwrap().contains(words), "{blocked}");
+    let other = asked("bob@plain.example").await;
+    assert!(other["disposition"] == "forward" && !other["reason"].as_str().unwrap().contains("entry"), "{other}");
+}
+
 #[tokio::test]
 async fn entries_may_ask_for_proof() {
     let house = House::furnished().await;

@@ -34,5 +34,5 @@ async fn roles(look: Look) {
     assert_eq!(users["items"][1]["domains"], json!([{ "domain": "my.example", "role": "viewer" }]));
     browser.click("[aria-label='Take back the role on my.example']").await;
     browser.says("#told .notice", "anna@my.example has no role on my.example any more.").await;
-    browser.says("main", "None: a member sees the domains that are their own").await;
+    browser.says("main", "None: they see their own domains, and no others.").await;
 }

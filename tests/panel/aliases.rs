@@ -400,6 +400,20 @@ async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
 }
 
 #[tokio::test]
+async fn what_a_catch_all_refused_is_no_address_that_it_took_mail_for() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let taken = mail_to(&house, &id, ("a@shop.example", "books@my.example")).await;
+    let id = forwarded(&house, "any@my.example").id;
+    let guess = Row { id, status: Status::Refused, recipient: "guess@my.example".to_owned(), ..taken };
+    house.admin.store.activity.record(vec![guess]).await.unwrap();
+    let page = house.panel(&cookie, "GET", "/aliases/*@my.example", "").await.expect(200).text();
+    assert!(page.contains("aria-label=\"Block books@my.example\""), "{page}");
+    assert!(!page.contains("aria-label=\"Block guess@my.example\""), "{page}");
+}
+
+#[tokio::test]
 async fn a_sender_is_blocked_at_the_alias_that_an_address_of_a_catch_all_has_become() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

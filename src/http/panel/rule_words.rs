@@ -115,11 +115,21 @@ pub(super) fn ending(alias: &AliasShape) -> Option<String> {
         ExpiresAfter::Messages(n) => format!("after {n} messages"),
         ExpiresAfter::Idle(span) => format!("after {span} without mail"),
     });
-    let at = alias.expires_at.map(|at| format!("on {}", date(at)));
+    let at = alias.expires_at.map(ends);
     match (at, by_use) {
         (None, None) => None,
         (Some(one), None) | (None, Some(one)) => Some(format!("Ends {one}.")),
         (Some(at), Some(by_use)) => Some(format!("Ends {at}, or {by_use}.")),
+    }
+}
+
+/// A date alone is the first instant of that day, and not its last.
+fn ends(at: Moment) -> String {
+    let stamp = at.rfc3339();
+    match stamp.split_once('T') {
+        Some((day, "00:00:00.000Z")) => format!("as {day} begins (UTC)"),
+        Some((day, time)) => format!("on {day} at {} UTC", time.get(..8).unwrap_or(time)),
+        None => format!("on {stamp}"),
     }
 }
 
@@ -139,6 +149,13 @@ mod tests {
         assert_eq!(pieces("*.news?"), "anything, then “.news”, then one character");
         assert_eq!(pieces("a[bc]d[!0-9]"), "“a”, then one of bc, then “d”, then one character that is none of 0-9");
         assert_eq!(pieces("[unclosed"), "one of unclosed");
+    }
+
+    #[test]
+    fn a_date_ends_as_its_day_begins_and_a_time_when_it_comes() {
+        let words = |text| ends(Moment::parse_rfc3339(text).unwrap());
+        assert_eq!(words("2027-01-31T00:00:00Z"), "as 2027-01-31 begins (UTC)");
+        assert_eq!(words("2027-01-31T12:30:00Z"), "on 2027-01-31 at 12:30:00 UTC");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) async fn how(State(site): State<Site>, ask: Ask, request: Request) ->
         Ok(true) => form(&site, &Filled::from_pairs(&[("to", ask.get("to").unwrap_or_default())]), None),
         Ok(false) => {
             let words = "You begin with a link that works once. In a demo, press Enter in the terminal where it runs: it \
-                         prints one. Of any other gateway, make one on the machine where it runs:";
+                         prints one. For any other gateway, make one on the machine where it runs:";
             Words::new("Set Waypost up", words).command("waypost panel-link").answer(StatusCode::OK)
         }
         Err(error) => frame::failed(&error),
@@ -157,7 +157,7 @@ pub(super) fn ended() -> Response {
 
 pub(super) fn used_up() -> Response {
     let words = "This link was used already, or is older than 24 hours. In a demo, press Enter in the terminal where \
-                 it runs: it prints another. Of any other gateway, make a new one on the machine where it runs:";
+                 it runs: it prints another. For any other gateway, make a new one on the machine where it runs:";
     Words::new("This link is used up", words).command("waypost panel-link").answer(StatusCode::GONE)
 }
 

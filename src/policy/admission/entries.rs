@@ -40,14 +40,36 @@ pub(super) fn blocked(late: &Late, facts: &MessageFacts, proof: &Proof, trace: &
     Some(replies::unknown())
 }
 
-/// The refusal of a block that holds against the author, where nothing is known of what the message proves.
-#[must_use]
-pub fn author_kept_out(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Option<Reply> {
-    let mut late = after_data.all().filter_map(|policies| policies.senders.as_deref());
-    let block = late.find_map(|late| late.block_of_author(facts, None))?;
-    let entry = format!("{} ({})", block.entry.0, block.level);
-    trace.push(TraceStep::new(block.named.as_str(), "blocked", entry));
-    Some(replies::unknown())
+/// What entries say of a message of which nobody knows what it proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unproven {
+    /// A block holds, whatever it proves.
+    Out(Reply),
+    /// It is kept out or let in by what it proves: in words.
+    Depends(String),
+    /// No block holds.
+    In,
+}
+
+/// What entries say of a message that was not sent: whom it names may be proved, and nobody else.
+pub fn without_proof(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Unproven {
+    let (said, nothing) = (Proof::as_said(facts), Proof::default());
+    for late in after_data.all().filter_map(|policies| policies.senders.as_deref()) {
+        let (proved, unproved) = (late.block_of(facts, &said), late.block_of(facts, &nothing));
+        let Some(block) = proved.or(unproved) else { continue };
+        let (entry, named) = (format!("{} ({})", block.entry.0, block.level), block.named.as_str());
+        if proved.is_some() && unproved.is_some() {
+            trace.push(TraceStep::new(named, "blocked", entry));
+            return Unproven::Out(replies::unknown());
+        }
+        let when = if proved.is_some() { "once it proves who sent it" } else { "unless it proves who sent it" };
+        trace.push(TraceStep::new(named, "not judged", format!("{entry} keeps it out {when}")));
+        let entry = &block.entry.0;
+        return Unproven::Depends(format!(
+            "The entry {entry} keeps it out {when}, by SPF or DKIM: name the client, and its SPF is looked at."
+        ));
+    }
+    Unproven::In
 }
 
 /// What an allow entry leaves of a policy's refusal: nothing, where it means somebody who was proved; a refusal for now,

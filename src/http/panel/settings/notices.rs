@@ -166,7 +166,8 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
     let beat = site.admin.heartbeat.last();
     let all = site.admin.notices_now(actor).await?.into_iter();
     let (over, open): (Vec<_>, Vec<_>) = all.partition(|notice| notice.state == OVER);
-    let first = First::of(&told, &open);
+    let muted = Kind::ALL.into_iter().filter(|kind| mute.value.split(", ").any(|word| word == kind.as_str())).collect();
+    let first = First { muted, ..First::of(&told, &open) };
     Ok(NoticesPage {
         frame: Frame::inside(site, "Notices", "settings"),
         around: Around::new(actor, "notices"),
@@ -203,6 +204,8 @@ fn field_of(settings: &[Setting], key: &str) -> Field {
 
 /// Who is to be told first, and whose mail of theirs does not arrive, as what stands says.
 struct First {
+    /// Kinds of which no mail is sent.
+    muted: Vec<Kind>,
     all: Vec<String>,
     failing: Vec<String>,
 }
@@ -211,13 +214,18 @@ impl First {
     fn of(first: &[&Mailbox], open: &[NoticeShape]) -> Self {
         let fails = |to: &&&Mailbox| open.iter().any(|one| is_in_the_way(one.kind, &one.subject, to));
         let named = |to: &&Mailbox| to.to_string();
-        Self { all: first.iter().map(named).collect(), failing: first.iter().filter(fails).map(named).collect() }
+        Self {
+            muted: Vec::new(),
+            all: first.iter().map(named).collect(),
+            failing: first.iter().filter(fails).map(named).collect(),
+        }
     }
 
     /// To whom a notice went; and where it did not go to these, why not.
     fn told(&self, notice: &NoticeShape) -> String {
         let refused = &notice.refused;
         let sent = match (notice.told_at, notice.told.as_slice()) {
+            (None, _) if self.muted.contains(&notice.kind) => return "no mail is sent of this kind".to_owned(),
             (None, _) => return "not told yet".to_owned(),
             (Some(_), []) if refused.is_empty() => return "nobody was written to".to_owned(),
             (Some(_), []) => "nobody has heard of it yet".to_owned(),

@@ -50,7 +50,7 @@ pub(super) const SECTIONS: &[Section] = &[
             written(
                 "hostname",
                 "Host name",
-                "What the gateway calls itself to other mail servers; until it is set, the name of the system. Its PTR record says the same.",
+                "What the gateway calls itself to other mail servers; until it is set, the name of the system. Its PTR record must say the same.",
             ),
             written(
                 "http.public_url",
@@ -117,9 +117,9 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "Limits",
         sensitive: false,
         keys: &[
-            written("limits.connections_per_ip_per_minute", "Connections of one address a minute", LIMIT),
-            written("limits.messages_per_ip_per_hour", "Messages of one address an hour", LIMIT),
-            written("limits.unknown_recipients_per_ip_per_hour", "Unknown recipients of one address an hour", LIMIT),
+            written("limits.connections_per_ip_per_minute", "Connections of one IP address a minute", LIMIT),
+            written("limits.messages_per_ip_per_hour", "Messages of one IP address an hour", LIMIT),
+            written("limits.unknown_recipients_per_ip_per_hour", "Unknown recipients of one IP address an hour", LIMIT),
             written("limits.messages_per_sender_domain_per_hour", "Messages of one sender's domain an hour", LIMIT),
             written("limits.messages_per_alias_per_hour", "Messages to one alias an hour", LIMIT),
             written("limits.messages_per_destination_per_hour", "Messages to one destination an hour", LIMIT),

@@ -246,11 +246,11 @@ pub(super) fn limits(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminE
 }
 
 const PROPOSED_LIMITS: [(&str, &str, u64); 6] = [
-    ("limits.connections_per_ip_per_minute", "Connections of one address a minute", PROPOSED.connections),
-    ("limits.messages_per_ip_per_hour", "Messages of one address an hour", PROPOSED.messages),
+    ("limits.connections_per_ip_per_minute", "Connections of one IP address a minute", PROPOSED.connections),
+    ("limits.messages_per_ip_per_hour", "Messages of one IP address an hour", PROPOSED.messages),
     (
         "limits.unknown_recipients_per_ip_per_hour",
-        "Unknown recipients of one address an hour",
+        "Unknown recipients of one IP address an hour",
         PROPOSED.unknown_recipients,
     ),
     ("limits.messages_per_sender_domain_per_hour", "Messages of one sender's domain an hour", PROPOSED.sender_domain),
