@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 use waypost::policy::status::Status;
-use waypost::store::activity::Progress;
+use waypost::store::activity::{Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{attempt, queued, reported};
+use crate::web::rows::{attempt, queued, queued_to, reported};
 
 #[tokio::test]
 async fn a_domain_is_added_set_and_removed() {
@@ -108,24 +109,96 @@ async fn a_long_queue_shows_its_oldest_mail_and_counts_and_works_through_all() {
     assert_eq!(hold.told().as_deref(), Some("waypost-told=done=hold&count=23"));
 }
 
+/// What is held never leaves by itself, however little is to be done about the rest.
 #[tokio::test]
-async fn the_head_of_a_group_speaks_of_what_waits_unless_all_is_held() {
+async fn what_is_held_has_a_reason_of_its_own_beside_what_waits_for_another() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
-    for number in 0..21 {
-        queued(&house, &format!("n{number}@my.example"), Entry::Held).await;
-    }
-    let head = async || {
-        let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
-        page.split_once("<ol class=\"rows waiting-rows\"").unwrap().0.to_owned()
+    let (stays, patience) = ("It stays here until somebody releases it.", "the other server asked for patience");
+    let apart = "They wait for different reasons, which are told with each.";
+    let shown = async || house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    let held = queued(&house, "held@my.example", due).await;
+    house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
+    let alone = shown().await;
+    assert!(alone.contains("<bdi>You put it on hold.</bdi>") && !alone.contains(apart), "{alone}");
+    assert_eq!(alone.matches(stays).count(), 1, "{alone}");
+    let waits = queued(&house, "news@my.example", due).await;
+    let mixed = shown().await;
+    assert!(head_of(&mixed).contains(apart) && !head_of(&mixed).contains(patience), "{mixed}");
+    let (of_held, of_waiting) = (of_row(&mixed, held.id), of_row(&mixed, waits.id));
+    assert!(of_held.contains("You put it on hold.") && of_held.contains(stays), "{of_held}");
+    assert!(!of_held.contains(patience), "{of_held}");
+    assert!(of_waiting.contains(patience) && !of_waiting.contains(stays), "{of_waiting}");
+}
+
+/// Those that a restore held may have arrived meanwhile; those that somebody held have not.
+#[tokio::test]
+async fn what_is_held_for_several_reasons_or_after_several_answers_says_its_own() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let shown = async || house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    let hold = async |row: &Row, reason: &str, reply: &str| {
+        let progress = Progress {
+            id: row.id,
+            status: Status::Held,
+            reason: reason.to_owned(),
+            attempt: Some(attempt(house.clock.now(), "deferred", reply)),
+            next_attempt_at: None,
+            sha256_sent: None,
+            dsn: None,
+        };
+        house.admin.store.activity.progress(vec![progress]).await.unwrap();
     };
-    let all = head().await;
-    assert!(all.contains("21 held") && all.contains("It goes on when somebody releases it."), "{all}");
-    queued(&house, "news@my.example", due).await;
-    let mixed = head().await;
-    assert!(mixed.contains("1 waiting · 21 held") && mixed.contains("450 4.2.0 Try later"), "{mixed}");
-    assert!(mixed.contains("the other server asked for patience") && !mixed.contains("releases it"), "{mixed}");
+    let (yours, restored) =
+        ("You put it on hold", "held since a backup was restored: it may have been delivered meanwhile");
+    let one = queued(&house, "shop@my.example", Entry::Held).await;
+    let other = queued(&house, "news@my.example", Entry::Held).await;
+    for ((reason, reply), (other_reason, other_reply)) in [
+        ((yours, "452 4.2.2 Mailbox full"), (restored, "452 4.2.2 Mailbox full")),
+        ((yours, "452 4.2.2 Mailbox full"), (yours, "450 4.7.1 Greylisted")),
+    ] {
+        hold(&one, reason, reply).await;
+        hold(&other, other_reason, other_reply).await;
+        let page = shown().await;
+        assert!(head_of(&page).contains("They wait for different reasons"), "{page}");
+        for (row, reason, reply) in [(&one, reason, reply), (&other, other_reason, other_reply)] {
+            let told = of_row(&page, row.id).to_lowercase();
+            assert!(told.contains(&reason.to_lowercase()) && told.contains(&reply.to_lowercase()), "{told}");
+            assert!(told.contains("it stays here until somebody releases it."), "{told}");
+        }
+    }
+    hold(&other, yours, "452 4.2.2 Over quota").await;
+    let alike = shown().await;
+    assert!(head_of(&alike).contains("You put it on hold.") && !alike.contains("different reasons"), "{alike}");
+}
+
+/// A group whose oldest are all held, or none of them, shows one of the others as well.
+#[tokio::test]
+async fn a_long_group_shows_both_what_is_held_and_what_goes_on() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(300)));
+    let groups = [("a@one.example", Entry::Held, due), ("b@two.example", due, Entry::Held)];
+    for (mixed, (inbox, most, last)) in groups.into_iter().enumerate() {
+        for number in 0..20 {
+            queued_to(&house, (&format!("n{number}@my.example"), inbox), most).await;
+        }
+        let alone = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+        assert_eq!(alone.matches("different reasons").count(), mixed, "{alone}");
+        let last = queued_to(&house, ("last@my.example", inbox), last).await;
+        let both = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+        assert_eq!(both.matches("different reasons").count(), mixed + 1, "{both}");
+        assert!(both.contains(&format!("id=\"m-{}\"", last.id)), "{both}");
+    }
+}
+
+fn head_of(page: &str) -> &str {
+    page.split_once("<ol class=\"rows waiting-rows\"").unwrap().0
+}
+
+fn of_row(page: &str, id: Uuid) -> &str {
+    page.split("<li>").skip(1).find(|row| row.contains(&format!("id=\"m-{id}\""))).unwrap()
 }
 
 /// Where nobody answered, our words for it are the whole reason; where somebody did, theirs stand beside it and not in it.
@@ -263,7 +336,7 @@ async fn a_report_in_the_queue_is_told_by_its_last_answer_and_leads_to_its_messa
     assert!(tried.contains(&format!("id=\"m-{report}\" href=\"/activity/{}\"", row.id)), "{tried}");
     house.panel(&cookie, "POST", "/queue/hold", "domain=sender.example").await.expect(303);
     let held = page("/queue").await;
-    assert!(held.contains("It goes on when somebody releases it.") && !held.contains("first try"), "{held}");
+    assert!(held.contains("It stays here until somebody releases it.") && !held.contains("first try"), "{held}");
     let listed = house.operator("GET", "/v1/queue", Value::Null).await.expect(200).json();
     let item = &listed["items"][0];
     assert_eq!((&item["purpose"], &item["about_activity_id"]), (&json!("dsn"), &json!(row.id)), "{listed}");

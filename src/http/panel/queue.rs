@@ -55,15 +55,19 @@ struct Group {
 
 /// Why something waits, and what to do about it.
 struct Why {
+    /// It waits for somebody here.
+    is_held: bool,
     reason: String,
     reply: Option<String>,
     remedy: Remedy,
 }
 
 impl Why {
-    /// Whether the same is to be done, by the same code of a reply: its words name inboxes and sessions.
+    /// Whether the same is to be done, by the same code of a reply: its words name inboxes and sessions. What is held has to be
+    /// so for the same reason as well.
     fn is_like(&self, other: &Self) -> bool {
-        self.remedy.words == other.remedy.words && self.code() == other.code()
+        let by_same = !self.is_held || self.reason == other.reason;
+        by_same && self.remedy.words == other.remedy.words && self.code() == other.code()
     }
 
     fn code(&self) -> String {
@@ -287,16 +291,16 @@ pub(super) async fn counted(site: &Site, actor: &Actor, filter: QueueFilter) -> 
     Ok(text::counted(count, page.next_cursor.is_some(), ("message", "messages")))
 }
 
-/// The oldest of a site, and, where these are all held, the oldest that is not: it speaks for them.
+/// The oldest of a site, and, where these are all held, or none of them is, the oldest of which that is not so: what stands for
+/// all of a site is so of both.
 fn picked<'q>(waiting: &'q [&Outline], room: usize) -> impl Iterator<Item = &'q &'q Outline> {
     let (oldest, rest) = waiting.split_at(room.min(waiting.len()));
-    let goes_on = |one: &&&Outline| one.state != "held";
-    let other = if oldest.iter().any(|one| goes_on(&one)) { None } else { rest.iter().find(goes_on) };
+    let is_held = |one: &Outline| one.state == "held";
+    let other = rest.iter().find(|one| oldest.iter().all(|shown| is_held(shown) != is_held(one)));
     oldest.iter().chain(other)
 }
 
-/// The message that speaks for a site: the one that was tried most has heard most. What waits goes before what ended, and
-/// before what is held, which says nothing of the others.
+/// The message that speaks for a site: the one that was tried most has heard most. What waits goes before what ended.
 fn speaker<'q>(shown: &[&'q QueueShape]) -> Option<&'q QueueShape> {
     let rank = |state| ["held", "kept"].iter().position(|known| *known == state).unwrap_or(2);
     shown.iter().copied().max_by_key(|one| (rank(one.state), one.tries))
@@ -318,7 +322,7 @@ fn show(
     let is_one = why.as_ref().is_none_or(|why| is_for_all(why, (shown, rows)));
     let own = |one: &&QueueShape| {
         let row = rows.get(&one.id);
-        let why = (!is_one && one.state != "held").then(|| why_of(one, row));
+        let why = (!is_one).then(|| why_of(one, row));
         Waiting { why, ..message(one, row, now) }
     };
     let count = |state: &[&str]| waiting.iter().filter(|one| state.contains(&one.state)).count();
@@ -348,26 +352,28 @@ fn show(
     }
 }
 
-/// Why a message waits, as the log has it; a report has its last answer alone.
+/// Why a message waits, as the log has it; a report has its last answer alone, and who holds it is kept nowhere.
 fn why_of(one: &QueueShape, row: Option<&Row>) -> Why {
-    let answer = one.last_attempt.as_ref();
+    let (answer, is_held) = (one.last_attempt.as_ref(), one.state == "held");
     let attempt = row.map_or(answer, |row| row.attempts.last());
-    let of_report = || answer.filter(|_| one.state != "held").map(story::answered);
+    let of_report = || if is_held { Some("It is on hold.".to_owned()) } else { answer.map(story::answered) };
     let reason = row.map(story::why).or_else(of_report).unwrap_or_default();
     Why {
+        is_held,
         reply: attempt.filter(|attempt| !story::tells(&reason, attempt)).map(|last| text::visible_lines(&last.reply)),
         reason,
         remedy: row.map_or_else(|| Remedy::of_unlogged(one), Remedy::now),
     }
 }
 
-/// Whether all of a site that have heard an answer have heard what the speaker has. What is held waits for somebody here.
+/// Whether all of a site that have heard an answer have heard what the speaker has; what is held waits for somebody here,
+/// whatever it has heard.
 fn is_for_all(spoken: &Why, (shown, rows): (&[&QueueShape], &HashMap<Uuid, Row>)) -> bool {
     let has_heard = |one: &QueueShape| match rows.get(&one.id) {
         Some(row) => !row.attempts.is_empty(),
         None => one.last_attempt.is_some(),
     };
-    let heard = shown.iter().filter(|one| one.state != "held" && has_heard(one));
+    let heard = shown.iter().filter(|one| one.state == "held" || has_heard(one));
     heard.map(|one| why_of(one, rows.get(&one.id))).all(|other| other.is_like(spoken))
 }
 

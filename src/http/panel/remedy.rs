@@ -31,7 +31,7 @@ const UNTRIED: Remedy =
     Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
 /// Of what waited until its time was over, where nothing of it is left.
 const OVER: &str = "The other server asked for patience until the time was over.";
-const HELD: Remedy = Remedy { words: "It goes on when somebody releases it.", end: None, page: "waits", more: WHY };
+const HELD: Remedy = Remedy { words: "It stays here until somebody releases it.", end: None, page: "waits", more: WHY };
 
 /// What stands against a delivery, as far as one could do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
