@@ -116,6 +116,28 @@ async fn what_has_no_inbox_of_ours_to_go_to_is_not_sent_again_as_it_is() {
     assert!(page.contains("Waits for its next try to owner@inbox.example"), "{page}");
 }
 
+/// The report itself is kept: whether the sender of the mail that it is about was told is that mail's to say.
+#[tokio::test]
+async fn a_report_that_was_read_is_not_said_to_be_kept_for_want_of_one() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let until = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued_to(&house, ("shop@my.example", "ann@sender.example"), Entry::Kept(until)).await;
+    let progress = Progress {
+        id: row.id,
+        status: Status::Consumed,
+        reason: "A report came back".to_owned(),
+        attempt: None,
+        next_attempt_at: None,
+        sha256_sent: None,
+        dsn: None,
+    };
+    house.admin.store.activity.progress(vec![progress]).await.unwrap();
+    let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
+    assert!(shown.contains("<p>A report that came back is kept for some days.</p>"), "{shown}");
+    assert!(!shown.contains("was not told"), "{shown}");
+}
+
 #[tokio::test]
 async fn a_message_that_speaks_of_another_one_leads_to_it() {
     let house = House::furnished().await;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::admin::{Actor, AdminError, Paging, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Caller, eml};
+use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
@@ -38,6 +39,7 @@ pub(super) async fn build(
     let words = match powers.entry {
         Entry::Due(_) | Entry::Leased => "It is here until it is delivered.",
         Entry::Held => "It is here as long as it is held.",
+        Entry::Kept(_) if row.status == Status::Consumed => "A report that came back is kept for some days.",
         Entry::Kept(_) if row.dsn.as_ref().is_some_and(|dsn| dsn.dsn == "sent") => "It is kept for some days.",
         Entry::Kept(_) => "It is kept for some days, since its sender was not told.",
     };
