@@ -6,14 +6,18 @@ use crate::mail::{Mailbox, Moment};
 use super::status::TraceStep;
 
 const STEP: &str = "redirect";
+/// What stands before where it was to go.
+const INSTEAD: &str = " instead of ";
+/// And after that, before who sent it elsewhere.
+const BY: &str = ", by ";
 /// What stands between what was done and when.
 const AT: &str = ", at ";
 
 /// The step: from where, and to where; a report that was read had been for nobody.
 #[must_use]
 pub fn step((from, to): (Option<&Mailbox>, &Mailbox), who: &str, at: Moment) -> TraceStep {
-    let instead = from.map(|from| format!(" instead of {from}")).unwrap_or_default();
-    TraceStep::new(STEP, "sent elsewhere", format!("to {to}{instead}, by {who}{AT}{}", at.rfc3339()))
+    let instead = from.map(|from| format!("{INSTEAD}{from}")).unwrap_or_default();
+    TraceStep::new(STEP, "sent elsewhere", format!("to {to}{instead}{BY}{who}{AT}{}", at.rfc3339()))
 }
 
 /// Of such a step, what was done and when: `to b@inbox.example instead of a@inbox.example, by the command line`.
@@ -21,6 +25,13 @@ pub fn step((from, to): (Option<&Mailbox>, &Mailbox), who: &str, at: Moment) -> 
 pub fn read(step: &TraceStep) -> Option<(&str, Moment)> {
     let (done, at) = step.detail.rsplit_once(AT).filter(|_| step.step == STEP)?;
     Some((done, Moment::parse_rfc3339(at)?))
+}
+
+/// Of such a step, where it was to go before.
+#[must_use]
+pub fn read_from(step: &TraceStep) -> Option<&str> {
+    let (_, rest) = read(step)?.0.rsplit_once(INSTEAD)?;
+    rest.rsplit_once(BY).map(|(from, _)| from)
 }
 
 #[cfg(test)]
@@ -37,7 +48,9 @@ mod tests {
             read(&written),
             Some(("to \", at b\"@inbox.example instead of a@inbox.example, by anna@my.example", at))
         );
+        assert_eq!(read_from(&written), Some("a@inbox.example"));
         assert_eq!(read(&step((None, &from), "x", at)), Some(("to a@inbox.example, by x", at)));
+        assert_eq!(read_from(&step((None, &from), "x", at)), None);
         assert_eq!(read(&TraceStep::new("alias", "matched", "x, at 2026-11-22T18:56:24Z".to_owned())), None);
     }
 }

@@ -39,6 +39,7 @@ async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
     let told = "<bdi>Sent to other@inbox.example instead of owner@inbox.example, by the owner.</bdi><time";
     let (tried, sent) = (page.find("refused it").unwrap(), page.find(told).unwrap_or_else(|| panic!("{page}")));
     assert!(tried < sent, "{page}");
+    assert!(page.contains("It came for the alias shop@my.example, which leads to owner@inbox.example."), "{page}");
     let changes = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
     assert!(changes.contains(&format!("Sent the message <bdi>{} to other@inbox.example</bdi>", row.id)), "{changes}");
 }

@@ -258,7 +258,7 @@ fn by_alias(row: &Row, name: &str) -> String {
         let check = text::visible(step_words::check(policy));
         return format!("The check “{check}”, which counts for {name}, refused it.");
     }
-    match (row.status, &row.destination) {
+    match (row.status, led_to(row)) {
         (Status::Dropped, _) => format!("It came for the alias {name}, which throws it away."),
         (Status::Refused, _) if row.attempts.is_empty() => format!("It came for the alias {name}, and was refused."),
         (Status::RefusedTemporarily, _) if row.attempts.is_empty() => {
@@ -267,6 +267,12 @@ fn by_alias(row: &Row, name: &str) -> String {
         (_, Some(to)) => format!("It came for the alias {name}, which leads to {}.", text::ours(to)),
         (_, None) => format!("It came for the alias {name}."),
     }
+}
+
+/// Where the alias leads, wherever people have sent it since.
+fn led_to(row: &Row) -> Option<&str> {
+    let of_alias = row.trace.iter().find_map(redirected::read_from);
+    of_alias.or(row.destination.as_deref())
 }
 
 /// Why it has to do with no alias.
