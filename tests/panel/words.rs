@@ -1,13 +1,13 @@
 //! What pages say agrees with what is so, and with each other: in sentences, and with no word that is meant for programs.
 
 use serde_json::json;
-use waypost::mail::Domain;
+use waypost::mail::{Domain, Envelope, ReversePath};
 use waypost::policy::status::{Status, TraceStep};
-use waypost::store::activity::Row;
+use waypost::store::activity::{EnvelopePair, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{attempt, forwarded, queued};
+use crate::web::rows::{attempt, forwarded, mailbox, queued};
 
 async fn page(house: &House, cookie: &str, path: &str) -> String {
     house.panel(cookie, "GET", path, "").await.expect(200).text()
@@ -46,6 +46,39 @@ async fn the_story_of_a_message_says_what_the_alias_did_with_it_and_that_it_is_h
         page(&house, &cookie, &recorded(&house, Row { status: Status::Refused, attempts: vec![], ..nobody }).await)
             .await;
     assert!(nobody.contains("No alias takes mail for this address."), "{nobody}");
+}
+
+/// By its announced size a message is refused before anybody is named whom it is for, and of its sender the domain alone is
+/// kept.
+#[tokio::test]
+async fn what_named_no_recipient_is_not_said_to_have_come_for_an_address_without_alias() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = forwarded(&house, "shop@my.example");
+    let before = Envelope { from: ReversePath::Null, to: Vec::new() };
+    let row = Row {
+        status: Status::Refused,
+        sender: "@plain.example".to_owned(),
+        recipient: String::new(),
+        destination: None,
+        rule: None,
+        attempts: Vec::new(),
+        envelope: EnvelopePair { before, after: None },
+        ..row
+    };
+    let shown = page(&house, &cookie, &recorded(&house, row).await).await;
+    assert!(shown.contains("It was turned away before it named a recipient."), "{shown}");
+    assert!(!shown.contains("No alias takes mail"), "{shown}");
+    let from = "<code data-when=\"before\"><bdi>@plain.example, of which no more is kept</bdi>";
+    assert!(shown.contains(from), "{shown}");
+
+    // As with privacy `envelope`, where the message was sent on.
+    let before = Envelope { from: ReversePath::Null, to: vec![mailbox("shop@my.example")] };
+    let after = Some(Envelope { from: ReversePath::Null, to: vec![mailbox("owner@inbox.example")] });
+    let envelope = EnvelopePair { before, after };
+    let row = Row { sender: "@plain.example".to_owned(), envelope, ..forwarded(&house, "shop@my.example") };
+    let shown = page(&house, &cookie, &recorded(&house, row).await).await;
+    assert!(shown.contains(from) && shown.contains("<code data-when=\"after\"><bdi>not kept</bdi>"), "{shown}");
 }
 
 #[tokio::test]

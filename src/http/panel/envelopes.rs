@@ -32,4 +32,13 @@ impl Compared {
             to_changed: after.is_some_and(|after| after.to != before.to),
         }
     }
+
+    /// Where the log has the domain of the sender alone, neither of the addresses is in it.
+    pub(super) fn of_sender(mut self, sender: &str) -> Self {
+        if sender.starts_with('@') {
+            self.from_before = format!("{}, of which no more is kept", text::visible(sender));
+            self.from_after = self.from_after.replace("<>", "not kept");
+        }
+        self
+    }
 }

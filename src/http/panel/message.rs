@@ -210,7 +210,7 @@ impl Facts {
             at: When::new(row.received_at, now),
             size: text::size(row.size),
             events: story::happenings(row, now),
-            envelope: Compared::of(&row.envelope.before, row.envelope.after.as_ref()),
+            envelope: Compared::of(&row.envelope.before, row.envelope.after.as_ref()).of_sender(&row.sender),
             checks: if row.own.is_some() { Vec::new() } else { checks(row) },
             octets: story::octets(row),
             hashes: hashes(row),

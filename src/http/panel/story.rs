@@ -283,6 +283,9 @@ fn without_alias(row: &Row) -> &'static str {
     if row.trace.iter().any(|step| step.step == "role address") {
         return "It came to postmaster or abuse, which need no alias.";
     }
+    if row.recipient.is_empty() {
+        return "It was turned away before it named a recipient.";
+    }
     "No alias takes mail for this address."
 }
 
