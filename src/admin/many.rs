@@ -103,6 +103,7 @@ impl Admin {
         if ids.is_empty() {
             return Err(AdminError::field("id", "choose at least one alias"));
         }
+        let _turn = self.store.rules.turn().await;
         in_spite_of_others(|| async {
             match self.change_once(actor, ids, what).await {
                 // What is gone since it was read is no operation of a batch.

@@ -327,6 +327,8 @@ pub struct Rules {
     chance: Chance,
     /// One import at a time: what another one is about to bring cannot be compared with.
     importing: Arc<tokio::sync::Mutex<()>>,
+    /// Whoever changes many aliases by what they are holds this from before it looks.
+    turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What rules are made of.
@@ -343,7 +345,23 @@ pub(super) struct Parts {
 impl Rules {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { writer, readers, activity, directory, matchers, clock, chance } = parts;
-        Self { writer, readers, activity, directory, matchers, clock, chance, importing: Arc::default() }
+        Self {
+            writer,
+            readers,
+            activity,
+            directory,
+            matchers,
+            clock,
+            chance,
+            importing: Arc::default(),
+            turns: Arc::default(),
+        }
+    }
+
+    /// The turn of a change of many aliases by what they are: of two that are asked for together the second sees all or
+    /// nothing of the first.
+    pub async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.turns).lock_owned().await
     }
 
     /// Runs a change and makes it count, even if the asker goes away in between.
