@@ -52,7 +52,8 @@ pub enum Custody {
     Always,
 }
 
-/// Settings that a domain or an alias may set for itself; what is not set is inherited. Kept as JSON in the database.
+/// Settings that a domain or an alias may set for itself; what is not set is inherited.
+// The database keeps it as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {

@@ -79,7 +79,7 @@ pub struct Auth {
     pub dmarc: Option<String>,
     /// `pass (i=2 sealed by example.org)`; nothing where there is no chain.
     pub arc: Option<String>,
-    /// Whether the sender was proved when it wrote, so that it may be told of a failure that shows later (promise 5).
+    /// Whether the sender was proved when it wrote, so that it may be told of a failure that shows later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reportable: bool,
 }

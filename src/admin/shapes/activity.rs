@@ -51,15 +51,15 @@ pub struct ActivityShape {
     pub auth: Auth,
     /// SHA-256 of the octets as received.
     pub sha256_received: Option<String>,
-    /// SHA-256 of the octets as handed over, minus our prefix.
+    /// SHA-256 of the octets as handed over, without the header fields that this gateway put in front.
     pub sha256_sent: Option<String>,
     /// The attempts so far.
     pub attempts: Vec<Attempt>,
-    /// The next one; of what is `queued` or `deferred`, null while it is being tried.
+    /// When it is tried next; null while it is being tried, and where no try is to come.
     pub next_attempt_at: Option<Moment>,
-    /// When a report came back.
+    /// When a report came back that it was not delivered after all.
     pub bounced_at: Option<Moment>,
-    /// What became of our report to the sender.
+    /// What became of the gateway's own report to the sender.
     pub dsn: Option<DsnNote>,
     /// How many events the row counts.
     pub count: u64,

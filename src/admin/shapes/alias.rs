@@ -16,9 +16,9 @@ use crate::store::rules::AliasRow;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ExpiresAfter {
-    /// So many messages.
+    /// After this number of messages.
     Messages(u64),
-    /// So long without one, such as `30d`.
+    /// After this time without a message, such as `30d`.
     Idle(String),
 }
 
@@ -54,9 +54,9 @@ pub struct AliasShape {
     pub expires_after: Option<ExpiresAfter>,
     /// Messages that were accepted so far.
     pub messages: u64,
-    /// How it came to its end, such as `ended after one message`; null until then. What `then` says is done with its mail.
+    /// How it came to its end, such as `ended after one message`; null until then.
     pub ended: Option<String>,
-    /// What then.
+    /// What is done with its mail once it has ended.
     pub then: After,
     /// Let in: an address, `@domain` or a glob. It overrides blocks; and where SPF or a signature proved who it means, also a
     /// refusal by `policy`. With `authenticated:` in front it means only who was proved.

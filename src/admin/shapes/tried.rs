@@ -13,7 +13,7 @@ use crate::policy::admission::reserved::Reserved;
 pub struct TriedShape {
     /// How many days were looked back.
     pub days: u64,
-    /// How many recipients mail came for, of whom it was asked.
+    /// How many recipients of that mail were compared with the alias.
     pub looked_at: usize,
     /// Those that it matches, whose last mail is newest first.
     pub matched: Vec<MatchedShape>,

@@ -16,7 +16,7 @@ use super::sort::{self, SortAliases};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists aliases, newest first where nobody says otherwise.
+/// Lists aliases, newest first unless `sort` says otherwise.
 #[utoipa::path(get, path = "/aliases", params(AliasFilter, SortAliases, Paging), responses((status = 200, body = ListShape<AliasShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let filter = AliasFilter {

@@ -41,8 +41,8 @@ struct Item {
 
 /// Makes, changes, switches and removes many aliases: all or none, unless `atomic` is false.
 ///
-/// Of all or none the answer is 200, or the problem of the operation that stands in the way, whose place `errors` names, and
-/// nothing has changed. With `atomic` false each is done by itself, and `items` says what became of it.
+/// If all are done, the answer is 200. If one cannot be done, nothing has changed, and the answer is its problem, whose
+/// `errors` name its place. With `atomic` false each is done by itself, and `items` says what became of it.
 #[utoipa::path(post, path = "/aliases/batch", request_body = BatchForm, responses((status = 200, body = Batch)))]
 pub(super) async fn batch(State(site): State<Site>, Caller(actor): Caller, body: Written) -> Result<Response, Problem> {
     let batch = AliasBatch::read(&body.0)?;

@@ -16,7 +16,7 @@ use super::sort::{self, SortDestinations};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists destinations, by address where nobody says otherwise.
+/// Lists destinations, by address unless `sort` says otherwise.
 ///
 /// The owner and admins see those of all accounts, those of one after those of another, each with whose it is.
 #[utoipa::path(get, path = "/destinations", params(Search, SortDestinations, Paging), responses((status = 200, body = ListShape<DestinationShape>)))]
@@ -84,8 +84,8 @@ pub(super) async fn resend(
     shown(&site, &actor, &site.admin.resend_verification(&actor, &id).await?).await
 }
 
-/// Has what waits for an inbox that refuses tried now, and new mail with it: the next delivery shows how it stands. Until
-/// then stands what it said last.
+/// Tries the mail that waits for a refusing inbox now, and new mail as it comes. Until one of these tries has ended, the
+/// inbox is shown with what it said last.
 #[utoipa::path(post, path = "/destinations/{id}/retry", params(("id" = String, Path, description = "Its id or address")), responses((status = 200, body = DestinationShape)))]
 pub(super) async fn retry(
     State(site): State<Site>,
@@ -106,7 +106,8 @@ pub(super) async fn make_default(
 }
 
 /// Puts another destination in its place, everywhere and in one step: in aliases, as the default, as the contact of domains,
-/// in tokens. What patterns compute stays, and is named. The audit log takes it back.
+/// in tokens. Destinations that a pattern computes stay as they are and are listed as `untouched`. The entry in the audit log
+/// can be undone.
 #[utoipa::path(post, path = "/destinations/{id}/replace", params(("id" = String, Path, description = "Its id or address")), request_body = ReplaceForm, responses((status = 200, body = ReplacedShape)))]
 pub(super) async fn replace(
     State(site): State<Site>,

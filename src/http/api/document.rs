@@ -89,7 +89,7 @@ fn frame() -> OpenApi {
 const PROBLEMS: [(StatusCode, &str); 11] = [
     (
         StatusCode::BAD_REQUEST,
-        "The body is not valid JSON, a header field is malformed, or there is no such order of a list.",
+        "The body is not valid JSON, a header field is malformed, or `sort` names an order that the list does not have.",
     ),
     (StatusCode::UNAUTHORIZED, "No token, or one that is unknown, expired or revoked."),
     (StatusCode::FORBIDDEN, "The token has no right to this."),

@@ -15,7 +15,7 @@ use super::sort::{self, SortDomains};
 use super::tags::{IfMatch, created, tagged};
 use super::{Ask, Caller};
 
-/// Lists domains, by name where nobody says otherwise.
+/// Lists domains, by name unless `sort` says otherwise.
 #[utoipa::path(get, path = "/domains", params(Search, SortDomains, Paging), responses((status = 200, body = ListShape<DomainShape>)))]
 pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Result<Response, Problem> {
     let order = ask.sort(sort::DOMAINS)?;

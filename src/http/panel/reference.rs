@@ -207,7 +207,7 @@ fn fields(schema: &Value) -> Vec<Field> {
         name: name.clone(),
         notes: notes(String::new(), required.contains(name)),
         kind: kind(property),
-        about: prose(&property["description"]),
+        about: described(property),
     });
     let of_parts = list(&schema["allOf"]).iter().flat_map(|part| match part["$ref"].as_str() {
         Some(place) => {
@@ -262,6 +262,13 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// What is said of a property; where it may be null, its kind says it.
+fn described(property: &Value) -> String {
+    let ways = list(&property["oneOf"]).iter();
+    let mut told = std::iter::once(property).chain(ways).map(|way| prose(&way["description"]));
+    told.find(|about| !about.is_empty()).unwrap_or_default()
+}
+
 /// A description as markup.
 fn prose(value: &Value) -> String {
     marked(&text(value))
@@ -289,6 +296,15 @@ mod tests {
     #[test]
     fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
         assert_eq!(marked("Lines of `a<TAB>b` & `c`."), "Lines of <code>a&lt;TAB&gt;b</code> &amp; <code>c</code>.");
+    }
+
+    #[test]
+    fn what_may_be_null_is_described_too() {
+        let document: Value = serde_json::from_str(api::openapi()).unwrap();
+        let activity = fields(&document["components"]["schemas"]["Activity"]);
+        for name in ["bounced_at", "dsn", "next_attempt_at"] {
+            assert!(activity.iter().any(|field| field.name == name && !field.about.is_empty()), "{name}");
+        }
     }
 
     #[test]
