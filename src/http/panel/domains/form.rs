@@ -8,6 +8,7 @@ use crate::policy::settings::{Enforcement, Instance, TlsPolicy, Unauthenticated}
 
 use super::super::alias_fields::entries;
 use super::super::forms::{self, Filled};
+use super::super::text;
 
 /// The modes of a catch-all: the word of the API, and ours.
 const CATCH_ALL: [(&str, CatchAll, &str); 5] = [
@@ -60,6 +61,8 @@ pub(super) struct Fields {
     pub(super) policies: Vec<Chooser>,
     /// It has no aliases of its own.
     pub(super) is_mirror: bool,
+    /// What counts where it has no domain of rewritten senders of its own.
+    pub(super) srs_help: String,
 }
 
 impl Fields {
@@ -82,6 +85,12 @@ impl Fields {
             formats: choices((&FORMATS, form.value("alias_format")), "as the account has it".to_owned()),
             policies: policies(&form, instance),
             is_mirror: domain.mirror_of.is_some(),
+            srs_help: match &instance.srs_domain {
+                Some(shared) => {
+                    format!("Empty: {}, which all domains of this server share.", text::ours(&shared.to_string()))
+                }
+                None => "Empty: the domain itself.".to_owned(),
+            },
             form,
         }
     }

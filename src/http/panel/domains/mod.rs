@@ -139,7 +139,7 @@ fn line(domain: &DomainShape, known: &KnownRecords, now: Moment) -> Line {
         None => format!("catch-all: {}", form::word_of(domain.catch_all)),
     };
     Line {
-        name: text::short(&domain.unicode, text::SHORT),
+        name: text::short_sender(&domain.unicode),
         full: domain.name.clone(),
         ascii: (domain.unicode != domain.name).then(|| domain.name.clone()),
         verified: domain.verified_at.map(|at| When::new(at, now)),

@@ -143,10 +143,10 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
     };
     let now = site.admin.clock.now();
     Ok(DomainPage {
-        frame: Frame::inside(site, text::short(&domain.unicode, text::SHORT), "domains"),
+        frame: Frame::inside(site, text::short_sender(&domain.unicode), "domains"),
         done: shown.done.as_deref().and_then(|word| told(word, &records.state)),
         wrong: shown.error.as_ref().map(form::above),
-        name: text::short(&domain.unicode, text::SHORT),
+        name: text::short_sender(&domain.unicode),
         full: domain.name.clone(),
         ascii: domain.unicode != domain.name,
         verified: domain.verified_at.map(|at| When::new(at, now)),
