@@ -71,10 +71,16 @@ impl AdminError {
         Self::Conflict("Somebody else changes this at the same moment. Try again.".to_owned())
     }
 
-    /// `There is no alias x@y.`
+    /// `There is no alias x@y.`; what is no address or domain stands in quotes.
     #[must_use]
     pub fn missing(what: &str, name: impl std::fmt::Display) -> Self {
-        Self::NotFound(format!("There is no {what} {name}."))
+        let name = name.to_string();
+        let is_plain = name.contains(['.', '@']);
+        Self::NotFound(if is_plain {
+            format!("There is no {what} {name}.")
+        } else {
+            format!("There is no {what} “{name}”.")
+        })
     }
 }
 

@@ -331,13 +331,24 @@ async fn hostile_mail_stays_inert() {
     }
 }
 
+/// Its line is cut at its end, which is on the left there.
+#[tokio::test]
+async fn a_subject_that_is_read_from_the_right_is_cut_at_its_end() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = Row { subject: Some("שלום ".repeat(60)), ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![row]).await.unwrap();
+    let list = house.panel(&cookie, "GET", "/activity", "").await.expect(200).text();
+    assert!(list.contains("<span class=\"subject muted\" dir=\"auto\">שלום "), "{list}");
+}
+
 #[tokio::test]
 async fn a_message_that_is_not_there_has_a_page_too() {
     let house = House::new().await;
     let cookie = house.signed_in().await;
     for path in ["/activity/nonsense", "/activity/00000000-0000-0000-0000-000000000000"] {
         assert!(
-            house.panel(&cookie, "GET", path, "").await.expect(404).text().contains("There is no message"),
+            house.panel(&cookie, "GET", path, "").await.expect(404).text().contains("There is no message “"),
             "{path}"
         );
     }
