@@ -36,7 +36,7 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     for page in [open(&house, &cookie, &path).await, open(&house, &cookie, "/destinations").await] {
         assert!(
-            page.contains("refusing, first <time") && page.contains("550 5.1.1 &#60;b&#62;gone&#60;/b&#62;\u{fffd}"),
+            page.contains("refusing; it began <time") && page.contains("550 5.1.1 &#60;b&#62;gone&#60;/b&#62;\u{fffd}"),
             "{page}"
         );
         assert!(page.contains("Try again"), "{page}");
@@ -48,14 +48,14 @@ async fn an_inbox_that_refuses_says_so_in_its_next_hop_s_words() {
     };
     let page = again(&path).await;
     assert!(
-        page.contains("One message for it is being tried now.") && page.contains("refusing, first <time"),
+        page.contains("One message for it is being tried now.") && page.contains("refusing; it began <time"),
         "{page}"
     );
     assert!(page.contains("data-live=\"/activity/stream\""), "what comes of it is said: {page}");
     house.admin.store.queue.cancel(waits.id).await.unwrap();
     let page = again(&path).await;
     assert!(page.contains("so nothing was tried: what it said last is shown until its next mail"), "{page}");
-    assert!(page.contains("refusing, first <time"), "{page}");
+    assert!(page.contains("refusing; it began <time"), "{page}");
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn an_inbox_whose_domain_takes_no_mail_is_not_green() {
         assert!(!page.contains(">verified<"), "{page}");
     }
     let page = open(&house, &cookie, &path).await;
-    assert!(page.contains("publish its MX record") && page.contains("?look=1\">Look again</a>"), "{page}");
+    assert!(page.contains("publish its MX record") && page.contains("?look=1\">Check its domain</a>"), "{page}");
     let looked = open(&house, &cookie, &format!("{path}?look=1")).await;
     assert!(looked.contains("no answer that proves anything") && looked.contains(why), "nobody answers: {looked}");
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
@@ -94,6 +94,7 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
         "{page}"
     );
     assert!(page.contains("<span>waiting</span>") && page.contains("waits for its first try"), "{page}");
+    assert!(page.contains(", written <time") && !page.contains("class=\"reply\""), "nobody said that: {page}");
     let soon = house.panel(&cookie, "POST", &format!("{path}/resend"), "").await.expect(429).text();
     assert!(soon.contains("less than a minute ago") && soon.contains("<h2 id=\"state\">"), "{soon}");
     house.clock.advance(std::time::Duration::from_secs(60));
@@ -155,7 +156,7 @@ async fn another_one_takes_its_place_after_a_look_at_what_changes() {
         "shop@my.example",
         "New aliases lead to new@inbox.example",
         "^(owner)$",
-        "Changes</a>, in Settings, takes",
+        "You can undo this in Settings, under <a href=\"/settings/audit\">Changes</a>",
     ] {
         assert!(asks.contains(words), "{words}: {asks}");
     }
@@ -186,7 +187,7 @@ async fn an_inbox_that_takes_mail_and_sent_one_back_is_not_said_to_refuse() {
     house.admin.store.activity.record(vec![forwarded(&house, "shop@my.example")]).await.unwrap();
     for page in states().await {
         assert!(
-            page.contains("takes mail, but sent one back <time") && !page.contains("refusing, first <time"),
+            page.contains("takes mail, but sent one back <time") && !page.contains("refusing; it began <time"),
             "{page}"
         );
     }

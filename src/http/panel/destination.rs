@@ -37,11 +37,24 @@ struct Alias {
     href: String,
 }
 
+/// Words on how a delivery stands.
+struct Said {
+    words: String,
+    /// Another server said them.
+    is_reply: bool,
+}
+
+impl Said {
+    fn new(words: &str) -> Self {
+        Self { words: text::visible_lines(words), is_reply: text::is_reply(words) }
+    }
+}
+
 /// The mail that asks the inbox.
 struct Asked {
     look: Look,
     at: Option<When>,
-    reply: String,
+    reply: Said,
     row: Option<String>,
 }
 
@@ -73,7 +86,7 @@ struct DestinationPage {
     asked: Option<Asked>,
     /// That its domain takes no mail, and what to do about it.
     no_mail: Option<(String, &'static str)>,
-    failing_reply: Option<String>,
+    failing_reply: Option<Said>,
     failing_row: Option<String>,
     /// It refused its mailbox in the last minutes: until when new mail is refused in its stead.
     not_asked: Option<When>,
@@ -201,11 +214,11 @@ async fn build(
         frame: Frame::inside(site, inbox.address.clone(), "destinations"),
         is_tried: done.is_some_and(|(word, _)| word == "retry"),
         done: done.and_then(|done| told(done, (&inbox, waiting.is_some()), &used)),
-        wrong: error.map(|error| text::visible(&forms::faults(error).join(" "))),
+        wrong: error.map(forms::details),
         is_admin: actor.must_be_admin("vouch for a destination").is_ok(),
         asked: shape.verification.as_ref().map(|told| asked(told, now)),
         no_mail: shape.takes_no_mail.as_ref().map(|found| (text::visible(&found.what), found.remedy)),
-        failing_reply: shape.failing_reply.as_deref().map(text::visible_lines),
+        failing_reply: shape.failing_reply.as_deref().map(Said::new),
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         not_asked: shape.not_asked_until.map(|at| When::new(at, now)),
         used,
@@ -232,7 +245,7 @@ fn asked(told: &VerificationShape, now: Moment) -> Asked {
     Asked {
         look: look::of_word(&told.status),
         at: told.sent_at.map(|at| When::new(at, now)),
-        reply: text::visible_lines(&told.reply),
+        reply: Said::new(&told.reply),
         row: told.activity_id.map(|id| id.to_string()),
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn sentence(words: &str) -> String {
 
 /// The refusal of a button that there is not.
 pub(super) fn no_such_action() -> AdminError {
-    AdminError::NotFound("There is nothing of this name to be done.".to_owned())
+    AdminError::NotFound("No button of this panel leads here, or this address was opened without one. Go back to the page and press its button.".to_owned())
 }
 
 /// The answer to what is no form of ours, or larger than any.
