@@ -116,7 +116,7 @@ async fn an_end_by_a_count_says_how_many_came_and_is_no_number_that_is_reached()
     let path = format!("/aliases/{id}");
     let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
     assert!(
-        page.contains("So many messages in all (100), of which 3 have come; or so long without one (30d)."),
+        page.contains("A number of messages in all, such as 100 (3 have come), or a time without any, such as 30d."),
         "{page}"
     );
     let why = "3 messages have come already, and it ends with so many in all: write a larger number";

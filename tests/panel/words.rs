@@ -120,6 +120,7 @@ async fn that_notices_reach_nobody_is_said_with_what_to_do() {
     let says = "Nobody gets these notices yet";
     let bare = page(&house, &cookie, "/settings/notices").await;
     assert!(bare.contains("<div class=\"notice wait\"") && bare.contains(says), "{bare}");
+    assert!(bare.contains("No fault stands.") && !bare.contains("Nothing does."), "{bare}");
     let inbox = json!({ "address": "owner@inbox.example", "verified": true });
     house.operator("POST", "/v1/destinations", inbox).await.expect(201);
     assert!(!page(&house, &cookie, "/settings/notices").await.contains(says));
@@ -156,11 +157,32 @@ async fn the_list_of_domains_says_of_each_what_its_own_page_says() {
 }
 
 #[tokio::test]
+async fn a_long_domain_keeps_its_end_and_shows_that_it_is_verified() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let name = format!("{}example", "long-label.".repeat(8));
+    house.operator("POST", "/v1/domains", json!({ "name": name })).await.expect(201);
+    let shown = "<bdi>long-label.long-label.l…label.long-label.example</bdi>";
+    let list = page(&house, &cookie, "/domains").await;
+    assert!(list.contains(shown) && list.contains("#i-done\"/></svg><span>verified</span>"), "{list}");
+    let own = page(&house, &cookie, &format!("/domains/{name}")).await;
+    assert!(own.contains(&format!("<h1>{shown}</h1>")) && own.contains(">Empty: the domain itself.<"), "{own}");
+}
+
+#[tokio::test]
+async fn an_owner_without_name_and_address_is_named_once() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let people = page(&house, &cookie, "/settings/people").await;
+    assert!(people.contains("<bdi>The owner</bdi><span class=\"muted\"> no password yet</span>"), "{people}");
+}
+
+#[tokio::test]
 async fn a_status_that_there_is_not_is_told_with_the_words_of_the_filters() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let told = page(&house, &cookie, "/activity?status=%3Cb%3E").await;
-    let says = "There is no state “&#60;b&#62;”. Choose one of these: All, Forwarded, Waiting, Failed, Bounced, Refused, Dropped.";
+    let says = "There is no state “&#60;b&#62;”. Choose one of these: All, Forwarded, Waiting, Failed, Bounced, Refused, Dropped, Waypost’s own.";
     assert!(told.contains(says) && !told.contains("refused_temporarily, "), "{told}");
     let told = page(&house, &cookie, "/activity?alias=none@my.example").await;
     assert!(told.contains("There is no alias none@my.example."), "{told}");

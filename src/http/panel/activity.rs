@@ -212,7 +212,10 @@ fn no_such_state(asked: &str) -> Option<String> {
     let is_known = |word: &str| word.is_empty() || word == "bounced" || Status::parse(word).is_some();
     let word = asked.split(',').map(str::trim).find(|word| !is_known(word))?;
     let known = FILTERS.map(|(word, _)| word).join(", ");
-    Some(format!("There is no state “{}”. Choose one of these: {known}.", text::short(word, text::SHORT)))
+    Some(format!(
+        "There is no state “{}”. Choose one of these: {known}, Waypost’s own.",
+        text::short(word, text::SHORT)
+    ))
 }
 
 fn filter(ask: &Ask, now: Moment) -> ActivityFilter {

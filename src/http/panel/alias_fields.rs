@@ -246,11 +246,11 @@ pub(super) fn change(filled: &Filled) -> Map<String, Value> {
 /// What is said of the field for an end by a count, where so many have come.
 fn ends_after(came: u64) -> String {
     let came = match came {
-        0 => ",".to_owned(),
-        1 => ", of which one has come;".to_owned(),
-        came => format!(", of which {came} have come;"),
+        0 => String::new(),
+        1 => " (one has come)".to_owned(),
+        came => format!(" ({came} have come)"),
     };
-    format!("So many messages in all (100){came} or so long without one (30d).")
+    format!("A number of messages in all, such as 100{came}, or a time without any, such as 30d.")
 }
 
 /// What a field is called on the page.

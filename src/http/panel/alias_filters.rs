@@ -22,9 +22,9 @@ const CHOICES: [Asked; 6] = [
     ("on", "Switch", &[("", "On or off"), ("true", "On"), ("false", "Off")]),
     (
         "action",
-        "Mail is",
+        "What it does",
         &[
-            ("", "Anything done"),
+            ("", "Any action"),
             ("forward", "Sent on"),
             ("drop", "Thrown away"),
             ("reject", "Refused"),
@@ -44,16 +44,16 @@ const CHOICES: [Asked; 6] = [
     ),
     (
         "mail",
-        "Mail",
+        "Last mail",
         &[
-            ("", "Any mail or none"),
+            ("", "At any time, or never"),
             ("never", "Never had any"),
             ("30", "None for 30 days"),
             ("90", "None for 90 days"),
             ("365", "None for a year"),
         ],
     ),
-    ("ends", "Ends", &[("", "Ends or not"), ("true", "Ends some day")]),
+    ("ends", "End", &[("", "With or without an end"), ("true", "Ends some day")]),
     (
         "sort",
         "Order",

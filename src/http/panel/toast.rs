@@ -71,7 +71,7 @@ pub(super) fn noted(to: &str, span: Option<AuditSpan>) -> Response {
 /// `POST /undo`.
 pub(super) async fn undo(State(site): State<Site>, Caller(actor): Caller, filled: Filled) -> Response {
     let Some(span) = parse(filled.get("entries")) else {
-        return frame::failed(&AdminError::NotFound("There is nothing of this name to take back.".to_owned()));
+        return frame::failed(&AdminError::NotFound("There is no such change to take back.".to_owned()));
     };
     match site.admin.undo_span(&actor, span).await {
         Ok(undone) => {

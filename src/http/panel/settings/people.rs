@@ -133,7 +133,8 @@ async fn show(
 }
 
 fn line(actor: &Actor, user: &UserShape) -> Line {
-    let mut about = vec![user.role.as_str().to_owned()];
+    let is_nameless = user.email.is_none() && user.name.is_empty();
+    let mut about = if is_nameless { Vec::new() } else { vec![user.role.as_str().to_owned()] };
     about.extend(user.domains.iter().map(|grant| format!("{} of {}", grant.role.as_str(), text::ours(&grant.domain))));
     if user.totp {
         about.push("with authenticator".to_owned());
@@ -144,11 +145,11 @@ fn line(actor: &Actor, user: &UserShape) -> Line {
     if user.disabled {
         about.push("switched off".to_owned());
     }
-    let name = if user.name.is_empty() { String::new() } else { format!("{} ", user.name) };
-    let email = user.email.clone().unwrap_or_else(|| "the owner".to_owned());
+    let parts = [text::visible(&user.name), user.email.as_deref().map(text::ours).unwrap_or_default()];
+    let who = parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
     Line {
         id: user.id.to_string(),
-        email: format!("{}{}", text::visible(&name), text::ours(&email)),
+        email: if is_nameless { "The owner".to_owned() } else { who },
         about: text::visible(&about.join(" · ")),
         disabled: user.disabled,
         ours: actor.role > user.role,
