@@ -176,13 +176,14 @@ fn what_is_in_the_queue_is_told_in_words() {
 }
 
 #[test]
-fn an_owner_whom_nobody_has_set_up_is_of_no_day() {
+fn an_owner_whom_nobody_has_set_up_is_named_so() {
     let owner =
-        r#"{"email":null,"name":"","role":"owner","has_password":false,"created_at":"1970-01-01T00:00:00.000Z"}"#;
+        r#"{"email":null,"name":"","role":"owner","has_password":false,"created_at":"2026-11-22T18:56:24.120Z"}"#;
     for (email, told) in [("null", "(not set up)"), (r#""me@inbox.example""#, "me@inbox.example")] {
         let answer = format!(r#"{{"items":[{}],"next_cursor":null}}"#, owner.replacen("null", email, 1));
         let row = Gateway::one("GET /v1/users?limit=500", answer.leak()).run(&["user", "list"]).cells().remove(1);
-        assert_eq!((row[0].as_str(), row[2].as_str(), row.last().unwrap().as_str()), (told, "owner", "-"));
+        let made = "2026-11-22 18:56:24";
+        assert_eq!((row[0].as_str(), row[2].as_str(), row.last().unwrap().as_str()), (told, "owner", made));
     }
 }
 

@@ -3,8 +3,6 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::mail::Moment;
-
 use super::api::{Api, escaped};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
@@ -137,13 +135,10 @@ pub(super) async fn run(command: User, api: &Api, out: Output) -> anyhow::Result
     }
 }
 
-/// The owner is there from the beginning: no day is known, and no address before somebody has set the gateway up.
+/// The owner is there from the beginning, without an address before somebody has set the gateway up.
 fn put_in_words(user: &mut Value) {
     if user["email"].is_null() {
         user["email"] = json!("(not set up)");
-    }
-    if user["created_at"].as_str().and_then(Moment::parse_rfc3339) == Some(Moment::default()) {
-        user["created_at"] = Value::Null;
     }
 }
 

@@ -37,6 +37,8 @@ async fn accounts_are_made_changed_and_removed() {
     assert_eq!(changed.json()["disabled"], true);
     let listed = house.operator("GET", "/v1/users", Value::Null).await.expect(200).json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "the owner is one");
+    let made = listed["items"][0]["created_at"].as_str().unwrap();
+    assert!(!made.starts_with("1970"), "the owner was made with the database: {made}");
     let first = house.operator("GET", "/v1/users?limit=1", Value::Null).await.expect(200).json();
     let next = format!("/v1/users?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
     assert_eq!(house.operator("GET", &next, Value::Null).await.expect(200).json()["items"][0]["name"], "A.");

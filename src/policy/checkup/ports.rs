@@ -176,8 +176,9 @@ pub(super) fn judge_out(facts: &PortOut) -> Option<Finding> {
             "dns_does_not_answer",
             &"dns.servers",
             format!("{UNRESOLVED} ({tried})."),
-            "Try `dig gmail.com MX` on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers. \
-             Until then mail waits in the queue.",
+            "Try “dig gmail.com MX” on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers, \
+             before mail comes: an inbox whose domain does not exist for the DNS refuses its mail for good, and other mail is \
+             put off.",
         )),
     }
 }
