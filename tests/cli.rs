@@ -1109,6 +1109,17 @@ fn the_demo_proves_its_letters_and_leaves_nothing_behind() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// Its letters are for nobody: what the machine is configured for, a relay above all, is not for them.
+#[test]
+fn the_demo_heeds_no_configuration_that_lies_about() {
+    let (folder, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let relay = "[delivery]\nrelay = \"smtp://127.0.0.1:9\"\n[policy]\ngreylist = true\n";
+    fs::write(here.path().join("waypost.toml"), relay).unwrap();
+    let ran = Ran::of(demo(folder.path(), &["--once"]).current_dir(here.path()).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.ends_with("\n4 of 4 letters went as they should.\n"), "{}", ran.out);
+}
+
 /// Without `--once` it runs on, with a link into its panel, until it is told to stop.
 #[test]
 fn the_demo_runs_on_with_a_link_into_its_panel() {

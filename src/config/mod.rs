@@ -204,8 +204,16 @@ pub struct Log {
 impl Config {
     /// Reads file and environment, as every command does: `cli_path` is `--config`, `environment` all variables.
     pub fn load(cli_path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
+        Self::laid(find_file(cli_path, environment), environment)
+    }
+
+    /// Defaults and environment alone, whatever files there are.
+    pub fn without_file(environment: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
+        Self::laid(None, environment)
+    }
+
+    fn laid(file: Option<PathBuf>, environment: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
         let mut written = written::Written::defaults()?;
-        let file = find_file(cli_path, environment);
         if let Some(path) = &file {
             written.lay_file(path, &read_file(path)?)?;
         }
