@@ -3,11 +3,13 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::mail::{Moment, span_in_words};
+use crate::mail::{Moment, span_in_words, told_in_unicode};
+use crate::policy::left_out;
+use crate::policy::status::TraceStep;
 
 use super::api::{Api, escaped};
 use super::listing::sheet;
-use super::output::{Output, cell};
+use super::output::{Output, cell, harmless};
 use super::route::{envelopes, trace};
 
 #[derive(Debug, Args)]
@@ -31,6 +33,7 @@ fn story(row: &Value) -> String {
     let mut lines = vec![headline(row)];
     lines.extend(many(row));
     lines.push(facts(row));
+    lines.extend(left_out(row));
     lines.extend(envelopes(&row["envelope"]));
     lines.extend(proof(row));
     lines.extend(trace(&row["trace"]));
@@ -77,6 +80,13 @@ fn facts(row: &Value) -> String {
     ];
     let present: Vec<_> = labels.into_iter().filter(|(_, pointer)| cell(row, pointer) != "-").collect();
     sheet(row, &present)
+}
+
+/// Whom the alias leads to beside this row's inbox, and who has no row.
+fn left_out(row: &Value) -> Vec<String> {
+    let trace: Vec<TraceStep> = serde_json::from_value(row["trace"].clone()).unwrap_or_default();
+    let told = left_out::read(&trace).filter(|_| row["destination"].is_string());
+    told.map(|left| harmless(&told_in_unicode(&format!("no copy  to {}: {}", left.who, left.why)))).collect()
 }
 
 /// Both hashes: of the octets as they came, and as they were handed over.

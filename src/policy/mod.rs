@@ -13,6 +13,7 @@ pub mod facts;
 pub mod greylist;
 pub mod guessing;
 pub mod ids;
+pub mod left_out;
 pub mod limits;
 pub mod lists;
 pub mod no_mail;

@@ -117,6 +117,37 @@ async fn an_unverified_destination_gets_nothing() {
     world.stop().await;
 }
 
+/// What `waypost` prints beside the gateway: its answer, and what it says beside that.
+async fn printed(world: &World, arguments: &[&str]) -> (String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_waypost"));
+    command.args(arguments).env("WAYPOST_DATA_DIR", world.data.path()).stdin(std::process::Stdio::null());
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap())
+}
+
+/// Of several inboxes the one that gets no copy has no row: those of the others say which it is, and why.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_is_left_out_is_named_where_the_others_mail_is_told() {
+    let world = World::start().await;
+    world.post("/v1/destinations", json!({ "address": "new@elsewhere.example" })).await;
+    world.post("/v1/aliases", json!({ "address": "off@my.example", "destinations": ["ben@inbox.example"] })).await;
+    world.patch("/v1/aliases/off@my.example", json!({ "enabled": false })).await;
+    world.alias("team@my.example", &["anna@inbox.example", "new@elsewhere.example", "off@my.example"]).await;
+    assert!(world.letter("team@my.example").await.is_accepted());
+    let row = world.row().await;
+    let left = |step: &&Value| step["step"] == "destination" && step["verdict"] == "not verified";
+    let left: Vec<_> = row["trace"].as_array().unwrap().iter().filter(left).map(|step| &step["detail"]).collect();
+    assert_eq!(left, ["new@elsewhere.example"], "{row:#}");
+    let (told, _) = printed(&world, &["show", row["id"].as_str().unwrap()]).await;
+    for words in [
+        "\nno copy  to new@elsewhere.example: it is not verified, and gets no mail until it is\n",
+        "\nno copy  to off@my.example: off@my.example is switched off\n",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_to_postmaster_with_nobody_to_give_it_to_is_held_and_shown() {
     let world = World::bare(&[]).await;

@@ -48,6 +48,31 @@ async fn the_story_of_a_message_says_what_the_alias_did_with_it_and_that_it_is_h
     assert!(nobody.contains("No alias takes mail for this address."), "{nobody}");
 }
 
+#[tokio::test]
+async fn the_story_of_a_message_names_whom_its_alias_left_out_and_why() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let row = forwarded(&house, "shop@my.example");
+    let trace = vec![
+        TraceStep::new("alias", "matched", "shop@my.example, priority 0"),
+        TraceStep::new("destination", "verified", "owner@inbox.example"),
+        TraceStep::new("destination", "not verified", "bert@inbox.example"),
+        TraceStep::new("hosted destination", "ends", "off@my.example: off@my.example is switched off."),
+    ];
+    let path = recorded(&house, Row { trace: trace.clone(), ..row }).await;
+    let told = page(&house, &cookie, &path).await;
+    for words in [
+        "It did not go to bert@inbox.example: it is not verified, and gets no mail until it is.",
+        "It did not go to off@my.example: off@my.example is switched off.",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    // Where nobody gets it, that is what the reason says.
+    let row = Row { destination: None, attempts: Vec::new(), ..forwarded(&house, "shop@my.example") };
+    let path = recorded(&house, Row { status: Status::Refused, trace, ..row }).await;
+    assert!(!page(&house, &cookie, &path).await.contains("It did not go to"));
+}
+
 /// By its announced size a message is refused before anybody is named whom it is for, and of its sender the domain alone is
 /// kept.
 #[tokio::test]

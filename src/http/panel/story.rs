@@ -1,6 +1,7 @@
 //! One message told: the headline, and what happened in order, each in a sentence that says who did what.
 
 use crate::mail::{Moment, span_in_words, told_in_unicode};
+use crate::policy::left_out;
 use crate::policy::redirected;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
@@ -173,6 +174,7 @@ pub(super) fn next_hop(row: &Row) -> String {
 pub(super) fn happenings(row: &Row, now: Moment) -> Vec<Happening> {
     let mut told =
         if row.own.is_some() { vec![own_words::written(row, now)] } else { vec![received(row, now), decided(row)] };
+    told.extend(left_out(row));
     told.extend(not_asked(row));
     told.extend(on_the_way(row, now));
     told.extend(next(row, now));
@@ -287,6 +289,14 @@ fn without_alias(row: &Row) -> &'static str {
         return "It was turned away before it named a recipient.";
     }
     "No alias takes mail for this address."
+}
+
+/// Whom the alias leads to beside this row's inbox, and who has no row.
+fn left_out(row: &Row) -> Vec<Happening> {
+    let told = left_out::read(&row.trace).filter(|_| row.destination.is_some() && row.own.is_none());
+    let told = told.map(|left| (text::ours(left.who), text::visible(&told_in_unicode(left.why))));
+    let told = told.map(|(who, why)| format!("It did not go to {who}: {why}."));
+    told.map(|words| Happening { look: look::ENDED, words, at: None, reply: None }).collect()
 }
 
 /// Why the next hop of a refused message was not asked.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::left_out;
 use super::super::replies;
 use super::super::routing::{Selection, expand};
-use super::super::rule::{Destination, HostedDomain, Rule, Target};
+use super::super::rule::{Destination, HostedDomain, Target};
 use super::super::status::{RuleRef, TraceStep};
 use super::{Disposition, Leg, RecipientCase, Ruling};
 use crate::mail::{LocalPart, Mailbox, Moment};
@@ -31,11 +32,10 @@ pub(super) fn legs(
     selection: &Selection,
     trace: &mut Vec<TraceStep>,
 ) -> Ruling {
-    let rule = &*selection.rule;
-    let verified: Vec<_> = rule.targets.iter().filter_map(|target| verified(case, selection, target)).collect();
-    note(rule, &verified, trace);
-    let verified: Vec<_> = verified.into_iter().map(|(address, _)| address).collect();
-    let name = RuleRef::of(rule, &domain.name).pattern;
+    let verified: Vec<_> = selection.rule.targets.iter().map(|target| verified(case, selection, target)).collect();
+    note(selection, &verified, trace);
+    let verified: Vec<_> = verified.into_iter().flatten().map(|(address, _)| address).collect();
+    let name = RuleRef::of(&selection.rule, &domain.name).pattern;
     if verified.is_empty() {
         return nowhere(selection, &name, case.facts.now);
     }
@@ -95,16 +95,29 @@ fn tagged(address: &Mailbox, tag: &str) -> Option<Mailbox> {
     Some(Mailbox::new(local, address.host().clone()))
 }
 
-fn note(rule: &Rule, verified: &[(Mailbox, &'static str)], trace: &mut Vec<TraceStep>) {
-    for (address, how) in verified.iter().take(MAX_TRACED_DESTINATIONS) {
-        trace.push(TraceStep::new("destination", *how, address.to_string()));
+/// Where each target leads, in their order; and of those that lead nowhere, which.
+fn note(selection: &Selection, verified: &[Option<(Mailbox, &'static str)>], trace: &mut Vec<TraceStep>) {
+    let step = |(address, how): &(Mailbox, &'static str)| TraceStep::new("destination", *how, address.to_string());
+    note_some(verified.iter().flatten().map(step), "verified", trace);
+    let targets = selection.rule.targets.iter().zip(verified);
+    let left_out = targets.filter(|(_, verified)| verified.is_none()).map(|(target, _)| target);
+    note_some(left_out.map(|target| left_out::step(&named(selection, target))), left_out::VERDICT, trace);
+}
+
+fn note_some(steps: impl Iterator<Item = TraceStep>, verdict: &'static str, trace: &mut Vec<TraceStep>) {
+    let mut steps = steps;
+    trace.extend(steps.by_ref().take(MAX_TRACED_DESTINATIONS));
+    let more = steps.count();
+    if more > 0 {
+        trace.push(TraceStep::new("destination", verdict, format!("{more} more")));
     }
-    if let Some(more) = verified.len().checked_sub(MAX_TRACED_DESTINATIONS).filter(|more| *more > 0) {
-        trace.push(TraceStep::new("destination", "verified", format!("{more} more")));
-    }
-    let missing = rule.targets.len() - verified.len();
-    if missing > 0 {
-        let detail = format!("{missing} of {} destinations", rule.targets.len());
-        trace.push(TraceStep::new("destination", "not verified", detail));
+}
+
+/// The address of a target, or what gives none.
+fn named(selection: &Selection, target: &Target) -> String {
+    match target {
+        Target::Fixed(destination) => destination.address.to_string(),
+        Target::Template(template) => expand(template, &selection.captures)
+            .map_or_else(|| format!("{template}, which gives no address here"), |address| address.to_string()),
     }
 }

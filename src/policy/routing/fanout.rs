@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::super::admission::{Decision, Disposition, Leg};
+use super::super::left_out;
 use super::super::replies;
 use super::super::status::TraceStep;
 use crate::mail::Mailbox;
@@ -59,7 +60,9 @@ impl Fanout {
             return;
         }
         self.note(TraceStep::new("hosted destination", "followed", format!("{}: {}", leg.destination, inner.reason)));
-        inner.trace.drain(..).for_each(|step| self.note(step));
+        let is_ours = inner.account == self.decision.account;
+        let told = |step| if is_ours { step } else { left_out::unnamed(step) };
+        inner.trace.drain(..).for_each(|step| self.note(told(step)));
         if matches!(inner.disposition, Disposition::Forward(_)) {
             self.decision.passes(&inner);
         }
