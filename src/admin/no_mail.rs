@@ -97,8 +97,13 @@ impl Admin {
     /// Which of these are of domains that take no mail, by domain.
     pub(super) async fn no_mail_of(&self, rows: &[DestinationRow]) -> Result<BTreeMap<String, TakesNone>> {
         let domains: Vec<&str> = rows.iter().map(domain_of).collect();
-        let found = self.still_by_dns(self.store.rules.no_mail_among(&domains).await?);
+        let found = self.no_mail_among(&domains).await?;
         Ok(found.into_iter().map(|one| (one.domain.clone(), one)).collect())
+    }
+
+    /// Which of these domains take no mail, as the DNS said last.
+    pub(super) async fn no_mail_among(&self, domains: &[&str]) -> Result<Vec<TakesNone>> {
+        Ok(self.still_by_dns(self.store.rules.no_mail_among(domains).await?))
     }
 
     /// Where aliases in use lead that this actor may see.

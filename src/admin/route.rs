@@ -79,6 +79,7 @@ impl Admin {
         let spf = if decision.is_taken() { self.spf_of(&connect, question).await } else { None };
         let to = recipient(&question.to);
         self.ask_door((actor, question, to.as_ref()), spf.as_ref(), &mut decision).await?;
+        self.tell_what_is_remembered(&mut decision).await?;
         let (refusal, after) = self.after_data((question, spf), &mut decision).await?;
         Ok(shape(question, decision, (refusal, after)))
     }

@@ -148,6 +148,35 @@ async fn an_inbox_that_is_left_out_is_named_where_the_others_mail_is_told() {
     world.stop().await;
 }
 
+/// Nothing is looked up for it that RCPT would not: what is remembered of an inbox is said beside the way to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_says_what_is_remembered_of_an_inbox() {
+    let world = World::start().await;
+    for (alias, inbox) in [("gone", "me@gone.example"), ("typo", "me@gmial.example")] {
+        world.destination(inbox).await;
+        world.alias(&format!("{alias}@my.example"), &[inbox]).await;
+    }
+    let asked = async |to: &str| world.post("/v1/route", json!({ "to": to, "from": "ann@sender.example" })).await;
+    assert_eq!(asked("gone@my.example").await["reason"], "gone@my.example forwards to me@gone.example.");
+    let before = world.dns.count_of("gmial.example");
+    asked("typo@my.example").await;
+    assert_eq!(world.dns.count_of("gmial.example"), before, "no DNS is asked");
+    let last = world.letter("gone@my.example").await.last().to_owned();
+    assert!(last.starts_with("550 "), "{last}");
+    let route = asked("gone@my.example").await;
+    assert_eq!(route["disposition"], "forward", "{route:#}");
+    let reason = route["reason"].as_str().unwrap();
+    let words = "gone@my.example forwards to me@gone.example. me@gone.example has taken no mail since ";
+    assert!(reason.starts_with(words) && reason.contains("domain does not exist"), "{reason}");
+    world
+        .change("waypost.db", "insert into no_mail (domain, why, since) values ('gmial.example', 'no_such_domain', 1)")
+        .await;
+    let (told, _) = printed(&world, &["route", "typo@my.example", "--from", "ann@sender.example"]).await;
+    let words = "me@gmial.example. gmial.example takes no mail: the DNS knows no such domain.\n";
+    assert!(told.contains(words), "{told}");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_to_postmaster_with_nobody_to_give_it_to_is_held_and_shown() {
     let world = World::bare(&[]).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use waypost::policy::no_mail::NoMail;
 use waypost::policy::status::Status;
 use waypost::store::activity::{Progress, Row};
 use waypost::store::queue::Entry;
@@ -414,6 +415,21 @@ async fn the_simulator_decides_as_the_server_does() {
     assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
     assert!(wrong.contains("<bdi>Client’s address: write an IP address.</bdi>"), "{wrong}");
+}
+
+#[tokio::test]
+async fn the_simulator_says_that_an_inbox_is_known_to_take_no_mail() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let inbox = json!({ "address": "me@gmial.example", "verified": true });
+    house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    let alias = json!({ "address": "typo@my.example", "destinations": ["me@gmial.example"] });
+    house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    house.admin.store.rules.note_no_mail("gmial.example", Some(NoMail::NoSuchDomain)).await.unwrap();
+    let told = house.panel(&cookie, "GET", "/simulator?to=typo@my.example", "").await.expect(200).text();
+    assert!(told.contains("It would be sent on, and may not arrive.") && !told.contains("class=\"verdict status ok\""));
+    let words = "forwards to me@gmial.example. gmial.example takes no mail: the DNS knows no such domain.";
+    assert!(told.contains(words), "{told}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::RouteShape;
-use crate::admin::{Actor, AdminError, Fault, RouteQuestion};
+use crate::admin::{Actor, AdminError, Fault, RouteQuestion, is_doubt};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
@@ -78,6 +78,7 @@ async fn answer(site: &Site, actor: &Actor, ask: &Ask) -> Result<Option<Told>, A
 
 fn tell(route: &RouteShape) -> Told {
     let (look, headline) = match route.disposition {
+        "forward" if route.trace.iter().any(is_doubt) => (("wait", "wait"), "It would be sent on, and may not arrive."),
         "forward" => (("ok", "done"), "It would be sent on."),
         "discard" => (("", "stop"), "It would be taken and thrown away, by rule."),
         "report" => (("", "stop"), "It would be taken as a report on earlier mail."),

@@ -32,7 +32,7 @@ pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
 pub use recipient::{Ended, REFUSES, SWITCHED_OFF, by_rules, ended, is_closed, recipient};
-pub use targets::{NO_DESTINATION, TIME_TO_VERIFY, computed};
+pub use targets::{MAX_TRACED_DESTINATIONS, NO_DESTINATION, TIME_TO_VERIFY, computed};
 
 /// The step of the decision on a message of the gateway itself, of which nothing is checked.
 pub const NOT_CHECKED: &str = "checks";

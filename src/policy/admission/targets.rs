@@ -15,7 +15,7 @@ pub const TIME_TO_VERIFY: Duration = Duration::from_secs(3 * 86_400);
 /// What is said of a rule that leads nowhere, behind its name.
 pub const NO_DESTINATION: &str = "has no destination.";
 /// Destinations that the trace names one by one; the others are counted.
-pub(super) const MAX_TRACED_DESTINATIONS: usize = 10;
+pub const MAX_TRACED_DESTINATIONS: usize = 10;
 
 /// The addresses that a rule's templates give for these captures: who gathers facts asks whether they are verified.
 pub fn computed(selection: &Selection) -> impl Iterator<Item = Mailbox> {
