@@ -7,6 +7,8 @@ use http_body_util::BodyExt as _;
 use hyper::Method;
 use serde_json::Value;
 
+use crate::mail::Mailbox;
+
 use super::api::{Api, Call, with_query};
 use super::listing::{self, Paging};
 use super::output::{Column, Output, cell};
@@ -40,7 +42,7 @@ pub(super) struct Log {
     /// Only since: 2026-11-22, 2026-11-22T12:00:00Z, or a span such as 2h
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Only with these words
+    /// Only what has this: an address, a domain or an id, or its beginning; else words of author, subject and reply
     #[arg(long, value_name = "WORDS")]
     search: Option<String>,
     /// At most so many rows
@@ -66,7 +68,18 @@ pub(super) async fn run(log: Log, api: &Api, out: Output) -> anyhow::Result<()> 
         let told = status(row);
         row.get_mut("status").into_iter().for_each(|place| *place = told.clone().into());
     }
-    out.list(&found, &COLUMNS)
+    out.list(&found, &COLUMNS)?;
+    if let Some(hint) = log.search.as_deref().filter(|_| found.items().is_empty()).and_then(by_domain_alone) {
+        out.aside(&hint);
+    }
+    Ok(())
+}
+
+/// Where a search for an address found nothing: mail refused before a recipient keeps less.
+fn by_domain_alone(search: &str) -> Option<String> {
+    let domain = Mailbox::parse(search.trim()).ok()?.domain()?.to_string();
+    let words = "Of mail that was refused before it named a recipient, as too large for example, only its sender's domain is kept";
+    Some(format!("{words}: waypost log --search {domain}"))
 }
 
 /// What became of it; where the row stands for many, of how many.

@@ -52,6 +52,13 @@ impl Output {
         Ok(())
     }
 
+    /// Says something beside an answer, where people read.
+    pub(super) fn aside(&self, words: &str) {
+        if !self.json {
+            eprintln!("{words}");
+        }
+    }
+
     /// Prints one object: a sentence for people, made by `say`.
     pub(super) fn object(&self, answer: &Answer, say: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
         if self.json { self.line(&answer.text) } else { self.line(&say(&answer.value)) }

@@ -177,6 +177,21 @@ async fn the_simulator_says_what_is_remembered_of_an_inbox() {
     world.stop().await;
 }
 
+/// Mail refused before a recipient keeps of its sender only the domain: the panel says so, and the command line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_for_an_address_that_finds_nothing_leads_to_its_domain() {
+    let world = World::start().await;
+    let (out, said) = printed(&world, &["log", "--search", "ann@sender.example"]).await;
+    let hint = "Of mail that was refused before it named a recipient, as too large for example, only its sender's domain \
+                is kept: waypost log --search sender.example\n";
+    assert_eq!((out.as_str(), said), ("", format!("There are none.\n{hint}")));
+    let (out, said) = printed(&world, &["log", "--search", "ann@sender.example", "--json"]).await;
+    assert_eq!((out.trim(), said.as_str()), (r#"{"items":[],"next_cursor":null}"#, ""));
+    let (_, said) = printed(&world, &["log", "--search", "sender.example"]).await;
+    assert_eq!(said, "There are none.\n");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_to_postmaster_with_nobody_to_give_it_to_is_held_and_shown() {
     let world = World::bare(&[]).await;
