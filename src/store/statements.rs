@@ -268,7 +268,7 @@ fn of_log() -> Vec<&'static str> {
         busy::TOP,
         busy::OF_ALIASES,
     ]);
-    all.extend([redirect::REDIRECT, reported::REPORTED, first_mail::NOTE]);
+    all.extend([redirect::REDIRECT, reported::REPORTED, first_mail::NOTE, first_mail::HOUR]);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
     all.extend([inboxes::FORGET, inboxes::BELIEVE]);

@@ -91,6 +91,11 @@ async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
     let alias = world.get("/v1/aliases/new@my.example").await;
     assert_eq!(alias["destinations"][0], "anna@inbox.example");
     assert!(alias["last_mail_at"].is_string(), "its first mail is its last until the next: {alias}");
+    assert_eq!(alias["messages"], 1, "the message that made it has come to it: {alias}");
+    assert!(world.letter("new@my.example").await.is_accepted());
+    assert_eq!(world.get("/v1/aliases/new@my.example").await["messages"], 2);
+    world.patch("/v1/aliases/new@my.example", json!({ "quota": 2 })).await;
+    assert!(world.letter("new@my.example").await.last().starts_with("450 4.2.1"), "both are of this day");
     assert!(world.letter("Club+x+y@my.example").await.is_accepted());
     assert_eq!(world.get("/v1/aliases/club@my.example").await["address"], "Club@my.example", "made without its tag");
     world.stop().await;
