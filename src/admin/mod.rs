@@ -45,6 +45,7 @@ mod new_domains;
 mod next_hops;
 mod no_mail;
 mod notices;
+mod over;
 mod password_links;
 mod passwords;
 mod patterns;

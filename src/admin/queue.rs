@@ -17,7 +17,7 @@ use crate::store::queue::{Claim, Entry, InStock, Outline, Purpose, Waiting, Wait
 
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
-use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Reach, Result, fields};
+use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Reach, Result, fields, over};
 
 /// A change to a delivery that waits, is held, or is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -361,16 +361,11 @@ impl Admin {
         Err(AdminError::Forbidden(detail.to_owned()))
     }
 
-    /// Why there is nothing left of a message whose sender was told.
+    /// Why there is nothing left of a message that the log knows.
     async fn told_of(&self, actor: &Actor, id: Uuid) -> Option<AdminError> {
         let rows = self.activity_of(actor, &id.to_string()).await.ok()?;
-        let dsn = rows.first()?.dsn.as_ref().filter(|dsn| dsn.dsn == "sent")?;
-        let words = if dsn.is_waiting() {
-            format!("The message {id} is kept no more: a report for its sender is {}.", dsn.why)
-        } else {
-            format!("The message {id} is kept no more: its sender was told that it failed, and can send it again.")
-        };
-        Some(AdminError::NotFound(words))
+        let row = rows.iter().find(|row| row.id == id)?;
+        Some(AdminError::NotFound(format!("The message {id} {}.", over::why(row)?)))
     }
 
     /// A report of ours has no row in the log: the one that it is about says that it was cancelled.

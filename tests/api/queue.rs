@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::store::activity::Row;
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{MESSAGE, queued};
+use crate::web::rows::{MESSAGE, forwarded, queued};
 
 fn later(house: &House) -> Entry {
     Entry::Due(house.clock.now().after(Duration::from_secs(3600)))
@@ -41,6 +43,39 @@ async fn what_waits_is_held_released_tried_and_cancelled() {
     act("cancel").await.expect(200);
     assert_eq!((state().await, status(&house, row.id).await.as_str()), (None, "cancelled"));
     act("cancel").await.expect(404).problem();
+}
+
+/// What is over says how it ended, why nothing can be done with it, and what can be done instead.
+#[tokio::test]
+async fn what_is_kept_no_more_says_why_and_what_to_do_instead() {
+    let house = House::furnished().await;
+    let row = queued(&house, "shop@my.example", Entry::Held).await;
+    let act = async |word: &str| {
+        let answer = house.operator("POST", &format!("/v1/queue/{}/{word}", row.id), Value::Null).await;
+        (answer.status.as_u16(), answer.json()["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    house.operator("POST", &format!("/v1/queue/{}/cancel", row.id), Value::Null).await.expect(200);
+    let words = format!(
+        "The message {} was cancelled, and with that deleted here: it cannot be sent any more. If it is wanted after all, \
+         ask its sender for it.",
+        row.id
+    );
+    for word in ["resend", "retry", "release", "hold", "cancel"] {
+        assert_eq!(act(word).await, (404, words.clone()), "{word}");
+    }
+    for (status, words) in [
+        (Status::Forwarded, "was handed over to owner@inbox.example, and is kept here no more: look for it there"),
+        (Status::Dropped, "was dropped by its alias, and never kept"),
+        (Status::Refused, "was refused, and never kept: its sender was told so"),
+        (Status::Expired, "was given up, and is kept no more"),
+    ] {
+        let row = Row { status, ..forwarded(&house, "shop@my.example") };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let answer = house.operator("POST", &format!("/v1/queue/{}/resend", row.id), Value::Null).await.expect(404);
+        assert!(answer.text().contains(words), "{status:?}: {}", answer.text());
+    }
+    let nobody = house.operator("POST", "/v1/queue/00000000-0000-0000-0000-000000000009/resend", Value::Null).await;
+    assert!(nobody.expect(404).text().contains("There is no waiting delivery"));
 }
 
 #[tokio::test]
