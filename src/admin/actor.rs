@@ -33,7 +33,8 @@ pub enum Area {
 }
 
 impl Area {
-    const ALL: [(Self, &str); 7] = [
+    /// Every area, as scopes write it.
+    pub const ALL: [(Self, &str); 7] = [
         (Self::Domains, "domains"),
         (Self::Aliases, "aliases"),
         (Self::Destinations, "destinations"),

@@ -201,6 +201,26 @@ async fn tokens_and_sessions_are_listed_and_ended() {
     house.panel(&other, "GET", "/aliases", "").await.expect(303);
 }
 
+/// Every scope of INTERFACES can be ticked, each with what it is for.
+#[tokio::test]
+async fn a_token_can_be_made_of_every_scope_that_there_is() {
+    let (house, cookie) = owner().await;
+    let page = house.panel(&cookie, "GET", "/settings/tokens", "").await.expect(200).text();
+    let areas = ["aliases", "destinations", "domains", "activity", "queue", "account", "admin"];
+    let all = areas.iter().flat_map(|area| [format!("{area}:read"), (*area).to_owned()]);
+    let all: Vec<_> = std::iter::once("aliases:create".to_owned()).chain(all).collect();
+    for scope in &all {
+        let tick = format!("name=\"scope {scope}\"");
+        assert_eq!(page.matches(&tick).count(), 1, "{scope}: {page}");
+        assert!(page.contains(&format!("<code>{scope}</code>")), "{scope}: {page}");
+    }
+    assert_eq!(page.matches("name=\"scope ").count(), all.len(), "{page}");
+    let form = "name=metrics&scope+admin%3Aread=on";
+    let token = shown(&house.panel(&cookie, "POST", "/settings/tokens", form).await.expect(200).text());
+    house.bearer(&token, "GET", "/v1/settings", Value::Null).await.expect(200);
+    house.bearer(&token, "PATCH", "/v1/settings", json!({ "policy.spf": "off" })).await.expect(403);
+}
+
 #[tokio::test]
 async fn all_other_sessions_end_with_one_button_and_this_one_stays() {
     let (house, cookie) = owner().await;

@@ -17,15 +17,22 @@ use super::super::frame::{self, Frame};
 use super::super::text::{self, When};
 use super::{Around, done, status};
 
-/// What a token can be for, in words.
-pub(super) const SCOPES: [(&str, &str); 8] = [
+/// What a token can be for, in words: every scope that there is, the one that goes further behind the one that only looks.
+pub(super) const SCOPES: [(&str, &str); 15] = [
     ("aliases:create", "Create aliases, and nothing else"),
-    ("aliases", "See and change aliases"),
+    ("aliases:read", "See aliases, and ask what would become of a message"),
+    ("aliases", "See, create and change aliases"),
+    ("destinations:read", "See destinations"),
     ("destinations", "See and change destinations"),
+    ("domains:read", "See domains and their records"),
     ("domains", "See and change domains"),
     ("activity:read", "See what became of mail"),
-    ("queue", "See and work the queue"),
+    ("activity", "See what became of mail, which can only be read"),
+    ("queue:read", "See what waits, and read the messages that wait"),
+    ("queue", "See, hold, cancel and send again what waits"),
+    ("account:read", "See this account, its tokens and sessions"),
     ("account", "See and change this account, its tokens and sessions"),
+    ("admin:read", "See everything that this account may, metrics included, and change nothing"),
     ("admin", "Everything that this account may"),
 ];
 
@@ -150,5 +157,21 @@ fn line(token: &TokenShape, now: Moment) -> Line {
         name: text::short(&token.name, text::LINE),
         about: text::visible(&about.join(" · ")),
         used: token.last_used_at.map(|at| When::new(at, now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{Area, Scope};
+
+    #[test]
+    fn each_scope_that_there_is_can_be_ticked_once() {
+        let mut offered: Vec<_> = SCOPES.iter().map(|(scope, _)| scope.parse::<Scope>().unwrap().to_string()).collect();
+        let both = |(_, area): &(Area, &str)| [(*area).to_owned(), format!("{area}:read")];
+        let mut all: Vec<_> = Area::ALL.iter().flat_map(both).chain(["aliases:create".to_owned()]).collect();
+        offered.sort();
+        all.sort();
+        assert_eq!(offered, all);
     }
 }
