@@ -1,8 +1,12 @@
 //! Every example in README is run as it stands there, by a shell, against a real gateway. (What is named in the run of a
 //! sentence is held against the arguments, in `src/cli/arguments.rs`.)
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+
+use waypost::config::Config;
+use waypost::demo::inbox::Inbox;
 
 use crate::support::World;
 
@@ -49,6 +53,33 @@ async fn every_command_works() {
     assert_eq!(failed, [&"1 doctor"], "{ran}");
     let friends = world.get("/v1/aliases/friends@my.example").await;
     assert_eq!(friends["allow"], serde_json::json!(["authenticated:@friend.example"]));
+    world.stop().await;
+}
+
+/// The relay and the route that the section on the configuration names, as it stands there: the route goes before the relay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_goes_by_the_relay_and_the_route_that_are_shown() {
+    let (relay, route) = (Inbox::start().await.unwrap(), Inbox::start().await.unwrap());
+    let shown: String = of_section("Configuration").map(|line| format!("{line}\n")).collect();
+    let (_, delivery) = shown.split_once("[delivery]\n").expect("a relay is shown");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waypost.toml");
+    std::fs::write(&file, format!("[delivery]\n{delivery}")).unwrap();
+    let config = Config::load(Some(&file), &BTreeMap::new()).unwrap().config.delivery;
+    let hop = config.relay.expect("a relay");
+    assert_eq!((hop.host.to_string().as_str(), hop.port), ("smtp.relay.example", 587), "with a sign-in");
+    assert_eq!(config.routes.iter().map(|(domain, _)| domain.to_string()).collect::<Vec<_>>(), ["corp.example"]);
+
+    let relay_at = format!("smtp://{}", relay.address());
+    let routes = format!("corp.example=smtp://{}", route.address());
+    let world = World::start_with(&[("DELIVERY__RELAY", &relay_at), ("DELIVERY__ROUTES", &routes)]).await;
+    world.destination("me@corp.example").await;
+    world.alias("work@my.example", &["me@corp.example"]).await;
+    for alias in ["shop@my.example", "work@my.example"] {
+        assert!(world.letter(alias).await.is_accepted());
+    }
+    assert_eq!(relay.wait_for(1).await[0].to, ["anna@inbox.example"]);
+    assert_eq!(route.wait_for(1).await[0].to, ["me@corp.example"]);
     world.stop().await;
 }
 
