@@ -62,11 +62,12 @@ pub(super) struct Add {
     /// The domain names
     #[arg(required = true)]
     names: Vec<String>,
-    /// With the settings and aliases of this domain
+    /// With the settings and aliases of this domain; of a mirror, with its settings
     #[arg(long, value_name = "DOMAIN")]
     like: Option<String>,
-    /// With the aliases of this domain for ever: a mirror
-    #[arg(long, value_name = "DOMAIN", conflicts_with = "like")]
+    /// With the aliases of this domain for ever, and what is set at each: a mirror. It has settings of its own: policy,
+    /// senders let in and kept out, tags, contact
+    #[arg(long, value_name = "DOMAIN")]
     mirror_of: Option<String>,
 }
 
@@ -114,7 +115,7 @@ struct Changes {
     /// Who gets mail to postmaster and abuse; "" for the owner
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
-    /// The domain whose aliases are this one's too; "" to end it
+    /// The domain whose aliases are this one's too, with what is set at each; it keeps settings of its own; "" to end it
     #[arg(long, value_name = "DOMAIN")]
     mirror_of: Option<String>,
     /// A sender that may write: an address, @domain or a glob; no policy refuses it where SPF or DKIM proves it.

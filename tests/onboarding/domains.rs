@@ -108,6 +108,23 @@ async fn a_mirror_has_the_aliases_of_another_domain_for_ever() {
     world.stop().await;
 }
 
+/// A mirror has its own settings; what is set at an alias comes with the alias, and `like` begins with those of the original.
+#[tokio::test]
+async fn what_is_set_for_the_original_of_a_mirror_is_not_set_for_the_mirror() {
+    let world = world().await;
+    world.patch("/v1/domains/my.example", json!({"block": ["@sender.example"], "policy": {"spf": "enforce"}})).await;
+    world.post("/v1/domains", json!({"name": "mirror.example", "mirror_of": "my.example"})).await;
+    world.post("/v1/domains", json!({"name": "twin.example", "mirror_of": "my.example", "like": "my.example"})).await;
+    assert!(!world.letter("shop@my.example").await.is_accepted());
+    assert!(world.letter("shop@mirror.example").await.is_accepted(), "the block of the original is not its own");
+    assert!(!world.letter("shop@twin.example").await.is_accepted(), "it began with the settings of the original");
+    let policy = world.get("/v1/domains/mirror.example").await["policy"]["spf"].clone();
+    assert_eq!(policy, Value::Null);
+    world.patch("/v1/aliases/shop@my.example", json!({"block": ["ann@sender.example"]})).await;
+    assert!(!world.letter("shop@mirror.example").await.is_accepted(), "that of the alias is");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn mail_to_a_mirror_whose_catch_all_creates_makes_the_alias_at_the_original() {
     let world = world().await;

@@ -56,6 +56,20 @@ async fn senders_are_let_in_and_kept_out_on_the_page_of_the_domain() {
 }
 
 #[tokio::test]
+async fn what_a_mirror_has_of_its_own_is_said_on_its_page() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let mirror = json!({ "name": "mirror.example", "mirror_of": "my.example" });
+    house.operator("POST", "/v1/domains", mirror).await.expect(201);
+    let words = "This domain has the aliases of <bdi>my.example</bdi>, with what is set at each of them. All that is set on \
+                 this page counts for this domain alone, and nothing that is set for <bdi>my.example</bdi> counts here.";
+    let page = house.panel(&cookie, "GET", "/domains/mirror.example", "").await.expect(200).text();
+    assert!(page.contains(words), "{page}");
+    let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+    assert!(!page.contains("This domain has the aliases of"), "{page}");
+}
+
+#[tokio::test]
 async fn before_a_domain_or_a_destination_goes_it_is_said_what_goes_with_it() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

@@ -46,6 +46,8 @@ struct DomainPage {
     /// What senders hear as long as nobody has proved it.
     put_off: Option<String>,
     is_admin: bool,
+    /// Whose aliases it has, where it is a mirror.
+    mirror_of: Option<String>,
     may_change: bool,
     may_remove: bool,
     records: Records,
@@ -152,6 +154,7 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
         verified: domain.verified_at.map(|at| When::new(at, now)),
         put_off: super::put_off(site, &domain.name),
         is_admin: actor.is_admin(),
+        mirror_of: domain.mirror_of.as_deref().map(text::ours),
         may_change: reach >= Reach::Manage,
         may_remove: reach >= Reach::Own,
         records,
