@@ -413,6 +413,23 @@ fn before_a_domain_goes_with_its_aliases_a_person_is_asked_and_a_script_is_not()
 }
 
 #[test]
+fn the_help_of_a_command_says_what_it_keeps_and_what_it_deletes() {
+    let gateway = Gateway::answering(&[]);
+    for (command, words) in [
+        (&["domain", "add", "--help"][..], "settings of its own"),
+        (&["domain", "set", "--help"], "settings of its own"),
+        (&["queue", "resend", "--help"], "a cancelled one is deleted"),
+        (&["queue", "cancel", "--help"], "cannot be sent again"),
+        (&["log", "--help"], "an address, a domain or an id"),
+        (&["route", "--help"], "asks no mail server"),
+        (&["token", "create", "--help"], "admin:read"),
+    ] {
+        let help = gateway.run(command).out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(words), "{command:?}: {help}");
+    }
+}
+
+#[test]
 fn what_the_panel_has_set_is_checked_with_the_rest() {
     let settings = r#"{"items":[{"key":"log.retention","value":"40d","place":"panel"},{"key":"hostname","value":"x.example","place":"file"}]}"#;
     let gateway = Gateway::one("GET /v1/settings", settings);

@@ -82,7 +82,8 @@ pub(super) enum Client {
     /// The addresses that you give away
     #[command(subcommand)]
     Alias(Alias),
-    /// What would happen to a message, and why, without sending one
+    /// What would happen to a message, and why, without sending one; it asks no mail server, and says what is remembered of
+    /// the inboxes
     Route(Route),
     /// What became of the mail
     Log(Log),

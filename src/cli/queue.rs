@@ -45,12 +45,12 @@ pub(super) enum Queue {
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
-    /// Take it out of the queue; nobody gets it. Of a report, its sender is not told
+    /// Take it out of the queue and delete it: nobody gets it, and it cannot be sent again. Of a report, its sender is not told
     Cancel {
         /// The id of its row
         id: String,
     },
-    /// Send a failed or held one again, to another destination if you name one
+    /// Send a failed or held one again, to another destination if you name one; a cancelled one is deleted, and cannot be sent
     Resend {
         /// The id of its row
         id: String,

@@ -33,7 +33,8 @@ pub(super) enum Token {
 pub(super) struct Create {
     /// What it is for
     name: String,
-    /// What it may do: aliases, aliases:create, activity:read, …; several times for several
+    /// What it may do: domains, aliases, destinations, activity, queue, account or admin, each alone or with :read, as
+    /// admin:read, or aliases:create; several times for several
     #[arg(long, value_name = "SCOPE", required = true)]
     scope: Vec<String>,
     /// Only for this domain; several times for several
