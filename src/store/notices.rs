@@ -19,25 +19,27 @@ use crate::policy::notices::{Cause, Kind};
 macro_rules! columns {
     () => {
         "select n.id, n.cause, n.kind, n.subject, n.severity, n.since, n.what, n.remedy, n.state, n.began_at, n.told_at, \
-         n.gone_since, n.ended_at, n.turns, n.told, n.refused, n.refused_at from notices as n"
+         n.gone_since, n.ended_at, n.turns, n.told, n.refused from notices as n"
     };
 }
 pub(in crate::store) const ALL: &str = concat!(columns!(), " order by n.id limit ?1");
-/// Who refused a mail since the cause was read stays noted: by another look, nobody is told but anew, at another moment.
+/// Who refused a mail since the cause was read stays noted: of those who were told nobody is taken over who is not there any
+/// more, but for whoever was told since; and nobody else has refused no more.
 pub(in crate::store) const KEEP: &str = "insert into notices (cause, kind, subject, severity, since, what, remedy, state, \
-    began_at, told_at, gone_since, ended_at, turns, told, refused, refused_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-    ?12, ?13, ?14, ?15, ?16) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
+    began_at, told_at, gone_since, ended_at, turns, told, refused) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+    ?12, ?13, ?14, ?15) on conflict (cause, subject) do update set kind = ?2, severity = ?4, since = ?5, what = ?6, remedy = ?7, \
     state = ?8, began_at = ?9, told_at = ?10, gone_since = ?11, ended_at = ?12, turns = ?13, \
-    told = case when told_at is not distinct from ?10 then told else ?14 end, \
-    refused = case when told_at is not distinct from ?10 then refused else ?15 end, \
-    refused_at = case when told_at is not distinct from ?10 then refused_at else ?16 end";
+    told = case when began_at <> ?9 then ?14 else (select json_group_object(key, value) from json_each(?14) as now \
+        where now.value > coalesce(told_at, 0) \
+        or exists (select 1 from json_each(told) as had where had.key = now.key and had.value = now.value)) end, \
+    refused = case when began_at <> ?9 then ?15 else (select json_group_object(key, value) from json_each(refused) \
+        where key not in (select key from json_each(?14) as now where now.value > coalesce(told_at, 0))) end";
 pub(in crate::store) const FORGET: &str = "delete from notices where cause = ?1 and subject = ?2";
 pub(in crate::store) const REFUSED: &str = "update notices set \
-    told = (select json_group_array(value) from json_each(told) where value <> ?2), \
-    refused = (select json_group_array(value) from (select value from json_each(refused) union select ?2)), \
-    refused_at = (select json_group_object(key, value) from \
-        (select key, value from json_each(refused_at) where key <> ?2 union all select ?2, ?3)) \
-    where told_at = ?1 and ?2 in (select value from json_each(told))";
+    told = (select json_group_object(key, value) from json_each(told) where key <> ?2), \
+    refused = (select json_group_object(key, value) from \
+        (select key, value from json_each(refused) where key <> ?2 union all select ?2, ?3)) \
+    where exists (select 1 from json_each(told) where key = ?2 and value = ?1)";
 pub(in crate::store) const LAST_DIGEST: &str = "select at from digests where id = 1";
 pub(in crate::store) const NOTE_DIGEST: &str = "insert into digests (id, at) values (1, ?1) \
     on conflict (id) do update set at = ?1";
@@ -101,9 +103,7 @@ pub(super) async fn note(connection: &mut SqliteConnection, noted: &Noted) -> Re
         let keep = keep.bind(cause.what.as_str()).bind(cause.remedy.as_str()).bind(one.state.as_str());
         let keep = keep.bind(one.began_at.millis()).bind(one.told_at.map(Moment::millis));
         let keep = keep.bind(one.gone_since.map(Moment::millis)).bind(one.ended_at.map(Moment::millis));
-        let keep = keep.bind(i64::from(one.turns)).bind(json(&one.told));
-        let millis: BTreeMap<&str, i64> = one.refused.iter().map(|(who, at)| (who.as_str(), at.millis())).collect();
-        let keep = keep.bind(json(&one.refused.keys().collect::<Vec<_>>())).bind(json(&millis));
+        let keep = keep.bind(i64::from(one.turns)).bind(dates(&one.told)).bind(dates(&one.refused));
         keep.execute(&mut *connection).await?;
     }
     if let Some(at) = digest {
@@ -130,31 +130,29 @@ fn read(row: &SqliteRow) -> Result<(i64, Remembered)> {
         what: columns.take()?,
         remedy: columns.take()?,
     };
-    let (state, began_at) = (columns.parsed("the state of a notice", State::parse)?, columns.moment()?);
-    let told_at = columns.maybe_moment()?;
     let remembered = Remembered {
         cause,
-        state,
-        began_at,
-        told_at,
+        state: columns.parsed("the state of a notice", State::parse)?,
+        began_at: columns.moment()?,
+        told_at: columns.maybe_moment()?,
         gone_since: columns.maybe_moment()?,
         ended_at: columns.maybe_moment()?,
         turns: u32::try_from(columns.count()?).unwrap_or(u32::MAX),
-        told: columns.json("who was told")?,
-        refused: refusals(&mut columns, told_at.unwrap_or(began_at))?,
+        told: dated(&mut columns, "who was told")?,
+        refused: dated(&mut columns, "who refused to be told")?,
     };
     Ok((number, remembered))
 }
 
-/// Who refused to be told, and when; an earlier release has not noted when.
-fn refusals(columns: &mut Columns<'_>, otherwise: Moment) -> Result<BTreeMap<String, Moment>> {
-    let who: Vec<String> = columns.json("who refused to be told")?;
-    let when: BTreeMap<String, i64> = columns.json("when they refused to be told")?;
-    let dated = |who: String| {
-        let at = when.get(&who).map_or(otherwise, |millis| Moment::from_millis(*millis));
-        (who, at)
-    };
-    Ok(who.into_iter().map(dated).collect())
+/// Addresses, and the moment of each.
+fn dated(columns: &mut Columns<'_>, what: &str) -> Result<BTreeMap<String, Moment>> {
+    let millis: BTreeMap<String, i64> = columns.json(what)?;
+    Ok(millis.into_iter().map(|(who, at)| (who, Moment::from_millis(at))).collect())
+}
+
+/// The same as it is stored.
+fn dates(all: &BTreeMap<String, Moment>) -> String {
+    json(&all.iter().map(|(who, at)| (who.as_str(), at.millis())).collect::<BTreeMap<_, _>>())
 }
 
 const fn severity_word(severity: Severity) -> &'static str {

@@ -9,11 +9,12 @@ use waypost::mail::Moment;
 use waypost::policy::checkup::{DiskFacts, Severity};
 use waypost::policy::notices::memory::{Remembered, State};
 use waypost::policy::notices::{Cause, Kind};
+use waypost::store::activity::Row;
 use waypost::store::notices::Noted;
 use waypost::store::queue::{Entry, Purpose};
 
 use crate::web::House;
-use crate::web::rows::{forwarded, queued, reported};
+use crate::web::rows::{forwarded, queued, queued_to, reported};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -386,7 +387,7 @@ async fn what_was_over_before_a_restart_is_over_after_it_and_lasted_as_long_as_i
         gone_since: Some(began.after(5 * MINUTE)),
         ended_at: None,
         turns: 1,
-        told: vec!["boss@office.example".to_owned()],
+        told: std::collections::BTreeMap::from([("boss@office.example".to_owned(), began)]),
         refused: std::collections::BTreeMap::new(),
     };
     let changed = vec![came_and_went("192.0.2.7"), came_and_went("192.0.2.8")];
@@ -403,4 +404,83 @@ async fn what_was_over_before_a_restart_is_over_after_it_and_lasted_as_long_as_i
     let over: Vec<_> = mails(&house).await.into_iter().filter(|(_, mail)| mail.contains("Subject: Over")).collect();
     assert_eq!(over.len(), 1, "{over:?}");
     assert_eq!(over[0].1.matches("this is over. It lasted 5 min.").count(), 2, "{}", over[0].1);
+}
+
+const BOSS: &str = "boss@office.example";
+const KIM: &str = "kim@hall.example";
+
+/// Mail that failed is kept: a notice that speaks of one message more each time.
+async fn fails(house: &House) {
+    queued(house, "shop@my.example", Entry::Kept(house.clock.now().after(HOUR * 200))).await;
+}
+
+/// What is remembered of that mail.
+async fn untold(house: &House) -> Remembered {
+    let all = house.admin.store.notices.remembered().await.unwrap();
+    all.into_iter().find(|one| one.cause.kind == Kind::Untold).unwrap()
+}
+
+/// Whom the notice of it went to, and whose mail about it came to nothing.
+async fn whom(house: &House) -> (Value, Value) {
+    let all = house.operator("GET", "/v1/notices?state=open", Value::Null).await.expect(200).json();
+    let one = all["items"].as_array().unwrap().iter().find(|one| one["kind"] == "untold").unwrap().clone();
+    (one["told"].clone(), one["refused"].clone())
+}
+
+/// The mail of that moment to this address comes to nothing, now.
+async fn refuses(house: &House, address: &str, sent: Moment) {
+    house.admin.store.notices.refused(sent, (address.to_owned(), house.clock.now())).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_only_inbox_that_is_written_to_again_has_refused_no_more() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": [BOSS], "notify.digest": "off" })).await;
+    fails(&house).await;
+    pass(&house, MINUTE).await;
+    refuses(&house, BOSS, house.clock.now()).await;
+    pass(&house, HOUR).await;
+    assert_eq!(whom(&house).await, (json!([]), json!([BOSS])));
+    pass(&house, 6 * HOUR).await;
+    assert_eq!(whom(&house).await, (json!([BOSS]), json!([])));
+    let subject = "Mail for owner@inbox.example failed, and its sender was not told";
+    let all = subjects(&house).await;
+    assert_eq!(all.iter().filter(|(_, about)| about == subject).count(), 2, "{all:?}");
+}
+
+/// Who may be written to again and is not, as its mail waits: what is remembered of the cause goes on all the same.
+#[tokio::test]
+async fn what_stands_is_remembered_as_it_is_though_nobody_more_can_be_told() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": [BOSS, KIM] })).await;
+    fails(&house).await;
+    pass(&house, MINUTE).await;
+    refuses(&house, BOSS, house.clock.now()).await;
+    queued_to(&house, ("shop@my.example", BOSS), Entry::Due(house.clock.now().after(200 * HOUR))).await;
+    house.clock.advance(70 * MINUTE);
+    house.operator("POST", "/v1/destinations", json!({ "address": BOSS, "verified": true })).await.expect(201);
+    fails(&house).await;
+    pass(&house, 2 * MINUTE).await;
+    let what = untold(&house).await.cause.what;
+    assert!(what.starts_with("2 messages "), "{what}");
+    assert_eq!(whom(&house).await, (json!([KIM]), json!([BOSS])));
+}
+
+/// Whoever was written to since.
+#[tokio::test]
+async fn the_mail_that_told_first_may_come_to_nothing_after_others_were_told() {
+    let house = House::furnished().await;
+    settings(&house, json!({ "notify.to": [BOSS, KIM] })).await;
+    fails(&house).await;
+    pass(&house, MINUTE).await;
+    let first = house.clock.now();
+    pass(&house, 5 * MINUTE).await;
+    refuses(&house, BOSS, first).await;
+    pass(&house, 10 * MINUTE).await;
+    let taken = Row { destination: Some(BOSS.to_owned()), ..forwarded(&house, "shop@my.example") };
+    house.admin.store.activity.record(vec![taken]).await.unwrap();
+    pass(&house, 2 * MINUTE).await;
+    assert_eq!(whom(&house).await, (json!([KIM, BOSS]), json!([])));
+    refuses(&house, KIM, first).await;
+    assert_eq!(whom(&house).await, (json!([BOSS]), json!([KIM])));
 }

@@ -32,13 +32,13 @@ fn told(at: Moment) -> Remembered {
         gone_since: None,
         ended_at: None,
         turns: 1,
-        told: vec![BOSS.to_owned()],
+        told: by(BOSS, at),
         refused: BTreeMap::new(),
     }
 }
 
-fn refused(at: Moment) -> BTreeMap<String, Moment> {
-    BTreeMap::from([(BOSS.to_owned(), at)])
+fn by(address: &str, at: Moment) -> BTreeMap<String, Moment> {
+    BTreeMap::from([(address.to_owned(), at)])
 }
 
 /// DESIGN section 1, promise 7: killed between any two steps, it is told once in the end.
@@ -72,14 +72,32 @@ async fn who_refuses_the_mail_was_not_told() {
     let noted = Noted { changed: vec![told(now)], ..Noted::default() };
     world.store.queue.accept_noting(Vec::new(), noted).await.unwrap();
     let notices = &world.store.notices;
-    notices.refused(Moment::from_millis(now.millis() - 1), (BOSS.to_owned(), now)).await.unwrap();
+    notices.refused(now.before(MINUTE), (BOSS.to_owned(), now)).await.unwrap();
     notices.refused(now, ("other@office.example".to_owned(), now)).await.unwrap();
     assert_eq!(notices.remembered().await.unwrap(), [told(now)], "that was another mail");
     for _ in 0..2 {
         notices.refused(now, (BOSS.to_owned(), now)).await.unwrap();
         let one = notices.remembered().await.unwrap().remove(0);
-        assert_eq!((one.told, one.refused), (Vec::new(), refused(now)));
+        assert_eq!((one.told, one.refused), (BTreeMap::new(), by(BOSS, now)));
     }
+}
+
+/// Whoever was told before or after it, and however its local part is written.
+#[tokio::test]
+async fn each_mail_that_told_may_be_refused() {
+    let world = World::new().await;
+    let (now, odd) = (world.clock.now(), r#""o'd \"d"@office.example"#);
+    let both = BTreeMap::from([(BOSS.to_owned(), now), (odd.to_owned(), now.after(MINUTE))]);
+    let noted = Noted { changed: vec![Remembered { told: both, ..told(now.after(MINUTE)) }], ..Noted::default() };
+    world.store.queue.accept_noting(Vec::new(), noted).await.unwrap();
+    let notices = &world.store.notices;
+    notices.refused(now, (BOSS.to_owned(), now)).await.unwrap();
+    notices.refused(now, (odd.to_owned(), now)).await.unwrap();
+    let one = notices.remembered().await.unwrap().remove(0);
+    assert_eq!((one.told, one.refused), (by(odd, now.after(MINUTE)), by(BOSS, now)));
+    notices.refused(now.after(MINUTE), (odd.to_owned(), now)).await.unwrap();
+    let one = notices.remembered().await.unwrap().remove(0);
+    assert_eq!((one.told.len(), one.refused.len()), (0, 2));
 }
 
 /// A look that had read the cause before the mail was refused ends after it.
@@ -95,8 +113,17 @@ async fn a_look_does_not_wash_away_who_refused_meanwhile() {
     note(told(now)).await;
     notices.refused(now, (BOSS.to_owned(), now)).await.unwrap();
     let one = note(Remembered { turns: 2, ..told(now) }).await;
-    assert_eq!((one.turns, one.told, one.refused), (2, Vec::new(), refused(now)));
-    let anew = Remembered { told: vec!["me@spare.example".to_owned()], refused: refused(now), ..told(now) };
-    let anew = Remembered { told_at: Some(now.after(MINUTE)), ..anew };
+    assert_eq!((one.turns, one.told, one.refused), (2, BTreeMap::new(), by(BOSS, now)));
+    let (spare, later) = ("me@spare.example", now.after(MINUTE));
+    let anew = Remembered { told: by(spare, later), refused: by(BOSS, now), told_at: Some(later), ..told(now) };
     assert_eq!(note(anew.clone()).await, anew);
+    // The one is told again, and the other refuses meanwhile.
+    notices.refused(later, (spare.to_owned(), later)).await.unwrap();
+    let last = later.after(MINUTE);
+    let both = BTreeMap::from([(spare.to_owned(), later), (BOSS.to_owned(), last)]);
+    let one = note(Remembered { told: both, refused: BTreeMap::new(), told_at: Some(last), ..told(now) }).await;
+    assert_eq!((one.told, one.refused), (by(BOSS, last), by(spare, later)));
+    // Another time it begins with nobody told.
+    let again = Remembered { began_at: last, told: BTreeMap::new(), told_at: None, ..told(now) };
+    assert_eq!(note(again.clone()).await, again);
 }

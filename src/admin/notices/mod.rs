@@ -7,7 +7,7 @@ mod hear_again;
 mod heartbeat;
 mod tell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::mail::{Mailbox, Moment};
 use crate::policy::checkup::Severity;
 use crate::policy::notices::digest::Digests;
-use crate::policy::notices::memory::{self, Changes, News, Remembered, Seen, State};
+use crate::policy::notices::memory::{self, Changes, Remembered, Seen, State};
 use crate::policy::notices::{Kind, causes};
 use crate::store::notices::Noted;
 
@@ -67,7 +67,7 @@ pub struct NoticeShape {
     pub remedy: String,
     /// Where people see to it, in the panel.
     pub page: String,
-    /// When it was told.
+    /// When it was told last.
     pub told_at: Option<Moment>,
     /// Who was told by mail; who refused that mail is not among them.
     pub told: Vec<String>,
@@ -93,12 +93,19 @@ impl NoticeShape {
             what: cause.what,
             remedy: cause.remedy,
             told_at,
-            told,
+            told: in_order(told),
             refused: refused.into_keys().collect(),
             ended_at,
             turns,
         }
     }
+}
+
+/// Who was told first comes first.
+fn in_order(told: BTreeMap<String, Moment>) -> Vec<String> {
+    let mut told: Vec<_> = told.into_iter().collect();
+    told.sort_by_key(|(_, at)| *at);
+    told.into_iter().map(|(to, _)| to).collect()
 }
 
 /// Where a mail of the gateway went.
@@ -130,10 +137,11 @@ impl Admin {
         let mut seen = causes::seen(&self.facts_of_notices(&Actor::operator()).await?);
         let standing = seen.causes.clone();
         let (remembered, now) = (self.store.notices.remembered().await?, self.clock.now());
-        seen.again = self.who_hears_again(&remembered, now).await?;
-        let Changes { mut changed, forgotten } = memory::look(remembered, seen, now);
-        let mails = self.mails_of_news(&mut changed, (&standing, now)).await?;
-        changed.retain(|change| change.news != Some(News::Unheard) || change.after.told_at == Some(now));
+        let recipients = self.recipients().await?;
+        seen.again = self.who_hears_again(&remembered, &recipients, now).await?;
+        let Changes { mut changed, forgotten } = memory::look(remembered.clone(), seen, now);
+        let mails = self.mails_of_news(&mut changed, &recipients, (&standing, now)).await?;
+        changed.retain(|change| !remembered.contains(&change.after));
         if changed.is_empty() && forgotten.is_empty() {
             return Ok(());
         }

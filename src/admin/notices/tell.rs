@@ -31,12 +31,13 @@ impl Admin {
     pub(super) async fn mails_of_news(
         &self,
         changes: &mut [Change],
+        recipients: &Recipients,
         (standing, now): (&[Cause], Moment),
     ) -> Result<Vec<Acceptance>> {
         if changes.iter().all(|change| change.news.is_none()) {
             return Ok(Vec::new());
         }
-        let (recipients, mute) = (self.recipients().await?, self.settings.notify().mute);
+        let mute = self.settings.notify().mute;
         let mut mails: BTreeMap<String, (Mailbox, Vec<usize>)> = BTreeMap::new();
         for (number, change) in changes.iter_mut().enumerate() {
             let Some(news) = change.news else { continue };
@@ -47,18 +48,13 @@ impl Admin {
             }
             let told = match news {
                 News::Ended => recipients.of(None, standing, &[]),
-                News::Began | News::Unheard => who_can_hear(&recipients, &change.after, (standing, now)),
-            };
-            let told: Vec<_> = match news {
-                News::Ended => told,
-                _ => told.into_iter().filter(|to| !change.after.told.contains(&to.to_string())).collect(),
+                News::Began | News::Unheard => who_can_hear(recipients, change, (standing, now)),
             };
             for to in &told {
                 mails.entry(to.key()).or_insert_with(|| ((*to).clone(), Vec::new())).1.push(number);
             }
-            if news != News::Ended && !told.is_empty() {
-                change.after.told.extend(told.into_iter().map(ToString::to_string));
-                change.after.told_at = Some(now);
+            if news != News::Ended {
+                change.tell(told.into_iter().map(ToString::to_string), now);
             }
         }
         let mut composed = Vec::with_capacity(mails.len());
@@ -161,18 +157,20 @@ impl Admin {
 const NOBODY: &str =
     "Nobody is told yet: set notify.to, or give the owner's account an address, or verify a destination.";
 
-/// Not those whose mail about it came to nothing, unless nobody else is left and it is a while since.
+/// Who has not heard of it yet; but not those whose mail about it came to nothing, unless nobody else is left and it is a
+/// while since.
 fn who_can_hear<'r>(
     recipients: &'r Recipients,
-    about: &Remembered,
+    Change { after, again, .. }: &Change,
     (standing, now): (&[Cause], Moment),
 ) -> Vec<&'r Mailbox> {
-    let refused: Vec<String> = about.refused.keys().cloned().collect();
-    let others = recipients.of(Some(&about.cause), standing, &refused);
-    if !others.is_empty() || !about.may_try_again(now) {
-        return others;
+    let deaf: Vec<String> = after.refused.keys().filter(|to| !again.contains(*to)).cloned().collect();
+    let mut told = recipients.of(Some(&after.cause), standing, &deaf);
+    if told.is_empty() && after.may_try_again(now) {
+        told = recipients.of(Some(&after.cause), standing, &[]);
     }
-    recipients.of(Some(&about.cause), standing, &[])
+    told.retain(|to| !after.told.contains_key(&to.to_string()));
+    told
 }
 
 /// Nobody is told of the end of what they never heard of; but for what kept them from hearing.

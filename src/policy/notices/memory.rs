@@ -59,7 +59,7 @@ pub struct Remembered {
     pub state: State,
     /// When it was seen first, this time.
     pub began_at: Moment,
-    /// When it was told.
+    /// When it was told last.
     pub told_at: Option<Moment>,
     /// Since when it is away.
     pub gone_since: Option<Moment>,
@@ -67,8 +67,8 @@ pub struct Remembered {
     pub ended_at: Option<Moment>,
     /// How often it has begun lately.
     pub turns: u32,
-    /// Who was told by mail that it began.
-    pub told: Vec<String>,
+    /// Who was told by mail that it began, and when.
+    pub told: BTreeMap<String, Moment>,
     /// Whose mail about it came to nothing, and when that was found.
     pub refused: BTreeMap<String, Moment>,
 }
@@ -141,6 +141,23 @@ pub struct Change {
     pub after: Remembered,
     /// What is to be told of it, if anything.
     pub news: Option<News>,
+    /// Of those who refused to hear of it, who can by now.
+    pub again: BTreeSet<String>,
+}
+
+impl Change {
+    const fn new(after: Remembered, news: Option<News>) -> Self {
+        Self { after, news, again: BTreeSet::new() }
+    }
+
+    /// These are written to now: whoever of them refused before is waited for again.
+    pub fn tell(&mut self, told: impl IntoIterator<Item = String>, now: Moment) {
+        for to in told {
+            self.after.refused.remove(&to);
+            self.after.told.insert(to, now);
+            self.after.told_at = Some(now);
+        }
+    }
 }
 
 /// What a look changes.
@@ -227,7 +244,7 @@ fn begins(cause: Cause, now: Moment) -> Change {
         gone_since: None,
         ended_at: None,
         turns: 0,
-        told: Vec::new(),
+        told: BTreeMap::new(),
         refused: BTreeMap::new(),
     };
     ripened(seen, now)
@@ -239,7 +256,7 @@ fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
         let is_again = after.ended_at.is_some_and(|ended| now.since(ended) < COMES_AGAIN);
         after.turns = if is_again { after.turns } else { 0 };
         (after.state, after.began_at, after.told_at) = (State::Pending, now, None);
-        (after.told, after.refused) = (Vec::new(), BTreeMap::new());
+        (after.told, after.refused) = (BTreeMap::new(), BTreeMap::new());
     }
     ripened(after, now)
 }
@@ -247,7 +264,7 @@ fn stands(before: Remembered, cause: Cause, now: Moment) -> Change {
 /// Who can hear of it by now hears of it, whoever has heard of it meanwhile.
 fn told_again(mut change: Change, again: Option<&BTreeSet<String>>) -> Change {
     if let Some(again) = again.filter(|_| change.after.state == State::Open) {
-        change.after.refused.retain(|address, _| !again.contains(address));
+        change.again.clone_from(again);
         change.news = change.news.or(Some(News::Unheard));
     }
     change
@@ -258,11 +275,11 @@ fn ripened(mut after: Remembered, now: Moment) -> Change {
     let is_ripe = after.state == State::Pending && now.since(after.began_at) >= after.cause.kind.patience();
     if !is_ripe {
         let is_unheard = after.state == State::Open && after.told.is_empty();
-        return Change { after, news: is_unheard.then_some(News::Unheard) };
+        return Change::new(after, is_unheard.then_some(News::Unheard));
     }
     (after.state, after.ended_at) = (State::Open, None);
     after.turns = after.turns.saturating_add(1);
-    Change { after, news: Some(News::Began) }
+    Change::new(after, Some(News::Began))
 }
 
 fn is_away(before: Remembered, now: Moment) -> Option<Change> {
@@ -273,12 +290,12 @@ fn is_away(before: Remembered, now: Moment) -> Option<Change> {
         State::Over if now.since(after.ended_at.unwrap_or(gone_since)) >= KEPT => None,
         State::Pending if away >= CALM => (after.turns > 0).then(|| over(after, gone_since, None)),
         State::Open if away >= calm(after.turns) => Some(over(after, gone_since, Some(News::Ended))),
-        _ => Some(Change { after, news: None }),
+        _ => Some(Change::new(after, None)),
     }
 }
 
 fn over(after: Remembered, at: Moment, news: Option<News>) -> Change {
-    Change { after: Remembered { state: State::Over, ended_at: Some(at), ..after }, news }
+    Change::new(Remembered { state: State::Over, ended_at: Some(at), ..after }, news)
 }
 
 fn calm(turns: u32) -> Duration {
@@ -335,12 +352,12 @@ mod tests {
                 let is_old = |change: &Change| change.after.cause.key() == old.cause.key();
                 !changes.changed.iter().any(is_old) && !changes.forgotten.contains(&old.cause.key())
             });
-            for Change { mut after, news } in changes.changed {
-                if news.is_some_and(|news| news != News::Ended) && !self.is_deaf {
-                    (after.told, after.told_at) = (vec!["boss@office.example".to_owned()], Some(now));
+            for mut change in changes.changed {
+                if change.news.is_some_and(|news| news != News::Ended) && !self.is_deaf {
+                    change.tell(["boss@office.example".to_owned()], now);
                 }
-                self.news.extend(news.map(|news| (self.now, news)));
-                self.remembered.push(after);
+                self.news.extend(change.news.map(|news| (self.now, news)));
+                self.remembered.push(change.after);
             }
         }
     }
@@ -466,7 +483,7 @@ mod tests {
         let mut first = look(Vec::new(), seen(), now.before(Kind::Disk.patience())).changed.remove(0).after;
         assert_eq!(look(vec![first.clone()], seen(), now.before(MINUTE)), Changes::default());
         first = look(vec![first], seen(), now).changed.remove(0).after;
-        first.told = vec!["boss@office.example".to_owned()];
+        first.told = BTreeMap::from([("boss@office.example".to_owned(), now)]);
         assert_eq!(look(vec![first], seen(), now.after(MINUTE)), Changes::default());
     }
 
@@ -502,11 +519,16 @@ mod tests {
         assert!(may(10_000, Since::TookMail, 10_360), "after six hours in any case");
         assert!(may(10, Since::Verified, 11));
 
-        let told = Remembered { told: vec!["me@spare.example".to_owned()], ..refused_at(10) };
-        let again = BTreeMap::from([(told.cause.key(), BTreeSet::from([kim.to_owned()]))]);
-        let seen = Seen { causes: vec![cause(Kind::Untold)], again, ..Seen::default() };
-        let change = look(vec![told.clone()], seen, began.after(MINUTE * 30)).changed.remove(0);
-        assert_eq!((change.news, change.after.refused.len(), &change.after.told), (Some(News::Unheard), 0, &told.told));
+        let spare = BTreeMap::from([("me@spare.example".to_owned(), began)]);
+        let told = Remembered { told: spare, ..refused_at(10) };
+        let again = BTreeSet::from([kim.to_owned()]);
+        let by_cause = BTreeMap::from([(told.cause.key(), again.clone())]);
+        let seen = Seen { causes: vec![cause(Kind::Untold)], again: by_cause, ..Seen::default() };
+        let now = began.after(MINUTE * 30);
+        let mut change = look(vec![told.clone()], seen, now).changed.remove(0);
+        assert_eq!(change, Change { after: told, news: Some(News::Unheard), again }, "nobody is written to yet");
+        change.tell([kim.to_owned()], now);
+        assert_eq!((change.after.refused.len(), change.after.told.len()), (0, 2));
     }
 
     #[test]
