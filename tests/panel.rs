@@ -38,6 +38,8 @@ mod roles;
 mod settings;
 #[path = "panel/shield.rs"]
 mod shield;
+#[path = "panel/stories.rs"]
+mod stories;
 #[path = "panel/twice.rs"]
 mod twice;
 mod web;

@@ -6,6 +6,7 @@ use super::exchangers::Found;
 use super::failure::Failure;
 use crate::mail::Host;
 use crate::net::resolver::{Dns, DnsFailure};
+use crate::policy::no_way::NoWay;
 use crate::policy::verdict::Stage;
 use crate::smtp::reply::Reply;
 
@@ -25,7 +26,7 @@ fn no_address(host: &Host, failure: &DnsFailure, found: Found) -> Failure {
     let reason = format!("{host}: {failure}");
     match failure {
         DnsFailure::NoSuchName | DnsFailure::NoData if found == Found::ByAddress => {
-            Failure::astray(Stage::Resolve, Reply::new(550, 1, 2, "the destination's domain has no mail host"))
+            Failure::astray(Stage::Resolve, Reply::new(550, 1, 2, NoWay::NoHost.words()))
         }
         _ => Failure::silent(Stage::Resolve, reason),
     }

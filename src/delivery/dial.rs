@@ -20,6 +20,7 @@ use super::failure::{Blame, Failure, patience, stage};
 use crate::clock::Clock;
 use crate::mail::Host;
 use crate::net::{guard, own, tls};
+use crate::policy::no_way::NoWay;
 use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::Stage;
 use crate::smtp::client::{Credentials, Opening, OpeningStep, StartTls};
@@ -187,6 +188,6 @@ fn socket_towards(ip: IpAddr) -> io::Result<TcpSocket> {
 }
 
 fn forbidden(why: &str) -> Failure {
-    let text = format!("the destination's mail host has {why}, which is never connected to");
+    let text = format!("{} {why}, which is never connected to", NoWay::Forbidden.words());
     Failure::astray(Stage::Connect, Reply::new(550, 4, 4, text))
 }

@@ -15,6 +15,7 @@ use super::{NextHop, Settings};
 use crate::clock::Clock;
 use crate::mail::{Domain, Host};
 use crate::net::resolver::{Dns, DnsFailure};
+use crate::policy::no_way::NoWay;
 use crate::policy::verdict::{Fault, Outcome, Stage};
 use crate::smtp::reply::Reply;
 
@@ -233,13 +234,13 @@ fn before_us(mut hops: Vec<Hop>, hostname: &Domain) -> Result<Vec<Hop>, Outcome>
     if hops.is_empty() { Err(refused(&LOOPS_BACK)) } else { Ok(hops) }
 }
 
-type Words = (u16, u16, u16, &'static str);
-const NO_SUCH_DOMAIN: Words = (550, 1, 2, "the destination's domain does not exist");
-const TAKES_NO_MAIL: Words = (556, 1, 10, "the destination's domain takes no mail (null MX)");
-const LOOPS_BACK: Words = (554, 4, 6, "mail for the destination's domain would come back to this gateway");
+type Words = (u16, u16, u16, NoWay);
+const NO_SUCH_DOMAIN: Words = (550, 1, 2, NoWay::NoDomain);
+const TAKES_NO_MAIL: Words = (556, 1, 10, NoWay::NullMx);
+const LOOPS_BACK: Words = (554, 4, 6, NoWay::ComesBack);
 
-fn refused((code, subject, detail, text): &Words) -> Outcome {
-    let reply = Reply::new(*code, *subject, *detail, *text);
+fn refused((code, subject, detail, why): &Words) -> Outcome {
+    let reply = Reply::new(*code, *subject, *detail, why.words());
     Outcome::Refused { stage: Stage::Resolve, reply, fault: Fault::Mailbox }
 }
 

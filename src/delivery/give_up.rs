@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::courier::Shared;
 use super::settle::{Case, End, persist};
-use super::tell_sender::{Failed, Telling, ToReturn, telling};
+use super::tell_sender::{Failed, Telling, ToReturn, WITH_ANOTHER, telling};
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::{Claim, Purpose, Settlement};
@@ -65,7 +65,7 @@ pub(super) async fn give_up(
     }
     case.given_up.ids.push(id);
     let Telling { note, dsn } = if is_with_another(shared, case.claim, &case.given_up.ids).await {
-        Telling::suppressed("another destination of the alias has the message, or may still get it")
+        Telling::suppressed(&format!("{WITH_ANOTHER}, or may still get it"))
     } else {
         telling(shared, (&case.claim.message, ToReturn::Received), &[told], now).await
     };

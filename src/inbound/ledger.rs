@@ -9,7 +9,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
-use crate::delivery::{NOT_WANTED, Telling, ToReturn};
+use crate::delivery::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER};
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition, ReportTo};
@@ -122,7 +122,7 @@ async fn tell_sender(
 /// What the sender hears of one of those that failed.
 fn note(failure: &Failure<'_>, telling: Option<&Telling>) -> DsnNote {
     match telling.filter(|_| failure.fate == Fate::Fail) {
-        None => DsnNote::suppressed("another destination of this alias has the message".to_owned()),
+        None => DsnNote::suppressed(WITH_ANOTHER.to_owned()),
         Some(Telling { dsn: Some(_), .. }) if !failure.kept.wishes.want_failures() => {
             DsnNote::suppressed(NOT_WANTED.to_owned())
         }

@@ -18,6 +18,7 @@ use self::sender::Told;
 use super::Tools;
 use super::arrival::Arrival;
 use super::ties::{FoundBy, Return, tied};
+use crate::delivery::WITH_ANOTHER;
 use crate::mail::Mailbox;
 use crate::mail::report::{self, FailedRecipient, MAX_READ_OCTETS, Report};
 use crate::policy::admission::{Disposition, ReportTo};
@@ -145,10 +146,7 @@ async fn find<'r>(
 fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: Option<&Told>) -> Vec<Bounced> {
     let note = |row: &Row| match told {
         Some(told) if told.aliases.contains(&row.recipient) => told.telling.note.clone(),
-        _ => DsnNote {
-            dsn: "suppressed".to_owned(),
-            why: "another destination of this alias has the message".to_owned(),
-        },
+        _ => DsnNote::suppressed(WITH_ANOTHER.to_owned()),
     };
     let said = |said: &FailedRecipient| match said.status {
         _ if !said.words.is_empty() => said.words.clone(),

@@ -17,6 +17,7 @@ pub mod left_out;
 pub mod limits;
 pub mod lists;
 pub mod no_mail;
+pub mod no_way;
 pub mod notices;
 pub mod proof;
 pub mod records;

@@ -13,6 +13,14 @@ use crate::smtp::reply::{Enhanced, Reply};
 /// "Service not available, closing transmission channel": speaks of the site wherever it is said (RFC 5321 §3.8).
 const SHUTTING_DOWN: u16 = 421;
 
+/// Whether another server said these words: a reply begins with its code (RFC 5321 §4.2), and all else is words of ours.
+#[must_use]
+pub fn is_reply(words: &str) -> bool {
+    let Some((code, rest)) = words.split_at_checked(3) else { return false };
+    let is_code = code.starts_with(['2', '3', '4', '5']) && code.bytes().all(|octet| octet.is_ascii_digit());
+    is_code && (rest.is_empty() || rest.starts_with([' ', '-']))
+}
+
 /// How far a transaction with a next hop had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -299,6 +307,21 @@ impl Stage {
             Self::Data => "at DATA",
             Self::Content => "while sending the content",
             Self::Dot => "after the content",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_reply;
+
+    #[test]
+    fn a_reply_begins_with_its_code_and_words_of_ours_may_begin_with_a_number() {
+        assert!(["550 5.1.1 gone", "421", "550-5.1.1 The account"].into_iter().all(is_reply));
+        for ours in
+            ["no answer within 30 s", "", "163mx01.mxmail.netease.com: no answer", "192.0.2.1 broke", "1and1", "999 x"]
+        {
+            assert!(!is_reply(ours), "{ours}");
         }
     }
 }

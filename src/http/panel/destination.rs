@@ -14,6 +14,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::deeds::Deed;
+use crate::policy::verdict::is_reply;
 use crate::store::rules::DestinationRow;
 
 use super::destinations::{self, Line, line};
@@ -46,7 +47,7 @@ struct Said {
 
 impl Said {
     fn new(words: &str) -> Self {
-        Self { words: text::visible_lines(words), is_reply: text::is_reply(words) }
+        Self { words: text::visible_lines(words), is_reply: is_reply(words) }
     }
 }
 

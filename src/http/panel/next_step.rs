@@ -4,7 +4,6 @@
 use crate::admin::Actor;
 use crate::http::Site;
 use crate::policy::admission::{NO_DESTINATION, REFUSES, SWITCHED_OFF};
-use crate::policy::no_mail;
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 
@@ -15,6 +14,7 @@ use super::text;
 /// What to do, and where.
 #[derive(Debug)]
 pub(super) struct NextStep {
+    /// Nothing, where the remedy says it already.
     pub(super) words: String,
     pub(super) href: String,
     pub(super) link: &'static str,
@@ -84,14 +84,14 @@ impl NextStep {
 }
 
 impl NextStep {
-    /// Of an inbox whose domain no server takes mail for.
+    /// Of an inbox to which there is no way: where people see to it.
     async fn of_no_way(site: &Site, actor: &Actor, row: &Row) -> Self {
         let address = row.destination.as_deref().unwrap_or_default();
         let (href, link) = match site.admin.destination(actor, address).await {
             Ok(inbox) => (format!("/destinations/{}", inbox.id), "Open the inbox"),
             Err(_) => Place::Destinations.link(row),
         };
-        Self { words: no_mail::REMEDY.to_owned(), href, link }
+        Self { words: String::new(), href, link }
     }
 }
 

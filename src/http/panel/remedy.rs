@@ -4,6 +4,7 @@
 use crate::admin::shapes::QueueShape;
 use crate::http::Site;
 use crate::mail::Moment;
+use crate::policy::no_way::NoWay;
 use crate::policy::retry::{self, Tried};
 use crate::policy::status::Status;
 use crate::policy::verdict::Fault;
@@ -47,10 +48,8 @@ enum Cause {
     /// Not the other server's doing at all.
     Here,
     Insecure,
-    /// No server takes mail for its domain, and none will tomorrow.
-    NoDomain,
-    NoMail,
-    Returns,
+    /// No server can be asked to take its mail, and none will be tomorrow.
+    NoWay(NoWay),
     Unresolved,
     Unreached,
     /// It took the connection, and said nothing that is an end.
@@ -87,21 +86,15 @@ impl Remedy {
 
     /// What to do about a row now, whatever comes of it.
     pub(super) fn now(row: &Row) -> Self {
-        let Some(last) = row.attempts.last().filter(|_| row.status != Status::Held) else {
-            return match row.status {
-                Status::Held => HELD,
-                // Of an earlier release, which kept no try in which no server was asked.
-                status if status.is_terminal() => {
-                    Self::of_cause(no_way(&row.reason.to_ascii_lowercase()).unwrap_or(Cause::Unknown))
-                }
-                _ => UNTRIED,
-            };
-        };
-        let cause = match (cause(last), row.status) {
+        let cause = match (row.attempts.last().map(cause), row.status) {
+            (_, Status::Held) => return HELD,
             // A report that came back is no connection that failed.
-            (Cause::Unreached | Cause::Silent | Cause::Unknown, Status::Forwarded) => Cause::Unwanted,
-            (Cause::Busy | Cause::Slowed, Status::Expired) => Cause::Impatient,
-            (cause, _) => cause,
+            (Some(Cause::Unreached | Cause::Silent | Cause::Unknown), Status::Forwarded) => Cause::Unwanted,
+            (Some(Cause::Busy | Cause::Slowed), Status::Expired) => Cause::Impatient,
+            (Some(cause), _) => cause,
+            // Of an earlier release, which kept no try in which no server was asked.
+            (None, status) if status.is_terminal() => NoWay::of(&row.reason).map_or(Cause::Unknown, Cause::NoWay),
+            (None, _) => return UNTRIED,
         };
         let words = if row.own.is_some() { cause.words_of_own() } else { cause.words() };
         Self { words, ..Self::of_cause(cause) }
@@ -198,10 +191,16 @@ impl Cause {
                 "This server itself is in trouble, and not the other one: waypost doctor says what can be found out about it."
             }
             Self::Unknown => "Nothing more is known than how its last try ended.",
-            Self::NoDomain => "The domain of this inbox does not exist: lead the alias to another inbox.",
-            Self::NoMail => "The domain of this inbox takes no mail: lead the alias to another inbox.",
-            Self::Returns => {
+            Self::NoWay(NoWay::NoDomain) => "The domain of this inbox does not exist: lead the alias to another inbox.",
+            Self::NoWay(NoWay::NullMx | NoWay::NoHost) => {
+                "The domain of this inbox takes no mail: lead the alias to another inbox."
+            }
+            Self::NoWay(NoWay::ComesBack) => {
                 "Mail for the domain of this inbox comes back to this server: lead the alias to an inbox elsewhere."
+            }
+            Self::NoWay(NoWay::Forbidden) => {
+                "The mail host of this inbox has an address that no mail goes to: lead the alias to another inbox, or name \
+                 its next hop in delivery.routes."
             }
             Self::Insecure => "No connection was as secure as it has to be.",
             Self::Unresolved => "The DNS does not say which server takes the mail: mostly that passes by itself.",
@@ -219,9 +218,10 @@ impl Cause {
     const fn words_of_own(self) -> &'static str {
         match self {
             Self::Gone => "There is no such inbox, or it is closed.",
-            Self::NoDomain => "The domain of this inbox does not exist.",
-            Self::NoMail => "The domain of this inbox takes no mail.",
-            Self::Returns => "Mail for the domain of this inbox comes back to this server.",
+            Self::NoWay(NoWay::NoDomain) => "The domain of this inbox does not exist.",
+            Self::NoWay(NoWay::NullMx | NoWay::NoHost) => "The domain of this inbox takes no mail.",
+            Self::NoWay(NoWay::ComesBack) => "Mail for the domain of this inbox comes back to this server.",
+            Self::NoWay(NoWay::Forbidden) => "The mail host of this inbox has an address that no mail goes to.",
             other => other.words(),
         }
     }
@@ -246,7 +246,7 @@ impl Cause {
             | Self::Silent
             | Self::Unknown => "waits",
             Self::Gone | Self::Large | Self::Unwanted | Self::Ours => "refused",
-            Self::NoDomain | Self::NoMail | Self::Returns => "did-not-arrive",
+            Self::NoWay(_) => "did-not-arrive",
             Self::Unreached => "port-25",
         }
     }
@@ -254,14 +254,6 @@ impl Cause {
 
 /// Our words for a server that no connection leads to.
 const UNREACHED: [&str; 3] = ["connection refused", "no answer within", "no way to this address"];
-
-/// Our words for a domain that no server takes mail for.
-const NO_WAY: [(&str, Cause); 4] = [
-    ("the destination's domain does not exist", Cause::NoDomain),
-    ("the destination's domain takes no mail (null mx)", Cause::NoMail),
-    ("the destination's domain has no mail host", Cause::NoMail),
-    ("mail for the destination's domain would come back", Cause::Returns),
-];
 
 /// Our words for what is no other server's doing.
 const HERE: [&str; 3] = ["this machine", "password cannot be read", "message could not be read"];
@@ -279,18 +271,12 @@ const SILENT: [&str; 6] = [
     "the next hop is closing",
 ];
 
-/// Why there is no way to a destination at all, in our words, lower-cased.
-fn no_way(words: &str) -> Option<Cause> {
-    let found = NO_WAY.into_iter().find(|(part, _)| words.contains(part));
-    found.map(|(_, cause)| cause)
-}
-
 /// By the answer, its code before its words; where nobody answered, by ours.
 fn cause(attempt: &Attempt) -> Cause {
     let words = attempt.reply.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
     if !spoke(attempt) {
-        return no_way(&words).unwrap_or_else(|| unanswered(&words));
+        return NoWay::of(&attempt.reply).map_or_else(|| unanswered(&words), Cause::NoWay);
     }
     let is_for_now = words.starts_with('4');
     match (status_of(&words), attempt.fault) {

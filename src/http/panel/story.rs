@@ -2,8 +2,10 @@
 
 use crate::mail::{Moment, span_in_words, told_in_unicode};
 use crate::policy::left_out;
+use crate::policy::no_way::{ITS_DOMAIN, NoWay};
 use crate::policy::redirected;
 use crate::policy::status::{Status, TraceStep};
+use crate::policy::verdict::is_reply;
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
 use super::forms;
@@ -14,9 +16,6 @@ use super::text::{self, When};
 
 /// How an attempt begins that ended before anything was sent.
 const NOT_OFFERED: &str = "not offered: ";
-
-/// As delivery names the domain of an inbox, which it says to no sender.
-const ITS_DOMAIN: &str = "the destination's domain";
 
 /// One thing that happened.
 pub(super) struct Happening {
@@ -63,17 +62,18 @@ fn failed(row: &Row) -> String {
 
 /// Why what ended could go to no server, where none was asked at the last try.
 pub(super) fn no_way(row: &Row) -> Option<String> {
-    row.attempts.last().filter(|last| last.outcome == "refused").and_then(|last| not_reached(row, last))
+    let last = row.attempts.last().filter(|_| matches!(row.status, Status::Failed | Status::Refused))?;
+    not_reached(row, last).filter(|_| last.outcome == "refused")
 }
 
 /// Why no server was asked at that try, where none was; the domain of the inbox by its name.
 fn not_reached(row: &Row, attempt: &Attempt) -> Option<String> {
-    let is_asked = attempt.ip.is_some() || attempt.outcome == BOUNCED || spoke(attempt);
-    if is_asked {
+    let is_called = attempt.ip.is_some() && NoWay::of(&attempt.reply).is_none();
+    if is_called || attempt.outcome == BOUNCED || spoke(attempt) {
         return None;
     }
     let why = text::visible(attempt.reply.trim_end_matches('.'));
-    let domain = row.destination.as_deref().and_then(|to| to.rsplit_once('@')).map(|(_, domain)| text::ours(domain));
+    let domain = led_at(row, attempt.at).and_then(|to| to.rsplit_once('@')).map(|(_, domain)| text::ours(domain));
     Some(domain.map_or_else(|| why.clone(), |domain| why.replacen(ITS_DOMAIN, &format!("the domain {domain}"), 1)))
 }
 
@@ -277,6 +277,15 @@ fn led_to(row: &Row) -> Option<&str> {
     of_alias.or(row.destination.as_deref())
 }
 
+/// Where it led at that time, wherever people have sent it since.
+fn led_at(row: &Row, at: Moment) -> Option<&str> {
+    let since = |step: &&TraceStep| redirected::read(step).is_some_and(|(_, sent)| sent > at);
+    match row.trace.iter().find(since) {
+        Some(sent) => redirected::read_from(sent),
+        None => row.destination.as_deref(),
+    }
+}
+
 /// Why it has to do with no alias.
 fn without_alias(row: &Row) -> &'static str {
     if row.status == Status::Consumed {
@@ -359,9 +368,9 @@ fn later(attempt: &Attempt) -> &'static str {
     if attempt.reply.starts_with('5') { "refuses this server, and is asked again" } else { "asked to try later" }
 }
 
-/// Whether the words are the remote's own: a reply begins with its code.
+/// Whether the words are the remote's own.
 pub(super) fn spoke(attempt: &Attempt) -> bool {
-    attempt.reply.len() >= 3 && attempt.reply.bytes().take(3).all(|octet| octet.is_ascii_digit())
+    is_reply(&attempt.reply)
 }
 
 fn leg(attempt: &Attempt) -> String {

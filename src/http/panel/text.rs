@@ -45,11 +45,6 @@ pub(super) fn said(words: &impl std::fmt::Display) -> String {
     visible(&words.to_string())
 }
 
-/// Whether another server said it: an answer begins with its code, and all else is words of ours.
-pub(super) fn is_reply(words: &str) -> bool {
-    words.starts_with(|c: char| c.is_ascii_digit())
-}
-
 /// Several lines stay lines.
 pub(super) fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
@@ -195,12 +190,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn an_answer_begins_with_its_code() {
-        let told = ["550 5.1.1 gone", "421", "no answer within 30 s", ""].map(is_reply);
-        assert_eq!(told, [true, true, false, false]);
-    }
 
     #[test]
     fn what_is_to_come_is_told_from_the_second_on() {

@@ -8,6 +8,7 @@ use super::{Cause, HOUR, Kind, NO_MAIL};
 use crate::mail::{Moment, in_unicode, span_in_words};
 use crate::policy::checkup::{Finding, Severity};
 use crate::policy::no_mail::{self, TakesNone};
+use crate::policy::verdict::is_reply;
 
 /// A destination that has taken no mail for so long is spoken of.
 pub const REFUSING_AFTER: Duration = HOUR;
@@ -197,10 +198,10 @@ fn sums<'a>(stock: &[&'a Stock]) -> (u64, Moment, &'a str) {
 /// An answer begins with its code; else the words are ours, and nobody said them.
 fn said(words: &str) -> String {
     let words: String = words.chars().take(MAX_SAID).collect();
-    match words.as_bytes() {
-        [] => String::new(),
-        [b'0'..=b'9', ..] => format!(" What was said last: {words}"),
-        _ => format!(" Why, as far as is known: {words}"),
+    match words.as_str() {
+        "" => String::new(),
+        reply if is_reply(reply) => format!(" What was said last: {reply}"),
+        ours => format!(" Why, as far as is known: {ours}"),
     }
 }
 
