@@ -34,7 +34,8 @@ const RECORDS_PAUSE: Duration = Duration::from_secs(2);
 const RECORDS_FIRST: Duration = Duration::from_secs(90);
 /// The doctor looks so often, and a while longer by chance.
 const DOCTOR_EVERY: Duration = Duration::from_secs(6 * 3600);
-/// And so often while a fault stands that it found: what is mended is not to be told for hours.
+/// And first so soon after it found a fault, then ever more seldom while that stands: what is mended is not to be told for
+/// hours.
 const DOCTOR_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// And first so long after the start.
 const DOCTOR_FIRST: Duration = Duration::from_secs(60);
@@ -189,16 +190,17 @@ impl Upkeep {
     async fn doctor(&self) {
         let Pace { first, every } = self.settings.doctor;
         tokio::time::sleep(self.admin.chance.jitter(first)).await;
+        let mut soon = rests(every);
         loop {
-            let next = match self.admin.look_by_the_clock().await {
-                Ok(sound) if sound => every,
-                Ok(_) => every.min(DOCTOR_AGAIN),
-                Err(error) => {
-                    tracing::warn!(%error, "the doctor could not look, and will try again");
-                    every
-                }
-            };
-            tokio::time::sleep(self.admin.chance.jitter(next)).await;
+            let is_sound = self.admin.look_by_the_clock().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the doctor could not look, and will try again");
+                true
+            });
+            let rest = if is_sound { every } else { soon.next().unwrap_or(every) };
+            if is_sound {
+                soon = rests(every);
+            }
+            tokio::time::sleep(self.admin.chance.jitter(rest)).await;
         }
     }
 
@@ -232,6 +234,11 @@ impl Upkeep {
     }
 }
 
+/// How long the doctor rests from look to look while a fault stands.
+fn rests(longest: Duration) -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(DOCTOR_AGAIN.min(longest)), move |rest| Some(rest.saturating_mul(2).min(longest)))
+}
+
 async fn every<F: Future<Output = ()>>(period: Duration, mut duty: impl FnMut() -> F) {
     let mut turn = interval(period);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -244,5 +251,17 @@ async fn every<F: Future<Output = ()>>(period: Duration, mut duty: impl FnMut() 
 fn report(duty: &'static str, done: crate::store::Result<()>) {
     if let Err(error) = done {
         tracing::warn!(%error, duty, "upkeep failed, will be tried again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_that_stands_is_looked_at_soon_and_then_ever_more_seldom() {
+        let minutes = |pace: Duration| rests(pace).take(7).map(|rest| rest.as_secs() / 60).collect::<Vec<_>>();
+        assert_eq!(minutes(DOCTOR_EVERY), [15, 30, 60, 120, 240, 360, 360]);
+        assert_eq!(minutes(Duration::from_secs(60)), [1; 7]);
     }
 }

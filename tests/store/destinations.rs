@@ -222,15 +222,24 @@ async fn what_is_only_put_off_for_an_hour_fails_since_it_began() {
     let me = rules.add_destination(OWNER, "me@inbox.example", None, world.audit("destination.create")).await.unwrap();
     let put_off = |outcome: &str| {
         let at = world.clock.now();
-        let attempt = Attempt { reply: "451 not now".to_owned(), outcome: outcome.to_owned(), ..attempt(at) };
+        let (mx, reply) = (Some("mx.inbox.example".to_owned()), "451 not now".to_owned());
+        let attempt = Attempt { mx, reply, outcome: outcome.to_owned(), ..attempt(at) };
         Row { attempts: vec![attempt], ..world.row(Status::Deferred) }
     };
     let minutes = |minutes: u64| world.clock.advance(Duration::from_secs(60 * minutes));
     let since = async || rules.destination_by_id(me.id).await.unwrap().failing_since;
-    let began = world.clock.now();
+    let began = world.clock.now().after(Duration::from_secs(60 * 90));
     let mut rows = Vec::new();
-    // It took a message in between; it was not asked; a day without a try parts one time from the next.
+    // The DNS, which may well be ours, said nothing; it took a message in between; it was not asked; a day without a try parts one time from the next.
+    let unresolved = || {
+        let reply = "DNS failed for now: no answer within 5 s".to_owned();
+        let row = put_off("deferred");
+        let attempts = row.attempts.into_iter().map(|it| Attempt { mx: None, reply: reply.clone(), ..it }).collect();
+        Row { attempts, ..row }
+    };
     let cases = [
+        (0, unresolved(), None),
+        (90, unresolved(), None),
         (0, put_off("deferred"), None),
         (59, put_off("deferred"), None),
         (1, put_off("refused"), Some(began)),
@@ -249,7 +258,7 @@ async fn what_is_only_put_off_for_an_hour_fails_since_it_began() {
         assert_eq!(since().await, wanted, "after {wait} min");
     }
     minutes(24 * 60);
-    let wave: Vec<Row> = rows.drain(..3).collect();
+    let wave: Vec<Row> = rows.drain(2..5).collect();
     let wave = wave.into_iter().enumerate().map(|(number, row)| {
         let at = world.clock.now().after(Duration::from_secs(1800 * number as u64));
         Row { id: world.chance.id(at), received_at: at, ..row }

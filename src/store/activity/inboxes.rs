@@ -192,9 +192,11 @@ impl Fared {
     }
 }
 
-/// Whether the next hop was asked, or could not be, and did not take it.
+/// Whether the next hop was asked, or could not be, and did not take it. Where nobody even found one, it may be our own DNS
+/// that does not answer.
 fn is_put_off(attempt: &Attempt) -> bool {
-    matches!(attempt.outcome.as_str(), "deferred" | "refused")
+    let is_found = attempt.mx.is_some() || attempt.ip.is_some();
+    attempt.outcome == "refused" || attempt.outcome == "deferred" && is_found
 }
 
 /// The sums of some rows of one inbox.
