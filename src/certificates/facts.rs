@@ -20,6 +20,33 @@ pub struct Facts {
     pub self_signed: bool,
 }
 
+/// A certificate that nobody vouches for but itself, for whoever is to trust it all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfSigned {
+    /// The DNS names that it is for.
+    pub names: Vec<String>,
+    /// The certificate, without its key (RFC 7468).
+    pub pem: String,
+}
+
+impl SelfSigned {
+    pub(super) fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let facts = Facts::read(certificate).filter(|facts| facts.self_signed)?;
+        Some(Self { names: facts.names, pem: pem(certificate) })
+    }
+}
+
+/// Octets of a line of base64 (RFC 7468 §2).
+const PEM_LINE: usize = 64;
+
+fn pem(certificate: &CertificateDer<'_>) -> String {
+    let text = data_encoding::BASE64.encode(certificate);
+    let mut lines = vec!["-----BEGIN CERTIFICATE-----"];
+    lines.extend((0..text.len()).step_by(PEM_LINE).map(|at| &text[at..text.len().min(at + PEM_LINE)]));
+    lines.push("-----END CERTIFICATE-----\n");
+    lines.join("\n")
+}
+
 impl Facts {
     /// Reads them; none where it is no certificate.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Option<Self> {

@@ -27,7 +27,7 @@ use crate::mail::{Domain, Moment};
 use crate::net::tls;
 
 pub use challenges::Challenges;
-pub use facts::Facts;
+pub use facts::{Facts, SelfSigned};
 use pair::{Pair, covers};
 use presented::{ACME_TLS, Presented};
 
@@ -165,6 +165,14 @@ impl Certificates {
     #[must_use]
     pub fn facts(&self) -> Option<Facts> {
         Facts::read(self.0.presented.of(&self.0.presented.hostname).cert.first()?)
+    }
+
+    /// What a program has to know that asks this host for a page, where it would refuse the certificate.
+    #[must_use]
+    pub fn self_signed_for(&self, host: &str) -> Option<SelfSigned> {
+        let presented = &self.0.presented;
+        let name = Domain::parse(host).unwrap_or_else(|_| presented.hostname.clone());
+        SelfSigned::read(presented.of(&name).cert.first()?)
     }
 
     /// Reads the files again where they changed; a broken pair leaves the old one in place and says so.

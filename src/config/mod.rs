@@ -247,6 +247,7 @@ impl Config {
             public_url: self.http.public_url.clone(),
             allowed_hosts: self.http.allowed_hosts.clone(),
             trusted_proxies: self.http.trusted_proxies.clone(),
+            serves_https: !self.http.https_listen.is_empty(),
         }
     }
 

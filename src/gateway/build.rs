@@ -285,7 +285,9 @@ pub(super) fn inbound(config: &Config) -> inbound::Settings {
 pub(super) fn http(config: &Config, listening: Option<&Listening<Vec<SocketAddr>>>) -> crate::http::Settings {
     let http = listening.map_or(&config.http.listen, |bound| &bound.http).first();
     let reached = || http.map(|address| format!("http://{address}"));
-    crate::http::Settings { public_url: links_at(config, listening).or_else(reached), ..config.http_settings() }
+    let serves_https = !listening.map_or(&config.http.https_listen, |bound| &bound.https).is_empty();
+    let public_url = links_at(config, listening).or_else(reached);
+    crate::http::Settings { public_url, serves_https, ..config.http_settings() }
 }
 
 /// Where links lead that are sent by mail: only to what people elsewhere can reach.

@@ -46,6 +46,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose X-Forwarded-Proto and -For count.
     pub trusted_proxies: Networks,
+    /// HTTPS ends at a listener of this gateway, with its own certificate.
+    pub serves_https: bool,
 }
 
 /// Where the panel is when nobody says: the default listener.

@@ -92,6 +92,7 @@ mod tests {
             public_url: public_url.map(str::to_owned),
             allowed_hosts: vec!["panel.lan".to_owned()],
             trusted_proxies: Networks::default(),
+            serves_https: false,
         };
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {

@@ -189,6 +189,7 @@ mod tests {
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: ["10.0.0.0/30", "127.0.0.1"].map(|text| Network::parse(text).unwrap()).to_vec().into(),
+            serves_https: false,
         };
         let from = |peer: &str, hops: &str| {
             let mut request = request("/", &[("x-forwarded-for", hops)]);
@@ -209,6 +210,7 @@ mod tests {
             public_url: Some("https://mail.my.example/".into()),
             allowed_hosts: vec!["panel.lan".into()],
             trusted_proxies: Networks::default(),
+            serves_https: false,
         };
         for host in [
             "localhost:8080",

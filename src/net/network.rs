@@ -43,6 +43,12 @@ impl From<Vec<Network>> for Networks {
 }
 
 impl Networks {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether one of them has this address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {

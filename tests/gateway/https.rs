@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -116,6 +117,55 @@ async fn pages_are_sent_on_to_https_and_the_api_is_not() {
         let refused = plain(redirect, &format!("GET {path}"), "Authorization: Bearer wp_x\r\n").await;
         assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("application/problem+json"), "{refused}");
         assert!(!refused.contains("location:"), "{refused}");
+    }
+    world.stop().await;
+}
+
+/// What stands in a field to be copied.
+fn copied(page: &str, label: &str) -> String {
+    let (_, part) = page.split_once(&format!("-label\">{label}</h2>")).unwrap_or_else(|| panic!("{label}: {page}"));
+    let (_, part) = part.split_once("<code class=\"reply\"").unwrap();
+    let (_, part) = part.split_once('>').unwrap();
+    let text = part.split("</code>").next().unwrap();
+    text.replace("&#39;", "'").replace("&#34;", "\"").replace("&#38;", "&").replace("&#62;", ">").replace("&#60;", "<")
+}
+
+/// A certificate that nobody vouches for stops every program: the page says so, and what is copied works all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_connects_a_program_works_with_a_self_signed_certificate() {
+    let world = World::bare(&ALL).await.furnished().await;
+    world.post("/v1/destinations/anna@inbox.example/default", Value::Null).await;
+    let https_port = world.gateway.listening.https[0].port();
+    let link = world.post("/control/panel-link?purpose=sign-in", Value::Null).await["url"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&format!("https://gw.example:{https_port}")).unwrap();
+    let own = "Sec-Fetch-Site: same-origin\r\n";
+    let signed = https(&world, &format!("POST {path}"), &format!("{own}Content-Length: 0\r\n")).await;
+    let cookie = signed.lines().find_map(|line| line.strip_prefix("set-cookie: __Host-waypost=")).unwrap();
+    let cookie = format!("Cookie: __Host-waypost={}\r\n{own}", cookie.split(';').next().unwrap());
+    for (client, asks) in
+        [("curl", "curl -sS --cacert waypost.pem "), ("script", "SSL_CERT_FILE=waypost.pem WAYPOST_URL=")]
+    {
+        let form = https(&world, &format!("GET /connect/{client}"), &cookie).await;
+        let words = "This gateway signed its certificate itself, for <bdi>gw.example</bdi>";
+        assert!(form.contains(words) && form.contains("/help/go-live"), "{form}");
+        let body = format!("name={client}");
+        let fields = format!(
+            "{cookie}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let made = https(&world, &format!("POST /connect/{client}"), &fields).await;
+        let command = copied(&made, "Run this");
+        assert!(command.contains(asks), "{command}");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("waypost.pem"), copied(&made, "waypost.pem")).unwrap();
+        if client == "curl" {
+            let resolve = format!("--resolve gw.example:{https_port}:127.0.0.1 --cacert");
+            let mut run = Command::new("sh");
+            run.arg("-c").arg(command.replace("--cacert", &resolve)).current_dir(&folder);
+            let ran = tokio::task::spawn_blocking(move || run.output().unwrap()).await.unwrap();
+            let ran = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+            assert!(ran.contains("@my.example"), "{ran}");
+        }
     }
     world.stop().await;
 }

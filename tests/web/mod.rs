@@ -282,6 +282,7 @@ fn settings() -> http::Settings {
         public_url: None,
         allowed_hosts: Vec::new(),
         trusted_proxies: Networks::default(),
+        serves_https: false,
     }
 }
 

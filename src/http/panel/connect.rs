@@ -4,6 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::http::uri::Authority;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,8 @@ struct Client {
     fields: &'static [(&'static str, Part)],
     /// What to run, with `{url}` and `{token}` where these belong.
     example: &'static str,
+    /// A piece of the example, and the same where the program has to be told which certificate to trust.
+    trusting: (&'static str, &'static str),
     /// What then happens.
     then: &'static str,
 }
@@ -62,6 +65,7 @@ const CLIENTS: &[Client] = &[
         fields: &[("URL", Part::Url), ("Authorization: Bearer", Part::Token)],
         example: "curl -sS '{url}/v1/aliases/random' \\\n  -H 'Authorization: Bearer {token}' \\\n  \
                   -H 'Content-Type: application/json' \\\n  -d '{\"for\":\"shop.example\"}'",
+        trusting: ("curl -sS ", "curl -sS --cacert waypost.pem "),
         then: "It answers with the new alias as JSON; its mail goes to your default destination.",
     },
     Client {
@@ -72,6 +76,7 @@ const CLIENTS: &[Client] = &[
         why: "It can read the log and change nothing.",
         fields: &[("WAYPOST_URL", Part::Url), ("WAYPOST_TOKEN", Part::Token)],
         example: include_str!("../../../web/connect/script.txt"),
+        trusting: ("WAYPOST_URL=", "SSL_CERT_FILE=waypost.pem WAYPOST_URL="),
         then: "It prints a line for each alias, and for each address without one: how many messages came, and what became of them.",
     },
 ];
@@ -97,6 +102,15 @@ struct Copied {
     value: String,
 }
 
+/// A certificate that no program trusts by itself.
+struct Untrusted {
+    /// The names that it is for.
+    names: String,
+    /// The host that the examples ask, where it is for another.
+    other: Option<String>,
+    pem: String,
+}
+
 /// How far a token has come.
 struct Waiting {
     id: String,
@@ -118,6 +132,8 @@ struct ClientPage {
     wrong: Vec<String>,
     /// Why its token would be good for nothing.
     nowhere: Option<String>,
+    /// Its certificate is refused by programs.
+    untrusted: Option<Untrusted>,
     /// What the token is to be called.
     called: String,
     domains: Vec<String>,
@@ -135,7 +151,9 @@ struct ClientPage {
 struct Shown<'a> {
     filled: Option<&'a Filled>,
     error: Option<AdminError>,
-    made: Option<(TokenShape, String)>,
+    made: Option<TokenShape>,
+    /// Where the program reaches this gateway.
+    url: String,
 }
 
 /// `GET /connect`.
@@ -151,9 +169,11 @@ pub(super) async fn page(
     Caller(actor): Caller,
     Path(name): Path<String>,
     ask: Ask,
+    request: Request,
 ) -> Response {
     let Some(client) = find(&name) else { return frame::failed(&AdminError::missing("client", &name)) };
-    show(&site, &actor, (client, ask.get("token")), Shown::default()).await
+    let shown = Shown { url: address(&site, &request), ..Shown::default() };
+    show(&site, &actor, (client, ask.get("token")), shown).await
 }
 
 /// `POST /connect/{client}`: makes its token, which the answer alone shows.
@@ -167,8 +187,8 @@ pub(super) async fn connect(
     let url = address(&site, &request);
     let Some(filled) = Filled::of(request).await else { return forms::unreadable() };
     let shown = match make(&site, &actor, (client, &filled)).await {
-        Ok(made) => Shown { made: Some((made, url)), ..Shown::default() },
-        Err(error) => Shown { filled: Some(&filled), error: Some(error), ..Shown::default() },
+        Ok(made) => Shown { made: Some(made), url, ..Shown::default() },
+        Err(error) => Shown { filled: Some(&filled), error: Some(error), url, ..Shown::default() },
     };
     show(&site, &actor, (client, None), shown).await
 }
@@ -212,6 +232,20 @@ fn address(site: &Site, request: &Request) -> String {
     shield::host(request).map_or_else(|| site.url(""), |host| format!("{scheme}://{host}"))
 }
 
+/// The certificate that a program meets at this address, where it is the gateway's own and nobody else vouches for it. In front
+/// of a proxy it is that one's.
+fn untrusted(site: &Site, url: &str) -> Option<Untrusted> {
+    let is_ours = site.settings.serves_https && site.settings.trusted_proxies.is_empty();
+    let host = url.strip_prefix("https://").filter(|_| is_ours)?.parse::<Authority>().ok()?.host().to_ascii_lowercase();
+    let certificate = site.admin.certificates.self_signed_for(&host)?;
+    let is_for_it = certificate.names.iter().any(|name| name.eq_ignore_ascii_case(&host));
+    Some(Untrusted {
+        names: text::all_ours(&certificate.names),
+        other: (!is_for_it).then(|| text::ours(&host)),
+        pem: certificate.pem,
+    })
+}
+
 /// The token that a program needs, as the change that it means.
 fn wanted(client: &Client, filled: &Filled) -> Map<String, Value> {
     let mut change = filled.change(&["name", "default_domain"]);
@@ -239,11 +273,12 @@ async fn build(
     shown: &Shown<'_>,
 ) -> Result<ClientPage, AdminError> {
     let tokens = site.admin.tokens(actor).await?.items;
-    let wanted = shown.made.as_ref().map(|(made, _)| made.id.to_string()).or_else(|| token.map(str::to_owned));
+    let wanted = shown.made.as_ref().map(|made| made.id.to_string()).or_else(|| token.map(str::to_owned));
     let waits = wanted.and_then(|id| tokens.iter().find(|token| token.id.to_string() == id));
     let domains = site.admin.domain_names(actor).await?;
     let written = |key| shown.filled.map_or("", |filled| filled.get(key)).to_owned();
     let called = written("name");
+    let untrusted = untrusted(site, &shown.url);
     Ok(ClientPage {
         frame: Frame::inside(site, client.title, "connect"),
         name: client.name,
@@ -259,7 +294,8 @@ async fn build(
         domain: written("domain"),
         makes_aliases: client.makes_aliases(),
         default_domain: proposed(site, actor, written("default_domain")).await?,
-        copied: shown.made.as_ref().map(|made| copied(client, made)).unwrap_or_default(),
+        copied: shown.made.as_ref().map(|made| copied(client, made, (shown, untrusted.as_ref()))).unwrap_or_default(),
+        untrusted,
         waiting: waits.map(|token| waiting(token, site.admin.clock.now())),
     })
 }
@@ -275,15 +311,19 @@ fn free_name(name: &str, tokens: &[TokenShape]) -> String {
     names.find(|name| tokens.iter().all(|token| token.name != *name)).unwrap_or_default()
 }
 
-fn copied(client: &Client, (made, url): &(TokenShape, String)) -> Vec<Copied> {
-    let token = made.token.as_deref().unwrap_or_default();
+fn copied(client: &Client, made: &TokenShape, (shown, untrusted): (&Shown<'_>, Option<&Untrusted>)) -> Vec<Copied> {
+    let (token, url) = (made.token.as_deref().unwrap_or_default(), &shown.url);
     let value = |part| match part {
         Part::Url => url.clone(),
         Part::Token => token.to_owned(),
     };
     let fields = client.fields.iter().map(|(label, part)| (*label, value(*part)));
-    let run = ("Run this", client.example.replace("{url}", url).replace("{token}", token));
-    let all = fields.chain([run]).enumerate();
+    let (plain, trusting) = client.trusting;
+    let example =
+        if untrusted.is_some() { client.example.replacen(plain, trusting, 1) } else { client.example.to_owned() };
+    let run = ("Run this", example.replace("{url}", url).replace("{token}", token));
+    let certificate = untrusted.map(|untrusted| ("waypost.pem", untrusted.pem.clone()));
+    let all = fields.chain([run]).chain(certificate).enumerate();
     all.map(|(n, (label, value))| Copied { id: format!("copied-{n}"), label, value }).collect()
 }
 
@@ -307,6 +347,7 @@ mod tests {
             for part in ["{url}", "{token}"] {
                 assert_eq!(client.example.matches(part).count(), 1, "{}: {part}", client.name);
             }
+            assert_eq!(client.example.matches(client.trusting.0).count(), 1, "{}", client.name);
         }
     }
 }

@@ -193,6 +193,7 @@ mod tests {
             public_url: None,
             allowed_hosts: Vec::new(),
             trusted_proxies: vec![Network::parse("10.0.0.1").unwrap()].into(),
+            serves_https: false,
         }
     }
 
