@@ -1,4 +1,4 @@
-//! Domains of inboxes that take no mail at all: asked of the DNS for ever, shown with the destinations, told where aliases in
+//! Domains of inboxes that take no mail at all: asked of the DNS for ever and when mail proves something of them, shown with the destinations, told where aliases in
 //! use lead there, and never acted on.
 //!
 //! A domain with a next hop of its own (`delivery.routes`) and a domain of ours are not asked: their mail goes where nobody
@@ -9,8 +9,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
+use crate::delivery::{Courier, Proven};
 use crate::mail::Domain;
 use crate::net::resolver::{Dns, DnsFailure};
 use crate::policy::no_mail::{NoMail, TakesNone};
@@ -55,6 +57,22 @@ impl Admin {
     pub async fn look_at_inbox(&self, actor: &Actor, id: &str) -> Result<Looked> {
         actor.must(Area::Destinations, Access::Read)?;
         self.look_at(domain_of(&self.find_destination(actor, id).await?)).await
+    }
+
+    /// What deliveries prove of domains, as they prove it; nothing where none are made.
+    #[must_use]
+    pub fn proofs(&self) -> Option<broadcast::Receiver<Proven>> {
+        self.courier.as_ref().map(Courier::proofs)
+    }
+
+    /// A delivery has found that a domain takes mail, or none: the DNS is asked, if an inbox is there and that is still news.
+    pub async fn look_at_proven(&self, proven: &Proven) -> Result<()> {
+        let name = proven.domain.as_str();
+        let is_news = self.store.directory.takes_no_mail(&proven.domain) == proven.takes_mail;
+        if is_news && self.store.rules.has_inbox_on(name).await? {
+            self.look_at(name).await?;
+        }
+        Ok(())
     }
 
     /// That the DNS did not answer does not wash away what it said before.

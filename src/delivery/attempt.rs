@@ -268,16 +268,27 @@ impl Run {
         let Self { job, fates, sealed, spoke } = self;
         // The connection lies in the pool or is closed: the next one may go.
         let era = job.slot.era();
-        drop(job.slot);
-        let (site, tools) = (&job.way.site, &job.shared.tools);
+        let Job { shared, way, parcel, slot, .. } = job;
+        drop(slot);
+        let (site, tools) = (&way.site, &shared.tools);
         fates.decided().for_each(|(mailbox, outcome)| remember(&tools.store.directory, mailbox, outcome));
         let report = fates.into_report(sealed);
+        heed(&shared, &way, (&parcel, &report));
         if report.outcomes.iter().any(|(_, outcome)| speaks_of_site(outcome)) {
             site.deferred(era, &tools.instance.load().retry, |wait| tools.chance.jitter(wait));
         } else if spoke {
             site.is_well();
         }
         report
+    }
+}
+
+/// One of them is enough: all are of one domain.
+fn heed(shared: &Shared, way: &Way, (parcel, report): (&Parcel, &Report)) {
+    let host = parcel.addressees.first().map(|to| to.mailbox.host()).filter(|_| way.is_guarded());
+    let proof = report.outcomes.iter().map(|(_, outcome)| outcome).find(|outcome| outcome.proves_of_domain().is_some());
+    if let (Some(host), Some(outcome)) = (host, proof) {
+        shared.heed(host, outcome);
     }
 }
 

@@ -25,14 +25,23 @@ use super::tell_sender::{Failed, Quota, Telling, ToReturn};
 use super::tell_success::Told;
 use super::waiting::Waiting;
 use super::{Attempt, Direct, Parcel, Report, Settings, Tools, scheduler, settle, tell_sender, tell_success};
-use crate::mail::{Host, Moment};
+use crate::mail::{Domain, Host, Moment};
 use crate::net::resolver::Dns;
 use crate::policy::direct::{DirectFacts, ToQueue, direct};
 use crate::policy::verdict::Outcome;
 use crate::store::queue::{NewDelivery, NewMessage};
 
-/// Refusals that whoever listens may lag behind.
-const MAX_UNHEARD_REFUSALS: usize = 256;
+/// Refusals, and proofs about domains, that whoever listens may lag behind.
+const MAX_UNHEARD: usize = 256;
+
+/// What a delivery proves of a domain, against what was known of it.
+#[derive(Debug, Clone)]
+pub struct Proven {
+    /// Which.
+    pub domain: Domain,
+    /// Whether it takes mail.
+    pub takes_mail: bool,
+}
 
 /// Delivers; cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,6 +62,8 @@ pub(super) struct Shared {
     pub(super) asked: AskedFor,
     /// Of deliveries that next hops refused as spam.
     pub(super) refused: broadcast::Sender<Uuid>,
+    /// Of domains of which a delivery proves something new.
+    proven: broadcast::Sender<Proven>,
     /// Deliveries that are claimed and not yet settled.
     pub(super) in_flight: AtomicUsize,
     /// More is due than there is room to claim, or may be: for which sites is not known.
@@ -71,6 +82,14 @@ impl Shared {
     /// The settings as they are now.
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.outfit.load().settings)
+    }
+
+    /// Tells whoever listens what an attempt that went by the DNS proves of its destination's domain, where that is news.
+    pub(super) fn heed(&self, host: &Host, outcome: &Outcome) {
+        let (Some(domain), Some(takes_mail)) = (host.name(), outcome.proves_of_domain()) else { return };
+        if self.tools.store.directory.takes_no_mail(domain) == takes_mail {
+            let _unheard = self.proven.send(Proven { domain: domain.clone(), takes_mail });
+        }
     }
 
     /// Tells the scheduler that something is due at a moment, if it would sleep over it.
@@ -95,7 +114,8 @@ impl Courier {
             in_hand: InHand::default(),
             turns: Turns::new(),
             asked: AskedFor::default(),
-            refused: broadcast::channel(MAX_UNHEARD_REFUSALS).0,
+            refused: broadcast::channel(MAX_UNHEARD).0,
+            proven: broadcast::channel(MAX_UNHEARD).0,
             in_flight: AtomicUsize::new(0),
             is_behind: AtomicBool::new(false),
             queued: Notify::new(),
@@ -123,6 +143,12 @@ impl Courier {
         self.0.refused.subscribe()
     }
 
+    /// Hears what deliveries prove of domains, against what is known of them.
+    #[must_use]
+    pub fn proofs(&self) -> broadcast::Receiver<Proven> {
+        self.0.proven.subscribe()
+    }
+
     /// Resolves the site, asks `policy::direct` of the first of a message's parcels that goes there, takes a place in a
     /// lane, and begins.
     pub async fn direct(&self, lanes: &Lanes, parcel: Parcel) -> Direct {
@@ -135,7 +161,10 @@ impl Courier {
         let outfit = self.0.outfit.load_full();
         let way = match outfit.exchangers.way(host).await {
             Ok(way) => way,
-            Err(outcome) => return known(&outcome),
+            Err(outcome) => {
+                self.0.heed(host, &outcome);
+                return known(&outcome);
+            }
         };
         let place = match lanes.behind_others(&way.site) {
             Some(place) => place,

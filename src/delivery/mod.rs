@@ -53,7 +53,7 @@ use crate::store::Store;
 use crate::store::activity::Attempt as AttemptRow;
 use crate::store::octets::Octets;
 
-pub use courier::Courier;
+pub use courier::{Courier, Proven};
 pub use lanes::Lanes;
 pub use tell_sender::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER};
 

@@ -156,6 +156,7 @@ async fn deliver(shared: &Arc<Shared>, claims: Vec<Claim>) {
     let way = match found {
         Ok(way) => way,
         Err(outcome) => {
+            shared.heed(host, &outcome);
             let report = Report::of_all(&parcel, &outcome, (began, shared.tools.clock.now()));
             return settle(shared, &claims, report).await;
         }

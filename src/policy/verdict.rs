@@ -135,6 +135,19 @@ impl Outcome {
         }
     }
 
+    /// What it proves of the destination's whole domain: whether it takes mail. A failure for now proves nothing.
+    #[must_use]
+    pub fn proves_of_domain(&self) -> Option<bool> {
+        match self {
+            Self::Delivered { .. } => Some(true),
+            // No such domain, a null MX, no address; not a domain whose mail would only come back to us.
+            Self::Refused { stage: Stage::Resolve, reply, .. } => {
+                reply.enhanced().is_some_and(|e| e.subject == 1).then_some(false)
+            }
+            _ => None,
+        }
+    }
+
     /// The next hop's words where it says at RCPT, in so many words, that the mailbox is gone or full: that holds for
     /// whoever writes next. A code without a detail (`5.1.0`), or none, may mean this sender only.
     #[must_use]

@@ -6,6 +6,7 @@
 mod aliases;
 mod failing;
 mod lookup;
+mod no_mail;
 mod snapshot;
 
 use std::hash::{Hash as _, Hasher as _};
@@ -19,6 +20,7 @@ use self::aliases::Aliases;
 pub use self::failing::FAILING_FOR;
 use self::failing::Failing;
 use self::lookup::Lookup;
+use self::no_mail::NoMail;
 use self::snapshot::{Hosted, Snapshot};
 use super::Result;
 use super::activity::Activity;
@@ -53,6 +55,7 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     aliases: Aliases,
     failing: Failing,
+    no_mail: NoMail,
     activity: Activity,
     matchers: Matchers,
     clock: Clock,
@@ -95,13 +98,14 @@ impl Directory {
         clock: Clock,
     ) -> Result<Self> {
         let snapshot = ArcSwap::from_pointee(Snapshot::read(&rules, &matchers).await?);
-        let failing = Failing::default();
+        let (failing, no_mail) = (Failing::default(), NoMail::read(&rules).await?);
         let reading = tokio::sync::Mutex::new(());
         let aliases = Aliases::new(Lookup::start(file));
         Ok(Self(Arc::new(Inner {
             snapshot,
             aliases,
             failing,
+            no_mail,
             activity,
             matchers,
             clock,
@@ -198,6 +202,17 @@ impl Directory {
         if !self.0.failing.is_empty() {
             self.0.failing.forget(&destination.key());
         }
+    }
+
+    /// Whether the DNS said, when it was asked last, that a domain of destinations takes no mail.
+    #[must_use]
+    pub fn takes_no_mail(&self, domain: &Domain) -> bool {
+        self.0.no_mail.knows(domain)
+    }
+
+    /// Makes count what the DNS has said.
+    pub(super) async fn read_no_mail(&self) -> Result<()> {
+        self.0.no_mail.read_again(&self.0.rules).await
     }
 
     /// Makes a committed change count.

@@ -84,6 +84,7 @@ fn of_destinations() -> Vec<&'static str> {
     all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
     all.extend([verification::LAST, verification::SENDING_DOMAIN, verification::LED, uses::ON_DOMAINS_OF]);
     all.extend([no_mail::HOSTS, no_mail::NOTE, no_mail::FORGET, no_mail::TIDY, no_mail::AMONG, no_mail::IN_USE]);
+    all.extend([no_mail::ALL, no_mail::HAS_INBOX]);
     all
 }
 

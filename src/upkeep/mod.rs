@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +120,7 @@ impl Upkeep {
                 every(RETENTION_EVERY, || self.retention()),
                 every(LOG_SIZE_EVERY, || self.log_size()),
                 self.records(),
+                self.proofs(),
                 self.doctor(),
                 self.notices(),
                 self.backups(),
@@ -184,6 +186,21 @@ impl Upkeep {
                 tracing::warn!(%error, "asking the DNS about the domains of inboxes failed, will be tried again");
             }
             tokio::time::sleep(chance.jitter(every)).await;
+        }
+    }
+
+    /// What mail proves of the domains of inboxes is not to wait for the clock.
+    async fn proofs(&self) {
+        let Some(mut proofs) = self.admin.proofs() else { return };
+        loop {
+            let proven = match proofs.recv().await {
+                Ok(proven) => proven,
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            };
+            if let Err(error) = self.admin.look_at_proven(&proven).await {
+                tracing::warn!(%error, domain = %proven.domain, "what mail proves of the domain of inboxes could not be noted");
+            }
         }
     }
 

@@ -259,3 +259,48 @@ async fn mail_goes_where_the_new_destination_is() {
     assert_eq!(to, ["anna@inbox.example", "ben@inbox.example", "ben@inbox.example"]);
     world.stop().await;
 }
+
+/// Mail proves it before the clock would ask: who answers for no such domain, or says that it takes none, is believed at once,
+/// and so is a delivery that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_mail_proves_of_the_domain_of_an_inbox_is_known_at_once() {
+    let world = World::bare_with(&[], |_, dns| {
+        dns.null_mx("null.example");
+        dns.txt("text.example", "no mail here");
+        dns.fail("broken.example", Failure::ServFail);
+    })
+    .await;
+    world.domain("my.example").await;
+    for name in ["gmial", "null", "text", "broken"] {
+        world.destination(&format!("me@{name}.example")).await;
+        world.alias(&format!("{name}@my.example"), &[&format!("me@{name}.example")]).await;
+    }
+    let of =
+        async |name: &str| world.get(&format!("/v1/destinations/me@{name}.example")).await["takes_no_mail"].clone();
+    let until = async |name: &str, stands: bool| {
+        let learnt = async {
+            while of(name).await.is_object() != stands {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, learnt).await.expect(name);
+    };
+    assert!(world.letter("broken@my.example").await.is_accepted());
+    let waits = world.until("broken@my.example", "deferred").await;
+    for (name, why) in [("gmial", "no_such_domain"), ("null", "null_mx"), ("text", "no_address")] {
+        assert!(world.letter(&format!("{name}@my.example")).await.last().starts_with("55"), "{name}");
+        until(name, true).await;
+        assert_eq!(of(name).await["why"], why);
+    }
+    assert_eq!(refusing(&world).await.len(), 3);
+    assert_eq!(of("broken").await, Value::Null, "no answer proves nothing");
+    world.dns.recover("broken.example");
+    world.post(&format!("/v1/queue/{}/retry", waits["id"].as_str().unwrap()), Value::Null).await;
+    until("broken", true).await;
+
+    world.dns.clear("null.example");
+    world.dns.mx("null.example", 10, "mx.inbox.example");
+    assert!(world.letter("null@my.example").await.is_accepted());
+    until("null", false).await;
+    world.stop().await;
+}

@@ -23,6 +23,9 @@ pub(in crate::store) const FORGET: &str = "delete from no_mail where domain = ?1
 /// Those of destinations that were removed.
 pub(in crate::store) const TIDY: &str = "delete from no_mail \
     where not exists (select 1 from destinations as d where d.host = '@' || no_mail.domain)";
+pub(in crate::store) const ALL: &str = "select domain from no_mail";
+/// Whether a destination lies in a domain.
+pub(in crate::store) const HAS_INBOX: &str = "select exists (select 1 from destinations where host = ?1)";
 pub(in crate::store) const AMONG: &str =
     "select domain, why, since from no_mail where domain in (select value from json_each(?1))";
 /// Those where aliases of an account (null: of any) lead that are in use.
@@ -43,12 +46,20 @@ impl Rules {
     /// Notes that a domain takes no mail and why, or that nothing speaks against it any more.
     pub async fn note_no_mail(&self, domain: &str, why: Option<NoMail>) -> Result<()> {
         let change = (domain.to_owned(), why, self.clock.now());
-        self.writer.change(change, |c, change| Box::pin(note(c, change))).await
+        self.writer.change(change, |c, change| Box::pin(note(c, change))).await?;
+        self.directory.read_no_mail().await
     }
 
     /// Forgets domains that no destination is of any more.
     pub async fn tidy_no_mail(&self) -> Result<()> {
-        self.writer.change((), |c, ()| Box::pin(tidy(c))).await
+        self.writer.change((), |c, ()| Box::pin(tidy(c))).await?;
+        self.directory.read_no_mail().await
+    }
+
+    /// Whether anybody has an inbox there.
+    pub async fn has_inbox_on(&self, domain: &str) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(HAS_INBOX).bind(format!("@{domain}")).fetch_one(&self.readers).await?;
+        Ok(found != 0)
     }
 
     /// Which of these domains take no mail.
