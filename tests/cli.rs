@@ -1155,3 +1155,33 @@ fn the_demo_runs_on_with_a_link_into_its_panel() {
     assert!(child.wait().unwrap().success());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn who_gets_mail_for_postmaster_is_told_with_the_inbox_that_goes() {
+    let answer = |after: &str| {
+        let uses = r#""aliases":0,"contact_of":["b.example"],"default_contact_of":["my.example"]"#;
+        &*format!(r#"{{"address":"a@x.example","uses":{{{uses},"contact_after":{after}}}}}"#).leak()
+    };
+    let shown = Gateway::one("GET /v1/destinations/a%40x.example", answer("null"));
+    let shown = shown.run(&["destination", "show", "a@x.example"]).out;
+    let here = "It is the contact of b.example.\nIt gets mail for postmaster and abuse of my.example, as no other inbox is \
+        named for it.\n";
+    assert!(shown.contains(here), "{shown}");
+    for (after, goes) in [
+        (r#""n@x.example""#, "goes to n@x.example from now on.\n"),
+        ("null", "has nobody to go to from now on, and is held: waypost domain set NAME --contact ADDRESS\n"),
+    ] {
+        let gateway = Gateway::answering(&[
+            ("GET /v1/destinations/a%40x.example", StatusCode::OK, &[answer(after)]),
+            ("DELETE /v1/destinations/a%40x.example", StatusCode::NO_CONTENT, &[""]),
+        ]);
+        let told = gateway.run(&["destination", "remove", "a@x.example"]).out;
+        let gone = "a@x.example is no destination any more.\nMail for postmaster and abuse of b.example, my.example ";
+        assert_eq!(told, format!("{gone}{goes}"));
+    }
+    let replaced =
+        r#"{"from":"a@x.example","to":"n@x.example","aliases":1,"default":true,"default_contact_of":["my.example"]}"#;
+    let gateway = Gateway::one("POST /v1/destinations/a%40x.example/replace", replaced);
+    let told = gateway.run(&["destination", "replace", "a@x.example", "n@x.example"]).out;
+    assert!(told.contains("\nMail for postmaster and abuse of my.example goes to n@x.example.\n"), "{told}");
+}

@@ -13,9 +13,10 @@ use crate::store::rules::replacement::Replaced;
 use crate::store::rules::uses::{COUNTED_ALIASES, Computing};
 use crate::store::rules::{AliasRow, DestinationRow, ListQuery};
 
+use super::domains::{must_reach, reach_of};
 use super::name::AliasName;
 use super::shapes::{ComputedShape, ReplacedShape, UsesShape, alias_name};
-use super::{Access, Actor, Admin, AdminError, Area, Form, Result, Scope, fields};
+use super::{Access, Actor, Admin, AdminError, Area, Form, Reach, Result, Scope, fields};
 
 /// Aliases that are named.
 const NAMED: u32 = 50;
@@ -32,6 +33,8 @@ impl Admin {
             newest: self.newest_of(actor, row).await?,
             default: row.default,
             contact_of: uses.contact_of,
+            default_contact_of: uses.default_contact_of,
+            contact_after: uses.contact_after,
             tokens: uses.tokens,
             computed,
         })
@@ -47,6 +50,15 @@ impl Admin {
         let newest = self.store.rules.aliases(query).await?.items;
         let seen = |alias: &&AliasRow| actor.sees_domain(&alias.domain_name);
         Ok(newest.iter().filter(seen).map(|alias| alias_name(alias).to_string()).collect())
+    }
+
+    /// The domains like this one, which name nobody for postmaster and abuse, and who gets that mail.
+    pub async fn default_contact(&self, actor: &Actor, domain: &str) -> Result<(Vec<String>, Option<String>)> {
+        let row = self.find_domain(actor, domain).await?;
+        must_reach(reach_of(actor, &row), Reach::Own, &row.name)?;
+        let directory = &self.store.directory;
+        let contact = directory.contact_of(row.account).map(|contact| contact.address.to_string());
+        Ok((directory.without_contact(row.account), contact))
     }
 
     /// The aliases of others that lead to an inbox of the actor's own: those on domains where the actor has a role.
@@ -82,12 +94,16 @@ impl Admin {
         form.finish()?;
         let to = self.successor(actor, &old, &to.unwrap_or_default()).await?;
         let uses = self.store.rules.uses(&old).await?;
+        // The default takes along what goes to it as such; of any other one it is written down.
+        let (as_default, named) =
+            if old.default { (uses.default_contact_of, Vec::new()) } else { (Vec::new(), uses.default_contact_of) };
         let looked = ReplacedShape {
             from: old.address.clone(),
             to: to.clone(),
             aliases: uses.aliases,
             default: old.default,
-            contact_of: uses.contact_of,
+            contact_of: [uses.contact_of, named].concat(),
+            default_contact_of: as_default,
             tokens: uses.tokens,
             untouched: uses.computing.iter().filter_map(|one| computed(one, &old)).collect(),
             dry_run,

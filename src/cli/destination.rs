@@ -111,7 +111,9 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
             out.object(&answer, |_| format!("{address} is the default now."))
         }
         Destination::Remove { address } => {
-            out.object(&api.delete(&path(&address)).await?, |_| format!("{address} is no destination any more."))
+            let seen = api.get(&path(&address)).await.ok();
+            let uses = seen.map(|seen| seen.value["uses"].clone()).unwrap_or_default();
+            out.object(&api.delete(&path(&address)).await?, |_| removed(&address, &uses))
         }
     }
 }
@@ -185,9 +187,13 @@ fn told(destination: &Value) -> String {
         lines.push("New aliases lead to it where nothing else is said.".to_owned());
     }
     let named = |key: &str| texts(&destination["uses"][key]).collect::<Vec<_>>().join(", ");
-    for (key, words) in [("contact_of", "It is the contact of"), ("tokens", "It comes with the tokens")] {
+    for (key, words, more) in [
+        ("contact_of", "It is the contact of", ""),
+        ("default_contact_of", "It gets mail for postmaster and abuse of", ", as no other inbox is named for it"),
+        ("tokens", "It comes with the tokens", ""),
+    ] {
         if !named(key).is_empty() {
-            lines.push(format!("{words} {}.", named(key)));
+            lines.push(format!("{words} {}{more}.", named(key)));
         }
     }
     lines.extend(computed(&destination["uses"]["computed"]).map(|one| format!("{one} may lead to it.")));
@@ -204,14 +210,31 @@ fn replaced(done: &Value) -> String {
     if done["default"] == true {
         lines.push(format!("{to} is the default."));
     }
+    let names = |key: &str| texts(&done[key]).collect::<Vec<_>>().join(", ");
     for (key, words) in [("contact_of", "the contact of"), ("tokens", "brought along by the tokens")] {
-        let names = texts(&done[key]).collect::<Vec<_>>().join(", ");
-        if !names.is_empty() {
-            lines.push(format!("It is {words} {names}."));
+        if !names(key).is_empty() {
+            lines.push(format!("It is {words} {}.", names(key)));
         }
+    }
+    if !names("default_contact_of").is_empty() {
+        lines.push(format!("Mail for postmaster and abuse of {} goes to {to}.", names("default_contact_of")));
     }
     lines.extend(computed(&done["untouched"]).map(|one| format!("{one} stays, and may still lead to {from}.")));
     lines.join("\n")
+}
+
+/// That it is gone, and where mail goes from now on that nobody names an inbox for.
+fn removed(address: &str, uses: &Value) -> String {
+    let gone = format!("{address} is no destination any more.");
+    let of: Vec<_> = texts(&uses["contact_of"]).chain(texts(&uses["default_contact_of"])).collect();
+    if of.is_empty() {
+        return gone;
+    }
+    let goes = match uses["contact_after"].as_str() {
+        Some(_) => format!("goes to {} from now on.", cell(uses, "/contact_after")),
+        None => "has nobody to go to from now on, and is held: waypost domain set NAME --contact ADDRESS".to_owned(),
+    };
+    format!("{gone}\nMail for postmaster and abuse of {} {goes}", of.join(", "))
 }
 
 fn aliases_lead(count: &Value) -> String {

@@ -15,10 +15,6 @@ use crate::policy::senders::Levels;
 use crate::policy::settings::Instance;
 use crate::srs::Reversed;
 use crate::store::Result;
-use crate::store::rules::{DestinationRow, ListQuery};
-
-/// Destinations among which the owner's first verified one is looked for.
-const MAX_CONTACTS_ASKED: u32 = 500;
 
 /// What is the same for every address that one RCPT leads to.
 pub(super) struct Inquiry<'a> {
@@ -145,26 +141,10 @@ impl Inquiry<'_> {
             return Ok(admission::by_rules(&case, Some(&explicit), usage, Vec::new()));
         }
         let domain = facts.candidates.as_ref().map(|known| &known.domain);
-        let contact = domain.and_then(|domain| domain.contact.as_ref()).filter(|contact| contact.verified_at.is_some());
-        let contact = match contact {
-            Some(contact) => Some(contact.address.clone()),
-            None => self.first_verified(domain.map_or(OWNER, |domain| domain.account)).await?,
-        };
-        Ok(reserved::role(&case, contact.as_ref()))
-    }
-
-    /// The account's default destination if it is verified, by itself or by a trusted domain, else its oldest verified one.
-    async fn first_verified(&self, account: AccountId) -> Result<Option<Mailbox>> {
-        let query = ListQuery { limit: MAX_CONTACTS_ASKED, ..ListQuery::default() };
-        let all = self.facts.store.rules.destinations(account, query).await?.items;
-        let (trusted, inboxes): (Vec<_>, Vec<_>) = all.into_iter().partition(|row| row.address.starts_with('@'));
-        let is_trusted = |row: &DestinationRow| {
-            let host = row.address.rfind('@').map_or("", |at| &row.address[at..]);
-            trusted.iter().any(|domain| domain.verified_at.is_some() && domain.address.eq_ignore_ascii_case(host))
-        };
-        let verified = inboxes.iter().filter(|row| row.verified_at.is_some() || is_trusted(row));
-        let first = verified.min_by_key(|row| (!row.default, row.created_at));
-        Ok(first.and_then(|row| Mailbox::parse(&row.address).ok()))
+        let named = domain.and_then(|domain| domain.contact.clone());
+        let of_account = || self.facts.store.directory.contact_of(domain.map_or(OWNER, |domain| domain.account));
+        let contact = named.or_else(of_account);
+        Ok(reserved::role(&case, contact.as_ref().map(|contact| &contact.address)))
     }
 
     /// Asks what only some rules need: usage where one counts, and whether destinations without a row hold.

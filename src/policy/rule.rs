@@ -177,7 +177,7 @@ pub struct HostedDomain {
     pub srs_domain: Option<Domain>,
     /// The domain whose aliases are its own, where it is a mirror.
     pub mirror_of: Option<Domain>,
-    /// Who gets postmaster and abuse: the domain's contact, else the owner's first verified destination.
+    /// Who gets postmaster and abuse, where the domain names somebody who gets mail.
     pub contact: Option<Destination>,
     /// Who may write.
     pub senders: SenderLists,

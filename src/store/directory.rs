@@ -30,9 +30,9 @@ use super::matchers::Matchers;
 use crate::clock::Clock;
 use crate::mail::{Domain, Mailbox, Moment};
 use crate::policy::facts::{Candidates, Usage};
-use crate::policy::ids::{AccountId, AliasId, DomainId};
+use crate::policy::ids::{AccountId, AliasId, DestinationId, DomainId};
 use crate::policy::routing::lookup_keys;
-use crate::policy::rule::{HostedDomain, Rule, SenderLists};
+use crate::policy::rule::{Destination, HostedDomain, Rule, SenderLists};
 use crate::smtp::reply::Reply;
 
 #[cfg(test)]
@@ -119,6 +119,26 @@ impl Directory {
     #[must_use]
     pub fn domain(&self, name: &Domain) -> Option<Arc<HostedDomain>> {
         self.0.snapshot.load().get(name).map(|hosted| Arc::clone(&hosted.domain))
+    }
+
+    /// Who gets mail of an account that no other inbox is named for, if anybody: postmaster and abuse must not go dark.
+    #[must_use]
+    pub fn contact_of(&self, account: AccountId) -> Option<Destination> {
+        self.0.snapshot.load().contacts(account).first().cloned()
+    }
+
+    /// Who would get it without this destination.
+    #[must_use]
+    pub fn contact_without(&self, account: AccountId, gone: DestinationId) -> Option<Destination> {
+        self.0.snapshot.load().contacts(account).iter().find(|contact| contact.id != gone).cloned()
+    }
+
+    /// The domains of an account that name nobody for it who gets mail, by name.
+    #[must_use]
+    pub fn without_contact(&self, account: AccountId) -> Vec<String> {
+        let mut names: Vec<_> = self.0.snapshot.load().without_contact(account).map(ToString::to_string).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The rules that may match; `None` when the domain is not hosted.

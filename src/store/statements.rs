@@ -89,12 +89,13 @@ fn of_destinations() -> Vec<&'static str> {
 }
 
 /// Those by which a destination takes another's place.
-fn of_replacements() -> [&'static str; 15] {
+fn of_replacements() -> [&'static str; 16] {
     use super::rules::replacement::{
-        AIM_ANEW, AIM_BACK, AIM_BESIDE, BEGIN, CHANGED, DROP_DOUBLES, END, MOVE_CONTACT, MOVE_TOKENS, NEXT, STANDING,
-        STEP_END, TOUCH, TOUCH_THEM, UNDER_WAY,
+        AIM_ANEW, AIM_BACK, AIM_BESIDE, BEGIN, CHANGED, DROP_DOUBLES, END, MOVE_CONTACT, MOVE_TOKENS, NAME_CONTACT,
+        NEXT, STANDING, STEP_END, TOUCH, TOUCH_THEM, UNDER_WAY,
     };
     [
+        NAME_CONTACT,
         CHANGED,
         TOUCH,
         DROP_DOUBLES,

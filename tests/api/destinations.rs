@@ -223,3 +223,33 @@ async fn an_inbox_of_a_trusted_domain_needs_no_asking() {
     assert_eq!(asked(&house).await, Vec::<String>::new());
     assert_eq!(get(&house, OLD).await["trusted"], false, "it is verified by itself");
 }
+
+/// Where a domain names nobody for it, the default gets it: every answer says so, and one inbox in another's place takes it
+/// along even where neither is the default.
+#[tokio::test]
+async fn mail_for_postmaster_of_a_domain_without_a_contact_follows_the_default() {
+    let house = House::furnished().await;
+    for address in ["anna@inbox.example", "new@inbox.example"] {
+        house.operator("POST", "/v1/destinations", json!({ "address": address, "verified": true })).await.expect(201);
+    }
+    let uses = async |address: &str| get(&house, &format!("/v1/destinations/{address}")).await["uses"].clone();
+    let of = |uses: &Value| (uses["default_contact_of"].clone(), uses["contact_after"].clone());
+    assert_eq!(of(&uses("owner@inbox.example").await), (json!(["my.example"]), json!("anna@inbox.example")));
+    assert_eq!(of(&uses("anna@inbox.example").await), (json!([]), json!("owner@inbox.example")));
+    for dry_run in [true, false] {
+        let told = replace(&house, json!({ "to": "new@inbox.example", "dry_run": dry_run })).await.expect(200).json();
+        assert_eq!((&told["contact_of"], &told["default_contact_of"]), (&json!([]), &json!(["my.example"])), "{told}");
+    }
+    assert_eq!(of(&uses("owner@inbox.example").await).0, json!([]));
+    assert_eq!(of(&uses("new@inbox.example").await), (json!(["my.example"]), json!("owner@inbox.example")));
+    house.operator("DELETE", "/v1/destinations/new@inbox.example", Value::Null).await.expect(204);
+    assert_eq!(of(&uses("owner@inbox.example").await).0, json!(["my.example"]), "there is no default any more");
+    for dry_run in [true, false] {
+        let told = replace(&house, json!({ "to": "anna@inbox.example", "dry_run": dry_run })).await.expect(200).json();
+        assert_eq!((&told["contact_of"], &told["default_contact_of"]), (&json!(["my.example"]), &json!([])), "{told}");
+    }
+    assert_eq!(get(&house, "/v1/domains/my.example").await["contact"], "anna@inbox.example");
+    let undo = format!("/v1/audit/{}/undo", get(&house, "/v1/audit?limit=1").await["items"][0]["id"]);
+    house.operator("POST", &undo, Value::Null).await.expect(200);
+    assert_eq!(uses("owner@inbox.example").await["contact_of"], json!(["my.example"]), "it gets that mail again");
+}

@@ -190,3 +190,17 @@ async fn a_report_takes_no_other_recipients() {
     assert_eq!(world.inbox.wait_for(2).await.len(), 2);
     world.stop().await;
 }
+
+/// Not whichever was added first.
+#[tokio::test(flavor = "multi_thread")]
+async fn postmaster_without_a_contact_reaches_the_default_destination() {
+    let world = World::start().await;
+    world.destination("zoe@inbox.example").await;
+    world.post("/v1/destinations/zoe@inbox.example/default", json!({})).await;
+    for to in ["postmaster", "abuse@my.example", "postmaster@my.example"] {
+        assert!(world.letter(to).await.is_accepted());
+    }
+    let arrived = world.inbox.wait_for(3).await;
+    assert!(arrived.iter().all(|delivery| delivery.to == ["zoe@inbox.example"]), "{arrived:?}");
+    world.stop().await;
+}

@@ -225,3 +225,33 @@ async fn a_notice_of_mail_that_came_back_looks_at_what_was_taken_since() {
     let path = path_of(&house, "owner@inbox.example").await;
     assert!(open(&house, &cookie, &path).await.contains(">verified<"));
 }
+
+/// Nobody is named for it, and it has to go somewhere: that is said before an inbox goes and after.
+#[tokio::test]
+async fn who_gets_mail_for_postmaster_is_said_wherever_an_inbox_goes() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let new = json!({ "address": "new@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", new).await.expect(201);
+    let path = path_of(&house, "owner@inbox.example").await;
+    let page = open(&house, &cookie, &path).await;
+    let here = "Mail for postmaster and abuse of my.example comes here, as no other inbox is named for it.";
+    let after = "From then on mail for postmaster and abuse of my.example goes to new@inbox.example.";
+    assert!(page.contains(here) && page.contains(after), "{page}");
+    let of_domain = open(&house, &cookie, "/domains/my.example").await;
+    assert!(of_domain.contains("Empty: your default destination, now owner@inbox.example."), "{of_domain}");
+    let asks = open(&house, &cookie, &format!("{path}/replace?to=new@inbox.example")).await;
+    assert!(asks.contains("Mail for postmaster and abuse of my.example goes to new@inbox.example."), "{asks}");
+    for (inbox, goes) in [
+        ("owner@inbox.example", "goes to new@inbox.example from now on."),
+        ("new@inbox.example", "has nobody to go to from now on, and is held."),
+    ] {
+        let path = path_of(&house, inbox).await;
+        let removed = house.panel(&cookie, "POST", &format!("{path}/remove"), "").await;
+        let page = house.follow(&cookie, removed).await;
+        let told = format!("Removed. Mail for postmaster and abuse of my.example {goes}");
+        assert!(page.contains(&told), "{told}: {page}");
+    }
+    let of_domain = open(&house, &cookie, "/domains/my.example").await;
+    assert!(of_domain.contains("Empty: your default destination; there is none, so this mail is held."), "{of_domain}");
+}

@@ -15,8 +15,13 @@ pub struct UsesShape {
     pub newest: Vec<String>,
     /// New aliases lead to it where nothing else is said.
     pub default: bool,
-    /// Domains whose mail for postmaster and abuse goes there.
+    /// Domains whose mail for postmaster and abuse goes there, as they say.
     pub contact_of: Vec<String>,
+    /// Domains that name nobody for that mail who gets any: it goes there as to the account's default, or to its first verified
+    /// destination where no default is verified.
+    pub default_contact_of: Vec<String>,
+    /// Where the mail of both goes once this destination is removed; nothing where it is held then.
+    pub contact_after: Option<String>,
     /// Tokens whose aliases lead to it where nothing else is said, by name.
     pub tokens: Vec<String>,
     /// Patterns that may compute it.
@@ -59,6 +64,8 @@ pub struct ReplacedShape {
     pub default: bool,
     /// Domains whose contact it is instead.
     pub contact_of: Vec<String>,
+    /// Domains that name no contact, whose mail for postmaster and abuse goes to the new one as to the default.
+    pub default_contact_of: Vec<String>,
     /// Tokens that bring it along instead, by name.
     pub tokens: Vec<String>,
     /// Patterns that may still compute the old one: they are as they were.

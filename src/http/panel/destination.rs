@@ -68,6 +68,8 @@ struct Used {
     all: Option<String>,
     /// What else names it.
     also: Vec<String>,
+    /// Where mail for postmaster and abuse goes once it is gone.
+    after: Option<String>,
     computed: Vec<ComputedShape>,
     is_used: bool,
     /// Aliases of others lead here, by records of theirs.
@@ -164,14 +166,14 @@ pub(super) async fn act(
     Path((id, word)): Path<(String, String)>,
     filled: Filled,
 ) -> Response {
-    let mut count = String::new();
+    let (mut count, mut of) = (String::new(), None);
     let done = match word.as_str() {
         "retry" => site.admin.try_destination(&actor, &id).await.map(|done| count = done.tried.to_string()),
         "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
         "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
         "default" => site.admin.make_default(&actor, &id).await.map(drop),
         "replace" => site.admin.replace_destination(&actor, &id, &filled.change(&["to"])).await.map(drop),
-        "remove" => site.admin.remove_destination(&actor, Target { id: &id, version: None }).await,
+        "remove" => remove(&site, &actor, &id).await.map(|domain| of = domain),
         _ => Err(forms::no_such_action()),
     };
     let done = match done {
@@ -183,12 +185,22 @@ pub(super) async fn act(
         done => done,
     };
     match done {
-        Ok(()) if word == "remove" => told::go("/destinations", &[("done", "remove")]),
+        Ok(()) if word == "remove" => {
+            told::go("/destinations", &[("done", "remove"), ("of", of.as_deref().unwrap_or_default())])
+        }
         Ok(()) if filled.has("back") => destinations::back(filled.get("back"), (&word, &id)),
         Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word), ("count", &count)]),
         Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
         Err(error) => shown(&site, &actor, &id, (None, Some(error))).await,
     }
+}
+
+/// Removes it, and names a domain whose mail for postmaster and abuse it got.
+async fn remove(site: &Site, actor: &Actor, id: &str) -> Result<Option<String>, AdminError> {
+    let row = site.admin.destination(actor, id).await?;
+    let uses = site.admin.destination_uses(actor, &row).await?;
+    site.admin.remove_destination(actor, Target { id, version: None }).await?;
+    Ok(uses.default_contact_of.into_iter().chain(uses.contact_of).next())
 }
 
 /// What was done, and to how many messages.
@@ -269,6 +281,7 @@ fn used(shape: &DestinationShape, uses: &UsesShape, of_others: &[String]) -> Use
         aliases: uses.newest.iter().chain(of_others.iter().take(room)).map(alias).collect(),
         all: (!is_shown_whole).then(|| text::with_query("/aliases", &[("to", &shape.address)])),
         also: also(uses),
+        after: after(uses),
         computed: uses.computed.clone(),
         is_used: uses.aliases > 0,
         by_others: !of_others.is_empty(),
@@ -284,10 +297,23 @@ fn also(uses: &UsesShape) -> Vec<String> {
     if !uses.contact_of.is_empty() {
         also.push(format!("Mail for postmaster and abuse of {} comes here.", names(&uses.contact_of)));
     }
+    if !uses.default_contact_of.is_empty() {
+        let of = names(&uses.default_contact_of);
+        also.push(format!("Mail for postmaster and abuse of {of} comes here, as no other inbox is named for it."));
+    }
     if !uses.tokens.is_empty() {
         also.push(format!("Aliases made with these tokens lead here: {}.", names(&uses.tokens)));
     }
     also
+}
+
+fn after(uses: &UsesShape) -> Option<String> {
+    let of: Vec<_> = uses.contact_of.iter().chain(&uses.default_contact_of).cloned().collect();
+    let goes = match &uses.contact_after {
+        Some(contact) => format!("goes to {}", text::ours(contact)),
+        None => "has nobody to go to, and is held".to_owned(),
+    };
+    (!of.is_empty()).then(|| format!("From then on mail for postmaster and abuse of {} {goes}.", text::all_ours(&of)))
 }
 
 /// Verified inboxes that could take its place: of the same account, and one's own.
@@ -336,8 +362,9 @@ fn changes(would: &ReplacedShape) -> Vec<String> {
     if would.default {
         changes.push(format!("New aliases lead to {to} where nothing else is said."));
     }
-    if !would.contact_of.is_empty() {
-        changes.push(format!("Mail for postmaster and abuse of {} goes to {to}.", names(&would.contact_of)));
+    let contact_of = [&*would.contact_of, &would.default_contact_of].concat();
+    if !contact_of.is_empty() {
+        changes.push(format!("Mail for postmaster and abuse of {} goes to {to}.", names(&contact_of)));
     }
     if !would.tokens.is_empty() {
         changes.push(format!("Aliases made with these tokens lead to {to}: {}.", names(&would.tokens)));

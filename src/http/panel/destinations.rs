@@ -230,5 +230,12 @@ async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
         let row = site.admin.destination(actor, id).await.ok()?;
         return Some(format!("{}: {}", text::ours(&row.address), asked(site, actor, &row).await));
     }
-    ask.get("done").filter(|word| *word == "remove").map(|_| "Removed.".to_owned())
+    ask.get("done").filter(|word| *word == "remove")?;
+    let domain = ask.get("of").unwrap_or_default();
+    let Ok((of, contact)) = site.admin.default_contact(actor, domain).await else { return Some("Removed.".to_owned()) };
+    let goes = match contact {
+        Some(contact) => format!("goes to {} from now on", text::ours(&contact)),
+        None => "has nobody to go to from now on, and is held".to_owned(),
+    };
+    Some(format!("Removed. Mail for postmaster and abuse of {} {goes}.", text::all_ours(&of)))
 }

@@ -16,25 +16,29 @@ use crate::store::columns::{Columns, broken};
 use crate::store::matchers::Matchers;
 use crate::store::rules::loaded::{self, Loaded};
 
-/// A domain's contact, else the first destination of its account that mail may go to: verified itself, or (of the first
-/// five hundred by address) in a trusted domain. An account may have a million, none of them verified.
-const DOMAINS: &str = "with firsts (account_id, id) as materialized (select o.id, (select min(f.id) from (\
-        select * from (select x.id from destinations as x indexed by destinations_verified \
-            where x.account_id = o.id and x.verified_at is not null and x.key not like '@%' order by x.id limit 1) \
-        union all select some.id from (select * from destinations where account_id = o.id limit 500) as some \
-            where some.key not like '@%' and exists (select 1 from destinations as w \
-                where w.account_id = o.id and w.key = some.host and w.verified_at is not null)) as f) \
-        from accounts as o) \
-    select d.id, d.uuid, d.account_id, d.name, d.verified_at is not null, d.subaddressing, d.keep_tag, d.srs_domain, \
+/// Domains, each with the contact that it names.
+const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.verified_at is not null, d.subaddressing, d.keep_tag, d.srs_domain, \
     (select m.name from domains as m where m.id = d.mirror_of and m.removed_at is null), \
     d.overrides, (select json_group_array(json_array(s.verdict, s.pattern) order by s.position) \
         from sender_lists as s where s.level = 'domain' and s.scope_id = d.id), \
     c.id, c.address, coalesce(c.verified_at, \
         (select w.verified_at from destinations as w where w.account_id = c.account_id and w.key = c.host)), \
     c.created_at \
-    from domains as d left join firsts as f on f.account_id = d.account_id left join destinations as c on c.id = coalesce(\
-        (select x.id from destinations as x where x.account_id = d.account_id and x.key = lower(d.contact)), f.id) \
+    from domains as d left join destinations as c on c.account_id = d.account_id and c.key = lower(d.contact) \
     where d.removed_at is null";
+/// Of each account, who gets mail that no other inbox is named for: its default, else the one that was added first; and who
+/// would if that one went. They get mail: they are verified themselves, or (of the first five hundred by address) lie in a
+/// trusted domain. An account may have a million, none of them verified.
+const CONTACTS: &str = "select c.account_id, c.id, c.address, coalesce(c.verified_at, \
+        (select w.verified_at from destinations as w where w.account_id = c.account_id and w.key = c.host)) as verified, \
+    c.created_at from accounts as o cross join destinations as c on c.id in ( \
+        select x.id from destinations as x where x.account_id = o.id and x.is_default = 1 \
+        union select * from (select x.id from destinations as x indexed by destinations_verified \
+            where x.account_id = o.id and x.verified_at is not null and x.key not like '@%' order by x.id limit 2) as f \
+        union select * from (select some.id from (select * from destinations where account_id = o.id limit 500) as some \
+            where some.key not like '@%' and exists (select 1 from destinations as w \
+                where w.account_id = o.id and w.key = some.host and w.verified_at is not null) order by some.id limit 2) as f) \
+    where verified is not null order by c.account_id, c.is_default = 0, c.id";
 const PATTERNS: &str = concat!(
     "select ",
     loaded::columns!(),
@@ -47,8 +51,8 @@ const INSTANCE: &str = "select json_group_array(json_array(verdict, pattern) ord
 
 /// For the test that prepares them.
 #[cfg(test)]
-pub(in crate::store) const fn statements() -> [&'static str; 5] {
-    [DOMAINS, PATTERNS, INSTANCE, super::lookup::BY_KEY, super::lookup::BY_KEYS]
+pub(in crate::store) const fn statements() -> [&'static str; 6] {
+    [DOMAINS, CONTACTS, PATTERNS, INSTANCE, super::lookup::BY_KEY, super::lookup::BY_KEYS]
 }
 
 /// A hosted domain with what is matched in it.
@@ -62,6 +66,8 @@ pub(super) struct Hosted {
 #[derive(Debug)]
 pub(super) struct Snapshot {
     domains: HashMap<Domain, Hosted>,
+    /// Of each account who gets mail that no other inbox is named for, and who would next.
+    contacts: HashMap<AccountId, Vec<Destination>>,
     instance_senders: Arc<SenderLists>,
 }
 
@@ -69,6 +75,7 @@ impl Snapshot {
     pub(super) async fn read(rules: &SqlitePool, matchers: &Matchers) -> Result<Self> {
         let mut reading = rules.begin().await?;
         let domains = sqlx::query(DOMAINS).fetch_all(&mut *reading).await?;
+        let contacts = sqlx::query(CONTACTS).fetch_all(&mut *reading).await?;
         let patterns = sqlx::query(PATTERNS).fetch_all(&mut *reading).await?;
         let instance = sqlx::query(INSTANCE).fetch_one(&mut *reading).await?;
         reading.rollback().await?;
@@ -81,7 +88,7 @@ impl Snapshot {
             hosted.insert(entry.domain.name.clone(), entry);
         }
         let instance_senders = Arc::new(senders(Columns::of(&instance).json("the instance's blocks")?));
-        Ok(Self { domains: hosted, instance_senders })
+        Ok(Self { domains: hosted, contacts: by_account(&contacts)?, instance_senders })
     }
 
     pub(super) fn get(&self, name: &Domain) -> Option<&Hosted> {
@@ -90,6 +97,17 @@ impl Snapshot {
 
     pub(super) fn len(&self) -> usize {
         self.domains.len()
+    }
+
+    /// Who gets mail of an account that no other inbox is named for, and who would next.
+    pub(super) fn contacts(&self, account: AccountId) -> &[Destination] {
+        self.contacts.get(&account).map_or(&[], Vec::as_slice)
+    }
+
+    /// The domains of an account that name no contact which gets mail.
+    pub(super) fn without_contact(&self, account: AccountId) -> impl Iterator<Item = &Domain> {
+        let all = self.domains.values().map(|hosted| &hosted.domain);
+        all.filter(move |domain| domain.account == account && domain.contact.is_none()).map(|domain| &domain.name)
     }
 
     pub(super) const fn instance_senders(&self) -> &Arc<SenderLists> {
@@ -134,8 +152,18 @@ fn hosted_domain(row: &SqliteRow) -> Result<HostedDomain> {
         mirror_of: loaded::maybe_domain(columns.take()?)?,
         overrides: columns.json("the settings of a domain")?,
         senders: senders(columns.json("the senders of a domain")?),
-        contact: contact(&mut columns)?,
+        contact: contact(&mut columns)?.filter(|contact| contact.verified_at.is_some()),
     })
+}
+
+fn by_account(rows: &[SqliteRow]) -> Result<HashMap<AccountId, Vec<Destination>>> {
+    let mut all = HashMap::<_, Vec<_>>::new();
+    for row in rows {
+        let mut columns = Columns::of(row);
+        let account = AccountId(columns.take()?);
+        all.entry(account).or_default().extend(contact(&mut columns)?);
+    }
+    Ok(all)
 }
 
 fn contact(columns: &mut Columns<'_>) -> Result<Option<Destination>> {

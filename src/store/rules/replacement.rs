@@ -47,6 +47,9 @@ pub(in crate::store) const END: &str = "delete from replacements where old_id = 
 pub(in crate::store) const MOVE_CONTACT: &str = "update domains set contact = ?3, version = version + 1, \
     updated_at = ?4 where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null \
     and (?5 is null or name in (select value from json_each(?5))) returning name";
+/// Of these domains, which name nobody who gets mail.
+pub(in crate::store) const NAME_CONTACT: &str = "update domains set contact = ?2, version = version + 1, updated_at = ?3 \
+    where account_id = ?1 and removed_at is null and name in (select value from json_each(?4))";
 pub(in crate::store) const MOVE_TOKENS: &str = "update tokens set default_destination = ?3 \
     where account_id = ?1 and lower(default_destination) = lower(?2) \
     and (?4 is null or name in (select value from json_each(?4))) returning name";
@@ -103,6 +106,10 @@ impl Replaced {
 /// Old and new; the audit row is finished when it is known what was changed.
 type Replacement = (DestinationRow, DestinationRow, Moment, AuditEntry);
 
+/// Domains that name nobody for postmaster and abuse, whose mail the old one got without being the default: they name the new
+/// one.
+type Unnamed = Vec<String>;
+
 impl Rules {
     /// Puts `new` in the place of `old`, both of one account; `Invalid` where too many aliases lead there.
     pub async fn replace_destination(
@@ -110,7 +117,8 @@ impl Rules {
         (old, new): (DestinationRow, DestinationRow),
         audit: AuditEntry,
     ) -> Result<Replaced> {
-        let needs = (old, new, self.clock.now(), audit);
+        let unnamed = if old.default { Vec::new() } else { self.default_contact_of(&old) };
+        let needs = ((old, new, self.clock.now(), audit), unnamed);
         let replaced = self.changed(needs, |c, needs| Box::pin(replace(c, needs)), |_| Touched::All).await?;
         if replaced.aliases > STEP {
             let rules = self.clone();
@@ -151,7 +159,10 @@ impl Rules {
     }
 }
 
-async fn replace(connection: &mut SqliteConnection, (old, new, now, entry): &Replacement) -> Result<Replaced> {
+async fn replace(
+    connection: &mut SqliteConnection,
+    ((old, new, now, entry), unnamed): &(Replacement, Unnamed),
+) -> Result<Replaced> {
     let count = sqlx::query(SOME_OF_DESTINATION).bind(old.key.0).bind(MAX_REPLACED.cast_signed() + 1);
     let aliases = Columns::of(&count.fetch_one(&mut *connection).await?).count()?;
     if aliases > MAX_REPLACED {
@@ -167,7 +178,9 @@ async fn replace(connection: &mut SqliteConnection, (old, new, now, entry): &Rep
     if old.default {
         make_default(connection, new).await?;
     }
-    let contact_of = move_contact(connection, (old, new, *now), None).await?;
+    let mut contact_of = move_contact(connection, (old, new, *now), None).await?;
+    name_contact(connection, (new, *now), unnamed).await?;
+    contact_of.extend(unnamed.iter().filter(|name| !contact_of.contains(name)).cloned().collect::<Vec<_>>());
     let tokens = move_tokens(connection, (old, new), None).await?;
     let changed = if changed.len() > MAX_NAMED { Vec::new() } else { changed };
     let destination = old.address.clone();
@@ -242,6 +255,19 @@ async fn move_contact(
     let step = sqlx::query_scalar(MOVE_CONTACT).bind(from.account.0).bind(from.address.clone());
     let step = step.bind(to.address.clone()).bind(now.millis()).bind(named.map(json));
     Ok(step.fetch_all(connection).await?)
+}
+
+async fn name_contact(
+    connection: &mut SqliteConnection,
+    (to, now): (&DestinationRow, Moment),
+    unnamed: &Unnamed,
+) -> Result<()> {
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    let step = sqlx::query(NAME_CONTACT).bind(to.account.0).bind(to.address.clone()).bind(now.millis());
+    step.bind(json(unnamed)).execute(connection).await?;
+    Ok(())
 }
 
 /// Of the tokens named, or of all.

@@ -49,6 +49,10 @@ pub struct Uses {
     pub aliases: u64,
     /// Domains whose mail for postmaster and abuse goes there.
     pub contact_of: Vec<String>,
+    /// Domains of its account that name nobody for that mail, where it gets it all the same.
+    pub default_contact_of: Vec<String>,
+    /// Who gets the mail for postmaster and abuse of both once it is gone.
+    pub contact_after: Option<String>,
     /// Tokens that bring it along, by name.
     pub tokens: Vec<String>,
     /// What its account computes destinations by; which of these may give it is not told here.
@@ -92,6 +96,15 @@ impl Rules {
             Ok(Computing { pattern: columns.take()?, domain: columns.take()?, template: columns.take()? })
         });
         let computing = computing.collect::<Result<_>>()?;
-        Ok(Uses { aliases, contact_of: contact_of?, tokens: tokens?, computing })
+        let default_contact_of = self.default_contact_of(row);
+        let after = self.directory.contact_without(row.account, row.key);
+        let contact_after = after.map(|contact| contact.address.to_string());
+        Ok(Uses { aliases, contact_of: contact_of?, default_contact_of, contact_after, tokens: tokens?, computing })
+    }
+
+    /// Domains whose mail for postmaster and abuse goes there although they do not name it.
+    pub(super) fn default_contact_of(&self, row: &DestinationRow) -> Vec<String> {
+        let contact = self.directory.contact_of(row.account).filter(|contact| contact.id == row.key);
+        contact.map(|_| self.directory.without_contact(row.account)).unwrap_or_default()
     }
 }

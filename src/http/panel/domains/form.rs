@@ -61,6 +61,8 @@ pub(super) struct Fields {
     pub(super) policies: Vec<Chooser>,
     /// It has no aliases of its own.
     pub(super) is_mirror: bool,
+    /// Who gets mail for postmaster and abuse where it names nobody.
+    pub(super) contact_help: String,
     /// What counts where it has no domain of rewritten senders of its own.
     pub(super) srs_help: String,
 }
@@ -85,6 +87,7 @@ impl Fields {
             formats: choices((&FORMATS, form.value("alias_format")), "as the account has it".to_owned()),
             policies: policies(&form, instance),
             is_mirror: domain.mirror_of.is_some(),
+            contact_help: "One of its owner's destinations. Empty: the default one.".to_owned(),
             srs_help: match &instance.srs_domain {
                 Some(shared) => {
                     format!("Empty: {}, which all domains of this server share.", text::ours(&shared.to_string()))
@@ -94,6 +97,15 @@ impl Fields {
             form,
         }
     }
+}
+
+/// Who gets mail for postmaster and abuse where a domain of one's own names nobody.
+pub(super) fn contact_help(contact: Option<&str>) -> String {
+    let now = match contact {
+        Some(contact) => format!(", now {}.", text::ours(contact)),
+        None => "; there is none, so this mail is held.".to_owned(),
+    };
+    format!("One of your destinations. Empty: your default destination{now}")
 }
 
 /// What is said above the fields.

@@ -144,6 +144,11 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
         Err(_) => String::new(),
     };
     let now = site.admin.clock.now();
+    let mut fields =
+        Fields::new((&domain, to), &site.admin.facts.instance.load(), (shown.filled.as_ref(), shown.error.as_ref()));
+    if let Ok((_, contact)) = site.admin.default_contact(actor, name).await {
+        fields.contact_help = form::contact_help(contact.as_deref());
+    }
     Ok(DomainPage {
         frame: Frame::inside(site, text::short_sender(&domain.unicode), "domains"),
         done: shown.done.as_deref().and_then(|word| told(word, &records.state)),
@@ -158,11 +163,7 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
         may_change: reach >= Reach::Manage,
         may_remove: reach >= Reach::Own,
         records,
-        fields: Fields::new(
-            (&domain, to),
-            &site.admin.facts.instance.load(),
-            (shown.filled.as_ref(), shown.error.as_ref()),
-        ),
+        fields,
         lost: lost(site, actor, &domain.name).await?,
     })
 }
