@@ -6,18 +6,21 @@ use crate::net::guard;
 use crate::policy::checkup::{
     self, CertificateFacts, Checkup, ClientFacts, Facts, Finding, LastMail, PortFacts, Severity,
 };
-use crate::policy::ids::OWNER;
+use crate::policy::ids::{AccountId, DomainId, OWNER};
 use crate::policy::notices::causes;
 use crate::policy::notices::memory::State;
-use crate::policy::records::{self, Gateway, Record, Standing};
+use crate::policy::records::{self, Gateway, Record};
 use crate::store::activity::{Query, Row};
 use crate::store::rules::{DomainRow, ListQuery};
 
 use super::found::News;
 use super::{Access, Actor, Admin, AdminError, Area, Result};
 
-/// Domains whose records are looked up; of others it is said how they stood when they were looked at last.
-const MAX_DOMAINS: usize = 20;
+/// Domains whose records are looked up, those first that are known to drift; of others it is said how they stood when they
+/// were looked at last.
+pub const MAX_DOMAINS: usize = 20;
+/// Whoever's they are.
+const ALL_DOMAINS: (Option<AccountId>, &[DomainId]) = (None, &[]);
 /// Of these, so many at a time.
 const DOMAINS_AT_ONCE: usize = 5;
 /// Domains among which one is looked for that takes mail.
@@ -152,19 +155,24 @@ impl Admin {
         Ok(all)
     }
 
+    /// Of those that drift a look may find that they are mended.
     async fn first_domains(&self) -> Result<Vec<DomainRow>> {
         let limit = u32::try_from(MAX_DOMAINS).unwrap_or(u32::MAX);
-        Ok(self.store.rules.domains(ListQuery { limit, ..ListQuery::default() }).await?.items)
+        let names = self.store.rules.drifting(ALL_DOMAINS).await?.into_iter().map(|(name, _)| name.to_string());
+        let drifting = ListQuery { names: Some(names.take(MAX_DOMAINS).collect()), limit, ..ListQuery::default() };
+        let mut first = self.store.rules.domains(drifting).await?.items;
+        let some = self.store.rules.domains(ListQuery { limit, ..ListQuery::default() }).await?.items;
+        let others = some.into_iter().filter(|row| first.iter().all(|known| known.id != row.id)).collect::<Vec<_>>();
+        first.extend(others);
+        first.truncate(MAX_DOMAINS);
+        Ok(first)
     }
 
     /// Domains beyond those that were looked up, which upkeep has found to drift.
     async fn drifting(&self, looked: &[DomainRow]) -> Result<Vec<checkup::Finding>> {
-        let Some(last) = looked.last().filter(|_| looked.len() >= MAX_DOMAINS) else { return Ok(Vec::new()) };
-        let cursor = Some(last.name.as_str().to_owned());
-        let query = ListQuery { cursor, limit: super::MAX_LIMIT, ..ListQuery::default() };
-        let rest = self.store.rules.domains(query).await?.items;
-        let drifting = rest.iter().filter(|row| row.dns == Standing::Drift.as_str());
-        Ok(drifting.map(|row| checkup::drifting(row.name.as_str())).collect())
+        let drifting = self.store.rules.drifting(ALL_DOMAINS).await?;
+        let rest = drifting.iter().filter(|(name, _)| looked.iter().all(|row| row.name != *name));
+        Ok(rest.map(|(name, _)| checkup::drifting(name.as_str())).collect())
     }
 
     pub(super) fn certificate_facts(&self, hostname: &crate::mail::Domain) -> Option<CertificateFacts> {

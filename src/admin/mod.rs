@@ -104,6 +104,7 @@ pub use audit::AuditFilter;
 pub use backup::{Archive, BackupSettings, Backups, names as backup_names};
 pub use batch::{AliasBatch, MAX_OPERATIONS};
 pub use consent::Unheard;
+pub use doctor::MAX_DOMAINS as MAX_LOOKED_AT;
 pub use elsewhere::Redirected;
 pub use error::{AdminError, Fault};
 pub use first_run::TryNow;

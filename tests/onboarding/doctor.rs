@@ -126,6 +126,27 @@ async fn faults_in_dns_are_found_and_mended() {
     world.stop().await;
 }
 
+/// Of more domains than are looked at, those come first of which there is something to find.
+#[tokio::test]
+async fn of_many_domains_those_that_drift_are_looked_at_first() {
+    let world = world().await;
+    let right = |name: &str| {
+        world.dns.mx(name, 10, "gw.example");
+        world.dns.txt(name, "v=spf1 mx -all");
+        world.dns.txt(&format!("_dmarc.{name}"), "v=DMARC1; p=none");
+    };
+    for number in 10..30 {
+        let name = format!("a{number}.example");
+        right(&name);
+        world.domain(&name).await;
+    }
+    world.domain("z.example").await;
+    world.get("/v1/domains/z.example/dns").await;
+    right("z.example");
+    assert_eq!(found(&world).await, Vec::<String>::new());
+    world.stop().await;
+}
+
 /// A list of domains that does not serve our resolver lists nobody, whatever is asked; that nobody hears of but here.
 #[tokio::test]
 async fn a_list_of_domains_that_does_not_answer_us_or_has_our_name_is_found() {

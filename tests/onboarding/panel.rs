@@ -246,7 +246,7 @@ async fn what_is_mended_is_gone_from_the_overview_when_somebody_looks_again() {
         .says("Senders turn to mx.old.example before they turn to this gateway.")
         .says("others come first");
     let (old, button) = ("mx.old.example", ">Look again</button>");
-    anna.post("/", &[]).await.says("Everything was looked at just now.");
+    anna.post("/", &[]).await.says("The gateway was looked at just now, and up to 20 of its domains.");
     anna.get("/")
         .await
         .says("Some DNS records of my.example are not as they should be.")

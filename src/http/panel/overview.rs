@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::admin::{Actor, AdminError, Order, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
+use crate::admin::{Actor, AdminError, MAX_LOOKED_AT, Order, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -112,8 +112,8 @@ struct OverviewPage {
     more: Option<String>,
     /// Whether a look of the doctor may show that something is mended.
     may_look: bool,
-    /// Whether it just looked.
-    looked: bool,
+    /// Where it just looked, at how many domains at most.
+    looked: Option<usize>,
     figures: Vec<Figure>,
     /// With the figures, all that came in.
     rest: Vec<Rest>,
@@ -181,7 +181,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         notices: notices.collect(),
         more: more(&seen),
         may_look: actor.sees_all() && seen.causes.iter().any(|cause| is_looked_for(cause.kind)),
-        looked: ask.get("looked").is_some(),
+        looked: ask.get("looked").map(|_| MAX_LOOKED_AT),
         figures: figures(&counted, of),
         rest: rest(&counted, of),
         ranges: RANGES.iter().map(range).collect(),
