@@ -242,9 +242,9 @@ async fn what_is_mended_is_gone_from_the_overview_when_somebody_looks_again() {
     anna.post("/domains", &[("name", "my.example")]).await;
     anna.get("/domains/my.example?check=1")
         .await
-        .says("Mail goes elsewhere first: other MX records have to go")
+        .says("Other hosts take mail too: their MX records have to go")
         .says("Senders turn to mx.old.example before they turn to this gateway.")
-        .says("others come first");
+        .says("others take mail too");
     let (old, button) = ("mx.old.example", ">Look again</button>");
     anna.post("/", &[]).await.says("The gateway was looked at just now, and up to 20 of its domains.");
     anna.get("/")

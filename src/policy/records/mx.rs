@@ -4,7 +4,7 @@ use super::{Answers, Gateway, Hosted, Record, Verdict, judged};
 
 /// The preference of the record that is proposed.
 const PREFERENCE: u16 = 10;
-/// Why it differs where ours is there and others take mail before it.
+/// Why it differs where ours is there and others take mail before it, or as often.
 pub(super) const SHARED: &str = "mx_shared";
 
 pub(super) fn judge(gateway: &Gateway, domain: &Hosted, answers: &Answers) -> Record {
@@ -44,11 +44,14 @@ fn beside(record: Record, (ours, hosts): (u16, &[(u16, &str)]), gateway: &Gatewa
         let some = hosts.iter().filter(|(preference, host)| wanted(*preference, ours) && !is(host, gateway));
         some.map(|(_, host)| *host).collect::<Vec<_>>()
     };
-    match (others(|theirs, ours| theirs < ours), others(|theirs, ours| theirs == ours)) {
-        (before, _) if !before.is_empty() => taken(record, &before, "before they turn to this gateway"),
-        (_, equal) if !equal.is_empty() => taken(record, &equal, "as often as to this gateway"),
-        _ => record.said(Verdict::Extra, behind(&others(|_, _| true))),
-    }
+    let (before, equal) = (others(|theirs, ours| theirs < ours), others(|theirs, ours| theirs == ours));
+    let when = match (before.as_slice(), equal.as_slice()) {
+        ([], []) => return record.said(Verdict::Extra, behind(&others(|_, _| true))),
+        (_, []) => "before they turn to this gateway",
+        ([], _) => "as often as to this gateway",
+        _ => "no later than to this gateway",
+    };
+    taken(record, &[before, equal].concat(), when)
 }
 
 /// Mail that comes here last, or by chance, does not arrive.

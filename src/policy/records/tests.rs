@@ -96,8 +96,8 @@ fn what_has_to_go_for_mail_to_come_here_is_said() {
     assert_eq!(lines, "my.example. IN MX 10 mx1.old.example.\nmy.example. IN MX 20 mx2.old.example.");
     assert_eq!(words(&["0 ."]).1, "my.example. IN MX 0 .");
     let (detail, lines) = words(&[ours, "5 mx1.old.example.", "10 mx2.old.example.", backup]);
-    assert!(detail.contains("turn to mx1.old.example before"), "{detail}");
-    assert!(detail.contains("Remove that record, unless that host knows"), "{detail}");
+    assert!(detail.contains("turn to mx1.old.example, mx2.old.example no later than to this gateway"), "{detail}");
+    assert!(detail.contains("Remove those records, unless those hosts know"), "{detail}");
     assert_eq!(lines, "my.example. IN MX 5 mx1.old.example.\nmy.example. IN MX 10 mx2.old.example.");
     let (detail, lines) = words(&[ours, backup]);
     assert!(detail.contains("mx.backup.example takes it while this host does not answer"), "{detail}");

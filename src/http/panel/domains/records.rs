@@ -73,7 +73,8 @@ pub(in crate::http::panel) async fn look(
 ) -> Result<Records, AdminError> {
     let now = site.admin.clock.now();
     if anew {
-        return Ok(Records::new(&site.admin.domain_records(actor, &domain.name).await?, now));
+        let found = site.admin.domain_records(actor, &domain.name).await?;
+        return Ok(Records::new(&found, state(&found, now)));
     }
     Ok(Records::known(&site.admin.known_records(actor, &domain.name).await?, domain, now))
 }
@@ -105,28 +106,27 @@ impl State {
 impl Records {
     /// As they are known.
     fn known(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
-        let shown = match known.age {
-            LookAge::Fresh | LookAge::Old => Self::new(&known.records, now),
-            LookAge::None => Self::unasked(known, domain, now),
-        };
-        Self { state: State::known(known, domain, now), ..shown }
+        let state = State::known(known, domain, now);
+        match known.age {
+            LookAge::Fresh | LookAge::Old => Self::new(&known.records, state),
+            LookAge::None => Self::unasked(known, domain, state),
+        }
     }
 
     /// What is wanted, and what was wrong when a process before this one asked, while no more is known of what is there.
-    fn unasked(known: &KnownRecords, domain: &DomainShape, now: Moment) -> Self {
+    fn unasked(known: &KnownRecords, domain: &DomainShape, state: State) -> Self {
         let KnownRecords { records: found, wrong, .. } = known;
         let word = if was_asked(domain) { "not asked since the start" } else { "not asked yet" };
         let shown = |records: &[RecordShape]| -> Vec<Shown> {
             let wanted = records.iter().enumerate().filter(|(_, shape)| shape.record.wanted.is_some());
             wanted.map(|(index, shape)| unasked(shown(&shape.record, index), (word, wrong))).collect()
         };
-        let state = State::known(known, domain, now);
         let (main, host) = (shown(&found.records), shown(&found.host));
         Self { state, main, rest: Vec::new(), host, zone: zone(found).replace('\t', " ") }
     }
 
     /// As they were found.
-    fn new(found: &RecordsShape, now: Moment) -> Self {
+    fn new(found: &RecordsShape, state: State) -> Self {
         let is_spare = |(_, shape): &(usize, &RecordShape)| match shape.record.verdict {
             Verdict::Absent => true,
             Verdict::Unknown => shape.record.weight == Weight::Optional,
@@ -137,7 +137,7 @@ impl Records {
             records.into_iter().map(|(index, shape)| shown(&shape.record, index)).collect()
         };
         let (main, rest) = (all(main), all(rest));
-        Self { state: state(found, now), main, rest, host: of_host(&found.host), zone: zone(found).replace('\t', " ") }
+        Self { state, main, rest, host: of_host(&found.host), zone: zone(found).replace('\t', " ") }
     }
 }
 
@@ -192,7 +192,7 @@ fn state(found: &RecordsShape, now: Moment) -> State {
         Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", LEADS_HERE),
         Verdict::Ok | Verdict::Extra => ("wait", "wait", LEADS_HERE),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
-        Verdict::Differs if is_shared => ("bad", "fail", "Mail goes elsewhere first: other MX records have to go"),
+        Verdict::Differs if is_shared => ("bad", "fail", "Other hosts take mail too: their MX records have to go"),
         Verdict::Differs => ("bad", "fail", "Mail does not arrive: the MX record leads elsewhere"),
         Verdict::Absent | Verdict::Unknown => ("wait", "wait", "DNS does not say whether mail arrives"),
     };
@@ -237,7 +237,7 @@ fn shown(record: &Record, index: usize) -> Shown {
         (Verdict::Extra, _) => ("ok", "done", "found, with others"),
         (Verdict::Missing, Weight::Needed) => ("bad", "fail", "missing"),
         (Verdict::Missing, _) => ("wait", "wait", "missing"),
-        (Verdict::Differs, _) if record.is_shared() => ("bad", "fail", "others come first"),
+        (Verdict::Differs, _) if record.is_shared() => ("bad", "fail", "others take mail too"),
         (Verdict::Differs, _) => ("bad", "fail", "differs"),
         (Verdict::Absent, _) => ("", "stop", "not needed"),
         (Verdict::Unknown, _) if is_answered(record) => ("wait", "wait", "cannot tell"),
@@ -360,13 +360,13 @@ mod tests {
     fn a_host_that_takes_the_mail_first_is_no_record_as_it_must_be() {
         let mut mx = record("mx", Verdict::Differs);
         mx.record.cause = Some("mx_shared");
-        assert_eq!(shown(&mx.record, 0).word, "others come first");
+        assert_eq!(shown(&mx.record, 0).word, "others take mail too");
         let domain = "my.example".to_owned();
         let now = Moment::from_millis(1_795_373_784_120);
         let records =
             RecordsShape { domain, dns: Standing::Drift, checked_at: now, records: vec![mx], host: Vec::new() };
         let said = state(&records, now);
-        let words = "Mail goes elsewhere first: other MX records have to go.";
+        let words = "Other hosts take mail too: their MX records have to go.";
         assert_eq!((said.words.as_str(), said.tone), (words, "bad"));
     }
 
