@@ -49,9 +49,9 @@ impl Proof {
         }
     }
 
-    /// All whom a message names, as if each were proved.
+    /// Whatever a message may prove of those whom it names: nothing, its sender, its author's domain, or both.
     #[must_use]
-    pub fn as_said(facts: &MessageFacts) -> Self {
+    pub fn all_as_said(facts: &MessageFacts) -> [Self; 4] {
         let sender = facts.reverse_path.mailbox().map(|sender| Identity { key: sender.key(), by: "SPF" });
         let author = facts
             .header
@@ -59,7 +59,8 @@ impl Proof {
             .as_ref()
             .and_then(|author| author.key().rsplit_once('@').map(|(_, host)| host.to_owned()));
         let signer = author.map(|domain| Identity { key: format!("@{domain}"), by: "DKIM" });
-        Self { proven: sender.into_iter().chain(signer).collect(), may_yet: Vec::new() }
+        let some = [[None, None], [sender.clone(), None], [None, signer.clone()], [sender, signer]];
+        some.map(|proven| Self { proven: proven.into_iter().flatten().collect(), may_yet: Vec::new() })
     }
 
     /// Whom of these an entry means.

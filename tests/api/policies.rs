@@ -82,6 +82,41 @@ async fn what_is_let_in_by_proof_alone_is_not_said_to_be_sent_on() {
     assert!(other["disposition"] == "forward" && !other["reason"].as_str().unwrap().contains("entry"), "{other}");
 }
 
+/// An alias may pass its mail to another of ours, and a refusal of that one is certain whatever the first depends on.
+#[tokio::test]
+async fn what_another_alias_refuses_in_any_case_is_not_said_to_depend_on_proof() {
+    let house = House::furnished().await;
+    let friends = json!({ "address": "shop@my.example", "destinations": ["next@my.example"],
+        "allow": ["authenticated:@friend.example"], "block": ["*@*"] });
+    let next = json!({ "address": "next@my.example", "destinations": ["owner@inbox.example"] });
+    house.operator("POST", "/v1/aliases", next).await.expect(201);
+    house.operator("POST", "/v1/aliases", friends).await.expect(201);
+    let asked = async || {
+        let route = json!({ "from": "ann@friend.example", "author": "ceo@friend.example", "to": "shop@my.example" });
+        house.operator("POST", "/v1/route", route).await.expect(200).json()
+    };
+    let words = "keeps it out unless it proves who sent it";
+    let depends = asked().await;
+    assert!(depends["disposition"] == "forward" && depends["reason"].as_str().unwrap().contains(words), "{depends}");
+    let block = json!({ "block": ["ceo@friend.example"] });
+    house.operator("PATCH", "/v1/aliases/next@my.example", block).await.expect(200);
+    let kept_out = asked().await;
+    assert_eq!(kept_out["disposition"], "reject", "{kept_out}");
+}
+
+/// SPF proves the sender alone, and a signature the author's domain alone.
+#[tokio::test]
+async fn what_depends_on_which_of_two_is_proved_is_said_to_depend() {
+    let house = House::furnished().await;
+    let entries = json!({ "address": "shop@my.example", "destinations": ["owner@inbox.example"],
+        "allow": ["authenticated:@author.example"], "block": ["authenticated:@sender.example"] });
+    house.operator("POST", "/v1/aliases", entries).await.expect(201);
+    let route = json!({ "from": "ann@sender.example", "author": "ann@author.example", "to": "shop@my.example" });
+    let asked = house.operator("POST", "/v1/route", route).await.expect(200).json();
+    let words = "The entry authenticated:@sender.example keeps it out";
+    assert!(asked["disposition"] == "forward" && asked["reason"].as_str().unwrap().contains(words), "{asked}");
+}
+
 #[tokio::test]
 async fn entries_may_ask_for_proof() {
     let house = House::furnished().await;

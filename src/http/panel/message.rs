@@ -11,7 +11,7 @@ use crate::admin::{Actor, AdminError, QueueAction, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
-use crate::policy::admission::NOT_CHECKED;
+use crate::policy::admission::{NOT_CHECKED, kept_out_then};
 use crate::policy::rule::Privacy;
 use crate::policy::status::Status;
 use crate::store::activity::Row;
@@ -226,11 +226,9 @@ fn alias_of(row: &Row) -> String {
 
 /// Why, as it was decided then: an entry that is off its list since kept somebody out, and does so no more.
 fn reason(row: &Row, judge: Option<&Judge>) -> String {
-    let reason = text::visible(&row.reason);
-    match judge.and_then(|judge| judge.lifted) {
-        Some(_) => reason.replacen(" keeps this ", " kept this ", 1),
-        None => reason,
-    }
+    let is_lifted = judge.is_some_and(|judge| judge.lifted.is_some());
+    let then = is_lifted.then(|| kept_out_then(&row.trace)).flatten();
+    text::visible(then.as_ref().unwrap_or(&row.reason))
 }
 
 /// Words about another message, parted at its id.

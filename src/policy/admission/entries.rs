@@ -16,9 +16,19 @@ pub(super) fn keeps_out(entry: &str, named: &str) -> String {
 
 /// The same, where that is how a message ended.
 fn kept_out(trace: &[TraceStep]) -> Option<String> {
-    let names = [Named::Sender, Named::Author].map(Named::as_str);
-    let last = trace.last().filter(|step| names.iter().any(|name| step.step == *name) && step.verdict == "blocked")?;
+    let last = trace.last().filter(|step| is_block(step))?;
     Some(keeps_out(&last.detail, &last.step))
+}
+
+/// The same of a message that ended so before the entry was taken off its list.
+#[must_use]
+pub fn kept_out_then(trace: &[TraceStep]) -> Option<String> {
+    let step = trace.iter().rfind(|step| is_block(step))?;
+    Some(format!("The entry {} kept this {} out.", step.detail, step.step))
+}
+
+fn is_block(step: &TraceStep) -> bool {
+    step.verdict == "blocked" && [Named::Sender, Named::Author].iter().any(|named| step.step == named.as_str())
 }
 
 /// Why a message was refused, for the log: by which entry it was kept out is not in the reply.
@@ -51,25 +61,27 @@ pub enum Unproven {
     In,
 }
 
-/// What entries say of a message that was not sent: whom it names may be proved, and nobody else.
+/// What entries say of a message that was not sent: whom it names may be proved, or not, and nobody else. A refusal that one
+/// of several policies is certain of is certain, whatever another depends on.
 pub fn without_proof(after_data: &AfterData, facts: &MessageFacts, trace: &mut Vec<TraceStep>) -> Unproven {
-    let (said, nothing) = (Proof::as_said(facts), Proof::default());
+    let proofs = Proof::all_as_said(facts);
+    let mut depends = None;
     for late in after_data.all().filter_map(|policies| policies.senders.as_deref()) {
-        let (proved, unproved) = (late.block_of(facts, &said), late.block_of(facts, &nothing));
-        let Some(block) = proved.or(unproved) else { continue };
+        let blocks = proofs.each_ref().map(|proof| late.block_of(facts, proof));
+        let Some(block) = blocks.iter().flatten().next() else { continue };
         let (entry, named) = (format!("{} ({})", block.entry.0, block.level), block.named.as_str());
-        if proved.is_some() && unproved.is_some() {
+        if blocks.iter().all(Option::is_some) {
             trace.push(TraceStep::new(named, "blocked", entry));
             return Unproven::Out(replies::unknown());
         }
-        let when = if proved.is_some() { "once it proves who sent it" } else { "unless it proves who sent it" };
+        let when = if blocks[0].is_some() { "unless it proves who sent it" } else { "once it proves who sent it" };
         trace.push(TraceStep::new(named, "not judged", format!("{entry} keeps it out {when}")));
         let entry = &block.entry.0;
-        return Unproven::Depends(format!(
-            "The entry {entry} keeps it out {when}, by SPF or DKIM: name the client, and its SPF is looked at."
-        ));
+        depends.get_or_insert_with(|| {
+            format!("The entry {entry} keeps it out {when}, by SPF or DKIM: name the client, and its SPF is looked at.")
+        });
     }
-    Unproven::In
+    depends.map_or(Unproven::In, Unproven::Depends)
 }
 
 /// What an allow entry leaves of a policy's refusal: nothing, where it means somebody who was proved; a refusal for now,

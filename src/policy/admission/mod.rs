@@ -27,7 +27,7 @@ use super::status::{RuleRef, TraceStep};
 use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
 
-pub use entries::{Unproven, why_refused, without_proof};
+pub use entries::{Unproven, kept_out_then, why_refused, without_proof};
 pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
