@@ -125,7 +125,7 @@ pub use queue::{QueueAction, QueueFilter, QueuePowers};
 pub use relay::RELAY_PASSWORD_FILE;
 pub use remembered::is_doubt;
 pub use route::RouteQuestion;
-pub use senders::{CaughtAddress, Judgement, Kept, SenderSeen};
+pub use senders::{CaughtAddress, Judgement, SenderSeen};
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings, is_sensitive, read_hostname};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
 pub use stats::{SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};

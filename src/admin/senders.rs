@@ -30,7 +30,7 @@ pub struct CaughtAddress {
     pub alias: Option<Uuid>,
 }
 
-/// Newest rows of a catch-all that its addresses are taken from.
+/// The newest messages that a catch-all took: its addresses are taken from these.
 const LOOKED_AT: u32 = 200;
 /// Senders and addresses that are shown.
 const MAX_SENDERS: usize = 20;
@@ -44,15 +44,6 @@ pub enum Judgement {
     Allow,
     /// As if nothing had been said of it.
     Forget,
-}
-
-/// Whether a list has an entry against somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// None has.
-    In,
-    /// That of the alias, of its domain or of the server has.
-    Out,
 }
 
 /// Somebody who writes to an alias: an author, or the sender of an envelope where nobody is known to be one.
@@ -137,7 +128,7 @@ impl Admin {
     /// Whether author or sender of a message is meant by a block of the alias, of its domain or of the server, as these lists
     /// are now.
     #[must_use]
-    pub fn keeps_out(&self, alias: &AliasRow, row: &Row) -> Kept {
+    pub fn is_blocked(&self, alias: &AliasRow, row: &Row) -> bool {
         let names: Vec<_> = row.author.iter().map(Author::address).chain([row.sender.as_str()]).map(key_of).collect();
         let means = |entry: &SenderPattern| names.iter().any(|name| entry.matches(name));
         let of_recipient = Mailbox::parse(&row.recipient).ok().and_then(|to| to.domain().cloned());
@@ -145,16 +136,17 @@ impl Admin {
         let of_alias = alias.spec.block.iter().any(|entry| means(&SenderPattern(entry.clone())));
         let of_domain = domain.is_some_and(|domain| domain.senders.block.iter().any(means));
         let of_server = self.store.directory.instance_senders().block.iter().any(means);
-        if of_alias || of_domain || of_server { Kept::Out } else { Kept::In }
+        of_alias || of_domain || of_server
     }
 
     /// The addresses that a catch-all took of late, the newest first.
     pub async fn caught_by(&self, actor: &Actor, catch_all: &AliasRow) -> Result<Vec<CaughtAddress>> {
         actor.must(Area::Activity, Access::Read)?;
-        let query = Query { alias: Some(catch_all.key), limit: LOOKED_AT, ..Query::default() };
+        let is_taken = |status: &Status| !matches!(status, Status::Refused | Status::RefusedTemporarily);
+        let statuses = Status::ALL.into_iter().filter(is_taken).collect();
+        let query = Query { alias: Some(catch_all.key), statuses, bounced: true, limit: LOOKED_AT, ..Query::default() };
         let mut caught: Vec<CaughtAddress> = Vec::new();
-        let rows = self.store.activity.list(query).await?.rows.into_iter();
-        for row in rows.filter(|row| !matches!(row.status, Status::Refused | Status::RefusedTemporarily)) {
+        for row in self.store.activity.list(query).await?.rows {
             let Some(address) = self.alias_address(catch_all, &row.recipient) else { continue };
             if let Some(known) = caught.iter_mut().find(|other| other.address == address) {
                 known.messages += row.count;

@@ -1,11 +1,12 @@
 //! The story of a message where it went several ways: what is told of each try, and what there is to do about the last.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::json;
 use waypost::policy::status::{OwnMail, Status};
 use waypost::policy::verdict::Fault;
-use waypost::store::activity::{Attempt, Progress, Row};
+use waypost::store::activity::{Attempt, Client, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
@@ -95,4 +96,28 @@ async fn of_an_own_mail_nobody_is_told_to_lead_an_alias_elsewhere() {
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
     assert!(page.contains("The domain of this inbox does not exist.") && !page.contains("lead the alias"), "{page}");
+}
+
+/// A catch-all that is sent much spam has taken what it took.
+#[tokio::test]
+async fn a_catch_all_shows_what_it_took_behind_all_that_was_refused() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let made = json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] });
+    house.operator("POST", "/v1/aliases", made).await.expect(201);
+    let found = house.admin.alias(&waypost::admin::Actor::operator(), "*@my.example").await.unwrap();
+    let came = |local: &str| {
+        let row = forwarded(&house, &format!("{local}@my.example"));
+        Row { alias: Some(found.key), ..row }
+    };
+    // Of one network and one hour they would be one row.
+    let spam = |n: u8| {
+        let row = came(&format!("spam{n}"));
+        let client = Client { ip: Ipv4Addr::new(203, 0, n, 7).into(), ..row.client.clone() };
+        Row { status: Status::Refused, attempts: Vec::new(), client, ..row }
+    };
+    house.admin.store.activity.record(vec![came("books")]).await.unwrap();
+    house.admin.store.activity.record((0..=250).map(spam).collect()).await.unwrap();
+    let page = house.panel(&cookie, "GET", &format!("/aliases/{}", found.id), "").await.expect(200).text();
+    assert!(page.contains("books@my.example") && !page.contains("None lately."), "{page}");
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::admin::shapes::alias_name;
-use crate::admin::{Actor, AdminError, CaughtAddress, Judgement, Kept, SenderSeen};
+use crate::admin::{Actor, AdminError, CaughtAddress, Judgement, SenderSeen};
 use crate::http::Site;
 use crate::http::api::Caller;
 use crate::mail::{Domain, Mailbox, Moment};
@@ -104,7 +104,7 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
         }),
         says,
         is_unproven,
-        lifted: lifted(row, site.admin.keeps_out(&alias, row), author.iter().chain(&seen)).filter(|_| own.is_none()),
+        lifted: lifted(site, (&alias, row), author.iter().chain(&seen)).filter(|_| own.is_none()),
         came: caught.map(|address| shown(&address, now)),
     })
 }
@@ -119,12 +119,17 @@ async fn alias_of(site: &Site, actor: &Actor, row: &Row) -> Option<AliasRow> {
 
 /// How a block has ended: somebody of whom it was is let in by the alias, which also lifts what its domain says; or no list
 /// has an entry that means them any more.
-fn lifted<'s>(row: &Row, still: Kept, mut seen: impl Iterator<Item = &'s SenderSeen>) -> Option<&'static str> {
+fn lifted<'s>(
+    site: &Site,
+    (alias, row): (&AliasRow, &Row),
+    mut seen: impl Iterator<Item = &'s SenderSeen>,
+) -> Option<&'static str> {
     let block = row.trace.iter().rfind(|step| step.verdict == "blocked")?;
     if !block.detail.ends_with("(instance)") && seen.any(|sender| sender.allowed_by.is_some()) {
         return Some("Its sender is let in by now: what it sends from now on is taken.");
     }
-    (still == Kept::In).then_some("This entry is off the list by now: what its sender sends from now on is taken.")
+    let is_off = !site.admin.is_blocked(alias, row);
+    is_off.then_some("This entry is off the list by now: what its sender sends from now on is taken.")
 }
 
 /// Whether the sender of its envelope was proved, as an entry that lets it in past a policy asks for.
