@@ -7,7 +7,7 @@ use super::{Settings, Tools};
 use crate::smtp::limits::CROWDED_COMMAND_TIMEOUT;
 use crate::smtp::server::Session;
 
-/// Places run short when fewer than so many are free, or less than a fifth of all.
+/// Places run short when fewer than so many are free, and fewer than a fifth of all.
 const FEW_PLACES: usize = 64;
 
 /// How long is waited, and when it is looked again whether that still holds.

@@ -193,3 +193,13 @@ async fn which_aliases_went_with_a_domain_is_told() {
     assert_eq!(entry["items"][0]["before"]["among_them"].as_array().unwrap().len(), 20);
     assert_eq!(entry["items"][0]["before"]["removed_aliases"], 25);
 }
+
+/// Tokens are named as people like; the account without an address is not meant by any of these names.
+#[tokio::test]
+async fn a_token_that_is_called_owner_is_told_by_its_name() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/tokens", json!({ "name": "owner", "scopes": ["aliases"] })).await.expect(201);
+    let page = house.panel(&cookie, "GET", "/settings/audit", "").await.expect(200).text();
+    assert!(page.contains("Made the token <bdi>owner</bdi>") && !page.contains("the token <bdi>the owner"), "{page}");
+}

@@ -89,7 +89,7 @@ async fn the_queue_is_told_by_where_it_goes_and_worked_with_one_button() {
     let relay = json!({ "delivery.relay": "smtp://relay.example:587" });
     house.operator("PATCH", "/v1/settings", relay).await.expect(200);
     let page = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
-    assert!(page.contains("2 held. They go by the relay <bdi>relay.example:587</bdi>."), "{page}");
+    assert!(page.contains("2 held. Mail there goes by the relay <bdi>relay.example:587</bdi>."), "{page}");
     let other = house.panel(&cookie, "POST", "/queue/release", "domain=elsewhere.example").await.expect(303);
     assert_eq!(other.told().as_deref(), Some("waypost-told=done=release&count=0"));
     house.panel(&cookie, "POST", "/queue/nonsense", "domain=inbox.example").await.expect(404);

@@ -103,7 +103,7 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         id: entry.id,
         at: When::new(entry.at, now),
         who: text::short(&who(entry), text::SHORT),
-        object: text::short(&told_in_unicode(object(&what, &entry.object)), object_chars(&entry.action)),
+        object: text::short(&told_in_unicode(object(&what, entry)), object_chars(&entry.action)),
         what,
         then,
         changes: refused(entry).or_else(|| roles(entry)).unwrap_or_else(|| audit_words::fields(entry)),
@@ -111,6 +111,9 @@ fn line(entry: &AuditShape, now: Moment) -> Line {
         takes_password: false,
     }
 }
+
+/// How deeds begin that are done to accounts.
+const OF_ACCOUNTS: [&str; 4] = ["user.", "account.", "session.", "link."];
 
 /// By whom, or where.
 fn who(entry: &AuditShape) -> String {
@@ -129,10 +132,11 @@ fn who(entry: &AuditShape) -> String {
 }
 
 /// What it was done to; an account without an address is written down by its role.
-fn object<'a>(what: &str, object: &'a str) -> &'a str {
-    match object {
-        "owner" if what.ends_with("account") => "of the owner",
-        "owner" => "the owner",
+fn object<'a>(what: &str, entry: &'a AuditShape) -> &'a str {
+    let is_of_account = OF_ACCOUNTS.iter().any(|kind| entry.action.starts_with(kind));
+    match entry.object.as_str() {
+        "owner" if is_of_account && what.ends_with("account") => "of the owner",
+        "owner" if is_of_account => "the owner",
         other => other,
     }
 }

@@ -167,7 +167,7 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
     let all = site.admin.notices_now(actor).await?.into_iter();
     let (over, open): (Vec<_>, Vec<_>) = all.partition(|notice| notice.state == OVER);
     let muted = Kind::ALL.into_iter().filter(|kind| mute.value.split(", ").any(|word| word == kind.as_str())).collect();
-    let first = First { muted, ..First::of(&told, &open) };
+    let first = First::of(&told, &open, muted);
     Ok(NoticesPage {
         frame: Frame::inside(site, "Notices", "settings"),
         around: Around::new(actor, "notices"),
@@ -211,14 +211,10 @@ struct First {
 }
 
 impl First {
-    fn of(first: &[&Mailbox], open: &[NoticeShape]) -> Self {
+    fn of(first: &[&Mailbox], open: &[NoticeShape], muted: Vec<Kind>) -> Self {
         let fails = |to: &&&Mailbox| open.iter().any(|one| is_in_the_way(one.kind, &one.subject, to));
         let named = |to: &&Mailbox| to.to_string();
-        Self {
-            muted: Vec::new(),
-            all: first.iter().map(named).collect(),
-            failing: first.iter().filter(fails).map(named).collect(),
-        }
+        Self { muted, all: first.iter().map(named).collect(), failing: first.iter().filter(fails).map(named).collect() }
     }
 
     /// To whom a notice went; and where it did not go to these, why not.

@@ -66,7 +66,7 @@ pub(super) async fn all(led: &Led<'_>) -> Result<Vec<DomainShape>, AdminError> {
 
 pub(super) async fn name(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, AdminError> {
     let known = all(led).await?;
-    let known = known.iter().map(|domain| (text::short_address(&domain.unicode), records_of(led, &domain.name)));
+    let known = known.iter().map(|domain| (text::short_sender(&domain.unicode), records_of(led, &domain.name)));
     let page = DomainPage {
         frame: led.frame("Which domain is to get its mail here?"),
         around: led.around(Screen::Domain, wrong),
@@ -105,7 +105,7 @@ pub(super) async fn records(led: &Led<'_>) -> Result<Response, AdminError> {
     let page = RecordsPage {
         frame: led.frame("Publish these records"),
         around: led.around(Screen::Records, None),
-        name: text::short(&domain.unicode, text::SHORT),
+        name: text::short_sender(&domain.unicode),
         verified: domain.verified_at.is_some(),
         records: look(led.site, led.actor, &domain, led.ask.get("check").is_some()).await?,
         again: format!("{}&check=1", records_of(led, &domain.name)),
