@@ -60,8 +60,19 @@ impl Admin {
             self.tell(self.found.date_all(&mut found.findings, self.clock.now()));
             self.date_by_notices(&mut found.findings).await?;
             self.found.keep(of_gateway(&found.findings, &domains));
+            found.findings.extend(self.noticed(actor, &found.findings).await?);
         }
         Ok(found)
+    }
+
+    /// What notices are open or about to be for, beyond what was found: what becomes of mail is told by other means.
+    async fn noticed(&self, actor: &Actor, findings: &[Finding]) -> Result<Vec<Finding>> {
+        let keys: Vec<_> = findings.iter().filter_map(causes::of_finding).map(|cause| cause.key()).collect();
+        let mut seen = self.attention(actor).await?.causes;
+        seen.retain(|cause| !causes::is_looked_for(cause.kind) && !keys.contains(&cause.key()));
+        let mut noticed: Vec<_> = seen.into_iter().map(causes::as_finding).collect();
+        self.date_by_notices(&mut noticed).await?;
+        Ok(noticed)
     }
 
     /// What is a notice too began when that did, whoever looked first.

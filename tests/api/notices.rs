@@ -484,3 +484,25 @@ async fn the_mail_that_told_first_may_come_to_nothing_after_others_were_told() {
     refuses(&house, KIM, first).await;
     assert_eq!(whom(&house).await, (json!([BOSS]), json!([KIM])));
 }
+
+/// What a mail tells of, a look names too, once.
+#[tokio::test]
+async fn the_doctor_names_what_a_notice_is_open_for() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let why = Some(waypost::policy::no_mail::NoMail::NoAddress);
+    house.admin.store.rules.note_no_mail("inbox.example", why).await.unwrap();
+    for _ in 0..2 {
+        let checkup = house.operator("GET", "/v1/doctor", Value::Null).await.expect(200).json();
+        let found = checkup["findings"].as_array().unwrap().iter().filter(|one| one["subject"] == "inbox.example");
+        let found: Vec<_> = found.collect();
+        assert_eq!(found.len(), 1, "{checkup:#}");
+        assert_eq!((&found[0]["id"], &found[0]["severity"]), (&json!("no_mail"), &json!("fault")), "{checkup:#}");
+        assert!(found[0]["what"].as_str().unwrap().contains("it has no MX record and no address"), "{checkup:#}");
+        let all = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+        let of_it = all["items"].as_array().unwrap().iter().filter(|one| one["subject"] == "inbox.example");
+        assert_eq!(of_it.count(), 1, "{all:#}");
+    }
+    let of_domain = house.operator("GET", "/v1/doctor?domain=my.example", Value::Null).await.expect(200).text();
+    assert!(!of_domain.contains("no_mail"), "{of_domain}");
+}

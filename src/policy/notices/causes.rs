@@ -361,6 +361,19 @@ fn drift(drifting: &Drifting) -> Cause {
     }
 }
 
+/// Whether causes of this kind are found by looking at the host, at DNS or at lists, and not by what becomes of mail.
+#[must_use]
+pub fn is_looked_for(kind: Kind) -> bool {
+    is_of_doctor(kind) || kind == Kind::Drift
+}
+
+/// A cause as the doctor names it.
+#[must_use]
+pub fn as_finding(cause: Cause) -> Finding {
+    let Cause { id, kind: _, subject, severity, since, what, remedy } = cause;
+    Finding { id, severity, subject, what, since, remedy }
+}
+
 /// What a finding is a cause of; a note is no cause to write a mail.
 #[must_use]
 pub fn of_finding(finding: &Finding) -> Option<Cause> {
