@@ -198,6 +198,9 @@ pub struct Actor {
     pub role: Role,
     /// Its roles on domains of others.
     pub grants: Arc<[Grant]>,
+    /// The mirrors of these, with the same roles. They open the mail that came by them, for their aliases are those of the
+    /// original, and nothing else.
+    pub mirrors: Arc<[Grant]>,
     /// The session or token by which it asks.
     pub by: Credential,
     /// By what name.
@@ -235,7 +238,8 @@ impl Actor {
     #[must_use]
     pub fn session(row: &SessionRow, standing: Standing) -> Self {
         let whole = Self::whole(row.account, ActorName::Session);
-        Self { role: standing.role, grants: standing.grants.into(), by: Credential::Session(row.id), ..whole }
+        let (grants, mirrors) = (standing.grants.into(), standing.mirrors.into());
+        Self { role: standing.role, grants, mirrors, by: Credential::Session(row.id), ..whole }
     }
 
     /// The bearer of a token. A scope that this version does not know gives no right.
@@ -245,6 +249,7 @@ impl Actor {
             account: row.account,
             role: standing.role,
             grants: standing.grants.into(),
+            mirrors: standing.mirrors.into(),
             by: Credential::Token(row.id),
             name: ActorName::Token(row.name.clone()),
             scopes: row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
@@ -270,6 +275,7 @@ impl Actor {
             account,
             role: Role::Owner,
             grants: Arc::default(),
+            mirrors: Arc::default(),
             by: Credential::Inherent,
             name,
             scopes: vec![Scope::Of(Area::Admin, Access::Write)],
@@ -334,11 +340,14 @@ impl Actor {
         if self.sees_all() || owner == self.account {
             return Some(Reach::Own);
         }
-        let grant = self.grants.iter().find(|grant| Some(grant.domain) == domain)?;
-        Some(match grant.role {
-            DomainRole::Viewer => Reach::Look,
-            DomainRole::Manager => Reach::Manage,
-        })
+        role_on(domain, &self.grants)
+    }
+
+    /// How far they go on mail that came for it: whoever sees the aliases of a domain sees what comes to them by a mirror of it.
+    #[must_use]
+    pub fn reach_of_mail(&self, owner: AccountId, domain: Option<DomainId>, name: &Domain) -> Option<Reach> {
+        let by_original = || role_on(domain, &self.mirrors).filter(|_| self.sees_domain(name));
+        self.reach(owner, domain, name).or_else(by_original)
     }
 
     /// The domains of others on which this actor has a role.
@@ -347,10 +356,17 @@ impl Actor {
         self.grants.iter().map(|grant| grant.domain).collect()
     }
 
+    /// Those of which it sees the mail.
+    #[must_use]
+    pub fn granted_mail(&self) -> Vec<DomainId> {
+        self.grants.iter().chain(&*self.mirrors).map(|grant| grant.domain).collect()
+    }
+
     /// Those of them of whose mail it is not told the subjects.
     #[must_use]
     pub fn blind(&self) -> Vec<DomainId> {
-        let viewed = self.grants.iter().filter(|grant| grant.role == DomainRole::Viewer && !self.sees_all());
+        let all = self.grants.iter().chain(&*self.mirrors);
+        let viewed = all.filter(|grant| grant.role == DomainRole::Viewer && !self.sees_all());
         viewed.map(|grant| grant.domain).collect()
     }
 
@@ -421,6 +437,14 @@ impl Actor {
     pub fn sees_domain(&self, name: &Domain) -> bool {
         !self.is_limited() || self.domains.iter().any(|domain| domain == name.as_str())
     }
+}
+
+fn role_on(domain: Option<DomainId>, grants: &[Grant]) -> Option<Reach> {
+    let grant = grants.iter().find(|grant| Some(grant.domain) == domain)?;
+    Some(match grant.role {
+        DomainRole::Viewer => Reach::Look,
+        DomainRole::Manager => Reach::Manage,
+    })
 }
 
 #[cfg(test)]

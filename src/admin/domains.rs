@@ -299,7 +299,7 @@ impl Admin {
     /// beside it. A token that is limited to domains sees these and no account's.
     pub(super) async fn seen_by(&self, actor: &Actor) -> Result<(Option<AccountId>, Vec<DomainId>)> {
         if !actor.is_limited() {
-            return Ok((actor.only_account(), actor.granted()));
+            return Ok((actor.only_account(), actor.granted_mail()));
         }
         let found = self.store.rules.domains_of_names(&actor.domains).await?;
         let seen = found.into_iter().filter(|(key, owner, name)| actor.reach(*owner, Some(*key), name).is_some());

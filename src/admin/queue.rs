@@ -434,7 +434,7 @@ pub(super) fn mail_reach(
     recipient: &str,
 ) -> Option<Reach> {
     match Mailbox::parse(recipient).ok().as_ref().and_then(Mailbox::domain) {
-        Some(name) => actor.reach(account, domain, name),
+        Some(name) => actor.reach_of_mail(account, domain, name),
         // What came for no domain, such as a bare postmaster, is for its account without limits.
         None if !actor.domains.is_empty() => None,
         None if actor.sees_all() || account == actor.account => Some(Reach::Own),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::mail::Moment;
+use crate::mail::{Domain, Moment};
 use crate::policy::status::Status;
 use crate::store::activity::stats::{self, Kind, Point, Step, Stretch};
 use crate::store::rules::AliasRow;
@@ -204,7 +204,11 @@ impl Admin {
     async fn seen_domains(&self, actor: &Actor) -> Result<HashMap<String, String>> {
         let found = self.store.rules.named_domains(actor.only_account(), MAX_DOMAINS).await?;
         let seen = found.into_iter().filter(|(key, account, name)| actor.reach(*account, Some(*key), name).is_some());
-        Ok(seen.map(|(key, _, name)| (stats::domain_scope(key), name.to_string())).collect())
+        let named = |key, name: &Domain| (stats::domain_scope(key), name.to_string());
+        // What came by a mirror came to aliases that the actor sees.
+        let mirrors = actor.mirrors.iter().filter(|mirror| actor.sees_domain(&mirror.name));
+        let mirrors: Vec<_> = mirrors.map(|mirror| named(mirror.domain, &mirror.name)).collect();
+        Ok(seen.map(|(key, _, name)| named(key, &name)).chain(mirrors).collect())
     }
 
     async fn by_domain(&self, actor: &Actor, question: &Question) -> Result<Vec<Point<String>>> {

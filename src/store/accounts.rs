@@ -196,6 +196,8 @@ pub struct Standing {
     pub email: Option<String>,
     /// Of domains of others.
     pub grants: Vec<Grant>,
+    /// The mirrors of these, of which it has no role of its own: mail that comes by them is for the aliases of these.
+    pub mirrors: Vec<Grant>,
 }
 
 /// What an account signs in with.

@@ -136,6 +136,7 @@ fn of_accounts() -> Vec<&'static str> {
         people::BY_ID,
         people::BY_EMAIL,
         people::GRANTS,
+        people::MIRRORS,
         people::ADD,
         people::ANY_PASSWORD,
         tokens::SERVED,

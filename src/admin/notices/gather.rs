@@ -23,7 +23,8 @@ impl Admin {
         let now = self.clock.now();
         let granted = actor.granted();
         let scope = (actor.only_account(), granted.as_slice());
-        let mut stays = self.store.queue.stays(scope, now.before(REFUSING_AFTER)).await?;
+        let mail = (actor.only_account(), &*actor.granted_mail());
+        let mut stays = self.store.queue.stays(mail, now.before(REFUSING_AFTER)).await?;
         stays.sort_by_key(|one| one.since);
         let late: Vec<_> = stays.iter().filter(|one| self.is_late(one)).map(|one| one.destination.key()).collect();
         let taking = match late.as_slice() {

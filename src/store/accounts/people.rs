@@ -24,6 +24,10 @@ pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where a.uuid = ?1
 pub(in crate::store) const BY_EMAIL: &str = concat!(columns!(), " where a.email = ?1");
 pub(in crate::store) const GRANTS: &str = "select r.domain_id, d.name, r.role from domain_roles as r \
     join domains as d on d.id = r.domain_id where r.account_id = ?1 and d.removed_at is null order by d.name";
+/// The mirrors of these, each with the role on its original.
+pub(in crate::store) const MIRRORS: &str = "select m.id, m.name, r.role from domain_roles as r \
+    cross join domains as m on m.mirror_of = r.domain_id where r.account_id = ?1 and m.removed_at is null \
+    and not exists (select 1 from domain_roles as o where o.account_id = ?1 and o.domain_id = m.id) order by m.name";
 pub(in crate::store) const ADD: &str = concat!(
     "insert into accounts (uuid, email, name, role, password_hash, created_at, id) values (?1, ?2, ?3, ?4, ?5, ?6, ",
     next!("accounts"),
@@ -82,8 +86,15 @@ impl Accounts {
             return Err(StoreError::NotFound);
         }
         // The owner and admins act on every domain: what they were granted as members adds nothing.
-        let grants = if account.role == Role::Member { self.grants(key).await? } else { Vec::new() };
-        Ok(Standing { role: account.role, email: account.email, grants })
+        let (mut grants, mut mirrors) = (Vec::new(), Vec::new());
+        if account.role == Role::Member {
+            grants = self.grants(key).await?;
+        }
+        if !grants.is_empty() {
+            let rows = sqlx::query(MIRRORS).bind(key.0).fetch_all(&self.readers).await?;
+            mirrors = rows.iter().map(read_grant).collect::<Result<_>>()?;
+        }
+        Ok(Standing { role: account.role, email: account.email, grants, mirrors })
     }
 
     /// An account's roles on the domains of others.
