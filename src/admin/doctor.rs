@@ -1,5 +1,7 @@
 //! The doctor: everything that can be looked at is looked at at once, and judged by [`checkup`].
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 
 use crate::net::guard;
@@ -199,7 +201,10 @@ impl Admin {
     async fn clients(&self) -> Result<ClientFacts> {
         let rows =
             self.store.activity.list(Query { own: Some(false), limit: LAST_MESSAGES, ..Query::default() }).await?.rows;
-        let seen: Vec<_> = rows.iter().map(|row| row.client.ip).collect();
+        // Several inboxes have a row each of one message.
+        let mut counted = HashSet::new();
+        let messages = rows.iter().filter(|row| counted.insert(row.transaction));
+        let seen: Vec<_> = messages.map(|row| row.client.ip).collect();
         let private = seen.iter().copied().filter(|client| !guard::is_public(*client)).collect();
         // Nobody of our own network is from outside, even where mail may go there.
         let last = rows.iter().find(|row| guard::is_public(row.client.ip)).map(last_mail);

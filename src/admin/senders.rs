@@ -145,9 +145,12 @@ impl Admin {
         let is_taken = |status: &Status| !matches!(status, Status::Refused | Status::RefusedTemporarily);
         let statuses = Status::ALL.into_iter().filter(is_taken).collect();
         let query = Query { alias: Some(catch_all.key), statuses, bounced: true, limit: LOOKED_AT, ..Query::default() };
-        let mut caught: Vec<CaughtAddress> = Vec::new();
+        let (mut caught, mut counted) = (Vec::<CaughtAddress>::new(), HashSet::new());
         for row in self.store.activity.list(query).await?.rows {
             let Some(address) = self.alias_address(catch_all, &row.recipient) else { continue };
+            if !counted.insert((row.transaction, address.clone())) {
+                continue;
+            }
             if let Some(known) = caught.iter_mut().find(|other| other.address == address) {
                 known.messages += row.count;
             } else if caught.len() < MAX_SENDERS {

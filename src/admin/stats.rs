@@ -98,6 +98,9 @@ pub struct StatsShape {
     pub step: StatsStep,
     /// What is counted apart.
     pub by: StatsBy,
+    /// By status: how many more deliveries there are than messages that came in, as one to several inboxes has a status for
+    /// each of them. All statuses without these are what came in.
+    pub copies: i64,
     /// One for each status, domain, site, alias or verdict, the greatest first; a hundred at most, and fewer where each has
     /// more than a hundred steps.
     pub series: Vec<SeriesShape>,
@@ -123,6 +126,14 @@ pub struct PointShape {
     pub at: Moment,
     /// How many.
     pub n: i64,
+}
+
+impl StatsShape {
+    /// How many messages came in.
+    #[must_use]
+    pub fn came_in(&self) -> i64 {
+        self.series.iter().map(|one| one.total).sum::<i64>() - self.copies
+    }
 }
 
 /// A filter as meant.
@@ -153,13 +164,15 @@ impl Admin {
             StatsBy::Dkim => by_status(Kind::Dkim).await?,
             StatsBy::Dmarc => by_status(Kind::Dmarc).await?,
         };
+        let (copies, points): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.key == stats::COPY);
+        let copies = copies.iter().map(|point| -point.n).sum();
         let Stretch { since, until, step } = question.stretch;
         let step = match step {
             Step::Hour => StatsStep::Hour,
             Step::Day => StatsStep::Day,
             Step::Month => StatsStep::Month,
         };
-        Ok(StatsShape { since, until, step, by, series: series(points) })
+        Ok(StatsShape { since, until, step, by, copies, series: series(points) })
     }
 
     /// What is asked for, where the counts of so many scopes are added up.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::admin::Actor;
 use waypost::mail::{Author, ReversePath};
 use waypost::policy::greylist::{self, Seen, Triplet};
 use waypost::policy::limits::Limits;
@@ -444,4 +445,54 @@ async fn an_admin_without_an_inbox_sees_the_state_of_the_gateway_and_a_member_th
     house.operator("DELETE", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(204);
     let overview = house.panel(&admin, "GET", "/", "").await.expect(200).text();
     assert!(overview.contains("There is no inbox yet that mail could be sent on to."), "{overview}");
+}
+
+/// However many copies it makes, and whatever becomes of each.
+#[tokio::test]
+async fn a_message_for_several_inboxes_came_in_once() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let mut keys = Vec::new();
+    for address in ["shop@my.example", "*@my.example"] {
+        house.operator("POST", "/v1/aliases", json!({ "address": address })).await.expect(201);
+        keys.push(Some(house.admin.alias(&Actor::operator(), address).await.unwrap().key));
+    }
+    let twice = |recipient: &str, alias| {
+        let mut one = Row { alias, ..forwarded(&house, recipient) };
+        one.client.ip = "10.0.0.7".parse().unwrap();
+        let (id, destination) = (house.admin.chance.id(house.clock.now()), Some("other@inbox.example".to_owned()));
+        [one.clone(), Row { id, destination, ..one }]
+    };
+    let mut rows = twice("shop@my.example", keys[0]).to_vec();
+    rows.extend(twice("news@my.example", keys[1]));
+    house.admin.store.activity.record(rows).await.unwrap();
+    let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
+    for words in [
+        "<strong>2</strong> came in",
+        "<strong>4</strong> forwarded",
+        "2 more than came in: a message for several inboxes is counted for each of them.",
+        "<dt>SPF</dt><dd>100 % passed (2 of 2)</dd>",
+    ] {
+        assert!(overview.contains(words), "{words}: {overview}");
+    }
+    let stats = async |by: &str| house.operator("GET", &format!("/v1/stats?by={by}"), Value::Null).await.json();
+    let counted = stats("status").await;
+    assert_eq!((&counted["series"][0]["total"], &counted["copies"]), (&json!(4), &json!(2)), "{counted}");
+    assert_eq!(counted["series"].as_array().unwrap().len(), 1, "{counted}");
+    for by in ["domain", "spf", "dkim"] {
+        assert_eq!(stats(by).await["series"][0]["total"], 2, "{by}");
+    }
+    let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let alias = page("/aliases/shop@my.example").await;
+    assert!(alias.contains("1 message · 2 copies forwarded"), "{alias}");
+    let catch_all = page("/aliases/*@my.example").await;
+    assert!(catch_all.contains("<span class=\"muted\">1 lately"), "{catch_all}");
+    let tried =
+        house.operator("POST", "/v1/aliases/test", json!({ "address": "s*@my.example" })).await.expect(200).json();
+    assert_eq!(tried["matched"][0]["messages"], 1, "{tried}");
+    for _ in 0..4 {
+        house.admin.store.activity.record(twice("shop@my.example", keys[0]).to_vec()).await.unwrap();
+    }
+    let checkup = house.operator("GET", "/v1/doctor", Value::Null).await.expect(200).json();
+    assert!(!checkup.to_string().contains("clients_hidden"), "six messages are not enough: {checkup}");
 }

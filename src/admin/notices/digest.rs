@@ -40,12 +40,16 @@ impl Admin {
 
     async fn figures(&self, since: Moment) -> Result<Vec<(&'static str, i64)>> {
         let filter = StatsFilter { since: Some(since.rfc3339()), ..StatsFilter::default() };
-        let series = self.stats(&Actor::operator(), &filter).await?.series;
+        let counted = self.stats(&Actor::operator(), &filter).await?;
         let sum = |keys: &[&str]| -> i64 {
-            series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
+            counted.series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
         };
-        let all = series.iter().map(|one| one.total).sum();
-        Ok(std::iter::once(("came in", all)).chain(FIGURES.iter().map(|(word, keys)| (*word, sum(keys)))).collect())
+        let mut figures = vec![("came in", counted.came_in())];
+        figures.extend(FIGURES.iter().map(|(word, keys)| (*word, sum(keys))));
+        if counted.copies > 0 {
+            figures.push(("more than came in: copies for further inboxes", counted.copies));
+        }
+        Ok(figures)
     }
 
     async fn over_since(&self, since: Moment) -> Result<Vec<Cause>> {

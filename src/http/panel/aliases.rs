@@ -298,8 +298,12 @@ fn line(alias: &AliasLine, (put_off, now): (Option<&str>, Moment)) -> Line {
 /// What became of an alias's mail, in words.
 pub(super) fn counts(alias: &AliasShape) -> String {
     let counts = &alias.counts;
+    // Several inboxes have a copy each.
+    let is_copied = counts.forwarded + counts.dropped + counts.failed + counts.bounced > alias.messages;
+    let forwarded = if is_copied { "copies forwarded" } else { "forwarded" };
     let all = [
-        (counts.forwarded, "forwarded"),
+        (alias.messages * u64::from(is_copied), if alias.messages == 1 { "message" } else { "messages" }),
+        (counts.forwarded, forwarded),
         (counts.refused, "refused"),
         (counts.dropped, "dropped"),
         (counts.failed, "failed"),

@@ -11,7 +11,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::checkup::Severity;
-use crate::policy::notices::causes::is_of_doctor;
+use crate::policy::notices::causes::is_looked_for;
 use crate::policy::notices::memory::Seen;
 use crate::policy::notices::{Cause, Kind};
 use crate::policy::roles::DomainRole;
@@ -117,6 +117,8 @@ struct OverviewPage {
     figures: Vec<Figure>,
     /// With the figures, all that came in.
     rest: Vec<Rest>,
+    /// How many more these are than came in: a message has a figure for each of its inboxes.
+    copies: i64,
     ranges: Vec<Range>,
     stretch: &'static str,
     chart: Chart,
@@ -137,11 +139,6 @@ pub(super) async fn look_again(State(site): State<Site>, Caller(actor): Caller) 
         Ok(_) => told::go("/", &[("looked", "1")]),
         Err(error) => frame::failed(&error),
     }
-}
-
-/// Whether causes of this kind are found by looking at the host, at DNS or at lists, and not by what becomes of mail.
-fn is_looked_for(kind: Kind) -> bool {
-    is_of_doctor(kind) || kind == Kind::Drift
 }
 
 async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, AdminError> {
@@ -184,6 +181,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
         looked: ask.get("looked").map(|_| MAX_LOOKED_AT),
         figures: figures(&counted, of),
         rest: rest(&counted, of),
+        copies: counted.copies,
         ranges: RANGES.iter().map(range).collect(),
         stretch: chosen.2,
         chart: chart(&counted),
@@ -306,15 +304,15 @@ const REST: [(&str, &str, &str); 5] = [
 ];
 
 /// Each leads to the very mail that it counts, of one domain where one is chosen.
-fn figures(counted: &StatsShape, domain: &str) -> Vec<Figure> {
-    let series = &counted.series;
+fn figures(all: &StatsShape, domain: &str) -> Vec<Figure> {
+    let series = &all.series;
     let figure = |word, value: i64, statuses: &[&str]| {
-        let href = activity_of(statuses, (counted, domain));
+        let href = activity_of(statuses, (all, domain));
         Figure { word, value: value.max(0).to_string(), href }
     };
     let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);
     vec![
-        figure("came in", series.iter().map(|one| one.total).sum(), &[]),
+        figure("came in", all.came_in(), &[]),
         counted("forwarded", &["forwarded"]),
         counted("refused", REFUSED),
         counted("waiting", WAITS),

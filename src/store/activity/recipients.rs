@@ -13,8 +13,10 @@ use crate::store::columns::{Columns, json};
 const MAX_ROWS: u32 = 5000;
 const MAX_RECIPIENTS: u32 = 300;
 
-/// Of each status (`?5`) the newest places of a domain, and of all of these the newest rows and no more.
-pub(in crate::store) const LATELY: &str = "select lower(recipient), sum(count), max(received_at) from activity \
+/// Of each status (`?5`) the newest places of a domain, and of all of these the newest rows and no more. A message has a row for
+/// each of its inboxes; refusals share one.
+pub(in crate::store) const LATELY: &str = "select lower(recipient), \
+    count(distinct transaction_id) + sum(count) - count(*), max(received_at) from activity \
     where seq in (select j.value from json_each(?5) as s cross join json_each( \
         (select json_group_array(seq) from (select seq from activity indexed by activity_of_domain \
             where domain_id = ?1 and status = s.value and seq >= ?2 order by seq desc limit ?3))) as j \
@@ -26,7 +28,7 @@ pub(in crate::store) const LATELY: &str = "select lower(recipient), sum(count), 
 pub struct Recipient {
     /// The address, folded.
     pub address: String,
-    /// How many of the newest rows are for it.
+    /// How many of the newest messages are for it.
     pub messages: u64,
     /// When the last of them came.
     pub last_at: Moment,

@@ -81,6 +81,10 @@ const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = HOURS_OF_DAY * HOUR_MILLIS;
 const HOURS_OF_DAY: i64 = 24;
 
+/// Beside the statuses, below nothing: rows beyond the first of a message to an address, which has one for each inbox. The
+/// sum of all is how many messages came in.
+pub const COPY: &str = "copy";
+
 /// How long one point is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

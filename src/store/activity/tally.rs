@@ -1,9 +1,11 @@
 //! What rows add to the counters, summed in memory and written by one statement for each table.
 //!
 //! A row that changes its status is taken from the old one and added to the new, so that at every instant the counts of
-//! the statuses add up to the messages accepted.
+//! the statuses add up to the messages accepted. One for several inboxes has a row for each: that it came in once, and was
+//! checked once, is counted beside them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -96,6 +98,8 @@ pub(super) struct Tally {
     aliases: BTreeMap<i64, AliasSums>,
     alias_hours: BTreeMap<(i64, i64), i64>,
     messages: HashSet<(Uuid, i64)>,
+    /// The messages and their recipients, by a hash of these.
+    received: HashSet<(Uuid, u64)>,
     inboxes: Inboxes,
     shared: BTreeMap<i64, i64>,
 }
@@ -118,7 +122,11 @@ impl Tally {
         self.rows += 1;
         let counted = Counted::of(row);
         self.count(&counted, shown(row.status, row.bounced_at), 1);
-        self.note_verdicts(row, &counted);
+        if self.is_copy(row) {
+            self.note_copy(&counted);
+        } else {
+            self.note_verdicts(row, &counted);
+        }
         for alias in row.alias.iter().chain(&row.passed) {
             self.note_message(row, *alias);
         }
@@ -161,6 +169,25 @@ impl Tally {
                 BOUNCED => sums.bounced += n,
                 _ => {}
             }
+        }
+    }
+
+    /// Whether this recipient had this message before: for another inbox.
+    fn is_copy(&mut self, row: &Row) -> bool {
+        let mut hasher = DefaultHasher::new();
+        row.recipient.to_ascii_lowercase().hash(&mut hasher);
+        row.destination.is_some() && !self.received.insert((row.transaction, hasher.finish()))
+    }
+
+    /// It came in once.
+    fn note_copy(&mut self, counted: &Counted<'_>) {
+        if counted.is_own {
+            return;
+        }
+        let hour = hour_of(counted.at);
+        let domain = counted.domain.map(|domain| ("domain", domain.0.to_string()));
+        for (kind, scope) in std::iter::once(("instance", String::new())).chain(domain) {
+            *self.counters.entry((kind, scope, hour, stats::COPY)).or_default() -= counted.count;
         }
     }
 
