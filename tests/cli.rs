@@ -204,6 +204,11 @@ fn an_inbox_is_told_as_it_fares() {
     assert!(told(remembered, "1").contains(until), "{}", told(remembered, "1"));
     let asked = r#""verified_at":null,"last_delivered_at":"2026-11-22T19:00:00.000Z",
         "verification":{"sent_at":"2026-11-22T18:59:00.000Z","status":"forwarded","reply":"250 ok"}"#;
+    let waits = r#""verified_at":"2026-11-22T18:00:00.000Z","waiting":{"messages":2,"more":false,"since":"2026-11-22T18:56:24.120Z",
+        "reply":"451 4.3.2 not now"}"#;
+    let waiting =
+        "2 messages wait for it, the oldest since 22 Nov 2026, 18:56:24 UTC; its last try: 451 4.3.2 not now\n";
+    assert!(told(waits, "1").contains(waiting), "{}", told(waits, "1"));
     let told = told(asked, "2");
     assert!(told.contains("The mail with a link that verifies it has arrived there.\nMail last reached it"), "{told}");
     assert!(told.contains("\n2 aliases lead to it.") && !told.contains("on its way"), "{told}");

@@ -1,12 +1,13 @@
-//! What its owner does about an inbox that refuses: verifies it again, or has it tried again. What stands against it was
-//! true once; who acts on it is not to wait until time has passed.
+//! What waits for an inbox, and what its owner does about one that refuses: verifies it again, or has it tried again. What
+//! stands against it was true once; who acts on it is not to wait until time has passed.
 
 use crate::mail::Mailbox;
 use crate::policy::deeds::Deed;
 use crate::store::queue::WaitingQuery;
 use crate::store::rules::DestinationRow;
 
-use super::{Access, Actor, Admin, AdminError, Area, QueueAction, Result};
+use super::shapes::WaitingMailShape;
+use super::{Access, Actor, Admin, AdminError, Area, Paging, QueueAction, QueueFilter, Result, Scope};
 
 /// Messages that one word has tried again, the oldest first; the others follow by themselves where it takes those.
 const MAX_TRIED: u32 = 500;
@@ -40,6 +41,26 @@ impl Admin {
         let tried = self.try_what_waits(actor, &row).await?;
         self.store.accounts.audit(self.audit_plain(actor, Deed::DestinationRetry, &row.address)).await?;
         Ok(AnotherTry { row: self.find_destination(actor, id).await?, tried })
+    }
+
+    /// What waits to be sent on to an inbox, as far as the actor sees the queue.
+    pub async fn waiting_for(&self, actor: &Actor, row: &DestinationRow) -> Result<Option<WaitingMailShape>> {
+        if !actor.has(Scope::Of(Area::Queue, Access::Read)) {
+            return Ok(None);
+        }
+        let paging = Paging { limit: Some(super::MAX_LIMIT), cursor: None };
+        let filter = QueueFilter { destination: Some(row.address.clone()), paging, ..QueueFilter::default() };
+        let page = self.queue(actor, &filter).await?;
+        let waits: Vec<_> = page.items.iter().filter(|one| one.purpose == "forward" && one.state != "kept").collect();
+        let Some(oldest) = waits.iter().min_by_key(|one| one.received_at) else { return Ok(None) };
+        let said = self.store.activity.last_said(&[oldest.id]).await?.remove(&oldest.id).unwrap_or_default();
+        Ok(Some(WaitingMailShape {
+            messages: waits.len() as u64,
+            more: page.next_cursor.is_some(),
+            since: oldest.received_at,
+            reply: said.words,
+            activity_id: oldest.id,
+        }))
     }
 
     async fn try_what_waits(&self, actor: &Actor, row: &DestinationRow) -> Result<usize> {

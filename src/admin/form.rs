@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 24] = [
+const ECHOED: [&str; 25] = [
     "id",
     "owner",
     "kind",
@@ -27,6 +27,7 @@ const ECHOED: [&str; 24] = [
     "sends_back",
     "takes_no_mail",
     "uses",
+    "waiting",
     "trusted",
     "counts",
     "messages",

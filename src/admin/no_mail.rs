@@ -1,5 +1,5 @@
-//! Domains of inboxes that take no mail at all: asked of the DNS for ever and when mail proves something of them, shown with the destinations, told where aliases in
-//! use lead there, and never acted on.
+//! Domains of inboxes that take no mail at all: asked of the DNS for ever and when mail proves something of them, shown with the
+//! destinations, told where aliases in use lead there, and never acted on.
 //!
 //! A domain with a next hop of its own (`delivery.routes`) and a domain of ours are not asked: their mail goes where nobody
 //! looks it up. By a relay it is looked up all the same, only by somebody else, so what the DNS says counts there too; but a

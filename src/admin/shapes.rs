@@ -23,6 +23,7 @@ pub use forms::{
 };
 pub use others::{
     DestinationShape, EnvelopeChange, NoMailShape, QueueShape, RouteShape, TokenShape, VerificationShape,
+    WaitingMailShape,
 };
 pub use people::{AuditShape, GrantShape, MeShape, NewTotpShape, SessionShape, TotpOnShape, UserShape};
 pub use records::{RecordShape, RecordsShape};

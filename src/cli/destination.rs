@@ -173,6 +173,9 @@ fn told(destination: &Value) -> String {
             }
         }
     }
+    if destination["waiting"].is_object() {
+        lines.push(waiting(&destination["waiting"]));
+    }
     if destination["not_asked_until"].is_string() {
         lines.push(format!(
             "New mail for it is refused, and it is not asked again until {}. If it is mended: waypost destination retry {}",
@@ -198,6 +201,16 @@ fn told(destination: &Value) -> String {
     }
     lines.extend(computed(&destination["uses"]["computed"]).map(|one| format!("{one} may lead to it.")));
     lines.join("\n")
+}
+
+/// `2 messages wait for it, the oldest since …; its last try: 451 not now`
+fn waiting(waits: &Value) -> String {
+    let count = match (waits["messages"].as_u64(), waits["more"] == true) {
+        (Some(1), false) => "One message waits".to_owned(),
+        (_, true) => format!("More than {} messages wait", waits["messages"]),
+        (_, false) => format!("{} messages wait", waits["messages"]),
+    };
+    format!("{count} for it, the oldest since {}; its last try: {}", time(waits, "/since"), cell(waits, "/reply"))
 }
 
 fn replaced(done: &Value) -> String {

@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use waypost::demo::inbox::{Behaviour, Rule, Stage};
 
 use crate::support::{LETTER, PATIENCE, World};
 
@@ -157,22 +158,23 @@ async fn an_inbox_that_is_left_out_is_named_where_the_others_mail_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_says_what_is_remembered_of_an_inbox() {
     let world = World::start().await;
-    for (alias, inbox) in [("gone", "me@gone.example"), ("typo", "me@gmial.example")] {
+    for (alias, inbox) in [("gone", "gone@inbox.example"), ("typo", "me@gmial.example")] {
         world.destination(inbox).await;
         world.alias(&format!("{alias}@my.example"), &[inbox]).await;
     }
     let asked = async |to: &str| world.post("/v1/route", json!({ "to": to, "from": "ann@sender.example" })).await;
-    assert_eq!(asked("gone@my.example").await["reason"], "gone@my.example forwards to me@gone.example.");
+    assert_eq!(asked("gone@my.example").await["reason"], "gone@my.example forwards to gone@inbox.example.");
     let before = world.dns.count_of("gmial.example");
     asked("typo@my.example").await;
     assert_eq!(world.dns.count_of("gmial.example"), before, "no DNS is asked");
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 no such person")).times(1));
     let last = world.letter("gone@my.example").await.last().to_owned();
     assert!(last.starts_with("550 "), "{last}");
     let route = asked("gone@my.example").await;
     assert_eq!(route["disposition"], "forward", "{route:#}");
     let reason = route["reason"].as_str().unwrap();
-    let words = "gone@my.example forwards to me@gone.example. me@gone.example has taken no mail since ";
-    assert!(reason.starts_with(words) && reason.contains("domain does not exist"), "{reason}");
+    let words = "gone@my.example forwards to gone@inbox.example. gone@inbox.example has taken no mail since ";
+    assert!(reason.starts_with(words) && reason.contains("no such person"), "{reason}");
     world
         .change("waypost.db", "insert into no_mail (domain, why, since) values ('gmial.example', 'no_such_domain', 1)")
         .await;

@@ -51,8 +51,27 @@ pub struct DestinationShape {
     /// Where it is used: of one that is asked for by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<UsesShape>,
+    /// The mail that waits for it, where there is any: of one that is asked for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingMailShape>,
     /// When made.
     pub created_at: Moment,
+}
+
+/// The mail that waits for an inbox.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = WaitingMail)]
+pub struct WaitingMailShape {
+    /// How many messages, as far as they are counted.
+    pub messages: u64,
+    /// There are more than are counted.
+    pub more: bool,
+    /// When the oldest came.
+    pub since: Moment,
+    /// What its last try came to: in the words of its next hop, or ours where it said nothing.
+    pub reply: String,
+    /// Its row in the log.
+    pub activity_id: Uuid,
 }
 
 impl DestinationShape {
@@ -75,6 +94,7 @@ impl DestinationShape {
             takes_no_mail: None,
             verification: None,
             uses: None,
+            waiting: None,
             created_at: row.created_at,
         }
     }

@@ -46,7 +46,8 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let row = site.admin.destination(&actor, &id).await?;
     let uses = Some(site.admin.destination_uses(&actor, &row).await?);
-    let shape = DestinationShape { uses, ..site.admin.destination_shape(&actor, &row).await? };
+    let waiting = site.admin.waiting_for(&actor, &row).await?;
+    let shape = DestinationShape { uses, waiting, ..site.admin.destination_shape(&actor, &row).await? };
     Ok(tagged(row.version, Json(shape).into_response()))
 }
 

@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use crate::admin::shapes::{ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape};
+use crate::admin::shapes::{
+    ComputedShape, DestinationShape, ReplacedShape, UsesShape, VerificationShape, WaitingMailShape,
+};
 use crate::admin::{Actor, AdminError, Looked, Paging, QueueFilter, Target};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
@@ -59,6 +61,16 @@ struct Asked {
     row: Option<String>,
 }
 
+/// What waits for it, and how the oldest of that fares.
+struct Oldest {
+    /// `3 messages`.
+    count: String,
+    row: String,
+    at: When,
+    /// What its last try came to.
+    said: Said,
+}
+
 /// Where it is used, in words.
 struct Used {
     /// `12 aliases lead here.`
@@ -96,6 +108,7 @@ struct DestinationPage {
     used: Used,
     /// `3 messages` that it is still to get.
     waiting: Option<String>,
+    oldest: Option<Oldest>,
     others: Vec<String>,
     /// This panel has an address that a mail could lead to.
     can_ask: bool,
@@ -235,11 +248,21 @@ async fn build(
         failing_row: shape.failing_activity_id.map(|id| id.to_string()),
         not_asked: shape.not_asked_until.map(|at| When::new(at, now)),
         used,
+        oldest: site.admin.waiting_for(actor, &row).await?.map(|waits| oldest(&waits, now)),
         waiting,
         others: others(site, actor, (&row, &shape)).await?,
         can_ask: site.admin.links_at.is_some(),
         inbox,
     })
+}
+
+fn oldest(waits: &WaitingMailShape, now: Moment) -> Oldest {
+    let count = match waits.messages {
+        1 => "One message".to_owned(),
+        count if waits.more => format!("More than {count} messages"),
+        count => format!("{count} messages"),
+    };
+    Oldest { count, row: waits.activity_id.to_string(), at: When::new(waits.since, now), said: Said::new(&waits.reply) }
 }
 
 async fn looked(
