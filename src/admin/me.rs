@@ -62,8 +62,12 @@ impl Admin {
         if actor.name == ActorName::Operator || credentials.password_hash.is_none() {
             return Ok(());
         }
+        let Some(given) = given.filter(|given| !given.is_empty()) else {
+            form.fault("current_password", "write your present password");
+            return Ok(());
+        };
         let guess = self.guesses.begin_own(actor.account, self.clock.now())?;
-        if !self.passwords.verify(&given.unwrap_or_default(), credentials.password_hash).await? {
+        if !self.passwords.verify(&given, credentials.password_hash).await? {
             form.fault("current_password", "this is not your present password");
             return Ok(());
         }

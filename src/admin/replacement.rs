@@ -175,7 +175,10 @@ impl Admin {
             let words = "It was made in too many aliases to be taken back in one step: replace it the other way.";
             return Err(AdminError::Conflict(words.to_owned()));
         };
-        let old = self.find_destination(actor, &replaced.destination).await?;
+        let old = self.find_destination(actor, &replaced.destination).await.map_err(|error| match error {
+            AdminError::NotFound(_) => removed_since(&replaced.destination),
+            other => other,
+        })?;
         let new = self.destination_within(actor, (old.account, to)).await?;
         let audit = self.audit_plain(actor, Deed::DestinationPutBack, &old.address);
         let done = self.store.rules.put_destination_back((old, new), replaced, audit).await;
@@ -190,6 +193,10 @@ impl Admin {
 pub(super) fn replacement_of(entry: &AuditRow) -> Option<Replaced> {
     let before = entry.before.clone().filter(|_| entry.action == Deed::DestinationReplace.as_str())?;
     serde_json::from_value(before).ok().filter(Replaced::is_whole)
+}
+
+fn removed_since(address: &str) -> AdminError {
+    AdminError::Conflict(format!("{address} was removed since then: add and verify it again, then undo this."))
 }
 
 fn new_address(after: &Value) -> Option<&str> {

@@ -159,7 +159,7 @@ async fn what_was_done_is_not_asked_again_after_a_restart() {
     anna.get(&link).await.says("Waiting for it");
     // From now on there is mail that could be led elsewhere.
     let relay = [("host", "relay.example"), ("port", "587")];
-    fill(&mut anna, &link, ("way-out", &relay)).await.says("not your present password").says("Present password");
+    fill(&mut anna, &link, ("way-out", &relay)).await.says("rite your present password").says("Present password");
     world.stop().await;
 }
 

@@ -170,7 +170,7 @@ async fn the_server_is_set_in_place_and_what_could_lead_mail_elsewhere_takes_the
         ("delivery.relay_username", "me"),
         ("delivery.relay_password", "the secret of the relay"),
     ];
-    let refused = anna.post("/settings/server", &relay).await.says("This is not your present password.");
+    let refused = anna.post("/settings/server", &relay).await.says("Write your present password.");
     assert_eq!((refused.status, set("delivery.relay").await["value"].clone()), (422, "".into()));
     let nameless = [relay[0], relay[1], ("current_password", PASSWORD)];
     anna.post("/settings/server", &nameless).await.says("Write the password that goes with the name.");

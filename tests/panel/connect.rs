@@ -94,3 +94,12 @@ async fn who_may_make_no_alias_anywhere_is_told_before_a_token_is_made_and_whom_
     house.panel(&eva, "POST", "/domains", "name=eva.example").await.expect(303);
     assert!(house.panel(&eva, "GET", "/connect/curl", "").await.text().contains("Make the token"));
 }
+
+/// Whoever never said for whom it came has a line all the same.
+#[tokio::test]
+async fn the_script_names_mail_that_has_no_address() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let made = house.panel(&cookie, "POST", "/connect/script", "name=script&domain=").await.expect(200).text();
+    assert!(made.contains("(no address)"), "{made}");
+}

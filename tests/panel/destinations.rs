@@ -255,3 +255,37 @@ async fn who_gets_mail_for_postmaster_is_said_wherever_an_inbox_goes() {
     let of_domain = open(&house, &cookie, "/domains/my.example").await;
     assert!(of_domain.contains("Empty: your default destination; there is none, so this mail is held."), "{of_domain}");
 }
+
+/// It refuses nothing, and yet nothing arrives.
+#[tokio::test]
+async fn what_waits_for_an_inbox_is_said_with_what_was_answered_last() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let path = path_of(&house, "owner@inbox.example").await;
+    assert!(!open(&house, &cookie, &path).await.contains("<dt>Waiting</dt>"));
+    let row = queued(&house, "shop@my.example", Entry::Due(house.clock.now().after(HOUR))).await;
+    let page = open(&house, &cookie, &path).await;
+    let facts = page.split("<dt>Waiting</dt>").nth(1).unwrap_or_else(|| panic!("{page}"));
+    let message = format!("<a href=\"/activity/{}\">The oldest</a>", row.id);
+    assert!(facts.starts_with("<dd>One message.") && facts.contains(&message), "{page}");
+    assert!(facts.contains("<code class=\"reply\"><bdi>450 4.2.0 Try later</bdi></code>"), "{page}");
+    let shown = house.operator("GET", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(200).json();
+    let waiting = &shown["waiting"];
+    assert_eq!((&waiting["messages"], &waiting["reply"]), (&json!(1), &json!("450 4.2.0 Try later")), "{shown:#}");
+}
+
+/// Its record is gone, and that of the other one still leads.
+#[tokio::test]
+async fn what_was_replaced_and_removed_says_what_to_do_before_it_is_taken_back() {
+    let house = House::furnished().await;
+    let new = json!({ "address": "new@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", new).await.expect(201);
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let to = json!({ "to": "new@inbox.example" });
+    house.operator("POST", "/v1/destinations/owner@inbox.example/replace", to).await.expect(200);
+    let last = house.operator("GET", "/v1/audit?limit=1", Value::Null).await.json()["items"][0]["id"].clone();
+    house.operator("DELETE", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(204);
+    let undone = house.operator("POST", &format!("/v1/audit/{last}/undo"), Value::Null).await.expect(409).problem();
+    let words = "owner@inbox.example was removed since then: add and verify it again, then undo this.";
+    assert_eq!(undone["detail"], words);
+}

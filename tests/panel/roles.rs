@@ -1,7 +1,11 @@
 //! Roles on domains of others: given, changed and taken away on the page of a person, and taken back.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
+use serde_json::{Value, json};
+use waypost::store::queue::Entry;
+
+use crate::web::rows::queued;
 use crate::web::{Answer, House};
 
 const ANNA: &str = "/settings/people/anna@my.example";
@@ -96,4 +100,20 @@ async fn what_is_wrong_with_a_role_is_said_at_its_field_and_nobody_else_gives_on
         house.panel(&anna, "POST", path, "domain=my.example&role=manager").await.expect(403);
     }
     house.panel(&owner, "GET", "/settings/people/nobody@my.example", "").await.expect(404);
+}
+
+/// Who only looks on has nothing to release, and is not told that all is well while something waits.
+#[tokio::test]
+async fn a_viewer_is_not_told_to_release_what_is_held() {
+    let house = House::furnished().await;
+    let viewer = house.signed_in_as("eve@my.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
+    let overview = async || house.panel(&viewer, "GET", "/", "").await.expect(200).text();
+    assert!(overview().await.contains("All mail is flowing."));
+    queued(&house, "shop@my.example", Entry::Due(house.clock.now().after(Duration::from_secs(240)))).await;
+    let page = overview().await;
+    assert!(page.contains("Mail is flowing; some of it waits for its next try."), "{page}");
+    queued(&house, "shop@my.example", Entry::Held).await;
+    let page = overview().await;
+    assert!(page.contains("One message is held until somebody who manages its domain releases it."), "{page}");
+    assert!(!page.contains("until you release"), "{page}");
 }

@@ -269,7 +269,7 @@ async fn a_sensitive_setting_is_taken_back_with_the_present_password() {
     assert_eq!(page.matches("aria-label=\"Present password\"").count(), 1, "{page}");
     let place = page.split("action=\"/settings/audit/").nth(1).unwrap().split('"').next().unwrap();
     let undo = async |form: &str| house.panel(&cookie, "POST", &format!("/settings/audit/{place}"), form).await;
-    assert!(undo("").await.expect(422).text().contains("this is not your present password"));
+    assert!(undo("").await.expect(422).text().contains("write your present password"));
     undo("current_password=wrong").await.expect(422);
     undo("current_password=correct+horse+battery").await.expect(303);
     let set = house.operator("GET", "/v1/settings", Value::Null).await.json();

@@ -197,6 +197,10 @@ fn for_who_looks(actor: &Actor, mut seen: Seen) -> Seen {
     if !actor.grants.is_empty() && actor.grants.iter().all(looks) {
         for cause in seen.causes.iter_mut().filter(|cause| matches!(cause.kind, Kind::Untold | Kind::Held)) {
             "The people who manage its domain decide what becomes of it: tell them.".clone_into(&mut cause.remedy);
+            cause.what =
+                cause.what.replace("until you release it.", "until somebody who manages its domain releases it.");
+            cause.what =
+                cause.what.replace("until you release them.", "until those who manage their domains release them.");
         }
     }
     seen
