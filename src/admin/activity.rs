@@ -195,7 +195,7 @@ impl Admin {
     #[must_use]
     pub fn shown(&self, actor: &Actor, row: &Arc<Row>) -> Option<Arc<Row>> {
         match row_reach(actor, row)? {
-            Reach::Look => Some(Arc::new(Row { author: None, subject: None, ..Row::clone(row) })),
+            Reach::Look => Some(Arc::new(without_author(Row::clone(row)))),
             Reach::Manage | Reach::Own => Some(Arc::clone(row)),
         }
     }
@@ -231,10 +231,24 @@ fn row_reach(actor: &Actor, row: &Row) -> Option<Reach> {
 pub(super) fn shows(actor: &Actor, row: &mut Row) -> bool {
     let reach = row_reach(actor, row);
     if reach == Some(Reach::Look) {
-        row.subject = None;
-        row.author = None;
+        *row = without_author(row.clone());
     }
     reach.is_some()
+}
+
+/// Without subject and author; nor does any verdict name the author's domain, unless the sender's is the same.
+fn without_author(row: Row) -> Row {
+    let mut row = Row { subject: None, ..row };
+    let Some(author) = row.author.take() else { return row };
+    if author.is_of(&row.sender) {
+        return row;
+    }
+    let verdicts = row.auth.dkim.iter_mut().chain(&mut row.auth.dmarc).chain(&mut row.auth.arc);
+    let replies = row.attempts.iter_mut().map(|attempt| &mut attempt.reply);
+    let steps = row.trace.iter_mut().map(|step| &mut step.detail);
+    let texts = std::iter::once(&mut row.reason).chain(verdicts).chain(replies).chain(steps);
+    texts.for_each(|text| *text = author.hidden_in(text));
+    row
 }
 
 fn read_statuses(words: &[String], query: &mut Query) -> Result<()> {

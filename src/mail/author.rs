@@ -14,6 +14,9 @@ const MAX_NAME_OCTETS: usize = 256;
 /// Octets of an address: more has none that is one (RFC 5321 §4.5.3.1), but for two dots in a row.
 const MAX_ADDRESS_OCTETS: usize = 320;
 
+/// What stands for the domain of an author who is not told.
+const AUTHORS_DOMAIN: &str = "(the author’s domain)";
+
 /// A name, where there is one, and an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -55,10 +58,29 @@ impl Author {
         &self.address
     }
 
+    /// A text without the author's domain, and without what that lies in, for whoever is not told who wrote.
+    #[must_use]
+    pub fn hidden_in(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        let mut domain = self.address.rsplit_once('@').map(|(_, domain)| domain);
+        while let Some(name) = domain.filter(|name| name.contains('.')) {
+            hidden = hidden.replace(name, AUTHORS_DOMAIN);
+            domain = name.split_once('.').map(|(_, parent)| parent);
+        }
+        hidden
+    }
+
     /// What is compared: the folded local part and the domain.
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.address)
+    }
+
+    /// Whether this sender of an envelope is on the author's domain.
+    #[must_use]
+    pub fn is_of(&self, sender: &str) -> bool {
+        let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
+        domain(sender).is_some_and(|of| domain(&self.address) == Some(of))
     }
 
     /// Whether it is this sender of an envelope.
@@ -112,6 +134,15 @@ mod tests {
             assert_eq!(Author::read(written), author);
             assert_eq!((author.address(), author.key().as_str()), ("real@author.test", "real@author.test"));
         }
+    }
+
+    #[test]
+    fn whoever_is_not_told_the_author_is_not_told_the_domain() {
+        let author = Author::read("Boss <boss@mail.bank.example>");
+        let hidden =
+            author.hidden_in("pass d=mail.bank.example; the policy of bank.example asks, shop.example does not");
+        let (one, other) = ("pass d=(the author’s domain); ", "the policy of (the author’s domain) asks, ");
+        assert_eq!(hidden, format!("{one}{other}shop.example does not"));
     }
 
     #[test]

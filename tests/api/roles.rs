@@ -227,3 +227,69 @@ async fn who_has_left_is_told_of_by_name() {
     let theirs = house.operator("GET", theirs, Value::Null).await.expect(200).json();
     assert_eq!(theirs["items"].as_array().unwrap().len(), 1, "and is found by it");
 }
+
+/// A mirror has the aliases of its original: who may see these sees what came to them by it, and nothing else of it.
+#[tokio::test]
+async fn mail_by_a_mirror_is_seen_by_who_sees_its_original() {
+    let team = Team::new().await;
+    let house = &team.house;
+    let mirror = json!({ "name": "twin.example", "mirror_of": "team.example" });
+    house.bearer(&team.member, "POST", "/v1/domains", mirror).await.expect(201);
+    let account = house.admin.store.accounts.account_by_email("member@people.example").await.unwrap().key;
+    let alias = house.admin.alias(&waypost::admin::Actor::operator(), "shop@team.example").await.unwrap();
+    let subject = Some("Secret plans".to_owned());
+    let row = Row { account, alias: Some(alias.key), subject, ..forwarded(house, "shop@twin.example") };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    for (token, sees, subject) in [
+        (&team.member, true, json!("Secret plans")),
+        (&team.manager, true, json!("Secret plans")),
+        (&team.viewer, true, Value::Null),
+        (&team.stranger, false, Value::Null),
+    ] {
+        let one = house.bearer(token, "GET", &format!("/v1/activity/{}", row.id), Value::Null).await;
+        assert_eq!(one.status, if sees { 200 } else { 404 });
+        let all = house.bearer(token, "GET", "/v1/activity", Value::Null).await.expect(200).json();
+        let found = all["items"].as_array().unwrap().iter().find(|one| one["id"] == json!(row.id.to_string()));
+        assert_eq!(found.map(|found| &found["subject"]), sees.then_some(&subject), "{all}");
+    }
+    let words = house.bearer(&team.viewer, "GET", "/v1/activity?search=secret", Value::Null).await.expect(200).json();
+    assert_eq!(words["items"], json!([]), "of subjects a viewer is not told");
+    for token in [&team.manager, &team.viewer] {
+        house.bearer(token, "GET", "/v1/domains/twin.example", Value::Null).await.expect(404);
+    }
+    let vera = house.signed_in_as("vera@people.example", json!([{ "domain": "team.example", "role": "viewer" }])).await;
+    let page = async |path: &str| house.panel(&vera, "GET", path, "").await.expect(200).text();
+    for path in ["/aliases/shop@team.example", "/activity", &format!("/activity/{}", row.id), "/?range=24h"] {
+        let page = page(path).await;
+        assert!(page.contains("shop@twin.example") || page.contains("<strong>2</strong> came in"), "{path}: {page}");
+    }
+}
+
+/// Who wrote is not told to a viewer: neither is the domain of whoever did, in the words of a verdict, nor found by it.
+#[tokio::test]
+async fn a_viewer_is_not_told_the_domain_of_an_author() {
+    let team = Team::new().await;
+    let house = &team.house;
+    let account = house.admin.store.accounts.account_by_email("member@people.example").await.unwrap().key;
+    let name = waypost::mail::Domain::parse("team.example").unwrap();
+    let domain = Some(house.admin.store.rules.domain(&name).await.unwrap().key);
+    let author = Some(waypost::mail::Author::read("boss@mail.bank.test"));
+    let known = forwarded(house, "shop@team.example");
+    let auth = waypost::store::activity::Auth { dkim: vec!["fail d=bank.test s=m".to_owned()], ..known.auth.clone() };
+    let reason = "Refused as the DMARC policy of bank.test asks".to_owned();
+    let row = Row { account, domain, author, auth, reason, ..known };
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    house.admin.store.activity.index().await.unwrap();
+    for (token, is_told) in [(&team.member, true), (&team.manager, true), (&team.viewer, false)] {
+        let one = house.bearer(token, "GET", &format!("/v1/activity/{}", row.id), Value::Null).await.expect(200).text();
+        assert_eq!(one.contains("bank.test"), is_told, "{one}");
+        assert!(one.contains("Refused as the DMARC policy of "), "{one}");
+        for search in ["bank", "bank.test", "DMARC%20policy%20of%20bank"] {
+            let found = format!("/v1/activity?search={search}");
+            let found = house.bearer(token, "GET", &found, Value::Null).await.expect(200).json();
+            assert_eq!(found["items"].as_array().unwrap().len(), usize::from(is_told), "{search}: {found}");
+        }
+        let found = house.bearer(token, "GET", "/v1/activity?search=dmarc", Value::Null).await.expect(200).json();
+        assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Words of authors, subjects and replies: as the search index is asked for them, and as a row is looked at for them.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use sqlx::SqlitePool;
 use unicode_normalization::UnicodeNormalization as _;
@@ -7,6 +9,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::Query;
 use super::ways::Last;
+use crate::mail::Author;
 use crate::store::Result;
 use crate::store::columns::{Columns, json};
 
@@ -39,14 +42,16 @@ macro_rules! withheld {
         "coalesce(subject, '') || char(10) || coalesce(author, '')"
     };
 }
-/// What the words of rows are made of, for whoever asks (`?3`, `?4`) and may see them (`?5`, `?6`); without the rows that do not
-/// have a word (`?2`), as far as that is quickly seen.
+/// What the words of rows are made of, for whoever asks (`?3`, `?4`) and may see them (`?5`, `?6`), with the author where that is
+/// not told; without the rows that do not have a word (`?2`), as far as that is quickly seen.
 pub(in crate::store) const TEXTS: &str = concat!(
     "select seq, iif(",
     told!("?3", "?4"),
     ", ",
     withheld!(),
-    ", '') || char(10) || reason, attempts from activity where seq in (select value from json_each(?1)) and ",
+    ", '') || char(10) || reason, attempts, iif(",
+    told!("?3", "?4"),
+    ", null, author) from activity where seq in (select value from json_each(?1)) and ",
     seen!("?5", "?6"),
     " and (?2 is null or instr(lower(",
     withheld!(),
@@ -116,8 +121,10 @@ impl Words {
             let mut columns = Columns::of(row);
             let (seq, text): (i64, &str) = (columns.take()?, columns.take()?);
             let said: Vec<Said> = columns.json("the attempts of a row")?;
+            let untold = columns.take::<Option<&str>>()?.map(Author::read);
             let texts = std::iter::once(text).chain(said.iter().map(|said| said.reply.as_str()));
-            let text: Vec<_> = texts.flat_map(words_of).collect();
+            let told = |text| untold.as_ref().map_or(Cow::Borrowed(text), |author| author.hidden_in(text).into());
+            let text: Vec<_> = texts.flat_map(|text| words_of(&told(text)).collect::<Vec<_>>()).collect();
             if self.are_in(&text, last) {
                 found.push(seq);
             }
