@@ -197,7 +197,7 @@ enum Guest {
     /// Whoever holds a link that is still good.
     New,
     /// Somebody who looks after the gateway, signed in.
-    Known(Actor),
+    Known(Box<Actor>),
 }
 
 /// `GET /setup/{link}?at=`.
@@ -266,7 +266,7 @@ async fn guest(site: &Site, link: &str, secrets: &Secrets) -> Result<Guest, Resp
         Ok((is_good && !is_set_up, is_set_up, secrets.actor(site).await?))
     };
     match asked.await {
-        Ok((_, _, Some(actor))) if actor.is_admin() => Ok(Guest::Known(actor)),
+        Ok((_, _, Some(actor))) if actor.is_admin() => Ok(Guest::Known(Box::new(actor))),
         Ok((true, ..)) => Ok(Guest::New),
         Ok((false, true, _)) => Err(has_an_owner()),
         Ok((false, false, _)) => Err(used_up()),
