@@ -112,7 +112,7 @@ struct Changes {
     /// The domain of rewritten senders; "" for its own
     #[arg(long, value_name = "DOMAIN")]
     srs_domain: Option<String>,
-    /// Who gets mail to postmaster and abuse; "" for the owner
+    /// Who gets mail to postmaster and abuse; "" for the default destination
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
     /// The domain whose aliases are this one's too, with what is set at each; it keeps settings of its own; "" to end it
