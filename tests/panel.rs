@@ -43,5 +43,7 @@ mod stories;
 #[path = "panel/twice.rs"]
 mod twice;
 mod web;
+#[path = "panel/withheld.rs"]
+mod withheld;
 #[path = "panel/words.rs"]
 mod words;

@@ -207,7 +207,7 @@ async fn to_let_a_sender_in_says_that_the_alias_is_off() {
     let place = format!("/aliases/{id}/sender");
     let allowed = house.panel(&cookie, "POST", &place, "entry=a@b.example&what=allow&back=").await;
     let page = house.follow(&cookie, allowed).await;
-    assert!(page.contains("But shop@my.example is off: until you switch it on"), "{page}");
+    assert!(page.contains("But shop@my.example is off, and its mail is refused until you switch it on."), "{page}");
     assert!(!page.contains("is let in from now on"), "{page}");
 }
 

@@ -24,6 +24,7 @@ use super::sure;
 use super::text::{self, When};
 use super::toast::{self, Toast};
 use super::tried::{self, Tried};
+use super::withheld::Withheld;
 
 /// Rows of its mail that are shown.
 const ROWS: usize = 8;
@@ -241,7 +242,7 @@ async fn build(
         is_doubted: error.is_some_and(destinations::is_doubt),
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         tried: None,
-        senders: alias_senders::of(site, (&row, &mail), now),
+        senders: alias_senders::of(site, (&row, &mail), (Withheld::of(&alias), now)),
         taken_by_others: mail.iter().any(|other| other.alias != Some(row.key)),
         mail: Line::all(&mail[..mail.len().min(ROWS)], now),
         is_catch_all,

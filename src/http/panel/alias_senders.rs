@@ -18,6 +18,7 @@ use super::alias;
 use super::forms::{self, Filled};
 use super::story;
 use super::text::{self, When};
+use super::withheld::Withheld;
 
 /// A button that says something of a sender.
 pub(super) struct Say {
@@ -53,6 +54,8 @@ pub(super) struct Judge {
     pub(super) alias: String,
     pub(super) name: String,
     pub(super) stands: Option<String>,
+    /// What the alias does with all its mail, whoever sends it.
+    pub(super) does: Option<&'static str>,
     pub(super) says: Vec<Say>,
     /// A policy refused it, and no allow entry for its sender would have let it in.
     pub(super) is_unproven: bool,
@@ -62,8 +65,12 @@ pub(super) struct Judge {
 }
 
 /// Who wrote of late.
-pub(super) fn of(site: &Site, (row, mail): (&AliasRow, &[Row]), now: Moment) -> Vec<Writer> {
-    site.admin.senders_of(row, mail).iter().map(|sender| writer(sender, now)).collect()
+pub(super) fn of(
+    site: &Site,
+    (row, mail): (&AliasRow, &[Row]),
+    (withheld, now): (Option<Withheld>, Moment),
+) -> Vec<Writer> {
+    site.admin.senders_of(row, mail).iter().map(|sender| writer(sender, (withheld, now))).collect()
 }
 
 /// The addresses that mail came for of late.
@@ -85,6 +92,8 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
     if !site.admin.may_change_alias(actor, &alias) {
         return None;
     }
+    let shape = site.admin.alias_shapes(std::slice::from_ref(&alias)).await.ok()?.pop()?;
+    let withheld = Withheld::of(&shape);
     let author = site.admin.author_at(&alias, row);
     let is_both = row.author.as_ref().is_some_and(|author| author.is(&row.sender));
     let seen = site.admin.sender_at(&alias, row).filter(|_| !is_both);
@@ -98,13 +107,14 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
     Some(Judge {
         name: text::short_address(&alias_name(&alias).to_string()),
         alias: alias.id.to_string(),
-        stands: author.as_ref().and_then(stands).or_else(|| {
-            let of_sender = seen.as_ref().and_then(stands)?;
+        does: withheld.map(Withheld::does),
+        stands: author.as_ref().and_then(|author| stands(author, withheld)).or_else(|| {
+            let of_sender = stands(seen.as_ref()?, withheld)?;
             Some(if author.is_some() { format!("its envelope sender is {of_sender}") } else { of_sender })
         }),
         says,
         is_unproven,
-        lifted: lifted(site, (&alias, row), author.iter().chain(&seen)).filter(|_| own.is_none()),
+        lifted: lifted(site, (&alias, row), author.iter().chain(&seen)).filter(|_| own.is_none() && withheld.is_none()),
         came: caught.map(|address| shown(&address, now)),
     })
 }
@@ -166,7 +176,7 @@ fn allow_signer(author: &SenderSeen, row: &Row) -> Option<Say> {
     author.allowed_by.is_none().then(|| Say { word, label: format!("{word}: {entry}"), entry, what: "allow" })
 }
 
-fn writer(sender: &SenderSeen, now: Moment) -> Writer {
+fn writer(sender: &SenderSeen, (withheld, now): (Option<Withheld>, Moment)) -> Writer {
     let refused = match sender.refused {
         0 => String::new(),
         n if n == sender.messages => ", all refused".to_owned(),
@@ -178,14 +188,18 @@ fn writer(sender: &SenderSeen, now: Moment) -> Writer {
         full: text::visible(&sender.address),
         messages: format!("{messages}{refused}"),
         last: When::new(sender.last_at, now),
-        stands: stands(sender),
+        stands: stands(sender, withheld),
         says: says(sender, OF_SENDER),
     }
 }
 
-fn stands(sender: &SenderSeen) -> Option<String> {
+/// What the lists say of a sender; to be let in lets nobody past what is done with all mail.
+fn stands(sender: &SenderSeen, withheld: Option<Withheld>) -> Option<String> {
     match (&sender.allowed_by, &sender.blocked_by) {
-        (Some(entry), _) => Some(by_entry("let in", entry, &sender.address)),
+        (Some(entry), _) => {
+            let but = withheld.map(|withheld| format!(", but it {}", withheld.does())).unwrap_or_default();
+            Some(format!("{}{but}", by_entry("let in", entry, &sender.address)))
+        }
         (None, Some(entry)) => Some(by_entry("blocked", entry, &sender.address)),
         (None, None) => None,
     }

@@ -12,6 +12,7 @@ mod aliases;
 mod assets;
 mod author;
 mod by_domain;
+mod changed;
 mod chart;
 mod connect;
 mod destination;
@@ -54,6 +55,7 @@ mod toast;
 mod told;
 mod tried;
 mod verify;
+mod withheld;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};

@@ -1,13 +1,11 @@
-//! What would become of mail for an alias that was just made or led elsewhere, by the function that decides at RCPT: what is
+//! What would become of mail for an alias that was just made, switched on or led elsewhere, by the function that decides at RCPT: what is
 //! said to be ready is.
 
 use serde_json::{Map, Value};
 
-use crate::admin::shapes::{AliasShape, AuditShape, RouteShape, alias_name};
+use crate::admin::shapes::{AliasShape, RouteShape, alias_name};
 use crate::admin::{Actor, AliasName, RouteQuestion, Unheard};
 use crate::http::Site;
-use crate::policy::admission::TIME_TO_VERIFY;
-use crate::policy::deeds::Deed;
 use crate::policy::rule::{Action, Kind};
 use crate::store::rules::AliasRow;
 
@@ -41,7 +39,7 @@ fn of_action(alias: &AliasShape, address: &str) -> Option<String> {
 }
 
 /// Why its mail would not be sent on, or not to all, in words that end a sentence; the nearest to the sender first.
-async fn trouble(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Option<String> {
+pub(super) async fn trouble(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Option<String> {
     if domains::put_off(site, &alias.domain).is_some() {
         let domain = text::ours(&alias.domain);
         return Some(format!("{domain} is not proved yet, and mail for it is put off until it is."));
@@ -61,7 +59,7 @@ async fn trouble(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasSha
 }
 
 /// What would become of a message; nothing where no address can be read off the alias, or a nearer one takes it.
-async fn would(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Option<RouteShape> {
+pub(super) async fn would(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> Option<RouteShape> {
     let to = Map::from_iter([("to".to_owned(), Value::from(example(&alias_name(row))?))]);
     let route = site.admin.route(actor, &RouteQuestion::read(&to).ok()?).await.ok()?;
     let is_its = route.rule.as_ref().is_none_or(|rule| rule.id == alias.id);
@@ -93,7 +91,8 @@ fn computes(alias: &AliasShape) -> bool {
     alias.kind == Kind::Regex && alias.destinations.iter().all(|to| to.contains('$'))
 }
 
-fn as_far_as(alias: &AliasShape) -> String {
+/// As far as what a pattern computes is to be verified, in words that end no sentence.
+pub(super) fn as_far_as(alias: &AliasShape) -> String {
     if !computes(alias) {
         return String::new();
     }
@@ -101,35 +100,8 @@ fn as_far_as(alias: &AliasShape) -> String {
     format!(", as far as the inbox that it computes ({templates}) is verified")
 }
 
-/// What is to be said beside a change that led aliases to an inbox which is not verified.
-pub(super) async fn of_changed(site: &Site, actor: &Actor, entries: &[AuditShape]) -> Option<String> {
-    let all: Vec<_> = entries.iter().filter(|entry| leads_elsewhere(entry)).collect();
-    let row = site.admin.alias(actor, &all.first()?.object).await.ok()?;
-    let alias = site.admin.alias_shapes(std::slice::from_ref(&row)).await.ok()?.pop()?;
-    if alias.unverified.is_empty() {
-        return None;
-    }
-    let whose = if all.len() == 1 { "its" } else { "their" };
-    let is_in_force = alias.enabled && alias.ended.is_none();
-    let meanwhile =
-        match would(site, actor, (&row, &alias)).await.map(|route| route.disposition).filter(|_| is_in_force) {
-            Some("defer") => {
-                let days = TIME_TO_VERIFY.as_secs() / 86_400;
-                format!(" Until then {whose} mail is put off, and refused after {days} days.")
-            }
-            Some("reject") => format!(" Until then {whose} mail is refused."),
-            _ => String::new(),
-        };
-    Some(format!("{}{meanwhile}", unverified(site, actor, (&row, &alias)).await))
-}
-
-fn leads_elsewhere(entry: &AuditShape) -> bool {
-    let of = |side: &Option<Value>| side.as_ref().and_then(|side| side.get("destinations").cloned());
-    entry.action == Deed::AliasChange.as_str() && of(&entry.before) != of(&entry.after)
-}
-
 /// Which of its inboxes get no mail, and what is to be done about it by whom.
-async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> String {
+pub(super) async fn unverified(site: &Site, actor: &Actor, (row, alias): (&AliasRow, &AliasShape)) -> String {
     let begin = not_verified(&alias.unverified);
     let them = if alias.unverified.len() == 1 { "it" } else { "them" };
     match unheard(site, actor, (row, alias)).await {

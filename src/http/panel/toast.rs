@@ -14,9 +14,9 @@ use crate::http::api::{Ask, Caller};
 use crate::mail::told_in_unicode;
 use crate::store::accounts::AuditSpan;
 
+use super::changed;
 use super::forms::Filled;
 use super::frame;
-use super::ready;
 use super::role_words;
 use super::settings::audit_words;
 use super::sign_in::local;
@@ -52,9 +52,7 @@ impl Toast {
         let span = parse(ask.get("undo")?)?;
         let entries = site.admin.done_in(actor, span).await.ok()?;
         let done = text::visible(&told_in_unicode(&told(&entries)?));
-        let unverified = ready::of_changed(site, actor, &entries).await;
-        let waits = unverified.is_some();
-        let words = unverified.map_or_else(|| done.clone(), |unverified| format!("{done} {unverified}"));
+        let (words, waits) = changed::said(site, actor, (&entries, done)).await;
         Some(Self { words, waits, undo: Some(written(span)), back })
     }
 }
@@ -166,7 +164,31 @@ fn changed(entry: &AuditShape) -> String {
 
 /// What a change says of one sender, where it says that and nothing else.
 fn senders(entry: &AuditShape) -> Option<String> {
-    let (before, after, name) = (&entry.before, &entry.after, &entry.object);
+    let (says, sender) = judged(entry)?;
+    let name = called(&entry.object);
+    Some(match says {
+        Says::Block => format!("Mail from {sender} to {name} is refused from now on."),
+        Says::Allow => format!(
+            "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
+             policy refuses comes in only where it proves who sent it."
+        ),
+        Says::Nothing => {
+            let name = name.strip_prefix("the ").map_or_else(|| name.clone(), |rest| format!("The {rest}"));
+            format!("{name} has {sender} on no list any more.")
+        }
+    })
+}
+
+/// What the lists of an alias say of somebody.
+enum Says {
+    Block,
+    Allow,
+    Nothing,
+}
+
+/// Of which one sender a change says what, where it changes nothing else.
+fn judged(entry: &AuditShape) -> Option<(Says, String)> {
+    let (before, after) = (&entry.before, &entry.after);
     let lists = [more("block", (before, after)), more("allow", (before, after))];
     let gone = [more("block", (after, before)), more("allow", (after, before))].concat();
     let named: BTreeSet<_> = lists.iter().flatten().chain(&gone).collect();
@@ -175,13 +197,19 @@ fn senders(entry: &AuditShape) -> Option<String> {
         return None;
     }
     let [blocked, allowed] = lists.map(|list| list.into_iter().next());
-    if let Some(sender) = blocked {
-        return Some(format!("Mail from {sender} to {name} is refused from now on."));
-    }
-    if let Some(sender) = allowed {
-        return Some(let_in(&sender, entry));
-    }
-    Some(format!("{name} has {} on no list any more.", gone.first()?))
+    let blocked = blocked.map(|sender| (Says::Block, sender));
+    let allowed = || allowed.map(|sender| (Says::Allow, sender));
+    blocked.or_else(allowed).or_else(|| Some((Says::Nothing, gone.into_iter().next()?)))
+}
+
+/// Whom a change lets in, where it does nothing else.
+pub(super) fn newly_let_in(entry: &AuditShape) -> Option<String> {
+    judged(entry).and_then(|(says, sender)| matches!(says, Says::Allow).then_some(sender))
+}
+
+/// An alias within a sentence: the catch-all has no address of its own.
+pub(super) fn called(name: &str) -> String {
+    name.strip_prefix("*@").map_or_else(|| name.to_owned(), |domain| format!("the catch-all of {domain}"))
 }
 
 /// Whom a list names on the second side and not on the first.
@@ -192,21 +220,6 @@ fn more(key: &str, (from, to): (&Option<Value>, &Option<Value>)) -> Vec<String> 
     };
     let known = list(from);
     list(to).into_iter().filter(|one| !known.contains(one)).collect()
-}
-
-fn let_in(sender: &str, entry: &AuditShape) -> String {
-    let name = &entry.object;
-    let is_off = entry.after.as_ref().and_then(|after| after.get("enabled")) == Some(&Value::Bool(false));
-    if is_off {
-        return format!(
-            "{sender} is on the list of senders that {name} lets in. But {name} is off: until you switch it on, mail from there is \
-             refused like all its mail."
-        );
-    }
-    format!(
-        "Mail from {sender} to {name} is let in from now on: no block of this alias or its domain keeps it out. What a \
-         policy refuses comes in only where it proves who sent it."
-    )
 }
 
 /// What a change says of somebody's role on one domain.
