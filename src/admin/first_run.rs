@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
-use crate::policy::checkup::PortOut;
+use crate::policy::checkup::{self, PortOut};
 use crate::policy::deeds::Deed;
 use crate::policy::records::{self, Gateway, HostFacts};
 
@@ -46,6 +46,7 @@ impl Admin {
         let out = self.outside.way_out().await;
         let now = self.clock.now();
         self.found.way_out.keep(out.clone(), now);
+        self.found.drop(|finding| checkup::is_way_out_past(finding, &out));
         Ok(Some((out, now)))
     }
 

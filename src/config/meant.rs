@@ -15,6 +15,7 @@ use crate::admin::{BackupSettings, Notify, RELAY_PASSWORD_FILE};
 use crate::delivery::{NextHop, Settings as Delivery};
 use crate::facts::outside::{Leaving, Settings as Outside};
 use crate::mail::Domain;
+use crate::policy::checkup::DnsServer;
 use crate::policy::limits::Limits;
 use crate::policy::lists::{DnsList, MAX_LISTS};
 use crate::policy::notices::Kind;
@@ -211,7 +212,15 @@ fn outside(read: &Reader<'_>, data_dir: &std::path::Path) -> Result<Outside, Con
         allow_private: read.flag("delivery.allow_private"),
         port: port(read),
     };
-    Ok(Outside { leaving, listeners, data_dir: data_dir.to_owned(), probes: crate::facts::outside::Probes::default() })
+    let place = read.entry("dns.servers").place.to_string();
+    let server = read.each("dns.servers", values::dns_server)?.into_iter().next();
+    Ok(Outside {
+        leaving,
+        dns: server.map(|address| DnsServer { address, place }),
+        listeners,
+        data_dir: data_dir.to_owned(),
+        probes: crate::facts::outside::Probes::default(),
+    })
 }
 
 fn port(read: &Reader<'_>) -> u16 {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use waypost::demo::dns::{Dns, Failure};
 use waypost::demo::sender::Sender;
 
+use crate::panel::owner;
 use crate::support::{LETTER, World};
 
 /// A gateway about which the doctor has nothing to say but that its certificate is self-signed and port 25 is elsewhere.
@@ -195,6 +196,36 @@ async fn a_dns_that_does_not_answer_is_no_blocked_way_out() {
     let world = world().await;
     world.dns.fail("inbox.example", Failure::ServFail);
     assert_eq!(found(&world).await, ["dns_does_not_answer"]);
+    world.stop().await;
+}
+
+/// The same words in all places, which name the server that is asked and the port that is called.
+#[tokio::test]
+async fn advice_on_the_way_out_is_of_what_is_set_and_a_try_that_leads_out_settles_it() {
+    let world = world().await;
+    let mut anna = owner(&world).await;
+    let (way_out, port) = ("/setup/go-on?at=way-out&check=1", world.inbox.address().port());
+    world.dns.fail("inbox.example", Failure::ServFail);
+    let checkup = world.get("/v1/doctor").await;
+    let found = checkup["findings"].as_array().unwrap().iter().find(|one| one["id"] == "dns_does_not_answer").unwrap();
+    let remedy = found["remedy"].as_str().unwrap();
+    let advice = format!(
+        "Try “dig @127.0.0.1 -p {} gmail.com MX” on this machine. If it has no answer either, correct dns.servers in \
+         WAYPOST_DNS__SERVERS, before mail comes: ",
+        world.dns.address().port()
+    );
+    assert!(remedy.starts_with(&advice), "{remedy}");
+    anna.get("/").await.says(remedy);
+    anna.get(way_out).await.says(remedy).says(&format!("so port {port} could not be tried."));
+    world.dns.recover("inbox.example");
+    anna.get(way_out).await.says(&format!("Port {port} leads out."));
+    anna.get("/").await.does_not_say("The DNS does not say where mail servers are");
+    world.reload_with(&[("DELIVERY__PORT", "9")]).await;
+    let checkup = world.get("/v1/doctor").await.to_string();
+    assert!(
+        checkup.contains("No mail server could be reached on port 9 (") && checkup.contains("open port 9 outwards")
+    );
+    anna.get(way_out).await.says("Port 9 is blocked.").says("open port 9 outwards");
     world.stop().await;
 }
 

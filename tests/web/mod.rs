@@ -340,6 +340,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
 
 fn looking(data_dir: PathBuf) -> outside::Settings {
     outside::Settings {
+        dns: None,
         leaving: outside::Leaving { allow_private: true, port: 9, ..outside::Leaving::default() },
         listeners: Vec::new(),
         data_dir,

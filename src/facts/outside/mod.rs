@@ -27,7 +27,7 @@ use crate::mail::Domain;
 use crate::net::guard;
 use crate::net::records::{NameServer, Reach, RecordKind};
 use crate::net::resolver::{Dns, DnsFailure};
-use crate::policy::checkup::DiskFacts;
+use crate::policy::checkup::{DiskFacts, DnsServer};
 use crate::policy::records::{Answers, Heard, Said};
 
 pub use disk::room_at;
@@ -51,6 +51,8 @@ const LATE: &str = "no answer in time";
 pub struct Settings {
     /// How mail leaves, to begin with.
     pub leaving: Leaving,
+    /// Whom the DNS is asked of, where that is set.
+    pub dns: Option<DnsServer>,
     /// Every listener with its key.
     pub listeners: Vec<(&'static str, SocketAddr)>,
     /// `data_dir`.

@@ -20,11 +20,12 @@ const MAX_GREETING_OCTETS: u64 = 512;
 impl Outside {
     /// Tries each of the far domains.
     pub async fn way_out(&self) -> PortOut {
-        if let Some(relay) = self.relay() {
-            return PortOut { relay: Some(relay), tried: Vec::new() };
-        }
-        let tried = join_all(self.settings.probes.far_domains.iter().map(|domain| self.greeted(domain))).await;
-        PortOut { relay: None, tried }
+        let tried = match self.relay() {
+            Some(_) => Vec::new(),
+            None => join_all(self.settings.probes.far_domains.iter().map(|domain| self.greeted(domain))).await,
+        };
+        let (port, dns) = (self.leaving.load().port, self.settings.dns.clone());
+        PortOut { relay: self.relay(), tried, port, dns }
     }
 
     async fn greeted(&self, domain: &str) -> Tried {

@@ -27,7 +27,7 @@ pub use clients::{ClientFacts, LastMail};
 pub use clock::ClockFacts;
 pub use disk::DiskFacts;
 pub use lists::{Own, OwnListing};
-pub use ports::{Holder, Listener, PortFacts, PortOut, Tried, UNRESOLVED, Unreached, WayOut};
+pub use ports::{DnsServer, Holder, Listener, PortFacts, PortOut, Tried, UNRESOLVED, Unreached, WayOut};
 pub use sources::{KNOWN_BY, SourceFacts};
 
 /// How bad it is.
@@ -176,6 +176,12 @@ pub fn of_host(held: &PortFacts, out: &PortOut, named: &SourceFacts) -> Vec<Find
 #[must_use]
 pub fn is_past(finding: &Finding, host: &[Record]) -> bool {
     records::are_past(host, finding)
+}
+
+/// Whether a later try of the way out shows that something which was found of it is over.
+#[must_use]
+pub fn is_way_out_past(finding: &Finding, out: &PortOut) -> bool {
+    ports::is_past(finding, out)
 }
 
 /// A domain that was found to drift when it was looked at last.

@@ -6,6 +6,11 @@ use super::{Finding, Severity};
 
 /// The port of mail between systems.
 const SMTP: u16 = 25;
+/// The port of DNS.
+const DNS: u16 = 53;
+/// The words of what is found of the way out.
+const BLOCKED: &str = "port_25_out_blocked";
+const UNANSWERED: &str = "dns_does_not_answer";
 
 /// Who listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +86,15 @@ pub enum WayOut {
 /// What is said where nobody's address was told.
 pub const UNRESOLVED: &str = "The DNS does not say where mail servers are";
 
+/// The DNS server that is asked first, where `dns.servers` names any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsServer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Where it is set.
+    pub place: String,
+}
+
 /// The way out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortOut {
@@ -88,6 +102,10 @@ pub struct PortOut {
     pub relay: Option<String>,
     /// Whom we tried.
     pub tried: Vec<Tried>,
+    /// On which port: `delivery.port`.
+    pub port: u16,
+    /// Whom the DNS is asked of; none is whom the system asks.
+    pub dns: Option<DnsServer>,
 }
 
 impl PortOut {
@@ -103,6 +121,22 @@ impl PortOut {
         } else {
             WayOut::Unresolved
         }
+    }
+
+    /// What to do where nobody's address was told.
+    #[must_use]
+    pub fn dns_remedy(&self) -> String {
+        let (asked, mend) = match &self.dns {
+            None => (String::new(), "mend /etc/resolv.conf, or set dns.servers".to_owned()),
+            Some(DnsServer { address, place }) => {
+                let port = if address.port() == DNS { String::new() } else { format!(" -p {}", address.port()) };
+                (format!("@{}{port} ", address.ip()), format!("correct dns.servers in {place}"))
+            }
+        };
+        format!(
+            "Try “dig {asked}gmail.com MX” on this machine. If it has no answer either, {mend}, before mail comes: an inbox \
+             whose domain does not exist for the DNS refuses its mail for good, and other mail is put off, with a relay too."
+        )
     }
 }
 
@@ -166,19 +200,22 @@ pub(super) fn judge_out(facts: &PortOut) -> Option<Finding> {
     match facts.way() {
         WayOut::Untried | WayOut::Open => None,
         WayOut::Blocked => Some(Finding::fault(
-            "port_25_out_blocked",
-            &SMTP,
-            format!("No mail server could be reached on port 25 ({tried})."),
-            "Most hosters block it until they are asked: ask yours to open port 25 outwards, look at the machine's own \
-             firewall, or send by a relay (delivery.relay). Until then mail waits in the queue.",
+            BLOCKED,
+            &facts.port,
+            format!("No mail server could be reached on port {} ({tried}).", facts.port),
+            format!(
+                "Most hosters block it until they are asked: ask yours to open port {} outwards, look at the machine's own \
+                 firewall, or send by a relay (delivery.relay). Until then mail waits in the queue.",
+                facts.port
+            ),
         )),
-        WayOut::Unresolved => Some(Finding::fault(
-            "dns_does_not_answer",
-            &"dns.servers",
-            format!("{UNRESOLVED} ({tried})."),
-            "Try “dig gmail.com MX” on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers, \
-             before mail comes: an inbox whose domain does not exist for the DNS refuses its mail for good, and other mail is \
-             put off.",
-        )),
+        WayOut::Unresolved => {
+            Some(Finding::fault(UNANSWERED, &"dns.servers", format!("{UNRESOLVED} ({tried})."), facts.dns_remedy()))
+        }
     }
+}
+
+/// Whether a later try shows that this, which was found of the way out, is over.
+pub(super) fn is_past(finding: &Finding, out: &PortOut) -> bool {
+    [BLOCKED, UNANSWERED].contains(&&*finding.id) && judge_out(out).is_none_or(|now| now.id != finding.id)
 }

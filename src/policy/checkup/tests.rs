@@ -78,7 +78,7 @@ fn facts() -> Facts {
     let greeted = Tried { host: "mx.far.example".to_owned(), outcome: Ok("220 mx.far.example".to_owned()) };
     Facts {
         now: now(),
-        out: PortOut { relay: None, tried: vec![greeted] },
+        out: PortOut { tried: vec![greeted], port: 25, ..PortOut::default() },
         is_laboratory: false,
         ports: PortFacts { runs: true, listeners: vec![listener(Holder::Us)], port_25: None },
         host: Vec::new(),
@@ -139,6 +139,29 @@ fn a_sound_gateway_has_no_findings() {
     let checkup = World::sound().checkup();
     assert_eq!((checkup.findings, checkup.unknown), (Vec::new(), Vec::<String>::new()));
     assert!(checkup.unproven[0].contains("postmaster@my.example"), "{:?}", checkup.unproven);
+}
+
+#[test]
+fn advice_on_the_dns_names_whom_the_gateway_asks() {
+    let remedy = |server: Option<&str>| {
+        let dns = server.map(|server| DnsServer { address: server.parse().unwrap(), place: "w.toml:3".to_owned() });
+        PortOut { dns, ..PortOut::default() }.dns_remedy()
+    };
+    for (server, begin) in [
+        (
+            None,
+            "Try “dig gmail.com MX” on this machine. If it has no answer either, mend /etc/resolv.conf, or set dns.servers, ",
+        ),
+        (
+            Some("192.0.2.1:53"),
+            "Try “dig @192.0.2.1 gmail.com MX” on this machine. If it has no answer either, correct ",
+        ),
+        (Some("192.0.2.1:5353"), "Try “dig @192.0.2.1 -p 5353 gmail.com MX” on this machine. "),
+        (Some("[2001:db8::1]:53"), "Try “dig @2001:db8::1 gmail.com MX” on this machine. "),
+    ] {
+        assert!(remedy(server).starts_with(begin), "{}", remedy(server));
+        assert_eq!(remedy(server).contains("correct dns.servers in w.toml:3, before mail comes"), server.is_some());
+    }
 }
 
 /// A change to a sound world, and the word under which it is found.

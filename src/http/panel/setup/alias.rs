@@ -46,6 +46,8 @@ struct TestPage {
     ended: bool,
     /// What has happened so far to the newest message.
     journey: Option<Journey>,
+    /// Where its inbox is seen to.
+    inbox_href: String,
     again: String,
 }
 
@@ -140,7 +142,8 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     let again = test_of(led, &alias);
     let (frame, around) = (led.frame("Send it a message"), led.around(Screen::Test, wrong));
     let example = ready::example(&alias_name(&led.site.admin.alias(led.actor, &alias).await?));
-    Ok(shown(&TestPage { frame, around, alias, example, ended, journey, again }, wrong))
+    let inbox_href = led.place(Screen::Inbox);
+    Ok(shown(&TestPage { frame, around, alias, example, ended, journey, inbox_href, again }, wrong))
 }
 
 /// Has the gateway write to the alias itself.

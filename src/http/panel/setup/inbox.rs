@@ -64,7 +64,7 @@ struct InboxPage {
     /// Whoever is sure of it adds it all the same.
     is_doubted: bool,
     /// Nobody has tried yet whether mail can leave, or it could not.
-    way_out: Option<&'static str>,
+    way_out: Option<String>,
     way_out_href: String,
     again: Option<String>,
     look_again: String,
@@ -144,21 +144,24 @@ pub(super) async fn show(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
 }
 
 /// The first mail is about to leave, or waits: whether it can is worth knowing before.
-async fn way_out(led: &Led<'_>, inbox: Option<&Inbox>) -> Result<Option<&'static str>, AdminError> {
+async fn way_out(led: &Led<'_>, inbox: Option<&Inbox>) -> Result<Option<String>, AdminError> {
     let is_away = inbox.is_some_and(|inbox| inbox.is_verified || inbox.was_sent() && !inbox.waits());
     if led.site.admin.links_at.is_none() || is_away {
         return Ok(None);
     }
     let tried = led.site.admin.way_out(led.actor, TryNow::No).await?;
-    Ok(match tried.map(|(out, _)| out.way()) {
-        None => Some("Nobody has tried yet whether mail can leave this server."),
-        Some(WayOut::Blocked) => {
-            Some("Port 25 was blocked when it was tried: this mail waits until it is open, or until there is a relay.")
-        }
-        Some(WayOut::Unresolved) if inbox.is_some_and(Inbox::waits) => {
-            Some("The DNS did not say where mail servers are when it was tried: this mail waits until it does.")
-        }
-        Some(WayOut::Unresolved | WayOut::Untried | WayOut::Open) => None,
+    let Some((out, _)) = tried else {
+        return Ok(Some("Nobody has tried yet whether mail can leave this server.".to_owned()));
+    };
+    Ok(match out.way() {
+        WayOut::Blocked => Some(format!(
+            "Port {} was blocked when it was tried: this mail waits until it is open, or until there is a relay.",
+            out.port
+        )),
+        WayOut::Unresolved if inbox.is_some_and(Inbox::waits) => Some(
+            "The DNS did not say where mail servers are when it was tried: this mail waits until it does.".to_owned(),
+        ),
+        WayOut::Unresolved | WayOut::Untried | WayOut::Open => None,
     })
 }
 

@@ -43,6 +43,9 @@ struct WayOutPage {
     tried: Vec<Called>,
     at: Option<When>,
     way: WayOut,
+    /// On which port mail servers are called, and what to do where the DNS says of none where it is.
+    called_at: u16,
+    dns_remedy: String,
     /// What was written of a relay was not taken.
     is_refused: bool,
     relay: Option<String>,
@@ -160,13 +163,16 @@ pub(super) async fn way_out(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response,
     let set = setting(led, "delivery.relay")?;
     let relay = Some(text_of(set.as_ref())).filter(|relay| !relay.is_empty());
     let at = found.as_ref().map(|(_, at)| When::new(*at, now));
-    let tried: Vec<_> = found.iter().flat_map(|(out, _)| &out.tried).map(Called::of).collect();
+    let out = found.map(|(out, _)| out).unwrap_or_default();
+    let tried: Vec<_> = out.tried.iter().map(Called::of).collect();
     let page = WayOutPage {
         frame: led.frame("Can mail leave this server?"),
         around: led.around(Screen::WayOut, wrong),
         at,
         is_refused: wrong.is_some(),
-        way: found.as_ref().map_or(WayOut::Untried, |(out, _)| out.way()),
+        way: out.way(),
+        called_at: out.port,
+        dns_remedy: out.dns_remedy(),
         relay_is_ours: set.as_ref().is_some_and(|setting| setting.changeable),
         again: (relay.is_none() && tried.is_empty() && wrong.is_none())
             .then(|| format!("{}&check=1", led.place(Screen::WayOut))),
