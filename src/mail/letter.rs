@@ -12,6 +12,8 @@ const WIDTH: usize = 76;
 const LONGEST: usize = 900;
 /// Characters of a subject.
 const LONGEST_SUBJECT: usize = 120;
+/// What our own words are set in, beside letters and digits.
+const SET_IN: &str = "“”‘’…–—→·×";
 /// Octets of an encoded line before its soft break, and of what one encoded word carries: either keeps its line within 76
 /// (RFC 2045 §6.7, RFC 2047 §2).
 const ENCODED: usize = 52;
@@ -59,7 +61,7 @@ impl Letter<'_> {
     }
 
     fn header(&self, (charset, encoding): (&str, &str)) -> Vec<String> {
-        let mut subject: String = inert(self.subject).chars().take(LONGEST_SUBJECT).collect();
+        let mut subject = cut(inert(self.subject));
         if !subject.is_ascii() && !self.to.is_international() {
             let word = |part: &String| format!("=?utf-8?Q?{part}?=");
             subject = parts(&subject, (quoted_word, ENCODED)).iter().map(word).collect::<Vec<_>>().join("\r\n ");
@@ -78,9 +80,18 @@ impl Letter<'_> {
     }
 }
 
-/// Printable ASCII, letters and digits; each other character is a question mark.
+/// Printable ASCII, letters, digits and what our own words are set in; each other character is a question mark.
 fn inert(text: &str) -> String {
-    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric() { c } else { '?' }).collect()
+    let is_inert = |c: char| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric() || SET_IN.contains(c);
+    text.chars().map(|c| if is_inert(c) { c } else { '?' }).collect()
+}
+
+/// A subject that is too long ends with a word, and with a mark that says so.
+fn cut(subject: String) -> String {
+    let Some((end, _)) = subject.char_indices().nth(LONGEST_SUBJECT) else { return subject };
+    let kept = &subject[..end];
+    let word = kept.rfind(' ').or_else(|| Some(kept.char_indices().next_back()?.0));
+    format!("{}…", kept[..word.unwrap_or(end)].trim_end())
 }
 
 /// The text, each character as `encode` has it, cut between characters into parts of so many octets.
@@ -188,6 +199,29 @@ mod tests {
         let long = written("anna@inbox.example", &"ü".repeat(40), &["t"]);
         assert!(long.lines().all(|line| line.len() <= WIDTH) && long.contains("?=\r\n =?utf-8?Q?"), "{long}");
         assert!(long.contains("charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n"), "{long}");
+    }
+
+    #[test]
+    fn what_our_own_words_are_set_in_is_no_question_mark() {
+        let mail = written("anna@inbox.example", "“a” … b", &["Try “dig gmail.com MX” – it’s → here…"]);
+        assert!(mail.contains("Content-Transfer-Encoding: quoted-printable\r\n") && !mail.contains("??"), "{mail}");
+        let body = mail.replace("=\r\n", "");
+        let quoted = "Try =E2=80=9Cdig gmail.com MX=E2=80=9D =E2=80=93 it=E2=80=99s =E2=86=92 here=E2=80=A6\r\n";
+        assert!(body.contains(quoted), "{mail}");
+        assert!(mail.contains("Subject: =?utf-8?Q?=E2=80=9Ca=E2=80=9D_=E2=80=A6_b?=\r\n"), "{mail}");
+    }
+
+    #[test]
+    fn a_long_subject_is_cut_at_a_word_and_says_so() {
+        let mail = written("änne@inbox.example", &"word ".repeat(40), &["t"]);
+        let subject = mail.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        assert_eq!(subject, format!("{}…", "word ".repeat(24).trim_end()));
+        let mail = written("anna@inbox.example", &"word ".repeat(40), &["t"]);
+        assert!(mail.contains("word=E2=80=A6?=\r\n") && mail.lines().all(|line| line.len() <= WIDTH), "{mail}");
+        let whole = "x".repeat(120);
+        assert!(written("anna@inbox.example", &whole, &["t"]).contains(&format!("Subject: {whole}\r\n")));
+        let one = written("änne@inbox.example", &"x".repeat(121), &["t"]);
+        assert!(one.contains(&format!("Subject: {}…\r\n", "x".repeat(119))), "{one}");
     }
 
     #[test]

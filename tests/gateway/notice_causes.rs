@@ -252,6 +252,32 @@ async fn what_else_the_doctor_finds_of_the_gateway() {
     world.stop().await;
 }
 
+/// Its quotes are quotes, and what it says to try is what this gateway does.
+#[tokio::test(flavor = "multi_thread")]
+async fn advice_on_the_dns_is_read_as_it_is_meant() {
+    let clock = Clock::hastened();
+    let world = watched(&clock, "listed,drift").await;
+    world.dns.fail("inbox.example", waypost::demo::dns::Failure::ServFail);
+    let read = || {
+        let plain = |mail: String| mail.replace("= ", "").replace("=E2=80=9C", "“").replace("=E2=80=9D", "”");
+        mails(&world, BOSS).into_iter().map(plain).filter(|mail| mail.contains("gmail.com")).collect::<Vec<_>>()
+    };
+    let look = async {
+        while read().is_empty() {
+            pass(&clock, (1, MINUTES)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("the owner must be told");
+    let mail = &read()[0];
+    let asked = format!("Try “dig @127.0.0.1 -p {} gmail.com MX” on this machine.", world.dns.address().port());
+    assert!(
+        mail.contains(&asked) && mail.contains("charset=utf-8 Content-Transfer-Encoding: quoted-printable"),
+        "{mail}"
+    );
+    assert!(!mail.contains("?dig"), "{mail}");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_low_disk_over_a_restart() {
     let clock = Clock::hastened();
