@@ -66,6 +66,17 @@ async fn an_alias_is_made_by_keyboard_alone_without_script() {
     assert_eq!((&made["description"], &made["destinations"]), (&json!("seeds"), &json!(["owner@inbox.example"])));
 }
 
+/// All that it offers is open where nothing opens it by need: it would cover half of a small screen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_with_several_covers_no_row_of_a_phone_without_script() {
+    for (script, position) in [(false, "static"), (true, "sticky")] {
+        let (_open, browser) = at_the_list(Look { width: 360, script, dark: false }).await;
+        browser.click("#list .rows input").await;
+        browser.text("#list:has(:checked)").await;
+        assert_eq!(browser.style(".bulk", "position").await, position, "script: {script}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_are_changed_in_place_and_taken_back() {
     let (open, browser) = at_the_list(WIDE).await;

@@ -202,6 +202,12 @@ impl Browser {
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": all }] })).await;
     }
 
+    /// A property of what is shown.
+    pub(crate) async fn style(&self, css: &str, property: &str) -> String {
+        let id = self.find(css).await.unwrap_or_else(|why| panic!("{css}: {why}"));
+        self.get(&format!("/element/{id}/css/{property}")).await.as_str().unwrap().to_owned()
+    }
+
     /// Asks the page; needs script.
     pub(crate) async fn ask(&self, script: &str) -> Value {
         self.try_ask(script).await.unwrap_or_else(|why| panic!("{script}: {why}"))
