@@ -200,14 +200,15 @@ pub fn standing(records: &[Record]) -> Standing {
 }
 
 impl Record {
-    /// The record, what is wrong with it, what is there, and of SPF what is wanted, which is made out of that: a few
-    /// sentences for somebody who is elsewhere.
+    /// The record, what is wrong with it, what is there, and of MX and SPF what is wanted in place of that: a few sentences
+    /// for somebody who is elsewhere.
     #[must_use]
     pub fn in_words(&self) -> String {
         let quoted = |value: &String| bare(self.kind, value).chars().take(MAX_QUOTED_CHARS).collect::<String>();
         let found: Vec<_> = self.found.iter().take(MAX_QUOTED).map(quoted).collect();
         let there = if found.is_empty() { String::new() } else { format!(" DNS says: {}", ended(&found.join(", "))) };
-        let wanted = self.wanted.as_ref().filter(|_| self.id == "spf" && self.verdict == Verdict::Differs);
+        let wanted =
+            self.wanted.as_ref().filter(|_| ["mx", "spf"].contains(&self.id) && self.verdict == Verdict::Differs);
         let wanted = wanted.map(|text| format!(" Wanted: “{text}”.")).unwrap_or_default();
         format!("{} of {}: {}{there}{wanted}", self.kind, self.name, self.detail)
     }

@@ -26,11 +26,12 @@ fn by_values(record: Record, values: &[String], gateway: &Gateway) -> Record {
             "The null MX says that this domain takes no mail at all (RFC 7505). Replace it by the record shown.",
         ),
         None => {
-            let detail = format!(
-                "Mail goes to {} and not to this gateway. Put the record shown in their place: what stays beside it still \
-                 gets mail.",
-                others.join(", ")
-            );
+            let place = match others.as_slice() {
+                [_] => "in its place: if it stays beside it, it still gets mail",
+                _ => "in their place: what stays beside it still gets mail",
+            };
+            let others = others.join(", ");
+            let detail = format!("Mail goes to {others} and not to this gateway. Put the record shown {place}.");
             record.because("mx_elsewhere").said(Verdict::Differs, detail)
         }
         Some(_) if others.is_empty() => record.said(Verdict::Ok, "Mail for this domain comes here."),

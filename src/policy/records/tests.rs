@@ -94,6 +94,9 @@ fn what_has_to_go_for_mail_to_come_here_is_said() {
     let (detail, lines) = words(&["10 mx1.old.example.", "20 mx2.old.example."]);
     assert!(detail.contains("Put the record shown in their place"), "{detail}");
     assert_eq!(lines, "my.example. IN MX 10 mx1.old.example.\nmy.example. IN MX 20 mx2.old.example.");
+    let alone = one(&Facts { mx: Answers::all(&["10 mx1.old.example."]), ..sound() }, "mx");
+    assert!(alone.detail.contains("Put the record shown in its place: if it stays beside it"), "{}", alone.detail);
+    assert!(alone.in_words().ends_with(" Wanted: “10 mx.gateway.example.”."), "{}", alone.in_words());
     assert_eq!(words(&["0 ."]).1, "my.example. IN MX 0 .");
     let (detail, lines) = words(&[ours, "5 mx1.old.example.", "10 mx2.old.example.", backup]);
     assert!(detail.contains("turn to mx1.old.example, mx2.old.example no later than to this gateway"), "{detail}");
@@ -249,7 +252,7 @@ fn the_host_must_have_the_address_that_mail_leaves_by() {
 fn a_value_that_ends_with_a_dot_ends_a_sentence_with_one() {
     let facts = Facts { mx: Answers::all(&["10 mx.elsewhere.example.", "20 mx2.elsewhere.example."]), ..sound() };
     let told = one(&facts, "mx").in_words();
-    assert!(told.ends_with(" DNS says: 10 mx.elsewhere.example, 20 mx2.elsewhere.example."), "{told}");
+    assert!(told.contains(" DNS says: 10 mx.elsewhere.example, 20 mx2.elsewhere.example. Wanted: “10 mx"), "{told}");
     let spf = Facts { txt: Answers::all(&["v=spf1 ip4:198.41.0.4 -all", "v=spf1 include:x.example -all"]), ..sound() };
     let told = one(&spf, "spf").in_words();
     let wanted = one(&spf, "spf").wanted.unwrap();
