@@ -153,6 +153,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What is found of how the server is set, and is seen there.
+const SET: [&str; 5] = ["clients_hidden", "dns_does_not_answer", "not_on_port_25", "port_taken", "source_not_here"];
+
 /// Something that somebody should see to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -191,13 +194,37 @@ impl Cause {
         if self.id == NO_MAIL {
             return format!("/destinations?q={}", self.subject);
         }
-        self.kind.page(&self.subject)
+        match self.id.as_str() {
+            "port_25_out_blocked" => "/help/port-25".to_owned(),
+            id if SET.contains(&id) => "/settings/server".to_owned(),
+            _ => self.kind.page(&self.subject),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_looked_at_is_where_something_is_to_be_seen() {
+        let page = |id: &str| {
+            let cause = Cause {
+                id: id.to_owned(),
+                kind: Kind::Gateway,
+                subject: "192.0.2.7".to_owned(),
+                severity: Severity::Fault,
+                since: None,
+                what: String::new(),
+                remedy: String::new(),
+            };
+            cause.page()
+        };
+        assert_eq!(page("port_25_out_blocked"), "/help/port-25");
+        for id in ["clients_hidden", "dns_does_not_answer", "not_on_port_25"] {
+            assert_eq!(page(id), "/settings/server", "{id}");
+        }
+    }
 
     #[test]
     fn every_kind_reads_its_own_word_and_no_two_share_one() {
