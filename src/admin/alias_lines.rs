@@ -21,6 +21,8 @@ pub struct AliasLine {
     pub shape: AliasShape,
     /// Whether the actor may change it.
     pub may_change: bool,
+    /// It computes its inboxes, and none can be a verified one.
+    pub computes_none: bool,
     /// Messages it took on each of the last [`DAYS`], the oldest first; empty where it took none.
     pub days: Vec<i64>,
 }
@@ -30,6 +32,7 @@ impl Admin {
     pub async fn alias_lines(&self, actor: &Actor, filter: AliasFilter) -> Result<ListShape<AliasLine>> {
         let (rows, next_cursor) = self.alias_rows(actor, filter).await?;
         let shapes = self.alias_shapes(&rows).await?;
+        let computing_none = self.computing_none(&rows).await?;
         let now = self.clock.now();
         let since = now.before(Duration::from_secs(DAYS as u64 * 86_400));
         let lately = |shape: &AliasShape| shape.last_mail_at.is_some_and(|at| at >= since);
@@ -40,6 +43,7 @@ impl Admin {
         let line = |(row, shape): (&AliasRow, AliasShape)| AliasLine {
             shape,
             may_change: self.may_change_alias(actor, row),
+            computes_none: computing_none.contains(&row.key),
             days: days(&points, row.key, now),
         };
         Ok(ListShape { items: rows.iter().zip(shapes).map(line).collect(), next_cursor })

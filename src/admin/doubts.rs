@@ -1,10 +1,13 @@
 //! Whether mail for an inbox that somebody names could arrive at all: a domain that is mistyped shows by its shape, or in
 //! the DNS. A doubt hinders nobody: it is told to whoever asks, and what they say stands.
 
-use crate::mail::{Domain, told_in_unicode};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mail::Mailbox;
+use crate::mail::{Domain, Mailbox, told_in_unicode};
+use crate::policy::ids::{AccountId, AliasId};
 use crate::policy::routing::may_give;
+use crate::policy::rule::{Action, Kind};
 use crate::store::rules::{AliasRow, ListQuery};
 
 use super::no_mail::Looked;
@@ -67,6 +70,30 @@ impl Admin {
         }
     }
 
+    /// Those patterns that compute all their inboxes, of which none can be a verified one. Of an account with more inboxes than
+    /// one look takes, nothing is said.
+    pub(super) async fn computing_none(&self, aliases: &[AliasRow]) -> Result<BTreeSet<AliasId>> {
+        let mut known: BTreeMap<AccountId, Option<Vec<String>>> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        for alias in aliases.iter().filter(|alias| computes(alias)) {
+            let verified = match known.entry(alias.account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.few_verified(alias.account).await?),
+            };
+            let gives_none = |all: &Vec<String>| !all.iter().any(|address| may_give_any(alias, address));
+            found.extend(verified.as_ref().is_some_and(gives_none).then_some(alias.key));
+        }
+        Ok(found)
+    }
+
+    /// The verified inboxes of an account; none where there are more inboxes than one look takes.
+    async fn few_verified(&self, account: AccountId) -> Result<Option<Vec<String>>> {
+        let query = ListQuery { limit: super::MAX_LIMIT, ..ListQuery::default() };
+        let page = self.store.rules.destinations(account, query).await?;
+        let verified = page.items.into_iter().filter(|inbox| inbox.verified_at.is_some());
+        Ok(page.next_cursor.is_none().then(|| verified.map(|inbox| inbox.address).collect()))
+    }
+
     /// The same of what somebody vouches for and is on a domain of this gateway: unless an alias takes it on from there, mail
     /// would only come back here.
     pub async fn doubt_own(&self, actor: &Actor, address: &str) -> Result<Option<String>> {
@@ -91,4 +118,11 @@ fn may_give_any(alias: &AliasRow, address: &str) -> bool {
         Ok(inbox) => may_give(template, &inbox),
         Err(_) => template.to_ascii_lowercase().ends_with(&address.to_ascii_lowercase()),
     })
+}
+
+/// All that it leads to is computed out of the address.
+fn computes(alias: &AliasRow) -> bool {
+    let spec = &alias.spec;
+    let sends_on = matches!(spec.action, Action::Forward | Action::Create);
+    sends_on && spec.kind == Kind::Regex && spec.destinations.iter().all(|to| to.contains('$'))
 }

@@ -122,6 +122,31 @@ async fn aliases_that_are_sent_to_an_inbox_that_is_not_verified_say_so() {
     assert!(page.contains(words), "{page}");
 }
 
+#[tokio::test]
+async fn a_pattern_that_computes_no_verified_inbox_says_so_in_the_list() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("POST", "/v1/destinations", json!({ "address": "@team.example", "verified": true })).await;
+    alias(&house, json!({ "address": "/y(.*)/@my.example", "destinations": ["$1@team.example"] })).await;
+    let list = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert!(!list.contains("</svg>not verified</span>"), "{list}");
+    alias(&house, json!({ "address": "/x(.*)/@my.example", "destinations": ["$1@nobody.example"] })).await;
+    let list = house.panel(&cookie, "GET", "/aliases", "").await.expect(200).text();
+    assert_eq!(list.matches("</svg>not verified</span>").count(), 1, "{list}");
+}
+
+/// By the words that its page and its domain have for it.
+#[tokio::test]
+async fn what_a_catch_all_may_do_is_called_alike_everywhere() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    for path in ["/aliases?new=1", "/aliases/*@my.example", "/domains/my.example"] {
+        let page = house.panel(&cookie, "GET", path, "").await.expect(200).text();
+        assert!(page.contains("Make an alias, send it on"), "{path}: {page}");
+    }
+}
+
 /// What is said of a new alias is what would become of its mail.
 #[tokio::test]
 async fn a_new_alias_is_ready_only_where_its_mail_would_be_sent_on() {

@@ -286,7 +286,7 @@ fn line(alias: &AliasLine, (put_off, now): (Option<&str>, Moment)) -> Line {
         to,
         waits: match shape.unverified.as_slice() {
             _ if put_off.is_some() => Some("not proved"),
-            [] => None,
+            [] if !alias.computes_none => None,
             _ => Some("not verified"),
         },
         spark: Spark::of(&alias.days),

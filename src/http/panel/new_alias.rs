@@ -19,7 +19,7 @@ const ACTIONS: [(&str, &str); 4] = [
     ("", "Send it on"),
     ("drop", "Take it, throw it away"),
     ("reject", "Refuse it"),
-    ("create", "For *: make it an alias"),
+    ("create", "Make an alias, send it on (for * alone)"),
 ];
 /// How random names look.
 const FORMATS: [(&str, &str); 6] = [
