@@ -27,6 +27,16 @@ pub fn read(step: &TraceStep) -> Option<(&str, Moment)> {
     Some((done, Moment::parse_rfc3339(at)?))
 }
 
+/// What was done as it is told: an account has the name of an inbox, and is none here.
+#[must_use]
+pub fn told(done: &str) -> String {
+    let is_account = |who: &str| who.contains('@') && !who.contains(' ');
+    match done.rsplit_once(BY).filter(|(_, who)| is_account(who)) {
+        Some((what, who)) => format!("{what}{BY}the account {who}"),
+        None => done.to_owned(),
+    }
+}
+
 /// Of such a step, where it was to go before.
 #[must_use]
 pub fn read_from(step: &TraceStep) -> Option<&str> {

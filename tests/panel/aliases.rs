@@ -400,6 +400,26 @@ async fn mail_that_a_catch_all_took_is_kept_or_blocked_in_one_click() {
 }
 
 #[tokio::test]
+async fn of_mail_that_a_catch_all_took_its_own_address_is_meant() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "*@my.example", "destinations": ["owner@inbox.example"] })).await;
+    let row = mail_to(&house, &id, ("a@shop.example", "info@my.example")).await;
+    let message = format!("/activity/{}", row.id);
+    let page = house.panel(&cookie, "GET", &message, "").await.expect(200).text();
+    assert!(page.contains("<dt>To</dt><dd><a href=\"/activity?q=info@my.example\">"), "{page}");
+    for (what, words) in [
+        ("block", "Mail from a@shop.example to the catch-all of my.example is refused from now on."),
+        ("forget", "The catch-all of my.example has a@shop.example on no list any more."),
+    ] {
+        let form = format!("entry=a@shop.example&what={what}&back={message}");
+        let said = house.panel(&cookie, "POST", &format!("/aliases/{id}/sender"), &form).await;
+        let page = house.follow(&cookie, said).await;
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_catch_all_refused_is_no_address_that_it_took_mail_for() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

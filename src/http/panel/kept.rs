@@ -19,7 +19,7 @@ const MAX_INBOXES: u32 = 100;
 
 /// What can be done with the octets.
 pub(super) struct Kept {
-    pub(super) words: &'static str,
+    pub(super) words: String,
     /// The inboxes that it may be sent to, the one that it is meant for first; none where it goes nowhere else.
     pub(super) inboxes: Option<Vec<String>>,
     /// Where to, and what is wrong with that.
@@ -37,16 +37,22 @@ pub(super) async fn build(
         return Ok(None);
     }
     let words = match powers.entry {
-        Entry::Due(_) | Entry::Leased => "It is here until it is delivered.",
-        Entry::Held => "It is here as long as it is held.",
-        Entry::Kept(_) if row.status == Status::Consumed => "A report that came back is kept for some days.",
-        Entry::Kept(_) if row.dsn.as_ref().is_some_and(|dsn| dsn.dsn == "sent") => "It is kept for some days.",
-        Entry::Kept(_) => "It is kept for some days, since its sender was not told.",
+        Entry::Due(_) | Entry::Leased => "It is here until it is delivered.".to_owned(),
+        Entry::Held => "It is here as long as it is held.".to_owned(),
+        Entry::Kept(_) => of_failed(row, &site.admin.span_in_words("queue.keep_failed")),
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
     let inboxes = if movable { Some(its_own_first(inboxes(site, actor).await?, row)) } else { None };
     let form = Fields::of([("destination", row.destination.clone().unwrap_or_default())]);
     Ok(Some(Kept { words, inboxes, form, may_read: powers.may_read }))
+}
+
+fn of_failed(row: &Row, span: &str) -> String {
+    match &row.dsn {
+        _ if row.status == Status::Consumed => format!("A report that came back is kept for {span}."),
+        Some(dsn) if dsn.dsn == "sent" => format!("It is kept for {span}."),
+        _ => format!("It is kept for {span}, since its sender was not told."),
+    }
 }
 
 /// Inboxes that mail of the queue can be sent to.

@@ -12,7 +12,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::admission::{NOT_CHECKED, kept_out_then};
-use crate::policy::rule::Privacy;
+use crate::policy::rule::{Kind, Privacy};
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
@@ -74,7 +74,7 @@ struct Facts {
     is_own: bool,
     from: Told,
     recipient: String,
-    alias_query: String,
+    to_href: String,
     destination: Option<String>,
     /// The message was sent after its envelope: it has a subject, and a size.
     came: bool,
@@ -203,7 +203,7 @@ impl Facts {
             is_own: row.own.is_some(),
             from: Told::of(row),
             recipient: text::ours(text::recipient(&row.recipient)),
-            alias_query: text::in_query(&alias_of(row)),
+            to_href: mail_like(row),
             destination: row.destination.as_deref().map(text::ours),
             came: row.size > 0,
             subject,
@@ -220,8 +220,13 @@ impl Facts {
     }
 }
 
-fn alias_of(row: &Row) -> String {
-    row.rule.as_ref().map_or_else(|| row.recipient.clone(), |rule| rule.id.to_string())
+/// Where all mail of its alias is shown; of what a pattern took, that of its address.
+fn mail_like(row: &Row) -> String {
+    match &row.rule {
+        Some(rule) if rule.kind == Kind::Address => format!("/activity?alias={}", rule.id),
+        Some(_) => format!("/activity?q={}", text::in_query(&row.recipient)),
+        None => format!("/activity?alias={}", text::in_query(&row.recipient)),
+    }
 }
 
 /// Why, as it was decided then: an entry that is off its list since kept somebody out, and does so no more.

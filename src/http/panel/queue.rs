@@ -44,6 +44,8 @@ struct Group {
     by: Option<(&'static str, String)>,
     oldest: When,
     next: Option<String>,
+    /// None of it has failed.
+    all_wait: bool,
     /// What stands for all of it; where not one thing does, each message says its own.
     why: Option<Why>,
     messages: Vec<Waiting>,
@@ -198,9 +200,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
     let now = site.admin.clock.now();
     let domain = ask.owned("domain").unwrap_or_default();
     let (waiting, is_more) = site.admin.queue_outline(actor, Some(&domain)).await?;
-    let said = ["done", "count"].map(|key| ask.get(key).unwrap_or_default());
-    let done = done((said[0], said[1]), &waiting, now);
-    let said = said.map(|word| if done.is_some() { word } else { "" });
+    let [word, count] = ["done", "count"].map(|key| ask.get(key).unwrap_or_default());
+    let done = done((word, count), &waiting, now);
     let mut sites: Vec<_> = by_site(&waiting, |one| &one.destination).into_iter().collect();
     sites.sort_by_key(|(_, waiting)| std::cmp::Reverse(waiting.len()));
     let partial = is_more || sites.len() > MAX_SITES;
@@ -229,7 +230,7 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<QueuePage, Admin
         left: None,
         elsewhere: text::with_query("/queue/resend", &[("domain", &domain)]),
         inboxes,
-        again: text::with_query("/queue", &[("domain", &domain), ("done", said[0]), ("count", said[1])]),
+        again: text::with_query("/queue", &[("domain", &domain)]),
         domain,
         sites: numbered,
         partial,
@@ -344,6 +345,7 @@ fn show(
         by: None,
         oldest: When::new(oldest, now),
         next: next.map(|at| text::ahead(at, now)),
+        all_wait: count(&["kept"]) == 0,
         why: why.filter(|_| is_one),
         messages: shown.iter().map(own).collect(),
         more: waiting.len().saturating_sub(shown.len()),

@@ -149,8 +149,8 @@ fn end(site: &Site, row: &Row, now: Moment) -> String {
         "it is given up, and its row here says so".to_owned()
     } else {
         format!(
-            "its sender is told where it is certain who that is; where nobody can be told, the message is kept here for \
-             {kept}, to be sent elsewhere"
+            "its sender is told, unless another inbox of the alias has the message or it is not certain who the sender is: \
+             then the message is kept here for {kept}, to be sent elsewhere"
         )
     };
     format!("{next}. If no try succeeds, {then}.")

@@ -197,7 +197,7 @@ fn on_the_way(row: &Row, now: Moment) -> impl Iterator<Item = Happening> {
 }
 
 fn sent_elsewhere((done, at): (&str, Moment), now: Moment) -> Happening {
-    let words = format!("Sent {}.", text::visible(&told_in_unicode(done)));
+    let words = format!("Sent {}.", text::visible(&told_in_unicode(&redirected::told(done))));
     Happening { look: look::DONE, words, at: Some(When::new(at, now)), reply: None }
 }
 
