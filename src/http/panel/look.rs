@@ -1,5 +1,7 @@
 //! How a status looks: a shape, a colour, and always the word beside them.
 
+use crate::policy::checkup::Severity;
+use crate::policy::notices::Kind;
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 
@@ -36,6 +38,15 @@ pub(super) fn of(row: &Row) -> Look {
 /// The look of a status as the API writes it; whatever is none of them has not gone yet.
 pub(super) fn of_word(word: &str) -> Look {
     Status::parse(word).map_or(Look { word: "not sent", ..WAITING }, of_status)
+}
+
+/// The look of something to see to: mail that failed or is held looks as it does everywhere, however grave that is.
+pub(super) fn of_cause(kind: Kind, severity: Severity) -> Look {
+    match (kind, severity) {
+        (Kind::Held, _) => HELD,
+        (Kind::Untold, _) | (_, Severity::Fault) => FAILED,
+        _ => WAITING,
+    }
 }
 
 /// The look of a status, whatever came later.

@@ -22,6 +22,7 @@ use super::by_domain;
 use super::chart::{Chart, Line};
 use super::forms;
 use super::frame::{self, Frame};
+use super::look::{self, Look};
 use super::setup;
 use super::text;
 use super::told;
@@ -56,6 +57,7 @@ const MAX_SITES: u32 = 8;
 /// Something to see to: what it is, what to do, and where.
 struct Notice {
     tone: &'static str,
+    icon: &'static str,
     what: String,
     since: Option<text::When>,
     remedy: String,
@@ -162,8 +164,8 @@ async fn build(site: &Site, actor: &Actor, ask: &Ask) -> Result<OverviewPage, Ad
     // The worst stand first; what keeps all mail away goes before what only may.
     let causes = seen.causes.iter().take(MAX_NOTICES);
     let before = std::iter::once("").chain(causes.clone().map(|cause| cause.remedy.as_str()));
+    let faults = causes.clone().filter(|cause| cause.severity == Severity::Fault).count();
     let mut notices: Vec<_> = causes.zip(before).map(|(cause, before)| told(cause, before, now)).collect();
-    let faults = notices.iter().take_while(|notice| notice.tone == "bad").count();
     notices.splice(faults..faults, lacking);
     let mut notices = notices.into_iter();
     let of = domain.as_deref().unwrap_or_default();
@@ -270,7 +272,8 @@ fn first_run(actor: &Actor, page: (&'static str, &'static str)) -> (&'static str
 
 fn lacks(remedy: String, (href, action): (&str, &'static str)) -> Notice {
     let what = "No mail can reach you yet.".to_owned();
-    Notice { tone: "wait", what, since: None, remedy, href: href.to_owned(), action }
+    let Look { tone, icon, .. } = look::WAITING;
+    Notice { tone, icon, what, since: None, remedy, href: href.to_owned(), action }
 }
 
 /// What is wrong in its first sentence; what else is known of it stands with what to do, unless that was said just before.
@@ -280,8 +283,10 @@ fn told(cause: &Cause, before: &str, now: Moment) -> Notice {
         Some((what, more)) => (format!("{what}."), format!("{} {remedy}", forms::sentence(more))),
         None => (cause.what.clone(), remedy.to_owned()),
     };
+    let Look { tone, icon, .. } = look::of_cause(cause.kind, cause.severity);
     Notice {
-        tone: if cause.severity == Severity::Fault { "bad" } else { "wait" },
+        tone,
+        icon,
         what: text::visible(&what),
         since: cause.since.map(|at| text::When::new(at, now)),
         remedy: text::visible(remedy.trim_end()),

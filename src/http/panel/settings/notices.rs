@@ -10,12 +10,12 @@ use crate::admin::{Actor, AdminError, NoticeShape, Setting, SettingPlace};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::{Mailbox, Moment};
-use crate::policy::checkup::Severity;
 use crate::policy::notices::Kind;
 use crate::policy::notices::recipients::is_in_the_way;
 
 use super::super::forms::Filled;
 use super::super::frame::{self, Frame};
+use super::super::look;
 use super::super::text::{self, When};
 use super::{Around, done, status};
 
@@ -245,7 +245,7 @@ impl First {
 fn line(notice: &NoticeShape, first: &First, now: Moment) -> Line {
     let told = first.told(notice);
     Line {
-        tone: if notice.severity == Severity::Fault { "bad" } else { "wait" },
+        tone: look::of_cause(notice.kind, notice.severity).tone,
         words: text::visible(&notice.what),
         remedy: text::visible(&notice.remedy),
         since: When::new(notice.since, now),
