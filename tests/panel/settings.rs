@@ -67,7 +67,7 @@ async fn one_s_own_account_is_changed_in_place() {
     assert!(page.contains("aria-invalid=\"true\" autofocus aria-describedby=\"e-old \""), "{page}");
     let short = "current_password=correct+horse+battery&password=short";
     let page = house.panel(&cookie, "POST", "/settings/account/password", short).await.expect(422).text();
-    assert!(page.contains("id=\"e-new\">") && page.contains("href=\"#new\">New password</a>"), "{page}");
+    assert!(page.contains("id=\"e-new\">") && page.contains("href=\"#new\"><bdi>New password: "), "{page}");
     let moved = "email=other%40my.example&name=Somebody&current_password=wrong";
     let page = house.panel(&cookie, "POST", "/settings/account", moved).await.expect(422).text();
     assert!(page.contains("id=\"e-present\">") && page.contains("value=\"other@my.example\""), "{page}");
@@ -281,13 +281,18 @@ async fn a_sensitive_setting_is_taken_back_with_the_present_password() {
 async fn what_is_wrong_with_a_setting_is_said_on_top_with_the_way_to_its_field() {
     let (house, cookie) = owner().await;
     let page = house.panel(&cookie, "POST", "/settings/server", "log.retention=soon").await.expect(422).text();
-    assert!(page.contains("mend what is marked.</span><a href=\"#log.retention\">"), "{page}");
+    assert!(page.contains("mend what is marked.</span><a href=\"#log.retention\"><bdi>Kept for: "), "{page}");
     assert!(page.contains("id=\"log.retention\" name=\"log.retention\" value=\"soon\""), "{page}");
     assert!(page.contains("selected>refused if its domain asks</option>"), "{page}");
     house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
     let relay = "delivery.relay=smtp%3A%2F%2Frelay.example&current_password=wrong";
     let page = house.panel(&cookie, "POST", "/settings/server", relay).await.expect(422).text();
-    assert!(page.contains("<a href=\"#present-sending\">Present password</a>"), "{page}");
+    assert!(
+        page.contains(
+            "<a href=\"#present-sending\"><bdi>Present password: this is not your present password.</bdi></a>"
+        ),
+        "{page}"
+    );
     assert!(
         page.contains("autocomplete=\"current-password\" aria-invalid=\"true\" aria-describedby=\"ph-sending\""),
         "{page}"
@@ -301,22 +306,22 @@ async fn a_refused_form_of_the_settings_says_on_top_that_nothing_was_saved_and_l
     let anna = json!({ "email": "anna@my.example" });
     let anna = house.operator("POST", "/v1/users", anna).await.expect(201).json();
     let person = format!("/settings/people/{}", anna["id"].as_str().unwrap());
-    for (place, form, links) in [
-        ("/settings/account", "email=other%40my.example", &[("present", "Present password")] as &[_]),
-        ("/settings/account/password", "current_password=wrong&password=short", &[("new", "New password")]),
-        ("/settings/notices", "to=nobody&digest=off", &[("to", "To")]),
-        ("/settings/notices", "heartbeat_url=nowhere&digest=off", &[("heartbeat", "Heartbeat")]),
-        ("/settings/people", "email=nobody&role=member", &[("email", "E-mail address")]),
-        ("/settings/tokens", "name=x", &[("scopes", "It may")]),
-        (&person, "domain=nowhere.example&role=viewer", &[("domain", "Domain")]),
+    for (place, form, (id, words)) in [
+        ("/settings/account", "email=other%40my.example", ("present", "Present password: write your ")),
+        ("/settings/account/password", "current_password=wrong&password=short", ("new", "New password: ")),
+        ("/settings/notices", "to=nobody&digest=off", ("to", "To: &#34;nobody&#34;: the address has no @.")),
+        ("/settings/notices", "heartbeat_url=nowhere&digest=off", ("heartbeat", "Heartbeat: ")),
+        ("/settings/people", "email=nobody&role=member", ("email", "E-mail address: ")),
+        ("/settings/tokens", "name=x", ("scopes", "It may: ")),
+        (&person, "domain=nowhere.example&role=viewer", ("domain", "Domain: ")),
     ] {
         let page = house.panel(&cookie, "POST", place, form).await.expect(422).text();
-        let links = links.iter().map(|(id, label)| format!("<a href=\"#{id}\">{label}</a>")).collect::<String>();
-        let told = format!("<span>Nothing was saved yet: mend what is marked.</span>{links}</div>");
-        assert_eq!(page.matches(&told).count(), 1, "{place}: {told}\n{page}");
-        for id in links.split("#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{place}: {id}\n{page}");
-        }
+        let told = "<span>Nothing was saved yet: mend what is marked.</span>";
+        let link = page.split(told).nth(1).unwrap_or_else(|| panic!("{place}\n{page}")).split("</div>").next().unwrap();
+        assert!(link.starts_with(&format!("<a href=\"#{id}\"><bdi>{words}")), "{place}: {words}: {link}");
+        assert_eq!(link.matches("<a ").count(), 1, "{place}: {link}");
+        assert!(link.ends_with(".</bdi></a>") && link.len() > 60, "a sentence: {place}: {link}");
+        assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{place}: {id}\n{page}");
     }
 }
 

@@ -188,6 +188,11 @@ fn words(fault: &Fault) -> String {
     format!("{}: {}", fault.field.replace('_', " "), fault.detail)
 }
 
+/// What is wrong with one field, by the name that it has on its page.
+pub(super) fn labelled(label: &str, detail: &str) -> String {
+    sentence(&text::visible(&format!("{label}: {detail}")))
+}
+
 /// Words as a sentence. A name that begins it stays as it is written.
 pub(super) fn sentence(words: &str) -> String {
     let mut chars = words.chars();

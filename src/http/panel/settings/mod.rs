@@ -56,12 +56,12 @@ struct Around {
     /// What is wrong and stands above, and what stands beside its field.
     wrong: Vec<String>,
     marks: Fields,
-    /// The places of those fields, and their names.
+    /// The places of those fields, and what is wrong with each.
     marked: Vec<Marked>,
 }
 
-/// A field that says what is wrong with it: its place on the page and its name.
-type Marked = (String, &'static str);
+/// A field that says what is wrong with it: its place on the page, and the same by its name.
+type Marked = (String, String);
 
 /// The fields that can say so, by their place.
 const NAMES: [(&str, &str); 14] = [
@@ -81,10 +81,12 @@ const NAMES: [(&str, &str); 14] = [
     ("heir", "Hand it over to"),
 ];
 
-/// What of these fields is marked as wrong.
-fn marked(fields: &Fields) -> Vec<Marked> {
-    let wrong = NAMES.iter().filter(|(place, _)| fields.wrong(place).is_some());
-    wrong.map(|(place, name)| ((*place).to_owned(), *name)).collect()
+/// What is marked as wrong, where `place` says at which field.
+fn marked(error: Option<&AdminError>, place: impl Fn(&str) -> Option<&str>) -> Vec<Marked> {
+    let Some(AdminError::Invalid(faults)) = error else { return Vec::new() };
+    let at = |name: &str| faults.iter().find(|fault| place(&fault.field) == Some(name));
+    let wrong = NAMES.iter().filter_map(|(name, label)| Some((name, forms::labelled(label, &at(name)?.detail))));
+    wrong.map(|(name, words)| ((*name).to_owned(), words)).collect()
 }
 
 impl Around {
@@ -111,8 +113,8 @@ impl Around {
 
     /// With what is wrong, beside its field where `place` says which that is.
     fn placed(self, error: Option<&AdminError>, place: impl Fn(&str) -> Option<&str>) -> Self {
-        let (wrong, marks) = forms::placed(error, place);
-        Self { wrong, marked: marked(&marks), marks, ..self }
+        let (wrong, marks) = forms::placed(error, &place);
+        Self { wrong, marked: marked(error, &place), marks, ..self }
     }
 
     /// With what is wrong.

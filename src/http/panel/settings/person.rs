@@ -124,7 +124,7 @@ async fn build(
         frame: Frame::inside(site, text::short_address(&email), "settings"),
         toast: Toast::of(site, actor, (ask, format!("/settings/people/{}", user.id))).await,
         wrong,
-        marked: marked(&marks),
+        marked: marked(error, place),
         fields: marks.with(["domain", "role", "heir"].map(|key| (key, String::new()))).filled(filled),
         leaving: leaving(site, actor, (&user, filled)).await?,
         id: user.id.to_string(),

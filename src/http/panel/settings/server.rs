@@ -76,6 +76,10 @@ struct ServerPage {
     may_change: bool,
 }
 
+/// What a form sends beside its settings: the password at the relay, and the sender's own.
+const PASSWORD: &str = "delivery.relay_password";
+const PRESENT: &str = "current_password";
+
 const DONE: [(&str, &str); 2] = [
     ("saved", "Saved: it counts from now on."),
     ("restart", "Saved. What is marked counts when Waypost is started again."),
@@ -114,7 +118,7 @@ fn written(all: &[Setting], filled: &Filled) -> Map<String, Value> {
             written.insert(setting.key.to_owned(), value(&setting.value, text));
         }
     }
-    for (key, secret) in [("delivery.relay_password", false), ("current_password", true)] {
+    for (key, secret) in [(PASSWORD, false), (PRESENT, true)] {
         if !filled.get(key).is_empty() && (reset.is_empty() || secret) {
             written.insert(key.to_owned(), json!(filled.get(key)));
         }
@@ -145,14 +149,15 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
         Err(error) => return frame::failed(&error),
     };
     let mut wrong = faults(error);
-    let present_wrong = wrong.remove("current_password");
+    let told = wrong.clone();
+    let present_wrong = wrong.remove(PRESENT);
     let mut sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
     sections.iter_mut().for_each(|section| section.sensitive &= asks);
     if let Some(sent) = sections.iter_mut().find(|section| was_sent(section, filled)) {
-        sent.present_wrong = present_wrong;
+        sent.present_wrong = present_wrong.as_deref().map(sentence);
     }
     // What stands beside no field is said above all.
-    let rest = wrong.into_iter().map(|(field, words)| sentence(&format!("{field}: {words}"))).collect::<Vec<_>>();
+    let rest = wrong.iter().map(|(field, detail)| forms::labelled(field, detail)).collect();
     let around = Around::new(actor, "server").told(ask, &DONE);
     let above = match error {
         Some(AdminError::Invalid(_)) | None => rest,
@@ -160,7 +165,11 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
     };
     let page = ServerPage {
         frame: Frame::inside(site, "Server", "settings"),
-        around: Around { wrong: above, marked: sections.iter().flat_map(marked).collect(), ..around },
+        around: Around {
+            wrong: above,
+            marked: sections.iter().flat_map(|section| marked(section, &told)).collect(),
+            ..around
+        },
         sections,
         others: all.iter().filter(|setting| server_keys::known(setting.key).is_none()).map(other).collect(),
         backups: backups(site).await,
@@ -174,13 +183,15 @@ fn was_sent(section: &Section, filled: &Filled) -> bool {
     section.sensitive && section.fields.iter().any(|field| filled.has(field.key))
 }
 
-/// What of a section is marked as wrong.
-fn marked(section: &Section) -> Vec<Marked> {
-    let fields = section.fields.iter().filter(|field| field.wrong.is_some());
-    let mut marked: Vec<_> = fields.map(|field| (field.key.to_owned(), field.label)).collect();
-    marked.extend(section.password_wrong.as_ref().map(|_| ("relay_password".to_owned(), "Password at the relay")));
-    marked.extend(section.present_wrong.as_ref().map(|_| (format!("present-{}", section.id), "Present password")));
-    marked
+/// What of a section is marked as wrong, of all that is.
+fn marked(section: &Section, wrong: &BTreeMap<String, String>) -> Vec<Marked> {
+    let at = |place: String, (key, label): (&str, &str)| Some((place, forms::labelled(label, wrong.get(key)?)));
+    let fields = section.fields.iter().filter_map(|field| at(field.key.to_owned(), (field.key, field.label)));
+    let password = section.password_wrong.as_ref();
+    let password = password.and_then(|_| at("relay_password".to_owned(), (PASSWORD, "Password at the relay")));
+    let present = section.present_wrong.as_ref();
+    let present = present.and_then(|_| at(format!("present-{}", section.id), (PRESENT, "Present password")));
+    fields.chain(password).chain(present).collect()
 }
 
 async fn backups(site: &Site) -> String {
@@ -191,10 +202,11 @@ async fn backups(site: &Site) -> String {
     }
 }
 
+/// What is wrong, by the setting.
 fn faults(error: Option<&AdminError>) -> BTreeMap<String, String> {
     match error {
         Some(AdminError::Invalid(faults)) => {
-            faults.iter().map(|fault| (fault.field.clone(), sentence(&fault.detail))).collect()
+            faults.iter().map(|fault| (fault.field.clone(), fault.detail.clone())).collect()
         }
         _ => BTreeMap::new(),
     }
@@ -213,7 +225,7 @@ fn section(
         title: known.title,
         changeable: fields.iter().any(|field| field.changeable),
         password,
-        password_wrong: if password { wrong.remove("delivery.relay_password") } else { None },
+        password_wrong: if password { wrong.remove(PASSWORD).as_deref().map(sentence) } else { None },
         sensitive: known.sensitive,
         present_wrong: None,
         fields,
@@ -237,7 +249,7 @@ fn field(key: &Known, setting: &Setting, (filled, wrong): (&Filled, &mut BTreeMa
         changeable: setting.changeable,
         ours: setting.place == SettingPlace::Panel && setting.changeable,
         waits: waits(setting),
-        wrong: wrong.remove(key.name),
+        wrong: wrong.remove(key.name).as_deref().map(sentence),
     }
 }
 
