@@ -25,9 +25,14 @@ async fn the_answer_comes_when_typing_stops() {
     browser.reads("#heard", "It would be sent on.").await;
     browser.write("#ip", "nonsense").await;
     browser.says("#found [role=alert]", "Client’s address: write an IP address.").await;
+    browser.says("#ip ~ div .wrong", "Write an IP address.").await;
+    let marked =
+        "const ip = document.querySelector('#ip'); return [ip.ariaInvalid, ip.getAttribute('aria-describedby')]";
+    assert_eq!(browser.ask(marked).await, json!(["true", "e-ip ip-help"]));
     browser.write("#ip", "").await;
     browser.write("#to", "nobody@my.example").await;
     browser.text("#found .verdict.bad").await;
+    browser.answers(marked, json!([null, "ip-help"])).await;
     browser.says("#found", "550 5.1.1").await;
     assert_eq!(browser.ask("return window.stays && document.activeElement.id").await, json!("to"));
 }

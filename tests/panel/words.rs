@@ -232,8 +232,16 @@ async fn the_simulator_speaks_of_checks_by_their_names_and_of_each_fault_by_itse
     }
     assert!(!told.contains("(instance)") && !told.contains("spf enforce"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=nowhere&ip=nonsense", "").await.expect(422).text();
-    assert_eq!(wrong.matches("<div class=\"notice bad\" role=\"alert\">").count(), 2, "{wrong}");
-    assert!(wrong.contains("<bdi>Client’s address: write an IP address"), "{wrong}");
+    let links = wrong.split("There is no answer yet: mend what is marked.</span>").nth(1).unwrap();
+    let links = links.split("</div>").next().unwrap();
+    assert!(links.contains("<a href=\"#ip\"><bdi>Client’s address: write an IP address.</bdi></a>"), "{links}");
+    assert!(links.starts_with(" <a href=\"#to\"><bdi>To: this is not a recipient: "), "{links}");
+    for (id, words) in [("to", "This is not a recipient: the address has no @."), ("ip", "Write an IP address.")] {
+        let field = format!("aria-invalid=\"true\" autofocus aria-describedby=\"e-{id} {id}-help\"");
+        assert!(wrong.contains(&field), "{field}: {wrong}");
+        assert!(wrong.contains(&format!("id=\"e-{id}\"><bdi>{words}</bdi></p>")), "{words}: {wrong}");
+    }
+    assert_eq!(wrong.matches("aria-invalid").count(), 2, "{wrong}");
     // The same words stand on the page of a message.
     let mut row = forwarded(&house, "shop@my.example");
     row.trace = vec![

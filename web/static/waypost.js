@@ -41,6 +41,13 @@
     for (const part of page.getElementById("found") ? parts : ["main"]) {
       document.getElementById(part).replaceChildren(...page.getElementById(part).childNodes);
     }
+    // What is wrong with a field is said of the field itself, which stays.
+    for (const field of instant?.querySelectorAll("[id]:is(input, textarea)") ?? []) {
+      for (const name of ["aria-invalid", "aria-describedby"]) {
+        const told = page.getElementById(field.id)?.getAttribute(name);
+        if (told) field.setAttribute(name, told); else field.removeAttribute(name);
+      }
+    }
     for (const box of document.querySelectorAll("[name=id]")) box.checked = chosen.includes(box.value);
     if (at) document.getElementById(at)?.querySelector(of === "switch" ? ".switch" : "a.address")?.focus();
     enliven();
@@ -91,7 +98,8 @@
     typing = setTimeout(() => {
       const asks = [...new FormData(instant)].filter(([, value]) => value);
       const url = `${instant.getAttribute("action")}?${new URLSearchParams(asks)}`;
-      swap(["found"], url).then(() => {
+      const faults = [...instant.querySelectorAll("[data-fault]")].map((part) => part.id);
+      swap(["found", ...faults], url).then(() => {
         history.replaceState(null, "", url);
         const told = $("#found .verdict, #found [role=alert]")?.textContent.trim();
         $("#heard").textContent = told ?? `${document.querySelectorAll(".rows > li").length} shown`;

@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::RouteShape;
-use crate::admin::{Actor, AdminError, Fault, RouteQuestion, is_doubt};
+use crate::admin::{Actor, AdminError, RouteQuestion, is_doubt};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
 use super::envelopes::Compared;
-use super::forms;
+use super::forms::{self, Fields};
 use super::frame::{self, Frame};
 use super::step_words::{self, Step};
 use super::text;
@@ -42,29 +42,36 @@ struct SimulatorPage {
     author: String,
     ip: String,
     headers: String,
-    wrong: Vec<String>,
+    /// What is wrong, at its field; and above the answer that there is not, with the way there.
+    marks: Fields,
+    marked: Vec<(&'static str, String)>,
     told: Option<Told>,
 }
 
 /// `GET /simulator?to=&from=&author=&ip=&headers=`.
 pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: Ask) -> Response {
     let asked = |key| ask.owned(key).unwrap_or_default();
-    let (wrong, told) = match answer(&site, &actor, &ask).await {
-        Ok(told) => (Vec::new(), told),
-        Err(AdminError::Invalid(faults)) => (faults.iter().map(fault).collect(), None),
+    let (error, told) = match answer(&site, &actor, &ask).await {
+        Ok(told) => (None, told),
+        Err(error @ AdminError::Invalid(_)) => (Some(error), None),
         Err(error) => return frame::failed(&error),
     };
-    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = error.as_ref().map_or(StatusCode::OK, frame::status_of);
+    let marks = Fields::default().marked(error.as_ref(), |field| field);
+    let marked = marked(error.as_ref());
     let [to, from, author, ip, headers] = FIELDS.map(asked);
     let frame = Frame::inside(&site, "Simulator", "simulator");
-    frame::page(status, &SimulatorPage { frame, to, from, author, ip, headers, wrong, told })
+    frame::page(status, &SimulatorPage { frame, to, from, author, ip, headers, marks, marked, told })
 }
 
-/// What is wrong, by the name that its field has on the page.
-fn fault(fault: &Fault) -> String {
-    let label = FIELDS.iter().zip(LABELS).find(|(key, _)| **key == fault.field).map(|(_, label)| label);
-    let words = label.map_or_else(|| fault.detail.clone(), |label| format!("{label}: {}", fault.detail));
-    forms::sentence(&text::visible(&words))
+/// What is wrong, by the name that its field has on the page, in the order of the fields.
+fn marked(error: Option<&AdminError>) -> Vec<(&'static str, String)> {
+    let Some(AdminError::Invalid(faults)) = error else { return Vec::new() };
+    let wrong = |(key, label)| {
+        let fault = faults.iter().find(|fault| fault.field == key)?;
+        Some((key, forms::labelled(label, &fault.detail)))
+    };
+    FIELDS.into_iter().zip(LABELS).filter_map(wrong).collect()
 }
 
 async fn answer(site: &Site, actor: &Actor, ask: &Ask) -> Result<Option<Told>, AdminError> {
