@@ -94,9 +94,32 @@ async fn who_only_looks_is_told_whom_to_tell() {
     for (cookie, may) in [(house.signed_in().await, true), (viewer, false)] {
         let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
         assert!(overview.contains("failed and is kept for you"), "{overview}");
+        let failed = "<p class=\"headline status bad\"><svg aria-hidden=\"true\"><use href=\"#i-fail\"/></svg>";
+        assert!(overview.contains(failed), "what failed looks so: {overview}");
         assert_eq!(overview.contains("send it again there"), may, "{overview}");
         assert_eq!(overview.contains("The people who manage its domain decide"), !may, "{overview}");
     }
+}
+
+#[tokio::test]
+async fn what_is_held_has_the_sign_of_what_is_held() {
+    let house = House::furnished().await;
+    queued(&house, "shop@my.example", Entry::Held).await;
+    let overview = house.panel(&house.signed_in().await, "GET", "/", "").await.expect(200).text();
+    let held = "<p class=\"headline status wait\"><svg aria-hidden=\"true\"><use href=\"#i-held\"/></svg>";
+    assert!(overview.contains(held) && overview.contains("is held until you release it"), "{overview}");
+}
+
+#[tokio::test]
+async fn the_digest_has_one_name() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    house.operator("PATCH", "/v1/settings", json!({ "notify.digest": "daily" })).await.expect(200);
+    let page = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
+    let (notices, server, changes) = (page(PAGE).await, page("/settings/server").await, page("/settings/audit").await);
+    assert!(notices.contains("<label for=\"digest\">Digest</label>"), "{notices}");
+    assert!(server.contains("<label for=\"notify.digest\">Digest</label>"), "{server}");
+    assert!(changes.contains("Digest (notify.digest): the default → every day"), "{changes}");
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             written("notify.to", "To", "Addresses, separated by commas. Empty: the owner."),
             chosen(
-                ("notify.digest", "A summary"),
+                ("notify.digest", "Digest"),
                 "What came in and went out, and what needs your attention.",
                 &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every thirty days")],
             ),
