@@ -433,6 +433,45 @@ async fn the_simulator_says_that_an_inbox_is_known_to_take_no_mail() {
 }
 
 #[tokio::test]
+async fn that_mail_waits_for_its_first_try_is_said_once() {
+    let house = House::linked().await;
+    let cookie = house.signed_in().await;
+    house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
+    let queue = house.panel(&cookie, "GET", "/queue", "").await.expect(200).text();
+    assert_eq!(queue.matches("its first try").count(), 1, "{queue}");
+    assert!(queue.contains("<p>You need do nothing. <a href=\"/help/waits\">"), "{queue}");
+}
+
+#[tokio::test]
+async fn the_first_run_shows_how_inboxes_stand_and_nothing_of_ours_as_a_servers_reply() {
+    let house = House::linked().await;
+    let cookie = house.signed_in().await;
+    house.panel(&cookie, "POST", "/destinations", "address=new%40inbox.example").await.expect(303);
+    let shown = async |inbox: &str| {
+        let place = format!("/setup/on?at=inbox&inbox={inbox}");
+        house.panel(&cookie, "GET", &place, "").await.expect(200).text()
+    };
+    let asked = shown("new@inbox.example").await;
+    assert!(asked.contains("<p><bdi>A mail of the gateway itself") && !asked.contains("class=\"reply\""), "{asked}");
+    let verified = "<span class=\"status ok\"><svg aria-hidden=\"true\"><use href=\"#i-done\"/></svg><span>verified";
+    assert!(asked.contains(verified), "{asked}");
+    let other = shown("owner@inbox.example").await;
+    let waits = "<use href=\"#i-wait\"/></svg><span>has not answered yet";
+    assert!(other.contains(waits) && !other.contains(">verified<"), "{other}");
+}
+
+#[tokio::test]
+async fn the_first_run_says_once_that_no_dns_answers() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let place = "/setup/on?at=host&hostname=mx.gateway.example";
+    let page = house.panel(&cookie, "GET", place, "").await.expect(200).text();
+    assert_eq!(page.matches("DNS gave no answer within ").count(), 1, "{page}");
+    assert_eq!(page.matches("gave no answer").count(), 1, "{page}");
+    assert!(page.matches("<span>no answer</span>").count() > 1 && !page.contains("failed for now"), "{page}");
+}
+
+#[tokio::test]
 async fn the_first_run_makes_its_alias_on_a_domain_that_has_aliases() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;

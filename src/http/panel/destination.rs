@@ -41,14 +41,14 @@ struct Alias {
 }
 
 /// Words on how a delivery stands.
-struct Said {
-    words: String,
+pub(super) struct Said {
+    pub(super) words: String,
     /// Another server said them.
-    is_reply: bool,
+    pub(super) is_reply: bool,
 }
 
 impl Said {
-    fn new(words: &str) -> Self {
+    pub(super) fn new(words: &str) -> Self {
         Self { words: text::visible_lines(words), is_reply: is_reply(words) }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Remedy {
 
 const WHY: &str = "Why mail waits";
 const WHAT_TO_DO: &str = "What to do about it";
+/// How the log's own reason may say that it was not tried yet: it is not said again.
+const FIRST_TRY: &str = "aits for its first try";
 /// Of what waits for its first try, and of what is held.
 const UNTRIED: Remedy =
     Remedy { words: "It waits for its first try: you need do nothing.", end: None, page: "waits", more: WHY };
@@ -94,6 +96,7 @@ impl Remedy {
             (Some(cause), _) => cause,
             // Of an earlier release, which kept no try in which no server was asked.
             (None, status) if status.is_terminal() => NoWay::of(&row.reason).map_or(Cause::Unknown, Cause::NoWay),
+            (None, _) if row.reason.contains(FIRST_TRY) => return Self { words: "You need do nothing.", ..UNTRIED },
             (None, _) => return UNTRIED,
         };
         let words = if row.own.is_some() { cause.words_of_own() } else { cause.words() };

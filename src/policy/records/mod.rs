@@ -275,13 +275,19 @@ fn ended(words: &str) -> String {
     format!("{}.", words.trim_end_matches('.'))
 }
 
+/// Why there is no answer, by the resolver's words, which say that there is none as well.
+fn unanswered(why: &str) -> String {
+    let why = ended(why.strip_prefix("DNS failed for now: ").unwrap_or(why));
+    match why.strip_prefix("no answer ") {
+        Some(rest) => format!("DNS gave no answer {rest}"),
+        None => format!("DNS gave no answer: {why}"),
+    }
+}
+
 /// Judges `record` by `judge` if DNS gave an answer, and says why not otherwise.
 fn judged(record: Record, answers: &Answers, judge: impl FnOnce(Record, &[String]) -> Record) -> Record {
     match answers.values() {
-        Err(why) => {
-            let why = ended(why);
-            record.said(Verdict::Unknown, format!("DNS gave no answer: {why} It is asked again by itself."))
-        }
+        Err(why) => record.said(Verdict::Unknown, format!("{} It is asked again by itself.", unanswered(why))),
         Ok(values) => {
             let mut record = judge(record, values);
             if let Some(remark) = answers.remark() {

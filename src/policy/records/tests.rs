@@ -259,10 +259,9 @@ fn a_value_that_ends_with_a_dot_ends_a_sentence_with_one() {
     assert!(told.contains(": publish the one that is wanted, and take the others away. DNS says: v=spf1 "), "{told}");
     assert!(told.ends_with(&format!("-all. Wanted: “{wanted}”.")), "{told}");
     let unheard = Facts { mx: Answers::unheard("DNS failed for now: no route."), ..sound() };
-    assert_eq!(
-        one(&unheard, "mx").detail,
-        "DNS gave no answer: DNS failed for now: no route. It is asked again by itself."
-    );
+    assert_eq!(one(&unheard, "mx").detail, "DNS gave no answer: no route. It is asked again by itself.");
+    let late = Facts { mx: Answers::unheard("DNS failed for now: no answer within 5 s"), ..sound() };
+    assert_eq!(one(&late, "mx").detail, "DNS gave no answer within 5 s. It is asked again by itself.");
     let unfetched = Facts {
         mta_sts: Answers::all(&["v=STSv1; id=1"]),
         mta_sts_policy: Some(Err("the host closed the connection.".to_owned())),

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::Value;
 
+use super::super::destination::Said;
 use super::super::destinations;
 use super::super::forms::Filled;
 use super::super::frame::Frame;
@@ -48,7 +49,7 @@ struct Asked {
     look: Look,
     waits: bool,
     at: Option<When>,
-    reply: String,
+    reply: Said,
     href: Option<String>,
 }
 
@@ -117,7 +118,7 @@ fn asked(led: &Led<'_>, inbox: &DestinationShape) -> Option<Asked> {
         look: look::of_word(&verification.status),
         waits: matches!(verification.status.as_str(), "queued" | "deferred"),
         at: verification.sent_at.map(|at| When::new(at, now)),
-        reply: text::visible(&verification.reply),
+        reply: Said::new(&verification.reply),
         href: verification.activity_id.map(|id| format!("/activity/{id}")),
     })
 }

@@ -31,6 +31,8 @@ struct HostPage {
     /// Somebody or the DNS says so.
     proposed: bool,
     records: Vec<Shown>,
+    /// Why nothing is known of any of them.
+    unheard: Option<String>,
     again: Option<String>,
     takes_password: bool,
 }
@@ -116,10 +118,11 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         }
     };
     let hostname = value(wrong, "hostname", proposed);
-    let records = match Domain::parse(hostname.trim()) {
+    let mut records = match Domain::parse(hostname.trim()) {
         Ok(name) if wrong.is_none() => of_host(&led.site.admin.host_records(led.actor, &name).await?),
         _ => Vec::new(),
     };
+    let unheard = said_once(&mut records);
     let unsettled = records.iter().any(|record| record.tone != "ok" && record.icon != "stop");
     let page = HostPage {
         frame: led.frame("What is this server called?"),
@@ -129,9 +132,21 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         again: unsettled.then(|| format!("{}&hostname={}", led.place(Screen::Host), text::in_query(&hostname))),
         hostname,
         records,
+        unheard,
         takes_password: led.site.admin.asks_again(led.actor).await?,
     };
     Ok(shown(&page, wrong))
+}
+
+/// That nobody answered of any record, which stands above them then, and not with each.
+fn said_once(records: &mut [Shown]) -> Option<String> {
+    let said = records.first()?.detail.clone();
+    let is_alike = records.iter().all(|record| record.mouths.is_empty() && record.detail == said);
+    if !is_alike || records.len() < 2 {
+        return None;
+    }
+    records.iter_mut().for_each(|record| record.detail.clear());
+    Some(said)
 }
 
 pub(super) async fn take_host(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
