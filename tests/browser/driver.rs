@@ -63,6 +63,11 @@ impl Browser {
         self.post("/goog/cdp/execute", metrics).await;
     }
 
+    /// Makes the window as wide as this.
+    pub(crate) async fn widen(&self, width: u32) {
+        self.size(width, HEIGHT).await;
+    }
+
     /// Reads in another zone of time.
     pub(crate) async fn travel(&self, zone: &str) {
         let there = json!({ "cmd": "Emulation.setTimezoneOverride", "params": { "timezoneId": zone } });
@@ -276,6 +281,8 @@ fn capabilities(profile: &TempDir, look: Look) -> Value {
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
+        // A picture is of the page as it was measured.
+        "--hide-scrollbars",
         "--disable-quic",
         "--no-first-run",
         "--disable-sync",

@@ -1,5 +1,6 @@
-//! Every page, judged: by axe-core, by its width, its text, its targets; at 320 px and 1440 px, light and dark. With PICTURES
-//! set to a directory, a picture of each is kept there (`tests/pictures`).
+//! Every page, judged: by axe-core, by its width, its text, its targets; at 320 px and 1440 px, light and dark; at 640 px and
+//! 768 px by less, light and in forced colours. With PICTURES set to a directory, a picture of each is kept there
+//! (`tests/pictures`).
 
 use serde_json::{Value, json};
 
@@ -40,18 +41,20 @@ async fn every_page_fits_what_lies_between_and_can_be_used_in_few_colours() {
 }
 
 async fn fits(look: Look) {
-    walk(look, async |browser, name| {
-        let mut faults = told(name, look, &browser.ask(&format!("{SEEN}{MEASURES}")).await);
-        keep(browser, (look, "light"), name).await;
-        browser.prefer("forced-colors", "active").await;
-        faults.extend(told(name, look, &browser.ask(&format!("{SEEN}{FORCED}")).await));
-        keep(browser, (look, "forced"), name).await;
-        browser.prefer("prefers-contrast", "more").await;
-        faults.extend(told(name, look, &browser.ask(CONTRAST).await));
-        browser.darken(false).await;
-        faults
-    })
-    .await;
+    walk(look, async |browser, name| fitted(browser, look, name).await).await;
+}
+
+/// What is wrong with the page that is open, in light and in forced colours.
+async fn fitted(browser: &Browser, look: Look, name: &str) -> Vec<String> {
+    let mut faults = told(name, look, &browser.ask(&format!("{SEEN}{MEASURES}")).await);
+    keep(browser, (look, "light"), name).await;
+    browser.prefer("forced-colors", "active").await;
+    faults.extend(told(name, look, &browser.ask(&format!("{SEEN}{FORCED}")).await));
+    keep(browser, (look, "forced"), name).await;
+    browser.prefer("prefers-contrast", "more").await;
+    faults.extend(told(name, look, &browser.ask(CONTRAST).await));
+    browser.darken(false).await;
+    faults
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +75,7 @@ async fn empty_and_refused(look: Look) {
     let mut faults = Vec::new();
     for page in PAGES.iter().filter(|page| page.whose == Whose::Inside && !page.route.contains('{')) {
         browser.open(&open.url(page.route)).await;
-        faults.extend(judged(&browser, look, (&axe, &format!("empty {}", page.route))).await);
+        faults.extend(judged_in_all(&browser, look, (&axe, &format!("empty {}", page.route))).await);
     }
     let (house, planted) = House::planted().await;
     let open = Open::to(house).await;
@@ -87,12 +90,12 @@ async fn empty_and_refused(look: Look) {
         );
         browser.ask(&submit).await;
         browser.text("[role=alert], .wrong").await;
-        faults.extend(judged(&browser, look, (&axe, &format!("refused {path}"))).await);
+        faults.extend(judged_in_all(&browser, look, (&axe, &format!("refused {path}"))).await);
     }
     browser.open(&open.url("/settings/account")).await;
     browser.ask("document.querySelector('#authenticator form').requestSubmit()").await;
     browser.text("#secret").await;
-    faults.extend(judged(&browser, look, (&axe, "authenticator /settings/account")).await);
+    faults.extend(judged_in_all(&browser, look, (&axe, "authenticator /settings/account")).await);
     faults.extend(seldom(&open, &browser, (look, &axe)).await);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -104,7 +107,7 @@ async fn seldom(open: &Open, browser: &Browser, (look, axe): (Look, &str)) -> Ve
     browser.open(&open.url("/aliases")).await;
     browser.press("?").await;
     browser.text("#keys[open]").await;
-    faults.extend(judged(browser, look, (axe, "keys /aliases")).await);
+    faults.extend(judged_in_all(browser, look, (axe, "keys /aliases")).await);
     browser.open(&open.url("/aliases")).await;
     // By no mouse: whoever uses one is shown no focus.
     browser
@@ -113,12 +116,12 @@ async fn seldom(open: &Open, browser: &Browser, (look, axe): (Look, &str)) -> Ve
     browser.says(".bulk input:focus ~ .wrong", "Write the label into the field beside the button.").await;
     // There the bar lies over no row.
     browser.ask("scrollTo(0, document.body.scrollHeight)").await;
-    faults.extend(judged(browser, look, (axe, "many /aliases")).await);
+    faults.extend(judged_in_all(browser, look, (axe, "many /aliases")).await);
     let relay = json!({ "delivery.relay": "smtp://relay.example:587" });
     open.house.operator("PATCH", "/v1/settings", relay).await.expect(200);
     browser.open(&open.url("/queue")).await;
     browser.says("main", "by the relay relay.example:587").await;
-    faults.extend(judged(browser, look, (axe, "relay /queue")).await);
+    faults.extend(judged_in_all(browser, look, (axe, "relay /queue")).await);
     let viewer = json!({ "email": "viewer@people.example", "password": "correct horse battery",
         "domains": [{ "domain": "my.example", "role": "viewer" }] });
     open.house.operator("POST", "/v1/users", viewer).await.expect(201);
@@ -130,7 +133,19 @@ async fn seldom(open: &Open, browser: &Browser, (look, axe): (Look, &str)) -> Ve
     browser.text("nav [aria-current]").await;
     for path in ["/domains/my.example", "/settings/server", "/queue"] {
         browser.open(&open.url(path)).await;
-        faults.extend(judged(browser, look, (axe, &format!("viewer {path}"))).await);
+        faults.extend(judged_in_all(browser, look, (axe, &format!("viewer {path}"))).await);
+    }
+    faults
+}
+
+/// What is wrong with the page that is open; from a desk, in the widths between as well, whose walks do not come here.
+async fn judged_in_all(browser: &Browser, look: Look, (axe, name): (&str, &str)) -> Vec<String> {
+    let mut faults = judged(browser, look, (axe, name)).await;
+    for between in [ZOOMED, MIDDLE].into_iter().filter(|_| look.width == WIDE.width) {
+        browser.darken(false).await;
+        browser.widen(between.width).await;
+        faults.extend(fitted(browser, between, name).await);
+        browser.widen(look.width).await;
     }
     faults
 }
@@ -227,6 +242,12 @@ const SEEN: &str = r"
       for (const { text, value } of e.options)
         if (!isName(value + text) && pen.measureText(text).width > room) faults.push(`cuts \u201c${text}\u201d: ${about(e)}`);
     }
+    for (const e of all('[placeholder]')) {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(e);
+      pen.font = font;
+      const room = e.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - (e.type === 'search' ? ARROW : 0);
+      if (!isName(e.placeholder) && pen.measureText(e.placeholder).width > room) faults.push(`cuts \u201c${e.placeholder}\u201d: ${about(e)}`);
+    }
     for (const e of all('.button')) {
       if (e.scrollWidth > e.clientWidth + 1) faults.push(`wider than its button: ${about(e)}`);
       const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
@@ -308,9 +329,19 @@ const MEASURES: &str = r"
     for (const e of bar) {
       range.selectNodeContents(e);
       if (range.getBoundingClientRect().width > e.clientWidth + .5) faults.push(`wider than its place: ${about(e)}`);
+      range.selectNodeContents(e.firstChild.lastChild);
+      const words = range.getBoundingClientRect(), EDGE = 8;
+      if (words.left < EDGE || words.right > innerWidth - EDGE) faults.push(`at the edge of the screen: ${about(e)}`);
     }
+    const menu = narrow && document.querySelector('.more:target');
+    if (menu && menu.getBoundingClientRect().bottom > document.querySelector('.rail').getBoundingClientRect().top + .5)
+      faults.push('the menu lies on the edge of its bar');
+    const line = (e, side) => e && parseFloat(getComputedStyle(e)[`border${side}Width`]) > 0;
+    for (const e of all('section > .rows:last-child > li:last-child'))
+      if (line(e, 'Bottom') && line(e.closest('section').nextElementSibling, 'Top')) faults.push(`two lines for one: ${about(e)}`);
     return faults;";
-/// What axe-core does not measure of the colours: what is asked for within a field, and the edge that shows a chip.
+/// What axe-core does not measure of the colours: what is asked for within a field, what stands in one that cannot be changed,
+/// and the edge that shows a chip.
 const EDGES: &str = r"
     const faults = [];
     const light = colour => colour.match(/[\d.]+/g).slice(0, 3).map(part => part / 255)
@@ -321,6 +352,12 @@ const EDGES: &str = r"
     for (const e of document.querySelectorAll('[placeholder]')) {
       const told = ratio(getComputedStyle(e, '::placeholder').color, getComputedStyle(e).backgroundColor);
       if (told < 4.5) faults.push(`a placeholder of ${told.toFixed(2)}: ${e.outerHTML.slice(0, 120)}`);
+    }
+    for (const e of document.querySelectorAll(':is(input, select, textarea):disabled')) {
+      const { color, backgroundColor, opacity, appearance } = getComputedStyle(e);
+      const told = ratio(color, e.type === 'checkbox' ? ground : backgroundColor);
+      if (told < 4.5 || opacity < 1 || e.type === 'checkbox' && appearance !== 'none')
+        faults.push(`faint, ${told.toFixed(2)} at ${opacity}: ${e.outerHTML.slice(0, 120)}`);
     }
     for (const e of document.querySelectorAll('.chip')) {
       const told = ratio(getComputedStyle(e).borderTopColor, ground);
