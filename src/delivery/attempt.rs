@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::connection::{Connection, Peer};
@@ -22,7 +22,7 @@ use super::{Parcel, Report, addresses};
 use crate::mail::wishes::Notify;
 use crate::mail::{Host, Mailbox};
 use crate::policy::verdict::{Fault, Outcome, Sender, Stage, judge_from};
-use crate::smtp::client::{CLOSING, Phase, Plan, Recipient, Transaction, TransactionStep, Verdict};
+use crate::smtp::client::{CLOSING, Capabilities, Phase, Plan, Recipient, Transaction, TransactionStep, Verdict};
 use crate::smtp::reply::Reply;
 use crate::store::directory::Directory;
 
@@ -53,7 +53,7 @@ pub(super) struct Job {
 /// Makes it.
 pub(super) async fn run(job: Job) -> Report {
     let fates = Fates::new(Arc::clone(&job.parcel), job.shared.tools.clock.clone());
-    let mut run = Run { job, fates, sealed: None, spoke: false };
+    let mut run = Run { job, fates, sealed: None, spoke: false, without_chunks: false };
     run.over_hosts().await;
     run.finish()
 }
@@ -64,6 +64,8 @@ struct Run {
     sealed: Option<Sealed>,
     /// A host let us say RCPT: the site is well.
     spoke: bool,
+    /// It turned out that the host knows no BDAT: it is called once more.
+    without_chunks: bool,
 }
 
 impl Run {
@@ -91,10 +93,22 @@ impl Run {
                 if self.session(connection, Warmth::Fresh).await.is_ok() || self.fates.are_decided() {
                     return;
                 }
+                if self.without_chunks(&hop.host, ip).await {
+                    return;
+                }
                 // A host that broke off a session is left with all its addresses.
                 break;
             }
         }
+    }
+
+    /// Once more to a host that has just shown that it knows no BDAT; true where all is decided then.
+    async fn without_chunks(&mut self, host: &Host, ip: IpAddr) -> bool {
+        if !std::mem::take(&mut self.without_chunks) {
+            return false;
+        }
+        let Some(connection) = self.dial(host, ip).await else { return false };
+        self.session(connection, Warmth::Fresh).await.is_ok() || self.fates.are_decided()
     }
 
     /// The hosts by preference, equal ones shuffled, those that could not be reached lately last.
@@ -144,6 +158,9 @@ impl Run {
 
     /// Sends to all who have no outcome yet; an error means that the host is to be left.
     async fn session(&mut self, mut connection: Connection, warmth: Warmth) -> Result<(), ()> {
+        if connection.offered.chunking && !self.job.way.site.takes_chunks(&connection.peer.host) {
+            connection.offered = Arc::new(Capabilities { chunking: false, ..(*connection.offered).clone() });
+        }
         self.refuse_unsendable(&connection);
         while !self.fates.are_decided() {
             if connection.is_used_up() {
@@ -186,8 +203,24 @@ impl Run {
         connection.reset_first = !transaction.is_clean();
         connection.is_closing |= transaction.is_closing();
         self.spoke |= transaction.phase() > Phase::Mail;
-        let left = self.judge(&open, transaction.verdicts(), &connection.peer);
+        let verdicts = transaction.verdicts();
+        if offered.chunking && verdicts.iter().any(knows_no_chunks) {
+            return Err(self.leave_without_chunks(connection));
+        }
+        let left = self.judge(&open, verdicts, &connection.peer);
         ended.and_then(|()| left.map_or(Ok(()), Err))
+    }
+
+    /// A host that knows no BDAT has read the chunk as commands: this connection is good for nothing more, and nobody has the
+    /// message.
+    fn leave_without_chunks(&mut self, connection: &Connection) -> Failure {
+        self.job.way.site.knows_no_chunks(&connection.peer.host);
+        self.job.sent.store(false, Ordering::Release);
+        (self.sealed, self.without_chunks) = (None, true);
+        Failure {
+            blame: Blame::Us,
+            ..Failure::silent(Stage::Content, "the next hop offers CHUNKING and knows no BDAT")
+        }
     }
 
     async fn drive(&mut self, transaction: &mut Transaction<'_>, connection: &mut Connection) -> Result<(), Failure> {
@@ -265,7 +298,7 @@ impl Run {
     }
 
     fn finish(self) -> Report {
-        let Self { job, fates, sealed, spoke } = self;
+        let Self { job, fates, sealed, spoke, .. } = self;
         // The connection lies in the pool or is closed: the next one may go.
         let era = job.slot.era();
         let Job { shared, way, parcel, slot, .. } = job;
@@ -317,6 +350,11 @@ fn recipient(parcel: &Parcel, index: usize) -> Recipient<'_> {
 /// Whether a report would find back to us.
 fn offered_reports(connection: &Connection, parcel: &Parcel) -> bool {
     connection.offered.dsn && !parcel.reverse_path.is_null()
+}
+
+/// Whether a chunk was answered as a command that is unknown, not implemented, or out of sequence (RFC 5321 §4.2.4).
+fn knows_no_chunks(verdict: &Option<Verdict>) -> bool {
+    matches!(verdict, Some(Verdict::Refused(Phase::Dot, reply)) if matches!(reply.code(), 500 | 502 | 503))
 }
 
 /// Nobody's fault: the rest goes over the next connection.

@@ -4,7 +4,7 @@
 //! did not answer, and backs off as a whole when it takes no mail. Direct delivery and the queue share it; what befalls it
 //! is nothing to any other site.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub(super) struct Site {
 struct State {
     pool: Pool,
     unreachable: HashMap<Host, Instant>,
+    /// Hosts that offer chunks and know no BDAT.
+    without_chunks: HashSet<Host>,
     back_off: Option<BackOff>,
     deferred_at: Option<Instant>,
     /// Until then the queue has deliveries for it that found no slot.
@@ -91,6 +93,7 @@ impl Site {
         let state = State {
             pool: Pool::default(),
             unreachable: HashMap::new(),
+            without_chunks: HashSet::new(),
             back_off: None,
             deferred_at: None,
             put_off_until: None,
@@ -204,6 +207,16 @@ impl Site {
     pub(super) fn host_failed(&self, host: &Host) {
         let until = self.clock.instant() + UNREACHABLE_FOR;
         self.state().unreachable.insert(host.clone(), until);
+    }
+
+    /// Remembers that a host did not know BDAT, though it offered it.
+    pub(super) fn knows_no_chunks(&self, host: &Host) {
+        self.state().without_chunks.insert(host.clone());
+    }
+
+    /// Whether a host is sent chunks where it offers to take them.
+    pub(super) fn takes_chunks(&self, host: &Host) -> bool {
+        !self.state().without_chunks.contains(host)
     }
 
     /// Which of these hosts could not be reached lately.

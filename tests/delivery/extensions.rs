@@ -71,6 +71,38 @@ async fn a_chunk_is_judged_like_a_message_with_a_dot() {
     }
 }
 
+/// Whoever offers chunks and knows no BDAT has read the chunk as commands: over a new connection it gets DATA, from then on.
+#[tokio::test]
+async fn a_next_hop_that_knows_no_bdat_gets_data() {
+    for unknown in ["500 5.5.1 what?", "502 5.5.1 not here", "503 5.5.1 not now"] {
+        let world = offering(&["CHUNKING"]).await;
+        world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply(unknown)).times(1));
+        assert_eq!(words(&world.send("me@inbox.example").await), ["delivered 250"], "{unknown}");
+        assert_eq!(words(&world.send("me@inbox.example").await), ["delivered 250"]);
+        let count = |verb| heard(&world, verb).len();
+        assert_eq!((count("BDAT"), count("DATA"), world.inbox.received().len()), (1, 2, 2));
+    }
+}
+
+/// A reply too many is never taken for the answer to a chunk, which nothing marks as 354 does for DATA.
+#[tokio::test]
+async fn a_reply_too_many_is_no_answer_to_a_chunk() {
+    for (stage, twice) in [
+        (Stage::Greeting, "220 inbox.example ESMTP\r\n250-inbox.example\r\n250 CHUNKING"),
+        (Stage::Ehlo, "250-inbox.example\r\n250 CHUNKING\r\n250 ok"),
+        (Stage::Mail, "250 2.1.0 ok\r\n250 2.1.0 extra"),
+        (Stage::Rcpt, "250 2.1.5 ok\r\n250 2.1.5 extra"),
+    ] {
+        let world = World::new().await;
+        world.inbox.offer(Extensions { others: vec!["CHUNKING".to_owned()], ..Extensions::none() });
+        world.inbox.script(Rule::at(stage, Behaviour::reply(twice)));
+        world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply("554 5.6.0 not this one")));
+        let came = words(&world.send("me@inbox.example").await);
+        assert!(came[0].starts_with("deferred"), "{stage:?}: {came:?}");
+        assert_eq!(world.inbox.received().len(), 0);
+    }
+}
+
 fn of_alias(alias: &str, notify: Option<Notify>) -> Parcel {
     let wishes = RecipientWishes { notify, original: None };
     let to = Addressee::of(

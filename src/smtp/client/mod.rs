@@ -100,6 +100,12 @@ fn next_reply(input: &mut BytesMut, phase: Phase) -> Result<Option<Reply>, Troub
     take_reply(input).map_err(|error| Trouble::Garbled { phase, error })
 }
 
+/// Whether a reply stands there while nothing is asked. Taken for the answer to what is asked next, it would lose a message. A
+/// refusal would not, and 421 may come at any time.
+fn is_surplus(input: &[u8]) -> bool {
+    input.first().is_some_and(|first| !matches!(first, b'4' | b'5'))
+}
+
 /// A reply of another class than its place allows is as good as garbled.
 const fn misplaced(phase: Phase) -> Trouble {
     Trouble::Garbled { phase, error: ReplyError::Garbled }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use bytes::BytesMut;
 
 use super::sign_in::SignIn;
-use super::{Capabilities, Credentials, Phase, Trouble, misplaced, next_reply, positive};
+use super::{Capabilities, Credentials, Phase, Trouble, is_surplus, misplaced, next_reply, positive};
 use crate::mail::Domain;
 use crate::smtp::reply::Reply;
 
@@ -77,6 +77,9 @@ impl Opening {
     /// Takes what replies have come and says what is wanted next.
     pub fn advance(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Result<OpeningStep, Trouble> {
         while let Some(reply) = next_reply(input, self.phase())? {
+            if is_surplus(input) && !matches!(self.awaiting, Awaiting::StartTls) {
+                return Err(misplaced(self.phase()));
+            }
             if let Some(step) = self.take(reply, input, out)? {
                 return Ok(step);
             }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 
 use bytes::BytesMut;
 
-use super::{CLOSING, Capabilities, Phase, Trouble, misplaced, next_reply};
+use super::{CLOSING, Capabilities, Phase, Trouble, is_surplus, misplaced, next_reply};
 use crate::mail::wishes::{Notify, write_original_recipient};
 use crate::mail::{Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
@@ -139,13 +139,25 @@ impl<'a> Transaction<'a> {
         while let Some(awaited) = self.awaited.front().copied() {
             let Some(reply) = next_reply(input, self.phase())? else { return Ok(TransactionStep::Read) };
             self.awaited.pop_front();
+            if awaited != Awaited::Dot && self.awaited.is_empty() && is_surplus(input) {
+                return Err(misplaced(self.phase()));
+            }
+            let reply = if awaited == Awaited::Dot { self.last(reply, input)? } else { reply };
             self.take(awaited, reply, out)?;
         }
-        if self.content && !input.is_empty() && !matches!(input[0], b'4' | b'5') {
-            // Taken for the answer to a message that was not sent yet, it would lose it.
-            return Err(misplaced(Phase::Content));
-        }
         Ok(if self.content { TransactionStep::Content } else { TransactionStep::Done })
+    }
+
+    /// Nothing marks where the replies to a chunk begin, as 354 does for DATA: of several that are there, the last is its.
+    fn last(&self, reply: Reply, input: &mut BytesMut) -> Result<Reply, Trouble> {
+        let mut last = reply;
+        while self.plan.offered.chunking
+            && last.class() == 2
+            && let Some(next) = next_reply(input, Phase::Dot)?
+        {
+            last = next;
+        }
+        Ok(last)
     }
 
     /// The content and its final dot were written: now the reply counts.
