@@ -56,12 +56,38 @@ impl Chance {
     /// `span` more or less a fifth of itself, so that retries do not march in step.
     #[must_use]
     pub fn jitter(&self, span: Duration) -> Duration {
-        span.mul_f64(self.with(|rng| rng.random_range(0.8..1.2)))
+        span.mul_f64(self.spread())
+    }
+
+    fn spread(&self) -> f64 {
+        self.with(|rng| rng.random_range(0.8..1.2))
+    }
+
+    /// Waits from `now` on, each longer or shorter by the same part: those of equal length end at the same moment.
+    #[must_use]
+    pub fn pace(&self, now: Moment) -> Pace {
+        Pace { now, spread: self.spread() }
     }
 
     /// Shuffles in place (equal MX preferences, RFC 5321 §5.1).
     pub fn shuffle<T>(&self, items: &mut [T]) {
         self.with(|rng| items.shuffle(rng));
+    }
+}
+
+/// The pace of all deliveries that were tried together: due together, one transaction carries them again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// When the waits begin.
+    pub now: Moment,
+    spread: f64,
+}
+
+impl Pace {
+    /// When such a wait is over, which takes no less than `floor`.
+    #[must_use]
+    pub fn after(self, wait: Duration, floor: Duration) -> Moment {
+        self.now.after(wait.mul_f64(self.spread).max(floor))
     }
 }
 

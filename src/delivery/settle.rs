@@ -16,6 +16,7 @@ use super::give_up::{GivenUp, give_up};
 use super::tell_sender::Failed;
 use super::{Report, Running};
 use super::{own_reports, tell_delay, tell_success};
+use crate::chance::Pace;
 use crate::mail::Moment;
 use crate::policy::retry::{self, AFTER_UNKNOWN, Next, Tried};
 use crate::policy::spam::is_refused_as_spam;
@@ -95,9 +96,10 @@ pub(super) async fn settle(shared: &Shared, claims: &[Claim], mut report: Report
     let mut settlements = Vec::with_capacity(claims.len());
     let mut changes = Vec::with_capacity(claims.len());
     let (mut given_up, mut reports) = (GivenUp::default(), Vec::new());
+    let pace = shared.tools.chance.pace(shared.tools.clock.now());
     for claim in claims {
         let Some((_, outcome)) = report.outcomes.iter().find(|(id, _)| *id == claim.delivery.id) else { continue };
-        let mut end = end_of(shared, Case { claim, given_up: &mut given_up }, outcome).await;
+        let mut end = end_of(shared, Case { claim, given_up: &mut given_up, pace }, outcome).await;
         settlements.push((claim.delivery.id, end.settlement.clone()));
         reports.extend(end.report.take());
         if claim.delivery.purpose == Purpose::Forward {
@@ -175,6 +177,7 @@ fn taken(attempts: &mut Vec<(Uuid, AttemptRow)>, id: Uuid) -> Vec<AttemptRow> {
 pub(super) struct Case<'a> {
     pub(super) claim: &'a Claim,
     pub(super) given_up: &'a mut GivenUp,
+    pace: Pace,
 }
 
 /// How a claim ends.
@@ -262,7 +265,7 @@ enum Certainty {
 }
 
 async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certainty: Certainty) -> End {
-    let now = shared.tools.clock.now();
+    let now = case.pace.now;
     let tried = Tried {
         tries: case.claim.delivery.tries + 1,
         accepted_at: now.before(shared.tools.clock.age(case.claim.message.received_at)),
@@ -274,7 +277,7 @@ async fn again_or_expired(shared: &Shared, case: Case<'_>, reason: String, certa
     match retry::next(&tried, &shared.tools.instance.load()) {
         Next::Wait(wait) => {
             let floor = if tried.unknown { AFTER_UNKNOWN } else { Duration::ZERO };
-            let due = now.after(shared.tools.chance.jitter(wait).max(floor));
+            let due = case.pace.after(wait, floor);
             let report = tell_delay::report(shared, case.claim, &tried).await;
             let settlement = if report.is_some() { Settlement::Told(due) } else { Settlement::Again(due) };
             End { next: Some(due), report, ..End::new(settlement, Status::Deferred, reason) }

@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
+use crate::chance::Pace;
 use crate::delivery::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER};
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
@@ -47,6 +48,7 @@ pub(super) async fn write(
 ) -> Entries {
     let (mut deliveries, mut rows) = (Vec::new(), Vec::with_capacity(outgoing.len()));
     let mut failures = Vec::new();
+    let pace = tools.chance.pace(tools.clock.now());
     for ((delivery, came), fate) in outgoing.iter().zip(came).zip(&answer.fates) {
         let mut row = rows::of_delivery(tools, arrival, delivery);
         row.attempts.clone_from(&came.attempts);
@@ -61,7 +63,7 @@ pub(super) async fn write(
                 answer.refusal.iter().for_each(|reply| rows::refuse(&mut row, reply));
                 row.reason.extend(outcome.iter().filter_map(cause));
             }
-            _ => deliveries.push(queued(tools, arrival, (delivery, came), &mut row)),
+            _ => deliveries.push(queued(tools, arrival, (delivery, came, pace), &mut row)),
         }
         rows.push(row);
     }
@@ -185,12 +187,17 @@ pub(super) fn forwarded(row: &mut Row, came: &Came) {
     }
 }
 
-fn queued(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came), row: &mut Row) -> NewDelivery {
+fn queued(
+    tools: &Tools,
+    arrival: &Arrival,
+    (delivery, came, pace): (&Outgoing, &Came, Pace),
+    row: &mut Row,
+) -> NewDelivery {
     let now = arrival.received_at;
     let (entry, tries) = match &came.outcome {
         None if came.running => (Entry::Leased, 0),
         None => (Entry::Due(now), 0),
-        Some(outcome) => (Entry::Due(next_try(tools, arrival, outcome)), 1),
+        Some(outcome) => (Entry::Due(next_try(tools, arrival, (outcome, pace))), 1),
     };
     row.status = if tries == 0 { Status::Queued } else { Status::Deferred };
     row.reason = match &came.outcome {
@@ -205,17 +212,17 @@ fn queued(tools: &Tools, arrival: &Arrival, (delivery, came): (&Outgoing, &Came)
     new_delivery(arrival, delivery, (entry, tries))
 }
 
-fn next_try(tools: &Tools, arrival: &Arrival, outcome: &Outcome) -> Moment {
+fn next_try(tools: &Tools, arrival: &Arrival, (outcome, pace): (&Outcome, Pace)) -> Moment {
     let tried = Tried {
         tries: 1,
         accepted_at: arrival.received_at,
-        now: tools.clock.now(),
+        now: pace.now,
         null_sender: arrival.from().is_null(),
         unknown: matches!(outcome, Outcome::Unknown { .. }),
         frozen: false,
     };
     match retry::next(&tried, &tools.facts.instance.load()) {
-        Next::Wait(wait) => tried.now.after(tools.chance.jitter(wait).max(if tried.unknown { wait } else { wait / 2 })),
+        Next::Wait(wait) => pace.after(wait, if tried.unknown { wait } else { wait / 2 }),
         Next::Expire => tried.now,
     }
 }

@@ -31,6 +31,23 @@ async fn a_message_of_three_mebibytes_goes_through_spool_and_queue_unchanged() {
     world.stop().await;
 }
 
+/// Two aliases that meet in one inbox: what was put off together comes again together, as one copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_meets_in_one_inbox_is_one_copy_after_it_was_put_off_too() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "2s,2s,1h")]).await;
+    world.alias("desk@my.example", &["anna@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).to("anna@inbox.example").times(2));
+    assert!(world.send(ANN, &["shop@my.example", "desk@my.example"], LETTER).await.is_accepted());
+    let rows = world.rows().await;
+    assert_eq!(rows.iter().map(|row| &row["status"]).collect::<Vec<_>>(), ["deferred", "deferred"]);
+    assert_eq!(rows[0]["next_attempt_at"], rows[1]["next_attempt_at"], "at first");
+    world.until_all_is_sent().await;
+    assert_eq!(world.inbox.received().len(), 1);
+    let refused = world.inbox.commands().into_iter().filter(|(_, line)| line.starts_with("RCPT")).count();
+    assert_eq!(refused, 3, "once while the sender waited, then twice together");
+    world.stop().await;
+}
+
 /// A domain whose queue is full: only what nobody has may be handed back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_hands_back_only_what_nobody_has() {
