@@ -6,12 +6,13 @@
 mod counts;
 mod lists;
 pub mod outside;
+mod pledges;
 mod recipient;
 mod reports;
 mod trials;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
@@ -32,6 +33,7 @@ use crate::store::{Result, Store};
 
 pub use counts::{Asker, Counted, Counts, Inquest, Key, Table};
 pub use lists::Lists;
+pub use pledges::{Pledge, Pledges};
 use recipient::{Inquiry, mailbox_of};
 pub use reports::{MAX_REPORTS_PER_ADDRESS, ReportCounter};
 pub use trials::Trials;
@@ -57,6 +59,8 @@ pub struct Facts {
     pub lists: Lists,
     /// What the gateway itself brings to its own door.
     pub trials: Trials,
+    /// What rules with a share were promised at RCPT.
+    pub pledges: Pledges,
 }
 
 impl Facts {
@@ -77,8 +81,32 @@ impl Facts {
     pub async fn recipient(&self, connect: &ConnectFacts, from: &ReversePath, to: &ForwardPath) -> Result<Decision> {
         let settings = self.instance.load_full();
         let recipient = mailbox_of(to, &settings.hostname);
-        let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
-        inquiry.decide(recipient).await
+        self.inquiry(&settings, (connect, from), None).decide(recipient).await
+    }
+
+    /// The same for a message that comes. What rules with a share promise it stands in `pledged`, with what it was promised
+    /// before.
+    pub async fn recipient_at_door(
+        &self,
+        (connect, from): (&ConnectFacts, &ReversePath),
+        to: &ForwardPath,
+        pledged: &mut Vec<Pledge>,
+    ) -> Result<Decision> {
+        let settings = self.instance.load_full();
+        let recipient = mailbox_of(to, &settings.hostname);
+        let all = Mutex::new(std::mem::take(pledged));
+        let decision = self.inquiry(&settings, (connect, from), Some(&all)).decide(recipient).await;
+        *pledged = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        decision
+    }
+
+    fn inquiry<'a>(
+        &'a self,
+        settings: &'a Instance,
+        (connect, from): (&'a ConnectFacts, &'a ReversePath),
+        pledged: Option<&'a Mutex<Vec<Pledge>>>,
+    ) -> Inquiry<'a> {
+        Inquiry { facts: self, settings, connect, from, now: self.clock.now(), pledged }
     }
 
     /// What a recipient is for where no pattern speaks for it.
@@ -100,7 +128,7 @@ impl Facts {
     ) -> Decision {
         let settings = self.instance.load_full();
         let recipient = mailbox_of(to, &settings.hostname);
-        let inquiry = Inquiry { facts: self, settings: &settings, connect, from, now: self.clock.now() };
+        let inquiry = self.inquiry(&settings, (connect, from), None);
         inquiry.unasked(recipient, refusal)
     }
 

@@ -1,14 +1,14 @@
 //! One recipient, from the address to the decision: asks the directory, has policy decide, and follows destinations that
 //! lie on hosted domains.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Facts;
+use super::{Facts, Pledge};
 use crate::mail::{Domain, ForwardPath, Host, LocalPart, Mailbox, Moment, ReversePath};
 use crate::policy::admission::reserved::{self, Reserved, Srs};
 use crate::policy::admission::{self, Decision, Disposition, Failing, RecipientCase, Refusal, computed};
 use crate::policy::facts::{Candidates, ConnectFacts, RecipientFacts, Usage};
-use crate::policy::ids::{AccountId, OWNER};
+use crate::policy::ids::{AccountId, AliasId, OWNER};
 use crate::policy::routing::{self, Fanout, Selection};
 use crate::policy::rule::{Rule, Target};
 use crate::policy::senders::Levels;
@@ -23,6 +23,8 @@ pub(super) struct Inquiry<'a> {
     pub(super) connect: &'a ConnectFacts,
     pub(super) from: &'a ReversePath,
     pub(super) now: Moment,
+    /// Where a message comes: what it is promised.
+    pub(super) pledged: Option<&'a Mutex<Vec<Pledge>>>,
 }
 
 /// The mailbox that a forward-path means: bare `postmaster` is that of our host name.
@@ -160,8 +162,29 @@ impl Inquiry<'_> {
             return Ok((facts, Usage::default()));
         }
         facts.admitted = self.admitted(selection).await?;
-        let usage = if counts(rule) { self.facts.store.directory.usage(rule).await? } else { Usage::default() };
+        let usage = if counts(rule) { self.usage(rule).await? } else { Usage::default() };
         Ok((facts, if rule.expiry.idle.is_some() { self.by_time_that_passed(rule, usage) } else { usage }))
+    }
+
+    /// The pledge comes before the reading: whoever was counted meanwhile is in one of the two.
+    async fn usage(&self, rule: &Rule) -> Result<Usage> {
+        let pledged = if has_share(rule) { self.pledge(rule.id) } else { 0 };
+        let directory = &self.facts.store.directory;
+        let usage = if pledged == 0 { directory.usage(rule).await? } else { directory.usage_now(rule).await? };
+        Ok(Usage { pledged, ..usage })
+    }
+
+    /// How many others a rule has promised to take when it promises this one, which counts once however often it is led there.
+    fn pledge(&self, alias: AliasId) -> u64 {
+        let Some(pledged) = self.pledged else { return 0 };
+        let mut pledged = pledged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = pledged.iter().find(|pledge| pledge.alias() == alias) {
+            return known.others();
+        }
+        let pledge = self.facts.pledges.make(alias);
+        let others = pledge.others();
+        pledged.push(pledge);
+        others
     }
 
     /// A clock that is set ahead makes no rule idle.
@@ -224,5 +247,10 @@ impl Inquiry<'_> {
 
 /// Whether a decision on this rule reads its usage.
 fn counts(rule: &Rule) -> bool {
-    rule.quota.is_some() || rule.expiry.messages.is_some() || rule.expiry.idle.is_some()
+    has_share(rule) || rule.expiry.idle.is_some()
+}
+
+/// Whether it takes only so much.
+fn has_share(rule: &Rule) -> bool {
+    rule.quota.is_some() || rule.expiry.messages.is_some()
 }

@@ -104,6 +104,7 @@ impl Parts {
             reports: crate::facts::ReportCounter::default(),
             counts: Arc::default(),
             trials: Default::default(),
+            pledges: Default::default(),
             lists: Lists::new(Dns::new(auth.resolver(), config.dns_timeout), clock.clone()),
         };
         let dns = Dns::new(auth.resolver(), config.dns_timeout);

@@ -11,6 +11,7 @@ use super::returned::Returned;
 use super::transaction::{Spf, Transaction};
 use super::{Tools, auth_fields};
 use crate::auth::{Asked, Content};
+use crate::facts::Pledge;
 use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::{RecipientWishes, Wishes};
 use crate::mail::{Domain, Mailbox, Moment, ReversePath};
@@ -54,6 +55,8 @@ pub(super) struct Arrival {
     pub(super) returned: Option<Box<Returned>>,
     /// The gateway itself wrote it, and asks nobody to vouch for it.
     pub(super) is_own: bool,
+    /// Held until it is counted.
+    _pledges: Vec<Pledge>,
 }
 
 impl Arrival {
@@ -91,6 +94,7 @@ impl Arrival {
             facts,
             returned: None,
             is_own,
+            _pledges: std::mem::take(&mut transaction.pledges),
         })
     }
 

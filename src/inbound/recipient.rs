@@ -43,7 +43,9 @@ impl Case<'_> {
             self.tools.meter.limited.raise();
             return Ok(facts.turned_away((self.connect, from), self.to, *refusal));
         }
-        let mut decision = facts.recipient(self.connect, from, self.to).await?;
+        let pledged = &mut self.transaction.pledges;
+        let from = &self.transaction.mail.from;
+        let mut decision = facts.recipient_at_door((self.connect, from), self.to, pledged).await?;
         if let Some(refusal) = admission::listed(&mut decision, self.recipient, self.listings) {
             self.tools.meter.listed.raise();
             decision.turn_away(refusal);

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::background::Background;
 use super::body::Body;
+use crate::facts::Pledge;
 use crate::mail::trace_fields::Protocol;
 use crate::mail::wishes::RecipientWishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
@@ -25,6 +26,8 @@ pub(super) struct Transaction {
     pub(super) taken: Vec<(Mailbox, Decision)>,
     /// What is to be told of each of them, in the same order.
     pub(super) wishes: Vec<RecipientWishes>,
+    /// What rules with a share have promised it.
+    pub(super) pledges: Vec<Pledge>,
     pub(super) body: Option<Body>,
     /// What the header has DNS asked for, once it is whole and the message is not.
     pub(super) ahead: Option<Background<()>>,
@@ -57,6 +60,7 @@ impl Transaction {
             mail,
             taken: Vec::new(),
             wishes: Vec::new(),
+            pledges: Vec::new(),
             body: None,
             ahead: None,
             listings: None,

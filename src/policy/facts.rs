@@ -288,6 +288,8 @@ pub struct Usage {
     pub last_day: u64,
     /// When the last one came.
     pub last_mail_at: Option<Moment>,
+    /// Others that are on their way, taken at RCPT and not accepted yet: asked only where a message comes.
+    pub pledged: u64,
 }
 
 /// What authentication found, at the end of data.

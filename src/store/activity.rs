@@ -378,6 +378,11 @@ impl Activity {
         if let Some(usage) = self.usage.get(alias) {
             return Ok(usage);
         }
+        self.usage_now(alias).await
+    }
+
+    /// The same, read anew.
+    pub(super) async fn usage_now(&self, alias: AliasId) -> Result<Usage> {
         self.settle_counts().await?;
         self.usage.load(alias, self.clock.now(), &self.readers).await
     }

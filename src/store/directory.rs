@@ -166,6 +166,11 @@ impl Directory {
         self.0.activity.usage(rule.id).await
     }
 
+    /// The same as it is at this moment, whatever was asked lately.
+    pub async fn usage_now(&self, rule: &Rule) -> Result<Usage> {
+        self.0.activity.usage_now(rule.id).await
+    }
+
     /// Asks how much mail an address has had that no rule speaks for: by an id that no rule has, so that it is kept, and
     /// forgotten, like any other.
     pub async fn usage_of_none(&self, recipient: &Mailbox) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What a recipient is answered: role addresses, catch-alls, states and limits of a rule, duplicates, policies that differ.
 
 use serde_json::{Value, json};
+use waypost::demo::sender::stuffed;
 
 use crate::support::{LETTER, World};
 
@@ -106,6 +107,37 @@ async fn a_quota_defers_what_is_beyond_it() {
     let world = world.restart().await;
     assert!(world.letter("shop@my.example").await.is_accepted(), "yesterday's mail is yesterday's");
     world.stop().await;
+}
+
+/// Sessions that run beside each other have one share together; what one of them gives up is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_side_by_side_pass_no_share() {
+    for share in [json!({ "quota": 2 }), json!({ "expires_after": 2 })] {
+        let world = World::start().await;
+        world.patch("/v1/aliases/shop@my.example", share).await;
+        world.alias("outer@my.example", &["shop@my.example"]).await;
+        let mut senders = Vec::new();
+        for to in ["shop@my.example", "outer@my.example", "shop@my.example", "outer@my.example"] {
+            let mut sender = world.sender().await;
+            sender.command("MAIL FROM:<ann@sender.example>").await.unwrap();
+            let answer = sender.command(&format!("RCPT TO:<{to}>")).await.unwrap();
+            senders.push((sender, answer));
+        }
+        let answers = senders.iter().map(|(_, answer)| &answer[..9]).collect::<Vec<_>>();
+        assert_eq!(answers, ["250 2.1.5", "250 2.1.5", "450 4.2.1", "450 4.2.1"]);
+        let reason = world.until("shop@my.example", "refused_temporarily").await["reason"].clone();
+        assert_eq!(reason, "shop@my.example takes 2 more, and 2 are on their way.");
+        let again = senders[0].0.command("RCPT TO:<outer@my.example>").await.unwrap();
+        assert!(again.starts_with("250"), "it is one message, and promised already: {again}");
+        senders[1].0.command("RSET").await.unwrap();
+        assert!(world.letter("shop@my.example").await.is_accepted(), "what was given up is free again");
+        senders[0].0.command("DATA").await.unwrap();
+        senders[0].0.write(&stuffed(LETTER)).await.unwrap();
+        assert!(senders[0].0.reply().await.unwrap().starts_with("250"));
+        assert!(!world.letter("shop@my.example").await.is_accepted());
+        assert_eq!(world.inbox.received().len(), 2);
+        world.stop().await;
+    }
 }
 
 /// Whoever writes to an alias by way of another one has written to it.

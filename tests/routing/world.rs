@@ -265,6 +265,7 @@ fn usage_of(words: &Words<'_>) -> Usage {
         messages: words.number("used").unwrap_or(0),
         last_day: words.number("today").unwrap_or(0),
         last_mail_at: silent,
+        pledged: 0,
     }
 }
 

@@ -314,6 +314,7 @@ async fn admin(data_dir: PathBuf, clock: &Clock, chance: Chance) -> Admin {
         reports: ReportCounter::default(),
         counts: Arc::default(),
         trials: Default::default(),
+        pledges: Default::default(),
     };
     let dns = Dns::new(facts.auth.resolver(), asking.timeout);
     let outside = Outside::new(dns, looking(directory));

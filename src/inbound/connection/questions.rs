@@ -100,6 +100,7 @@ impl Connection {
         if transaction.has(&recipient) {
             return recipient_ok();
         }
+        let promised = transaction.pledges.len();
         let listings = findings(self.listings.as_mut(), transaction.listings.as_mut()).await;
         let case = Case {
             tools: &self.tools,
@@ -128,7 +129,10 @@ impl Connection {
                 transaction.take(recipient, decision, rcpt.wishes.clone());
                 recipient_ok()
             }
-            Err(reply) => self.refuse(recipient, decision, reply).await,
+            Err(reply) => {
+                transaction.pledges.truncate(promised);
+                self.refuse(recipient, decision, reply).await
+            }
         }
     }
 

@@ -184,15 +184,38 @@ impl Judge<'_> {
         Some(Ruling::reject(replies::unknown(), reason))
     }
 
+    fn over_quota(&mut self) -> Option<Ruling> {
+        let quota = self.rule().quota?;
+        let detail = format!("{} of {quota} messages in the last 24 h", self.usage.last_day);
+        if self.usage.last_day >= quota {
+            let reason = format!("{} has had {detail}.", self.name());
+            self.trace.push(TraceStep::new("quota", "used up", detail));
+            return Some(Ruling::defer(replies::over_quota(), reason));
+        }
+        self.trace.push(TraceStep::new("quota", "below", detail));
+        None
+    }
+
+    /// What is left is on its way already. Some of it may yet be given up, so that this one is asked to come again.
+    fn promised(&mut self) -> Option<Ruling> {
+        let rule = self.rule();
+        let left = [
+            rule.quota.map(|quota| quota.saturating_sub(self.usage.last_day)),
+            rule.expiry.messages.map(|most| most.saturating_sub(self.usage.messages)),
+        ];
+        let left = left.into_iter().flatten().min()?;
+        if self.usage.pledged < left {
+            return None;
+        }
+        let detail = format!("takes {left} more, and {} are on their way", self.usage.pledged);
+        let reason = format!("{} {detail}.", self.name());
+        self.trace.push(TraceStep::new("quota", "promised", detail));
+        Some(Ruling::defer(replies::over_quota(), reason))
+    }
+
     fn forward(&mut self) -> Ruling {
-        if let Some(quota) = self.rule().quota {
-            let detail = format!("{} of {quota} messages in the last 24 h", self.usage.last_day);
-            if self.usage.last_day >= quota {
-                let reason = format!("{} has had {detail}.", self.name());
-                self.trace.push(TraceStep::new("quota", "used up", detail));
-                return Ruling::defer(replies::over_quota(), reason);
-            }
-            self.trace.push(TraceStep::new("quota", "below", detail));
+        if let Some(ruling) = self.over_quota().or_else(|| self.promised()) {
+            return ruling;
         }
         legs(self.case, &self.candidates.domain, self.selection, &mut self.trace)
     }

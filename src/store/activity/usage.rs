@@ -62,5 +62,10 @@ async fn load(alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
     let hours = crate::store::columns::json(&super::tally::hours_between(now.before(DAY), now));
     let row = sqlx::query(LOAD).bind(alias.0).bind(hours).fetch_one(log).await?;
     let mut columns = Columns::of(&row);
-    Ok(Usage { messages: columns.count()?, last_day: columns.count()?, last_mail_at: columns.maybe_moment()? })
+    Ok(Usage {
+        messages: columns.count()?,
+        last_day: columns.count()?,
+        last_mail_at: columns.maybe_moment()?,
+        pledged: 0,
+    })
 }
