@@ -23,6 +23,7 @@ use crate::policy::admission::{self, MessageCase};
 use crate::policy::facts::ConnectFacts;
 use crate::policy::report::{self, Answer, Fate};
 use crate::policy::routing;
+use crate::policy::verdict::Outcome;
 use crate::smtp::limits::CLIENT_DOT_TIMEOUT;
 use crate::smtp::reply::Reply;
 use crate::store::{Result, StoreError};
@@ -76,6 +77,9 @@ async fn accept(
     let mut arrival = gather(tools, connect, transaction, deadlines.checks).await?;
     if let Some(refusal) = admit(tools, &mut arrival).or_else(|| abuse::message(tools, &mut arrival)) {
         return untaken::refuse_all(tools, &arrival, refusal).await;
+    }
+    if !tools.undecided.settled(&arrival.body.sha256, deadlines.direct).await {
+        return untaken::refuse_all(tools, &arrival, replies::unwell()).await;
     }
     repeats::recognise(tools, &mut arrival);
     read_report(tools, &mut arrival).await?;
@@ -230,15 +234,19 @@ async fn after(
 }
 
 /// The client left before its answer: what was sent is waited for and written down, the rest was abandoned; nothing is
-/// queued, since the client still has the message. A stop waits for none of it.
+/// queued, since the client still has the message. A stop waits for none of it. Who has only ended their own side of the
+/// connection hears what is true.
 async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
+    let _doubt = tally.is_out_of_our_hands().then(|| tools.undecided.begin(arrival.body.sha256));
     let enough = timeout(CLIENT_DOT_TIMEOUT, tools.stop.cancelled());
     tally.finish_sent(outgoing, enough.map(drop)).await;
     let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
     tools.store.activity.record(rows).await?;
     tools.unheard(&[arrival.id]).await;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
-    Ok(replies::unwell())
+    let delivered = |came: &Came| matches!(came.outcome, Some(Outcome::Delivered { .. }));
+    let is_taken = !tally.came.is_empty() && tally.came.iter().all(delivered);
+    Ok(if is_taken { replies::taken(arrival.id) } else { replies::unwell() })
 }
 
 impl Tools {

@@ -35,6 +35,7 @@ mod space;
 mod tally;
 mod ties;
 mod transaction;
+mod undecided;
 mod untaken;
 
 use std::path::PathBuf;
@@ -116,6 +117,7 @@ pub struct Tools {
     pulse: pulse::Pulse,
     created: create::Created,
     returns: returned::Turn,
+    undecided: undecided::Undecided,
     abuse: abuse::Abuse,
     names: names::Names,
     doors: Arc<Doors>,
@@ -158,6 +160,7 @@ impl Tools {
             pulse: pulse::Pulse::default(),
             created: create::Created::default(),
             returns: returned::Turn::default(),
+            undecided: undecided::Undecided::default(),
             abuse: abuse::Abuse::default(),
             names: names::Names::default(),
             doors: Arc::default(),

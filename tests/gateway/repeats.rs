@@ -1,6 +1,7 @@
 //! The duplicate ledger of DESIGN section 4: what is repeated because its 250 went astray is answered 250 and not sent again;
 //! what is sent twice on purpose is sent twice.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use waypost::demo::inbox::{Behaviour, Rule, Stage};
 use waypost::demo::sender::{Sender, stuffed};
 
@@ -68,6 +69,37 @@ async fn a_client_that_left_while_its_message_was_delivered_repeats_it_in_vain()
     assert!(world.letter("shop@my.example").await.is_accepted());
     assert_eq!(world.inbox.received().len(), 1);
     assert_eq!(world.statuses().await, ["duplicate", "forwarded"]);
+    world.stop().await;
+}
+
+/// Who leaves and comes back before it is known what became of the first, waits for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_while_the_first_is_still_on_its_way_is_one_copy() {
+    let world = World::start().await;
+    let late = Behaviour::Late(std::time::Duration::from_secs(2), "250 2.0.0 ok".to_owned());
+    world.inbox.script(Rule::at(Stage::Dot, late).times(1));
+    let sender = unread(&world, LETTER).await;
+    world.until_inbox_hears("DATA").await;
+    drop(sender);
+    assert!(world.letter("shop@my.example").await.is_accepted());
+    assert_eq!(world.inbox.received().len(), 1);
+    assert_eq!(world.statuses().await, ["duplicate", "forwarded"]);
+    world.stop().await;
+}
+
+/// The end of what a client says is not the end of what it hears (RFC 9293 §3.6).
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_ends_their_own_side_hears_what_became_of_it() {
+    let world = World::start().await;
+    let late = Behaviour::Late(std::time::Duration::from_millis(500), "250 2.0.0 ok".to_owned());
+    world.inbox.script(Rule::at(Stage::Dot, late).times(1));
+    let mut stream = unread(&world, LETTER).await.into_stream();
+    world.inbox.wait_for(1).await;
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("250 2.0.0"), "{answer}");
+    assert_eq!(world.statuses().await, ["forwarded"]);
     world.stop().await;
 }
 
