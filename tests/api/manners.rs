@@ -1,8 +1,9 @@
 //! How the API answers whatever is asked: problems, conditions, repetition, lenience in form.
 
+use axum::body::Body;
 use serde_json::{Value, json};
 
-use crate::web::House;
+use crate::web::{House, call, request};
 
 #[tokio::test]
 async fn every_error_is_a_problem() {
@@ -139,4 +140,36 @@ async fn methods_that_ask_and_change_nothing_are_answered() {
     house.operator("OPTIONS", "/v1/nothing", Value::Null).await.expect(404).problem();
     house.operator("TRACE", "/v1/domains", Value::Null).await.expect(405).problem();
     house.operator("POST", "/v1/aliases/random", json!(null)).await.expect(201);
+}
+
+/// RFC 9110 §13.1.2: who has it already is told so, by a strong or a weak tag, one of several, or any.
+#[tokio::test]
+async fn what_is_known_already_is_not_sent_again() {
+    let house = House::furnished().await;
+    let seen = house.operator("GET", "/v1/domains/my.example", Value::Null).await.field("etag").unwrap();
+    let weak = format!("W/{seen}");
+    let several = format!("\"x\", {seen}");
+    for (known, status) in [(seen.as_str(), 304), (&weak, 304), (&several, 304), ("*", 304), ("\"x\"", 200), ("", 200)]
+    {
+        let fields = [("if-none-match", known)];
+        let answer = house.operator_with("GET", "/v1/domains/my.example", &fields, "").await.expect(status);
+        assert_eq!(answer.field("etag").as_ref(), Some(&seen), "{known}");
+        assert_eq!(answer.text().is_empty(), status == 304, "{known}");
+    }
+    house.operator_with("PATCH", "/v1/domains/my.example", &[("if-none-match", "*")], "{}").await.expect(200);
+}
+
+/// A body that is announced as too large is refused before any of it has come (RFC 9110 §10.1.1).
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_large_is_not_waited_for() {
+    let house = House::furnished().await;
+    let bearer = format!("Bearer {}", house.token(&["admin"], &[]).await);
+    for more in [&[][..], &[("idempotency-key", "once")]] {
+        let mut fields = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        fields.extend([("content-length", "2000000000")]);
+        fields.extend(more);
+        let never = Body::from_stream(futures_util::stream::pending::<std::io::Result<Vec<u8>>>());
+        let answer = call(&house.public, request("POST", "/v1/domains", &fields, never)).await.expect(413);
+        assert_eq!(answer.field("connection").as_deref(), Some("close"));
+    }
 }

@@ -97,6 +97,7 @@ pub(super) struct Written(pub(super) Map<String, Value>);
 impl<S: Send + Sync> FromRequest<S> for Written {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        announced(request.headers())?;
         let is_json = is_json(request.headers());
         let body = Bytes::from_request(request.map(limited), state).await;
         let body = body.map_err(|error| incomplete(&error))?;
@@ -116,9 +117,22 @@ impl<S: Send + Sync> FromRequest<S> for Written {
     }
 }
 
+/// Refuses a body that is announced as too large, before any of it comes (RFC 9110 §10.1.1).
+pub(super) fn announced(fields: &HeaderMap) -> Result<(), Problem> {
+    let length = fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BODY_OCTETS as u64) {
+        return Err(too_large().with(header::CONNECTION, "close"));
+    }
+    Ok(())
+}
+
+pub(super) fn too_large() -> Problem {
+    Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024))
+}
+
 fn incomplete(error: &BytesRejection) -> Problem {
     if let BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) = error {
-        return Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024));
+        return too_large();
     }
     let detail = "The body is broken: its chunks are malformed, or it ended early. Nothing was changed.";
     Problem::new(StatusCode::BAD_REQUEST, detail).with(header::CONNECTION, "close")

@@ -16,7 +16,7 @@ use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::store::accounts::{Answer, STAND_IN};
 
-use super::MAX_BODY_OCTETS;
+use super::{MAX_BODY_OCTETS, extract};
 
 /// The field's name.
 pub(super) const NAME: &str = "Idempotency-Key";
@@ -54,9 +54,10 @@ async fn keyed(
         Problem::new(StatusCode::BAD_REQUEST, format!("An Idempotency-Key has 1 to {MAX_KEY_OCTETS} ASCII characters."))
     })?;
     let key = format!("{} {key}", actor.by);
+    extract::announced(request.headers())?;
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_OCTETS).await;
-    let body = body.map_err(|_| Problem::too_large(&format!("{} KiB", MAX_BODY_OCTETS / 1024)))?;
+    let body = body.map_err(|_| extract::too_large())?;
     let hash = request_hash(&actor, &parts, &body);
     let _turn = site
         .live

@@ -54,6 +54,7 @@ pub(super) const MAX_BODY_OCTETS: usize = 256 * 1024;
 pub(super) fn router(site: &Site) -> Router {
     Router::from(routes())
         .fallback(problem::no_such_path)
+        .layer(middleware::from_fn(tags::unless_known))
         .layer(middleware::from_fn_with_state(site.clone(), idempotency::once))
         .layer(middleware::from_fn_with_state(site.clone(), rate::limit))
         .layer(middleware::from_fn(problem::always))

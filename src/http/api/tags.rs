@@ -1,10 +1,12 @@
-//! Entity tags: `ETag` on what can change, `If-Match` on changes (RFC 9110 §8.8.3, §13.1.1).
+//! Entity tags: `ETag` on what can change, `If-Match` on changes, `If-None-Match` on readings (RFC 9110 §8.8.3, §13.1.1,
+//! §13.1.2).
 
 use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -73,6 +75,26 @@ pub(super) fn tagged(tag: impl std::fmt::Display, answer: impl IntoResponse) -> 
         response.headers_mut().insert(header::ETAG, value);
     }
     response
+}
+
+/// 304 to who reads what they have already; a weak tag is as good as a strong one (RFC 9110 §13.1.2).
+pub(super) async fn unless_known(request: Request, next: Next) -> Response {
+    let known = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
+    let known = known.collect::<Vec<_>>().join(",");
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let response = next.run(request).await;
+    let tag = response.headers().get(header::ETAG).cloned();
+    match tag {
+        Some(tag) if is_reading && response.status() == StatusCode::OK && names(&known, &tag) => {
+            (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
+        }
+        _ => response,
+    }
+}
+
+fn names(known: &str, tag: &HeaderValue) -> bool {
+    let mut known = known.split(',').map(str::trim);
+    known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
 }
 
 /// 201 with the place of what was made.
