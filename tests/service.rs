@@ -147,6 +147,19 @@ fn clients_do_not_take_the_last_files() {
     assert!(other.status().unwrap().success(), "and the rest goes on");
 }
 
+/// A file that may grow no further (`ulimit -f`) is told by a signal that ends who does not expect it.
+#[test]
+fn a_file_that_may_grow_no_further_ends_nobody() {
+    let manager = Manager::new();
+    let service = manager.serve(&[]);
+    let ready = manager.until("READY=1\n");
+    let address = ready.split("Taking mail on ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    service.signal(Signal::XFSZ);
+    for _ in 0..3 {
+        assert_eq!(code(&TcpStream::connect(&address).unwrap()), "220");
+    }
+}
+
 /// The code of the first reply.
 fn code(mut client: &TcpStream) -> String {
     client.set_read_timeout(Some(PATIENCE)).unwrap();

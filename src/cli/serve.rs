@@ -71,10 +71,14 @@ enum Wish {
     Reload,
 }
 
+/// SIGXFSZ: a file may grow no further (`ulimit -f`). Listened for, it ends nobody; the write fails like one to a full disk.
+const FILE_TOO_LARGE: i32 = 25;
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -84,6 +88,7 @@ impl Signals {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             hang_up: on(SignalKind::hangup())?,
+            _file_too_large: on(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 
