@@ -69,10 +69,18 @@ pub(super) async fn run(log: Log, api: &Api, out: Output) -> anyhow::Result<()> 
         row.get_mut("status").into_iter().for_each(|place| *place = told.clone().into());
     }
     out.list(&found, &COLUMNS)?;
-    if let Some(hint) = log.search.as_deref().filter(|_| found.items().is_empty()).and_then(by_domain_alone) {
-        out.aside(&hint);
+    if found.items().is_empty() {
+        let of_search = log.search.as_deref().and_then(by_domain_alone);
+        let of_alias = log.alias.as_deref().and_then(by_another);
+        of_search.iter().chain(&of_alias).for_each(|hint| out.aside(hint));
     }
     Ok(())
+}
+
+/// Where an alias took nothing: a catch-all or a pattern may have, before there was the alias.
+fn by_another(alias: &str) -> Option<String> {
+    let address = Mailbox::parse(alias.trim()).ok()?;
+    Some(format!("Mail to {address} that another alias took, such as a catch-all: waypost log --search {address}"))
 }
 
 /// Where a search for an address found nothing: mail refused before a recipient keeps less.

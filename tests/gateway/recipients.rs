@@ -39,6 +39,10 @@ async fn the_catch_all_has_its_five_modes() {
     };
     assert_eq!(mode("forward").await, "250 2.0.0");
     assert_eq!(mode("create").await, "250 2.0.0");
+    let says = "*@my.example forwards to anna@inbox.example, and makes the address an alias of its own.";
+    let route = world.post("/v1/route", json!({ "to": "another@my.example", "from": "ann@sender.example" })).await;
+    assert_eq!(route["reason"], says, "{route:#}");
+    assert!(route["trace"].as_array().unwrap().iter().any(|step| step["detail"] == "another@my.example"), "{route:#}");
     assert_eq!(mode("drop").await, "250 2.0.0");
     assert_eq!(mode("reject").await, "550 5.7.1");
     assert_eq!(mode("off").await, "550 5.1.1");

@@ -196,6 +196,10 @@ async fn a_search_for_an_address_that_finds_nothing_leads_to_its_domain() {
     assert_eq!((out.trim(), said.as_str()), (r#"{"items":[],"next_cursor":null}"#, ""));
     let (_, said) = printed(&world, &["log", "--search", "sender.example"]).await;
     assert_eq!(said, "There are none.\n");
+    let (_, said) = printed(&world, &["log", "--alias", "shop@my.example"]).await;
+    let hint =
+        "Mail to shop@my.example that another alias took, such as a catch-all: waypost log --search shop@my.example\n";
+    assert_eq!(said, format!("There are none.\n{hint}"));
     world.stop().await;
 }
 

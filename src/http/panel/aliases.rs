@@ -300,7 +300,11 @@ pub(super) fn counts(alias: &AliasShape) -> String {
     let counts = &alias.counts;
     // Several inboxes have a copy each.
     let is_copied = counts.forwarded + counts.dropped + counts.failed + counts.bounced > alias.messages;
-    let forwarded = if is_copied { "copies forwarded" } else { "forwarded" };
+    let forwarded = match (is_copied, counts.forwarded) {
+        (false, _) => "forwarded",
+        (true, 1) => "copy forwarded",
+        (true, _) => "copies forwarded",
+    };
     let all = [
         (alias.messages * u64::from(is_copied), if alias.messages == 1 { "message" } else { "messages" }),
         (counts.forwarded, forwarded),

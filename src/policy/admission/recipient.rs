@@ -14,7 +14,7 @@ use super::super::status::TraceStep;
 use super::entries;
 use super::targets::legs;
 use super::{Decision, Disposition, RecipientCase, Ruling};
-use crate::mail::{Moment, ReversePath};
+use crate::mail::{Mailbox, Moment, ReversePath};
 
 /// What is said of a rule that is off, and of one that refuses, behind its name.
 pub const SWITCHED_OFF: &str = "is switched off.";
@@ -43,7 +43,17 @@ pub fn recipient(case: &RecipientCase<'_>, selection: Option<&Selection>, usage:
     decision.let_in = let_in;
     decision.create = selection.rule.action == Action::Create && forwards;
     decision.trace.extend(trace);
+    if decision.create {
+        say_what_is_made(&mut decision, recipient);
+    }
     decision
+}
+
+/// Whoever asks beforehand, or wonders later where an alias came from, is told.
+fn say_what_is_made(decision: &mut Decision, recipient: &Mailbox) {
+    let forwards = decision.reason.trim_end_matches('.');
+    decision.reason = format!("{forwards}, and makes the address an alias of its own.");
+    decision.trace.push(TraceStep::new("alias", "made by its first mail", recipient.to_string()));
 }
 
 /// The decision by rules, for a recipient that selected `selection`, with the trace of the selection in front.
