@@ -16,6 +16,7 @@ const MAX_VALUES: usize = 8;
 
 /// What DNS alone can say of mail: whether any arrives, the doctor knows better.
 const LEADS_HERE: &str = "The MX record leads here";
+const LEADS_NOWHERE: &str = "Mail does not arrive: the MX record leads here, and this host's name has no address";
 const AS_THEY_MUST_BE: &str = "The records are as they must be.";
 
 /// How the domain stands.
@@ -186,10 +187,16 @@ fn state(found: &RecordsShape, now: Moment) -> State {
     let differ = named(|record| record.verdict == Verdict::Differs);
     let missing = named(|record| record.verdict == Verdict::Missing && record.is_drift());
     let advised = named(|record| record.verdict == Verdict::Missing && record.weight == Weight::Advised);
+    let unjudged = named(|record| record.verdict == Verdict::Unknown && record.weight != Weight::Optional);
     let unproven = records.iter().any(|record| record.id == "proof" && record.is_drift());
+    let is_nowhere =
+        found.host.iter().any(|shape| shape.record.id == "address" && shape.record.verdict == Verdict::Missing);
     let (tone, icon, begin) = match mx {
+        Verdict::Ok | Verdict::Extra if is_nowhere => ("bad", "fail", LEADS_NOWHERE),
         Verdict::Ok | Verdict::Extra if unproven => ("bad", "fail", "Mail comes here, and is put off"),
-        Verdict::Ok | Verdict::Extra if differ.is_empty() && missing.is_empty() => ("ok", "done", LEADS_HERE),
+        Verdict::Ok | Verdict::Extra if [&differ, &missing, &unjudged].iter().all(|names| names.is_empty()) => {
+            ("ok", "done", LEADS_HERE)
+        }
         Verdict::Ok | Verdict::Extra => ("wait", "wait", LEADS_HERE),
         Verdict::Missing => ("bad", "fail", "Mail does not arrive yet: the MX record is missing"),
         Verdict::Differs if is_shared => ("bad", "fail", "Other hosts take mail too: their MX records have to go"),
@@ -200,6 +207,7 @@ fn state(found: &RecordsShape, now: Moment) -> State {
         told(&differ, ("differs", "differ")),
         told(&missing, ("is missing", "are missing")),
         told(&advised, ("is advised and missing", "are advised and missing")),
+        told(&unjudged, ("cannot be judged yet", "cannot be judged yet")),
     ]
     .concat();
     let all = || found.records.iter().chain(&found.host).map(|shape| &shape.record);
@@ -353,7 +361,21 @@ mod tests {
             words(&[("mx", Ok), ("proof", Missing)]),
             "Mail comes here, and is put off; the proof that it is yours is missing."
         );
+        assert_eq!(words(&[("mx", Ok), ("spf", Unknown)]), "The MX record leads here; SPF cannot be judged yet.");
         assert_eq!(words(&[("mx", Unknown)]), "DNS does not say whether mail arrives.");
+    }
+
+    #[test]
+    fn what_leads_to_a_host_without_an_address_is_not_as_it_must_be() {
+        let now = Moment::from_millis(1_795_373_784_120);
+        let records = vec![record("mx", Verdict::Ok), record("spf", Verdict::Unknown)];
+        let host = vec![record("address", Verdict::Missing)];
+        let said = state(
+            &RecordsShape { domain: "my.example".to_owned(), dns: Standing::Ok, checked_at: now, records, host },
+            now,
+        );
+        let words = "Mail does not arrive: the MX record leads here, and this host's name has no address; SPF cannot be judged yet.";
+        assert_eq!((said.words.as_str(), said.tone), (words, "bad"));
     }
 
     #[test]
