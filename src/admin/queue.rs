@@ -1,5 +1,7 @@
 //! The queue as people work it: list, look, retry, hold, release, cancel, resend. Each change is told to the log's row too.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -18,6 +20,9 @@ use crate::store::queue::{Claim, Entry, InStock, Outline, Purpose, Waiting, Wait
 use super::error::OrMissing;
 use super::shapes::{ListShape, QueueShape};
 use super::{Access, Actor, ActorName, Admin, AdminError, Area, Form, Paging, Reach, Result, fields, over};
+
+/// What is to be tried is due by itself after so long, should the process end between that and its row.
+const TOLD_WITHIN: Duration = Duration::from_secs(120);
 
 /// A change to a delivery that waits, is held, or is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -189,15 +194,17 @@ impl Admin {
         if matches!(action, QueueAction::Retry | QueueAction::Release) {
             self.ask_for(&claim.delivery.destination, asked);
         }
-        let now = self.clock.now();
         match action {
-            QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, now).await,
-            QueueAction::Hold => self.store.queue.hold(id, now).await,
+            QueueAction::Retry | QueueAction::Release => self.store.queue.retry(id, self.due_untold()).await,
+            QueueAction::Hold => self.store.queue.hold(id, self.clock.now()).await,
             QueueAction::Cancel => self.store.queue.cancel(id).await,
         }
         .or_missing("waiting delivery", id)?;
         let (status, reason) = action.outcome();
         self.tell_row(&claim, status, reason.to_owned()).await?;
+        if status == Status::Queued {
+            self.store.queue.let_go(id, self.clock.now()).await?;
+        }
         self.store.accounts.audit(self.audit_plain(actor, action.deed(), &id.to_string())).await?;
         self.wake();
         Ok(())
@@ -227,17 +234,24 @@ impl Admin {
         self.ask_for(&to, asked);
         let now = self.clock.now();
         if to == claim.delivery.destination && claim.delivery.purpose != Purpose::Returned {
-            self.store.queue.retry(id, now).await.or_missing("waiting delivery", id)?;
+            self.store.queue.retry(id, self.due_untold()).await.or_missing("waiting delivery", id)?;
         } else {
-            self.store.queue.redirect(id, to.clone(), now).await.or_missing("waiting delivery", id)?;
+            self.store.queue.redirect(id, to.clone(), self.due_untold()).await.or_missing("waiting delivery", id)?;
             let from = Some(&claim.delivery.destination).filter(|_| claim.delivery.purpose != Purpose::Returned);
             let step = redirected::step((from, &to), &self.who(actor).await?, now);
             self.store.activity.redirect(id, &to, &step).await?;
         }
         self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
+        self.store.queue.let_go(id, now).await?;
         self.store.accounts.audit(self.audit_plain(actor, Deed::QueueResend, &format!("{id} to {to}"))).await?;
         self.wake();
         Ok(())
+    }
+
+    /// When what is to be tried is due until its row has been told: an attempt that came before would write down its end, and
+    /// have it written over.
+    fn due_untold(&self) -> Moment {
+        self.clock.now().after(TOLD_WITHIN)
     }
 
     /// Who did it, in words for the message's own page.

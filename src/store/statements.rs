@@ -22,7 +22,7 @@ fn of_rules() -> Vec<&'static str> {
     all.extend([claims::LAPSE_ALL, claims::BRING_NEAR, claims::NOT_AFTER, claims::NEXT_DUE, claims::LOG_ROWS]);
     all.extend(delivery::INSERT_MESSAGES.all());
     all.extend(delivery::INSERT_DELIVERIES.all());
-    all.extend([handling::BY_ID, handling::RETRY, handling::HOLD, handling::REDIRECT]);
+    all.extend([handling::BY_ID, handling::RETRY, handling::LET_GO, handling::HOLD, handling::REDIRECT]);
     all.extend([handling::STATE, handling::ENDED, handling::AMONG, handling::LISTED, handling::OUTLINE, shares::SUMS]);
     all.extend([handling::NEXT_TRIES, handling::ANSWERED]);
     all.extend([ledger::DELETE, ledger::SWEEP, ledger::PASS_ON, ledger::PUT_BACK, ledger::TOLD]);

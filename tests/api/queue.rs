@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waypost::policy::status::Status;
-use waypost::store::activity::Row;
-use waypost::store::queue::Entry;
+use waypost::store::activity::{Progress, Row};
+use waypost::store::queue::{Entry, Settlement};
 
 use crate::web::House;
 use crate::web::rows::{MESSAGE, forwarded, queued};
@@ -151,4 +151,56 @@ async fn the_queue_is_paged_oldest_first() {
     let seen: Vec<_> = [&first, &second].iter().flat_map(|page| page["items"].as_array().unwrap().clone()).collect();
     assert_eq!(seen.iter().map(|item| item["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
     house.operator("GET", "/v1/queue?cursor=nonsense", Value::Null).await.expect(422).problem();
+}
+
+/// A delivery that is quicker than the row is told wrote down its end first, and had it written over: it was said to wait for
+/// ever.
+#[tokio::test]
+async fn what_is_tried_at_once_keeps_how_that_ended() {
+    let house = House::furnished().await;
+    let spare = json!({ "address": "spare@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", spare).await.expect(201);
+    let mut waiting = Vec::new();
+    for number in 0..30 {
+        waiting.push(queued(&house, &format!("shop{number}@my.example"), Entry::Held).await.id);
+    }
+    let ask = async {
+        for (number, id) in waiting.iter().enumerate() {
+            let (word, body) = match number % 3 {
+                0 => ("release", Value::Null),
+                1 => ("resend", json!({})),
+                _ => ("resend", json!({ "destination": "spare@inbox.example" })),
+            };
+            house.operator("POST", &format!("/v1/queue/{id}/{word}"), body).await.expect(200);
+        }
+    };
+    let (queue, log) = (&house.admin.store.queue, &house.admin.store.activity);
+    let deliver = async {
+        let mut left = waiting.len();
+        while left > 0 {
+            for claim in queue.claim(house.clock.now(), 10).await.unwrap() {
+                let id = claim.delivery.id;
+                log.progress(vec![delivered(id)]).await.unwrap();
+                queue.settle(vec![(id, Settlement::Done)]).await.unwrap();
+                left -= 1;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(ask, tokio::time::timeout(Duration::from_secs(60), deliver)).1.unwrap();
+    for id in waiting {
+        assert_eq!(status(&house, id).await, "forwarded");
+    }
+}
+
+fn delivered(id: uuid::Uuid) -> Progress {
+    Progress {
+        id,
+        status: Status::Forwarded,
+        reason: "The next hop took it".to_owned(),
+        attempt: None,
+        next_attempt_at: None,
+        sha256_sent: None,
+        dsn: None,
+    }
 }

@@ -55,6 +55,7 @@ pub(in crate::store) const OUTLINE: &str = concat!(
 pub(in crate::store) const BY_ID: &str = concat!(columns!(), " where q.uuid = ?1");
 pub(in crate::store) const RETRY: &str =
     "update deliveries set state = 'due', due_at = ?2 where uuid = ?1 and state <> 'leased'";
+pub(in crate::store) const LET_GO: &str = "update deliveries set due_at = ?2 where uuid = ?1 and state = 'due'";
 pub(in crate::store) const HOLD: &str =
     "update deliveries set state = 'held', due_at = null, held_at = ?2 where uuid = ?1 and state <> 'leased'";
 /// A report that came back is mail like any other once somebody has sent it to an inbox.
@@ -125,9 +126,14 @@ impl Queue {
         rows.iter().map(read).collect()
     }
 
-    /// Due at once (from due, held or kept).
-    pub async fn retry(&self, id: Uuid, now: Moment) -> Result<()> {
-        self.writer.change((id, Some(now), None), |c, needs| Box::pin(set(c, RETRY, needs))).await
+    /// Due then (from due, held or kept).
+    pub async fn retry(&self, id: Uuid, due: Moment) -> Result<()> {
+        self.writer.change((id, Some(due), None), |c, needs| Box::pin(set(c, RETRY, needs))).await
+    }
+
+    /// Due at once, if it is due at all and nobody is at it.
+    pub async fn let_go(&self, id: Uuid, now: Moment) -> Result<()> {
+        self.writer.change((id, now), |c, needs| Box::pin(let_go(c, *needs))).await
     }
 
     /// Held from now on, until released.
@@ -135,9 +141,9 @@ impl Queue {
         self.writer.change((id, Some(now), None), |c, needs| Box::pin(set(c, HOLD, needs))).await
     }
 
-    /// Another destination, due at once.
-    pub async fn redirect(&self, id: Uuid, destination: Mailbox, now: Moment) -> Result<()> {
-        let needs = (id, Some(now), Some(destination));
+    /// Another destination, due then.
+    pub async fn redirect(&self, id: Uuid, destination: Mailbox, due: Moment) -> Result<()> {
+        let needs = (id, Some(due), Some(destination));
         self.writer.change(needs, |c, needs| Box::pin(set(c, REDIRECT, needs))).await
     }
 
@@ -196,6 +202,11 @@ async fn set(connection: &mut SqliteConnection, statement: &'static str, (id, at
     } else {
         Ok(())
     }
+}
+
+async fn let_go(connection: &mut SqliteConnection, (id, now): (Uuid, Moment)) -> Result<()> {
+    sqlx::query(LET_GO).bind(id.as_bytes().as_slice()).bind(now.millis()).execute(connection).await?;
+    Ok(())
 }
 
 async fn answered(connection: &mut SqliteConnection, (id, answer): &(Uuid, String)) -> Result<()> {
