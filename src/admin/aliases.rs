@@ -129,7 +129,11 @@ impl Admin {
             shape.unverified.retain(|address| sends_on(row.spec.action) && !self.is_hosted(row.account, address));
             shape
         };
-        Ok(rows.iter().map(shape).collect())
+        let mut shapes: Vec<AliasShape> = rows.iter().map(shape).collect();
+        for (shape, row) in shapes.iter_mut().zip(rows).filter(|(shape, _)| shape.quota.is_some()) {
+            shape.quota_used = Some(self.store.directory.last_day(row.key).await?);
+        }
+        Ok(shapes)
     }
 
     /// How an alias came to its end, if it has.

@@ -37,13 +37,14 @@ pub struct AuditFilter {
 }
 
 /// What of a change says how things were and not what was wanted.
-const NOT_SET: [&str; 14] = [
+const NOT_SET: [&str; 15] = [
     "id",
     "kind",
     "domain",
     "unverified",
     "counts",
     "messages",
+    "quota_used",
     "last_mail_at",
     "ended",
     "created_at",

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{AdminError, Fault, Result};
 
 /// Fields that answers carry and that changes may repeat without meaning anything by it.
-const ECHOED: [&str; 25] = [
+const ECHOED: [&str; 26] = [
     "id",
     "owner",
     "kind",
@@ -31,6 +31,7 @@ const ECHOED: [&str; 25] = [
     "trusted",
     "counts",
     "messages",
+    "quota_used",
     "verified_at",
     "next_cursor",
     "unverified",

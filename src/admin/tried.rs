@@ -29,7 +29,6 @@ const UNSAVED: AliasId = AliasId(i64::MAX);
 
 /// What is tried.
 struct Trial {
-    name: AliasName,
     rule: Arc<Rule>,
     matching: Matching,
 }
@@ -40,6 +39,13 @@ struct Asked {
     mailbox: Mailbox,
     reserved: Option<Reserved>,
     candidates: Candidates,
+}
+
+/// A recipient that it matches, and the rules that it selects now and then.
+struct Judged {
+    shape: MatchedShape,
+    now: Option<Arc<Rule>>,
+    then: Option<Arc<Rule>>,
 }
 
 impl Admin {
@@ -64,7 +70,7 @@ impl Admin {
         }
         let matching =
             Matching::of(&name, &self.store.matchers).await.map_err(|why| AdminError::field("address", why))?;
-        let trial = Trial { rule: Arc::new(unsaved(&name, &hosted, priority)), matching, name };
+        let trial = Trial { rule: Arc::new(unsaved(&name, &hosted, priority)), matching };
         let since = self.clock.now().before(DAY * u32::try_from(days).unwrap_or(1));
         let seen = self.store.activity.recipients(row.key, since).await?;
         let mut asked = Vec::with_capacity(seen.len());
@@ -77,8 +83,25 @@ impl Admin {
         }
         // Patterns are matched beside the threads that carry mail.
         let judged = tokio::task::spawn_blocking(move || judge(&trial, asked));
-        let (looked_at, matched) = judged.await.map_err(|_| AdminError::Unwell)?;
+        let (looked_at, judged) = judged.await.map_err(|_| AdminError::Unwell)?;
+        let mut matched = Vec::with_capacity(judged.len());
+        for Judged { mut shape, now, then } in judged {
+            shape.now = self.rule_named(now, &row.name).await?;
+            shape.then = self.rule_named(then, &row.name).await?;
+            matched.push(shape);
+        }
         Ok(TriedShape { days, looked_at, matched })
+    }
+
+    async fn rule_named(&self, rule: Option<Arc<Rule>>, domain: &Domain) -> Result<Option<RuleNamed>> {
+        let Some(rule) = rule else { return Ok(None) };
+        let usage = self.store.directory.usage(&rule).await?;
+        let sends = matches!(rule.action, Action::Forward | Action::Create);
+        Ok(Some(RuleNamed {
+            id: rule.uuid,
+            address: AliasName::new(rule.kind, rule.pattern.clone(), domain.clone()).to_string(),
+            sends_on: sends && reserved::wins(&rule, usage, self.clock.now()),
+        }))
     }
 
     /// Without the aliases that do not keep a role address from the contact.
@@ -106,7 +129,7 @@ fn mailbox(address: &str, domain: &Domain) -> Option<Mailbox> {
 }
 
 /// What of recipients the alias takes; how many were asked, and those that it matches.
-fn judge(trial: &Trial, asked: Vec<Asked>) -> (usize, Vec<MatchedShape>) {
+fn judge(trial: &Trial, asked: Vec<Asked>) -> (usize, Vec<Judged>) {
     let looked_at = asked.len();
     let matched = asked.into_iter().filter_map(|Asked { recipient, mailbox, reserved, candidates }| {
         let now = selected((&mailbox, reserved), &candidates);
@@ -115,19 +138,16 @@ fn judge(trial: &Trial, asked: Vec<Asked>) -> (usize, Vec<MatchedShape>) {
         if !wins && !trial.matching.matches(mailbox.local()) {
             return None;
         }
-        let named = |rule: &Arc<Rule>| RuleNamed {
-            id: rule.uuid,
-            address: AliasName::new(rule.kind, rule.pattern.clone(), trial.name.domain.clone()).to_string(),
-        };
-        Some(MatchedShape {
+        let shape = MatchedShape {
             recipient: mailbox.to_string(),
             messages: recipient.messages,
             last_at: recipient.last_at,
             wins,
-            now: now.as_ref().map(named),
-            then: then.as_ref().filter(|_| !wins).map(named),
+            now: None,
+            then: None,
             reserved,
-        })
+        };
+        Some(Judged { shape, now, then: then.filter(|_| !wins) })
     });
     (looked_at, matched.collect())
 }

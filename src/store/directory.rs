@@ -166,6 +166,11 @@ impl Directory {
         self.0.activity.usage(rule.id).await
     }
 
+    /// Messages that an alias took in the last 24 h.
+    pub async fn last_day(&self, alias: AliasId) -> Result<u64> {
+        Ok(self.0.activity.usage(alias).await?.last_day)
+    }
+
     /// The same as it is at this moment, whatever was asked lately.
     pub async fn usage_now(&self, rule: &Rule) -> Result<Usage> {
         self.0.activity.usage_now(rule.id).await

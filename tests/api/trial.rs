@@ -53,6 +53,12 @@ async fn a_pattern_is_tried_on_the_mail_that_came() {
     let before = ask(json!({ "local_part": "/shop-(.)/", "domain": "my.example", "priority": 4 })).await;
     assert_eq!(matched(&before)[0], ("shop-a@my.example".to_owned(), 2, true, None));
     assert_eq!(before["matched"][0]["now"]["address"], "s*@my.example");
+    assert_eq!(before["matched"][0]["now"]["sends_on"], true);
+    for withheld in [json!({ "enabled": false }), json!({ "enabled": true, "action": "reject" })] {
+        house.operator("PATCH", "/v1/aliases/s*@my.example", withheld).await.expect(200);
+        let after = ask(json!({ "local_part": "/shop-(.)/", "domain": "my.example", "priority": 4 })).await;
+        assert_eq!(after["matched"][0]["now"]["sends_on"], false, "{after}");
+    }
     let old = ask(json!({ "address": "*@my.example", "days": 30 })).await;
     assert_eq!(old["looked_at"], 5);
     assert!(matched(&old).contains(&("old-x@my.example".to_owned(), 1, true, None)), "{old}");

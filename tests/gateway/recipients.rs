@@ -107,6 +107,7 @@ async fn a_quota_defers_what_is_beyond_it() {
     let answer = world.letter("shop@my.example").await.recipients.remove(0);
     assert!(answer.starts_with("450 4.2.1"), "{answer}");
     world.until("shop@my.example", "refused_temporarily").await;
+    assert_eq!(world.get("/v1/aliases/shop@my.example").await["quota_used"], 2);
     world.change("activity.db", "update alias_hours set start = start - 90000000").await;
     let world = world.restart().await;
     assert!(world.letter("shop@my.example").await.is_accepted(), "yesterday's mail is yesterday's");

@@ -392,6 +392,10 @@ async fn a_pattern_is_tried_before_it_is_saved() {
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
+    let list = json!({ "address": "*@my.example", "action": "create", "enabled": false });
+    house.operator("POST", "/v1/aliases", list).await.expect(201);
+    let page = house.panel(&cookie, "POST", "/aliases/try", form).await.expect(200).text();
+    assert!(page.contains("would come here; now *@my.example sends none on"), "{page}");
     house.operator("GET", "/v1/aliases/shop-*@my.example", Value::Null).await.expect(404);
     let wrong = house.panel(&cookie, "POST", "/aliases/try", "local_part=%2F(%2F&domain=my.example").await.expect(422);
     assert!(wrong.text().contains("aria-invalid=\"true\""), "{}", wrong.text());

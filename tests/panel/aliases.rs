@@ -104,6 +104,25 @@ async fn an_alias_that_has_ended_is_told_as_ended() {
     assert_eq!(list.matches("</svg>ended</span>").count(), 3, "{list}");
 }
 
+/// Mail beyond what it takes a day is put off: the page does not say that it is sent on.
+#[tokio::test]
+async fn an_alias_that_has_had_its_mail_of_a_day_says_so() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example", "quota": 2 })).await;
+    let page = async || house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+    mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    let one = "On: its mail is sent on; 1 of the 2 that it takes within 24 hours have come.";
+    assert!(page().await.contains(one), "{}", page().await);
+    mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    let all = "Waits: 2 of the 2 that it takes within 24 hours have come, so its mail is put off for now.";
+    assert!(page().await.contains(all), "{}", page().await);
+    let mine = shown(&house, "shop@my.example").await;
+    assert_eq!(mine["quota_used"], 2);
+    // What is only shown is no field that a change sets, and none that it stumbles over.
+    house.operator("PATCH", "/v1/aliases/shop@my.example", mine).await.expect(200);
+}
+
 /// It ends with so many messages in all: a number that has come already would end it at once, without a word.
 #[tokio::test]
 async fn an_end_by_a_count_says_how_many_came_and_is_no_number_that_is_reached() {

@@ -35,6 +35,9 @@ async fn a_domain_is_added_set_and_removed() {
     );
     let page = house.panel(&cookie, "GET", "/domains/xn--mller-kva.example", "").await.expect(200).text();
     assert!(page.contains("<option value=\"forward\" selected>") && page.contains("value=\"owner@inbox.example\""));
+    // The words of a refusal, limits and notes are set at the alias that a catch-all is.
+    let rule = page.split("More is set at its alias, <a href=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(house.panel(&cookie, "GET", rule, "").await.expect(200).text().contains("müller.example"), "{rule}");
     // What the domain of the author does not ask to refuse is not refused.
     assert!(page.contains(">refused if its domain asks</option>"), "{page}");
     let list = house.panel(&cookie, "GET", "/domains", "").await.expect(200).text();

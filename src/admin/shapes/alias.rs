@@ -66,6 +66,8 @@ pub struct AliasShape {
     pub block: Vec<String>,
     /// Messages in rolling 24 h.
     pub quota: Option<u64>,
+    /// How many of them came in the last 24 h; null without a quota.
+    pub quota_used: Option<u64>,
     /// What the log keeps.
     pub privacy: Privacy,
     /// The text of reject.
@@ -109,6 +111,7 @@ impl AliasShape {
             allow: spec.allow,
             block: spec.block,
             quota: spec.quota,
+            quota_used: None,
             privacy: spec.privacy,
             reject_message: spec.reject_message,
             policy: spec.overrides,

@@ -47,4 +47,6 @@ pub struct RuleNamed {
     pub id: Uuid,
     /// As written.
     pub address: String,
+    /// Whether it sends mail on at present: it is on, has not ended, and is not set to refuse or to drop.
+    pub sends_on: bool,
 }

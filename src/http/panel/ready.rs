@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::admin::shapes::{AliasShape, RouteShape, alias_name};
-use crate::admin::{Actor, AliasName, RouteQuestion, Unheard};
+use crate::admin::{Actor, AliasName, RouteQuestion, Unheard, is_doubt};
 use crate::http::Site;
 use crate::policy::rule::{Action, Kind};
 use crate::store::rules::AliasRow;
@@ -48,7 +48,7 @@ pub(super) async fn trouble(site: &Site, actor: &Actor, (row, alias): (&AliasRow
         return Some(unverified(site, actor, (row, alias)).await);
     }
     let refused = match would(site, actor, (row, alias)).await {
-        Some(route) => not_sent_on(&route),
+        Some(route) => not_sent_on(&route).or_else(|| doubted(&route)),
         None => of_computed(site, actor, (row, alias)).await,
     };
     if refused.is_some() {
@@ -75,6 +75,13 @@ fn not_sent_on(route: &RouteShape) -> Option<String> {
         _ => "refused",
     };
     Some(format!("its mail is {what}: {}", text::visible(&route.reason)))
+}
+
+/// What is remembered against its inboxes.
+fn doubted(route: &RouteShape) -> Option<String> {
+    let doubts: Vec<_> =
+        route.trace.iter().filter(|step| is_doubt(step)).map(|step| text::visible(&step.detail)).collect();
+    (!doubts.is_empty()).then(|| format!("its mail may not arrive: {}", doubts.join(" ")))
 }
 
 /// Whether what a pattern computes can be a verified inbox at all.

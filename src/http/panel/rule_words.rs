@@ -92,6 +92,9 @@ pub(super) fn state(alias: &AliasShape, put_off: Option<&str>) -> (&'static str,
         let domain = text::ours(&alias.domain);
         return ("wait", "wait", format!("Waits: {domain} is not proved yet, so its mail is put off."));
     }
+    if let Some(used_up) = used_up(alias) {
+        return ("wait", "wait", used_up);
+    }
     match alias.action {
         Action::Drop => ("", "stop", "Its mail is taken and thrown away.".to_owned()),
         Action::Reject => ("", "stop", "Its mail is refused.".to_owned()),
@@ -101,7 +104,26 @@ pub(super) fn state(alias: &AliasShape, put_off: Option<&str>) -> (&'static str,
         Action::Create => {
             ("ok", "done", "Makes an alias of each address that mail comes for, and sends it on.".to_owned())
         }
-        Action::Forward => ("ok", "done", "On: its mail is sent on.".to_owned()),
+        Action::Forward => ("ok", "done", format!("On: its mail is sent on{}.", of_its_day(alias))),
+    }
+}
+
+/// That it has had what it takes a day, which counts where mail would be sent on.
+fn used_up(alias: &AliasShape) -> Option<String> {
+    let sends = matches!(alias.action, Action::Forward | Action::Create);
+    let (most, used) = (alias.quota?, alias.quota_used?);
+    (sends && used >= most).then(|| {
+        format!("Waits: {used} of the {most} that it takes within 24 hours have come, so its mail is put off for now.")
+    })
+}
+
+/// How much of a day's mail has come, where there is a limit.
+fn of_its_day(alias: &AliasShape) -> String {
+    match (alias.quota, alias.quota_used) {
+        (Some(most), Some(used)) => {
+            format!("; {used} of the {most} that it takes within 24 hours have come")
+        }
+        _ => String::new(),
     }
 }
 

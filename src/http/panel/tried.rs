@@ -77,13 +77,14 @@ fn summary(tried: &TriedShape, won: usize) -> String {
 }
 
 fn row(hit: &MatchedShape, now: Moment) -> Hit {
-    let now_at = hit.now.as_ref().map(|rule| text::short_address(&rule.address));
+    let now_at = hit.now.as_ref().map(|rule| (text::short_address(&rule.address), rule.sends_on));
     let stays = |words: String| ("", "stop", words);
     let (tone, icon, verdict) = match (&hit.then, now_at, hit.reserved) {
         (Some(nearer), ..) => stays(format!("stays with {}, which is nearer", text::short_address(&nearer.address))),
         (None, _, Some(Reserved::Reports)) => stays("takes reports that come back, and no other mail".to_owned()),
         (None, _, Some(Reserved::Contact)) if !hit.wins => stays("stays with the contact of the domain".to_owned()),
-        (None, Some(before), _) => ("ok", "done", format!("would come here; now {before} takes it")),
+        (None, Some((before, true)), _) => ("ok", "done", format!("would come here; now {before} takes it")),
+        (None, Some((before, false)), _) => ("ok", "done", format!("would come here; now {before} sends none on")),
         (None, None, Some(_)) => ("ok", "done", "would come here; now the contact takes it".to_owned()),
         (None, None, None) => ("ok", "done", "would come here; now it is refused".to_owned()),
     };

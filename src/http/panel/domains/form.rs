@@ -57,6 +57,8 @@ const MARKED: [&str; 6] = ["contact", "srs_domain", "mirror_of", "allow", "block
 pub(super) struct Fields {
     pub(super) form: forms::Fields,
     pub(super) modes: Vec<Choice>,
+    /// The page of the alias that is its catch-all, where it has one in force.
+    pub(super) rule: Option<String>,
     pub(super) formats: Vec<Choice>,
     pub(super) policies: Vec<Chooser>,
     /// It has no aliases of its own.
@@ -84,6 +86,8 @@ impl Fields {
         });
         Self {
             modes: modes.into(),
+            rule: (domain.catch_all != CatchAll::Off)
+                .then(|| format!("/aliases/{}", text::in_query(&format!("*@{}", domain.name)))),
             formats: choices((&FORMATS, form.value("alias_format")), "as the account has it".to_owned()),
             policies: policies(&form, instance),
             is_mirror: domain.mirror_of.is_some(),

@@ -144,6 +144,8 @@ const UNSAID: &[&str] = &[
     "unverified",
     "ended",
     "counts",
+    "messages",
+    "quota_used",
     "last_mail_at",
     "created_at",
     "updated_at",

@@ -259,8 +259,8 @@ fn waits(setting: &Setting) -> Option<String> {
     let running = if running.is_empty() { "none".to_owned() } else { format!("“{running}”") };
     Some(match setting.key {
         "hostname" => format!(
-            "Mail has this name already. The certificate and links to the panel take effect after a restart; until then \
-             they have {running}."
+            "Mail has this name already. The certificate, and links to the panel unless public_url gives theirs, take effect \
+             after a restart; until then they have {running}."
         ),
         _ => format!("Takes effect after a restart. Until then Waypost runs with {running}."),
     })
