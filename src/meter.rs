@@ -31,7 +31,7 @@ pub struct Meter {
     pub connections: Counter,
     /// SMTP connections open now.
     pub open_connections: Counter,
-    /// Connections turned away by a limit.
+    /// Connections turned away because too many were open.
     pub connections_refused: Counter,
     /// Connections, recipients and messages that one of `[limits]` turned away.
     pub limited: Counter,

@@ -86,7 +86,7 @@ fn rendered(meter: &Meter) -> String {
     let rows = [
         ("smtp_connections_total", counter, "SMTP connections accepted.", &meter.connections),
         ("smtp_connections_open", "gauge", "SMTP connections open now.", &meter.open_connections),
-        ("smtp_connections_refused_total", counter, "SMTP connections turned away.", &meter.connections_refused),
+        ("smtp_connections_refused_total", counter, "Turned away: too many were open.", &meter.connections_refused),
         ("smtp_limited_total", counter, "Connections, recipients and messages beyond [limits].", &meter.limited),
         ("smtp_listed_total", counter, "Recipients refused for a DNS list.", &meter.listed),
         ("smtp_greylisted_total", counter, "Recipients asked to come again by greylisting.", &meter.greylisted),
