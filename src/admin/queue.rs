@@ -11,7 +11,7 @@ use crate::mail::{Mailbox, Moment};
 use crate::policy::deeds::Deed;
 use crate::policy::ids::{AccountId, DomainId};
 use crate::policy::redirected;
-use crate::policy::status::Status;
+use crate::policy::status::{CANCELLED_BY_HAND, Status};
 use crate::store::StoreError;
 use crate::store::activity::{DsnNote, Progress};
 use crate::store::octets::Octets;
@@ -78,7 +78,7 @@ impl QueueAction {
             Self::Retry => (Status::Queued, "You asked for another try"),
             Self::Hold => (Status::Held, "You put it on hold"),
             Self::Release => (Status::Queued, "You released it"),
-            Self::Cancel => (Status::Cancelled, "You cancelled it"),
+            Self::Cancel => (Status::Cancelled, CANCELLED_BY_HAND),
         }
     }
 }

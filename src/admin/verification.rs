@@ -196,11 +196,11 @@ impl Admin {
             return Ok(DestinationShape { not_asked_until, ..shape });
         }
         let trusted = self.store.directory.is_verified(row.account, &inbox).await?;
-        let verification = if trusted { None } else { Some(self.verification_of(actor, (row, &inbox)).await?) };
-        // Until it is proved to be theirs, it may be somebody else's: when that one gets mail is not told.
-        let last_delivered_at = shape.last_delivered_at.filter(|_| trusted);
-        let not_asked_until = not_asked_until.filter(|_| trusted);
-        Ok(DestinationShape { trusted, verification, last_delivered_at, not_asked_until, ..shape })
+        if trusted {
+            return Ok(DestinationShape { trusted, not_asked_until, ..shape });
+        }
+        let verification = Some(self.verification_of(actor, (row, &inbox)).await?);
+        Ok(DestinationShape { verification, ..shape.untold() })
     }
 
     async fn verification_of(

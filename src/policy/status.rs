@@ -40,6 +40,9 @@ pub enum Status {
     Consumed,
 }
 
+/// The reason of what somebody took out of the queue by hand.
+pub const CANCELLED_BY_HAND: &str = "You cancelled it";
+
 impl Status {
     /// Every status, in the order of INTERFACES.
     pub const ALL: [Self; 13] = [

@@ -430,12 +430,23 @@ async fn inboxes(house: &House, token: &str, limit: u32, sort: &str) -> Vec<(Str
 async fn when_an_inbox_gets_mail_is_for_those_who_proved_it_to_be_theirs() {
     let house = House::furnished().await;
     let (member, _) = two_members(&house).await;
-    house.admin.store.activity.record(vec![crate::web::rows::forwarded(&house, "shop@my.example")]).await.unwrap();
+    let row = crate::web::rows::forwarded(&house, "shop@my.example");
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+    crate::web::rows::handed_back(&house, &row, "552 5.2.2 mailbox full").await;
     let owned = house.operator("GET", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(200).json();
-    assert!(owned["last_delivered_at"].is_string(), "{owned}");
+    assert!(owned["last_delivered_at"].is_string() && owned["failing_since"].is_string(), "{owned}");
     let claim = json!({ "address": "owner@inbox.example" });
     let claimed = house.bearer(&member, "POST", "/v1/destinations", claim).await.expect(201).json();
-    assert_eq!((&claimed["verified_at"], &claimed["last_delivered_at"]), (&Value::Null, &Value::Null), "{claimed}");
+    for untold in ["verified_at", "last_delivered_at", "failing_since", "failing_reply", "failing_activity_id"] {
+        assert_eq!(claimed[untold], Value::Null, "{untold}: {claimed}");
+    }
+    assert_eq!(claimed["sends_back"], false);
+    house.clock.advance(std::time::Duration::from_secs(7200));
+    let actor = house.actor_of("a@people.example").await;
+    let seen = house.admin.attention(&actor).await.unwrap();
+    assert!(!format!("{seen:?}").contains("owner@inbox.example"), "{seen:?}");
+    let notices = house.operator("GET", "/v1/notices", Value::Null).await.expect(200).json();
+    assert!(notices["items"].as_array().unwrap().iter().any(|one| one["kind"] == "refusing"), "{notices}");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
         let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
         for part in [
             "<h1><bdi id=\"name\">shop@my.example</bdi></h1>",
-            "On: its mail is sent on.",
+            "On: its mail is sent on; 1 of the 5 that it takes within 24 hours have come.",
             "owner@inbox.example</textarea>",
             "1 forwarded",
             "value=\"Shops\"",

@@ -104,6 +104,7 @@ impl Admin {
             return Ok(Vec::new());
         }
         let addresses: Vec<Mailbox> = failing.iter().filter_map(|one| Mailbox::parse(&one.address).ok()).collect();
+        let addresses = self.proved(addresses, actor).await?;
         let known = self.store.rules.destinations_among(&addresses, actor.only_account()).await?;
         let failing = failing.into_iter().filter(|one| known.contains(&one.address));
         let told = |FailingInbox { address, since, reply: said, sends_back }| Refused {
@@ -113,6 +114,16 @@ impl Admin {
             sends_back,
         };
         Ok(failing.map(told).collect())
+    }
+
+    /// Those inboxes whose mail is somebody's to hear of: one that they have merely written down may be another's.
+    async fn proved(&self, mut inboxes: Vec<Mailbox>, actor: &Actor) -> Result<Vec<Mailbox>> {
+        if let Some(account) = actor.only_account() {
+            let verified = self.store.directory.are_verified(inboxes.iter().map(|inbox| (account, inbox))).await?;
+            let mut verified = verified.into_iter();
+            inboxes.retain(|_| verified.next().unwrap_or(false));
+        }
+        Ok(inboxes)
     }
 
     async fn present_findings(&self, now: Moment) -> Vec<checkup::Finding> {

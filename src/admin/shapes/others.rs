@@ -98,6 +98,19 @@ impl DestinationShape {
             created_at: row.created_at,
         }
     }
+
+    /// Without how its mail fares: until it is proved to be theirs, it may be somebody else's.
+    #[must_use]
+    pub(in crate::admin) fn untold(self) -> Self {
+        Self {
+            last_delivered_at: None,
+            failing_since: None,
+            failing_reply: None,
+            failing_activity_id: None,
+            sends_back: false,
+            ..self
+        }
+    }
 }
 
 /// That the domain of an inbox takes no mail.

@@ -1,7 +1,7 @@
 //! Mail that the gateway itself wrote, told as such: it came from nobody, no alias decided, and nothing of it was checked.
 
 use crate::mail::Moment;
-use crate::policy::status::{OwnMail, Status};
+use crate::policy::status::{CANCELLED_BY_HAND, OwnMail, Status};
 use crate::store::activity::Row;
 
 use super::look;
@@ -38,7 +38,8 @@ fn fate(row: &Row, now: Moment) -> String {
             None => format!("refused by {}", story::next_hop(row)),
         },
         Status::Expired => format!("given up after {}", story::tries(row.attempts.len())),
-        Status::Cancelled => "cancelled by you".to_owned(),
+        Status::Cancelled if row.reason.starts_with(CANCELLED_BY_HAND) => "cancelled by you".to_owned(),
+        Status::Cancelled => "no longer in the queue".to_owned(),
         // What came ends in other ways too.
         _ => look::of(row).word.to_owned(),
     }

@@ -4,7 +4,7 @@ use crate::mail::{Moment, span_in_words, told_in_unicode};
 use crate::policy::left_out;
 use crate::policy::no_way::{ITS_DOMAIN, NoWay};
 use crate::policy::redirected;
-use crate::policy::status::{Status, TraceStep};
+use crate::policy::status::{CANCELLED_BY_HAND, Status, TraceStep};
 use crate::policy::verdict::is_reply;
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
@@ -47,7 +47,8 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Dropped => format!("Dropped, as {} says", rule(row)),
         Status::Failed => failed(row),
         Status::Expired => format!("Given up after {}", tries(row.attempts.len())),
-        Status::Cancelled => "Cancelled by you".to_owned(),
+        Status::Cancelled if row.reason.starts_with(CANCELLED_BY_HAND) => "Cancelled by you".to_owned(),
+        Status::Cancelled => "No longer in the queue".to_owned(),
         Status::Abandoned => "The sender hung up before the message was sent on".to_owned(),
         Status::Duplicate => "A repeat of a message that had arrived: not sent twice".to_owned(),
         Status::Consumed => "A report came back about mail that was forwarded".to_owned(),
