@@ -242,7 +242,7 @@ fn no_message_is_sent_to_a_server_that_has_said_yes_already() {
     let whole = |early| transact_in(&case(&modern(), &["x@to.example"]), &said(early), Pieces::Whole);
     for early in ["250 taken", "354 go on"] {
         let end = whole(early);
-        assert!(matches!(end.trouble, Some(Trouble::Garbled { phase: Phase::Content, .. })), "{early}: {end:?}");
+        assert!(matches!(end.trouble, Some(Trouble::Garbled { phase: Phase::Data, .. })), "{early}: {end:?}");
         assert_eq!(end.verdicts, [None]);
     }
     assert_eq!(codes(&whole("552 5.3.4 too large")), ["Dot 552"]);
@@ -426,6 +426,43 @@ fn no_chunk_goes_to_nobody() {
     );
     assert!(end.closing);
     assert_eq!(codes(&end), ["Recipient 421"]);
+}
+
+/// Nothing marks which of several replies behind a chunk is its: what is lost for sure by a wrong guess, is not guessed.
+#[test]
+fn of_several_replies_behind_a_chunk_none_is_guessed_and_421_takes_nothing_back() {
+    let end = |answers: &str| {
+        let begin = "C: MAIL FROM:<a@from.example> SIZE=1234\nC: RCPT TO:<x@to.example>\nS: 250 fine\nS: 250 fine";
+        let transcript = format!("{begin}\nC: (content and dot)\n{answers}");
+        transact_in(&case(&chunking(&modern()), &["x@to.example"]), &transcript, Pieces::Whole)
+    };
+    let both = end("S: 250 early\nS: 250 kept");
+    assert_eq!((codes(&both), both.trouble.is_none(), both.closing), (vec!["taken 250".to_owned()], true, false));
+    let stopping = end("S: 250 kept\nS: 421 4.3.2 stopping");
+    assert_eq!(
+        (codes(&stopping), stopping.trouble.is_none(), stopping.closing),
+        (vec!["taken 250".to_owned()], true, true)
+    );
+    for other in ["S: 250 early\nS: 550 no", "S: 250 early\nS: 502 what?", "S: 250 early\nS: 450 later"] {
+        let doubtful = end(other);
+        assert_eq!(codes(&doubtful), ["open"], "{other}");
+        let garbled = Trouble::Garbled { phase: Phase::Dot, error: ReplyError::Garbled };
+        assert_eq!(doubtful.trouble, Some(garbled), "{other}");
+    }
+}
+
+/// What a surplus reply is blamed on, is what was asked when it came.
+#[test]
+fn a_reply_too_many_is_blamed_on_what_it_stands_behind() {
+    let plain = chunking(&Capabilities::default());
+    for (answers, phase) in [
+        ("S: 250 fine\nS: 250 fine", Phase::Mail),
+        ("S: 250 fine\nC: RCPT TO:<x@to.example>\nS: 250 fine\nS: 250 fine", Phase::Recipient),
+    ] {
+        let transcript = format!("C: MAIL FROM:<a@from.example>\n{answers}");
+        let end = transact_in(&case(&plain, &["x@to.example"]), &transcript, Pieces::Whole);
+        assert_eq!(end.trouble, Some(Trouble::Garbled { phase, error: ReplyError::Garbled }));
+    }
 }
 
 /// CONFORMANCE 42: what is no reply ends a session where it stands, however it comes.

@@ -76,6 +76,8 @@ impl Run {
         {
             return;
         }
+        // Who is called next knows already that the host of the warm one takes no chunks.
+        self.without_chunks = false;
         // Apart on the heap: an attempt over a warm connection does not carry the room that this needs.
         Box::pin(self.over_fresh(order)).await;
     }
@@ -203,8 +205,11 @@ impl Run {
         connection.reset_first = !transaction.is_clean();
         connection.is_closing |= transaction.is_closing();
         self.spoke |= transaction.phase() > Phase::Mail;
-        let verdicts = transaction.verdicts();
-        if offered.chunking && verdicts.iter().any(knows_no_chunks) {
+        let mut verdicts = transaction.verdicts();
+        let is_unknown = offered.chunking && verdicts.iter().any(knows_no_chunks);
+        if is_unknown {
+            verdicts.iter_mut().filter(|verdict| knows_no_chunks(verdict)).for_each(|verdict| *verdict = None);
+            self.judge(&open, verdicts, &connection.peer);
             return Err(self.leave_without_chunks(connection));
         }
         let left = self.judge(&open, verdicts, &connection.peer);

@@ -78,7 +78,7 @@ async fn accept(
     if let Some(refusal) = admit(tools, &mut arrival).or_else(|| abuse::message(tools, &mut arrival)) {
         return untaken::refuse_all(tools, &arrival, refusal).await;
     }
-    if !tools.undecided.settled(&arrival.body.sha256, deadlines.direct).await {
+    if !tools.undecided.settled(&arrival, deadlines.direct).await {
         return untaken::refuse_all(tools, &arrival, replies::unwell()).await;
     }
     repeats::recognise(tools, &mut arrival);
@@ -233,20 +233,24 @@ async fn after(
     Ok(replies::taken(arrival.id))
 }
 
-/// The client left before its answer: what was sent is waited for and written down, the rest was abandoned; nothing is
-/// queued, since the client still has the message. A stop waits for none of it. Who has only ended their own side of the
-/// connection hears what is true.
+/// The client left before its answer: what was sent is waited for and written down. Where next hops took all that was to be
+/// sent on, the message is taken like any other, and who has only ended their own side of the connection hears so; else the
+/// rest was abandoned, and nothing is queued, since the client still has the message. A stop waits for none of it.
 async fn client_left(tools: &Tools, arrival: &Arrival, (outgoing, mut tally): (&[Outgoing], Tally)) -> Result<Reply> {
-    let _doubt = tally.is_out_of_our_hands().then(|| tools.undecided.begin(arrival.body.sha256));
+    let _doubt = tally.is_out_of_our_hands().then(|| tools.undecided.begin(arrival));
     let enough = timeout(CLIENT_DOT_TIMEOUT, tools.stop.cancelled());
     tally.finish_sent(outgoing, enough.map(drop)).await;
-    let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
-    tools.store.activity.record(rows).await?;
-    tools.unheard(&[arrival.id]).await;
     tracing::info!(id = %arrival.id, peer = %arrival.connect.peer, "the client left before its answer");
     let delivered = |came: &Came| matches!(came.outcome, Some(Outcome::Delivered { .. }));
-    let is_taken = !tally.came.is_empty() && tally.came.iter().all(delivered);
-    Ok(if is_taken { replies::taken(arrival.id) } else { replies::unwell() })
+    let reply = if !tally.came.is_empty() && tally.came.iter().all(delivered) {
+        conclude(tools, arrival, (outgoing, tally)).await?
+    } else {
+        let rows = Untaken::ClientLeft.rows(tools, arrival, (outgoing, &tally.came));
+        tools.store.activity.record(rows).await?;
+        replies::unwell()
+    };
+    tools.unheard(&[arrival.id]).await;
+    Ok(reply)
 }
 
 impl Tools {

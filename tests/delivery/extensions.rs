@@ -84,6 +84,23 @@ async fn a_next_hop_that_knows_no_bdat_gets_data() {
     }
 }
 
+/// It has the message, and says that it goes: a second copy is not sent. Where it takes one answer back by another, it may have
+/// the message.
+#[tokio::test]
+async fn what_a_next_hop_says_behind_its_answer_to_a_chunk_makes_no_second_copy() {
+    for (said, expected) in [
+        ("250 2.0.0 kept\r\n421 4.3.2 stopping", "delivered 250"),
+        ("250 2.0.0 kept\r\n250 2.0.0 and again", "delivered 250"),
+        ("250 2.0.0 early\r\n550 5.7.1 no", "unknown"),
+        ("250 2.0.0 early\r\n502 5.5.1 what?", "unknown"),
+    ] {
+        let world = offering(&["CHUNKING"]).await;
+        world.inbox.script(Rule::at(Stage::Dot, Behaviour::reply(said)));
+        assert_eq!(words(&world.send("me@inbox.example").await), [expected], "{said}");
+        assert_eq!((heard(&world, "BDAT").len(), heard(&world, "DATA").len()), (1, 0), "{said}");
+    }
+}
+
 /// A reply too many is never taken for the answer to a chunk, which nothing marks as 354 does for DATA.
 #[tokio::test]
 async fn a_reply_too_many_is_no_answer_to_a_chunk() {

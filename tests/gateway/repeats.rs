@@ -103,6 +103,32 @@ async fn who_only_ends_their_own_side_hears_what_became_of_it() {
     world.stop().await;
 }
 
+/// It hears 250 for all of it: what is held of it is kept, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_ends_their_own_side_loses_nothing_of_what_is_held() {
+    let world = World::start().await;
+    world.alias("other@my.example", &["bob@inbox.example"]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 no such mailbox")).times(1));
+    assert!(world.letter("shop@my.example").await.last().starts_with("550 5.2.1"));
+    let late = Behaviour::Late(std::time::Duration::from_millis(500), "250 2.0.0 ok".to_owned());
+    world.inbox.script(Rule::at(Stage::Dot, late).times(1));
+    let mut sender = world.sender().await;
+    for line in [COMMANDS[0], "RCPT TO:<postmaster@my.example>", "RCPT TO:<other@my.example>", "DATA"] {
+        sender.command(line).await.unwrap();
+    }
+    sender.write(&stuffed(LETTER)).await.unwrap();
+    let mut stream = sender.into_stream();
+    world.inbox.wait_for(1).await;
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("250 2.0.0"), "{answer}");
+    world.until("postmaster@my.example", "held").await;
+    world.until("other@my.example", "forwarded").await;
+    assert_eq!(world.get("/v1/queue").await["items"].as_array().unwrap().len(), 1, "what is held is kept");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_heard_its_answer_may_say_the_same_again() {
     let world = World::start().await;

@@ -114,6 +114,7 @@ impl Connection {
         let decision = match case.decide().await {
             Ok(decision) => decision,
             Err(error) => {
+                transaction.pledges.truncate(promised);
                 self.tools.storage_failed("deciding on a recipient", &error);
                 return replies::unwell();
             }

@@ -138,24 +138,33 @@ impl<'a> Transaction<'a> {
     pub fn advance(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Result<TransactionStep, Trouble> {
         while let Some(awaited) = self.awaited.front().copied() {
             let Some(reply) = next_reply(input, self.phase())? else { return Ok(TransactionStep::Read) };
-            self.awaited.pop_front();
-            if awaited != Awaited::Dot && self.awaited.is_empty() && is_surplus(input) {
+            if awaited != Awaited::Dot && self.awaited.len() == 1 && is_surplus(input) {
                 return Err(misplaced(self.phase()));
             }
-            let reply = if awaited == Awaited::Dot { self.last(reply, input)? } else { reply };
+            self.awaited.pop_front();
+            let reply = if awaited == Awaited::Dot { self.of_chunk(reply, input)? } else { reply };
             self.take(awaited, reply, out)?;
         }
         Ok(if self.content { TransactionStep::Content } else { TransactionStep::Done })
     }
 
-    /// Nothing marks where the replies to a chunk begin, as 354 does for DATA: of several that are there, the last is its.
-    fn last(&self, reply: Reply, input: &mut BytesMut) -> Result<Reply, Trouble> {
-        let mut last = reply;
+    /// Nothing marks where the replies to a chunk begin, as 354 does for DATA. Of several that take it the last is its; where
+    /// one takes it and another does not, nobody knows which is its. The server may say behind it that it closes: what it took
+    /// it has.
+    fn of_chunk(&mut self, first: Reply, input: &mut BytesMut) -> Result<Reply, Trouble> {
+        let mut last = first;
         while self.plan.offered.chunking
             && last.class() == 2
             && let Some(next) = next_reply(input, Phase::Dot)?
         {
-            last = next;
+            match next.code() {
+                CLOSING => {
+                    self.closing = true;
+                    break;
+                }
+                _ if next.class() == 2 => last = next,
+                _ => return Err(misplaced(Phase::Dot)),
+            }
         }
         Ok(last)
     }
