@@ -280,29 +280,6 @@ fn an_alias_that_has_ended_is_not_called_on() {
 }
 
 #[test]
-fn of_an_alias_that_its_first_mail_made_it_is_said_where_that_mail_is() {
-    let said = "\nIts first mail made this alias: the catch-all has it. waypost log --search a@x\n";
-    for (alias, is_said) in [
-        (
-            r#"{"address":"a@x","created_at":"2026-11-30T10:00:00.500Z","last_mail_at":"2026-11-30T10:00:00.400Z","counts":{"forwarded":0}}"#,
-            true,
-        ),
-        (
-            r#"{"address":"a@x","created_at":"2026-11-30T10:00:00.500Z","last_mail_at":"2026-11-30T10:00:00.600Z","counts":{"forwarded":0}}"#,
-            false,
-        ),
-        (
-            r#"{"address":"a@x","created_at":"2026-11-30T10:00:00.500Z","last_mail_at":null,"counts":{"forwarded":0}}"#,
-            false,
-        ),
-    ] {
-        let gateway = Gateway::one("GET /v1/aliases/a%40x", alias);
-        let ran = gateway.run(&["alias", "show", "a@x"]);
-        assert_eq!((ran.code, ran.out.ends_with(said)), (0, is_said), "{ran:?}");
-    }
-}
-
-#[test]
 fn a_pattern_goes_whole_into_the_path() {
     let gateway = Gateway::one(
         "PATCH /v1/aliases/%2F%5En%28%5B0-9%5D%2B%29%24%2F%40my.example",

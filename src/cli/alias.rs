@@ -208,18 +208,6 @@ fn what_it_does(alias: &Value) -> String {
     }
 }
 
-/// The mail that made an alias came to the catch-all, and is counted there.
-fn first_mail(alias: &Value) -> String {
-    let is_uncounted =
-        alias["counts"].as_object().is_some_and(|counts| counts.values().all(|count| count.as_u64() == Some(0)));
-    let came_before = alias["last_mail_at"].as_str().is_some_and(|last| Some(last) <= alias["created_at"].as_str());
-    if !came_before || !is_uncounted {
-        return String::new();
-    }
-    let address = cell(alias, "/address");
-    format!("\nIts first mail made this alias: the catch-all has it. waypost log --search {address}")
-}
-
 fn show(alias: &Value) -> String {
     let mut alias = alias.clone();
     tell_end(&mut alias);
@@ -250,5 +238,5 @@ fn show(alias: &Value) -> String {
         ("failed", "/counts/failed"),
         ("bounced", "/counts/bounced"),
     ];
-    format!("{}{}", listing::sheet(&alias, &labels), first_mail(&alias))
+    listing::sheet(&alias, &labels)
 }

@@ -13,6 +13,7 @@ use crate::policy::ids::DomainId;
 use crate::policy::routing::without_tags;
 use crate::policy::rule::{Action, Kind};
 use crate::store::accounts::AuditEntry;
+use crate::store::activity::FirstMail;
 use crate::store::{Result, StoreError};
 
 /// Aliases that mail may create in one domain within [`WINDOW`]; beyond, mail is forwarded and nothing is created.
@@ -38,7 +39,7 @@ impl Created {
 /// Creates what the accepted message calls for. A failure is logged and costs no mail: the catch-all still matches.
 pub(super) async fn aliases(tools: &Tools, arrival: &Arrival) {
     for (recipient, decision) in arrival.taken.iter().filter(|(_, decision)| decision.create) {
-        let created = create(tools, (recipient, decision), arrival.received_at).await;
+        let created = create(tools, (recipient, decision), arrival).await;
         match created {
             Ok(()) | Err(StoreError::Exists(_)) => {}
             Err(error) => tracing::warn!(%error, alias = %recipient, "mail to a catch-all created no alias"),
@@ -46,7 +47,8 @@ pub(super) async fn aliases(tools: &Tools, arrival: &Arrival) {
     }
 }
 
-async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now: Moment) -> Result<()> {
+async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), arrival: &Arrival) -> Result<()> {
+    let now = arrival.received_at;
     let (Some(domain), Some(rule)) = (decision.domain, &decision.rule) else { return Ok(()) };
     if !tools.created.may_create(domain, now) {
         tracing::warn!(alias = %recipient, "not created: too many aliases were created by mail in this hour");
@@ -72,5 +74,12 @@ async fn create(tools: &Tools, (recipient, decision): (&Mailbox, &Decision), now
         after: None,
     };
     let made = tools.store.rules.add_alias(decision.account, of, &spec, audit).await?;
-    tools.store.activity.first_mail(made.key, now).await
+    let first = FirstMail {
+        alias: made.key,
+        catch_all: catch_all.key,
+        transaction: arrival.id,
+        recipient: recipient.clone(),
+        at: now,
+    };
+    tools.store.activity.first_mail(first).await
 }

@@ -34,6 +34,7 @@ pub(super) mod ways;
 use sqlx::SqlitePool;
 use tokio::sync::{broadcast, watch};
 
+pub use self::first_mail::FirstMail;
 pub use self::greylist::MAX_TRIPLETS;
 pub use self::inboxes::FailingInbox;
 pub use self::ledger::Rows;

@@ -272,6 +272,7 @@ fn of_log() -> Vec<&'static str> {
         busy::OF_ALIASES,
     ]);
     all.extend([redirect::REDIRECT, reported::REPORTED, first_mail::NOTE, first_mail::HOUR]);
+    all.extend([first_mail::ROWS, first_mail::COUNTS]);
     all.extend([ways::WITH_TERMS, ways::BEGINNING, found_words::TEXTS]);
     all.extend([list::SAID, list::KNOWN, list::COUNTS, inboxes::STATES, inboxes::FAILING, inboxes::TAKING]);
     all.extend([inboxes::FORGET, inboxes::BELIEVE]);

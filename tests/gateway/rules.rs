@@ -93,6 +93,21 @@ async fn a_catch_all_that_creates_makes_an_alias_of_its_first_mail() {
     assert_eq!(alias["destinations"][0], "anna@inbox.example");
     assert!(alias["last_mail_at"].is_string(), "its first mail is its last until the next: {alias}");
     assert_eq!(alias["messages"], 1, "the message that made it has come to it: {alias}");
+    assert_eq!(alias["counts"]["forwarded"], 1, "and was forwarded by it: {alias}");
+    let catch_all = world.get("/v1/aliases/*@my.example").await;
+    assert_eq!((&catch_all["counts"]["forwarded"], &catch_all["messages"]), (&json!(0), &json!(1)), "{catch_all}");
+    let of = async |alias: &str| {
+        let path =
+            format!("/v1/activity?alias={}", world.get(&format!("/v1/aliases/{alias}")).await["id"].as_str().unwrap());
+        world.get(&path).await["items"].as_array().unwrap().len()
+    };
+    assert_eq!((of("new@my.example").await, of("*@my.example").await), (1, 0), "its row is found where it went");
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.1 later")).times(1));
+    assert!(world.letter("later@my.example").await.is_accepted());
+    let waits = world.until("later@my.example", "deferred").await;
+    world.post(&format!("/v1/queue/{}/retry", waits["id"].as_str().unwrap()), Value::Null).await;
+    world.until("later@my.example", "forwarded").await;
+    assert_eq!(world.get("/v1/aliases/later@my.example").await["counts"]["forwarded"], 1);
     assert!(world.letter("new@my.example").await.is_accepted());
     assert_eq!(world.get("/v1/aliases/new@my.example").await["messages"], 2);
     world.patch("/v1/aliases/new@my.example", json!({ "quota": 2 })).await;

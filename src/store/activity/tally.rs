@@ -50,14 +50,28 @@ pub(in crate::store) const SHARE: &str = "update activity set count = count + d.
 
 /// Sums of one alias.
 #[derive(Debug, Clone, Default)]
-struct AliasSums {
+pub(super) struct AliasSums {
     messages: i64,
-    forwarded: i64,
-    refused: i64,
-    dropped: i64,
-    failed: i64,
-    bounced: i64,
+    pub(super) forwarded: i64,
+    pub(super) refused: i64,
+    pub(super) dropped: i64,
+    pub(super) failed: i64,
+    pub(super) bounced: i64,
     last_mail_at: Option<i64>,
+}
+
+impl AliasSums {
+    /// What became of so much mail.
+    pub(super) fn note(&mut self, status: &str, n: i64) {
+        match status {
+            "forwarded" => self.forwarded += n,
+            "refused" | "refused_temporarily" => self.refused += n,
+            "dropped" => self.dropped += n,
+            "failed" | "expired" => self.failed += n,
+            BOUNCED => self.bounced += n,
+            _ => {}
+        }
+    }
 }
 
 /// What a row is counted by.
@@ -160,15 +174,7 @@ impl Tally {
             *self.counters.entry(("site", site.to_ascii_lowercase(), hour, status)).or_default() += n;
         }
         if let Some(alias) = counted.alias {
-            let sums = self.aliases.entry(alias.0).or_default();
-            match status {
-                "forwarded" => sums.forwarded += n,
-                "refused" | "refused_temporarily" => sums.refused += n,
-                "dropped" => sums.dropped += n,
-                "failed" | "expired" => sums.failed += n,
-                BOUNCED => sums.bounced += n,
-                _ => {}
-            }
+            self.aliases.entry(alias.0).or_default().note(status, n);
         }
     }
 
