@@ -110,6 +110,7 @@ async fn arrive(open: &Open, browser: &Browser, look: Look) {
     browser.text("nav.rail").await;
     assert_eq!(browser.path().await, format!("/activity/{}", row.id));
     browser.says("h1", "Forwarded to").await;
+    browser.says("main", "The set-up is complete").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

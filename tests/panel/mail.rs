@@ -44,6 +44,24 @@ async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
     assert!(changes.contains(&format!("Sent the message <bdi>{} to other@inbox.example</bdi>", row.id)), "{changes}");
 }
 
+/// An inbox that is gone is not proposed.
+#[tokio::test]
+async fn what_is_kept_for_an_inbox_that_is_gone_is_not_proposed_to_it() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let other = json!({ "address": "other@inbox.example", "verified": true });
+    house.operator("POST", "/v1/destinations", other).await.expect(201);
+    let until = house.clock.now().after(Duration::from_secs(3600));
+    let row = queued(&house, "shop@my.example", Entry::Kept(until)).await;
+    house.operator("DELETE", "/v1/destinations/owner@inbox.example", Value::Null).await.expect(204);
+    let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+    assert!(
+        page.contains("value=\"\" list=\"inboxes\"") && page.contains("<option value=\"other@inbox.example\">"),
+        "{page}"
+    );
+    assert!(!page.contains("<option value=\"owner@inbox.example\">"), "{page}");
+}
+
 #[tokio::test]
 async fn a_message_is_taken_as_a_file_while_it_is_here() {
     let house = House::furnished().await;

@@ -42,8 +42,10 @@ pub(super) async fn build(
         Entry::Kept(_) => of_failed(row, &site.admin.span_in_words("queue.keep_failed")),
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
-    let inboxes = if movable { Some(its_own_first(inboxes(site, actor).await?, row)) } else { None };
-    let form = Fields::of([("destination", row.destination.clone().unwrap_or_default())]);
+    let all = if movable { inboxes(site, actor).await? } else { Vec::new() };
+    let meant = meant_for(site, actor, (row, powers.has_a_way), &all).await;
+    let inboxes = movable.then(|| first(&meant, all));
+    let form = Fields::of([("destination", meant)]);
     Ok(Some(Kept { words, inboxes, form, may_read: powers.may_read }))
 }
 
@@ -62,10 +64,21 @@ pub(super) async fn inboxes(site: &Site, actor: &Actor) -> Result<Vec<String>, A
     Ok(verified.map(|inbox| inbox.address).collect())
 }
 
-fn its_own_first(inboxes: Vec<String>, row: &Row) -> Vec<String> {
+/// Where it was to go; where no mail goes there any more, where its alias sends mail now.
+async fn meant_for(site: &Site, actor: &Actor, (row, has_a_way): (&Row, bool), inboxes: &[String]) -> String {
     let own = row.destination.clone().unwrap_or_default();
-    let others = inboxes.into_iter().filter(|address| *address != own);
-    std::iter::once(own.clone()).chain(others).collect()
+    if has_a_way || inboxes.contains(&own) {
+        return own;
+    }
+    let Some(rule) = &row.rule else { return String::new() };
+    let alias = site.admin.alias(actor, &rule.id.to_string()).await;
+    let now = alias.map(|alias| alias.spec.destinations).unwrap_or_default();
+    now.into_iter().find(|inbox| inboxes.contains(inbox)).unwrap_or_default()
+}
+
+fn first(meant: &str, inboxes: Vec<String>) -> Vec<String> {
+    let others = inboxes.into_iter().filter(|address| address != meant);
+    std::iter::once(meant.to_owned()).filter(|meant| !meant.is_empty()).chain(others).collect()
 }
 
 /// `GET /activity/{id}/message`: the message as it came, for a mail program to open.

@@ -272,6 +272,10 @@ fn told(word: &str, status: Status) -> Option<&'static str> {
         ("retry" | "resend", Status::Queued) => Some("It is being tried again."),
         ("hold", Status::Held) => Some("It is on hold until you release it."),
         ("release", Status::Queued) => Some("It is released and being tried."),
+        ("arrived", Status::Forwarded) => Some(
+            "The set-up is complete: mail to your alias reaches your inbox. Make more of them under Aliases; Activity shows \
+             all mail that comes.",
+        ),
         ("cancel", Status::Cancelled) => Some("It is cancelled and will not be sent."),
         _ => None,
     }

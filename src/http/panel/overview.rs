@@ -301,10 +301,11 @@ fn sum(series: &[SeriesShape], keys: &[&str]) -> i64 {
 }
 
 const REFUSED: &[&str] = &["refused", "refused_temporarily"];
-const WAITS: &[&str] = &["queued", "deferred", "held"];
+const WAITS: &[&str] = &["queued", "deferred"];
 const FAILED: &[&str] = &["failed", "expired", "bounced"];
 /// What is in none of the figures: the status, and how one and several of it are called.
-const REST: [(&str, &str, &str); 5] = [
+const REST: [(&str, &str, &str); 6] = [
+    ("held", "on hold", "on hold"),
     ("dropped", "dropped", "dropped"),
     ("cancelled", "cancelled", "cancelled"),
     ("duplicate", "duplicate", "duplicates"),
