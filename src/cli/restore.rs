@@ -55,8 +55,11 @@ pub(super) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
         eprintln!("{messages} held; `waypost queue list` shows them, `waypost queue release --all` lets them go.");
     }
     if gone > 0 {
-        let messages = if gone == 1 { "1 message" } else { &format!("{gone} messages") };
-        eprintln!("{messages} waited at the time of the backup and are not in it; the log shows them as cancelled.");
+        let messages = if gone == 1 { "1 message".to_owned() } else { format!("{gone} messages") };
+        let (are, them) = if gone == 1 { ("is", "it") } else { ("are", "them") };
+        eprintln!(
+            "{messages} waited at the time of the backup and {are} not in it; the log shows {them} as cancelled."
+        );
     }
     Ok(())
 }

@@ -303,14 +303,14 @@ async fn all_that_is_for_a_site_is_sent_to_another_inbox() {
     let none = send(&cookie, "").await.expect(422).text();
     assert!(none.contains("Write the inbox that these messages are to go to."), "{none}");
     let wrong = send(&cookie, "who@inbox.example").await.expect(422).text();
-    assert!(wrong.contains("2 messages are not: who@inbox.example is not a verified destination"), "{wrong}");
+    assert!(wrong.contains("2 messages stay: who@inbox.example is not a verified destination"), "{wrong}");
     let viewer = house.signed_in_as("v@my.example", json!([{ "domain": "my.example", "role": "viewer" }])).await;
     let seen = house.panel(&viewer, "GET", "/queue", "").await.expect(200).text();
     assert!(seen.contains("busy@my.example") && !seen.contains("/queue/resend"), "{seen}");
     send(&viewer, "spare@other.example").await.expect(403);
     let part = send(&cookie, "spare@other.example").await.expect(200).text();
     assert!(
-        part.contains("2 messages are on the way to spare@other.example. One message is not: It is being"),
+        part.contains("2 messages are on the way to spare@other.example. One message stays: It is being"),
         "{part}"
     );
     let listed = house.operator("GET", "/v1/queue?destination=spare@other.example", Value::Null).await.json();

@@ -270,6 +270,7 @@ fn line(alias: &AliasLine, (put_off, now): (Option<&str>, Moment)) -> Line {
         }
         _ => to_full.clone(),
     };
+    let to = if shape.action == Action::Create { format!("makes an alias {to}") } else { to };
     let address = text::short_address(&shape.address);
     let is_whole = address == text::ours(&shape.address);
     Line {

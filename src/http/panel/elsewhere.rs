@@ -45,12 +45,16 @@ async fn sent(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled)) -> Res
 /// How many go, and how many stay for which reason.
 fn in_words(sent: &Redirected, inbox: &str) -> String {
     let went = (sent.done > 0).then(|| format!("{} on the way to {}.", are(sent.done), text::visible(inbox)));
-    let stay = sent.left.iter().map(|(why, count)| format!("{} not: {}", are(*count), forms::details(why)));
+    let stay = sent.left.iter().map(|(why, count)| format!("{}: {}", stay(*count), forms::details(why)));
     went.into_iter().chain(stay).collect::<Vec<_>>().join(" ")
 }
 
 fn are(count: usize) -> String {
     if count == 1 { "One message is".to_owned() } else { format!("{count} messages are") }
+}
+
+fn stay(count: usize) -> String {
+    if count == 1 { "One message stays".to_owned() } else { format!("{count} messages stay") }
 }
 
 #[cfg(test)]
@@ -63,8 +67,8 @@ mod tests {
         let sent = |done, left| in_words(&Redirected { done, left }, "a@inbox.example");
         assert_eq!(
             sent(2, vec![(AdminError::busy(), 1)]),
-            "2 messages are on the way to a@inbox.example. One message is not: Somebody else changes this at the same moment. Try again."
+            "2 messages are on the way to a@inbox.example. One message stays: Somebody else changes this at the same moment. Try again."
         );
-        assert_eq!(sent(0, vec![(gone, 3)]), "3 messages are not: b@inbox.example is not verified.");
+        assert_eq!(sent(0, vec![(gone, 3)]), "3 messages stay: b@inbox.example is not verified.");
     }
 }
