@@ -65,7 +65,7 @@ pub(super) async fn give_up(
     }
     case.given_up.ids.push(id);
     let Telling { note, dsn } = if is_with_another(shared, case.claim, &case.given_up.ids).await {
-        Telling::suppressed(&format!("{WITH_ANOTHER}, or may still get it"))
+        Telling::suppressed(WITH_ANOTHER)
     } else {
         telling(shared, (&case.claim.message, ToReturn::Received), &[told], now).await
     };

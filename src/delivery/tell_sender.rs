@@ -32,7 +32,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Why nobody is told of a recipient whose failure its sender wants to hear nothing of (RFC 3461 §4.1).
 pub const NOT_WANTED: &str = "the sender asked for no report of failure";
 /// And why of one whose mail came to nothing at another destination only.
-pub const WITH_ANOTHER: &str = "another destination of this alias has the message";
+pub const WITH_ANOTHER: &str = "another destination of this alias has the message, or may still get it";
 
 /// The way to a sender is looked for so long: it may be waiting for the answer to its dot.
 const WAY_WITHIN: Duration = Duration::from_secs(1);

@@ -218,7 +218,11 @@ async fn what_came_in_is_the_sum_of_what_became_of_it() {
     let rest = page.split_once("id=\"rest\">").unwrap().1.split_once("</p>").unwrap().0;
     let links: Vec<_> = rest.split("<a href=\"").skip(1).map(|part| part.split_once("\">").unwrap()).collect();
     let words: Vec<_> = links.iter().map(|(_, words)| words.split('<').next().unwrap()).collect();
-    assert_eq!(words, ["1 on hold", "3 dropped", "1 cancelled", "1 duplicate", "1 abandoned", "2 reports received"], "{page}");
+    assert_eq!(
+        words,
+        ["1 on hold", "3 dropped", "1 cancelled", "1 duplicate", "1 abandoned", "2 reports received"],
+        "{page}"
+    );
     let more: usize = words.iter().map(|words| words.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
     assert_eq!((numbers[0], numbers[1..].iter().sum::<usize>() + more), (18, 18), "{page}");
     for ((href, _), count) in links.iter().zip([1, 3, 1, 1, 1, 2]) {

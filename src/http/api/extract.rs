@@ -98,14 +98,13 @@ impl<S: Send + Sync> FromRequest<S> for Written {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         announced(request.headers())?;
-        let is_json = is_json(request.headers());
+        let unfit = unfit(request.headers());
         let body = Bytes::from_request(request.map(limited), state).await;
         let body = body.map_err(|error| incomplete(&error))?;
         if body.trim_ascii().is_empty() {
             return Ok(Self(Map::new()));
         }
-        if !is_json {
-            let detail = "Send the body as application/json.";
+        if let Some(detail) = unfit {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         match serde_json::from_slice(&body) {
@@ -143,12 +142,21 @@ fn limited(body: axum::body::Body) -> axum::body::Body {
 }
 
 /// No content type says nothing against JSON.
-fn is_json(fields: &HeaderMap) -> bool {
-    let Some(kind) = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
-        return !fields.contains_key(header::CONTENT_TYPE);
-    };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+/// Why a body is none that is read here, by what is said of it.
+fn unfit(fields: &HeaderMap) -> Option<&'static str> {
+    if fields.contains_key(header::CONTENT_ENCODING) {
+        return Some("Send the body as it is: no Content-Encoding is taken.");
+    }
+    let kind = fields.get(header::CONTENT_TYPE)?;
+    let kind = kind.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = kind.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    if name != "application/json" && !(name.starts_with("application/") && name.ends_with("+json")) {
+        return Some("Send the body as application/json.");
+    }
+    let charset = parts.find_map(|part| part.strip_prefix("charset="));
+    let is_foreign = charset.is_some_and(|charset| charset.trim_matches('"') != "utf-8");
+    is_foreign.then_some("Send the body in UTF-8, as JSON is exchanged (RFC 8259 §8.1).")
 }
 
 /// An id in the path that must be a UUID; anything else names nothing.

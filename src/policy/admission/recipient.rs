@@ -99,7 +99,7 @@ impl Ended {
             Self::At(moment) => format!("ended at {}", moment.in_words()),
             Self::Messages(1) => "ended after one message".to_owned(),
             Self::Messages(count) => format!("ended after {count} messages"),
-            Self::Idle(idle) => format!("ended after {} h without mail", hours(idle)),
+            Self::Idle(idle) => format!("ended after {} without mail", span(idle)),
         }
     }
 }
@@ -180,7 +180,7 @@ impl Judge<'_> {
         let steps = [
             expiry.at.map(|at| format!("until {}", at.in_words())),
             expiry.messages.map(|most| format!("{} of {most} messages", usage.messages)),
-            expiry.idle.map(|most| format!("{} of {} h without mail", hours(silent()), hours(most))),
+            expiry.idle.map(|most| format!("{} of {} without mail", span(silent()), span(most))),
         ];
         let steps = steps.map(|detail| detail.map(|detail| TraceStep::new("expiry", "runs", detail)));
         self.trace.extend(steps.into_iter().flatten());
@@ -231,8 +231,10 @@ impl Judge<'_> {
     }
 }
 
-const fn hours(time: Duration) -> u64 {
-    time.as_secs() / 3600
+/// Whole hours, or days where there are two of them or more.
+fn span(time: Duration) -> String {
+    let hours = time.as_secs() / 3600;
+    if hours < 48 { format!("{hours} h") } else { format!("{} days", hours / 24) }
 }
 
 /// A refusal of the owner's, which may be one for now.
