@@ -280,11 +280,24 @@ impl Admin {
             let words = "A mail that brings a link goes to its inbox and nowhere else.";
             return Err(AdminError::Conflict(words.to_owned()));
         }
-        if self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
-            return Ok(mailbox);
+        if !self.store.directory.is_verified(claim.delivery.account, &mailbox).await? {
+            let why = format!("{mailbox} is not a verified destination: add and verify it first");
+            return Err(AdminError::field("destination", why));
         }
-        let why = format!("{mailbox} is not a verified destination: add and verify it first");
-        Err(AdminError::field("destination", why))
+        self.refuse_in_vain(&mailbox).await?;
+        Ok(mailbox)
+    }
+
+    /// What is sent where no mail goes, fails for good.
+    async fn refuse_in_vain(&self, inbox: &Mailbox) -> Result<()> {
+        let domain = inbox.domain().map(ToString::to_string).unwrap_or_default();
+        match self.no_mail_among(&[&domain]).await?.first() {
+            None => Ok(()),
+            Some(found) => {
+                let why = format!("{} If that is over, look its domain up again first", found.why.told(&domain));
+                Err(AdminError::field("destination", why))
+            }
+        }
     }
 
     /// The octets of a message that waits or is kept, as they came.

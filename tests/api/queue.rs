@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waypost::policy::no_mail::NoMail;
 use waypost::policy::status::Status;
 use waypost::store::activity::{Progress, Row};
 use waypost::store::queue::{Entry, Settlement};
@@ -151,6 +152,25 @@ async fn the_queue_is_paged_oldest_first() {
     let seen: Vec<_> = [&first, &second].iter().flat_map(|page| page["items"].as_array().unwrap().clone()).collect();
     assert_eq!(seen.iter().map(|item| item["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
     house.operator("GET", "/v1/queue?cursor=nonsense", Value::Null).await.expect(422).problem();
+}
+
+/// There it would fail for good.
+#[tokio::test]
+async fn nothing_is_sent_again_to_an_inbox_whose_domain_takes_no_mail() {
+    let house = House::furnished().await;
+    let gone = json!({ "address": "me@gone.example", "verified": true });
+    house.operator("POST", "/v1/destinations", gone).await.expect(201);
+    house.admin.store.rules.note_no_mail("gone.example", Some(NoMail::NoSuchDomain)).await.unwrap();
+    let row = queued(&house, "shop@my.example", later(&house)).await;
+    let resend = async || {
+        let to = json!({ "destination": "me@gone.example" });
+        house.operator("POST", &format!("/v1/queue/{}/resend", row.id), to).await
+    };
+    let refused = resend().await.expect(422);
+    assert_eq!(refused.pointers(), ["/destination"]);
+    assert!(refused.text().contains("gone.example takes no mail: the DNS knows no such domain"), "{}", refused.text());
+    house.admin.store.rules.note_no_mail("gone.example", None).await.unwrap();
+    resend().await.expect(200);
 }
 
 /// A delivery that is quicker than the row is told wrote down its end first, and had it written over: it was said to wait for
