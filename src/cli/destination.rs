@@ -104,7 +104,7 @@ pub(super) async fn run(command: Destination, api: &Api, out: Output) -> anyhow:
         }
         Destination::Retry { address } => {
             let answer = api.post(&format!("{}/retry", path(&address)), &json!({})).await?;
-            out.object(&answer, |_| format!("What waits for {address} is tried now, and new mail with it."))
+            out.object(&answer, |_| format!("Whatever waits for {address} is tried now, and new mail with it."))
         }
         Destination::Default { address } => {
             let answer = api.post(&format!("{}/default", path(&address)), &json!({})).await?;
