@@ -105,7 +105,7 @@ impl Admin {
         query.destination = folded(&filter.destination);
         query.domain = self.one_domain(actor, filter.domain.as_deref()).await?.map(|row| row.key);
         if let Some(alias) = filter.alias.as_deref().filter(|text| !text.is_empty()) {
-            query.alias = Some(self.find_alias(actor, alias).await?.key);
+            query.alias = Some(self.alias_of_mail(actor, alias).await?.key);
         }
         if !actor.is_limited() && (query.domain.is_some() || query.alias.is_some()) {
             // Whose it is was found out with the domain or the alias itself.

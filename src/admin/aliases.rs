@@ -150,6 +150,20 @@ impl Admin {
         domain.is_some_and(|domain| domain.account == account)
     }
 
+    /// Finds the alias that has the mail of an address: what comes for a mirror is its original's.
+    pub(super) async fn alias_of_mail(&self, actor: &Actor, id: &str) -> Result<AliasRow> {
+        match (self.find_alias(actor, id).await, self.at_original(id)) {
+            (Err(AdminError::NotFound(_)), Some(original)) => self.find_alias(actor, &original).await,
+            (found, _) => found,
+        }
+    }
+
+    fn at_original(&self, address: &str) -> Option<String> {
+        let (local, domain) = address.rsplit_once('@')?;
+        let original = self.store.directory.domain(&Domain::parse(domain).ok()?)?.mirror_of.clone()?;
+        Some(format!("{local}@{original}"))
+    }
+
     /// Finds what an actor may see.
     pub(super) async fn find_alias(&self, actor: &Actor, id: &str) -> Result<AliasRow> {
         let row = match Uuid::try_parse(id) {

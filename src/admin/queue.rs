@@ -75,9 +75,9 @@ impl QueueAction {
 
     const fn outcome(self) -> (Status, &'static str) {
         match self {
-            Self::Retry => (Status::Queued, "You asked for another try"),
-            Self::Hold => (Status::Held, "You put it on hold"),
-            Self::Release => (Status::Queued, "You released it"),
+            Self::Retry => (Status::Queued, "Another try was asked for"),
+            Self::Hold => (Status::Held, "Put on hold by hand"),
+            Self::Release => (Status::Queued, "Released by hand"),
             Self::Cancel => (Status::Cancelled, CANCELLED_BY_HAND),
         }
     }
@@ -241,7 +241,7 @@ impl Admin {
             let step = redirected::step((from, &to), &self.who(actor).await?, now);
             self.store.activity.redirect(id, &to, &step).await?;
         }
-        self.tell_row(&claim, Status::Queued, format!("You sent it again, to {to}")).await?;
+        self.tell_row(&claim, Status::Queued, format!("Sent again by hand, to {to}")).await?;
         self.store.queue.let_go(id, now).await?;
         self.store.accounts.audit(self.audit_plain(actor, Deed::QueueResend, &format!("{id} to {to}"))).await?;
         self.wake();

@@ -40,8 +40,16 @@ pub enum Status {
     Consumed,
 }
 
-/// The reason of what somebody took out of the queue by hand.
-pub const CANCELLED_BY_HAND: &str = "You cancelled it";
+/// The reason of what somebody took out of the queue.
+pub const CANCELLED_BY_HAND: &str = "Cancelled by hand";
+/// The same as rows of before have it.
+const CANCELLED_BY_YOU: &str = "You cancelled it";
+
+/// Whether somebody took it out of the queue, and nothing else did.
+#[must_use]
+pub fn is_cancelled_by_hand(reason: &str) -> bool {
+    [CANCELLED_BY_HAND, CANCELLED_BY_YOU].iter().any(|words| reason.starts_with(words))
+}
 
 impl Status {
     /// Every status, in the order of INTERFACES.

@@ -179,3 +179,21 @@ async fn the_simulator_says_what_would_happen() {
         assert_eq!(house.operator("POST", "/v1/route", body.clone()).await.expect(422).pointers(), [pointer], "{body}");
     }
 }
+
+/// What comes for a mirror is mail of the alias that its original has.
+#[tokio::test]
+async fn mail_of_an_alias_is_found_by_its_address_on_a_mirror() {
+    let house = House::furnished().await;
+    let twin = json!({ "name": "twin.example", "mirror_of": "my.example" });
+    house.operator("POST", "/v1/domains", twin).await.expect(201);
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let key = house.admin.alias(&waypost::admin::Actor::operator(), "shop@my.example").await.unwrap().key;
+    let row = Row { alias: Some(key), ..forwarded(&house, "shop@twin.example") };
+    house.admin.store.activity.record(vec![row]).await.unwrap();
+    for address in ["shop@my.example", "shop@twin.example"] {
+        let found =
+            house.operator("GET", &format!("/v1/activity?alias={address}"), Value::Null).await.expect(200).json();
+        assert_eq!(found["items"][0]["recipient"], "shop@twin.example", "{address}: {found}");
+    }
+    house.operator("GET", "/v1/activity?alias=nobody@twin.example", Value::Null).await.expect(404);
+}

@@ -101,7 +101,7 @@ async fn queue(look: Look) {
     browser.click("form[action='/queue/hold'] button").await;
     browser.says(".notice[role=status]", "One message is held until you release it.").await;
     browser.click(&format!("a[href='/activity/{}']", waits.id)).await;
-    browser.reads("h1", "On hold until you release it").await;
+    browser.reads("h1", "On hold until it is released").await;
     for (action, told) in [("release", "released and being tried"), ("retry", "being tried again")] {
         browser.click(&format!("form[action$='/{action}'] button")).await;
         browser.says(".notice", told).await;
@@ -109,7 +109,7 @@ async fn queue(look: Look) {
     browser.click("#ask-cancel").await;
     browser.click("#do-cancel").await;
     browser.says(".notice", "cancelled and will not be sent").await;
-    browser.reads("h1", "Cancelled by you").await;
+    browser.reads("h1", "Cancelled by hand").await;
     elsewhere(&open, &browser, &kept).await;
 }
 

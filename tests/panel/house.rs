@@ -125,13 +125,13 @@ async fn what_is_held_has_a_reason_of_its_own_beside_what_waits_for_another() {
     let held = queued(&house, "held@my.example", due).await;
     house.panel(&cookie, "POST", "/queue/hold", "domain=inbox.example").await.expect(303);
     let alone = shown().await;
-    assert!(alone.contains("<bdi>You put it on hold.</bdi>") && !alone.contains(apart), "{alone}");
+    assert!(alone.contains("<bdi>Put on hold by hand.</bdi>") && !alone.contains(apart), "{alone}");
     assert_eq!(alone.matches(stays).count(), 1, "{alone}");
     let waits = queued(&house, "news@my.example", due).await;
     let mixed = shown().await;
     assert!(head_of(&mixed).contains(apart) && !head_of(&mixed).contains(patience), "{mixed}");
     let (of_held, of_waiting) = (of_row(&mixed, held.id), of_row(&mixed, waits.id));
-    assert!(of_held.contains("You put it on hold.") && of_held.contains(stays), "{of_held}");
+    assert!(of_held.contains("Put on hold by hand.") && of_held.contains(stays), "{of_held}");
     assert!(!of_held.contains(patience), "{of_held}");
     assert!(of_waiting.contains(patience) && !of_waiting.contains(stays), "{of_waiting}");
 }
@@ -155,7 +155,7 @@ async fn what_is_held_for_several_reasons_or_after_several_answers_says_its_own(
         house.admin.store.activity.progress(vec![progress]).await.unwrap();
     };
     let (yours, restored) =
-        ("You put it on hold", "held since a backup was restored: it may have been delivered meanwhile");
+        ("Put on hold by hand", "held since a backup was restored: it may have been delivered meanwhile");
     let one = queued(&house, "shop@my.example", Entry::Held).await;
     let other = queued(&house, "news@my.example", Entry::Held).await;
     for ((reason, reply), (other_reason, other_reply)) in [
@@ -174,7 +174,7 @@ async fn what_is_held_for_several_reasons_or_after_several_answers_says_its_own(
     }
     hold(&other, yours, "452 4.2.2 Over quota").await;
     let alike = shown().await;
-    assert!(head_of(&alike).contains("You put it on hold.") && !alike.contains("different reasons"), "{alike}");
+    assert!(head_of(&alike).contains("Put on hold by hand.") && !alike.contains("different reasons"), "{alike}");
 }
 
 /// A group whose oldest are all held, or none of them, shows one of the others as well.

@@ -97,7 +97,7 @@ async fn who_only_looks_is_offered_nothing_that_would_be_refused() {
     let row = queued(&house, "shop@my.example", Entry::Held).await;
     let path = format!("/activity/{}", row.id);
     let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
-    assert!(page.contains("On hold until you release it"), "{page}");
+    assert!(page.contains("On hold until it is released"), "{page}");
     assert!(!page.contains(&format!("action=\"{path}")) && !page.contains("The message itself"), "{page}");
     house.panel(&cookie, "GET", &format!("{path}/message"), "").await.expect(403);
     house.panel(&cookie, "POST", &format!("{path}/release"), "").await.expect(403);
@@ -244,7 +244,7 @@ async fn a_message_under_way_is_asked_for_again_and_what_was_asked_for_is_told_a
     let waits = page(&house, &cookie, &format!("{path}?done=retry")).await;
     assert!(waits.contains(&format!("data-again=\"{path}\"")) && !waits.contains("being tried again"), "{waits}");
     for (action, told) in
-        [("retry", "It is being tried again."), ("hold", "It is on hold until you release it.</span>")]
+        [("retry", "It is being tried again."), ("hold", "It is on hold until it is released.</span>")]
     {
         let done = house.panel(&cookie, "POST", &format!("{path}/{action}"), "").await.expect(303);
         let shown = house.follow(&cookie, done).await;

@@ -298,19 +298,19 @@ async fn actions_stand_only_where_they_work_and_work() {
     }
     let page = house.follow(&cookie, house.panel(&cookie, "POST", &format!("{path}/hold"), "").await).await;
     assert!(
-        page.contains("On hold until you release it")
+        page.contains("On hold until it is released")
             && page.contains(">Release</button>")
             && !page.contains("Try now")
     );
     house.panel(&cookie, "POST", &format!("{path}/cancel"), "").await.expect(303);
     let page = house.panel(&cookie, "GET", &path, "").await.expect(200).text();
-    assert!(page.contains("Cancelled by you") && !page.contains("<form method=\"post\" action=\"/activity"));
+    assert!(page.contains("Cancelled by hand") && !page.contains("<form method=\"post\" action=\"/activity"));
     // Nobody has cancelled what is not there any more after a restore.
     let row = queued(&house, "shop@my.example", Entry::Held).await;
     house.admin.store.queue.cancel(row.id).await.unwrap();
     house.admin.store.end_lost("it is not in the queue of this backup").await.unwrap();
     let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
-    assert!(page.contains("No longer in the queue") && !page.contains("Cancelled by you"), "{page}");
+    assert!(page.contains("No longer in the queue") && !page.contains("Cancelled by hand"), "{page}");
 }
 
 #[tokio::test]

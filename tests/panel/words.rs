@@ -27,7 +27,7 @@ async fn the_story_of_a_message_says_what_the_alias_did_with_it_and_that_it_is_h
     let path = format!("/activity/{}", queued(&house, "shop@my.example", due).await.id);
     house.panel(&cookie, "POST", &format!("{path}/hold"), "").await.expect(303);
     let held = page(&house, &cookie, &path).await;
-    assert!(held.contains("<p class=\"under\"><bdi>You put it on hold</bdi>"), "{held}");
+    assert!(held.contains("<p class=\"under\"><bdi>Put on hold by hand</bdi>"), "{held}");
     assert!(held.contains("<bdi>It is on hold, and goes on when it is released.</bdi>"), "{held}");
     assert!(held.contains("It came for the alias shop@my.example, which leads to owner@inbox.example."), "{held}");
     assert!(!held.contains("decided."), "{held}");

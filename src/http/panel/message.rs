@@ -270,7 +270,7 @@ async fn subject(site: &Site, actor: &Actor, row: &Row) -> Result<String, &'stat
 fn told(word: &str, status: Status) -> Option<&'static str> {
     match (word, status) {
         ("retry" | "resend", Status::Queued) => Some("It is being tried again."),
-        ("hold", Status::Held) => Some("It is on hold until you release it."),
+        ("hold", Status::Held) => Some("It is on hold until it is released."),
         ("release", Status::Queued) => Some("It is released and being tried."),
         ("arrived", Status::Forwarded) => Some(
             "The set-up is complete: mail to your alias reaches your inbox. Make more of them under Aliases; Activity shows \

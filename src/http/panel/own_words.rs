@@ -1,7 +1,7 @@
 //! Mail that the gateway itself wrote, told as such: it came from nobody, no alias decided, and nothing of it was checked.
 
 use crate::mail::Moment;
-use crate::policy::status::{CANCELLED_BY_HAND, OwnMail, Status};
+use crate::policy::status::{OwnMail, Status, is_cancelled_by_hand};
 use crate::store::activity::Row;
 
 use super::look;
@@ -32,13 +32,13 @@ fn fate(row: &Row, now: Moment) -> String {
         Status::Deferred => {
             format!("put off: {} {}{}", story::next_hop(row), story::put_off(row), story::next_try(row, now))
         }
-        Status::Held => "on hold until you release it".to_owned(),
+        Status::Held => "on hold until it is released".to_owned(),
         Status::Failed => match story::no_way(row) {
             Some(why) => format!("not sent on: {why}"),
             None => format!("refused by {}", story::next_hop(row)),
         },
         Status::Expired => format!("given up after {}", story::tries(row.attempts.len())),
-        Status::Cancelled if row.reason.starts_with(CANCELLED_BY_HAND) => "cancelled by you".to_owned(),
+        Status::Cancelled if is_cancelled_by_hand(&row.reason) => "cancelled by hand".to_owned(),
         Status::Cancelled => "no longer in the queue".to_owned(),
         // What came ends in other ways too.
         _ => look::of(row).word.to_owned(),

@@ -4,7 +4,7 @@ use crate::mail::{Moment, span_in_words, told_in_unicode};
 use crate::policy::left_out;
 use crate::policy::no_way::{ITS_DOMAIN, NoWay};
 use crate::policy::redirected;
-use crate::policy::status::{CANCELLED_BY_HAND, Status, TraceStep};
+use crate::policy::status::{Status, TraceStep, is_cancelled_by_hand};
 use crate::policy::verdict::is_reply;
 use crate::store::activity::{Attempt, BOUNCED, DsnNote, Row};
 
@@ -38,7 +38,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Queued if row.attempts.is_empty() => format!("Waits for its first try to {to}"),
         Status::Queued => format!("Waits for its next try to {to}"),
         Status::Deferred => format!("{} {}{}", next_hop(row), put_off(row), next_try(row, now)),
-        Status::Held => "On hold until you release it".to_owned(),
+        Status::Held => "On hold until it is released".to_owned(),
         Status::Refused if row.attempts.last().is_some_and(spoke) => {
             format!("{} refused it, and the sender was told at once", next_hop(row))
         }
@@ -47,7 +47,7 @@ pub(super) fn headline(row: &Row, now: Moment) -> String {
         Status::Dropped => format!("Dropped, as {} says", rule(row)),
         Status::Failed => failed(row),
         Status::Expired => format!("Given up after {}", tries(row.attempts.len())),
-        Status::Cancelled if row.reason.starts_with(CANCELLED_BY_HAND) => "Cancelled by you".to_owned(),
+        Status::Cancelled if is_cancelled_by_hand(&row.reason) => "Cancelled by hand".to_owned(),
         Status::Cancelled => "No longer in the queue".to_owned(),
         Status::Abandoned => "The sender hung up before the message was sent on".to_owned(),
         Status::Duplicate => "A repeat of a message that had arrived: not sent twice".to_owned(),
