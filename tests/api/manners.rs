@@ -2,7 +2,11 @@
 
 use axum::body::Body;
 use serde_json::{Value, json};
+use waypost::admin::Actor;
+use waypost::mail::Domain;
+use waypost::store::activity::Row;
 
+use crate::web::rows::forwarded;
 use crate::web::{House, call, request};
 
 #[tokio::test]
@@ -160,6 +164,51 @@ async fn what_is_known_already_is_not_sent_again() {
         assert_eq!(answer.text().is_empty(), status == 304, "{known}");
     }
     house.operator_with("PATCH", "/v1/domains/my.example", &[("if-none-match", "*")], "{}").await.expect(200);
+}
+
+/// What is shown beside what has a version: who asks by an old tag hears of it (RFC 9110 §8.8.1), and may still change what
+/// they saw.
+#[tokio::test]
+async fn a_tag_is_known_only_while_all_that_is_shown_is_the_same() {
+    let house = House::furnished().await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let paths = ["/v1/aliases/shop@my.example", "/v1/domains/my.example", "/v1/destinations/owner@inbox.example"];
+    let mut seen = Vec::new();
+    for path in paths {
+        seen.push(house.operator("GET", path, Value::Null).await.expect(200).field("etag").unwrap());
+    }
+    let (rules, log) = (&house.admin.store.rules, &house.admin.store.activity);
+    let alias = house.admin.alias(&Actor::operator(), "shop@my.example").await.unwrap();
+    let mail = Row { alias: Some(alias.key), ..forwarded(&house, "shop@my.example") };
+    log.record(vec![mail]).await.unwrap();
+    let domain = rules.domain(&Domain::parse("my.example").unwrap()).await.unwrap();
+    rules.note_dns(domain.key, "drift", &[]).await.unwrap();
+    for (path, tag) in paths.iter().zip(&seen) {
+        let fields = [("if-none-match", tag.as_str())];
+        let fresh = house.operator_with("GET", path, &fields, "").await.expect(200).field("etag").unwrap();
+        assert_ne!(fresh, *tag, "{path}");
+        for method in ["GET", "HEAD"] {
+            house.operator_with(method, path, &[("if-none-match", &fresh)], "").await.expect(304);
+        }
+    }
+    for (path, tag) in paths[..2].iter().zip(&seen) {
+        house.operator_with("PATCH", path, &[("if-match", tag)], "{}").await.expect(200);
+    }
+    house.operator("DELETE", paths[0], Value::Null).await.expect(204);
+    house.operator_with("DELETE", paths[2], &[("if-match", &seen[2])], "").await.expect(204);
+}
+
+/// Two tokens of one account are not shown the same.
+#[tokio::test]
+async fn who_one_is_has_a_tag_of_its_own_for_each_token() {
+    let house = House::furnished().await;
+    let mut seen = None::<String>;
+    for scopes in [["domains:read"], ["aliases:read"]] {
+        let bearer = format!("Bearer {}", house.token(&scopes, &[]).await);
+        let known = seen.take().unwrap_or_default();
+        let fields = [("authorization", bearer.as_str()), ("if-none-match", known.as_str())];
+        seen = house.visitor("GET", "/v1/me", &fields, "").await.expect(200).field("etag");
+    }
 }
 
 /// A body that is announced as too large is refused before any of it has come (RFC 9110 §10.1.1).

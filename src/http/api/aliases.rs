@@ -13,7 +13,7 @@ use crate::store::rules::AliasRow;
 
 use super::extract::Written;
 use super::sort::{self, SortAliases};
-use super::tags::{IfMatch, created, tagged};
+use super::tags::{IfMatch, created, versioned};
 use super::{Ask, Caller};
 
 /// Lists aliases, newest first unless `sort` says otherwise.
@@ -111,7 +111,7 @@ pub(super) async fn remove(
 
 async fn shown(site: &Site, row: &AliasRow) -> Result<Response, Problem> {
     let shapes = site.admin.alias_shapes(std::slice::from_ref(row)).await?;
-    Ok(tagged(row.version, Json(shapes.into_iter().next())))
+    Ok(versioned(row.version, &shapes.into_iter().next()))
 }
 
 fn place(row: &AliasRow) -> String {

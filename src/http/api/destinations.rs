@@ -13,7 +13,7 @@ use crate::store::rules::DestinationRow;
 
 use super::extract::{Search, Written};
 use super::sort::{self, SortDestinations};
-use super::tags::{IfMatch, created, tagged};
+use super::tags::{IfMatch, created, versioned};
 use super::{Ask, Caller};
 
 /// Lists destinations, by address unless `sort` says otherwise.
@@ -48,7 +48,7 @@ pub(super) async fn show(
     let uses = Some(site.admin.destination_uses(&actor, &row).await?);
     let waiting = site.admin.waiting_for(&actor, &row).await?;
     let shape = DestinationShape { uses, waiting, ..site.admin.destination_shape(&actor, &row).await? };
-    Ok(tagged(row.version, Json(shape).into_response()))
+    Ok(versioned(row.version, &shape))
 }
 
 /// Removes a destination that no alias uses.
@@ -121,5 +121,5 @@ pub(super) async fn replace(
 
 async fn shown(site: &Site, actor: &Actor, row: &DestinationRow) -> Result<Response, Problem> {
     let shape = site.admin.destination_shape(actor, row).await?;
-    Ok(tagged(row.version, Json(shape).into_response()))
+    Ok(versioned(row.version, &shape))
 }

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 
 use super::extract::{Search, Written};
 use super::sort::{self, SortDomains};
-use super::tags::{IfMatch, created, tagged};
+use super::tags::{IfMatch, created, versioned};
 use super::{Ask, Caller};
 
 /// Lists domains, by name unless `sort` says otherwise.
@@ -33,7 +33,7 @@ pub(super) async fn create(
     let domain = site.admin.add_domain(&actor, &body.0).await?;
     let tag = site.admin.domain_tag(&actor, &domain.name).await?;
     let place = format!("/v1/domains/{}", domain.name);
-    Ok(created(&place, tagged(tag, Json(domain))))
+    Ok(created(&place, versioned(tag, &domain)))
 }
 
 /// Adds many domains with the same settings: all of them, or none.
@@ -56,7 +56,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let domain = site.admin.domain(&actor, &name).await?;
     let tag = site.admin.domain_tag(&actor, &name).await?;
-    Ok(tagged(tag, Json(domain)))
+    Ok(versioned(tag, &domain))
 }
 
 /// Changes a domain and its catch-all: what is left out stays as it is.
@@ -70,7 +70,7 @@ pub(super) async fn change(
     let held = condition(&site, (&actor, &name), &if_match).await?;
     let domain = site.admin.change_domain(&actor, Target { id: &name, version: held.as_deref() }, &body.0).await?;
     let tag = site.admin.domain_tag(&actor, &name).await?;
-    Ok(tagged(tag, Json(domain)))
+    Ok(versioned(tag, &domain))
 }
 
 /// Removes a domain and its aliases. The log stays.

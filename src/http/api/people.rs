@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 
 use super::extract::Written;
 use super::sort::{self, SortUsers};
-use super::tags::{IfMatch, created, tagged};
+use super::tags::{IfMatch, created, tagged, versioned};
 use super::{Ask, Caller};
 
 /// Lists accounts, in the order in which they were made.
@@ -93,7 +93,7 @@ pub(super) async fn remove(
 #[utoipa::path(get, path = "/me", responses((status = 200, body = MeShape)))]
 pub(super) async fn me(State(site): State<Site>, Caller(actor): Caller) -> Result<Response, Problem> {
     let me = site.admin.me(&actor).await?;
-    Ok(tagged(me.account.tag(), Json(me)))
+    Ok(versioned(me.account.tag(), &me))
 }
 
 /// Changes one's own account.
@@ -109,7 +109,7 @@ pub(super) async fn change_me(
     };
     held.as_ref().map_or(Ok(()), |tag| if_match.check(tag))?;
     let me = site.admin.change_me(&actor, (&body.0, held.as_deref())).await?;
-    Ok(tagged(me.account.tag(), Json(me)))
+    Ok(versioned(me.account.tag(), &me))
 }
 
 /// Switches an authenticator on. Without a body a secret is proposed (201); with it, a code of it and the present password the

@@ -2,9 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
+use axum::response::Response;
 
 use crate::admin::Setting;
 use crate::admin::shapes::{ListShape, SettingsForm};
@@ -13,10 +11,7 @@ use crate::http::problem::Problem;
 
 use super::Caller;
 use super::extract::Written;
-use super::tags::{IfMatch, tagged};
-
-/// Octets of the digest that tells one state of the settings from another.
-const TAG_OCTETS: usize = 8;
+use super::tags::{IfMatch, digest, tagged};
 
 /// Lists every setting with its value and the place that it comes from.
 #[utoipa::path(get, path = "/settings", responses((status = 200, body = ListShape<Setting>)))]
@@ -39,16 +34,10 @@ pub(super) async fn change(
     (Caller(actor), if_match): (Caller, IfMatch),
     body: Written,
 ) -> Result<Response, Problem> {
-    if_match.check(tag(&site.admin.settings(&actor)?))?;
+    if_match.check(digest(&site.admin.settings(&actor)?))?;
     Ok(shown(site.admin.change_settings(&actor, &body.0).await?))
 }
 
 fn shown(settings: ListShape<Setting>) -> Response {
-    let tag = tag(&settings);
-    tagged(tag, Json(settings).into_response())
-}
-
-fn tag(settings: &ListShape<Setting>) -> String {
-    let text = serde_json::to_vec(settings).unwrap_or_default();
-    HEXLOWER.encode(&Sha256::digest(text)[..TAG_OCTETS])
+    tagged(digest(&settings), Json(settings))
 }

@@ -1,19 +1,31 @@
 //! Entity tags: `ETag` on what can change, `If-Match` on changes, `If-None-Match` on readings (RFC 9110 §8.8.3, §13.1.1,
 //! §13.1.2).
+//!
+//! Much is shown that no version counts: how mail fared, what the DNS said. So the tag of what has a version is that, and
+//! behind it what tells one answer from another: a change is held to the version alone, a reading to the whole tag.
 
 use std::convert::Infallible;
 
+use axum::Json;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::{IntoParams, PartialSchema};
 
 use crate::admin::Target;
 use crate::http::problem::Problem;
+
+/// Octets of the digest that tells one answer from another.
+const DIGEST_OCTETS: usize = 8;
+/// What stands between a version and the digest of what is shown; no version has it.
+const SEAM: char = '-';
 
 /// The condition under which a change may be made.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,12 +61,12 @@ impl IfMatch {
         Self::Tags(text.split(',').map(|tag| tag.trim().to_owned()).collect())
     }
 
-    /// Whether the thing is still what the client saw. A weak tag never is (strong comparison).
-    pub(super) fn check(&self, tag: impl std::fmt::Display) -> Result<(), Problem> {
-        let is = format!("\"{tag}\"");
+    /// Whether the thing still has the version that the client saw. A weak tag never is it (strong comparison).
+    pub(super) fn check(&self, version: impl std::fmt::Display) -> Result<(), Problem> {
+        let is = version.to_string();
         match self {
             Self::Any => Ok(()),
-            Self::Tags(tags) if tags.contains(&is) => Ok(()),
+            Self::Tags(tags) if tags.iter().any(|tag| version_of(tag) == Some(&is)) => Ok(()),
             Self::Tags(_) => {
                 let detail = "It was changed meanwhile. Read it again and repeat your change.";
                 Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
@@ -66,6 +78,22 @@ impl IfMatch {
     pub(super) fn target<'a, V>(&self, id: &'a str, version: V) -> Target<'a, V> {
         Target { id, version: (*self != Self::Any).then_some(version) }
     }
+}
+
+fn version_of(tag: &str) -> Option<&str> {
+    let tag = tag.strip_prefix('"')?.strip_suffix('"')?;
+    Some(tag.split_once(SEAM).map_or(tag, |(version, _)| version))
+}
+
+/// What is shown of a thing of this version, with a tag that changes with any of it (RFC 9110 §8.8.1).
+pub(super) fn versioned(version: impl std::fmt::Display, shown: &impl Serialize) -> Response {
+    tagged(format!("{version}{SEAM}{}", digest(shown)), Json(shown))
+}
+
+/// What changes with anything that is shown.
+pub(super) fn digest(shown: &impl Serialize) -> String {
+    let text = serde_json::to_vec(shown).unwrap_or_default();
+    HEXLOWER.encode(&Sha256::digest(text)[..DIGEST_OCTETS])
 }
 
 /// An answer with its entity tag.
@@ -119,5 +147,7 @@ mod tests {
         assert!(IfMatch::read("W/\"3\"").check(3).is_err());
         assert!(IfMatch::read("3").check(3).is_err());
         assert!(IfMatch::read("\"4\"").check(3).is_err());
+        assert!(IfMatch::read("\"3-4f\"").check(3).is_ok());
+        assert!(IfMatch::read("\"4-3\"").check(3).is_err());
     }
 }
