@@ -21,8 +21,17 @@ pub enum DnsFailure {
     #[error("there is no such record")]
     NoData,
     /// Timed out, SERVFAIL, REFUSED, garbage.
-    #[error("DNS failed for now: {0}")]
+    #[error("{for_now}: {0}", for_now = FOR_NOW)]
     Temporary(String),
+}
+
+/// How the words of a failure begin that proves nothing of the name.
+const FOR_NOW: &str = "DNS failed for now";
+
+/// Whether words of ours tell of such a failure.
+#[must_use]
+pub fn is_for_now(words: &str) -> bool {
+    words.contains(FOR_NOW)
 }
 
 /// Looks up; cheap to clone.

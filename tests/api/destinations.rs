@@ -1,8 +1,11 @@
 //! Where a destination is used, another one in its place everywhere, and inboxes that come into being with aliases.
 
 use serde_json::{Value, json};
+use waypost::policy::status::Status;
+use waypost::store::activity::{Attempt, Row};
 
 use super::people::somebody;
+use crate::web::rows::forwarded;
 use crate::web::{Answer, House};
 
 const OLD: &str = "/v1/destinations/owner@inbox.example";
@@ -252,4 +255,31 @@ async fn mail_for_postmaster_of_a_domain_without_a_contact_follows_the_default()
     let undo = format!("/v1/audit/{}/undo", get(&house, "/v1/audit?limit=1").await["items"][0]["id"]);
     house.operator("POST", &undo, Value::Null).await.expect(200);
     assert_eq!(uses("owner@inbox.example").await["contact_of"], json!(["my.example"]), "it gets that mail again");
+}
+
+/// That our own DNS does not answer says nothing of an inbox; that its host has no address does, and that it does not answer.
+#[tokio::test]
+async fn an_inbox_is_not_put_off_by_a_dns_that_does_not_answer() {
+    let unheard = "mx.inbox.example: DNS failed for now: no answer within 5 s";
+    for (reply, ip, fails) in [
+        (unheard, None, false),
+        ("mx.inbox.example: the domain does not exist", None, true),
+        ("no answer within 30 s", Some("192.0.2.9"), true),
+    ] {
+        let house = House::furnished().await;
+        for _ in 0..2 {
+            let row = forwarded(&house, "shop@my.example");
+            let tried = Attempt {
+                outcome: "deferred".to_owned(),
+                reply: reply.to_owned(),
+                mx: Some("mx.inbox.example".to_owned()),
+                ip: ip.map(|ip| ip.parse().unwrap()),
+                ..row.attempts[0].clone()
+            };
+            let row = Row { status: Status::Deferred, attempts: vec![tried], ..row };
+            house.admin.store.activity.record(vec![row]).await.unwrap();
+            house.clock.advance(std::time::Duration::from_secs(7200));
+        }
+        assert_eq!(get(&house, OLD).await["failing_since"].is_string(), fails, "{reply}");
+    }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Activity, Attempt, Bounced, Progress, Row};
 use crate::mail::Moment;
+use crate::net::resolver::is_for_now;
 use crate::policy::status::Status;
 use crate::policy::verdict::Fault;
 use crate::store::Result;
@@ -192,10 +193,10 @@ impl Fared {
     }
 }
 
-/// Whether the next hop was asked, or could not be, and did not take it. Where nobody even found one, it may be our own DNS
-/// that does not answer.
+/// Whether the next hop was asked, or could not be, and did not take it. Where nobody even found one, or its address, it may
+/// be our own DNS that does not answer.
 fn is_put_off(attempt: &Attempt) -> bool {
-    let is_found = attempt.mx.is_some() || attempt.ip.is_some();
+    let is_found = attempt.ip.is_some() || attempt.mx.is_some() && !is_for_now(&attempt.reply);
     attempt.outcome == "refused" || attempt.outcome == "deferred" && is_found
 }
 
