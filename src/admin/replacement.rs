@@ -94,9 +94,11 @@ impl Admin {
         form.finish()?;
         let to = self.successor(actor, &old, &to.unwrap_or_default()).await?;
         let uses = self.store.rules.uses(&old).await?;
-        // The default takes along what goes to it as such; of any other one it is written down.
-        let (as_default, named) =
-            if old.default { (uses.default_contact_of, Vec::new()) } else { (Vec::new(), uses.default_contact_of) };
+        // The default takes along what goes to it as such; of any other one it is written down where nobody is named.
+        let (as_default, named) = match uses.default_contact_of {
+            of if old.default || of.is_empty() => (of, Vec::new()),
+            _ => (Vec::new(), self.store.rules.naming_nobody(old.account).await?),
+        };
         let looked = ReplacedShape {
             from: old.address.clone(),
             to: to.clone(),

@@ -35,6 +35,7 @@ use crate::policy::routing::lookup_keys;
 use crate::policy::rule::{Destination, HostedDomain, Rule, SenderLists};
 use crate::smtp::reply::Reply;
 
+pub(super) use self::snapshot::CONTACTS_OF;
 #[cfg(test)]
 pub(super) use self::snapshot::statements;
 

@@ -81,6 +81,7 @@ fn of_destinations() -> Vec<&'static str> {
     all.extend([destination::SET_DEFAULT, destination::USED_BY, destination::UNAIM, destination::REMOVE]);
     all.extend([destination::BY_KEY, destination::BY_ID, destination::BY_ADDRESS, destination::DEFAULT]);
     all.extend([destination::LAST_KEY, destination::UNVERIFIED, uses::CONTACT_OF, uses::TOKENS]);
+    all.push(uses::NAMING_NOBODY);
     all.extend([verification::LATELY, verification::KEEP, verification::LOOK, verification::USE]);
     all.extend([verification::LAST, verification::SENDING_DOMAIN, verification::LED, uses::ON_DOMAINS_OF]);
     all.extend([no_mail::HOSTS, no_mail::NOTE, no_mail::FORGET, no_mail::TIDY, no_mail::AMONG, no_mail::IN_USE]);
@@ -89,13 +90,14 @@ fn of_destinations() -> Vec<&'static str> {
 }
 
 /// Those by which a destination takes another's place.
-fn of_replacements() -> [&'static str; 16] {
+fn of_replacements() -> [&'static str; 17] {
     use super::rules::replacement::{
         AIM_ANEW, AIM_BACK, AIM_BESIDE, BEGIN, CHANGED, DROP_DOUBLES, END, MOVE_CONTACT, MOVE_TOKENS, NAME_CONTACT,
-        NEXT, STANDING, STEP_END, TOUCH, TOUCH_THEM, UNDER_WAY,
+        NEXT, STANDING, STEP_END, TOUCH, TOUCH_THEM, UNDER_WAY, UNNAME_CONTACT,
     };
     [
         NAME_CONTACT,
+        UNNAME_CONTACT,
         CHANGED,
         TOUCH,
         DROP_DOUBLES,

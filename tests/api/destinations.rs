@@ -254,7 +254,48 @@ async fn mail_for_postmaster_of_a_domain_without_a_contact_follows_the_default()
     assert_eq!(get(&house, "/v1/domains/my.example").await["contact"], "anna@inbox.example");
     let undo = format!("/v1/audit/{}/undo", get(&house, "/v1/audit?limit=1").await["items"][0]["id"]);
     house.operator("POST", &undo, Value::Null).await.expect(200);
-    assert_eq!(uses("owner@inbox.example").await["contact_of"], json!(["my.example"]), "it gets that mail again");
+    let owner = uses("owner@inbox.example").await;
+    assert_eq!(of(&owner).0, json!(["my.example"]), "it gets that mail again");
+    assert_eq!(
+        get(&house, "/v1/domains/my.example").await["contact"],
+        Value::Null,
+        "and nobody is named for it, as before"
+    );
+}
+
+/// Who is named for it and has not said yes yet stays named, and what named nobody names nobody again.
+#[tokio::test]
+async fn another_one_does_not_take_the_place_of_a_contact_that_is_yet_to_be_verified() {
+    let house = House::furnished().await;
+    for (address, verified) in [("anna@inbox.example", true), ("new@inbox.example", true), ("kim@inbox.example", false)]
+    {
+        let inbox = json!({ "address": address, "verified": verified });
+        house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    }
+    house.operator("POST", "/v1/domains", json!({ "name": "other.example" })).await.expect(201);
+    let kim = json!({ "contact": "kim@inbox.example" });
+    house.operator("PATCH", "/v1/domains/my.example", kim).await.expect(200);
+    // Then there is no default any more.
+    house.operator("POST", "/v1/destinations/new@inbox.example/default", Value::Null).await.expect(200);
+    house.operator("DELETE", "/v1/destinations/new@inbox.example", Value::Null).await.expect(204);
+    let contacts = async || {
+        let of = async |name: &str| get(&house, &format!("/v1/domains/{name}")).await["contact"].clone();
+        [of("my.example").await, of("other.example").await]
+    };
+    for dry_run in [true, false] {
+        let told = replace(&house, json!({ "to": "anna@inbox.example", "dry_run": dry_run })).await.expect(200).json();
+        assert_eq!(
+            (&told["contact_of"], &told["default_contact_of"]),
+            (&json!(["other.example"]), &json!([])),
+            "{told}"
+        );
+    }
+    assert_eq!(contacts().await, ["kim@inbox.example", "anna@inbox.example"]);
+    let still = get(&house, OLD).await["uses"]["default_contact_of"].clone();
+    assert_eq!(still, json!(["my.example"]), "until she is verified");
+    let undo = format!("/v1/audit/{}/undo", get(&house, "/v1/audit?limit=1").await["items"][0]["id"]);
+    house.operator("POST", &undo, Value::Null).await.expect(200);
+    assert_eq!(contacts().await, [json!("kim@inbox.example"), Value::Null]);
 }
 
 /// That our own DNS does not answer says nothing of an inbox; that its host has no address does, and that it does not answer.

@@ -29,16 +29,27 @@ const DOMAINS: &str = "select d.id, d.uuid, d.account_id, d.name, d.verified_at 
 /// Of each account, who gets mail that no other inbox is named for: its default, else the one that was added first; and who
 /// would if that one went. They get mail: they are verified themselves, or (of the first five hundred by address) lie in a
 /// trusted domain. An account may have a million, none of them verified.
-const CONTACTS: &str = "select c.account_id, c.id, c.address, coalesce(c.verified_at, \
-        (select w.verified_at from destinations as w where w.account_id = c.account_id and w.key = c.host)) as verified, \
-    c.created_at from accounts as o cross join destinations as c on c.id in ( \
-        select x.id from destinations as x where x.account_id = o.id and x.is_default = 1 \
-        union select * from (select x.id from destinations as x indexed by destinations_verified \
-            where x.account_id = o.id and x.verified_at is not null and x.key not like '@%' order by x.id limit 2) as f \
-        union select * from (select some.id from (select * from destinations where account_id = o.id limit 500) as some \
-            where some.key not like '@%' and exists (select 1 from destinations as w \
-                where w.account_id = o.id and w.key = some.host and w.verified_at is not null) order by some.id limit 2) as f) \
-    where verified is not null order by c.account_id, c.is_default = 0, c.id";
+macro_rules! contacts {
+    ($of:literal) => {
+        concat!(
+            "select c.account_id, c.id, c.address, coalesce(c.verified_at, \
+                (select w.verified_at from destinations as w where w.account_id = c.account_id and w.key = c.host)) as verified, \
+            c.created_at from accounts as o cross join destinations as c on c.id in ( \
+                select x.id from destinations as x where x.account_id = o.id and x.is_default = 1 \
+                union select * from (select x.id from destinations as x indexed by destinations_verified \
+                    where x.account_id = o.id and x.verified_at is not null and x.key not like '@%' order by x.id limit 2) as f \
+                union select * from (select some.id from (select * from destinations where account_id = o.id limit 500) as some \
+                    where some.key not like '@%' and exists (select 1 from destinations as w \
+                        where w.account_id = o.id and w.key = some.host and w.verified_at is not null) order by some.id limit 2) as f) \
+            where ",
+            $of,
+            "verified is not null order by c.account_id, c.is_default = 0, c.id"
+        )
+    };
+}
+const CONTACTS: &str = contacts!("");
+/// Those of one account.
+pub(in crate::store) const CONTACTS_OF: &str = contacts!("o.id = ?1 and ");
 const PATTERNS: &str = concat!(
     "select ",
     loaded::columns!(),
@@ -51,8 +62,8 @@ const INSTANCE: &str = "select json_group_array(json_array(verdict, pattern) ord
 
 /// For the test that prepares them.
 #[cfg(test)]
-pub(in crate::store) const fn statements() -> [&'static str; 6] {
-    [DOMAINS, CONTACTS, PATTERNS, INSTANCE, super::lookup::BY_KEY, super::lookup::BY_KEYS]
+pub(in crate::store) const fn statements() -> [&'static str; 7] {
+    [DOMAINS, CONTACTS, CONTACTS_OF, PATTERNS, INSTANCE, super::lookup::BY_KEY, super::lookup::BY_KEYS]
 }
 
 /// A hosted domain with what is matched in it.

@@ -13,7 +13,7 @@ use super::{DestinationRow, Rules};
 use crate::mail::Moment;
 use crate::store::accounts::{AuditEntry, audit};
 use crate::store::columns::{Columns, json};
-use crate::store::directory::Touched;
+use crate::store::directory::{CONTACTS_OF, Touched};
 use crate::store::{Result, StoreError};
 
 /// Aliases in which a destination is replaced, at most.
@@ -47,9 +47,12 @@ pub(in crate::store) const END: &str = "delete from replacements where old_id = 
 pub(in crate::store) const MOVE_CONTACT: &str = "update domains set contact = ?3, version = version + 1, \
     updated_at = ?4 where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null \
     and (?5 is null or name in (select value from json_each(?5))) returning name";
-/// Of these domains, which name nobody who gets mail.
+/// Of the domains that name nobody. Whoever is named and not verified yet stays named.
 pub(in crate::store) const NAME_CONTACT: &str = "update domains set contact = ?2, version = version + 1, updated_at = ?3 \
-    where account_id = ?1 and removed_at is null and name in (select value from json_each(?4))";
+    where account_id = ?1 and removed_at is null and contact is null returning name";
+pub(in crate::store) const UNNAME_CONTACT: &str = "update domains set contact = null, version = version + 1, \
+    updated_at = ?3 where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null \
+    and name in (select value from json_each(?4))";
 pub(in crate::store) const MOVE_TOKENS: &str = "update tokens set default_destination = ?3 \
     where account_id = ?1 and lower(default_destination) = lower(?2) \
     and (?4 is null or name in (select value from json_each(?4))) returning name";
@@ -89,8 +92,11 @@ pub struct Replaced {
     pub changed: Vec<Changed>,
     /// It was the account's default.
     pub default: bool,
-    /// The domains whose contact it was.
+    /// The domains whose contact it was, or that named nobody where it got that mail all the same.
     pub contact_of: Vec<String>,
+    /// Those of them that named nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<String>,
     /// The tokens that brought it along.
     pub tokens: Vec<String>,
 }
@@ -106,10 +112,6 @@ impl Replaced {
 /// Old and new; the audit row is finished when it is known what was changed.
 type Replacement = (DestinationRow, DestinationRow, Moment, AuditEntry);
 
-/// Domains that name nobody for postmaster and abuse, whose mail the old one got without being the default: they name the new
-/// one.
-type Unnamed = Vec<String>;
-
 impl Rules {
     /// Puts `new` in the place of `old`, both of one account; `Invalid` where too many aliases lead there.
     pub async fn replace_destination(
@@ -117,8 +119,7 @@ impl Rules {
         (old, new): (DestinationRow, DestinationRow),
         audit: AuditEntry,
     ) -> Result<Replaced> {
-        let unnamed = if old.default { Vec::new() } else { self.default_contact_of(&old) };
-        let needs = ((old, new, self.clock.now(), audit), unnamed);
+        let needs = (old, new, self.clock.now(), audit);
         let replaced = self.changed(needs, |c, needs| Box::pin(replace(c, needs)), |_| Touched::All).await?;
         if replaced.aliases > STEP {
             let rules = self.clone();
@@ -159,10 +160,7 @@ impl Rules {
     }
 }
 
-async fn replace(
-    connection: &mut SqliteConnection,
-    ((old, new, now, entry), unnamed): &(Replacement, Unnamed),
-) -> Result<Replaced> {
+async fn replace(connection: &mut SqliteConnection, (old, new, now, entry): &Replacement) -> Result<Replaced> {
     let count = sqlx::query(SOME_OF_DESTINATION).bind(old.key.0).bind(MAX_REPLACED.cast_signed() + 1);
     let aliases = Columns::of(&count.fetch_one(&mut *connection).await?).count()?;
     if aliases > MAX_REPLACED {
@@ -175,16 +173,16 @@ async fn replace(
     if aliases > STEP {
         sqlx::query(BEGIN).bind(old.key.0).bind(new.key.0).execute(&mut *connection).await?;
     }
+    let unnamed = name_contact(connection, (old, new, *now)).await?;
     if old.default {
         make_default(connection, new).await?;
     }
     let mut contact_of = move_contact(connection, (old, new, *now), None).await?;
-    name_contact(connection, (new, *now), unnamed).await?;
-    contact_of.extend(unnamed.iter().filter(|name| !contact_of.contains(name)).cloned().collect::<Vec<_>>());
+    contact_of.extend_from_slice(&unnamed);
     let tokens = move_tokens(connection, (old, new), None).await?;
     let changed = if changed.len() > MAX_NAMED { Vec::new() } else { changed };
     let destination = old.address.clone();
-    let replaced = Replaced { destination, aliases, changed, default: old.default, contact_of, tokens };
+    let replaced = Replaced { destination, aliases, changed, default: old.default, contact_of, unnamed, tokens };
     let before = serde_json::to_value(&replaced).ok();
     audit::write(connection, &AuditEntry { before, ..entry.clone() }).await?;
     Ok(replaced)
@@ -257,16 +255,36 @@ async fn move_contact(
     Ok(step.fetch_all(connection).await?)
 }
 
+/// Where the old one gets what nobody is named for without being the default, the new one is named for it.
 async fn name_contact(
     connection: &mut SqliteConnection,
-    (to, now): (&DestinationRow, Moment),
-    unnamed: &Unnamed,
-) -> Result<()> {
-    if unnamed.is_empty() {
-        return Ok(());
+    (from, to, now): (&DestinationRow, &DestinationRow, Moment),
+) -> Result<Vec<String>> {
+    if from.default || !gets_unnamed(connection, from).await? {
+        return Ok(Vec::new());
     }
-    let step = sqlx::query(NAME_CONTACT).bind(to.account.0).bind(to.address.clone()).bind(now.millis());
-    step.bind(json(unnamed)).execute(connection).await?;
+    let step = sqlx::query_scalar(NAME_CONTACT).bind(from.account.0).bind(to.address.clone()).bind(now.millis());
+    Ok(step.fetch_all(connection).await?)
+}
+
+/// Whether a destination gets the mail for postmaster and abuse of domains that name nobody.
+async fn gets_unnamed(connection: &mut SqliteConnection, row: &DestinationRow) -> Result<bool> {
+    let Some(first) = sqlx::query(CONTACTS_OF).bind(row.account.0).fetch_optional(connection).await? else {
+        return Ok(false);
+    };
+    let mut columns = Columns::of(&first);
+    let (_, id): (i64, i64) = (columns.take()?, columns.take()?);
+    Ok(id == row.key.0)
+}
+
+/// These domains name nobody again.
+async fn unname_contact(
+    connection: &mut SqliteConnection,
+    (from, now): (&DestinationRow, Moment),
+    unnamed: &[String],
+) -> Result<()> {
+    let step = sqlx::query(UNNAME_CONTACT).bind(from.account.0).bind(from.address.clone()).bind(now.millis());
+    step.bind(json(&unnamed)).execute(connection).await?;
     Ok(())
 }
 
@@ -300,6 +318,7 @@ async fn put_back(
     if replaced.default && new.default {
         make_default(connection, old).await?;
     }
+    unname_contact(connection, (new, *now), &replaced.unnamed).await?;
     move_contact(connection, (new, old, *now), Some(&replaced.contact_of)).await?;
     move_tokens(connection, (new, old), Some(&replaced.tokens)).await?;
     audit::write(connection, entry).await

@@ -3,6 +3,7 @@
 
 use super::alias_list::SOME_OF_DESTINATION;
 use super::{DestinationRow, Rules};
+use crate::policy::ids::AccountId;
 use crate::store::Result;
 use crate::store::columns::Columns;
 
@@ -15,6 +16,9 @@ const OTHERS: u32 = 50;
 
 pub(in crate::store) const CONTACT_OF: &str = "select name from domains \
     where account_id = ?1 and lower(contact) = lower(?2) and removed_at is null order by name limit ?3";
+/// Domains that name nobody for that mail.
+pub(in crate::store) const NAMING_NOBODY: &str =
+    "select name from domains where account_id = ?1 and contact is null and removed_at is null order by name";
 pub(in crate::store) const TOKENS: &str =
     "select name from tokens where account_id = ?1 and lower(default_destination) = lower(?2) order by name limit ?3";
 /// Every template of an account, with its pattern.
@@ -102,8 +106,13 @@ impl Rules {
         Ok(Uses { aliases, contact_of: contact_of?, default_contact_of, contact_after, tokens: tokens?, computing })
     }
 
+    /// The domains of an account that name nobody for mail for postmaster and abuse.
+    pub async fn naming_nobody(&self, account: AccountId) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(NAMING_NOBODY).bind(account.0).fetch_all(&self.readers).await?)
+    }
+
     /// Domains whose mail for postmaster and abuse goes there although they do not name it.
-    pub(super) fn default_contact_of(&self, row: &DestinationRow) -> Vec<String> {
+    fn default_contact_of(&self, row: &DestinationRow) -> Vec<String> {
         let contact = self.directory.contact_of(row.account).filter(|contact| contact.id == row.key);
         contact.map(|_| self.directory.without_contact(row.account)).unwrap_or_default()
     }
