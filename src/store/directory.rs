@@ -63,7 +63,7 @@ struct Inner {
     rules: SqlitePool,
     /// Questions that went to the databases.
     asked: AtomicU64,
-    /// One reading of the snapshot at a time, so that an older one never replaces a newer.
+    /// One reading at a time, so that an older one never replaces a newer.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -243,6 +243,7 @@ impl Directory {
 
     /// Makes count what the DNS has said.
     pub(super) async fn read_no_mail(&self) -> Result<()> {
+        let _alone = self.0.reading.lock().await;
         self.0.no_mail.read_again(&self.0.rules).await
     }
 
