@@ -236,17 +236,20 @@ pub(super) fn shows(actor: &Actor, row: &mut Row) -> bool {
     reach.is_some()
 }
 
-/// Without subject and author; nor does any verdict name the author's domain, unless the sender's is the same.
+/// Without subject and author; nor does anything name the author's domain, unless the sender's is the same: no verdict, no
+/// reply, no name of the client, and no Message-ID, which ends with it as a rule.
 fn without_author(row: Row) -> Row {
     let mut row = Row { subject: None, ..row };
     let Some(author) = row.author.take() else { return row };
     if author.is_of(&row.sender) {
         return row;
     }
+    row.message_id = None;
+    let client = row.client.name.iter_mut().chain([&mut row.client.helo]);
     let verdicts = row.auth.dkim.iter_mut().chain(&mut row.auth.dmarc).chain(&mut row.auth.arc);
     let replies = row.attempts.iter_mut().map(|attempt| &mut attempt.reply);
     let steps = row.trace.iter_mut().map(|step| &mut step.detail);
-    let texts = std::iter::once(&mut row.reason).chain(verdicts).chain(replies).chain(steps);
+    let texts = std::iter::once(&mut row.reason).chain(client).chain(verdicts).chain(replies).chain(steps);
     texts.for_each(|text| *text = author.hidden_in(text));
     row
 }

@@ -2,6 +2,7 @@
 //!
 //! That is a claim: whether it is true, SPF, DKIM and DMARC say. Bounded and inert, whatever was written.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,12 @@ use super::{Domain, fold};
 const MAX_NAME_OCTETS: usize = 256;
 /// Octets of an address: more has none that is one (RFC 5321 §4.5.3.1), but for two dots in a row.
 const MAX_ADDRESS_OCTETS: usize = 320;
+
+/// What countries sell names under, as they call it.
+const SHARED: [&str; 20] = [
+    "ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "gv", "ltd", "mil", "ne", "net", "nhs", "nom", "or", "org",
+    "plc", "police", "sch",
+];
 
 /// What stands for the domain of an author who is not told.
 const AUTHORS_DOMAIN: &str = "(the author’s domain)";
@@ -58,16 +65,19 @@ impl Author {
         &self.address
     }
 
-    /// A text without the author's domain, and without what that lies in, for whoever is not told who wrote.
+    /// A text without any name in the author's organisation, for whoever is not told who wrote.
     #[must_use]
     pub fn hidden_in(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
-        let mut domain = self.address.rsplit_once('@').map(|(_, domain)| domain);
-        while let Some(name) = domain.filter(|name| name.contains('.')) {
-            hidden = hidden.replace(name, AUTHORS_DOMAIN);
-            domain = name.split_once('.').map(|(_, parent)| parent);
-        }
-        hidden
+        let Some(organisation) = self.organisation() else { return text.to_owned() };
+        text.split_inclusive(|c| !is_of_name(c)).map(|piece| without(piece, organisation)).collect()
+    }
+
+    /// The shortest name that the author's domain lies in and that can be one organisation's, as far as names tell: no list
+    /// of all that registries sell names under is kept here. A name without a dot is nobody's.
+    fn organisation(&self) -> Option<&str> {
+        let (_, domain) = self.address.rsplit_once('@')?;
+        let parents = std::iter::successors(Some(domain), |name| name.split_once('.').map(|(_, parent)| parent));
+        parents.take_while(|name| name.contains('.') && (*name == domain || !is_shared(name))).last()
     }
 
     /// What is compared: the folded local part and the domain.
@@ -88,6 +98,29 @@ impl Author {
     pub fn is(&self, sender: &str) -> bool {
         self.address.eq_ignore_ascii_case(sender)
     }
+}
+
+/// A piece of a text, which has one name at most, without it where it lies in this one.
+fn without<'a>(piece: &'a str, organisation: &str) -> Cow<'a, str> {
+    let name = piece.trim_matches(|c| c == '.' || !is_of_name(c));
+    if lies_in(name, organisation) { piece.replacen(name, AUTHORS_DOMAIN, 1).into() } else { piece.into() }
+}
+
+/// Whether a registry sells names under this one, such as `co.uk`.
+fn is_shared(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(kind, country)| country.len() == 2 && SHARED.contains(&kind))
+}
+
+const fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
+}
+
+/// Whether a name is another one, or lies in it.
+fn lies_in(name: &str, other: &str) -> bool {
+    let Some((before, end)) = name.len().checked_sub(other.len()).and_then(|at| name.split_at_checked(at)) else {
+        return false;
+    };
+    end.eq_ignore_ascii_case(other) && (before.is_empty() || before.ends_with('.'))
 }
 
 impl From<String> for Author {
@@ -143,6 +176,21 @@ mod tests {
             author.hidden_in("pass d=mail.bank.example; the policy of bank.example asks, shop.example does not");
         let (one, other) = ("pass d=(the author’s domain); ", "the policy of (the author’s domain) asks, ");
         assert_eq!(hidden, format!("{one}{other}shop.example does not"));
+    }
+
+    /// A name is hidden whole or not at all, and what registries sell names under is nobody's.
+    #[test]
+    fn other_names_are_left_as_they_are() {
+        for (author, text, told) in [
+            ("boss@bank.co.uk", "shop@my.co.uk forwards", "shop@my.co.uk forwards"),
+            ("boss@mail.bank.co.uk", "d=News.Bank.co.uk s=bank.co.uk,", "d=HIDDEN s=HIDDEN,"),
+            ("x@a.example", "pizza.example and a.example.", "pizza.example and HIDDEN."),
+            ("x@a.example", "mx1.a.example. <b@a.example>", "HIDDEN. <b@HIDDEN>"),
+            ("x@a.b.example", "a.b.example.org, b.example, bb.example", "a.b.example.org, HIDDEN, bb.example"),
+            ("x@localhost", "localhost", "localhost"),
+        ] {
+            assert_eq!(Author::read(author).hidden_in(text), told.replace("HIDDEN", AUTHORS_DOMAIN));
+        }
     }
 
     #[test]

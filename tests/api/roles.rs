@@ -51,7 +51,8 @@ impl Team {
         let domain = Some(house.admin.store.rules.domain(&name).await.unwrap().key);
         let subject = Some("Secret plans".to_owned());
         let author = Some(waypost::mail::Author::read("Hidden Hand <hand@author.test>"));
-        let row = Row { account, domain, author, subject, ..forwarded(house, "shop@team.example") };
+        let message_id = Some("<1.2@Mail.author.test>".to_owned());
+        let row = Row { account, domain, author, subject, message_id, ..forwarded(house, "shop@team.example") };
         house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
         let due = Entry::Due(house.clock.now().after(std::time::Duration::from_secs(240)));
         let waiting = queued(house, "shop@my.example", due).await;
@@ -170,7 +171,7 @@ async fn a_viewer_reads_the_log_without_subjects_and_cannot_guess_them() {
         assert_eq!(log(&team.manager, query).await[0]["author"], "Hidden Hand <hand@author.test>", "{query}");
         assert_eq!(log(&team.viewer, query).await[0]["author"], Value::Null, "{query}");
     }
-    for words in ["plans", "Hidden", "hand@author.test", "author.test"] {
+    for words in ["plans", "Hidden", "hand@author.test", "author.test", "1.2@mail.author.test", "1.2@mail.aut"] {
         let query = format!("?search={words}");
         assert_eq!(log(&team.manager, &query).await.as_array().unwrap().len(), 1, "{words}");
         assert_eq!(log(&team.viewer, &query).await, json!([]), "{words}");
@@ -179,6 +180,23 @@ async fn a_viewer_reads_the_log_without_subjects_and_cannot_guess_them() {
     let detail = format!("/v1/activity/{}", team.row);
     let seen = team.house.bearer(&team.viewer, "GET", &detail, Value::Null).await.expect(200);
     assert!(!seen.text().contains("Secret") && !seen.text().contains("author.test"), "{}", seen.text());
+    assert_eq!(seen.json()["message_id"], Value::Null);
+}
+
+/// Whose sender says which domain wrote is told the Message-ID too, and finds the message by it.
+#[tokio::test]
+async fn a_viewer_is_told_the_message_id_where_the_sender_tells_the_domain() {
+    let team = Team::new().await;
+    let account = team.house.admin.store.accounts.account_by_email("member@people.example").await.unwrap().key;
+    let author = Some(waypost::mail::Author::read("Orders <real@shop.example>"));
+    let row = Row { account, author, ..forwarded(&team.house, "shop@team.example") };
+    team.house.admin.store.activity.record(vec![row]).await.unwrap();
+    team.house.admin.store.activity.index().await.unwrap();
+    for words in ["1@shop.example", "1@shop.ex"] {
+        let path = format!("/v1/activity?search={words}");
+        let found = team.house.bearer(&team.viewer, "GET", &path, Value::Null).await.expect(200).json();
+        assert_eq!(found["items"][0]["message_id"], "<1@shop.example>", "{words}: {found}");
+    }
 }
 
 #[tokio::test]

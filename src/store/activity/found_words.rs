@@ -36,6 +36,19 @@ macro_rules! seen {
     };
 }
 pub(super) use seen;
+/// Whether the Message-ID of a row is told to whoever asks: with the author, or where the sender's domain is the author's.
+macro_rules! id_told {
+    ($asker:literal, $blind:literal) => {
+        concat!(
+            "(",
+            told!($asker, $blind),
+            " or author is null or sender <> '' \
+             and substr(lower(rtrim(author, '>')), instr(sender, '@') - length(sender) - 1) \
+             = lower(substr(sender, instr(sender, '@'))))"
+        )
+    };
+}
+pub(super) use id_told;
 /// What of a row is not told to everybody who sees it.
 macro_rules! withheld {
     () => {

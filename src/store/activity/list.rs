@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::found_words::{Words, seen, told};
+use super::found_words::{Words, id_told, seen, told};
 use super::tally::hour_of;
 use super::ways::{self, Last, Sought, Ways};
 use super::{Activity, Counts, Had, LastSaid, Page, Query, Row, feeder, hours, row};
@@ -40,18 +40,21 @@ pub(in crate::store) const AT: &str = concat!(
      and (?11 is null or lower(sender) = ?11) and (?12 is null or lower(recipient) = ?12) \
      and (?13 is null or lower(destination) = ?13) \
      and (?14 is null or sender like ?14 || '%' escape '~' or recipient like ?14 || '%' escape '~' \
-         or destination like ?14 || '%' escape '~' or message_id like '<' || ?14 || '%' escape '~' \
-         or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
+         or destination like ?14 || '%' escape '~' or sender like '%@' || ?14 || '%' escape '~' or recipient like '%@' || ?14 || '%' escape '~' \
          or destination like '%@' || ?14 || '%' escape '~' or ",
     told!("?16", "?17"),
     " and (author like ?14 || '%' escape '~' or author like '%<' || ?14 || '%' escape '~' \
-             or author like '%@' || ?14 || '%' escape '~') \
+             or author like '%@' || ?14 || '%' escape '~') or ",
+    id_told!("?16", "?17"),
+    " and message_id like '<' || ?14 || '%' escape '~' \
          or (?14 not glob '*[^0-9a-f.:-]*' and (hex(id) like replace(?14, '-', '') || '%' \
              or hex(transaction_id) like replace(?14, '-', '') || '%' or facts like '%\"ip\":\"' || ?14 || '%'))) \
      and (?18 is null or ",
     told!("?16", "?17"),
     " or exists (select 1 from json_each(?18) as j where instr(' ' || lower(sender || ' ' || recipient || ' ' \
-             || coalesce(destination, '') || ' ' || coalesce(trim(message_id, '<>'), '')) || ' ' \
+             || coalesce(destination, '') || ' ' || iif(",
+    id_told!("?16", "?17"),
+    ", coalesce(trim(message_id, '<>'), ''), '')) || ' ' \
              || (facts ->> '$.client.ip') || ' ', ' ' || j.value || ' ') > 0 \
          or instr(lower(sender || ' ' || recipient || ' ' || coalesce(destination, '')) || ' ', '@' || j.value || ' ') > 0 \
          or lower(hex(id)) = replace(j.value, '-', '') or lower(hex(transaction_id)) = replace(j.value, '-', ''))) \
