@@ -30,7 +30,9 @@ pub(super) fn why(row: &Row) -> Option<String> {
         Status::Refused | Status::RefusedTemporarily => {
             "was refused, and never kept: its sender was told so".to_owned()
         }
-        Status::Abandoned => "was never taken: its sender hung up before, and sends it again".to_owned(),
+        Status::Abandoned => {
+            "is not kept here: its sender hung up before the answer, still has it, and sends it again".to_owned()
+        }
         Status::Duplicate => "is a repeat of one that had come, and was never kept".to_owned(),
         Status::Consumed => "was a report, which was read and is kept no more".to_owned(),
     })

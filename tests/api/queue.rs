@@ -69,6 +69,7 @@ async fn what_is_kept_no_more_says_why_and_what_to_do_instead() {
         (Status::Dropped, "was dropped by its alias, and never kept"),
         (Status::Refused, "was refused, and never kept: its sender was told so"),
         (Status::Expired, "was given up, and is kept no more"),
+        (Status::Abandoned, "is not kept here: its sender hung up before the answer, still has it, and sends it again"),
     ] {
         let row = Row { status, ..forwarded(&house, "shop@my.example") };
         house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
