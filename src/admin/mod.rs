@@ -124,6 +124,7 @@ pub use passwords::Passwords;
 pub use queue::{QueueAction, QueueFilter, QueuePowers};
 pub use relay::RELAY_PASSWORD_FILE;
 pub use remembered::is_doubt;
+pub use replacement::DefaultContact;
 pub use route::RouteQuestion;
 pub use senders::{CaughtAddress, Judgement, SenderSeen};
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings, is_sensitive, read_hostname};

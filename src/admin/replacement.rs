@@ -21,6 +21,15 @@ use super::{Access, Actor, Admin, AdminError, Area, Form, Reach, Result, Scope, 
 /// Aliases that are named.
 const NAMED: u32 = 50;
 
+/// Who gets mail for postmaster and abuse that no other inbox is named for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultContact {
+    /// Nothing where it is held.
+    pub address: Option<String>,
+    /// The domain is the actor's own, and so is this inbox.
+    pub is_own: bool,
+}
+
 impl Admin {
     /// Where a destination is used: how many aliases lead to it, the newest of them, and what else names it.
     pub async fn destination_uses(&self, actor: &Actor, row: &DestinationRow) -> Result<UsesShape> {
@@ -52,13 +61,13 @@ impl Admin {
         Ok(newest.iter().filter(seen).map(|alias| alias_name(alias).to_string()).collect())
     }
 
-    /// The domains like this one, which name nobody for postmaster and abuse, and who gets that mail.
-    pub async fn default_contact(&self, actor: &Actor, domain: &str) -> Result<(Vec<String>, Option<String>)> {
+    /// Who gets mail for postmaster and abuse of a domain that names nobody for it.
+    pub async fn default_contact(&self, actor: &Actor, domain: &str) -> Result<DefaultContact> {
         let row = self.find_domain(actor, domain).await?;
         must_reach(reach_of(actor, &row), Reach::Own, &row.name)?;
-        let directory = &self.store.directory;
-        let contact = directory.contact_of(row.account).map(|contact| contact.address.to_string());
-        Ok((directory.without_contact(row.account), contact))
+        let contact = self.store.directory.contact_of(row.account);
+        let address = contact.map(|contact| contact.address.to_string());
+        Ok(DefaultContact { address, is_own: row.account == actor.account })
     }
 
     /// The aliases of others that lead to an inbox of the actor's own: those on domains where the actor has a role.

@@ -256,6 +256,49 @@ async fn who_gets_mail_for_postmaster_is_said_wherever_an_inbox_goes() {
     assert!(of_domain.contains("Empty: your default destination; there is none, so this mail is held."), "{of_domain}");
 }
 
+/// Of the domains without a contact only those are named whose mail the removed inbox got, and of many only one.
+#[tokio::test]
+async fn what_a_removal_changes_for_postmaster_is_said_and_no_more() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for (more, of) in
+        [(1, "b1.example"), (2, "c1.example and one other domain"), (102, "d1.example and more than 100 other domains")]
+    {
+        let letter = &of[..1];
+        let inbox = format!("{letter}@inbox.example");
+        let new = json!({ "address": inbox, "verified": true });
+        house.operator("POST", "/v1/destinations", new).await.expect(201);
+        let names: Vec<_> = (1..=more).map(|n| format!("{letter}{n}.example")).collect();
+        for names in names.chunks(50) {
+            let domains = json!({ "names": names, "contact": inbox });
+            house.operator("POST", "/v1/domains/batch", domains).await.expect(201);
+        }
+        let path = path_of(&house, &inbox).await;
+        let removed = house.panel(&cookie, "POST", &format!("{path}/remove"), "").await;
+        let page = house.follow(&cookie, removed).await;
+        let told = format!("Removed. Mail for postmaster and abuse of {of} goes to owner@inbox.example from now on.");
+        assert!(page.contains(&told), "{told}: {page}");
+    }
+}
+
+/// Whoever sees the domains of others is not told that their destinations are the reader's.
+#[tokio::test]
+async fn the_default_contact_of_somebody_else_s_domain_is_called_theirs() {
+    let house = House::furnished().await;
+    let (admin, member) = (house.signed_in().await, house.signed_in_as("kim@people.example", json!([])).await);
+    for (path, form) in [("/domains", "name=kim.example"), ("/destinations", "address=kim@inbox.example")] {
+        house.panel(&member, "POST", path, form).await.expect(303);
+    }
+    let read = async |cookie: &str| open(&house, cookie, "/domains/kim.example").await;
+    let none = "A destination of its owner. Empty: their default destination; there is none, so this mail is held.";
+    assert!(read(&admin).await.contains(none), "{}", read(&admin).await);
+    house.operator("POST", "/v1/destinations/kim@inbox.example/verify", Value::Null).await.expect(200);
+    let theirs = "A destination of its owner. Empty: their default destination, now kim@inbox.example.";
+    assert!(read(&admin).await.contains(theirs), "{}", read(&admin).await);
+    let own = "One of your destinations. Empty: your default destination, now kim@inbox.example.";
+    assert!(read(&member).await.contains(own), "{}", read(&member).await);
+}
+
 /// It refuses nothing, and yet nothing arrives.
 #[tokio::test]
 async fn what_waits_for_an_inbox_is_said_with_what_was_answered_last() {

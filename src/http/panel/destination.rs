@@ -179,14 +179,14 @@ pub(super) async fn act(
     Path((id, word)): Path<(String, String)>,
     filled: Filled,
 ) -> Response {
-    let (mut count, mut of) = (String::new(), None);
+    let (mut count, mut of) = (String::new(), (None, 0));
     let done = match word.as_str() {
         "retry" => site.admin.try_destination(&actor, &id).await.map(|done| count = done.tried.to_string()),
         "verify" => site.admin.verify_destination(&actor, &id).await.map(drop),
         "resend" => site.admin.resend_verification(&actor, &id).await.map(drop),
         "default" => site.admin.make_default(&actor, &id).await.map(drop),
         "replace" => site.admin.replace_destination(&actor, &id, &filled.change(&["to"])).await.map(drop),
-        "remove" => remove(&site, &actor, &id).await.map(|domain| of = domain),
+        "remove" => remove(&site, &actor, &id).await.map(|domains| of = domains),
         _ => Err(forms::no_such_action()),
     };
     let done = match done {
@@ -198,9 +198,7 @@ pub(super) async fn act(
         done => done,
     };
     match done {
-        Ok(()) if word == "remove" => {
-            told::go("/destinations", &[("done", "remove"), ("of", of.as_deref().unwrap_or_default())])
-        }
+        Ok(()) if word == "remove" => removed(of),
         Ok(()) if filled.has("back") => destinations::back(filled.get("back"), (&word, &id)),
         Ok(()) => told::go(&format!("/destinations/{}", text::in_query(&id)), &[("done", &word), ("count", &count)]),
         Err(error @ (AdminError::NotFound(_) | AdminError::Unwell)) => frame::failed(&error),
@@ -208,12 +206,21 @@ pub(super) async fn act(
     }
 }
 
-/// Removes it, and names a domain whose mail for postmaster and abuse it got.
-async fn remove(site: &Site, actor: &Actor, id: &str) -> Result<Option<String>, AdminError> {
+/// A domain whose mail for postmaster and abuse an inbox got, and how many others there are.
+type ContactOf = (Option<String>, usize);
+
+/// Removes it, and says whose mail for postmaster and abuse it got.
+async fn remove(site: &Site, actor: &Actor, id: &str) -> Result<ContactOf, AdminError> {
     let row = site.admin.destination(actor, id).await?;
     let uses = site.admin.destination_uses(actor, &row).await?;
     site.admin.remove_destination(actor, Target { id, version: None }).await?;
-    Ok(uses.default_contact_of.into_iter().chain(uses.contact_of).next())
+    let mut of = uses.contact_of.into_iter().chain(uses.default_contact_of);
+    Ok((of.next(), of.count()))
+}
+
+fn removed((of, more): ContactOf) -> Response {
+    let (of, more) = (of.unwrap_or_default(), more.to_string());
+    told::go("/destinations", &[("done", "remove"), ("of", &of), ("more", &more)])
 }
 
 /// What was done, and to how many messages.

@@ -22,6 +22,8 @@ use super::told;
 const LIST: &str = "/destinations";
 /// Rows of a page.
 const ROWS: u32 = 100;
+/// Domains that are counted.
+const MAX_COUNTED: u64 = 100;
 
 /// A destination as pages show it.
 pub(super) struct Line {
@@ -231,11 +233,18 @@ async fn told(site: &Site, actor: &Actor, ask: &Ask) -> Option<String> {
         return Some(format!("{}: {}", text::ours(&row.address), asked(site, actor, &row).await));
     }
     ask.get("done").filter(|word| *word == "remove")?;
-    let domain = ask.get("of").unwrap_or_default();
-    let Ok((of, contact)) = site.admin.default_contact(actor, domain).await else { return Some("Removed.".to_owned()) };
-    let goes = match contact {
+    let of = ask.get("of").unwrap_or_default();
+    let Ok(contact) = site.admin.default_contact(actor, of).await else { return Some("Removed.".to_owned()) };
+    let goes = match contact.address {
         Some(contact) => format!("goes to {} from now on", text::ours(&contact)),
         None => "has nobody to go to from now on, and is held".to_owned(),
     };
-    Some(format!("Removed. Mail for postmaster and abuse of {} {goes}.", text::all_ours(&of)))
+    let more = ask.get("more").and_then(|more| more.parse().ok()).unwrap_or_default();
+    Some(format!("Removed. Mail for postmaster and abuse of {}{} {goes}.", text::ours(of), others(more)))
+}
+
+fn others(count: u64) -> String {
+    let words = ("other domain", "other domains");
+    let counted = text::counted(count.min(MAX_COUNTED), count > MAX_COUNTED, words);
+    counted.map(|counted| format!(" and {counted}")).unwrap_or_default()
 }

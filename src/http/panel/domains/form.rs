@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::AdminError;
 use crate::admin::shapes::{CatchAll, DomainShape};
+use crate::admin::{AdminError, DefaultContact};
 use crate::policy::settings::{Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 use super::super::alias_fields::entries;
@@ -91,7 +91,7 @@ impl Fields {
             formats: choices((&FORMATS, form.value("alias_format")), "as the account has it".to_owned()),
             policies: policies(&form, instance),
             is_mirror: domain.mirror_of.is_some(),
-            contact_help: "One of its owner's destinations. Empty: the default one.".to_owned(),
+            contact_help: "A destination of its owner. Empty: their default one.".to_owned(),
             srs_help: match &instance.srs_domain {
                 Some(shared) => {
                     format!("Empty: {}, which all domains of this server share.", text::ours(&shared.to_string()))
@@ -103,13 +103,15 @@ impl Fields {
     }
 }
 
-/// Who gets mail for postmaster and abuse where a domain of one's own names nobody.
-pub(super) fn contact_help(contact: Option<&str>) -> String {
-    let now = match contact {
-        Some(contact) => format!(", now {}.", text::ours(contact)),
+/// Who gets mail for postmaster and abuse where the domain names nobody.
+pub(super) fn contact_help(contact: &DefaultContact) -> String {
+    let (one, default) =
+        if contact.is_own { ("One of your destinations", "your") } else { ("A destination of its owner", "their") };
+    let now = match &contact.address {
+        Some(address) => format!(", now {}.", text::ours(address)),
         None => "; there is none, so this mail is held.".to_owned(),
     };
-    format!("One of your destinations. Empty: your default destination{now}")
+    format!("{one}. Empty: {default} default destination{now}")
 }
 
 /// What is said above the fields.

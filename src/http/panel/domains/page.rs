@@ -146,8 +146,8 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
     let now = site.admin.clock.now();
     let mut fields =
         Fields::new((&domain, to), &site.admin.facts.instance.load(), (shown.filled.as_ref(), shown.error.as_ref()));
-    if let Ok((_, contact)) = site.admin.default_contact(actor, name).await {
-        fields.contact_help = form::contact_help(contact.as_deref());
+    if let Ok(contact) = site.admin.default_contact(actor, name).await {
+        fields.contact_help = form::contact_help(&contact);
     }
     Ok(DomainPage {
         frame: Frame::inside(site, text::short_sender(&domain.unicode), "domains"),
