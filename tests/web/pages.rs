@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use waypost::mail::Author;
+use waypost::mail::{Author, Mailbox};
 use waypost::policy::ids::OWNER;
 use waypost::policy::rule::Kind;
 use waypost::policy::status::{RuleRef, Status, TraceStep};
@@ -16,7 +16,7 @@ use waypost::store::activity::Row;
 use waypost::store::queue::Entry;
 
 use super::House;
-use super::rows::{attempt, forwarded, queued};
+use super::rows::{attempt, came_at, ended, forwarded, mailbox, queued, sent_by};
 
 /// Markup, a terminal's command, a turn of direction, quotes and a new line: what mail can bring.
 pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&\r\nX: y";
@@ -329,20 +329,18 @@ impl House {
         let mut rows = Vec::new();
         for (index, status) in Status::ALL.into_iter().chain([Status::Forwarded; 30]).enumerate() {
             let at = self.clock.now().before(Duration::from_secs(index as u64 * 1800));
-            let row = forwarded(self, &format!("a{index}@my.example"));
-            let destination = row.destination.clone().filter(|_| status != Status::Refused);
+            let row = came_at(forwarded(self, &format!("a{index}@my.example")), at);
             let (sender, subject) = LETTERS[index % LETTERS.len()];
-            let (sender, subject) = (sender.to_owned(), Some(subject.to_owned()));
-            rows.push(Row { status, received_at: at, destination, sender, subject, ..row });
+            rows.push(Row { subject: Some(subject.to_owned()), ..ended(sent_by(row, sender), status) });
         }
         rows.extend(self.letters().await);
         let refused = rows.iter().find(|row| row.status == Status::Refused).unwrap().id;
         let worst = worst(self);
         planted.push(("message", worst.id.to_string()));
         planted.push(("refused", refused.to_string()));
+        rows.push(worst);
         // What came first is written first.
         rows.sort_by_key(|row| row.received_at);
-        rows.push(worst);
         self.admin.store.activity.record(rows).await.unwrap();
         self.plant_caught().await;
         let later = self.clock.now().after(Duration::from_secs(3600));
@@ -359,8 +357,8 @@ impl House {
             let row = forwarded(self, "shop@my.example");
             let rule = row.rule.clone().map(|rule| RuleRef { id: shop.id, ..rule });
             let received_at = self.clock.now().before(Duration::from_secs(index as u64 * 131_000));
-            let (sender, subject) = (sender.to_owned(), Some(subject.to_owned()));
-            Row { alias: Some(shop.key), rule, received_at, sender, subject, ..row }
+            let row = came_at(sent_by(row, sender), received_at);
+            Row { alias: Some(shop.key), rule, subject: Some(subject.to_owned()), ..row }
         };
         (1..14).map(letter).collect()
     }
@@ -373,7 +371,10 @@ impl House {
             let recipient = format!("{local}@my.example");
             let row = forwarded(self, "any@my.example");
             let rule = row.rule.clone().map(|rule| RuleRef { id: found.id, kind: Kind::CatchAll, ..rule });
-            let caught = Row { alias: Some(found.key), sender: sender.to_owned(), recipient, rule, ..row };
+            let mut caught = Row { alias: Some(found.key), recipient, rule, ..sent_by(row, sender) };
+            if let Ok(to) = Mailbox::parse(&caught.recipient) {
+                caught.envelope.before.to = vec![to];
+            }
             self.admin.store.activity.record(vec![caught]).await.unwrap();
         }
     }
@@ -410,6 +411,10 @@ impl House {
 /// A row of which every word is somebody else's.
 fn worst(house: &House) -> Row {
     let (now, row) = (house.clock.now(), forwarded(house, "shop@my.example"));
+    let (came, long) =
+        (now.before(Duration::from_secs(300)), format!("{}@{}example", "y".repeat(64), "long-label.".repeat(16)));
+    let mut envelope = row.envelope.clone();
+    envelope.after.as_mut().unwrap().to = vec![mailbox(&long)];
     let client = waypost::store::activity::Client {
         helo: HOSTILE.to_owned(),
         name: Some(HOSTILE.to_owned()),
@@ -419,13 +424,15 @@ fn worst(house: &House) -> Row {
         sender: format!("{HOSTILE}@{}.example", "x".repeat(10_000)),
         author: Some(Author::read(&format!("{HOSTILE} <{HOSTILE}@author.test>"))),
         subject: Some(format!("\u{5e9}\u{5dc}\u{5d5}\u{5dd} {HOSTILE}{}", "unbroken".repeat(30))),
-        destination: Some(format!("{}@{}example", "y".repeat(64), "long-label.".repeat(16))),
+        received_at: came,
+        destination: Some(long),
+        envelope,
         reason: HOSTILE.to_owned(),
         message_id: Some(HOSTILE.to_owned()),
         rule: Some(RuleRef { id: uuid::Uuid::nil(), kind: Kind::Address, pattern: HOSTILE.to_owned() }),
         trace: vec![TraceStep::new("alias", HOSTILE, HOSTILE.to_owned())],
         attempts: vec![
-            attempt(now, "deferred", &format!("450 4.7.0 {HOSTILE} {}", "busy-".repeat(60))),
+            attempt(came, "deferred", &format!("450 4.7.0 {HOSTILE} {}", "busy-".repeat(60))),
             attempt(now, "delivered", "250 ok"),
         ],
         client,

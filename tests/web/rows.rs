@@ -84,6 +84,57 @@ pub(crate) fn forwarded(house: &House, recipient: &str) -> Row {
     }
 }
 
+/// What became of mail that was not forwarded: why, as the gateway words it, and the last try, if there was one.
+const ENDS: [(Status, &str, &str, &str); 12] = [
+    (Status::Queued, "Waits for its first try", "", ""),
+    (Status::Deferred, "The next hop deferred it: 450 4.2.0 Try later", "deferred", LATER),
+    (Status::Held, "You put it on hold", "deferred", LATER),
+    (
+        Status::Refused,
+        "The recipient's system refuses this: the next hop said 550 5.7.1 Not wanted here",
+        "refused",
+        NO,
+    ),
+    (Status::RefusedTemporarily, "No destination of this alias is verified yet", "", ""),
+    (Status::Dropped, "The alias throws its mail away", "", ""),
+    (Status::Failed, "The next hop refused it: 550 5.7.1 Not wanted here", "refused", NO),
+    (Status::Expired, "given up after the last try: deferred at RCPT: 450 4.2.0 Try later", "deferred", LATER),
+    (Status::Cancelled, "You cancelled it", "deferred", LATER),
+    (Status::Abandoned, "The client left before its answer, and keeps the message", "", ""),
+    (Status::Duplicate, "The same octets came before: not sent again", "", ""),
+    (Status::Consumed, "A report came back about mail that was forwarded", "", ""),
+];
+const LATER: &str = "450 4.2.0 Try later";
+const NO: &str = "550 5.7.1 Not wanted here";
+
+/// The same mail where this became of it.
+pub(crate) fn ended(row: Row, status: Status) -> Row {
+    let Some((_, reason, outcome, reply)) = ENDS.into_iter().find(|(known, ..)| *known == status) else { return row };
+    let attempts: Vec<_> =
+        (!outcome.is_empty()).then(|| attempt(row.received_at, outcome, reply)).into_iter().collect();
+    let goes_on = status == Status::Queued || !attempts.is_empty();
+    let destination = row.destination.clone().filter(|_| goes_on);
+    Row { status, reason: reason.to_owned(), attempts, destination, sha256_sent: None, ..row }
+}
+
+/// The same mail as it came at another time.
+pub(crate) fn came_at(row: Row, at: Moment) -> Row {
+    let attempts = row.attempts.iter().map(|tried| attempt(at, &tried.outcome, &tried.reply)).collect();
+    Row { received_at: at, attempts, ..row }
+}
+
+/// The same mail from somebody else.
+pub(crate) fn sent_by(row: Row, sender: &str) -> Row {
+    let from = if sender.is_empty() { Ok(ReversePath::Null) } else { ReversePath::parse(sender) };
+    let Ok(from) = from else { return Row { sender: sender.to_owned(), ..row } };
+    let before = Envelope { from, ..row.envelope.before.clone() };
+    let rewritten =
+        sender.rsplit_once('@').map(|(local, domain)| format!("SRS0=abcdefgh=AB={domain}={local}@my.example"));
+    let from = rewritten.and_then(|path| ReversePath::parse(&path).ok());
+    let after = row.envelope.after.clone().map(|after| Envelope { from: from.unwrap_or(after.from.clone()), ..after });
+    Row { sender: sender.to_owned(), envelope: EnvelopePair { before, after }, ..row }
+}
+
 pub(crate) fn attempt(at: Moment, outcome: &str, reply: &str) -> Attempt {
     Attempt {
         at,
@@ -117,15 +168,14 @@ pub(crate) async fn queued(house: &House, recipient: &str, entry: Entry) -> Row 
 
 /// Puts a message for this inbox into the queue with its row.
 pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), entry: Entry) -> Row {
-    let (status, outcome, reply) = match entry {
-        Entry::Due(_) | Entry::Leased => (Status::Deferred, "deferred", "450 4.2.0 Try later"),
-        Entry::Held => (Status::Held, "deferred", "450 4.2.0 Try later"),
-        Entry::Kept(_) => (Status::Failed, "refused", "550 5.7.1 Not wanted here"),
+    let status = match entry {
+        Entry::Due(_) | Entry::Leased => Status::Deferred,
+        Entry::Held => Status::Held,
+        Entry::Kept(_) => Status::Failed,
     };
-    let attempts = vec![attempt(house.clock.now(), outcome, reply)];
     let destination = Some(inbox.to_owned());
     let author = Some(Author::read("Orders <orders@shop.example>"));
-    let row = Row { status, destination, author, sha256_sent: None, attempts, ..forwarded(house, recipient) };
+    let row = Row { destination, author, ..ended(forwarded(house, recipient), status) };
     let (message, delivery) = (message(&row), delivery(&row, (recipient, inbox), entry));
     house.admin.store.queue.accept(message, vec![delivery], vec![row.clone()]).await.unwrap();
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
@@ -170,7 +220,8 @@ pub(crate) async fn reported(house: &House, recipient: &str, entry: Entry) -> (R
     let report = house.admin.chance.id(house.clock.now());
     let dsn = Some(DsnNote::sent(report));
     let attempts = vec![attempt(house.clock.now(), "refused", "550 5.1.1 No such user")];
-    let row = Row { status: Status::Failed, sha256_sent: None, dsn, attempts, ..forwarded(house, recipient) };
+    let reason = "The next hop refused it: 550 5.1.1 No such user".to_owned();
+    let row = Row { dsn, attempts, reason, ..ended(forwarded(house, recipient), Status::Failed) };
     house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
     let message = NewMessage { id: report, reverse_path: ReversePath::Null, ..message(&row) };
     let delivery = NewDelivery {
