@@ -39,7 +39,7 @@ static CHAPTERS: LazyLock<Vec<Chapter>> =
 struct Chapter {
     name: &'static str,
     title: &'static str,
-    /// Its first paragraph, which is the answer, as plain text.
+    /// Its first paragraph, which is the answer, as HTML without links.
     answer: String,
     /// What stands under the title, as HTML.
     html: String,
@@ -83,14 +83,14 @@ impl Chapter {
 
 fn first_paragraph(text: &str) -> String {
     let within = Parser::new(text).take_while(|event| !matches!(event, Event::End(TagEnd::Paragraph)));
-    within.fold(String::new(), |mut words, event| {
-        match event {
-            Event::Text(text) | Event::Code(text) => words.push_str(&text),
-            Event::SoftBreak | Event::HardBreak => words.push(' '),
-            _ => {}
-        }
-        words
-    })
+    let words = within.filter_map(|event| match event {
+        Event::Text(_) | Event::Code(_) => Some(event),
+        Event::SoftBreak | Event::HardBreak => Some(Event::Text(" ".into())),
+        _ => None,
+    });
+    let mut out = String::with_capacity(text.len());
+    html::push_html(&mut out, words);
+    out
 }
 
 /// Markup in the text stays text: there is no way through to HTML.
@@ -140,7 +140,7 @@ mod tests {
     fn a_page_opens_with_its_answer_and_lets_no_markup_through() {
         let page =
             Chapter::new("x", "# A title\n\nDo *this* with\n`waypost check`.\n\n<script>y</script>\n\n    a < b\n");
-        assert_eq!((page.title, page.answer.as_str()), ("A title", "Do this with waypost check."));
+        assert_eq!((page.title, page.answer.as_str()), ("A title", "Do this with <code>waypost check</code>."));
         let option = Chapter::new("x", "# A title\n\nCall `waypost x --a-b <y>`.\n\n    x -y\n    z\n").html;
         for whole in [
             "<code>waypost x <span class=\"option\">--a-b</span> &lt;y&gt;</code>",
