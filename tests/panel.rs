@@ -30,6 +30,8 @@ mod members;
 mod notices;
 #[path = "panel/pages.rs"]
 mod pages;
+#[path = "panel/plain.rs"]
+mod plain;
 #[path = "panel/refusals.rs"]
 mod refusals;
 #[path = "panel/roles.rs"]

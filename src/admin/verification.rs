@@ -95,7 +95,7 @@ impl Admin {
             account: row.account,
             about: to.clone(),
             to,
-            reason: "A mail of the gateway itself, which asks whether the inbox wants its mail. It waits for its first try.",
+            reason: "Waypost's own mail, with a link that verifies this inbox. It waits for its first try.",
         };
         let sending = self.begin_letter().await?;
         self.keep_link(actor, row, (&secret, &letter, &sending)).await?;

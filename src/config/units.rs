@@ -7,9 +7,9 @@ const SIZES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 
 /// Reads a number with one of the units `s m h d`.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
-    with_unit(text, &SPANS)
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("{text:?} is not a duration; write a number with s, m, h or d, such as \"10s\""))
+    with_unit(text, &SPANS).map(Duration::from_secs).ok_or_else(|| {
+        format!("{text:?} is not a duration; write a number with s, m, h or d, such as \"10s\" or \"30d\"")
+    })
 }
 
 /// Reads a number of octets, with or without one of the units `KiB MiB GiB`.

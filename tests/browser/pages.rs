@@ -113,7 +113,7 @@ async fn seldom(open: &Open, browser: &Browser, (look, axe): (Look, &str)) -> Ve
     browser
         .ask("for (const each of ['[name=id]', '[value=label]']) document.querySelector(`#list ${each}`).click()")
         .await;
-    browser.says(".bulk input:focus ~ .wrong", "Write the label into the field beside the button.").await;
+    browser.says(".bulk input:focus ~ .wrong", "Write a label into this field first.").await;
     // There the bar lies over no row.
     browser.ask("scrollTo(0, document.body.scrollHeight)").await;
     faults.extend(judged_in_all(browser, look, (axe, "many /aliases")).await);
@@ -285,6 +285,8 @@ const FORCED: &str = r"
       const { outlineStyle, borderLeftWidth } = getComputedStyle(e);
       if (outlineStyle === 'none' && parseFloat(borderLeftWidth) < 3) faults.push(`is not seen to be current: ${about(e)}`);
     }
+    for (const e of all('[aria-invalid=true]'))
+      if (parseFloat(getComputedStyle(e).borderTopWidth) < 3) faults.push(`is not seen to be marked: ${about(e)}`);
     const text = getComputedStyle(document.body).color;
     for (const e of all('svg:not([hidden])'))
       if (getComputedStyle(e).color !== text && !e.closest('a, button')) faults.push(`is not of the text's colour: ${about(e)}`);
@@ -308,6 +310,8 @@ const MEASURES: &str = r"
     for (const e of all('.notice *, .chip[aria-current] *, mark *, .rail [aria-current] *'))
       if (e.textContent.trim() && getComputedStyle(e).color === getComputedStyle(grey).color) faults.push(`grey on tint: ${about(e)}`);
     grey.remove();
+    for (const e of all('p.wrong'))
+      if (!getComputedStyle(e, '::before').content.includes('Error')) faults.push(`is not said to be an error: ${about(e)}`);
     for (const e of all('.row > *'))
       if (e.scrollWidth > e.clientWidth + 1 && e.clientWidth < 96) faults.push(`squeezed: ${about(e)}`);
     const primary = all('.button.primary');
@@ -354,8 +358,9 @@ const EDGES: &str = r"
       if (told < 4.5) faults.push(`a placeholder of ${told.toFixed(2)}: ${e.outerHTML.slice(0, 120)}`);
     }
     for (const e of document.querySelectorAll(':is(input, select, textarea):disabled')) {
-      const { color, backgroundColor, opacity, appearance } = getComputedStyle(e);
+      const { color, backgroundColor, opacity, appearance, borderTopStyle } = getComputedStyle(e);
       const told = ratio(color, e.type === 'checkbox' ? ground : backgroundColor);
+      if (borderTopStyle !== 'dashed' && e.type !== 'checkbox') faults.push(`looks as if it could be changed: ${e.outerHTML.slice(0, 120)}`);
       if (told < 4.5 || opacity < 1 || e.type === 'checkbox' && appearance !== 'none')
         faults.push(`faint, ${told.toFixed(2)} at ${opacity}: ${e.outerHTML.slice(0, 120)}`);
     }

@@ -24,7 +24,7 @@ async fn the_answer_comes_when_typing_stops() {
     browser.text("#found .verdict.ok").await;
     browser.reads("#heard", "It would be sent on.").await;
     browser.write("#ip", "nonsense").await;
-    browser.says("#found [role=alert]", "Client’s address: write an IP address.").await;
+    browser.says("#found [role=alert]", "Client's address: write an IP address.").await;
     browser.says("#ip ~ div .wrong", "Write an IP address.").await;
     let marked =
         "const ip = document.querySelector('#ip'); return [ip.ariaInvalid, ip.getAttribute('aria-describedby')]";

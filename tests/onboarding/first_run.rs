@@ -102,7 +102,7 @@ async fn the_first_run_ends_on_the_journey_of_a_message() {
     let world = world().await;
     let (mut anna, link) = (Visitor::of(&world), link(&world).await);
     serve(&world, &mut anna, &link).await;
-    Visitor::of(&world).get(&link).await.says("This link was used: the gateway has an owner.");
+    Visitor::of(&world).get(&link).await.says("This gateway has an owner");
 
     fill(&mut anna, &link, ("domain", &[("name", "nonsense")])).await.says("a domain has a dot in it");
     fill(&mut anna, &link, ("domain", &[("name", "my.example")])).await.says("10 gw.example.").says("Go on meanwhile");

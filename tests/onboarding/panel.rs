@@ -26,7 +26,7 @@ async fn a_domain_s_page_follows_its_records() {
     let mut anna = owner(&world).await;
     anna.post("/domains", &[("name", "my.example")])
         .await
-        .says("DNS was not asked yet.")
+        .says("DNS has not been asked yet.")
         .says("10 gw.example.</bdi></code>")
         .says("data-again=\"/domains/my.example?check=1\"");
     anna.get("/domains/my.example?check=1")
@@ -142,7 +142,7 @@ async fn the_server_is_set_in_place_and_what_could_lead_mail_elsewhere_takes_the
     anna.post("/settings/server", &[("policy.spf", "enforce"), ("policy.greylist", "false")])
         .await
         .says("Saved: it counts from now on.")
-        .says("<code>policy.spf</code>: <bdi>set here</bdi>");
+        .says("<code>policy.spf</code> <bdi>is set here</bdi>.");
     let set = async |key: &str| {
         let all = world.get("/v1/settings").await["items"].as_array().unwrap().clone();
         all.into_iter().find(|setting| setting["key"] == key).unwrap()
@@ -198,7 +198,7 @@ async fn what_the_doctor_saw_of_the_records_is_shown_wherever_they_stand() {
     let mut anna = owner(&world).await;
     let pages = ["/domains/my.example", "/setup/go-on?at=records&domain=my.example"];
     for page in pages {
-        anna.get(page).await.says("DNS was not asked yet.").says("not asked yet");
+        anna.get(page).await.says("DNS has not been asked yet.").says("not asked yet");
     }
     world.get("/v1/doctor").await;
     for page in pages {

@@ -192,7 +192,7 @@ async fn what_was_changed_again_since_is_left_alone_by_undo() {
     let page = house.follow(&cookie, off).await;
     house.operator("PATCH", &format!("/v1/aliases/{}", ids[1]), json!({ "description": "mine" })).await.expect(200);
     let page = house.follow(&cookie, house.panel(&cookie, "POST", "/undo", &undo(&page)).await).await;
-    assert!(page.contains("2 taken back; one was changed again since and stays."), "{page}");
+    assert!(page.contains("2 aliases are as they were; one was changed again since, and is left as it is."), "{page}");
     assert_eq!(shown(&house, "b@my.example").await["enabled"], false);
     assert_eq!(shown(&house, "a@my.example").await["enabled"], true);
 }
@@ -230,7 +230,7 @@ async fn what_is_wrong_with_many_is_said_in_the_list_and_they_stay_chosen() {
     for (more, words, kept) in [
         (
             "what=label&label=+",
-            "id=\"e-label\"><bdi>Write the label into the field beside the button.",
+            "id=\"e-label\"><bdi>Write a label into this field first.",
             "aria-label=\"Remove the filter",
         ),
         (

@@ -250,7 +250,7 @@ async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written()
         ("Note", "nothing", "late"),
         ("Labels", "nothing", "a,b"),
         ("Once it has ended", "Refuse it: no such address", "Take it, throw it away"),
-        ("DMARC", "As the domain says", "Refuse if its domain asks"),
+        ("DMARC", "as the domain has it", "refused if its domain asks"),
     ] {
         let told = format!("<dt>{label}</dt><dd>Stored now: <bdi>{stored}</bdi><br>You wrote: <bdi>{written}</bdi>");
         assert!(differs.contains(&told), "{label}: {differs}");
@@ -337,10 +337,10 @@ async fn the_author_of_a_message_is_blocked_before_the_sender_of_its_envelope() 
         labels.map(|rest| rest.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let signed = |domain: &str| Auth { dkim: vec![format!("pass d={domain} s=mail")], ..Auth::default() };
-    let blocks = ["Block author: anna@author.example", "Block author’s domain: @author.example"];
+    let blocks = ["Block author: anna@author.example", "Block author&#39;s domain: @author.example"];
     let envelope = "Block envelope sender: bounce-7@esp.example";
     assert_eq!(offered(Auth::default()).await, [blocks[0], blocks[1], envelope], "nothing is proved");
-    let by_author = [blocks[0], blocks[1], "Allow author’s domain: @author.example", envelope];
+    let by_author = [blocks[0], blocks[1], "Allow author&#39;s domain: @author.example", envelope];
     assert_eq!(offered(signed("author.example")).await, by_author);
     let by_service = [blocks[0], blocks[1], envelope, "Allow envelope sender: bounce-7@esp.example"];
     assert_eq!(offered(signed("esp.example")).await, by_service);

@@ -158,10 +158,10 @@ async fn every_kind_of_change_is_told_in_words() {
     for wanted in [
         "Messages a day: 5 → none",
         "Mail that comes: Send it on → Refuse it",
-        "SPF: inherited → Do not check",
-        "X-Forwarded-To and -For: inherited → Write them",
+        "SPF: inherited → not checked",
+        "X-Forwarded-To and -For: inherited → added",
         "Ends on: none → 2027-01-31",
-        "TLS to the destination: inherited → Always, else wait",
+        "TLS to the destination: inherited → always, else mail waits",
         "SPF (policy.spf): the default → refused where it fails",
         "Kinds of notices that write to nobody (notify.mute): the default → held",
         "Destination: new@inbox.example → owner@inbox.example",

@@ -90,7 +90,7 @@ async fn an_inbox_that_waits_shows_the_mail_that_asks_it() {
     let path = path_of(&house, "new@inbox.example").await;
     let page = open(&house, &cookie, &path).await;
     assert!(
-        page.contains(" to be verified</span>, added <time") && page.contains("data-live=\"/activity/stream\""),
+        page.contains(">not verified yet, added <time") && page.contains("data-live=\"/activity/stream\""),
         "{page}"
     );
     assert!(page.contains("<span>waiting</span>") && page.contains("waits for its first try"), "{page}");

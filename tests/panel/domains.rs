@@ -17,7 +17,7 @@ async fn what_is_known_is_shown_at_once_and_dns_is_asked_behind_it() {
     let cookie = house.signed_in().await;
     let get = async |path: &str| house.panel(&cookie, "GET", path, "").await.expect(200).text();
     let first = get(PAGE).await;
-    for words in ["DNS was not asked yet.", "10 mx.gateway.example.", "not asked yet</span>", "Check now", AGAIN] {
+    for words in ["DNS has not been asked yet.", "10 mx.gateway.example.", "not asked yet</span>", "Check now", AGAIN] {
         assert!(first.contains(words), "{words}: {first}");
     }
     assert!(get("/domains/my.example/zone").await.contains("MX"), "what is wanted needs no answer");

@@ -417,7 +417,7 @@ async fn the_simulator_decides_as_the_server_does() {
     let told = house.panel(&cookie, "GET", "/simulator?to=nobody@my.example", "").await.expect(200).text();
     assert!(told.contains("It would be refused.") && told.contains("550 5.1.1"), "{told}");
     let wrong = house.panel(&cookie, "GET", "/simulator?to=a@b&ip=nonsense", "").await.expect(422).text();
-    assert!(wrong.contains("<bdi>Client’s address: write an IP address.</bdi>"), "{wrong}");
+    assert!(wrong.contains("<bdi>Client&#39;s address: write an IP address.</bdi>"), "{wrong}");
 }
 
 #[tokio::test]
@@ -455,7 +455,10 @@ async fn the_first_run_shows_how_inboxes_stand_and_nothing_of_ours_as_a_servers_
         house.panel(&cookie, "GET", &place, "").await.expect(200).text()
     };
     let asked = shown("new@inbox.example").await;
-    assert!(asked.contains("<p><bdi>A mail of the gateway itself") && !asked.contains("class=\"reply\""), "{asked}");
+    assert!(
+        asked.contains("<p><bdi>Waypost&#39;s own mail, with a link") && !asked.contains("class=\"reply\""),
+        "{asked}"
+    );
     let verified = "<span class=\"status ok\"><svg aria-hidden=\"true\"><use href=\"#i-done\"/></svg><span>verified";
     assert!(asked.contains(verified), "{asked}");
     let other = shown("owner@inbox.example").await;

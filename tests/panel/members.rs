@@ -96,14 +96,14 @@ async fn an_inbox_that_no_mail_can_ask_is_not_said_to_be_asked_by_mail() {
     let (house, owner, bob) = with_bob().await;
     for (who, path) in [(&bob, "/destinations"), (&bob, "/destinations/bob@inbox.test"), (&owner, "/destinations")] {
         let page = open(&house, who, path).await;
-        assert!(!page.contains("Ask by mail"), "{path}: {page}");
+        assert!(!page.contains("Send the link"), "{path}: {page}");
     }
     let page = open(&house, &bob, "/destinations/bob@inbox.test").await;
     assert!(page.contains("No mail can ask this inbox"), "{page}");
     let linked = House::linked().await;
     let owner = linked.signed_in().await;
     linked.operator("POST", "/v1/destinations", json!({ "address": "new@inbox.example" })).await.expect(201);
-    assert!(open(&linked, &owner, "/destinations").await.contains("Ask by mail"));
+    assert!(open(&linked, &owner, "/destinations").await.contains("Send the link"));
 }
 
 #[tokio::test]
@@ -251,9 +251,9 @@ async fn an_inbox_that_a_manager_had_asked_by_leading_an_alias_there_becomes_the
     let (house, owner, fred) = with_fred().await;
     makes(&house, &fred, ("fred", "fred@inbox.test")).await;
     let list = open(&house, &fred, "/destinations").await;
-    assert!(list.contains("fred@inbox.test") && list.contains("to be verified"), "{list}");
+    assert!(list.contains("fred@inbox.test") && list.contains("not verified yet"), "{list}");
     let page = open(&house, &fred, "/destinations/fred@inbox.test").await;
-    assert!(page.contains("Mail that asks") && !page.contains("was not asked yet"), "{page}");
+    assert!(page.contains("Mail with the link") && !page.contains("was not asked yet"), "{page}");
     assert!(!page.contains("href=\"/activity/"), "it stands in the owner's log: {page}");
     let again = house.panel(&fred, "POST", "/destinations", "address=fred%40inbox.test").await.expect(409).text();
     assert!(again.contains("it was asked by mail, and the link in that mail verifies it for you."), "{again}");
@@ -280,7 +280,7 @@ async fn an_inbox_that_the_owner_had_asked_is_the_owners_alone() {
     says_yes(&house, "anna@inbox.test").await;
     assert_eq!(unverified(&house, "news@my.example").await, json!([]));
     let own = open(&house, &fred, "/destinations/anna@inbox.test").await;
-    assert!(own.contains("to be verified") && own.contains("2 aliases lead here."), "{own}");
+    assert!(own.contains("not verified yet") && own.contains("2 aliases lead here."), "{own}");
 }
 
 #[tokio::test]

@@ -15,7 +15,10 @@ async fn what_is_open_stands_there_and_on_the_overview_and_what_is_over_below() 
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
     let quiet = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
-    assert!(quiet.contains("Nothing does.") && quiet.contains("Now: <bdi>owner@inbox.example</bdi>."), "{quiet}");
+    assert!(
+        quiet.contains("Nothing does.") && quiet.contains("At present they go to <bdi>owner@inbox.example</bdi>."),
+        "{quiet}"
+    );
     assert_eq!(quiet.matches("button primary").count(), 1);
     house.operator("PATCH", "/v1/settings", json!({ "notify.to": ["boss@office.example"] })).await.expect(200);
     let due = Entry::Due(house.clock.now());
@@ -129,7 +132,10 @@ async fn choices_are_saved_taken_back_and_refused_in_words() {
     let url = "https%3A%2F%2Fmonitor.example%2Fping%3Fa%3Db";
     let form = format!("{KINDS}&to=a%40one.example%2C+b%40two.example&digest=daily&heartbeat_url={url}");
     let page = house.follow(&cookie, house.panel(&cookie, "POST", PAGE, &form).await).await;
-    assert!(page.contains("Your choice is saved.") && page.contains("Now: <bdi>a@one.example, b@two.example</bdi>."));
+    assert!(
+        page.contains("Your choice is saved.")
+            && page.contains("At present they go to <bdi>a@one.example, b@two.example</bdi>.")
+    );
     assert!(page.contains("value=\"daily\" selected") && page.contains("https://monitor.example/ping?a=b"), "{page}");
     assert!(page.contains("name=\"held\" value=\"on\"> ") && page.contains("name=\"drift\" value=\"on\" checked"));
     let set = |key: &'static str, settings: &Value| {

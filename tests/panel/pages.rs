@@ -138,7 +138,7 @@ async fn activity_lists_filters_and_says_when_nothing_matches() {
     );
     let page = house.panel(&cookie, "GET", "/activity?q=nobody", "").await.expect(200).text();
     assert!(page.contains("No mail matches.") && !page.contains("only its sender"), "no address, no domain");
-    for (asked, chip) in [("held", "held"), ("failed,refused_temporarily", "failed, refused temporarily")] {
+    for (asked, chip) in [("held", "Held"), ("failed,refused_temporarily", "Failed, refused temporarily")] {
         let page = house.panel(&cookie, "GET", &format!("/activity?status={asked}"), "").await.expect(200).text();
         assert!(page.contains(&format!("aria-label=\"Remove the filter {chip}\"")), "{chip}: {page}");
     }
@@ -496,7 +496,7 @@ async fn a_message_for_several_inboxes_came_in_once() {
     let alias = page("/aliases/shop@my.example").await;
     assert!(alias.contains("1 message · 2 copies forwarded"), "{alias}");
     let catch_all = page("/aliases/*@my.example").await;
-    assert!(catch_all.contains("<span class=\"muted\">1 lately"), "{catch_all}");
+    assert!(catch_all.contains("<span class=\"muted\">1 message lately"), "{catch_all}");
     let tried =
         house.operator("POST", "/v1/aliases/test", json!({ "address": "s*@my.example" })).await.expect(200).json();
     assert_eq!(tried["matched"][0]["messages"], 1, "{tried}");

@@ -118,7 +118,7 @@
         const n = document.querySelectorAll("[name=id]:checked").length;
         for (const part of n ? document.querySelectorAll("[data-count]") : []) {
           part.hidden = false;
-          part.textContent = n === 1 ? "1 alias" : `${n} aliases`;
+          part.textContent = part.matches("output") ? `${n} selected` : n === 1 ? "1 alias" : `${n} aliases`;
         }
       };
       $("#list").onchange = count;
@@ -152,7 +152,7 @@
     ["k", "Row before", () => move(-1)],
     ["Enter", "Open the row", null],
     ["x", "Select the row", inRow("input[type=checkbox]")],
-    ["e", "Switch the row’s alias", inRow(".switch")],
+    ["e", "Switch the row's alias", inRow(".switch")],
     ["u", "Undo", () => $(".notice form button")?.click()],
     ["g o", "Overview", go("/")],
     ["g a", "Activity", go("/activity")],

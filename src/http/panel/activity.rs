@@ -22,6 +22,7 @@ use super::by_domain;
 use super::forms;
 use super::frame::{self, Frame};
 use super::look::{self, Look};
+use super::step_words;
 use super::text::{self, When};
 
 /// Rows of a page.
@@ -207,15 +208,11 @@ async fn found(
     }
 }
 
-/// What is no state of mail, with the words of the filters in its place.
+/// What is no state of mail, and what to choose in its place.
 fn no_such_state(asked: &str) -> Option<String> {
     let is_known = |word: &str| word.is_empty() || word == "bounced" || Status::parse(word).is_some();
     let word = asked.split(',').map(str::trim).find(|word| !is_known(word))?;
-    let known = FILTERS.map(|(word, _)| word).join(", ");
-    Some(format!(
-        "There is no state “{}”. Choose one of these: {known}, Waypost’s own.",
-        text::short(word, text::SHORT)
-    ))
+    Some(format!("There is no state “{}”. Choose one of the filters above.", text::short(word, text::SHORT)))
 }
 
 fn filter(ask: &Ask, now: Moment) -> ActivityFilter {
@@ -288,14 +285,14 @@ fn chips(ask: &Ask, status: &str) -> Vec<Chip> {
     };
     let is_own = wants_own(ask) == Some(true);
     let own = href(ask, &[("own", if is_own { "" } else { "true" })]);
-    let own = Chip { word: "Waypost’s own".to_owned(), href: own, current: is_own };
+    let own = Chip { word: "Waypost's own".to_owned(), href: own, current: is_own };
     FILTERS.into_iter().map(chip).chain([own]).collect()
 }
 
 /// Statuses that no filter of ours asks for together, as a link of another page may.
 fn status_chip(ask: &Ask, status: &str) -> Option<Chip> {
     let is_other = FILTERS.iter().all(|(_, statuses)| *statuses != status);
-    let words = || text::short(&status.replace(',', ", ").replace('_', " "), text::SHORT);
+    let words = || text::short(&step_words::capital(&status.replace(',', ", ").replace('_', " ")), text::SHORT);
     is_other.then(|| Chip { word: words(), href: href(ask, &[("status", "")]), current: true })
 }
 

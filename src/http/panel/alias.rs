@@ -17,7 +17,7 @@ use super::alias_fields::{Choice, Differing, Fields, change};
 use super::alias_senders::{self, Came, Writer};
 use super::destinations::{self, SURE};
 use super::domains;
-use super::forms::Filled;
+use super::forms::{Filled, Marked};
 use super::frame::{self, Frame};
 use super::rule_words;
 use super::sure;
@@ -68,6 +68,8 @@ struct AliasPage {
     frame: Frame,
     toast: Option<Toast>,
     wrong: Option<String>,
+    /// The fields that say themselves what is wrong, with the way there.
+    marked: Vec<Marked>,
     /// Where somebody else changed it meanwhile: what is stored beside what was written.
     differing: Vec<Differing>,
     head: Head,
@@ -226,7 +228,8 @@ async fn build(
     Ok(AliasPage {
         frame: Frame::inside(site, text::short_address(&alias.address), "aliases"),
         toast: Toast::of(site, actor, (ask, place(&row))).await,
-        wrong: error.map(Fields::above),
+        wrong: error.and_then(Fields::above),
+        marked: error.map(Fields::marked).unwrap_or_default(),
         head: Head {
             unverified: unverified(site, actor, (row.account, &alias)).await?,
             ..head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now)

@@ -8,7 +8,8 @@ use crate::admin::shapes::{AliasShape, ExpiresAfter};
 use crate::policy::rule::Kind;
 
 use super::destinations::SURE;
-use super::forms::{self, Filled};
+use super::forms::{self, Filled, Marked};
+use super::policy_words::{self, Words};
 use super::rule_words::date;
 use super::text;
 
@@ -28,8 +29,6 @@ const TEXTS: [(&str, Empty); 13] = [
     ("allow", Empty::Nothing),
     ("block", Empty::Nothing),
 ];
-/// What can be chosen: words of the API, and ours.
-pub(super) type Words = &'static [(&'static str, &'static str)];
 /// What can be done with mail.
 pub(super) const ACTIONS: Words = &[
     ("forward", "Send it on"),
@@ -49,16 +48,13 @@ pub(super) const PRIVACIES: Words =
     &[("off", "Everything"), ("subject", "No subjects, no authors"), ("envelope", "Only domains of senders")];
 /// What an alias may set for itself: the key, what it is, and what can be chosen.
 pub(super) const POLICIES: [(&str, &str, Words); 6] = [
-    ("spf", "SPF", ENFORCEMENT),
-    ("dkim", "DKIM", ENFORCEMENT),
-    ("dmarc", "DMARC", DMARC),
-    ("unauthenticated", "Mail that proves nothing", &[("accept", "Take it"), ("reject", "Refuse it")]),
-    ("tls", "TLS to the destination", &[("opportunistic", "Where it works"), ("require", "Always, else wait")]),
-    ("forwarded_headers", "X-Forwarded-To and -For", &[("true", "Write them"), ("false", "Leave them out")]),
+    ("spf", "SPF", policy_words::CHECKS),
+    ("dkim", "DKIM", policy_words::CHECKS),
+    ("dmarc", "DMARC", policy_words::DMARC),
+    ("unauthenticated", "Mail that proves nothing", policy_words::STRANGERS),
+    ("tls", "TLS to the destination", policy_words::TLS),
+    ("forwarded_headers", "X-Forwarded-To and -For", policy_words::HEADERS),
 ];
-const ENFORCEMENT: Words = &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse what fails")];
-const DMARC: Words =
-    &[("off", "Do not check"), ("observe", "Check and show"), ("enforce", "Refuse if its domain asks")];
 
 /// What an empty field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +135,7 @@ impl Fields {
             (format!("policy.{key}"), set.get(key).filter(|value| !value.is_null()).map(plain).unwrap_or_default())
         }));
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
-        let form = forms::Fields::of(values)
-            .filled(filled)
-            .marked(error, |field| if field == SURE { "destinations" } else { field });
+        let form = forms::Fields::of(values).filled(filled).marked(error, at);
         let ends_after = ends_after(alias.messages);
         Self { form, version, ends_after, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
     }
@@ -179,10 +173,16 @@ impl Fields {
         }
     }
 
-    /// What is said above the fields.
-    pub(super) fn above(error: &AdminError) -> String {
+    /// What is said above the fields, where they do not say it all.
+    pub(super) fn above(error: &AdminError) -> Option<String> {
         let marked: Vec<_> = TEXTS.iter().map(|(key, _)| *key).chain(["policy", SURE]).collect();
         forms::above(error, &marked)
+    }
+
+    /// The fields that say what is wrong with them, each with the way there.
+    pub(super) fn marked(error: &AdminError) -> Vec<Marked> {
+        let keys = TEXTS.iter().map(|(key, _)| (*key, label(key))).chain([("policy", "Checks of its own")]);
+        forms::links(error, keys.map(|(key, name)| (key, format!("f-{key}"), name)), at)
     }
 
     /// What can be done with mail.
@@ -203,7 +203,7 @@ impl Fields {
 
     /// What it sets for itself.
     pub(super) fn policies(&self) -> Vec<Policy> {
-        let inherit = [("", "As the domain says")];
+        let inherit = [("", "as the domain has it")];
         let shown = |(key, label, choices): &(&'static str, &'static str, Words)| {
             let all = inherit.into_iter().chain(choices.iter().copied());
             Policy { key, label, choices: self.choices(&format!("policy.{key}"), all) }
@@ -215,6 +215,11 @@ impl Fields {
         let value = self.form.value(key);
         all.map(|(word, label)| Choice { word, label, chosen: word == value }).collect()
     }
+}
+
+/// Where the form says what is wrong with a field of the API.
+fn at(field: &str) -> &str {
+    if field == SURE { "destinations" } else { field }
 }
 
 /// The form as the change that it means: fields that it does not have stay as they are.

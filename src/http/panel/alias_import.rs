@@ -33,6 +33,7 @@ struct ImportPage {
     toast: Option<Toast>,
     /// Whether there is a domain to make aliases on.
     may: bool,
+    is_admin: bool,
     /// Where an alias leads that says nothing else.
     default: Option<String>,
     text: String,
@@ -138,6 +139,7 @@ async fn build(site: &Site, actor: &Actor, written: &str) -> Result<ImportPage, 
     Ok(ImportPage {
         frame: Frame::inside(site, "Import aliases", "aliases"),
         toast: None,
+        is_admin: actor.is_admin(),
         may: !site.admin.domains_for_aliases(actor).await?.is_empty(),
         default: default.map(|inbox| text::ours(&inbox)),
         text: written.to_owned(),

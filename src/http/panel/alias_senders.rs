@@ -172,7 +172,7 @@ fn of_both(row: &Row, author: &SenderSeen, sender: Option<&SenderSeen>) -> Vec<S
 fn allow_signer(author: &SenderSeen, row: &Row) -> Option<Say> {
     let (_, domain) = author.address.rsplit_once('@').filter(|_| is_signed(row, &author.address))?;
     let entry = format!("@{domain}");
-    let word = "Allow author’s domain";
+    let word = "Allow author's domain";
     author.allowed_by.is_none().then(|| Say { word, label: format!("{word}: {entry}"), entry, what: "allow" })
 }
 
@@ -218,7 +218,7 @@ fn by_entry(stands: &str, entry: &str, address: &str) -> String {
 /// What the buttons are called: to block somebody, to block the whole domain, to let somebody in.
 type Words = [&'static str; 3];
 const OF_SENDER: Words = ["Block sender", "Block domain", "Allow sender"];
-const OF_AUTHOR: Words = ["Block author", "Block author’s domain", "Allow author"];
+const OF_AUTHOR: Words = ["Block author", "Block author's domain", "Allow author"];
 const OF_ENVELOPE: Words = ["Block envelope sender", "Block its domain", "Allow envelope sender"];
 
 fn says(sender: &SenderSeen, [block, block_domain, allow]: Words) -> Vec<Say> {

@@ -35,6 +35,8 @@ pub(super) struct Chart {
     /// Its greatest value, and half of it: the labels of two gridlines.
     pub(super) top: i64,
     pub(super) middle: i64,
+    /// When it begins and ends, for scripts and for people.
+    pub(super) ends: [(String, String); 2],
     /// When a step began, for scripts and for people, and the value of each line there; the newest first.
     pub(super) rows: Vec<(String, String, Vec<i64>)>,
     /// Nothing to draw.
@@ -67,7 +69,8 @@ impl Chart {
             (begins(index).rfc3339(), text::full(begins(index)), of_step)
         });
         let rows = rows.filter(|(.., values)| values.iter().any(|value| *value > 0)).collect();
-        Self { lines: drawn.collect(), top: scale, middle: scale / 2, rows, empty: top == 0, is_one_step }
+        let ends = [since, until].map(|at| (at.rfc3339(), text::full(at)));
+        Self { lines: drawn.collect(), top: scale, middle: scale / 2, ends, rows, empty: top == 0, is_one_step }
     }
 }
 

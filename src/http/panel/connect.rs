@@ -3,7 +3,6 @@
 
 use askama::Template;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::http::uri::Authority;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -92,6 +91,8 @@ struct Entry {
 #[template(path = "connect.html", config = "web/askama.toml")]
 struct ListPage {
     frame: Frame,
+    /// Why no alias could be made.
+    nowhere: Option<String>,
     clients: Vec<Entry>,
 }
 
@@ -157,10 +158,14 @@ struct Shown<'a> {
 }
 
 /// `GET /connect`.
-pub(super) async fn list(State(site): State<Site>, Caller(_): Caller) -> Response {
+pub(super) async fn list(State(site): State<Site>, Caller(actor): Caller) -> Response {
     let clients = CLIENTS.iter().map(|client| Entry { name: client.name, title: client.title, about: client.about });
     let (frame, clients) = (Frame::inside(&site, "Connect", "connect"), clients.collect());
-    frame::page(StatusCode::OK, &ListPage { frame, clients })
+    let nowhere = match CLIENTS.iter().find(|client| client.makes_aliases()) {
+        Some(client) => nowhere(&site, &actor, client).await,
+        None => Ok(None),
+    };
+    frame::answer(None, nowhere.map(|nowhere| ListPage { frame, nowhere, clients }))
 }
 
 /// `GET /connect/{client}?token=`: how to connect it; with the id of a token, whether its first call has come.
@@ -216,7 +221,9 @@ async fn nowhere(site: &Site, actor: &Actor, client: &Client) -> Result<Option<S
         [] => ", or ask the owner of this gateway to make you a manager of one".to_owned(),
         seen => format!(", or ask the owner of {} to make you a manager there", text::all_ours(seen)),
     };
-    Ok(Some(format!("There is no domain on which you may make aliases, so this could make none. Add one{or_ask}.")))
+    Ok(Some(format!(
+        "There is no domain on which you may make aliases, so a program could make none. Add one{or_ask}."
+    )))
 }
 
 fn find(name: &str) -> Option<&'static Client> {

@@ -10,6 +10,7 @@ use crate::admin::{Actor, AdminError, Order, Paging};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
+use crate::policy::verdict::is_reply;
 use crate::store::rules::DestinationRow;
 
 use super::forms::{self, Filled};
@@ -49,6 +50,8 @@ pub(super) struct Line {
     pub(super) no_mail: Option<When>,
     /// Why it is failing, or why the mail that asks it did not arrive.
     pub(super) why: Option<String>,
+    /// Another server said that.
+    pub(super) is_reply: bool,
 }
 
 impl Line {
@@ -191,6 +194,7 @@ pub(super) fn line(destination: &DestinationShape, now: Moment) -> Line {
             || destination.failing_since.is_some_and(|since| destination.last_delivered_at > Some(since)),
         no_mail: when(destination.takes_no_mail.as_ref().map(|found| found.since)),
         why: why(destination).map(|why| text::short(why, text::LINE)),
+        is_reply: why(destination).is_some_and(is_reply),
     }
 }
 

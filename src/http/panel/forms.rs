@@ -106,7 +106,7 @@ impl Fields {
     pub(super) fn marked(mut self, error: Option<&AdminError>, at: impl Fn(&str) -> &str) -> Self {
         if let Some(AdminError::Invalid(faults)) = error {
             for Fault { field, detail, .. } in faults {
-                self = self.marked_at(at(field), sentence(&text::visible(detail)));
+                self = self.marked_at(at(field), wrong(detail));
             }
         }
         self
@@ -134,17 +134,33 @@ impl Fields {
     }
 }
 
-/// What is said above a form whose fields of these names say themselves what is wrong with them.
-pub(super) fn above(error: &AdminError, marked: &[&str]) -> String {
+/// A field that says what is wrong with it: its place on the page, and the same by its name.
+pub(super) type Marked = (String, String);
+
+/// What is said above a form whose fields of these names say themselves what is wrong with them; nothing where all is theirs.
+pub(super) fn above(error: &AdminError, marked: &[&str]) -> Option<String> {
     match error {
-        AdminError::Invalid(faults) if faults.iter().all(|fault| marked.contains(&fault.field.as_str())) => {
-            "Nothing was saved yet: mend what is marked.".to_owned()
-        }
-        AdminError::Changed => "Somebody changed this meanwhile, so nothing was saved yet. The fields have what you wrote: save again to put it in the \
-             place of what is stored now.".to_owned(),
-        AdminError::Invalid(_) => faults(error).join(" "),
-        other => text::said(other),
+        AdminError::Invalid(faults) if faults.iter().all(|fault| marked.contains(&fault.field.as_str())) => None,
+        AdminError::Changed => Some("Somebody changed this meanwhile, so nothing was saved yet. The fields have what you wrote: save again to put it in the \
+             place of what is stored now.".to_owned()),
+        AdminError::Invalid(_) => Some(faults(error).join(" ")),
+        other => Some(text::said(other)),
     }
+}
+
+/// The way to each field that says what is wrong with it: `named` has the fields with their places and names, and `at` says
+/// which of them is that of the API.
+pub(super) fn links(
+    error: &AdminError,
+    named: impl IntoIterator<Item = (&'static str, String, &'static str)>,
+    at: impl Fn(&str) -> &str,
+) -> Vec<Marked> {
+    let AdminError::Invalid(faults) = error else { return Vec::new() };
+    let link = |(field, place, name): (&str, String, &str)| {
+        let fault = faults.iter().find(|fault| at(&fault.field) == field)?;
+        Some((place, labelled(name, &fault.detail)))
+    };
+    named.into_iter().filter_map(link).collect()
 }
 
 /// What is wrong: in sentences that stand above a form, a setting called by the last part of its name; and beside those
@@ -156,10 +172,10 @@ pub(super) fn placed(error: Option<&AdminError>, place: impl Fn(&str) -> Option<
     };
     for Fault { field, detail, .. } in found {
         if let Some(place) = place(field) {
-            marks = marks.marked_at(place, sentence(&text::visible(detail)));
+            marks = marks.marked_at(place, wrong(detail));
         } else {
             let last = field.rsplit(['.', '/']).next().unwrap_or_default().replace('_', " ");
-            above.push(sentence(&text::visible(&format!("{last}: {detail}"))));
+            above.push(wrong(&format!("{last}: {detail}")));
         }
     }
     (above, marks)
@@ -168,7 +184,7 @@ pub(super) fn placed(error: Option<&AdminError>, place: impl Fn(&str) -> Option<
 /// What is wrong, as sentences.
 pub(super) fn faults(error: &AdminError) -> Vec<String> {
     match error {
-        AdminError::Invalid(faults) => faults.iter().map(|fault| sentence(&text::visible(&words(fault)))).collect(),
+        AdminError::Invalid(faults) => faults.iter().map(|fault| wrong(&words(fault))).collect(),
         other => vec![text::said(other)],
     }
 }
@@ -177,7 +193,7 @@ pub(super) fn faults(error: &AdminError) -> Vec<String> {
 pub(super) fn details(error: &AdminError) -> String {
     match error {
         AdminError::Invalid(faults) => {
-            let told: Vec<_> = faults.iter().map(|fault| sentence(&text::visible(&fault.detail))).collect();
+            let told: Vec<_> = faults.iter().map(|fault| wrong(&fault.detail)).collect();
             told.join(" ")
         }
         other => text::said(other),
@@ -190,7 +206,14 @@ fn words(fault: &Fault) -> String {
 
 /// What is wrong with one field, by the name that it has on its page.
 pub(super) fn labelled(label: &str, detail: &str) -> String {
-    sentence(&text::visible(&format!("{label}: {detail}")))
+    wrong(&format!("{label}: {detail}"))
+}
+
+/// What is wrong, as a sentence. What the configuration file has between straight quotes stands between those of the panel.
+pub(super) fn wrong(detail: &str) -> String {
+    let marks = ["“", "”"].into_iter().cycle();
+    let quoted = detail.split('"').zip(std::iter::once("").chain(marks)).map(|(part, mark)| format!("{mark}{part}"));
+    sentence(&text::visible(&quoted.collect::<String>()))
 }
 
 /// Words as a sentence. A name that begins it stays as it is written.
@@ -205,9 +228,13 @@ pub(super) fn sentence(words: &str) -> String {
     }
 }
 
+/// What is said of an address that nothing but a button leads to.
+pub(super) const NO_BUTTON: &str = "This address does something only when a button of this panel sends it. Go back to the page that has \
+    the button, and press it there.";
+
 /// The refusal of a button that there is not.
 pub(super) fn no_such_action() -> AdminError {
-    AdminError::NotFound("No button of this panel leads here, or this address was opened without one. Go back to the page and press its button.".to_owned())
+    AdminError::NotFound(NO_BUTTON.to_owned())
 }
 
 /// The answer to what is no form of ours, or larger than any.
@@ -225,6 +252,7 @@ mod tests {
         assert_eq!(sentence("write a number"), "Write a number.");
         assert_eq!(sentence("my.example is not one of your domains"), "my.example is not one of your domains.");
         assert_eq!(sentence(""), ".");
+        assert_eq!(wrong("\"a\" is none; write \"b\""), "“a” is none; write “b”.");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use crate::admin::AdminError;
 use crate::http::Site;
 
 use super::by_domain::ByDomain;
+use super::forms::NO_BUTTON;
 use super::secrets::Secrets;
 use super::{assets, session, text};
 
@@ -94,6 +95,8 @@ struct WordsPage {
     paragraphs: Vec<String>,
     command: Option<String>,
     link: Option<(&'static str, &'static str)>,
+    /// That link leads to the handbook already.
+    is_to_help: bool,
 }
 
 impl Words {
@@ -137,7 +140,7 @@ const PARTS: [(&str, &str, &str); 10] = [
     ("/queue", "queue", "Go to Queue"),
     ("/simulator", "simulator", "Go to the simulator"),
     ("/connect", "connect", "Go to Connect"),
-    ("/settings", "settings", "Go to Settings"),
+    ("/settings", "settings", "Go to Settings, Account"),
     ("/help", "help", "Show the handbook"),
     ("/docs/api", "help", "Show the reference"),
     ("/activity", "activity", "Go to Activity"),
@@ -158,7 +161,10 @@ pub(super) async fn framed(State(site): State<Site>, request: Request, next: Nex
         WayOn::To(place, words) => Some((place, words)),
         WayOn::Part => Some((*place, *word)),
     };
-    let mut whole = page(answer.status(), &WordsPage { frame, paragraphs, command, link });
+    let mut whole = page(
+        answer.status(),
+        &WordsPage { frame, paragraphs, command, is_to_help: link.is_some_and(|(to, _)| to == "/help"), link },
+    );
     whole.headers_mut().extend(std::mem::take(answer.headers_mut()));
     whole
 }
@@ -187,8 +193,9 @@ pub(super) const fn status_of(error: &AdminError) -> StatusCode {
 pub(super) fn failed(error: &AdminError) -> Response {
     let title = match error {
         AdminError::Forbidden(_) => "You have no right to this",
+        AdminError::NotFound(words) if words == NO_BUTTON => "Nothing was done",
         AdminError::NotFound(_) => "There is no such thing",
-        AdminError::Conflict(_) | AdminError::Changed => "That is not possible now",
+        AdminError::Conflict(_) | AdminError::Changed => "That is not possible",
         AdminError::Invalid(_) => "Something is wrong with this",
         AdminError::TooMany(_) => "Too many attempts",
         AdminError::Unwell => "The database cannot be reached",
@@ -196,8 +203,8 @@ pub(super) fn failed(error: &AdminError) -> Response {
     let words = Words::new(title, text::said(error)).back();
     let words = match error {
         AdminError::Forbidden(_) => words.and("If you need it, ask the owner of this gateway."),
-        AdminError::NotFound(_) => {
-            words.and("The address may be mistyped, or what it showed is gone, or is somebody else's.")
+        AdminError::NotFound(why) if why != NO_BUTTON => {
+            words.and("The address may be mistyped, or what it led to was removed or belongs to somebody else.")
         }
         _ => words,
     };

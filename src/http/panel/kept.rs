@@ -22,6 +22,8 @@ pub(super) struct Kept {
     pub(super) words: String,
     /// The inboxes that it may be sent to, the one that it is meant for first; none where it goes nowhere else.
     pub(super) inboxes: Option<Vec<String>>,
+    /// It failed, and its inbox is hardly the one to ask again.
+    pub(super) is_the_way: bool,
     /// Where to, and what is wrong with that.
     pub(super) form: Fields,
     pub(super) may_read: bool,
@@ -44,16 +46,18 @@ pub(super) async fn build(
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
     let all = if movable { inboxes(site, actor).await? } else { Vec::new() };
     let meant = meant_for(site, actor, (row, powers.has_a_way), &all).await;
+    let is_the_way = matches!(powers.entry, Entry::Kept(_)) && row.status == Status::Failed;
+    let has_refused = is_the_way && row.destination.as_ref() == Some(&meant);
     let inboxes = movable.then(|| first(&meant, all));
-    let form = Fields::of([("destination", meant)]);
-    Ok(Some(Kept { words, inboxes, form, may_read: powers.may_read }))
+    let form = Fields::of([("destination", if has_refused { String::new() } else { meant })]);
+    Ok(Some(Kept { words, inboxes, is_the_way, form, may_read: powers.may_read }))
 }
 
 fn of_failed(row: &Row, span: &str) -> String {
     match &row.dsn {
         _ if row.status == Status::Consumed => format!("A report that came back is kept for {span}."),
         Some(dsn) if dsn.dsn == "sent" => format!("It is kept for {span}."),
-        _ => format!("It is kept for {span}, since its sender was not told."),
+        _ => format!("It is kept for {span}, because its sender was not told."),
     }
 }
 

@@ -65,7 +65,7 @@ async fn asked(back: &str) -> Ask {
 
 fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
     let labels = || match entries(value(pairs, "label")) {
-        none if none.is_empty() => Err(AdminError::field("label", "write the label into the field beside the button")),
+        none if none.is_empty() => Err(AdminError::field("label", "write a label into this field first")),
         labels => Ok(labels),
     };
     let what = match value(pairs, "what") {
@@ -83,10 +83,7 @@ fn wanted(pairs: &Pairs) -> Result<Many, AdminError> {
         "unlabel" => Many::Unlabel(labels()?),
         "send" => match entries(value(pairs, "to")) {
             to if to.is_empty() => {
-                return Err(AdminError::field(
-                    "destinations",
-                    "write the destination into the field beside the button",
-                ));
+                return Err(AdminError::field("destinations", "write the destination into this field first"));
             }
             to => Many::SendTo(to),
         },

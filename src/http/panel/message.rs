@@ -68,6 +68,13 @@ struct MessagePage {
     facts: Facts,
 }
 
+impl MessagePage {
+    /// Whether another inbox is what helps: the field for it then stands on top.
+    fn goes_elsewhere(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.is_the_way)
+    }
+}
+
 /// What a row says of itself.
 struct Facts {
     /// The gateway itself wrote it.
@@ -186,7 +193,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         headline: story::headline(row, now),
         many: story::many(row),
         reason: linked(&reason(row, judge.as_ref())),
-        actions: powers.filter(|powers| powers.may_act).map(buttons).unwrap_or_default(),
+        actions: powers.filter(|powers| powers.may_act).map(|powers| buttons(powers, row.status)).unwrap_or_default(),
         lost: lost(row),
         kept,
         remedy: Remedy::of(site, (row, if powers.is_some() { Octets::Here } else { Octets::Gone }), now),
@@ -293,8 +300,8 @@ fn lost(row: &Row) -> String {
     )
 }
 
-/// Only what works in this state.
-fn buttons(QueuePowers { entry, has_a_way, .. }: QueuePowers) -> Vec<Button> {
+/// Only what works in this state. An inbox that refused hardly takes it another time: of what failed, another one is the way.
+fn buttons(QueuePowers { entry, has_a_way, .. }: QueuePowers, status: Status) -> Vec<Button> {
     const ALL: [(QueueAction, Button); 4] = [
         (QueueAction::Release, Button { name: "release", word: "Release", primary: true, danger: false }),
         (QueueAction::Retry, Button { name: "retry", word: "Try now", primary: true, danger: false }),
@@ -306,10 +313,11 @@ fn buttons(QueuePowers { entry, has_a_way, .. }: QueuePowers) -> Vec<Button> {
     if !has_a_way {
         fitting.retain(|button| button.name != "retry");
     }
-    if matches!(entry, Entry::Kept(_))
-        && let Some(button) = fitting.iter_mut().find(|button| button.name == "retry")
-    {
-        button.word = "Send again";
+    for button in fitting.iter_mut().filter(|_| matches!(entry, Entry::Kept(_))) {
+        match button.name {
+            "retry" => (button.word, button.primary) = ("Send again", status == Status::Expired),
+            _ => button.word = "Delete",
+        }
     }
     fitting
 }

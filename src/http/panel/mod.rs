@@ -33,6 +33,7 @@ mod new_password;
 mod next_step;
 mod overview;
 mod own_words;
+mod policy_words;
 mod qr;
 mod queue;
 mod ready;

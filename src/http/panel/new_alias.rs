@@ -7,7 +7,7 @@ use crate::http::Site;
 
 use super::alias_fields::{Choice, entries};
 use super::destinations::SURE;
-use super::forms::{Fields, Filled, faults};
+use super::forms::{self, Fields, Filled, Marked, faults};
 use super::text;
 
 /// Destinations that the form proposes.
@@ -34,19 +34,19 @@ const FORMATS: [(&str, &str); 6] = [
 /// The fields that are seldom needed.
 const SELDOM: [&str; 9] =
     ["action", "reject_message", "priority", "format", "for", "expires_at", "expires_after", "block", "allow"];
-/// The fields that say themselves what is wrong with them.
-const MARKED: [&str; 11] = [
-    "local_part",
-    "destination",
-    "description",
-    "labels",
-    "reject_message",
-    "priority",
-    "for",
-    "expires_at",
-    "expires_after",
-    "block",
-    "allow",
+/// The fields that say themselves what is wrong with them: their places on the page, and what it calls them.
+const MARKED: [(&str, &str, &str); 11] = [
+    ("local_part", "local", "New alias"),
+    ("destination", "to", "Sends mail to"),
+    ("description", "f-description", "Note"),
+    ("labels", "f-labels", "Labels"),
+    ("reject_message", "f-reject_message", "Words of a refusal"),
+    ("priority", "f-priority", "Priority of a pattern"),
+    ("expires_at", "f-expires_at", "Ends on"),
+    ("expires_after", "f-expires_after", "Ends after"),
+    ("block", "f-block", "Kept out"),
+    ("allow", "f-allow", "Let in"),
+    ("for", "f-for", "For the website"),
 ];
 
 /// The form that makes an alias, as it was filled in, with what is wrong.
@@ -60,6 +60,8 @@ pub(super) struct NewAlias {
     pub(super) inboxes: Vec<String>,
     pub(super) form: Fields,
     pub(super) wrong: Option<String>,
+    /// The fields that say themselves what is wrong, with the way there.
+    pub(super) marked: Vec<Marked>,
     /// Where whoever is sure of its inboxes sends it all the same.
     pub(super) again: Option<&'static str>,
 }
@@ -79,7 +81,7 @@ impl NewAlias {
         let default = site.admin.default_destinations(actor, actor.account).await?.into_iter().next();
         let inboxes = known.into_iter().map(|row| row.address).filter(|address| !address.starts_with('@'));
         let proposed = [("domain", site.admin.proposed_domain(actor).await?), ("destination", default)];
-        let empty = MARKED.into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
+        let empty = MARKED.map(|(key, ..)| key).into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
         let form = Fields::of(empty.map(|(key, value)| (key, value.unwrap_or_default()))).filled(filled);
         Ok(Self {
             open: filled.is_some() || (lonely && !open_domains.is_empty()),
@@ -89,6 +91,7 @@ impl NewAlias {
             open_domains,
             form: marked(form, error),
             wrong: error.filter(|error| !is_marked(error)).map(|error| faults(error).join(" ")),
+            marked: error.map(ways_to_marked).unwrap_or_default(),
             again: None,
         })
     }
@@ -112,9 +115,15 @@ fn marked(form: Fields, error: Option<&AdminError>) -> Fields {
     }
 }
 
+fn ways_to_marked(error: &AdminError) -> Vec<Marked> {
+    forms::links(error, MARKED.map(|(key, place, name)| (key, place.to_owned(), name)), at)
+}
+
 fn is_marked(error: &AdminError) -> bool {
     match error {
-        AdminError::Invalid(faults) => faults.iter().all(|fault| MARKED.contains(&at(&fault.field))),
+        AdminError::Invalid(faults) => {
+            faults.iter().all(|fault| MARKED.iter().any(|(key, ..)| *key == at(&fault.field)))
+        }
         AdminError::Conflict(_) => true,
         _ => false,
     }

@@ -63,6 +63,8 @@ struct Notice {
     remedy: String,
     href: String,
     action: &'static str,
+    /// Nothing comes before that is done.
+    is_before_all: bool,
 }
 
 /// One of the five figures.
@@ -273,7 +275,7 @@ fn first_run(actor: &Actor, page: (&'static str, &'static str)) -> (&'static str
 fn lacks(remedy: String, (href, action): (&str, &'static str)) -> Notice {
     let what = "No mail can reach you yet.".to_owned();
     let Look { tone, icon, .. } = look::WAITING;
-    Notice { tone, icon, what, since: None, remedy, href: href.to_owned(), action }
+    Notice { tone, icon, what, since: None, remedy, href: href.to_owned(), action, is_before_all: true }
 }
 
 /// What is wrong in its first sentence; what else is known of it stands with what to do, unless that was said just before.
@@ -292,6 +294,7 @@ fn told(cause: &Cause, before: &str, now: Moment) -> Notice {
         remedy: text::visible(remedy.trim_end()),
         href: cause.page(),
         action: "Look at it",
+        is_before_all: false,
     }
 }
 

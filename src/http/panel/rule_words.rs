@@ -17,7 +17,7 @@ pub(super) fn which(alias: &AliasShape, subaddressing: bool) -> String {
             format!("This address, and {local}+anything@{domain} where that is no alias itself.")
         }
         Kind::Address => "This address and no other.".to_owned(),
-        Kind::Glob => format!("Every address of {domain} whose part before the @ is {}.", pieces(&local)),
+        Kind::Glob => format!("Every address of {domain} whose part before the @ {}.", of_glob(&local)),
         Kind::Regex => {
             let groups = local.matches('(').count() - local.matches("(?:").count() - local.matches("\\(").count();
             let captured = if groups > 0 {
@@ -39,6 +39,16 @@ pub(super) fn wants_smtputf8(alias: &AliasShape) -> Option<&'static str> {
         "Only senders whose mail servers know internationalised addresses (SMTPUTF8) reach it: others are told 553. Give \
          everybody else an alias of plain letters.",
     )
+}
+
+/// What is so of each part before the @ that a glob takes: `begins with “shop-”`.
+fn of_glob(glob: &str) -> String {
+    let is_plain = |text: &&str| !text.is_empty() && !text.contains(['*', '?', '[']);
+    match (glob.strip_suffix('*').filter(is_plain), glob.strip_prefix('*').filter(is_plain)) {
+        (Some(begin), _) => format!("begins with “{begin}”"),
+        (_, Some(end)) => format!("ends with “{end}”"),
+        _ => format!("is {}", pieces(glob)),
+    }
 }
 
 /// A glob, piece by piece: `“shop-”, then anything`.
@@ -170,6 +180,10 @@ mod tests {
         assert_eq!(pieces("shop-*"), "“shop-”, then anything");
         assert_eq!(pieces("*.news?"), "anything, then “.news”, then one character");
         assert_eq!(pieces("a[bc]d[!0-9]"), "“a”, then one of bc, then “d”, then one character that is none of 0-9");
+        assert_eq!(of_glob("shop-*"), "begins with “shop-”");
+        assert_eq!(of_glob("*-shop"), "ends with “-shop”");
+        assert_eq!(of_glob("a*z"), "is “a”, then anything, then “z”");
+        assert_eq!(of_glob("*"), "is anything");
         assert_eq!(pieces("[unclosed"), "one of unclosed");
     }
 

@@ -158,7 +158,10 @@ pub(super) fn ended() -> Response {
 pub(super) fn used_up() -> Response {
     let words = "This link was used already, or is older than 24 hours. In a demo, press Enter in the terminal where \
                  it runs: it prints another. For any other gateway, make a new one on the machine where it runs:";
-    Words::new("This link is used up", words).command("waypost panel-link").answer(StatusCode::GONE)
+    Words::new("This link is used up", words)
+        .command("waypost panel-link")
+        .link("/sign-in", "Sign in")
+        .answer(StatusCode::GONE)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::text;
 /// The fields that ask.
 const FIELDS: [&str; 5] = ["to", "from", "author", "ip", "headers"];
 /// What the page calls them.
-const LABELS: [&str; 5] = ["To", "Envelope sender", "Author", "Client’s address", "Header"];
+const LABELS: [&str; 5] = ["To", "Envelope sender", "Author", "Client's address", "Header"];
 
 /// The answer.
 struct Told {
@@ -28,7 +28,6 @@ struct Told {
     headline: &'static str,
     reason: String,
     reply: String,
-    rule: Option<String>,
     envelope: Compared,
     steps: Vec<Step>,
 }
@@ -42,6 +41,8 @@ struct SimulatorPage {
     author: String,
     ip: String,
     headers: String,
+    /// There is no domain that it could be asked about.
+    is_bare: bool,
     /// What is wrong, at its field; and above the answer that there is not, with the way there.
     marks: Fields,
     marked: Vec<(&'static str, String)>,
@@ -60,8 +61,12 @@ pub(super) async fn page(State(site): State<Site>, Caller(actor): Caller, ask: A
     let marks = Fields::default().marked(error.as_ref(), |field| field);
     let marked = marked(error.as_ref());
     let [to, from, author, ip, headers] = FIELDS.map(asked);
+    let is_bare = match site.admin.domain_names(&actor).await {
+        Ok(names) => names.is_empty(),
+        Err(error) => return frame::failed(&error),
+    };
     let frame = Frame::inside(&site, "Simulator", "simulator");
-    frame::page(status, &SimulatorPage { frame, to, from, author, ip, headers, marks, marked, told })
+    frame::page(status, &SimulatorPage { frame, is_bare, to, from, author, ip, headers, marks, marked, told })
 }
 
 /// What is wrong, by the name that its field has on the page, in the order of the fields.
@@ -98,7 +103,6 @@ fn tell(route: &RouteShape) -> Told {
         headline,
         reason: text::visible(&route.reason),
         reply: text::visible(&route.reply),
-        rule: route.rule.as_ref().map(|rule| text::ours(&rule.pattern)),
         envelope: Compared::of(&route.envelope.before, route.envelope.after.as_ref()),
         steps: step_words::told(&route.trace),
     }

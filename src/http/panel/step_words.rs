@@ -65,7 +65,7 @@ pub(super) fn check(policy: &str) -> &str {
     POLICIES.iter().find(|(known, ..)| *known == policy).map_or(policy, |(_, label, _)| label)
 }
 
-/// `SPF: Check and show; TLS to the destination: Always, else wait (set for the domain)`, out of
+/// `SPF: checked and shown; TLS to the destination: always, else mail waits (set for the domain)`, out of
 /// `spf observe (instance), tls require (domain)`.
 fn settings(detail: &str) -> String {
     detail.split(", ").map(setting).collect::<Vec<_>>().join("; ")
@@ -96,7 +96,8 @@ fn entry(detail: &str) -> String {
     LEVELS.iter().fold(detail.to_owned(), |told, (level, _, list)| told.replacen(level, list, 1))
 }
 
-fn capital(word: &str) -> String {
+/// With a capital first.
+pub(super) fn capital(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -111,7 +112,7 @@ mod tests {
         let settings = "spf enforce (alias), forwarded headers off (instance), moon full (domain)";
         assert_eq!(
             told("settings", "in effect", settings),
-            "SPF: Refuse what fails (set for the alias); X-Forwarded-To and -For: Leave them out; \
+            "SPF: refused where it fails (set for the alias); X-Forwarded-To and -For: not added; \
              moon full (set for the domain)"
         );
         assert_eq!(told("policy", "refuses", "unauthenticated"), "Mail that proves nothing");

@@ -114,8 +114,12 @@ fn as_before(back: usize, left: usize) -> String {
         (0, _) => "Nothing was taken back: it was changed again since.".to_owned(),
         (1, 0) => "It is as it was.".to_owned(),
         (n, 0) => format!("{n} aliases are as they were."),
-        (n, 1) => format!("{n} taken back; one was changed again since and stays."),
-        (n, left) => format!("{n} taken back; {left} were changed again since and stay."),
+        (1, 1) => "One alias is as it was; one was changed again since, and is left as it is.".to_owned(),
+        (1, left) => format!("One alias is as it was; {left} were changed again since, and are left as they are."),
+        (n, 1) => format!("{n} aliases are as they were; one was changed again since, and is left as it is."),
+        (n, left) => {
+            format!("{n} aliases are as they were; {left} were changed again since, and are left as they are.")
+        }
     }
 }
 
@@ -246,7 +250,10 @@ mod tests {
     #[test]
     fn taking_back_says_how_much() {
         assert_eq!(taken_back(1, 0, 0), "It is as it was.");
-        assert_eq!(taken_back(3, 1, 0), "3 taken back; one was changed again since and stays.");
+        assert_eq!(
+            taken_back(3, 1, 0),
+            "3 aliases are as they were; one was changed again since, and is left as it is."
+        );
         assert_eq!(taken_back(0, 2, 0), "Nothing was taken back: it was changed again since.");
         assert_eq!(taken_back(1, 0, 1), ANEW);
     }

@@ -14,7 +14,7 @@ use super::text::{self, When};
 /// Recipients that are shown.
 const SHOWN: usize = 50;
 /// How far a trial looks back: as the API has it, and in words.
-const DAYS: [(&str, &str); 3] = [("", "7 days"), ("30", "30 days"), ("90", "90 days")];
+const DAYS: [(&str, &str); 3] = [("", "of 7 days"), ("30", "of 30 days"), ("90", "of 90 days")];
 
 /// How far a trial can look back.
 pub(super) fn spans(chosen: &str) -> Vec<Choice> {

@@ -76,7 +76,9 @@ fn told(proof: &Proof) -> Response {
         Proof::Unknown => (
             StatusCode::NOT_FOUND,
             "This link is not known here",
-            "It may be mistyped or cut short, or the inbox is no destination of this gateway any more.".to_owned(),
+            "It may be mistyped or cut short, or the inbox is no destination of this gateway any more. The person who looks \
+             after the aliases can have a new mail sent."
+                .to_owned(),
         ),
     };
     Words::new(title, words).answer(status)

@@ -295,7 +295,7 @@ fn untold(stock: &Stock, kept_for: &str) -> Cause {
         since: Some(stock.since),
         what: format!("{}{}", messages(stock.count, &one, &many), said(&stock.said)),
         remedy: format!(
-            "Open the queue, and send it again there, to another inbox if need be, or cancel it. If you do neither, it is \
+            "Open the queue, and send it again there, to another inbox if need be, or delete it. If you do neither, it is \
              deleted after {kept_for}."
         ),
     }

@@ -111,7 +111,7 @@ impl Kind {
             Self::Certificate => "The certificate ends, is wrong, or is not renewed",
             Self::Disk => "The disk is low",
             Self::Backup => "A backup failed",
-            Self::Listed => "The gateway's address is on a list",
+            Self::Listed => "The gateway's address is on a blocklist",
             Self::Gateway => "What else keeps the gateway from working well",
         }
     }

@@ -7,7 +7,8 @@ use crate::admin::{AdminError, DefaultContact};
 use crate::policy::settings::{Enforcement, Instance, TlsPolicy, Unauthenticated};
 
 use super::super::alias_fields::entries;
-use super::super::forms::{self, Filled};
+use super::super::forms::{self, Filled, Marked};
+use super::super::policy_words;
 use super::super::text;
 
 /// The modes of a catch-all: the word of the API, and ours.
@@ -26,11 +27,6 @@ const FORMATS: [(&str, &str); 5] = [
     ("uuid", "a UUID"),
     ("site", "the website's name"),
 ];
-const ENFORCEMENTS: [(&str, &str); 3] =
-    [("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused where it fails")];
-const DMARC: [(&str, &str); 3] =
-    [("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused if its domain asks")];
-const YES_NO: [(&str, &str); 2] = [("true", "added"), ("false", "not added")];
 
 /// One value to choose.
 pub(super) struct Choice {
@@ -50,8 +46,15 @@ pub(super) struct Chooser {
 
 /// The boxes of the form.
 const BOXES: [&str; 2] = ["subaddressing", "keep_tag"];
-/// The fields that say themselves what is wrong with them.
-const MARKED: [&str; 6] = ["contact", "srs_domain", "mirror_of", "allow", "block", "catch_all_destinations"];
+/// The fields that say themselves what is wrong with them, and what the page calls them.
+const MARKED: [(&str, &str); 6] = [
+    ("catch_all_destinations", "Where it is sent on to"),
+    ("contact", "Postmaster and abuse go to"),
+    ("srs_domain", "Domain of rewritten senders"),
+    ("mirror_of", "Mirror of"),
+    ("allow", "Let in"),
+    ("block", "Kept out"),
+];
 
 /// Every field.
 pub(super) struct Fields {
@@ -114,9 +117,14 @@ pub(super) fn contact_help(contact: &DefaultContact) -> String {
     format!("{one}. Empty: {default} default destination{now}")
 }
 
-/// What is said above the fields.
-pub(super) fn above(error: &AdminError) -> String {
-    forms::above(error, &MARKED)
+/// What is said above the fields, where they do not say it all.
+pub(super) fn above(error: &AdminError) -> Option<String> {
+    forms::above(error, &MARKED.map(|(key, _)| key))
+}
+
+/// The fields that say what is wrong with them, each with the way there.
+pub(super) fn marked(error: &AdminError) -> Vec<Marked> {
+    forms::links(error, MARKED.map(|(key, name)| (key, format!("f-{key}"), name)), |field| field)
 }
 
 fn values(domain: &DomainShape, to: String) -> Vec<(&'static str, String)> {
@@ -161,17 +169,15 @@ fn policies(form: &forms::Fields, instance: &Instance) -> Vec<Chooser> {
     let words = |level: Enforcement| level.to_string();
     let stranger = if instance.unauthenticated == Unauthenticated::Accept { "accept" } else { "reject" };
     let tls = if instance.tls == TlsPolicy::Opportunistic { "opportunistic" } else { "require" };
-    let strangers = [("accept", "taken"), ("reject", "refused")];
-    let tls_words = [("opportunistic", "where it is offered"), ("require", "always; else mail waits")];
     vec![
-        chooser(("spf", "SPF of senders"), &ENFORCEMENTS, &words(instance.spf)),
-        chooser(("dkim", "DKIM signatures"), &ENFORCEMENTS, &words(instance.dkim)),
-        chooser(("dmarc", "DMARC of authors"), &DMARC, &words(instance.dmarc)),
-        chooser(("unauthenticated", "Mail that proves nothing"), &strangers, stranger),
-        chooser(("tls", "TLS towards your inbox"), &tls_words, tls),
+        chooser(("spf", "SPF of senders"), policy_words::CHECKS, &words(instance.spf)),
+        chooser(("dkim", "DKIM signatures"), policy_words::CHECKS, &words(instance.dkim)),
+        chooser(("dmarc", "DMARC of authors"), policy_words::DMARC, &words(instance.dmarc)),
+        chooser(("unauthenticated", "Mail that proves nothing"), policy_words::STRANGERS, stranger),
+        chooser(("tls", "TLS towards your inbox"), policy_words::TLS, tls),
         chooser(
             ("forwarded_headers", "X-Forwarded-To and -For"),
-            &YES_NO,
+            policy_words::HEADERS,
             if instance.forwarded_headers { "true" } else { "false" },
         ),
     ]

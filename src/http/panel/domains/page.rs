@@ -9,7 +9,7 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::policy::deeds::Deed;
 
-use super::super::forms::{self, Filled};
+use super::super::forms::{self, Filled, Marked};
 use super::super::frame::{self, Frame};
 use super::super::queue;
 use super::super::text::{self, When};
@@ -38,6 +38,8 @@ struct DomainPage {
     frame: Frame,
     done: Option<&'static str>,
     wrong: Option<String>,
+    /// The fields that say themselves what is wrong, with the way there.
+    marked: Vec<Marked>,
     /// As people read it, and as the DNS has it.
     name: String,
     full: String,
@@ -152,7 +154,8 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
     Ok(DomainPage {
         frame: Frame::inside(site, text::short_sender(&domain.unicode), "domains"),
         done: shown.done.as_deref().and_then(|word| told(word, &records.state)),
-        wrong: shown.error.as_ref().map(form::above),
+        wrong: shown.error.as_ref().and_then(form::above),
+        marked: shown.error.as_ref().map(form::marked).unwrap_or_default(),
         name: text::short_sender(&domain.unicode),
         full: domain.name.clone(),
         ascii: domain.unicode != domain.name,

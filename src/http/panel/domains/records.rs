@@ -98,7 +98,7 @@ impl State {
                 ("wait", "wait", "Its mail is put off until it is proved whose it is.".to_owned())
             }
             "drift" => ("wait", "wait", format!("Some records differed when DNS was asked last{}.", named(wrong))),
-            _ => ("wait", "wait", "DNS was not asked yet.".to_owned()),
+            _ => ("wait", "wait", "DNS has not been asked yet.".to_owned()),
         };
         Self { tone, icon, words, at: None, unsettled: true }
     }
@@ -150,8 +150,8 @@ fn was_asked(domain: &DomainShape) -> bool {
 fn unasked(record: Shown, (word, wrong): (&'static str, &[String])) -> Shown {
     let begin = format!("{} of {}: ", record.kind, record.name);
     let then = wrong.iter().find_map(|words| text::visible(words).strip_prefix(&begin).map(str::to_owned));
-    let (word, tone) = if then.is_some() { ("differed then", "wait") } else { (word, "") };
-    Shown { word, tone, detail: then.unwrap_or_default(), mouths: Vec::new(), ..record }
+    let word = if then.is_some() { "differed then" } else { word };
+    Shown { word, tone: "wait", detail: then.unwrap_or_default(), mouths: Vec::new(), ..record }
 }
 
 /// `: MX of my.example, TXT of my.example`, of what was wrong.

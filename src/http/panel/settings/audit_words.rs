@@ -9,7 +9,8 @@ use crate::admin::shapes::AuditShape;
 use crate::mail::Moment;
 use crate::policy::deeds::Deed;
 
-use super::super::alias_fields::{ACTIONS, AFTERS, POLICIES, PRIVACIES, Words};
+use super::super::alias_fields::{ACTIONS, AFTERS, POLICIES, PRIVACIES};
+use super::super::policy_words::Words;
 use super::super::rule_words::date;
 use super::super::text;
 use super::server_keys;
@@ -320,8 +321,8 @@ mod tests {
             "Messages a day: 5 → none",
             "Ends on: none → 2027-01-31",
             "Once it has ended: Refuse it: no such address → Take it, throw it away",
-            "DMARC: inherited → Refuse if its domain asks",
-            "SPF: Do not check → inherited",
+            "DMARC: inherited → refused if its domain asks",
+            "SPF: not checked → inherited",
         ];
         assert_eq!(told(Deed::AliasChange, before, after.clone()), changes);
         let made = told(Deed::AliasCreate, Value::Null, after);

@@ -21,7 +21,7 @@ use crate::admin::{Actor, AdminError};
 use crate::http::Site;
 use crate::http::api::Ask;
 
-use super::forms::{self, Fields};
+use super::forms::{self, Fields, Marked};
 use super::frame;
 use super::told;
 
@@ -59,9 +59,6 @@ struct Around {
     /// The places of those fields, and what is wrong with each.
     marked: Vec<Marked>,
 }
-
-/// A field that says what is wrong with it: its place on the page, and the same by its name.
-type Marked = (String, String);
 
 /// The fields that can say so, by their place.
 const NAMES: [(&str, &str); 14] = [

@@ -13,24 +13,23 @@ use crate::mail::{Mailbox, Moment};
 use crate::policy::notices::Kind;
 use crate::policy::notices::recipients::is_in_the_way;
 
-use super::super::forms::Filled;
+use super::super::forms::{self, Filled};
 use super::super::frame::{self, Frame};
-use super::super::look;
+use super::super::look::{self, Look};
+use super::super::policy_words::Words;
 use super::super::text::{self, When};
-use super::{Around, done, status};
+use super::{Around, done, server_keys, status};
 
 /// Notices that are shown.
 const MAX_OPEN: usize = 50;
 const MAX_OVER: usize = 20;
 /// The state of those that stand no more.
 const OVER: &str = "over";
-/// How often a digest may come, as the setting has it and in words.
-const DIGESTS: [(&str, &str); 4] =
-    [("off", "No digest"), ("daily", "Every day"), ("weekly", "Every week"), ("monthly", "Every thirty days")];
 
 /// One notice.
 struct Line {
     tone: &'static str,
+    icon: &'static str,
     words: String,
     remedy: String,
     since: When,
@@ -66,7 +65,7 @@ struct NoticesPage {
     to: Field,
     told: String,
     digest: Field,
-    digests: [(&'static str, &'static str); 4],
+    digests: Words,
     heartbeat: Field,
     beat: Option<(When, Option<String>)>,
     may_change: bool,
@@ -177,7 +176,7 @@ async fn gathered(site: &Site, actor: &Actor, filled: Option<&Filled>) -> Result
         to: field("notify.to", "to"),
         told: text::all_ours(&told.into_iter().map(ToString::to_string).collect::<Vec<_>>()),
         digest: field("notify.digest", "digest"),
-        digests: DIGESTS,
+        digests: server_keys::DIGESTS,
         heartbeat: field("notify.heartbeat_url", "heartbeat_url"),
         beat: beat.map(|beat| (When::new(beat.at, now), beat.failure.map(|why| text::visible(&why)))),
         may_change: actor.is_admin(),
@@ -197,7 +196,7 @@ fn field_of(settings: &[Setting], key: &str) -> Field {
     let place = match setting.place {
         SettingPlace::Environment | SettingPlace::File => format!("Set in {source}, where it is changed."),
         SettingPlace::Panel => "Set here.".to_owned(),
-        SettingPlace::Default => "The default.".to_owned(),
+        SettingPlace::Default => "Not changed: this is the default.".to_owned(),
     };
     Field { value, locked: !setting.changeable, place: text::visible(&place) }
 }
@@ -244,9 +243,11 @@ impl First {
 
 fn line(notice: &NoticeShape, first: &First, now: Moment) -> Line {
     let told = first.told(notice);
+    let Look { tone, icon, .. } = look::of_cause(notice.kind, notice.severity);
     Line {
-        tone: look::of_cause(notice.kind, notice.severity).tone,
-        words: text::visible(&notice.what),
+        tone,
+        icon,
+        words: forms::sentence(&text::visible(&notice.what)),
         remedy: text::visible(&notice.remedy),
         since: When::new(notice.since, now),
         over: notice.ended_at.filter(|_| notice.state == OVER).map(|at| When::new(at, now)),

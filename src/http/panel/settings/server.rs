@@ -12,11 +12,11 @@ use crate::admin::{Actor, AdminError, Setting, SettingPlace};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 
-use super::super::forms::{self, Filled, sentence};
+use super::super::forms::{self, Filled, Marked};
 use super::super::frame::{self, Frame};
 use super::super::text;
 use super::server_keys::{self, Known, SECTIONS};
-use super::{Around, Marked, done, status};
+use super::{Around, done, status};
 
 /// One value to choose.
 pub(in crate::http::panel) struct Choice {
@@ -154,7 +154,7 @@ async fn show(site: &Site, actor: &Actor, (ask, filled): (&Ask, &Filled), error:
     let mut sections: Vec<_> = SECTIONS.iter().map(|known| section(known, &all, (filled, &mut wrong))).collect();
     sections.iter_mut().for_each(|section| section.sensitive &= asks);
     if let Some(sent) = sections.iter_mut().find(|section| was_sent(section, filled)) {
-        sent.present_wrong = present_wrong.as_deref().map(sentence);
+        sent.present_wrong = present_wrong.as_deref().map(forms::wrong);
     }
     // What stands beside no field is said above all.
     let rest = wrong.iter().map(|(field, detail)| forms::labelled(field, detail)).collect();
@@ -225,7 +225,7 @@ fn section(
         title: known.title,
         changeable: fields.iter().any(|field| field.changeable),
         password,
-        password_wrong: if password { wrong.remove(PASSWORD).as_deref().map(sentence) } else { None },
+        password_wrong: if password { wrong.remove(PASSWORD).as_deref().map(forms::wrong) } else { None },
         sensitive: known.sensitive,
         present_wrong: None,
         fields,
@@ -245,11 +245,11 @@ fn field(key: &Known, setting: &Setting, (filled, wrong): (&Filled, &mut BTreeMa
         hint: key.hint,
         choices: choices.collect(),
         value,
-        place: place(setting),
+        place: set_by(setting),
         changeable: setting.changeable,
         ours: setting.place == SettingPlace::Panel && setting.changeable,
         waits: waits(setting),
-        wrong: wrong.remove(key.name).as_deref().map(sentence),
+        wrong: wrong.remove(key.name).as_deref().map(forms::wrong),
     }
 }
 
@@ -272,6 +272,14 @@ fn other(setting: &Setting) -> Other {
         value => text::visible(&value),
     };
     Other { key: setting.key, value, place: place(setting), waits: waits(setting) }
+}
+
+/// The same after the name of the setting, as a sentence ends.
+fn set_by(setting: &Setting) -> String {
+    match setting.place {
+        SettingPlace::Default => "has its default".to_owned(),
+        _ => format!("is {}", place(setting)),
+    }
 }
 
 fn place(setting: &Setting) -> String {

@@ -3,13 +3,15 @@
 
 use serde_json::Value;
 
+use super::super::policy_words::{self, Words};
+
 /// A setting.
 pub(super) struct Known {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) hint: &'static str,
     /// As the configuration has it, and in words; empty where anything may be written.
-    pub(super) choices: &'static [(&'static str, &'static str)],
+    pub(super) choices: Words,
 }
 
 /// Settings that belong together.
@@ -21,19 +23,16 @@ pub(super) struct Section {
     pub(super) keys: &'static [Known],
 }
 
-type Choices = &'static [(&'static str, &'static str)];
-
-const CHECKS: Choices =
-    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused where it fails")];
-const DMARC: Choices =
-    &[("off", "not checked"), ("observe", "checked and shown"), ("enforce", "refused if its domain asks")];
-const YES_NO: Choices = &[("true", "yes"), ("false", "no")];
+/// How often a digest may come.
+pub(super) const DIGESTS: Words =
+    &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every thirty days")];
+const YES_NO: Words = &[("true", "yes"), ("false", "no")];
 
 const fn written(name: &'static str, label: &'static str, hint: &'static str) -> Known {
     Known { name, label, hint, choices: &[] }
 }
 
-const fn chosen((name, label): (&'static str, &'static str), hint: &'static str, choices: Choices) -> Known {
+const fn chosen((name, label): (&'static str, &'static str), hint: &'static str, choices: Words) -> Known {
     Known { name, label, hint, choices }
 }
 
@@ -77,7 +76,7 @@ pub(super) const SECTIONS: &[Section] = &[
             chosen(
                 ("delivery.tls", "TLS towards destinations"),
                 "A domain or an alias may ask for more.",
-                &[("opportunistic", "where it is offered"), ("require", "always; else mail waits")],
+                policy_words::TLS,
             ),
         ],
     },
@@ -86,17 +85,17 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "What is asked of senders",
         sensitive: false,
         keys: &[
-            chosen(("policy.spf", "SPF"), "Whether the sender's domain lets that server send.", CHECKS),
-            chosen(("policy.dkim", "DKIM"), "Whether the signatures are valid.", CHECKS),
+            chosen(("policy.spf", "SPF"), "Whether the sender's domain lets that server send.", policy_words::CHECKS),
+            chosen(("policy.dkim", "DKIM"), "Whether the signatures are valid.", policy_words::CHECKS),
             chosen(
                 ("policy.dmarc", "DMARC"),
                 "Whether it really comes from the author's domain. What that domain asks to quarantine is sent on, and marked in the log.",
-                DMARC,
+                policy_words::DMARC,
             ),
             chosen(
                 ("policy.unauthenticated", "Mail that proves nothing"),
                 "Neither SPF nor a signature passes.",
-                &[("accept", "taken"), ("reject", "refused")],
+                policy_words::STRANGERS,
             ),
             written("policy.dns_lists", "DNS lists", "Clients on one of them are refused. Separated by commas."),
             chosen(
@@ -109,7 +108,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "The results of the checks are written at the top of the message.",
                 YES_NO,
             ),
-            chosen(("policy.forwarded_headers", "X-Forwarded-To and -For"), "For inboxes that sort by them.", YES_NO),
+            chosen(
+                ("policy.forwarded_headers", "X-Forwarded-To and -For"),
+                "For inboxes that sort by them.",
+                policy_words::HEADERS,
+            ),
         ],
     },
     Section {
@@ -141,11 +144,7 @@ pub(super) const SECTIONS: &[Section] = &[
         sensitive: false,
         keys: &[
             written("notify.to", "To", "Addresses, separated by commas. Empty: the owner."),
-            chosen(
-                ("notify.digest", "Digest"),
-                "What came in and went out, and what needs your attention.",
-                &[("off", "never"), ("daily", "every day"), ("weekly", "every week"), ("monthly", "every thirty days")],
-            ),
+            chosen(("notify.digest", "Digest"), "What came in and went out, and what needs your attention.", DIGESTS),
             written(
                 "notify.heartbeat_url",
                 "Heartbeat",

@@ -27,7 +27,7 @@ pub(super) const SCOPES: [(&str, &str); 15] = [
     ("domains:read", "See domains and their records"),
     ("domains", "See and change domains"),
     ("activity:read", "See what became of mail"),
-    ("activity", "See what became of mail, which can only be read"),
+    ("activity", "See what became of mail"),
     ("queue:read", "See what waits, and read the messages that wait"),
     ("queue", "See, hold, cancel and send again what waits"),
     ("account:read", "See this account, its tokens and sessions"),
@@ -35,6 +35,9 @@ pub(super) const SCOPES: [(&str, &str); 15] = [
     ("admin:read", "See everything that this account may, metrics included, and change nothing"),
     ("admin", "Everything that this account may"),
 ];
+
+/// It opens no more than the scope that only looks: of mail that came, nothing can be changed. It is not offered beside it.
+const NO_MORE: &str = "activity";
 
 /// A token as the list shows it.
 struct Line {
@@ -135,7 +138,7 @@ async fn show(
             .placed(error.as_ref(), place),
         rows: found.iter().map(|token| line(token, now)).collect(),
         token,
-        choices: SCOPES.iter().map(choice).collect(),
+        choices: SCOPES.iter().filter(|(scope, _)| *scope != NO_MORE).map(choice).collect(),
         name: filled.get("name").to_owned(),
         domain: filled.get("domain").to_owned(),
         expires: filled.get("expires_at").to_owned(),

@@ -275,8 +275,9 @@ async fn guest(site: &Site, link: &str, secrets: &Secrets) -> Result<Guest, Resp
 }
 
 fn has_an_owner() -> Response {
-    let words = "This link was used: the gateway has an owner. Sign in as the owner to go on where the set-up stopped.";
-    let page = Words::new("This gateway is set up", words);
+    let words = "A link like this one makes the account of the owner, which is there already. Sign in as the owner: what is left of \
+                 the set-up goes on from there.";
+    let page = Words::new("This gateway has an owner", words);
     page.link("/sign-in?to=/setup/go-on", "Sign in").answer(StatusCode::GONE)
 }
 

@@ -276,7 +276,7 @@ const PROPOSED_LIMITS: [(&str, &str, u64); 6] = [
     ),
     ("limits.messages_per_sender_domain_per_hour", "Messages of one sender's domain an hour", PROPOSED.sender_domain),
     ("limits.messages_per_alias_per_hour", "Messages to one alias an hour", PROPOSED.alias),
-    ("limits.messages_per_destination_per_hour", "Messages to one inbox an hour", PROPOSED.destination),
+    ("limits.messages_per_destination_per_hour", "Messages to one destination an hour", PROPOSED.destination),
 ];
 
 pub(super) async fn take_limits(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
