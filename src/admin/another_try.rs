@@ -56,6 +56,7 @@ impl Admin {
         let said = self.store.activity.last_said(&[oldest.id]).await?.remove(&oldest.id).unwrap_or_default();
         Ok(Some(WaitingMailShape {
             messages: waits.len() as u64,
+            held: waits.iter().filter(|one| one.state == "held").count() as u64,
             more: page.next_cursor.is_some(),
             since: oldest.received_at,
             reply: said.words,

@@ -210,7 +210,9 @@ fn waiting(waits: &Value) -> String {
         (_, true) => format!("More than {} messages wait", waits["messages"]),
         (_, false) => format!("{} messages wait", waits["messages"]),
     };
-    format!("{count} for it, the oldest since {}; its last try: {}", time(waits, "/since"), cell(waits, "/reply"))
+    let held = waits["held"].as_u64().filter(|held| *held > 0);
+    let held = held.map(|held| format!(" ({held} on hold)")).unwrap_or_default();
+    format!("{count} for it{held}, the oldest since {}; its last try: {}", time(waits, "/since"), cell(waits, "/reply"))
 }
 
 fn replaced(done: &Value) -> String {

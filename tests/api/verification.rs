@@ -106,7 +106,14 @@ async fn an_inbox_that_says_yes_refuses_no_more() {
     house.clock.advance(60 * MINUTE);
     let refuses = house.operator("GET", INBOX, Value::Null).await.json();
     assert_eq!(refuses["failing_reply"], Value::Null, "not before it is proved whose it is: {refuses}");
-    assert_eq!(house.operator("GET", "/v1/notices", Value::Null).await.json()["items"][0]["kind"], "refusing");
+    let notices = async || house.operator("GET", "/v1/notices", Value::Null).await.json()["items"].clone();
+    assert_eq!(notices().await, json!([]), "nothing leads there");
+    let alias = json!({ "address": "shop@my.example", "destinations": ["new@inbox.example"] });
+    house.operator("POST", "/v1/aliases", alias).await.expect(201);
+    assert_eq!(notices().await[0]["kind"], "refusing");
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "enabled": false })).await.expect(200);
+    assert_eq!(notices().await, json!([]), "nor does it now");
+    house.operator("PATCH", "/v1/aliases/shop@my.example", json!({ "enabled": true })).await.expect(200);
     open(&house, "POST", &path).await.expect(200);
     let seen = house.operator("GET", INBOX, Value::Null).await.json();
     assert!(seen["verified_at"].is_string() && seen["failing_since"].is_null(), "{seen}");

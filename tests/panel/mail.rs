@@ -153,7 +153,7 @@ async fn a_report_that_was_read_is_not_said_to_be_kept_for_want_of_one() {
     };
     house.admin.store.activity.progress(vec![progress]).await.unwrap();
     let shown = page(&house, &cookie, &format!("/activity/{}", row.id)).await;
-    assert!(shown.contains("<p>A report that came back is kept for 7 days.</p>"), "{shown}");
+    assert!(shown.contains("<p>A report that came back is kept until 22 Nov 2026, 19:56:24 UTC.</p>"), "{shown}");
     assert!(!shown.contains("was not told"), "{shown}");
 }
 
@@ -704,7 +704,7 @@ async fn what_is_kept_though_its_sender_was_told_is_not_said_to_be_untold() {
         house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text()
     };
     let told = words(DsnNote::taken(row.id)).await;
-    assert!(told.contains("It is kept for 7 days.") && !told.contains("was not told"), "{told}");
+    assert!(told.contains("It is kept until ") && !told.contains("was not told"), "{told}");
     let untold = words(DsnNote::suppressed("there is no sender to tell".to_owned())).await;
     assert!(untold.contains("because its sender was not told."), "{untold}");
     let untried = Row { id: house.admin.chance.id(house.clock.now()), attempts: Vec::new(), ..row.clone() };

@@ -260,7 +260,7 @@ async fn what_is_kept_is_said_to_be_kept_for_so_many_days() {
     let until = house.clock.now().after(std::time::Duration::from_secs(3600));
     queued(&house, "shop@my.example", Entry::Kept(until)).await;
     let told = page(&house, &cookie, "/settings/notices").await;
-    assert!(told.contains("If you do neither, it is deleted after 7 days."), "{told}");
+    assert!(told.contains("If you do neither, it is deleted at the time that its page names."), "{told}");
     assert!(!told.contains("queue.keep_failed"), "{told}");
 }
 

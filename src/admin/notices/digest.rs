@@ -17,6 +17,15 @@ const FIGURES: [(&str, &[&str]); 4] = [
     ("waiting or held", &["queued", "deferred", "held"]),
 ];
 
+/// What is told where there is any.
+const FURTHER: [(&str, &[&str]); 5] = [
+    ("dropped", &["dropped"]),
+    ("cancelled", &["cancelled"]),
+    ("repeats, not sent twice", &["duplicate"]),
+    ("abandoned by their sender", &["abandoned"]),
+    ("reports that came back", &["consumed"]),
+];
+
 impl Admin {
     /// Sends it, if it is due. The first one comes a stretch after the start, so that it has something to tell.
     pub(super) async fn send_digest(&self) -> Result<()> {
@@ -46,6 +55,7 @@ impl Admin {
         };
         let mut figures = vec![("came in", counted.came_in())];
         figures.extend(FIGURES.iter().map(|(word, keys)| (*word, sum(keys))));
+        figures.extend(FURTHER.iter().map(|(word, keys)| (*word, sum(keys))).filter(|(_, count)| *count > 0));
         if counted.copies > 0 {
             figures.push(("more than came in: copies for further inboxes", counted.copies));
         }

@@ -38,7 +38,6 @@ impl Admin {
         drifting.retain(|(name, _)| actor.sees_domain(name) && self.concerns(actor, name));
         Ok(Facts {
             now,
-            kept_for: self.span_in_words("queue.keep_failed"),
             stock: self.stock(stays, &taking).await?,
             taking,
             failing: self.failing(actor).await?,

@@ -64,6 +64,8 @@ pub struct DestinationShape {
 pub struct WaitingMailShape {
     /// How many messages, as far as they are counted.
     pub messages: u64,
+    /// How many of these are on hold.
+    pub held: u64,
     /// There are more than are counted.
     pub more: bool,
     /// When the oldest came.

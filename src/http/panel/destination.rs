@@ -269,6 +269,11 @@ fn oldest(waits: &WaitingMailShape, now: Moment) -> Oldest {
         count if waits.more => format!("More than {count} messages"),
         count => format!("{count} messages"),
     };
+    let count = match waits.held {
+        0 => count,
+        held if held == waits.messages && !waits.more => format!("{count}, on hold"),
+        held => format!("{count}, {held} of them on hold"),
+    };
     Oldest { count, row: waits.activity_id.to_string(), at: When::new(waits.since, now), said: Said::new(&waits.reply) }
 }
 

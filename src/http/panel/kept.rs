@@ -12,7 +12,7 @@ use crate::store::activity::Row;
 use crate::store::queue::Entry;
 
 use super::forms::Fields;
-use super::frame;
+use super::{frame, text};
 
 /// Inboxes that are proposed, at most.
 const MAX_INBOXES: u32 = 100;
@@ -41,7 +41,7 @@ pub(super) async fn build(
     let words = match powers.entry {
         Entry::Due(_) | Entry::Leased => "It is here until it is delivered.".to_owned(),
         Entry::Held => "It is here as long as it is held.".to_owned(),
-        Entry::Kept(_) => of_failed(row, &site.admin.span_in_words("queue.keep_failed")),
+        Entry::Kept(until) => of_failed(row, &text::full(until)),
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
     let all = if movable { inboxes(site, actor).await? } else { Vec::new() };
@@ -53,11 +53,11 @@ pub(super) async fn build(
     Ok(Some(Kept { words, inboxes, is_the_way, form, may_read: powers.may_read }))
 }
 
-fn of_failed(row: &Row, span: &str) -> String {
+fn of_failed(row: &Row, until: &str) -> String {
     match &row.dsn {
-        _ if row.status == Status::Consumed => format!("A report that came back is kept for {span}."),
-        Some(dsn) if dsn.dsn == "sent" => format!("It is kept for {span}."),
-        _ => format!("It is kept for {span}, because its sender was not told."),
+        _ if row.status == Status::Consumed => format!("A report that came back is kept until {until}."),
+        Some(dsn) if dsn.dsn == "sent" => format!("It is kept until {until}."),
+        _ => format!("It is kept until {until}, because its sender was not told."),
     }
 }
 

@@ -81,8 +81,6 @@ pub struct Refused {
 pub struct Facts {
     /// The present.
     pub now: Moment,
-    /// For how long what failed unheard is kept, in words.
-    pub kept_for: String,
     /// Mail that is still here.
     pub stock: Vec<Stock>,
     /// Hosts that took mail within [`REFUSING_AFTER`].
@@ -264,7 +262,7 @@ fn waiting(facts: &Facts, host: &str, stock: &[&Stock]) -> Cause {
 /// What is held, and what failed unheard.
 fn of_others(facts: &Facts) -> Vec<Cause> {
     let of = |stay| facts.stock.iter().filter(move |stock| stock.stay == stay);
-    let mut causes: Vec<Cause> = of(Stay::Untold).map(|stock| untold(stock, &facts.kept_for)).collect();
+    let mut causes: Vec<Cause> = of(Stay::Untold).map(untold).collect();
     let held: Vec<&Stock> = of(Stay::Held).collect();
     if !held.is_empty() {
         let (count, since, _) = sums(&held);
@@ -282,7 +280,7 @@ fn of_others(facts: &Facts) -> Vec<Cause> {
     causes
 }
 
-fn untold(stock: &Stock, kept_for: &str) -> Cause {
+fn untold(stock: &Stock) -> Cause {
     let to = in_unicode(&stock.destination);
     let why = |of: &str| stock.untold.as_ref().map(|why| format!("{of}: {why}")).unwrap_or_default();
     let one = format!("for {to} failed and is kept for you. Its sender was not told{}.", why(""));
@@ -294,10 +292,9 @@ fn untold(stock: &Stock, kept_for: &str) -> Cause {
         severity: Severity::Warning,
         since: Some(stock.since),
         what: format!("{}{}", messages(stock.count, &one, &many), said(&stock.said)),
-        remedy: format!(
-            "Open the queue, and send it again there, to another inbox if need be, or delete it. If you do neither, it is \
-             deleted after {kept_for}."
-        ),
+        remedy: "Open the queue, and send it again there, to another inbox if need be, or delete it. If you do neither, it is \
+                 deleted at the time that its page names."
+            .to_owned(),
     }
 }
 
@@ -427,7 +424,6 @@ mod tests {
     fn facts(stock: Vec<Stock>, taking: &[&str]) -> Facts {
         Facts {
             now: now(),
-            kept_for: "7 days".to_owned(),
             stock,
             taking: taking.iter().map(|host| (*host).to_owned()).collect(),
             failing: Vec::new(),

@@ -91,7 +91,11 @@ fn told(writer: &Writer<'_>, item: &Item<'_>) -> Vec<String> {
         }
         News::Ended => {
             let span = span_in_words(item.ended_at.unwrap_or(writer.now).since(since));
-            text.push(format!("{}: this is over. It lasted {span}.", headline(cause).trim_end_matches('.')));
+            let over = match cause.kind {
+                Kind::Refusing | Kind::Bouncing => "mail arrives there again, or no alias in use leads there any more",
+                _ => "this is over",
+            };
+            text.push(format!("{}: {over}. It lasted {span}.", headline(cause).trim_end_matches('.')));
             text.push("There is nothing to do.".to_owned());
         }
     }
