@@ -382,6 +382,12 @@ impl Activity {
         self.usage_now(alias).await
     }
 
+    /// The same for whoever looks at the alias.
+    pub(super) async fn usage_shown(&self, alias: AliasId) -> Result<Usage> {
+        self.settle_counts().await?;
+        self.usage.look(alias, self.clock.now(), &self.readers).await
+    }
+
     /// The same, read anew.
     pub(super) async fn usage_now(&self, alias: AliasId) -> Result<Usage> {
         self.settle_counts().await?;

@@ -169,7 +169,7 @@ impl Directory {
 
     /// Messages that an alias took in the last 24 h.
     pub async fn last_day(&self, alias: AliasId) -> Result<u64> {
-        Ok(self.0.activity.usage(alias).await?.last_day)
+        Ok(self.0.activity.usage_shown(alias).await?.last_day)
     }
 
     /// The same as it is at this moment, whatever was asked lately.

@@ -49,6 +49,12 @@ impl UsageCache {
         self.1.load(Ordering::Relaxed)
     }
 
+    /// It, and nothing is remembered of the question: what is shown to people must not make a later question cheaper, by which
+    /// a sender could tell what is known.
+    pub(super) async fn look(&self, alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
+        if let Some(usage) = self.get(alias) { Ok(usage) } else { load(alias, now, log).await }
+    }
+
     /// Reads it.
     pub(super) async fn load(&self, alias: AliasId, now: Moment, log: &SqlitePool) -> Result<Usage> {
         self.1.fetch_add(1, Ordering::Relaxed);
