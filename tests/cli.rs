@@ -199,8 +199,8 @@ fn an_inbox_is_told_as_it_fares() {
     let since = ": 552 5.2.2 full\nMail was taken there all the same, last at 22 Nov 2026, 19:00:00 UTC.\nOne alias leads to it.";
     assert!(told(refusing, "1").contains(since), "{}", told(refusing, "1"));
     let remembered = &format!(r#"{refusing},"not_asked_until":"2026-11-22T19:06:24.120Z""#);
-    let until = "\nNew mail for it is refused, and it is not asked again until 22 Nov 2026, 19:06:24 UTC. If it is mended: waypost \
-        destination retry a@x.example\n";
+    let until = "\nNew mail of aliases that lead to it alone is refused, and for that it is not asked again until 22 Nov 2026, \
+        19:06:24 UTC. If it is mended: waypost destination retry a@x.example\n";
     assert!(told(remembered, "1").contains(until), "{}", told(remembered, "1"));
     let asked = r#""verified_at":null,"last_delivered_at":"2026-11-22T19:00:00.000Z",
         "verification":{"sent_at":"2026-11-22T18:59:00.000Z","status":"forwarded","reply":"250 ok"}"#;

@@ -178,7 +178,7 @@ fn told(destination: &Value) -> String {
     }
     if destination["not_asked_until"].is_string() {
         lines.push(format!(
-            "New mail for it is refused, and it is not asked again until {}. If it is mended: waypost destination retry {}",
+            "New mail of aliases that lead to it alone is refused, and for that it is not asked again until {}. If it is mended: waypost destination retry {}",
             time(destination, "/not_asked_until"),
             cell(destination, "/address")
         ));
