@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::first_run::LastWayOut;
 use super::looks::Looks;
 use crate::mail::Moment;
@@ -24,6 +26,8 @@ pub struct Found {
     pub(super) looks: Looks,
     /// Whether port 25 led out.
     pub(super) way_out: LastWayOut,
+    /// What was found is of a gateway that is set otherwise by now.
+    outdated: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +47,16 @@ pub(super) struct News {
 }
 
 impl Found {
+    /// Has the doctor look at once, instead of when it is due.
+    pub(super) fn is_outdated(&self) {
+        self.outdated.notify_one();
+    }
+
+    /// Waits until what was found is outdated.
+    pub(super) async fn outdated(&self) {
+        self.outdated.notified().await;
+    }
+
     /// Learns since when what a process before this one had found stands.
     pub(super) fn recall(&self, stood: Vec<Cause>) {
         let found = &mut self.inner().since;

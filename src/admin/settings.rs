@@ -140,6 +140,9 @@ impl Admin {
         let changes = written.iter().map(|(key, value)| (key.clone(), Some(value.clone()).filter(|v| !v.is_null())));
         self.store.accounts.set(changes.collect(), audit).await?;
         self.settings.renew(&panel);
+        if written.contains_key(HOSTNAME) {
+            self.found.is_outdated();
+        }
         Ok(())
     }
 

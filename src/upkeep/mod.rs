@@ -217,7 +217,10 @@ impl Upkeep {
             if is_sound {
                 soon = rests(every);
             }
-            tokio::time::sleep(self.admin.chance.jitter(rest)).await;
+            tokio::select! {
+                () = tokio::time::sleep(self.admin.chance.jitter(rest)) => {}
+                () = self.admin.look_is_outdated() => {}
+            }
         }
     }
 

@@ -33,6 +33,9 @@ async fn a_program_gets_a_token_of_its_own_and_its_first_call_is_told() {
     let state = format!("/connect/curl?token={}", tokens["items"][0]["id"].as_str().unwrap());
     let waits = house.panel(&cookie, "GET", &state, "").await.expect(200).text();
     assert!(waits.contains("Waiting for the first call") && !waits.contains(&token), "shown once: {waits}");
+    // What is put in by itself goes to the page that shows the token as well.
+    let put_in = waits.split_once("<div id=\"first-call\"").unwrap().1.split_once("\n</div>").unwrap().0;
+    assert!(waits.contains("is not shown again") && !put_in.contains("is not shown again"), "{waits}");
     house.bearer(&token, "GET", "/v1/activity", Value::Null).await.expect(403);
     let waits = house.panel(&cookie, "GET", &state, "").await.expect(200).text();
     assert!(waits.contains("Waiting for the first call that succeeds"), "{waits}");

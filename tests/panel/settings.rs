@@ -343,6 +343,17 @@ async fn a_host_name_that_no_mail_server_has_is_refused() {
     house.operator("PATCH", "/v1/settings", json!({ "hostname": null })).await.expect(200);
 }
 
+/// What the doctor found is of the old name: it looks at once, and not when it is due.
+#[tokio::test]
+async fn what_was_found_of_the_gateway_is_outdated_by_another_host_name() {
+    let (house, _) = owner().await;
+    let is_outdated = || futures_util::FutureExt::now_or_never(house.admin.look_is_outdated()).is_some();
+    house.operator("PATCH", "/v1/settings", json!({ "log.subjects": false })).await.expect(200);
+    assert!(!is_outdated());
+    house.operator("PATCH", "/v1/settings", json!({ "hostname": "gw.my.example" })).await.expect(200);
+    assert!(is_outdated() && !is_outdated());
+}
+
 #[tokio::test]
 async fn the_host_name_in_service_is_shown_though_nobody_has_set_it() {
     let (house, cookie) = owner().await;
