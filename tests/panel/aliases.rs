@@ -75,6 +75,34 @@ async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
     house.panel(&cookie, "GET", "/aliases/nobody@my.example", "").await.expect(404);
 }
 
+/// A message with a copy that is still here has not all been sent on.
+#[tokio::test]
+async fn what_waits_or_is_held_of_an_alias_is_counted_beside_what_is_done() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let id = alias(&house, json!({ "address": "shop@my.example" })).await;
+    let row = mail_to(&house, &id, ("orders@shop.example", "shop@my.example")).await;
+    let copy = |status| Row {
+        id: house.admin.chance.id(house.clock.now()),
+        destination: Some("other@inbox.example".to_owned()),
+        status,
+        ..row.clone()
+    };
+    let header = async || {
+        let page = house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+        page.split("<p class=\"muted lead-in\">").nth(1).unwrap().split("last mail").next().unwrap().to_owned()
+    };
+    assert_eq!(header().await, "1 forwarded · ");
+    for (status, told) in [
+        (Status::Deferred, "1 forwarded · 1 waiting · "),
+        (Status::Queued, "1 forwarded · 2 waiting · "),
+        (Status::Held, "1 forwarded · 2 waiting · 1 held · "),
+    ] {
+        house.admin.store.activity.record(vec![copy(status)]).await.unwrap();
+        assert_eq!(header().await, told);
+    }
+}
+
 /// By its date, by the mail it had, by the mail it did not have: it is nowhere told to send mail on.
 #[tokio::test]
 async fn an_alias_that_has_ended_is_told_as_ended() {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::admin::shapes::{AliasShape, alias_name};
-use crate::admin::{Actor, AdminError, Many, Target, Unheard};
+use crate::admin::{ActivityFilter, Actor, AdminError, MAX_LIMIT, Many, Paging, Target, Unheard};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -45,6 +45,8 @@ struct Head {
     icon: &'static str,
     state: String,
     counts: String,
+    /// What is still here of it.
+    here: Vec<String>,
     last: Option<When>,
     which: String,
     /// Who cannot write to it.
@@ -232,6 +234,7 @@ async fn build(
         marked: error.map(Fields::marked).unwrap_or_default(),
         head: Head {
             unverified: unverified(site, actor, (row.account, &alias)).await?,
+            here: here(site, actor, &alias).await?,
             ..head(&alias, (subaddressing, domains::put_off(site, &alias.domain)), now)
         },
         may_change: site.admin.may_change_alias(actor, &row),
@@ -263,6 +266,7 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
         icon,
         state,
         counts: super::aliases::counts(alias),
+        here: Vec::new(),
         last: alias.last_mail_at.map(|at| When::new(at, now)),
         which: rule_words::which(alias, subaddressing),
         wants: rule_words::wants_smtputf8(alias),
@@ -275,6 +279,24 @@ fn head(alias: &AliasShape, (subaddressing, put_off): (bool, Option<String>), no
         in_query: text::in_query(&alias.address),
         try_href: format!("/aliases/{}/try", alias.id),
     }
+}
+
+/// `1 waiting`, `2 held`: what nothing is counted of yet.
+async fn here(site: &Site, actor: &Actor, alias: &AliasShape) -> Result<Vec<String>, AdminError> {
+    const KINDS: [(&str, &[Status]); 2] = [("waiting", &[Status::Queued, Status::Deferred]), ("held", &[Status::Held])];
+    let filter = ActivityFilter {
+        alias: Some(alias.id.to_string()),
+        status: KINDS.iter().flat_map(|(_, all)| *all).map(|status| status.as_str().to_owned()).collect(),
+        paging: Paging { limit: Some(MAX_LIMIT), cursor: None },
+        ..ActivityFilter::default()
+    };
+    let found = site.admin.activity_rows(actor, &filter).await?;
+    let least = if found.next_cursor.is_some() { "at least " } else { "" };
+    let counted = KINDS.iter().map(|(word, all)| {
+        let count = found.rows.iter().filter(|row| all.contains(&row.status)).count();
+        (count > 0).then(|| format!("{least}{count} {word}"))
+    });
+    Ok(counted.flatten().collect())
 }
 
 /// The inboxes that get no mail yet, and for each what is left to do about it by whom.
