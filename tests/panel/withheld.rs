@@ -2,6 +2,8 @@
 //! that, and of what is to be done about it.
 
 use serde_json::{Value, json};
+use waypost::policy::status::{Status, TraceStep};
+use waypost::store::activity::Row;
 
 use super::aliases::{alias, mail_to};
 use crate::web::House;
@@ -153,4 +155,32 @@ async fn to_lead_aliases_elsewhere_names_those_that_send_nothing_on() {
     let form = "version=2&action=reject&destinations=two%40inbox.example";
     let saved = house.panel(&cookie, "POST", &format!("/aliases/{}", open[0]), form).await;
     assert!(!saved.text().contains("refuses all its mail"));
+}
+
+/// To take an entry off a list brings no mail where the alias takes none.
+#[tokio::test]
+async fn of_a_blocked_message_it_is_said_that_the_alias_takes_none_in_any_case() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for ((local, does, until), (id, row)) in WITHHELD.into_iter().zip(withheld(&house).await) {
+        let entry = json!({ "block": ["spam@shop.example"] });
+        house.operator("PATCH", &format!("/v1/aliases/{id}"), entry).await.expect(200);
+        let trace = vec![
+            TraceStep::new("sender", "blocked", "spam@shop.example (alias)"),
+            TraceStep::new("reply", "refused", "550 5.1.1 No such address here"),
+        ];
+        let row = Row {
+            id: house.admin.chance.id(house.clock.now()),
+            status: Status::Refused,
+            attempts: Vec::new(),
+            reason: "The entry spam@shop.example (alias) keeps this sender out.".to_owned(),
+            trace,
+            ..row
+        };
+        house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+        let page = house.panel(&cookie, "GET", &format!("/activity/{}", row.id), "").await.expect(200).text();
+        let told = page.split("<p id=\"next\">").nth(1).unwrap().split("</p>").next().unwrap();
+        let words = format!("Off the list alone would not help: {local}@my.example {does} until {until}.");
+        assert!(told.contains(&words) && !told.contains("Its mail is taken once"), "{words}\n{told}");
+    }
 }

@@ -56,6 +56,8 @@ pub(super) struct Judge {
     pub(super) stands: Option<String>,
     /// What the alias does with all its mail, whoever sends it.
     pub(super) does: Option<&'static str>,
+    /// The same in a sentence, with until what is done about it.
+    pub(super) withheld: Option<String>,
     pub(super) says: Vec<Say>,
     /// A policy refused it, and no allow entry for its sender would have let it in.
     pub(super) is_unproven: bool,
@@ -104,8 +106,10 @@ pub(super) async fn judge(site: &Site, actor: &Actor, row: &Row, now: Moment) ->
     let is_refused = story::refused_by(row).is_some();
     says.retain(|say| !(is_refused && say.what == "allow") || is_proven(row) || is_signed(row, &say.entry));
     let is_unproven = is_refused && says.iter().all(|say| say.what != "allow") && !is_proven(row);
+    let name = text::short_address(&alias_name(&alias).to_string());
     Some(Judge {
-        name: text::short_address(&alias_name(&alias).to_string()),
+        withheld: withheld.map(|withheld| withheld.of_one(&name)),
+        name,
         alias: alias.id.to_string(),
         does: withheld.map(Withheld::does),
         stands: author.as_ref().and_then(|author| stands(author, withheld)).or_else(|| {

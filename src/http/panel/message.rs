@@ -197,7 +197,7 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         lost: lost(row),
         kept,
         remedy: Remedy::of(site, (row, if powers.is_some() { Octets::Here } else { Octets::Gone }), now),
-        next: NextStep::of(site, actor, row, judge.as_ref().and_then(|judge| judge.lifted)).await,
+        next: NextStep::of(site, actor, row, judge.as_ref()).await,
         judge,
         siblings,
         facts: Facts::of(row, subject(site, actor, row).await, now),

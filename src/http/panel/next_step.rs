@@ -7,6 +7,7 @@ use crate::policy::admission::{NO_DESTINATION, REFUSES, SWITCHED_OFF};
 use crate::policy::status::{Status, TraceStep};
 use crate::store::activity::Row;
 
+use super::alias_senders::Judge;
 use super::step_words;
 use super::story;
 use super::text;
@@ -41,8 +42,8 @@ type Told = (String, Place);
 const OFF_THE_LIST: &str = "Its mail is taken once this entry is off the list.";
 
 impl NextStep {
-    /// For whoever may do it; `lifted` is how a block that refused it has ended since.
-    pub(super) async fn of(site: &Site, actor: &Actor, row: &Row, lifted: Option<&str>) -> Option<Self> {
+    /// For whoever may do it, with what its alias does by now.
+    pub(super) async fn of(site: &Site, actor: &Actor, row: &Row, judge: Option<&Judge>) -> Option<Self> {
         if row.own.is_none() && story::no_way(row).is_some() && may(site, actor, row).await {
             return Some(Self::of_no_way(site, actor, row).await);
         }
@@ -54,10 +55,19 @@ impl NextStep {
             return Some(found);
         }
         let (words, place) = told(row)?;
-        let words = lifted.filter(|_| words == OFF_THE_LIST).map_or(words, str::to_owned);
+        let words = if words == OFF_THE_LIST { off_the_list(judge) } else { words };
         let place = if place == Place::Server && !actor.is_admin() { Place::Handbook } else { place };
         let (href, link) = place.link(row);
         Some(Self { words, href, link })
+    }
+}
+
+/// What comes of taking the entry off that kept a sender out: it may be off by now, and the alias may take no mail at all.
+fn off_the_list(judge: Option<&Judge>) -> String {
+    match judge.map(|judge| (judge.lifted, &judge.withheld)) {
+        Some((Some(lifted), _)) => lifted.to_owned(),
+        Some((None, Some(withheld))) => format!("Off the list alone would not help: {withheld}"),
+        _ => OFF_THE_LIST.to_owned(),
     }
 }
 
