@@ -38,6 +38,33 @@ impl Admin {
         self.read_policy(actor, form, (slot, &above));
     }
 
+    /// What an actor may not choose for a domain that has set this: each policy, and the value that would loosen it.
+    #[must_use]
+    pub fn beyond_at_domain(&self, actor: &Actor, own: &Overrides) -> Vec<(&'static str, &'static str)> {
+        self.beyond(actor, (own, &Overrides::default()))
+    }
+
+    /// The same for an alias of a domain.
+    #[must_use]
+    pub fn beyond_at_alias(
+        &self,
+        actor: &Actor,
+        (domain, own): (&Domain, &Overrides),
+    ) -> Vec<(&'static str, &'static str)> {
+        let domain = self.facts.store.directory.domain(domain);
+        let above = domain.map(|domain| domain.overrides.clone()).unwrap_or_default();
+        self.beyond(actor, (own, &above))
+    }
+
+    fn beyond(&self, actor: &Actor, levels: (&Overrides, &Overrides)) -> Vec<(&'static str, &'static str)> {
+        if actor.is_admin() {
+            return Vec::new();
+        }
+        let instance = self.facts.instance.load();
+        let all = CHOICES.iter().flat_map(|(name, values)| values.split(", ").map(move |value| (*name, value)));
+        all.filter(|choice| would_loosen(*choice, levels, &instance)).collect()
+    }
+
     fn read_policy(&self, actor: &Actor, form: &mut Form<'_>, (slot, above): (&mut Overrides, &Overrides)) {
         let before = slot.clone();
         form.set(FIELD, slot, |value| merged(&before, value));
@@ -49,6 +76,12 @@ impl Admin {
             form.fault(FIELD, format!("only an administrator may loosen {loosened}, which holds for the whole server"));
         }
     }
+}
+
+fn would_loosen((name, value): (&str, &str), (own, above): (&Overrides, &Overrides), instance: &Instance) -> bool {
+    let value = value.parse::<bool>().map_or_else(|_| Value::from(value), Value::from);
+    let change = Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    merged(own, &change).is_ok_and(|after| !loosened(own, &after, (above, instance)).is_empty())
 }
 
 /// What was set, with the changes.

@@ -43,6 +43,12 @@ impl Admin {
         Ok(self.domains_open_to(actor).await?.into_iter().map(|(_, name)| name.to_string()).collect())
     }
 
+    /// The names of the domains that the actor may make others like.
+    pub async fn domains_to_copy(&self, actor: &Actor) -> Result<Vec<String>> {
+        let all = self.names_within(actor, Reach::Manage, |_| true).await?;
+        Ok(all.into_iter().map(|(_, name)| name.to_string()).collect())
+    }
+
     async fn domains_open_to(&self, actor: &Actor) -> Result<Vec<(AccountId, Domain)>> {
         let is_mirror =
             |name: &Domain| self.store.directory.domain(name).is_some_and(|hosted| hosted.mirror_of.is_some());

@@ -117,3 +117,68 @@ async fn a_viewer_is_not_told_to_release_what_is_held() {
     assert!(page.contains("One message is held until somebody who manages its domain releases it."), "{page}");
     assert!(!page.contains("until you release"), "{page}");
 }
+
+/// What a role does not bring is not offered: a domain to copy, a form for an alias.
+#[tokio::test]
+async fn who_only_looks_at_a_domain_is_told_so_and_offered_nothing_of_it() {
+    let (house, owner, anna) = with_anna().await;
+    say(&house, &owner, "domain=my.example&role=viewer").await;
+    let page = async |path: &str| house.panel(&anna, "GET", path, "").await.expect(200).text();
+    let domains = page("/domains").await;
+    assert!(domains.contains("Add a domain") && !domains.contains("Copy from"), "{domains}");
+    let says =
+        "You may look at these aliases, and not change them: only people who manage a domain make aliases on it.";
+    for path in ["/aliases", "/aliases?new=1", "/aliases?new=1&local_part=shop&domain=my.example"] {
+        let page = page(path).await;
+        assert!(page.contains(says) && !page.contains("Create alias"), "{path}: {page}");
+    }
+    say(&house, &owner, "domain=other.example&role=manager").await;
+    let domains = page("/domains").await;
+    let like = domains.split("<select id=\"like\"").nth(1).unwrap().split("</select>").next().unwrap();
+    assert!(like.contains("other.example") && !like.contains("my.example"), "{like}");
+    let aliases = page("/aliases?new=1").await;
+    assert!(aliases.contains("Create alias") && !aliases.contains("You may look at these"), "{aliases}");
+}
+
+/// What only an administrator may loosen is no choice of others; what stands already is shown.
+#[tokio::test]
+async fn who_may_not_loosen_a_check_is_not_offered_to() {
+    let (house, owner, anna) = with_anna().await;
+    say(&house, &owner, "domain=my.example&role=manager").await;
+    house.operator("POST", "/v1/aliases", json!({ "address": "shop@my.example" })).await.expect(201);
+    let offered = async |who: &str, path: &str, id: &str| {
+        let page = house.panel(who, "GET", path, "").await.expect(200).text();
+        let select = page.split(&format!("<select id=\"{id}\"")).nth(1).unwrap().split("</select>").next().unwrap();
+        select
+            .split("<option value=\"")
+            .skip(1)
+            .map(|one| one.split('"').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (domain, alias) = ("/domains/my.example", "/aliases/shop@my.example");
+    let all = ["", "off", "observe", "enforce"];
+    for (path, at) in [(domain, "p"), (alias, "f")] {
+        let of = |name: &str| format!("{at}-{name}");
+        assert_eq!(offered(&owner, path, &of("dmarc")).await, all, "{path}");
+        assert_eq!(offered(&anna, path, &of("dmarc")).await, ["", "enforce"], "{path}");
+        assert_eq!(offered(&anna, path, &of("spf")).await, ["", "observe", "enforce"], "{path}");
+        assert_eq!(offered(&anna, path, &of("tls")).await, ["", "opportunistic", "require"], "{path}");
+        assert_eq!(offered(&anna, path, &of("forwarded_headers")).await, ["", "true", "false"], "{path}");
+    }
+    house.operator("PATCH", "/v1/domains/my.example", json!({ "policy": { "dmarc": "observe" } })).await.expect(200);
+    assert_eq!(offered(&anna, domain, "p-dmarc").await, ["", "observe", "enforce"], "as it stands");
+    assert_eq!(offered(&anna, alias, "f-dmarc").await, ["", "observe", "enforce"], "as its domain has it");
+    for (path, name, values) in
+        [(domain, "dmarc", ["", "observe", "enforce"]), (alias, "policy.dmarc", ["", "observe", "enforce"])]
+    {
+        for value in values {
+            let version = if path == alias { "version=&" } else { "" };
+            let form = format!("{version}{name}={value}");
+            house.panel(&anna, "POST", path, &form).await.expect(303);
+            house
+                .operator("PATCH", "/v1/domains/my.example", json!({ "policy": { "dmarc": "observe" } }))
+                .await
+                .expect(200);
+        }
+    }
+}

@@ -244,7 +244,8 @@ async fn build(
             }
             _ => Vec::new(),
         },
-        fields: Fields::of(&alias, row.version, (filled, error)),
+        fields: Fields::of(&alias, row.version, (filled, error))
+            .without(site.admin.beyond_at_alias(actor, (&row.domain_name, &row.spec.overrides))),
         is_doubted: error.is_some_and(destinations::is_doubt),
         spans: tried::spans(filled.map_or("", |filled| filled.get("days"))),
         tried: None,

@@ -99,6 +99,8 @@ pub(super) struct Fields {
     pub(super) ends_after: String,
     is_catch_all: bool,
     pub(super) is_pattern: bool,
+    /// The policies, and values of them, that whoever looks may not choose.
+    beyond: Vec<(&'static str, &'static str)>,
 }
 
 impl Fields {
@@ -137,7 +139,13 @@ impl Fields {
         let is_pattern = matches!(alias.kind, Kind::Glob | Kind::Regex);
         let form = forms::Fields::of(values).filled(filled).marked(error, at);
         let ends_after = ends_after(alias.messages);
-        Self { form, version, ends_after, is_catch_all: alias.kind == Kind::CatchAll, is_pattern }
+        let is_catch_all = alias.kind == Kind::CatchAll;
+        Self { form, version, ends_after, is_catch_all, is_pattern, beyond: Vec::new() }
+    }
+
+    /// Without what may not be chosen.
+    pub(super) fn without(self, beyond: Vec<(&'static str, &'static str)>) -> Self {
+        Self { beyond, ..self }
     }
 
     /// What was written that is not what is stored, which these fields show.
@@ -206,7 +214,9 @@ impl Fields {
         let inherit = [("", "as the domain has it")];
         let shown = |(key, label, choices): &(&'static str, &'static str, Words)| {
             let all = inherit.into_iter().chain(choices.iter().copied());
-            Policy { key, label, choices: self.choices(&format!("policy.{key}"), all) }
+            let mut choices = self.choices(&format!("policy.{key}"), all);
+            choices.retain(|choice| choice.chosen || !self.beyond.contains(&(*key, choice.word)));
+            Policy { key, label, choices }
         };
         POLICIES.iter().map(shown).collect()
     }

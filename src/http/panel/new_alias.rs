@@ -84,7 +84,7 @@ impl NewAlias {
         let empty = MARKED.map(|(key, ..)| key).into_iter().chain(SELDOM).map(|key| (key, None)).chain(proposed);
         let form = Fields::of(empty.map(|(key, value)| (key, value.unwrap_or_default()))).filled(filled);
         Ok(Self {
-            open: filled.is_some() || (lonely && !open_domains.is_empty()),
+            open: error.is_some() || ((filled.is_some() || lonely) && !open_domains.is_empty()),
             more: SELDOM.iter().any(|key| !form.value(key).is_empty()),
             inboxes: inboxes.take(PROPOSED).collect(),
             domains,

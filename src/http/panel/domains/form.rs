@@ -106,6 +106,16 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// Without what may not be chosen: each policy, and the value of it.
+    pub(super) fn without(mut self, beyond: &[(&str, &str)]) -> Self {
+        for policy in &mut self.policies {
+            policy.choices.retain(|choice| choice.chosen || !beyond.contains(&(policy.name, choice.word)));
+        }
+        self
+    }
+}
+
 /// Who gets mail for postmaster and abuse where the domain names nobody.
 pub(super) fn contact_help(contact: &DefaultContact) -> String {
     let (one, default) =

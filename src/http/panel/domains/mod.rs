@@ -115,7 +115,7 @@ async fn build(
         one: filled.get("name").to_owned(),
         many: filled.get("names").to_owned(),
         like: filled.get("like").to_owned(),
-        templates: domains.iter().take(TEMPLATES).map(|(domain, _)| domain.name.clone()).collect(),
+        templates: site.admin.domains_to_copy(actor).await?.into_iter().take(TEMPLATES).collect(),
         more: next.map(|cursor| format!("/domains?cursor={}", text::in_query(&cursor))),
         rows: domains.iter().map(|(domain, known)| line(domain, known, now)).collect(),
     })

@@ -147,7 +147,8 @@ async fn build(site: &Site, actor: &Actor, name: &str, shown: &Shown) -> Result<
     };
     let now = site.admin.clock.now();
     let mut fields =
-        Fields::new((&domain, to), &site.admin.facts.instance.load(), (shown.filled.as_ref(), shown.error.as_ref()));
+        Fields::new((&domain, to), &site.admin.facts.instance.load(), (shown.filled.as_ref(), shown.error.as_ref()))
+            .without(&site.admin.beyond_at_domain(actor, &domain.policy));
     if let Ok(contact) = site.admin.default_contact(actor, name).await {
         fields.contact_help = form::contact_help(&contact);
     }
