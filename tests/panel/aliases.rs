@@ -277,7 +277,7 @@ async fn what_is_wrong_with_an_alias_stands_beside_its_field_and_stays_written()
     for (label, stored, written) in [
         ("Note", "nothing", "late"),
         ("Labels", "nothing", "a,b"),
-        ("Once it has ended", "Refuse it: no such address", "Take it, throw it away"),
+        ("Once it has ended", "Refuse it, no such address", "Take it, throw it away"),
         ("DMARC", "as the domain has it", "refused if its domain asks"),
     ] {
         let told = format!("<dt>{label}</dt><dd>Stored now: <bdi>{stored}</bdi><br>You wrote: <bdi>{written}</bdi>");

@@ -104,3 +104,32 @@ async fn before_a_domain_or_a_destination_goes_it_is_said_what_goes_with_it() {
         "what asks it is no mail for it: {page}"
     );
 }
+
+/// Whoever chose a mode on the page of a domain finds it in the list by the same words.
+#[tokio::test]
+async fn the_list_says_of_a_catch_all_what_its_domains_page_says() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for mode in ["off", "forward", "create", "drop", "reject"] {
+        house.operator("PATCH", "/v1/domains/my.example", json!({ "catch_all": mode })).await.expect(200);
+        let page = house.panel(&cookie, "GET", PAGE, "").await.expect(200).text();
+        let label =
+            page.split(&format!("<option value=\"{mode}\" selected>")).nth(1).unwrap().split('<').next().unwrap();
+        let list = house.panel(&cookie, "GET", "/domains", "").await.expect(200).text();
+        let about = format!("<span class=\"muted\">catch-all: {}{}</span>", label[..1].to_lowercase(), &label[1..]);
+        assert!(list.contains(&about), "{about}: {list}");
+    }
+}
+
+/// Where nobody answers, that is said once, and what is wanted is shown.
+#[tokio::test]
+async fn that_no_dns_answers_is_said_once_and_the_records_stay() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let page = house.panel(&cookie, "GET", "/domains/my.example?check=1", "").await.expect(200).text();
+    assert_eq!(page.matches("DNS gave no answer within ").count(), 1, "{page}");
+    assert_eq!(page.matches("gave no answer").count(), 1, "{page}");
+    assert!(page.contains("10 mx.gateway.example.") && page.matches("<span>no answer</span>").count() > 3, "{page}");
+    let first = page.find("gave no answer").unwrap();
+    assert!(first < page.find("class=\"record\"").unwrap(), "above all of them: {page}");
+}

@@ -41,7 +41,7 @@ async fn a_domain_is_added_set_and_removed() {
     // What the domain of the author does not ask to refuse is not refused.
     assert!(page.contains(">refused if its domain asks</option>"), "{page}");
     let list = house.panel(&cookie, "GET", "/domains", "").await.expect(200).text();
-    assert!(list.contains("catch-all: forward"), "{list}");
+    assert!(list.contains("catch-all: send it on"), "{list}");
     house.panel(&cookie, "POST", "/domains/xn--mller-kva.example/remove", "").await.expect(303);
     house.panel(&cookie, "GET", "/domains/xn--mller-kva.example", "").await.expect(404);
 }

@@ -38,7 +38,7 @@ pub(super) const ACTIONS: Words = &[
 ];
 /// What can be done once an alias has ended.
 pub(super) const AFTERS: Words = &[
-    ("refuse", "Refuse it: no such address"),
+    ("refuse", "Refuse it, no such address"),
     ("reject", "Refuse it, words as above"),
     ("drop", "Take it, throw it away"),
     ("delete", "Refuse, remove the alias"),

@@ -228,6 +228,12 @@ pub(super) fn sentence(words: &str) -> String {
     }
 }
 
+/// Words of a label within a sentence.
+pub(super) fn small(label: &str) -> String {
+    let mut chars = label.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
 /// What is said of an address that nothing but a button leads to.
 pub(super) const NO_BUTTON: &str = "This address does something only when a button of this panel sends it. Go back to the page that has \
     the button, and press it there.";

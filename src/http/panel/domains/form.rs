@@ -13,7 +13,7 @@ use super::super::text;
 
 /// The modes of a catch-all: the word of the API, and ours.
 const CATCH_ALL: [(&str, CatchAll, &str); 5] = [
-    ("off", CatchAll::Off, "Refuse it: no such address"),
+    ("off", CatchAll::Off, "Refuse it, no such address"),
     ("forward", CatchAll::Forward, "Send it on"),
     ("create", CatchAll::Create, "Make an alias, send it on"),
     ("drop", CatchAll::Drop, "Take it, throw it away"),
@@ -164,6 +164,11 @@ fn values(domain: &DomainShape, to: String) -> Vec<(&'static str, String)> {
 /// The word of a mode.
 pub(super) fn word_of(mode: CatchAll) -> &'static str {
     CATCH_ALL.iter().find(|(_, known, _)| *known == mode).map_or("", |(word, ..)| word)
+}
+
+/// What a mode does, as it is chosen.
+pub(super) fn label_of(mode: CatchAll) -> &'static str {
+    CATCH_ALL.iter().find(|(_, known, _)| *known == mode).map_or("", |(.., label)| label)
 }
 
 /// What of the policy a domain may set for itself.

@@ -136,7 +136,7 @@ fn line(domain: &DomainShape, known: &KnownRecords, now: Moment) -> Line {
     let state = records::State::known(known, domain, now);
     let about = match &domain.mirror_of {
         Some(original) => format!("mirror of {original}"),
-        None => format!("catch-all: {}", form::word_of(domain.catch_all)),
+        None => format!("catch-all: {}", forms::small(form::label_of(domain.catch_all))),
     };
     Line {
         name: text::short_sender(&domain.unicode),

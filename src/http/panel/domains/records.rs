@@ -63,6 +63,8 @@ pub(in crate::http::panel) struct Records {
     /// The gateway's own.
     pub(in crate::http::panel) host: Vec<Shown>,
     pub(in crate::http::panel) zone: String,
+    /// Why nothing is known of any of them.
+    pub(in crate::http::panel) unheard: Option<String>,
 }
 
 /// The records of a domain: as they are known, or as DNS says now.
@@ -123,7 +125,7 @@ impl Records {
             wanted.map(|(index, shape)| unasked(shown(&shape.record, index), (word, wrong))).collect()
         };
         let (main, host) = (shown(&found.records), shown(&found.host));
-        Self { state, main, rest: Vec::new(), host, zone: zone(found).replace('\t', " ") }
+        Self { state, main, rest: Vec::new(), host, zone: zone(found).replace('\t', " "), unheard: None }
     }
 
     /// As they were found.
@@ -137,9 +139,25 @@ impl Records {
         let all = |records: Vec<(usize, &RecordShape)>| -> Vec<Shown> {
             records.into_iter().map(|(index, shape)| shown(&shape.record, index)).collect()
         };
-        let (main, rest) = (all(main), all(rest));
-        Self { state, main, rest, host: of_host(&found.host), zone: zone(found).replace('\t', " ") }
+        let (mut main, mut rest, mut host) = (all(main), all(rest), of_host(&found.host));
+        let unheard = said_once(main.iter_mut().chain(&mut rest));
+        for record in host.iter_mut().filter(|record| Some(&record.detail) == unheard.as_ref()) {
+            record.detail.clear();
+        }
+        Self { state, main, rest, host, zone: zone(found).replace('\t', " "), unheard }
     }
+}
+
+/// That nobody answered of any record, which stands above them then, and not with each.
+pub(in crate::http::panel) fn said_once<'s>(records: impl Iterator<Item = &'s mut Shown>) -> Option<String> {
+    let records: Vec<_> = records.collect();
+    let said = records.first()?.detail.clone();
+    let is_alike = records.iter().all(|record| record.mouths.is_empty() && record.detail == said);
+    if !is_alike || said.is_empty() || records.len() < 2 {
+        return None;
+    }
+    records.into_iter().for_each(|record| record.detail.clear());
+    Some(said)
 }
 
 fn was_asked(domain: &DomainShape) -> bool {

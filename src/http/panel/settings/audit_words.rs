@@ -320,7 +320,7 @@ mod tests {
             "Labels: none → x, y",
             "Messages a day: 5 → none",
             "Ends on: none → 2027-01-31",
-            "Once it has ended: Refuse it: no such address → Take it, throw it away",
+            "Once it has ended: Refuse it, no such address → Take it, throw it away",
             "DMARC: inherited → refused if its domain asks",
             "SPF: not checked → inherited",
         ];

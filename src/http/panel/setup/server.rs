@@ -6,7 +6,7 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::super::domains::records::{Shown, of_host};
+use super::super::domains::records::{Shown, of_host, said_once};
 use super::super::forms::Filled;
 use super::super::frame::Frame;
 use super::super::text::{self, When};
@@ -122,7 +122,7 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         Ok(name) if wrong.is_none() => of_host(&led.site.admin.host_records(led.actor, &name).await?),
         _ => Vec::new(),
     };
-    let unheard = said_once(&mut records);
+    let unheard = said_once(records.iter_mut());
     let unsettled = records.iter().any(|record| record.tone != "ok" && record.icon != "stop");
     let page = HostPage {
         frame: led.frame("What is this server called?"),
@@ -136,17 +136,6 @@ pub(super) async fn host(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
         takes_password: led.site.admin.asks_again(led.actor).await?,
     };
     Ok(shown(&page, wrong))
-}
-
-/// That nobody answered of any record, which stands above them then, and not with each.
-fn said_once(records: &mut [Shown]) -> Option<String> {
-    let said = records.first()?.detail.clone();
-    let is_alike = records.iter().all(|record| record.mouths.is_empty() && record.detail == said);
-    if !is_alike || records.len() < 2 {
-        return None;
-    }
-    records.iter_mut().for_each(|record| record.detail.clear());
-    Some(said)
 }
 
 pub(super) async fn take_host(led: &Led<'_>, filled: &Filled) -> Result<String, AdminError> {
