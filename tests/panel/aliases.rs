@@ -111,7 +111,7 @@ async fn an_alias_that_has_ended_is_told_as_ended() {
     let ends = [
         ("once", json!({ "expires_after": 1 }), "after one message"),
         ("dated", json!({ "expires_at": "2026-11-23" }), "at 23 Nov 2026, 00:00:00 UTC"),
-        ("idle", json!({ "expires_after": "12h" }), "after 12 h without mail"),
+        ("idle", json!({ "expires_after": "12h" }), "after 12 hours without mail"),
     ];
     for (local, end, _) in &ends {
         let mut body = json!({ "address": format!("{local}@my.example") });

@@ -1,10 +1,12 @@
 //! An alias as the API shows it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::fields::write_span;
+use crate::admin::fields::{span, write_span};
 use crate::admin::name::AliasName;
 use crate::mail::Moment;
 use crate::policy::rule::{Action, After, Kind, Privacy};
@@ -20,6 +22,17 @@ pub enum ExpiresAfter {
     Messages(u64),
     /// After this time without a message, such as `30d`.
     Idle(String),
+}
+
+impl ExpiresAfter {
+    /// For how long no mail may come, where it is such an end.
+    #[must_use]
+    pub fn idle(&self) -> Option<Duration> {
+        match self {
+            Self::Messages(_) => None,
+            Self::Idle(text) => span(text),
+        }
+    }
 }
 
 /// An alias.

@@ -2,6 +2,7 @@
 
 use crate::admin::shapes::{AliasShape, ExpiresAfter};
 use crate::mail::Moment;
+use crate::policy::admission::stretch;
 use crate::policy::rule::{Action, After, Kind};
 
 use super::text;
@@ -145,7 +146,9 @@ pub(super) fn ending(alias: &AliasShape) -> Option<String> {
     let by_use = alias.expires_after.as_ref().map(|after| match after {
         ExpiresAfter::Messages(1) => "after one message".to_owned(),
         ExpiresAfter::Messages(n) => format!("after {n} messages"),
-        ExpiresAfter::Idle(span) => format!("after {span} without mail"),
+        ExpiresAfter::Idle(text) => {
+            format!("after {} without mail", after.idle().map_or_else(|| text.clone(), stretch))
+        }
     });
     let at = alias.expires_at.map(ends);
     match (at, by_use) {

@@ -31,7 +31,7 @@ pub use entries::{Unproven, kept_out_then, why_refused, without_proof};
 pub use failing::{Failing, unless_failing};
 pub use listed::listed;
 pub use message::{MAX_RECEIVED, MAX_RECEIVED_BY_US, MessageCase, message};
-pub use recipient::{Ended, REFUSES, SWITCHED_OFF, by_rules, ended, is_closed, recipient};
+pub use recipient::{Ended, REFUSES, SWITCHED_OFF, by_rules, ended, is_closed, recipient, stretch};
 pub use targets::{MAX_TRACED_DESTINATIONS, NO_DESTINATION, TIME_TO_VERIFY, computed};
 
 /// The step of the decision on a message of the gateway itself, of which nothing is checked.

@@ -99,7 +99,7 @@ impl Ended {
             Self::At(moment) => format!("ended at {}", moment.in_words()),
             Self::Messages(1) => "ended after one message".to_owned(),
             Self::Messages(count) => format!("ended after {count} messages"),
-            Self::Idle(idle) => format!("ended after {} without mail", span(idle)),
+            Self::Idle(idle) => format!("ended after {} without mail", stretch(idle)),
         }
     }
 }
@@ -180,7 +180,9 @@ impl Judge<'_> {
         let steps = [
             expiry.at.map(|at| format!("until {}", at.in_words())),
             expiry.messages.map(|most| format!("{} of {most} messages", usage.messages)),
-            expiry.idle.map(|most| format!("{} of {} without mail", span(silent()), span(most))),
+            expiry
+                .idle
+                .map(|most| format!("no mail for {}; it ends after {} without any", stretch(silent()), stretch(most))),
         ];
         let steps = steps.map(|detail| detail.map(|detail| TraceStep::new("expiry", "runs", detail)));
         self.trace.extend(steps.into_iter().flatten());
@@ -231,10 +233,19 @@ impl Judge<'_> {
     }
 }
 
-/// Whole hours, or days where there are two of them or more.
-fn span(time: Duration) -> String {
-    let hours = time.as_secs() / 3600;
-    if hours < 48 { format!("{hours} h") } else { format!("{} days", hours / 24) }
+/// `30 days`, `a day and 5 hours`: in no more than two units.
+#[must_use]
+pub fn stretch(time: Duration) -> String {
+    let told = |count: u64, one: &str, several: &str| match count {
+        0 => None,
+        1 => Some(one.to_owned()),
+        count => Some(format!("{count} {several}")),
+    };
+    let minutes = time.as_secs() / 60;
+    let days = told(minutes / 1440, "a day", "days");
+    let parts = [days, told(minutes / 60 % 24, "an hour", "hours"), told(minutes % 60, "a minute", "minutes")];
+    let parts: Vec<_> = parts.into_iter().flatten().take(2).collect();
+    if parts.is_empty() { "less than a minute".to_owned() } else { parts.join(" and ") }
 }
 
 /// A refusal of the owner's, which may be one for now.
