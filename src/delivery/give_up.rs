@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::courier::Shared;
 use super::settle::{Case, End, persist};
-use super::tell_sender::{Failed, Telling, ToReturn, WITH_ANOTHER, telling};
+use super::tell_sender::{Failed, Telling, ToReturn, telling, why_with_another};
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::{Claim, Purpose, Settlement};
@@ -64,10 +64,9 @@ pub(super) async fn give_up(
         case.given_up.turn = Some(shared.turns.take(case.claim.message.id).await);
     }
     case.given_up.ids.push(id);
-    let Telling { note, dsn } = if is_with_another(shared, case.claim, &case.given_up.ids).await {
-        Telling::suppressed(WITH_ANOTHER)
-    } else {
-        telling(shared, (&case.claim.message, ToReturn::Received), &[told], now).await
+    let Telling { note, dsn } = match with_another(shared, case.claim, &case.given_up.ids).await {
+        Some(why) => Telling::suppressed(why),
+        None => telling(shared, (&case.claim.message, ToReturn::Received), &[told], now).await,
     };
     let settlement = match dsn {
         Some(_) => Settlement::Done,
@@ -82,15 +81,15 @@ async fn unheard(shared: &Shared, claim: &Claim) {
     persist(&shared.stopping, || notices.refused(told_at, (claim.delivery.recipient.to_string(), at))).await;
 }
 
-/// Whether a destination of the alias that is not given up has the message, or may still get it.
-async fn is_with_another(shared: &Shared, claim: &Claim, given_up: &[Uuid]) -> bool {
+/// Why its sender is not told, where a destination of the alias that is not given up has the message, or may still get it.
+async fn with_another(shared: &Shared, claim: &Claim, given_up: &[Uuid]) -> Option<&'static str> {
     let alias = claim.delivery.recipient.to_string();
-    let others = |row: &Row| row.recipient == alias && !given_up.contains(&row.id);
+    let others = |row: &&Row| row.recipient == alias && !given_up.contains(&row.id);
     match shared.tools.store.activity.transaction(claim.message.id).await {
-        Ok(rows) => rows.iter().any(|row| others(row) && (row.has_arrived() || row.may_arrive())),
+        Ok(rows) => why_with_another(rows.iter().filter(others)),
         Err(error) => {
             tracing::warn!(%error, "it is not known whether another destination has the message; the sender is told");
-            false
+            None
         }
     }
 }

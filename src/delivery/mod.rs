@@ -55,7 +55,7 @@ use crate::store::octets::Octets;
 
 pub use courier::{Courier, Proven};
 pub use lanes::Lanes;
-pub use tell_sender::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER};
+pub use tell_sender::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER, why_with_another};
 
 /// A next hop that is never looked up by MX.
 #[derive(Debug, Clone, PartialEq, Eq)]

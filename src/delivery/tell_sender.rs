@@ -17,9 +17,10 @@ use crate::mail::wishes::{Returned as ReturnedWish, Wishes};
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::replies;
 use crate::policy::settings::TlsPolicy;
+use crate::policy::status::Status;
 use crate::policy::verdict::Outcome;
 use crate::smtp::reply::Reply;
-use crate::store::activity::DsnNote;
+use crate::store::activity::{DsnNote, Row};
 use crate::store::octets::Octets;
 use crate::store::queue::{Acceptance, Entry, NewDelivery, NewMessage, Purpose};
 
@@ -31,11 +32,28 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Why nobody is told of a recipient whose failure its sender wants to hear nothing of (RFC 3461 §4.1).
 pub const NOT_WANTED: &str = "the sender asked for no report of failure";
-/// And why of one whose mail came to nothing at another destination only.
-pub const WITH_ANOTHER: &str = "another destination of this alias has the message, or may still get it";
+/// And why of one whose mail came to nothing at one destination only, by how the best of the others stands: worst first.
+const OTHERS: [&str; 3] = [
+    "at that time the message was on hold for another destination of this alias",
+    "at that time the message still waited for another destination of this alias",
+    WITH_ANOTHER,
+];
+/// The best of them.
+pub const WITH_ANOTHER: &str = "another destination of this alias has the message";
 
 /// The way to a sender is looked for so long: it may be waiting for the answer to its dot.
 const WAY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Why nobody is told of a delivery, by the rows of the others of its recipient: nothing where none of them has the message or
+/// may still get it.
+pub fn why_with_another<'r>(others: impl Iterator<Item = &'r Row>) -> Option<&'static str> {
+    let rank = |row: &Row| match row.status {
+        _ if row.has_arrived() => Some(2),
+        Status::Held => Some(0),
+        _ => row.may_arrive().then_some(1),
+    };
+    others.filter_map(rank).max().map(|best| OTHERS[best])
+}
 
 /// A failed delivery and what its sender may hear of the reason.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::outgoing::Outgoing;
 use super::rows;
 use super::tally::Came;
 use crate::chance::Pace;
-use crate::delivery::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER};
+use crate::delivery::{NOT_WANTED, Telling, ToReturn, WITH_ANOTHER, why_with_another};
 use crate::mail::wishes::Wishes;
 use crate::mail::{Mailbox, Moment, ReversePath};
 use crate::policy::admission::{Decision, Disposition, ReportTo};
@@ -116,15 +116,19 @@ async fn tell_sender(
         }
     };
     for failure in failures {
-        rows[failure.row].dsn = Some(note(failure, telling.as_ref()));
+        let note = note(failure, rows, telling.as_ref());
+        rows[failure.row].dsn = Some(note);
     }
     telling.and_then(|telling| telling.dsn)
 }
 
 /// What the sender hears of one of those that failed.
-fn note(failure: &Failure<'_>, telling: Option<&Telling>) -> DsnNote {
+fn note(failure: &Failure<'_>, rows: &[Row], telling: Option<&Telling>) -> DsnNote {
     match telling.filter(|_| failure.fate == Fate::Fail) {
-        None => DsnNote::suppressed(WITH_ANOTHER.to_owned()),
+        None => {
+            let others = rows.iter().filter(|row| row.recipient == rows[failure.row].recipient);
+            DsnNote::suppressed(why_with_another(others).unwrap_or(WITH_ANOTHER).to_owned())
+        }
         Some(Telling { dsn: Some(_), .. }) if !failure.kept.wishes.want_failures() => {
             DsnNote::suppressed(NOT_WANTED.to_owned())
         }

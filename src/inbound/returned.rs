@@ -18,12 +18,11 @@ use self::sender::Told;
 use super::Tools;
 use super::arrival::Arrival;
 use super::ties::{FoundBy, Return, tied};
-use crate::delivery::WITH_ANOTHER;
 use crate::mail::Mailbox;
 use crate::mail::report::{self, FailedRecipient, MAX_READ_OCTETS, Report};
 use crate::policy::admission::{Disposition, ReportTo};
 use crate::policy::status::TraceStep;
-use crate::store::activity::{Attempt, BOUNCED, Bounced, DsnNote, Row};
+use crate::store::activity::{Attempt, BOUNCED, Bounced, Row};
 use crate::store::octets::Octets;
 use crate::store::queue::Acceptance;
 use crate::store::{Result, StoreError};
@@ -68,8 +67,8 @@ pub(super) async fn read(tools: &Tools, arrival: &mut Arrival) -> Result<Option<
     failed.retain(|(row, _)| row.bounced_at.is_none());
     note_unheard(tools, &failed).await?;
     let told = sender::tell(tools, &original_sender, &failed).await?;
-    let bounces = bounces(arrival, (&report, &failed), told.as_ref());
-    Ok(Some(Returned { dsn: told.and_then(|told| told.telling.dsn), bounces, _turns: [turn, in_queue] }))
+    let bounces = bounces(arrival, (&report, &failed), &told);
+    Ok(Some(Returned { dsn: told.telling.and_then(|telling| telling.dsn), bounces, _turns: [turn, in_queue] }))
 }
 
 fn no_report(header: &[u8]) -> &'static str {
@@ -143,11 +142,7 @@ async fn find<'r>(
     Ok(tied(&rows, report, (returned, FoundBy::MessageId)))
 }
 
-fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: Option<&Told>) -> Vec<Bounced> {
-    let note = |row: &Row| match told {
-        Some(told) if told.aliases.contains(&row.recipient) => told.telling.note.clone(),
-        _ => DsnNote::suppressed(WITH_ANOTHER.to_owned()),
-    };
+fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: &Told) -> Vec<Bounced> {
     let said = |said: &FailedRecipient| match said.status {
         _ if !said.words.is_empty() => said.words.clone(),
         Some((class, subject, detail)) => format!("{class}.{subject}.{detail}"),
@@ -167,7 +162,7 @@ fn bounces(arrival: &Arrival, (report, failed): (&Report, &[Failed<'_>]), told: 
             fault: sender::refusal(failed).fault(),
             note: Some(format!("in the report {}", arrival.id)),
         },
-        dsn: note(row),
+        dsn: told.note(row),
     };
     failed.iter().map(bounced).collect()
 }

@@ -180,3 +180,48 @@ async fn mail_whose_end_the_log_has_lost_does_not_wait_there_for_ever() {
     assert_eq!(world.until("later@my.example", "deferred").await["status"], "deferred");
     world.stop().await;
 }
+
+/// The row for this recipient that has failed.
+async fn failed(world: &World, recipient: &str) -> Value {
+    let is = |row: &Value| row["recipient"] == recipient && row["status"] == "failed";
+    world.until_rows(|rows| rows.iter().any(is)).await;
+    world.rows().await.into_iter().find(is).unwrap()
+}
+
+/// Why nobody was told of an inbox that refused, by what the others of its alias came to.
+#[tokio::test(flavor = "multi_thread")]
+async fn why_no_report_went_out_is_told_by_how_the_other_inboxes_stand() {
+    let world = World::start_with(&[("DELIVERY__RETRY", "1h")]).await;
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")).to("gone@inbox.example"));
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("450 4.2.0 not now")).to("later@inbox.example"));
+    for (alias, other, why) in [
+        ("has", "ben@inbox.example", "another destination of this alias has the message"),
+        ("waits", "later@inbox.example", "at that time the message still waited for another destination of this alias"),
+    ] {
+        let address = format!("{alias}@my.example");
+        world.alias(&address, &["gone@inbox.example", other]).await;
+        assert!(world.letter(&address).await.is_accepted());
+        let row = failed(&world, &address).await;
+        assert_eq!((&row["dsn"]["dsn"], &row["dsn"]["why"]), (&json!("suppressed"), &json!(why)), "{row:#}");
+        let shown = world.get(&format!("/v1/activity/{}", row["id"].as_str().unwrap())).await;
+        assert_eq!(shown["dsn"]["why"], why, "{shown:#}");
+    }
+    // One that is given up at a later try.
+    world.inbox.behave();
+    for (inbox, reply) in [("turns@inbox.example", "450 4.2.0 not now"), ("later@inbox.example", "450 4.2.0 not now")] {
+        world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply(reply)).to(inbox));
+    }
+    world.alias("turns@my.example", &["turns@inbox.example", "later@inbox.example"]).await;
+    assert!(world.letter("turns@my.example").await.is_accepted());
+    let queue = world.get("/v1/queue").await["items"].clone();
+    let first = queue.as_array().unwrap().iter().find(|one| one["destination"] == "turns@inbox.example").unwrap();
+    world.inbox.behave();
+    world.inbox.script(Rule::at(Stage::Rcpt, Behaviour::reply("550 5.1.1 gone")).to("turns@inbox.example"));
+    world.post(&format!("/v1/queue/{}/retry", first["id"].as_str().unwrap()), Value::Null).await;
+    let row = failed(&world, "turns@my.example").await;
+    assert_eq!(
+        row["dsn"]["why"], "at that time the message still waited for another destination of this alias",
+        "{row:#}"
+    );
+    world.stop().await;
+}

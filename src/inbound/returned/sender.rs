@@ -1,7 +1,7 @@
 //! What the original sender of returned mail is told: one DSN of our own, as if its mail had been refused in the session.
 
 use super::Failed;
-use crate::delivery::{Telling, ToReturn};
+use crate::delivery::{Telling, ToReturn, WITH_ANOTHER, why_with_another};
 use crate::inbound::Tools;
 use crate::mail::report::FailedRecipient;
 use crate::mail::{Mailbox, ReversePath};
@@ -9,42 +9,61 @@ use crate::policy::settings::TlsPolicy;
 use crate::policy::verdict::{Outcome, Sender, Stage, fault};
 use crate::smtp::reply::Reply;
 use crate::store::Result;
-use crate::store::activity::Row;
+use crate::store::activity::{DsnNote, Row};
 use crate::store::octets::Octets;
 use crate::store::queue::{Entry, NewDelivery, NewMessage, Purpose};
 
-/// What was told, and of which aliases.
+/// What was told of the aliases that are lost, and why nothing was of the others.
 #[derive(Debug)]
 pub(super) struct Told {
-    pub(super) aliases: Vec<String>,
-    pub(super) telling: Telling,
+    others: Vec<(String, &'static str)>,
+    pub(super) telling: Option<Telling>,
 }
 
-/// Tells the sender of the rows that bounce now. `None` where no alias is lost: another destination has the message.
-pub(super) async fn tell(tools: &Tools, sender: &Mailbox, failed: &[Failed<'_>]) -> Result<Option<Told>> {
-    let Some((first, _)) = failed.first() else { return Ok(None) };
+impl Told {
+    /// What its sender hears of one of the rows.
+    pub(super) fn note(&self, row: &Row) -> DsnNote {
+        let other = self.others.iter().find(|(alias, _)| *alias == row.recipient);
+        match (other, &self.telling) {
+            (None, Some(telling)) => telling.note.clone(),
+            (other, _) => DsnNote::suppressed(other.map_or(WITH_ANOTHER, |(_, why)| why).to_owned()),
+        }
+    }
+}
+
+/// Tells the sender of the rows that bounce now, as far as no other destination of their alias has the message, or may still
+/// get it.
+pub(super) async fn tell(tools: &Tools, sender: &Mailbox, failed: &[Failed<'_>]) -> Result<Told> {
+    let mut told = Told { others: Vec::new(), telling: None };
+    let Some((first, _)) = failed.first() else { return Ok(told) };
     let all = tools.store.activity.transaction(first.transaction).await?;
     let mut lost: Vec<&Failed<'_>> = Vec::new();
     for one in failed {
-        let is_new = lost.iter().all(|(known, _)| known.recipient != one.0.recipient);
-        if is_new && !is_with_another(&all, &one.0.recipient, failed) {
-            lost.push(one);
+        let alias = &one.0.recipient;
+        if lost.iter().any(|(known, _)| known.recipient == *alias)
+            || told.others.iter().any(|(known, _)| known == alias)
+        {
+            continue;
+        }
+        match with_another(&all, alias, failed) {
+            Some(why) => told.others.push((alias.clone(), why)),
+            None => lost.push(one),
         }
     }
     if lost.is_empty() {
-        return Ok(None);
+        return Ok(told);
     }
     let refused = lost.iter().filter_map(|one| as_refused(sender, one)).collect::<Vec<_>>();
     let refused = refused.iter().map(|(delivery, outcome)| (delivery, outcome)).collect::<Vec<_>>();
     let message = message_of(sender, first);
-    let telling = tools.courier.telling((&message, ToReturn::Fields), &refused, tools.clock.now()).await;
-    Ok(Some(Told { aliases: lost.iter().map(|(row, _)| row.recipient.clone()).collect(), telling }))
+    told.telling = Some(tools.courier.telling((&message, ToReturn::Fields), &refused, tools.clock.now()).await);
+    Ok(told)
 }
 
-/// Whether another destination of the alias has the message, or may still get it.
-fn is_with_another(all: &[Row], alias: &str, failed: &[Failed<'_>]) -> bool {
+/// Why there is nothing to tell, where another destination of the alias has the message, or may still get it.
+fn with_another(all: &[Row], alias: &str, failed: &[Failed<'_>]) -> Option<&'static str> {
     let fails = |row: &Row| failed.iter().any(|(failed, _)| failed.id == row.id);
-    all.iter().any(|row| row.recipient == alias && !fails(row) && (row.has_arrived() || row.may_arrive()))
+    why_with_another(all.iter().filter(|row| row.recipient == alias && !fails(row)))
 }
 
 /// The message as far as the log still knows it: what a report to its sender gives back of it is in our own words.
