@@ -129,7 +129,7 @@ pub use route::RouteQuestion;
 pub use senders::{CaughtAddress, Judgement, SenderSeen};
 pub use settings::{PanelSettings, Setting, SettingPlace, Settings, is_sensitive, read_hostname};
 pub use sign_in::{DEVICE_LIFETIME, Opened, SignIn, Visitor};
-pub use stats::{SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};
+pub use stats::{CAME_IN, SeriesShape, StatsBy, StatsFilter, StatsShape, StatsStep};
 pub use table::{ALIAS_COLUMNS, is_formula, labels_in_a_cell};
 pub use tokens::Bearer;
 pub use verification::{Proof, VERIFICATION_LIFETIME};

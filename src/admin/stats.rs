@@ -32,6 +32,9 @@ const LOOKED_AT: u32 = 500;
 /// Domains of one actor whose counts can be asked for.
 const MAX_DOMAINS: u32 = 100_000;
 
+/// What people read of [`StatsShape::came_in`].
+pub const CAME_IN: &str = "came in, by recipient";
+
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -98,8 +101,8 @@ pub struct StatsShape {
     pub step: StatsStep,
     /// What is counted apart.
     pub by: StatsBy,
-    /// By status: how many more deliveries there are than messages that came in, as one to several inboxes has a status for
-    /// each of them. All statuses without these are what came in.
+    /// By status: how many more deliveries there are than recipients of messages that came in, as one with several inboxes
+    /// has a status for each of them. All statuses without these are what came in: a message to two addresses is two.
     pub copies: i64,
     /// One for each status, domain, site, alias or verdict, the greatest first; a hundred at most, and fewer where each has
     /// more than a hundred steps.
@@ -129,7 +132,7 @@ pub struct PointShape {
 }
 
 impl StatsShape {
-    /// How many messages came in.
+    /// How many recipients messages came in for.
     #[must_use]
     pub fn came_in(&self) -> i64 {
         self.series.iter().map(|one| one.total).sum::<i64>() - self.copies

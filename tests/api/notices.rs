@@ -336,7 +336,7 @@ async fn a_digest_comes_each_week_with_figures_and_what_stands() {
     pass(&house, 10 * MINUTE).await;
     let told = mails(&house).await;
     assert_eq!(subjects(&house).await, pairs(&[("boss@office.example", "All is well at mx.gateway.example")]));
-    assert!(told[0].1.contains("\r\n  1 came in\r\n  1 forwarded\r\n  0 refused\r\n"), "{}", told[0].1);
+    assert!(told[0].1.contains("\r\n  1 came in, by recipient\r\n  1 forwarded\r\n  0 refused\r\n"), "{}", told[0].1);
     settings(&house, json!({ "notify.digest": "off" })).await;
     house.clock.advance(HOUR * 24 * 8);
     house.admin.notice_by_the_clock().await.unwrap();

@@ -302,7 +302,7 @@ async fn a_digest_each_week() {
     pass(&clock, (4, PAUSE)).await;
     assert!(world.letter("shop@my.example").await.is_accepted());
     assert_eq!(told(&world, &clock, (1, 60 * MINUTES)).await, ["All is well at gw.example"]);
-    assert!(mails(&world, BOSS)[0].contains("  1 came in   1 forwarded "), "{:?}", mails(&world, BOSS));
+    assert!(mails(&world, BOSS)[0].contains("  1 came in, by recipient   1 forwarded "), "{:?}", mails(&world, BOSS));
     pass(&clock, (24, 60 * MINUTES)).await;
     assert_eq!(subjects(&world.inbox.received()).len(), 1, "once a week");
     world.stop().await;

@@ -518,7 +518,8 @@ async fn what_the_gateway_itself_wrote_is_told_as_such() {
     assert!(own.contains("href=\"/activity\" aria-current=\"true\">Waypost&#39;s own</a>"), "{own}");
     let overview = page(&house, &cookie, "/").await;
     assert!(
-        overview.contains("<strong>1</strong> came in") && overview.contains("<strong>0</strong> waiting"),
+        overview.contains("<strong>1</strong> came in, by recipient")
+            && overview.contains("<strong>0</strong> waiting"),
         "{overview}"
     );
     let link = overview.split("<ul class=\"figures\"><li><a href=\"").nth(1).unwrap().split('"').next().unwrap();

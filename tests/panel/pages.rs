@@ -191,7 +191,7 @@ async fn a_status_is_found_by_its_word_and_a_figure_leads_to_the_mail_that_it_co
         ("2</strong> forwarded", &[&other, &first][..]),
         ("1</strong> refused", &[&refused]),
         ("2</strong> failed", &[&bounced, &failed]),
-        ("5</strong> came in", &[&other, &first, &refused, &bounced, &failed]),
+        ("5</strong> came in, by recipient", &[&other, &first, &refused, &bounced, &failed]),
     ] {
         let link = page.split("<li>").find(|part| part.contains(figure)).unwrap_or_else(|| panic!("{figure}: {page}"));
         let link = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
@@ -478,7 +478,7 @@ async fn a_message_for_several_inboxes_came_in_once() {
     house.admin.store.activity.record(rows).await.unwrap();
     let overview = house.panel(&cookie, "GET", "/", "").await.expect(200).text();
     for words in [
-        "<strong>2</strong> came in",
+        "<strong>2</strong> came in, by recipient",
         "<strong>4</strong> forwarded",
         "2 more than came in: a message for several inboxes is counted for each of them.",
         "<dt>SPF</dt><dd>100 % passed (2 of 2)</dd>",

@@ -6,7 +6,7 @@ use crate::policy::notices::causes;
 use crate::policy::notices::words::{self, Digest, Writer};
 use crate::store::notices::Noted;
 
-use super::super::stats::StatsFilter;
+use super::super::stats::{CAME_IN, StatsFilter};
 use super::super::{Actor, Admin, Result};
 
 /// The figures, and what is counted for each.
@@ -53,7 +53,7 @@ impl Admin {
         let sum = |keys: &[&str]| -> i64 {
             counted.series.iter().filter(|one| keys.contains(&one.key.as_str())).map(|one| one.total).sum()
         };
-        let mut figures = vec![("came in", counted.came_in())];
+        let mut figures = vec![(CAME_IN, counted.came_in())];
         figures.extend(FIGURES.iter().map(|(word, keys)| (*word, sum(keys))));
         figures.extend(FURTHER.iter().map(|(word, keys)| (*word, sum(keys))).filter(|(_, count)| *count > 0));
         if counted.copies > 0 {

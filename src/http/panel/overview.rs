@@ -6,7 +6,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::admin::{Actor, AdminError, MAX_LOOKED_AT, Order, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep};
+use crate::admin::{
+    Actor, AdminError, CAME_IN, MAX_LOOKED_AT, Order, Paging, SeriesShape, StatsFilter, StatsShape, StatsStep,
+};
 use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
@@ -325,7 +327,7 @@ fn figures(all: &StatsShape, domain: &str) -> Vec<Figure> {
     };
     let counted = |word, statuses: &[&str]| figure(word, sum(series, statuses), statuses);
     vec![
-        figure("came in", all.came_in(), &[]),
+        figure(CAME_IN, all.came_in(), &[]),
         counted("forwarded", &["forwarded"]),
         counted("refused", REFUSED),
         counted("waiting", WAITS),
