@@ -1,6 +1,7 @@
 //! The mail of an alias: what came to it, and what came for its address while something else took that: a catch-all, a
 //! pattern, or an alias of the same name before it.
 
+use crate::mail::Mailbox;
 use crate::policy::rule::Kind;
 use crate::store::activity::{Query, Row};
 use crate::store::rules::AliasRow;
@@ -25,6 +26,13 @@ impl Admin {
         }
         rows.retain_mut(|row| shows(actor, row));
         Ok(rows)
+    }
+
+    /// The inboxes that the next mail to the address of a message goes to, for whoever sees its alias.
+    pub async fn leads_by_now(&self, actor: &Actor, row: &Row) -> Result<Vec<String>> {
+        let (Some(rule), Ok(to)) = (&row.rule, Mailbox::parse(&row.recipient)) else { return Ok(Vec::new()) };
+        self.alias(actor, &rule.id.to_string()).await?;
+        Ok(self.own_mail(&to).await?.destinations().map(ToString::to_string).collect())
     }
 
     /// What nothing took is no mail of an alias.

@@ -13,7 +13,7 @@ use waypost::store::activity::{Attempt, Auth, DsnNote, Progress, Row};
 use waypost::store::queue::Entry;
 
 use crate::web::House;
-use crate::web::rows::{MESSAGE, attempt, forwarded, queued, queued_to, reported};
+use crate::web::rows::{MESSAGE, attempt, forwarded, queued, queued_as, queued_to, reported};
 
 #[tokio::test]
 async fn a_message_that_is_kept_goes_to_another_inbox_that_is_verified() {
@@ -60,6 +60,58 @@ async fn what_is_kept_for_an_inbox_that_is_gone_is_not_proposed_to_it() {
         "{page}"
     );
     assert!(!page.contains("<option value=\"owner@inbox.example\">"), "{page}");
+}
+
+/// Its alias leads elsewhere by now, for its inbox is gone: there it is to go.
+#[tokio::test]
+async fn a_message_that_failed_is_to_go_where_its_alias_leads_by_now() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    for address in ["old@inbox.example", "new@inbox.example"] {
+        let inbox = json!({ "address": address, "verified": true });
+        house.operator("POST", "/v1/destinations", inbox).await.expect(201);
+    }
+    let id =
+        super::aliases::alias(&house, json!({ "address": "shop@my.example", "destinations": ["old@inbox.example"] }));
+    let id = id.await;
+    let rule = RuleRef { id: id.parse().unwrap(), kind: Kind::Address, pattern: "shop@my.example".to_owned() };
+    let refusal = attempt(house.clock.now(), "refused", "550 5.1.1 No such user");
+    let kept = Row {
+        status: Status::Failed,
+        rule: Some(rule),
+        destination: Some("old@inbox.example".to_owned()),
+        attempts: vec![Attempt { fault: Some(Fault::Mailbox), ..refusal }],
+        sha256_sent: None,
+        ..forwarded(&house, "shop@my.example")
+    };
+    queued_as(&house, &kept, Entry::Kept(house.clock.now().after(Duration::from_secs(3600)))).await;
+    let page = async || house.panel(&cookie, "GET", &format!("/activity/{}", kept.id), "").await.expect(200).text();
+    let before = page().await;
+    assert!(before.contains("<option value=\"old@inbox.example\">"), "{before}");
+    assert!(before.contains("or it is closed: lead the alias to another one."), "{before}");
+    let led = json!({ "destinations": ["new@inbox.example"] });
+    house.operator("PATCH", &format!("/v1/aliases/{id}"), led).await.expect(200);
+    house.operator("DELETE", "/v1/destinations/old@inbox.example", Value::Null).await.expect(204);
+    let after = page().await;
+    assert!(after.contains("value=\"new@inbox.example\" list=\"inboxes\""), "{after}");
+    assert!(!after.contains("<option value=\"old@inbox.example\">"), "{after}");
+    let words = "There is no such inbox, or it is closed. Its alias leads to new@inbox.example by now: send this message there.";
+    assert!(after.contains(words) && !after.contains("lead the alias to another"), "{after}");
+    // An inbox that has its own copy is not proposed for another.
+    let other = Row {
+        id: house.admin.chance.id(house.clock.now()),
+        status: Status::Forwarded,
+        destination: Some("new@inbox.example".to_owned()),
+        ..kept.clone()
+    };
+    house.admin.store.activity.record(vec![other]).await.unwrap();
+    let has = page().await;
+    assert!(has.contains("name=\"destination\" value=\"\" list=\"inboxes\""), "{has}");
+    assert!(
+        has.contains("Its alias leads to new@inbox.example by now, which has this message.")
+            && !has.contains("send this message there"),
+        "{has}"
+    );
 }
 
 #[tokio::test]

@@ -182,6 +182,14 @@ pub(crate) async fn queued_to(house: &House, (recipient, inbox): (&str, &str), e
     row
 }
 
+/// Puts the message of this row into the queue.
+pub(crate) async fn queued_as(house: &House, row: &Row, entry: Entry) {
+    let to = (row.recipient.as_str(), row.destination.as_deref().unwrap_or_default());
+    let delivery = delivery(row, to, entry);
+    house.admin.store.queue.accept(message(row), vec![delivery], vec![row.clone()]).await.unwrap();
+    house.admin.store.activity.record(vec![row.clone()]).await.unwrap();
+}
+
 fn message(row: &Row) -> NewMessage {
     NewMessage {
         id: row.transaction,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::admin::{Actor, AdminError, Paging, QueuePowers};
 use crate::http::Site;
 use crate::http::api::{Caller, eml};
+use crate::policy::redirected;
 use crate::policy::status::Status;
 use crate::store::activity::Row;
 use crate::store::queue::Entry;
@@ -29,11 +30,42 @@ pub(super) struct Kept {
     pub(super) may_read: bool,
 }
 
+/// Where mail that failed goes by now, where its alias leads no more to the inbox that it failed at.
+pub(super) struct Moved {
+    pub(super) inbox: String,
+    /// That inbox has this message, or may get it yet, as one of several.
+    pub(super) has_copy: bool,
+}
+
+impl Moved {
+    /// Of a row among all of its message. What somebody sent elsewhere by hand went past the alias.
+    pub(super) async fn of(site: &Site, actor: &Actor, (row, all): (&Row, &[Row])) -> Option<Self> {
+        let was = row.destination.as_ref()?;
+        let has_failed = matches!(row.status, Status::Failed | Status::Expired);
+        if !has_failed || row.own.is_some() || row.trace.iter().any(|step| redirected::read(step).is_some()) {
+            return None;
+        }
+        let inboxes = site.admin.leads_by_now(actor, row).await.ok()?;
+        if inboxes.iter().any(|inbox| inbox.eq_ignore_ascii_case(was)) {
+            return None;
+        }
+        let has_copy = |inbox: &String| {
+            let others = all.iter().filter(|other| other.id != row.id && other.recipient == row.recipient);
+            others
+                .filter(|other| other.has_arrived() || other.may_arrive())
+                .any(|other| other.destination.as_ref() == Some(inbox))
+        };
+        let without = inboxes.iter().find(|inbox| !has_copy(inbox));
+        let inbox = without.or(inboxes.first())?.clone();
+        Some(Self { has_copy: without.is_none(), inbox })
+    }
+}
+
 /// Of a delivery that is in the queue, for somebody who has any power over it.
 pub(super) async fn build(
     site: &Site,
     actor: &Actor,
-    (row, powers): (&Row, QueuePowers),
+    (row, moved, powers): (&Row, Option<&Moved>, QueuePowers),
 ) -> Result<Option<Kept>, AdminError> {
     if !powers.may_act && !powers.may_read {
         return Ok(None);
@@ -45,7 +77,11 @@ pub(super) async fn build(
     };
     let movable = powers.may_redirect && powers.entry != Entry::Leased;
     let all = if movable { inboxes(site, actor).await? } else { Vec::new() };
-    let meant = meant_for(site, actor, (row, powers.has_a_way), &all).await;
+    let meant = match moved {
+        Some(Moved { has_copy: true, .. }) => String::new(),
+        Some(moved) => moved.inbox.clone(),
+        None => meant_for(site, actor, (row, powers.has_a_way), &all).await,
+    };
     let is_the_way = matches!(powers.entry, Entry::Kept(_)) && row.status == Status::Failed;
     let has_refused = is_the_way && row.destination.as_ref() == Some(&meant);
     let inboxes = movable.then(|| first(&meant, all));

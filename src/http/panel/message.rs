@@ -23,7 +23,7 @@ use super::author::Told;
 use super::envelopes::Compared;
 use super::forms::{self, Filled};
 use super::frame::{self, Frame};
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, Moved};
 use super::look::{self, Look};
 use super::next_step::NextStep;
 use super::remedy::{Octets, Remedy};
@@ -171,11 +171,13 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
     let rows = site.admin.activity_of(actor, id).await?;
     let row = rows.first().ok_or_else(|| AdminError::missing("message", id))?;
     let powers = site.admin.queue_powers(actor, row.id).await?;
+    let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
+    let moved = Moved::of(site, actor, (row, &all)).await;
     let kept = match powers {
-        Some(powers) => kept::build(site, actor, (row, powers)).await?,
+        Some(powers) => kept::build(site, actor, (row, moved.as_ref(), powers)).await?,
         None => None,
     };
-    let all = site.admin.activity_of(actor, &row.transaction.to_string()).await.unwrap_or_default();
+    let octets = if powers.is_some() { Octets::Here } else { Octets::Gone };
     let siblings = all.iter().filter(|other| other.id != row.id).map(|other| Line::new(other, now)).collect();
     let done = ask.get("done").filter(|word| told(word, row.status).is_some());
     let is_under_way = std::iter::once(row).chain(&all).any(|row| !row.status.is_terminal());
@@ -196,7 +198,10 @@ async fn build(site: &Site, actor: &Actor, id: &str, ask: &Ask) -> Result<Messag
         actions: powers.filter(|powers| powers.may_act).map(|powers| buttons(powers, row.status)).unwrap_or_default(),
         lost: lost(row),
         kept,
-        remedy: Remedy::of(site, (row, if powers.is_some() { Octets::Here } else { Octets::Gone }), now),
+        remedy: Remedy::of(site, (row, octets), now).map(|remedy| match &moved {
+            Some(moved) => remedy.where_it_goes_by_now(row, (moved, octets)),
+            None => remedy,
+        }),
         next: NextStep::of(site, actor, row, judge.as_ref()).await,
         judge,
         siblings,

@@ -10,6 +10,7 @@ use crate::policy::status::Status;
 use crate::policy::verdict::Fault;
 use crate::store::activity::{Attempt, Row};
 
+use super::kept::Moved;
 use super::story::{is_being_tried, spoke};
 use super::text;
 
@@ -88,19 +89,27 @@ impl Remedy {
 
     /// What to do about a row now, whatever comes of it.
     pub(super) fn now(row: &Row) -> Self {
-        let cause = match (row.attempts.last().map(cause), row.status) {
-            (_, Status::Held) => return HELD,
-            // A report that came back is no connection that failed.
-            (Some(Cause::Unreached | Cause::Silent | Cause::Unknown), Status::Forwarded) => Cause::Unwanted,
-            (Some(Cause::Busy | Cause::Slowed), Status::Expired) => Cause::Impatient,
-            (Some(cause), _) => cause,
-            // Of an earlier release, which kept no try in which no server was asked.
-            (None, status) if status.is_terminal() => NoWay::of(&row.reason).map_or(Cause::Unknown, Cause::NoWay),
-            (None, _) if row.reason.contains(FIRST_TRY) => return Self { words: "You need do nothing.", ..UNTRIED },
-            (None, _) => return UNTRIED,
+        match Cause::of(row) {
+            Ok(cause) if row.own.is_some() => Self { words: cause.words_of_inbox(), ..Self::of_cause(cause) },
+            Ok(cause) => Self::of_cause(cause),
+            Err(untried) => untried,
+        }
+    }
+
+    /// Of what failed at an inbox to which its alias leads no more: nobody is asked to lead it elsewhere.
+    pub(super) fn where_it_goes_by_now(self, row: &Row, (moved, octets): (&Moved, Octets)) -> Self {
+        let words = match Cause::of(row) {
+            Ok(cause) if self.words == cause.words() => cause.words_of_inbox(),
+            _ => self.words,
         };
-        let words = if row.own.is_some() { cause.words_of_own() } else { cause.words() };
-        Self { words, ..Self::of_cause(cause) }
+        let then = match octets {
+            _ if moved.has_copy => ", which has this message.",
+            Octets::Here => ": send this message there.",
+            Octets::Gone => ".",
+        };
+        let by_now = format!("Its alias leads to {} by now{then}", text::ours(&moved.inbox));
+        let end = self.end.map_or_else(|| by_now.clone(), |end| format!("{by_now} {end}"));
+        Self { words, end: Some(end), ..self }
     }
 
     /// Of what waits and has no row in the log.
@@ -171,6 +180,23 @@ fn last_try(given_up_at: Moment, next: Moment, tries: u32) -> String {
 }
 
 impl Cause {
+    /// By the last answer; what was not tried has none.
+    fn of(row: &Row) -> Result<Self, Remedy> {
+        Ok(match (row.attempts.last().map(cause), row.status) {
+            (_, Status::Held) => return Err(HELD),
+            // A report that came back is no connection that failed.
+            (Some(Self::Unreached | Self::Silent | Self::Unknown), Status::Forwarded) => Self::Unwanted,
+            (Some(Self::Busy | Self::Slowed), Status::Expired) => Self::Impatient,
+            (Some(cause), _) => cause,
+            // Of an earlier release, which kept no try in which no server was asked.
+            (None, status) if status.is_terminal() => NoWay::of(&row.reason).map_or(Self::Unknown, Self::NoWay),
+            (None, _) if row.reason.contains(FIRST_TRY) => {
+                return Err(Remedy { words: "You need do nothing.", ..UNTRIED });
+            }
+            (None, _) => return Err(UNTRIED),
+        })
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::Busy => "You need do nothing: the other server asked for patience, as busy and cautious ones do.",
@@ -217,9 +243,10 @@ impl Cause {
         }
     }
 
-    /// Of what the gateway itself wrote, to which no alias leads.
-    const fn words_of_own(self) -> &'static str {
+    /// Where no alias is to be led elsewhere: of the inbox alone.
+    const fn words_of_inbox(self) -> &'static str {
         match self {
+            Self::Large => "The inbox's system takes no message so large.",
             Self::Gone => "There is no such inbox, or it is closed.",
             Self::NoWay(NoWay::NoDomain) => "The domain of this inbox does not exist.",
             Self::NoWay(NoWay::NullMx | NoWay::NoHost) => "The domain of this inbox takes no mail.",
