@@ -35,6 +35,8 @@ async fn every_error_is_a_problem() {
         ("POST", "/v1/domains", vec![auth, ("content-type", "application/json; charset=utf-16")], "{}", 415),
         ("POST", "/v1/domains", vec![auth, ("content-type", "application/json; Charset=\"UTF-8\"")], "{}", 422),
         ("POST", "/v1/domains", vec![auth, json, ("content-encoding", "gzip")], "{}", 415),
+        ("POST", "/v1/domains", vec![auth, json, ("content-encoding", "Identity")], "{}", 422),
+        ("POST", "/v1/aliases/import", vec![auth, ("content-encoding", "gzip")], "x", 415),
         ("POST", "/v1/domains", vec![auth, json], &large, 413),
         ("POST", "/v1/domains", vec![auth, json, ("idempotency-key", "")], "{}", 400),
         ("GET", "/v1/domains", vec![], "", 401),

@@ -137,9 +137,9 @@ async fn the_first_run_ends_on_the_journey_of_a_message() {
     fill(&mut anna, &link, ("alias", &alias("a..b"))).await.says("value=\"a..b\"");
     fill(&mut anna, &link, ("alias", &alias("shop"))).await.says("load this page again").says("shop@my.example");
     let test = format!("{link}?at=test");
-    anna.get(&test).await.says("Waiting for it");
+    anna.get(&test).await.says("Waiting for it").says("With its arrival the set-up is complete");
     world.letter("shop@my.example").await;
-    let end = anna.get(&test).await.says("Forwarded to anna@inbox.example");
+    let end = anna.get(&test).await.says("Forwarded to anna@inbox.example").says("The set-up is complete: ");
     assert!(end.path.starts_with("/activity/"), "{}", end.path);
     anna.get(&link).await.says("This gateway is set up");
     world.stop().await;

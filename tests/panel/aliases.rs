@@ -75,6 +75,21 @@ async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
     house.panel(&cookie, "GET", "/aliases/nobody@my.example", "").await.expect(404);
 }
 
+/// What a catch-all makes aliases of has its mail there: its own page has none of it, and leads to them.
+#[tokio::test]
+async fn a_catch_all_that_makes_aliases_leads_to_them() {
+    let house = House::furnished().await;
+    let cookie = house.signed_in().await;
+    let leads = "from its first mail on, and has that mail: see <a href=\"/aliases?domain=my.example\">";
+    let id = alias(&house, json!({ "address": "*@my.example", "action": "create" })).await;
+    let page = async || house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
+    let makes = page().await;
+    assert!(makes.contains(leads) && !makes.contains("None lately."), "{makes}");
+    house.operator("PATCH", &format!("/v1/aliases/{id}"), json!({ "action": "forward" })).await.expect(200);
+    let forwards = page().await;
+    assert!(!forwards.contains(leads) && forwards.contains("None lately."), "{forwards}");
+}
+
 /// A message with a copy that is still here has not all been sent on.
 #[tokio::test]
 async fn what_waits_or_is_held_of_an_alias_is_counted_beside_what_is_done() {

@@ -18,6 +18,9 @@ use crate::http::problem::Problem;
 
 use super::MAX_BODY_OCTETS;
 
+/// What is said of a body that is compressed.
+pub(super) const CODED: &str = "Send the body as it is: no Content-Encoding is taken.";
+
 /// Who asks.
 #[derive(Debug)]
 pub(in crate::http) struct Caller(pub(in crate::http) Actor);
@@ -141,11 +144,10 @@ fn limited(body: axum::body::Body) -> axum::body::Body {
     axum::body::Body::new(http_body_util::Limited::new(body, MAX_BODY_OCTETS))
 }
 
-/// No content type says nothing against JSON.
-/// Why a body is none that is read here, by what is said of it.
+/// Why a body is none that is read here, by what is said of it. No content type says nothing against JSON.
 fn unfit(fields: &HeaderMap) -> Option<&'static str> {
-    if fields.contains_key(header::CONTENT_ENCODING) {
-        return Some("Send the body as it is: no Content-Encoding is taken.");
+    if is_coded(fields) {
+        return Some(CODED);
     }
     let kind = fields.get(header::CONTENT_TYPE)?;
     let kind = kind.to_str().unwrap_or_default().to_ascii_lowercase();
@@ -157,6 +159,11 @@ fn unfit(fields: &HeaderMap) -> Option<&'static str> {
     let charset = parts.find_map(|part| part.strip_prefix("charset="));
     let is_foreign = charset.is_some_and(|charset| charset.trim_matches('"') != "utf-8");
     is_foreign.then_some("Send the body in UTF-8, as JSON is exchanged (RFC 8259 §8.1).")
+}
+
+/// Whether a body is said to be compressed, or to be any other than as it is (RFC 9110 §8.4.1).
+pub(super) fn is_coded(fields: &HeaderMap) -> bool {
+    fields.get_all(header::CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// An id in the path that must be a UUID; anything else names nothing.

@@ -16,7 +16,7 @@ use crate::admin::{AdminError, ImportPlan, Importer};
 use crate::http::Site;
 use crate::http::problem::Problem;
 
-use super::{Ask, Caller};
+use super::{Ask, Caller, extract};
 
 /// Octets of one import.
 const MAX_IMPORT_OCTETS: usize = 256 << 20;
@@ -65,6 +65,9 @@ pub(super) async fn import(
     fields: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    if extract::is_coded(&fields) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, extract::CODED));
+    }
     let dry_run = ask.flag("dry_run")?.unwrap_or(false);
     let importer = site.admin.importer(&actor).await?;
     let plan = read(importer, body).await?;

@@ -10,6 +10,8 @@ use crate::http::Site;
 use crate::http::api::{Ask, Caller};
 use crate::mail::Moment;
 use crate::policy::ids::AccountId;
+use crate::policy::rule::Action;
+use crate::policy::status::Status;
 use crate::store::rules::AliasRow;
 
 use super::activity::Line;
@@ -87,6 +89,8 @@ struct AliasPage {
     taken_by_others: bool,
     senders: Vec<Writer>,
     is_catch_all: bool,
+    /// Where the aliases are that it makes of them.
+    makes: Option<String>,
     came: Vec<Came>,
 }
 
@@ -253,6 +257,7 @@ async fn build(
         taken_by_others: mail.iter().any(|other| other.alias != Some(row.key)),
         mail: Line::all(&mail[..mail.len().min(ROWS)], now),
         is_catch_all,
+        makes: (alias.action == Action::Create).then(|| text::with_query("/aliases", &[("domain", &alias.domain)])),
         came,
     })
 }
