@@ -180,6 +180,7 @@ async fn the_gateway_writes_the_first_message_itself_through_its_own_door() {
     anna.get(&link).await.says("Let Waypost send one");
     let end = fill(&mut anna, &link, ("test", &[("alias", "shop@my.example")])).await;
     let end = end.says("Forwarded to anna@inbox.example").says("The first message of your gateway");
+    let end = end.says("That others reach this server shows with the first mail from elsewhere");
     assert!(end.path.starts_with("/activity/"), "{}", end.path);
     let mail = world.inbox.wait_for(1).await.remove(0);
     assert!(String::from_utf8(mail.octets.clone()).unwrap().contains("Delivered-To: shop@my.example"));

@@ -285,8 +285,12 @@ fn told(word: &str, status: Status) -> Option<&'static str> {
         ("hold", Status::Held) => Some("It is on hold until it is released."),
         ("release", Status::Queued) => Some("It is released and being tried."),
         ("arrived", Status::Forwarded) => Some(
-            "The set-up is complete: mail to your alias reaches your inbox. Make more of them under Aliases; Activity shows \
-             all mail that comes.",
+            "The set-up is complete: mail from elsewhere reaches your inbox by your alias. Make more of them under Aliases; \
+             Activity shows all mail that comes.",
+        ),
+        ("works", Status::Forwarded) => Some(
+            "Your alias works, and its mail gets to your inbox. That others reach this server shows with the first mail from \
+             elsewhere; what is still to be mended stands on the Overview.",
         ),
         ("cancel", Status::Cancelled) => Some("It is cancelled and will not be sent."),
         _ => None,

@@ -130,7 +130,9 @@ pub(super) async fn test(led: &Led<'_>, wrong: Wrong<'_>) -> Result<Response, Ad
     let has_arrived = |row: &&Row| row.status == Status::Forwarded && wrong.is_none();
     if let Some(row) = row.as_ref().filter(has_arrived) {
         // The words go in the address: a script that looks for it would take them out of a cookie.
-        return Ok(Redirect::to(&format!("/activity/{}?done=arrived", row.id)).into_response());
+        // What the gateway wrote itself, from nobody, proves nothing of others.
+        let done = if row.sender.is_empty() { "works" } else { "arrived" };
+        return Ok(Redirect::to(&format!("/activity/{}?done={done}", row.id)).into_response());
     }
     let now = led.site.admin.clock.now();
     let ended = row.as_ref().is_some_and(|row| row.status.is_terminal());

@@ -284,7 +284,7 @@ fn has_an_owner() -> Response {
 /// The first screen whose question has no answer yet.
 async fn resume(led: &Led<'_>) -> Result<Response, AdminError> {
     let Some(open) = open(led).await? else {
-        let words = "It has everything that it needs. The rest is on the pages of this panel.";
+        let words = "Each step is done. What is still to be mended, if anything, stands on the Overview.";
         let page = Words::new("This gateway is set up", words).link("/", "Go to Overview");
         return Ok(page.answer(StatusCode::OK));
     };
