@@ -80,7 +80,7 @@ async fn an_alias_has_a_page_by_its_address_and_by_its_id() {
 async fn a_catch_all_that_makes_aliases_leads_to_them() {
     let house = House::furnished().await;
     let cookie = house.signed_in().await;
-    let leads = "from its first mail on, and has that mail: see <a href=\"/aliases?domain=my.example\">";
+    let leads = "with its next mail, and has its mail from then on: see <a href=\"/aliases?domain=my.example\">";
     let id = alias(&house, json!({ "address": "*@my.example", "action": "create" })).await;
     let page = async || house.panel(&cookie, "GET", &format!("/aliases/{id}"), "").await.expect(200).text();
     let makes = page().await;
